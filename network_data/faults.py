@@ -1,0 +1,226 @@
+"""Input faults: what is wrong, where it stands, and what to do about it. Used by every loader."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+QUOTE_LENGTH = 80
+# Near-match search compares with every candidate; above this many it would cost more than it helps.
+MAX_SUGGESTION_CANDIDATES = 2000
+
+
+def escape_text(text: str) -> str:
+    r"""
+    Make a text harmless to print: control, bidirectional and other unprintable characters become escapes.
+
+    Parameters
+    ----------
+    text
+        Any text, possibly hostile.
+
+    Returns
+    -------
+    str
+        The same text with each unprintable character spelled as `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape_char(char) for char in text)
+
+
+def quote_value(value: object) -> str:
+    """
+    Quote a value for a message: escaped and cut to 80 characters.
+
+    Parameters
+    ----------
+    value
+        The value as read from the input.
+
+    Returns
+    -------
+    str
+        The value in single quotes.
+    """
+    raw = str(value)
+    # Cut before escaping too, so that a value of megabytes costs nothing.
+    text = escape_text(raw[: QUOTE_LENGTH + 1])
+    return f"'{text if len(text) <= QUOTE_LENGTH else text[: QUOTE_LENGTH - 3] + '...'}'"
+
+
+def suggest(word: str, candidates: Iterable[str]) -> str:
+    """
+    Name the candidate nearest to a mistyped word.
+
+    Parameters
+    ----------
+    word
+        The word that was found.
+    candidates
+        The words that would have been right.
+
+    Returns
+    -------
+    str
+        A sentence with a leading space, or an empty text if nothing is near.
+    """
+    known = list(candidates)
+    if len(known) > MAX_SUGGESTION_CANDIDATES or len(word) > QUOTE_LENGTH:
+        return ""
+    near = difflib.get_close_matches(word.strip().lower(), known, n=1)
+    return f" Did you mean {quote_value(near[0])}?" if near else ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    One fault of an input.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file, or of the option that brought the value in.
+    row : int or None
+        Line in the file, counted from 1; a table's header is line 1.
+    column : str or None
+        Column of a table or key of a document.
+    value : str or None
+        The value as found, unescaped.
+    problem : str
+        What is wrong.
+    remedy : str
+        What to do.
+    """
+
+    file: str
+    row: int | None
+    column: str | None
+    value: str | None
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Spell the fault on one line that is safe to print."""
+        place = escape_text(self.file) + ("" if self.row is None else f":{self.row}")
+        if self.column is not None:
+            place += f" column {quote_value(self.column)}"
+        if self.value is not None:
+            place += f" value {quote_value(self.value)}"
+        return f"{place}: {escape_text(self.problem)}. {escape_text(self.remedy)}".rstrip()
+
+
+class InputError(ValueError):
+    """
+    Every fault found in an input, raised once.
+
+    Parameters
+    ----------
+    faults
+        The faults, in the order found; at least one.
+    subject
+        What was being read, e.g. `network toy`.
+    """
+
+    def __init__(self, faults: Iterable[Fault], subject: str = "the input") -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        self.subject = subject
+        super().__init__(self.faults, subject)
+
+    def __str__(self) -> str:
+        """List the faults, one per line, after a line with their number."""
+        count = len(self.faults)
+        head = f"{count} fault{'' if count == 1 else 's'} in {escape_text(self.subject)}:"
+        return "\n".join([head, *map(str, self.faults)])
+
+
+class FaultList:
+    """
+    Collect faults so that all of them reach the user at once.
+
+    Parameters
+    ----------
+    subject
+        What is being read; used in the message of the error.
+    """
+
+    def __init__(self, subject: str = "the input") -> None:
+        self.subject = subject
+        self._faults: list[Fault] = []
+
+    def add(
+        self,
+        file: str,
+        problem: str,
+        remedy: str,
+        *,
+        row: int | None = None,
+        column: str | None = None,
+        value: object = None,
+    ) -> None:
+        """
+        Record one fault.
+
+        Parameters
+        ----------
+        file
+            Name of the file.
+        problem
+            What is wrong, without a closing full stop.
+        remedy
+            What to do, as a sentence.
+        row
+            Line in the file, counted from 1.
+        column
+            Column or key.
+        value
+            The value as found.
+        """
+        self._faults.append(Fault(file, row, column, None if value is None else str(value), problem, remedy))
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """
+        Record faults that another reader found.
+
+        Parameters
+        ----------
+        faults
+            The faults.
+        """
+        self._faults.extend(faults)
+
+    def raise_if_any(self) -> None:
+        """
+        Raise everything collected.
+
+        Raises
+        ------
+        InputError
+            If at least one fault was recorded.
+        """
+        if self._faults:
+            raise self.error()
+
+    def error(self) -> InputError:
+        """
+        Build the error that holds everything collected.
+
+        Returns
+        -------
+        InputError
+            The error, not yet raised.
+        """
+        return InputError(self._faults, self.subject)
+
+    def __len__(self) -> int:
+        """Count the faults."""
+        return len(self._faults)
+
+    def __iter__(self) -> Iterator[Fault]:
+        """Go through the faults in the order found."""
+        return iter(self._faults)
+
+
+def _escape_char(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

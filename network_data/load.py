@@ -1,0 +1,172 @@
+"""Load a network: a folder of CSV or Parquet tables, checked whole before anything is handed out."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from network_data.check import check_tables
+from network_data.faults import Fault, FaultList, quote_value, suggest
+from network_data.read import Table, read_table
+from network_data.schema import ID_PATTERN, Attribute, load_schema
+
+BUILT_IN_FOLDER = Path(__file__).parent
+BASEMAP_FILE = "basemap.geojson"
+
+
+class NetworkWarning(UserWarning):
+    """Something in a network is allowed but probably not meant."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """
+    A checked network.
+
+    Columns, units and defaults of the tables are listed in `attributes.csv`; every column listed there is
+    present. A blank optional number is NaN, a blank optional text is "". Row order is that of the files.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder.
+    folder : Path
+        Where the tables were read from.
+    nodes : DataFrame
+        Demand hubs, data-center nodes and junctions, indexed by id.
+    data_centers : DataFrame
+        Places that take IT load, indexed by id.
+    pools : DataFrame
+        Accelerators by data center; one row per (data_center, accelerator).
+    links : DataFrame
+        Two-way fibre records, indexed by id.
+    tariffs : DataFrame
+        Tariff periods; one row per (tariff, months, period).
+    grids : DataFrame
+        Electricity grids with carbon factors, indexed by id.
+    accelerators : DataFrame
+        Accelerator types, indexed by id.
+    basemap : Path or None
+        Backdrop of maps, if the folder has one.
+    file_hashes : dict
+        SHA-256 of each file read, by file name.
+    """
+
+    name: str
+    folder: Path
+    nodes: pd.DataFrame
+    data_centers: pd.DataFrame
+    pools: pd.DataFrame
+    links: pd.DataFrame
+    tariffs: pd.DataFrame
+    grids: pd.DataFrame
+    accelerators: pd.DataFrame
+    basemap: Path | None
+    file_hashes: dict[str, str]
+
+
+def list_networks() -> list[str]:
+    """
+    List the built-in networks.
+
+    Returns
+    -------
+    list of str
+        Names that `load_network` takes, in alphabetical order.
+    """
+    return sorted(path.name for path in BUILT_IN_FOLDER.iterdir() if any(path.glob("nodes.*")))
+
+
+def load_network(name_or_folder: str | Path) -> Network:
+    """
+    Load and check a network.
+
+    Parameters
+    ----------
+    name_or_folder
+        Name of a built-in network, or a folder. A built-in name wins; write `./name` for a folder so called.
+
+    Returns
+    -------
+    Network
+        The network.
+
+    Raises
+    ------
+    InputError
+        With every fault: missing folder, file or column, unknown column, blank or unreadable cell, number out
+        of range, unknown reference, duplicate key, tariff with gaps or overlaps, demand hub cut off.
+
+    Warns
+    -----
+    NetworkWarning
+        If a data center has no pool, and so cannot take any work.
+    """
+    folder = _find_folder(name_or_folder)
+    faults = FaultList(f"network {quote_value(folder.name)}")
+    schema = load_schema()
+    tables = {
+        name: table
+        for name, attributes in schema.items()
+        if (table := read_table(folder, name, attributes, faults)) is not None
+    }
+    doubts = check_tables(tables, schema, faults)
+    faults.raise_if_any()
+    _warn(doubts)
+    frames = {name: _build_frame(table, schema[name]) for name, table in tables.items()}
+    hashes = {table.file: table.sha256 for table in tables.values()}
+    basemap = folder / BASEMAP_FILE
+    if basemap.is_file():
+        hashes[BASEMAP_FILE] = hashlib.sha256(basemap.read_bytes()).hexdigest()
+    return Network(
+        name=folder.name,
+        folder=folder,
+        basemap=basemap if basemap.is_file() else None,
+        file_hashes=hashes,
+        **frames,
+    )
+
+
+def _find_folder(name_or_folder: str | Path) -> Path:
+    if isinstance(name_or_folder, str) and name_or_folder in list_networks():
+        return BUILT_IN_FOLDER / name_or_folder
+    text = str(name_or_folder)
+    faults = FaultList("the network")
+    try:
+        # An empty text would otherwise mean the working directory.
+        if text and (folder := Path(text).resolve()).is_dir():
+            return folder
+    except (OSError, ValueError):
+        pass  # A name that no file system takes is reported as not found, below.
+    known = list_networks()
+    near = suggest(text, known) if ID_PATTERN.fullmatch(text) else ""
+    remedy = f"Give a folder with network tables, or a built-in network: {', '.join(known)}.{near}"
+    faults.add(text, "there is no such network folder", remedy)
+    raise faults.error()
+
+
+def _warn(doubts: list[Fault]) -> None:
+    for doubt in doubts:
+        warnings.warn(str(doubt), NetworkWarning, stacklevel=3)
+
+
+def _build_frame(table: Table, attributes: dict[str, Attribute]) -> pd.DataFrame:
+    columns: dict[str, pd.Series] = {}
+    for name, values in table.columns.items():
+        attribute = attributes[name]
+        if attribute.kind == "bool":
+            dtype = "bool"
+        elif attribute.kind == "int" and (attribute.required or attribute.default):
+            dtype = "int64"
+        elif attribute.kind in {"int", "float"}:
+            # A blank whole number is NaN, so the column is one of floats.
+            dtype = "float64"
+        else:
+            dtype = "str"
+        columns[name] = pd.Series(values, dtype=dtype)
+    frame = pd.DataFrame(columns)
+    return frame.set_index("id") if "id" in attributes else frame

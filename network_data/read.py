@@ -1,0 +1,232 @@
+"""Read the raw cells of one table from CSV or Parquet, keeping the line of every row."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from network_data.faults import FaultList, suggest
+from network_data.schema import Attribute, Cell, CellError
+from network_data.tariffs import parse_hours, parse_months
+
+FORMATS = (".csv", ".parquet")
+
+
+@dataclass
+class Table:
+    """
+    One table with checked cells.
+
+    Attributes
+    ----------
+    name : str
+        Table name.
+    file : str
+        File it was read from.
+    rows : list of int
+        Line of each row in the file; the header is line 1.
+    columns : dict
+        Column name to values, one per row; None where the cell was faulty.
+    sha256 : str
+        Hash of the file's bytes.
+    """
+
+    name: str
+    file: str
+    rows: list[int] = field(default_factory=list)
+    columns: dict[str, list[Cell | None]] = field(default_factory=dict)
+    sha256: str = ""
+
+
+def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults: FaultList) -> Table | None:
+    """
+    Read one table of a network folder and check every cell.
+
+    Parameters
+    ----------
+    folder
+        The network's folder.
+    name
+        Table name, which is the file name without suffix.
+    attributes
+        The table's schema.
+    faults
+        Receives what is wrong.
+
+    Returns
+    -------
+    Table or None
+        The table, or None if there is no readable file or a required column is missing.
+    """
+    path = _find_file(folder, name, faults)
+    if path is None:
+        return None
+    if not path.is_file():
+        # A named pipe would block the reader for ever.
+        faults.add(path.name, "is not a file", "Make it a readable file.")
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        faults.add(path.name, f"cannot be read ({reason})", "Make it a readable file.")
+        return None
+    before = len(faults)
+    raw = (
+        _read_parquet(content, path, faults)
+        if path.suffix == ".parquet"
+        else _read_csv(content, path, faults)
+    )
+    if raw is None or not _check_header(path.name, raw.header, attributes, faults):
+        return None
+    table = Table(name, path.name, raw.rows, sha256=hashlib.sha256(content).hexdigest())
+    if not raw.rows and len(faults) == before and name != "links":
+        faults.add(path.name, f"table {name} has no rows", "Add at least one row below the header.")
+    for attribute in attributes.values():
+        at = raw.header.index(attribute.name) if attribute.name in raw.header else None
+        table.columns[attribute.name] = [
+            _read_cell("" if at is None else cells[at], attribute, path.name, row, faults)
+            for row, cells in zip(raw.rows, raw.cells, strict=True)
+        ]
+    return table
+
+
+@dataclass
+class _Raw:
+    header: list[str]
+    rows: list[int]
+    cells: list[list[str]]
+
+
+def _find_file(folder: Path, name: str, faults: FaultList) -> Path | None:
+    present = [folder / f"{name}{suffix}" for suffix in FORMATS if (folder / f"{name}{suffix}").exists()]
+    if len(present) == 1:
+        return present[0]
+    if present:
+        faults.add(
+            present[0].name, f"table {name} is there twice, as CSV and as Parquet", "Remove one of them."
+        )
+        return None
+    others = [path.name for path in folder.iterdir() if path.suffix in FORMATS]
+    near = suggest(f"{name}.csv", others)
+    faults.add(
+        f"{name}.csv", "the table is missing", f"Add {name}.csv or {name}.parquet to the folder.{near}"
+    )
+    return None
+
+
+def _read_csv(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content.count(b"\n", 0, error.start) + 1
+        faults.add(path.name, "is not UTF-8 text", "Save the table as CSV in UTF-8.", row=row)
+        return None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    raw = _Raw(header, [], [])
+    line = 1
+    try:
+        for record in reader:
+            row, line = line, reader.line_num + 1
+            cells = [cell.strip() for cell in record]
+            if not any(cells):
+                continue
+            if not header:
+                header.extend(cells)
+            elif len(cells) != len(header):
+                problem = f"the row has {len(cells)} cells, the header {len(header)}"
+                faults.add(
+                    path.name, problem, "Add or remove commas, or quote cells that hold commas.", row=row
+                )
+            else:
+                raw.rows.append(row)
+                raw.cells.append(cells)
+    except csv.Error as error:
+        remedy = "Check the quotation marks of this row and the one before."
+        faults.add(path.name, f"is not well-formed CSV ({error})", remedy, row=line)
+        return None
+    return raw
+
+
+def _read_parquet(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
+    import pyarrow as pa  # loaded only for networks that use Parquet
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+        columns = [[_spell(value) for value in column.to_pylist()] for column in table.columns]
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
+        problem = f"cannot be read as Parquet ({type(error).__name__})"
+        faults.add(path.name, problem, "Write the table again as Parquet or CSV.")
+        return None
+    # Rows of a Parquet table have no lines; they are counted as if the table were CSV.
+    rows = list(range(2, table.num_rows + 2))
+    return _Raw(list(table.column_names), rows, [list(cells) for cells in zip(*columns, strict=True)])
+
+
+def _spell(value: object) -> str:
+    """Spell a Parquet value as the CSV cell that would hold it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).strip()
+
+
+def _check_header(file: str, header: list[str], attributes: dict[str, Attribute], faults: FaultList) -> bool:
+    if not header:
+        faults.add(file, "the file is empty", f"Give a header with: {_required_names(attributes)}.", row=1)
+        return False
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        faults.add(file, "cells are not separated by commas", "Save the table with commas.", row=1)
+        return False
+    usable = True
+    for at, column in enumerate(header):
+        if column in header[:at]:
+            faults.add(file, "the column is there twice", "Remove one of them.", row=1, column=column)
+            usable = False
+        elif column not in attributes:
+            near = suggest(column, [name for name in attributes if name not in header])
+            remedy = f"Rename or remove it.{near}"
+            faults.add(file, "the column is unknown", remedy, row=1, column=column)
+    for name, attribute in attributes.items():
+        if attribute.required and name not in header:
+            remedy = f"Add it: {attribute.description}."
+            faults.add(file, "the required column is missing", remedy, row=1, column=name)
+            usable = False
+    return usable
+
+
+def _required_names(attributes: dict[str, Attribute]) -> str:
+    return ", ".join(name for name, attribute in attributes.items() if attribute.required)
+
+
+def _read_cell(text: str, attribute: Attribute, file: str, row: int, faults: FaultList) -> Cell | None:
+    if not text:
+        if attribute.required:
+            remedy = f"Fill it in: {attribute.description}."
+            faults.add(file, "the cell is blank", remedy, row=row, column=attribute.name)
+            return None
+        return attribute.blank
+    try:
+        value = attribute.parse(text)
+        _check_calendar_text(text, attribute)
+    except CellError as error:
+        faults.add(file, error.problem, error.remedy, row=row, column=attribute.name, value=text)
+        return None
+    return value
+
+
+def _check_calendar_text(text: str, attribute: Attribute) -> None:
+    try:
+        if attribute.kind == "months":
+            parse_months(text)
+        elif attribute.kind == "hours":
+            parse_hours(text)
+    except ValueError as error:
+        example = "7-8 or 3-5;9-11 or 12-1" if attribute.kind == "months" else "0-8 or 14-15;19.5-21.5"
+        raise CellError(str(error), f"Write {attribute.kind} such as {example}.") from None

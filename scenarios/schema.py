@@ -1,0 +1,276 @@
+"""
+What a scenario may say: every key with its type, unit, range, default and description.
+
+This is the one place for each option: loader, error messages, JSON Schema and docs read it here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from network_data.tariffs import HOURS_PER_DAY, MONTHS_PER_YEAR, parse_months
+from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, Text, fault
+from scenarios.workload_class import WorkloadClass
+
+__all__ = [
+    "Costs",
+    "Demand",
+    "Fleet",
+    "NetworkUse",
+    "RepresentativeDay",
+    "Routing",
+    "Scenario",
+    "ScenarioKeys",
+    "Solver",
+    "Time",
+    "WorkloadClass",
+    "WorkloadDemand",
+]
+
+DAYS_PER_YEAR = (365, 366)
+DAY_SUM_TOLERANCE = 1e-6
+
+
+class Demand(Section):
+    """How many tokens are asked for: a national total spread by weights, or a table of workloads."""
+
+    tokens_per_day_trillion: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None,
+        description="all tokens asked for per day, in trillion (10^12) tokens, spread over demand hubs by "
+        "demand_weight and over classes by share_of_tokens; null if workloads_table is given",
+    )
+    workloads_table: FilePath | None = Field(
+        None,
+        validate_default=True,
+        description="CSV table with columns demand_hub, workload_class, mtok_per_day (million tokens per "
+        "day); null if tokens_per_day_trillion is given",
+    )
+
+    @field_validator("workloads_table")
+    @classmethod
+    def _exactly_one(cls, table: str | None, info: ValidationInfo) -> str | None:
+        if "tokens_per_day_trillion" in info.data:
+            total = info.data["tokens_per_day_trillion"]
+            remedy = "Give one of tokens_per_day_trillion and workloads_table; set the other to null."
+            if total is not None and table is not None:
+                raise fault("demand is given twice", remedy)
+            if total is None and table is None:
+                raise fault("no demand is given", remedy)
+        return table
+
+
+class RepresentativeDay(Section):
+    """A day that stands for many days of the year."""
+
+    id: Id = Field(description="name of the day")
+    months: Text = Field(description='months the day stands for, such as "1-12", "3-5;9-11" or "12-2"')
+    days_per_year: Annotated[float, Field(gt=0, le=366)] = Field(description="days of the year it stands for")
+
+    @field_validator("months", mode="before")
+    @classmethod
+    def _single_month(cls, months: object) -> object:
+        # `months: 7` is a number in YAML, and plainly means July.
+        return str(months) if isinstance(months, int) and not isinstance(months, bool) else months
+
+    @field_validator("months")
+    @classmethod
+    def _readable_months(cls, months: str) -> str:
+        try:
+            parse_months(months)
+        except ValueError as error:
+            raise fault(
+                f"not a list of months: {error}", 'Write months such as "1-12" or "12-2;6".'
+            ) from error
+        return months
+
+    @property
+    def month_numbers(self) -> tuple[int, ...]:
+        """Months the day stands for, 1 to 12, ascending."""
+        return parse_months(self.months)
+
+
+def _check_days(days: tuple[RepresentativeDay, ...]) -> tuple[RepresentativeDay, ...]:
+    problems = []
+    twice = [day for day, count in Counter(day.id for day in days).items() if count > 1]
+    if twice:
+        problems.append(f"id used twice: {', '.join(twice)}")
+    missing = set(range(1, MONTHS_PER_YEAR + 1)).difference(*(day.month_numbers for day in days))
+    if missing:
+        problems.append(f"no day stands for month {', '.join(map(str, sorted(missing)))}")
+    total = sum(day.days_per_year for day in days)
+    if min(abs(total - length) for length in DAYS_PER_YEAR) > DAY_SUM_TOLERANCE:
+        problems.append(f"days_per_year sum to {total:g}")
+    if problems:
+        raise fault("; ".join(problems), "Every month needs a day, and the days must sum to 365 or 366.")
+    return days
+
+
+Days = Annotated[
+    tuple[RepresentativeDay, ...], Field(min_length=1, max_length=366), AfterValidator(_check_days)
+]
+
+
+class Time(Section):
+    """The year as representative days, cut into slices."""
+
+    days: Days = Field(
+        (RepresentativeDay(id="year", months="1-12", days_per_year=365.0),),
+        description="representative days; together they stand for 365 or 366 days and for every month",
+    )
+    slices_per_day: Literal[1, 2, 3, 4, 6, 8, 12, 24] = Field(
+        24, description="time slices per day, a divisor of 24; a slice lasts 24 / slices_per_day hours"
+    )
+
+    @property
+    def hours_per_slice(self) -> int:
+        """Length of a slice in hours."""
+        return HOURS_PER_DAY // self.slices_per_day
+
+
+class Routing(Section):
+    """Which routes are offered, and how latency follows from length."""
+
+    routes_per_pair: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="routes kept per demand hub and data center, shortest first"
+    )
+    max_links: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="most links in a route; null = no limit"
+    )
+    # Light in vacuum takes 3.336 us per km: less than that is an error of unit.
+    fibre_us_per_km: Annotated[float, Field(ge=3.3, le=20)] = Field(
+        4.9, description="one-way delay of light in fibre, in microseconds per km"
+    )
+    link_overhead_ms: Annotated[float, Field(ge=0, le=1_000)] = Field(
+        0.1, description="one-way delay of the equipment of a link, in ms, where the link gives no one_way_ms"
+    )
+
+
+class Fleet(Section):
+    """What is done with the accelerators."""
+
+    inference_stock_share: Share = Field(
+        0.35,
+        description="share of the accelerator stock of each data center that is open to inference, 0 to 1",
+    )
+    utilization_limit: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="most of an active accelerator's time that may be busy, as a share, 0 to 1"
+    )
+    interest_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.06, description="yearly interest rate for annualized prices, as a share (0.06 = 6 %)"
+    )
+    site_lifetime_years: Annotated[float, Field(gt=0, le=200)] = Field(
+        15.0, description="years over which building and power for new pods are annualized"
+    )
+    allow_purchase: bool = Field(default=True, description="true = new pods may be bought")
+    accelerators: Annotated[tuple[Id, ...], Field(min_length=1, max_length=10_000)] | None = Field(
+        None, description="ids of the accelerators to use, as a list; null = all of the network"
+    )
+
+    @field_validator("accelerators")
+    @classmethod
+    def _no_accelerator_twice(cls, ids: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if ids is not None and len(set(ids)) < len(ids):
+            raise fault("an accelerator is listed twice", "List each id once.")
+        return ids
+
+
+class NetworkUse(Section):
+    """How much of the network inference may use."""
+
+    link_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.05, description="share of each link's capacity that is open to inference traffic, 0 to 1"
+    )
+
+
+class Costs(Section):
+    """Prices that no table of the network carries."""
+
+    carbon_price_cny_per_t: NonNegative = Field(0.0, description="price of carbon, in CNY per tonne of CO2")
+    shed_penalty_cny_per_mtok: NonNegative | None = Field(
+        None,
+        description="penalty for tokens not served, in CNY per million tokens; null = all must be served",
+    )
+
+
+class Solver(Section):
+    """How the problem is solved, and when to stop."""
+
+    method: Literal["auto", "whole", "decomposed"] = Field(
+        "auto", description="whole = one model; decomposed = per time slice; auto = by size"
+    )
+    mip_rel_gap: Share = Field(
+        0.02, description="stop when the plan is proved within this share of the optimum (0.02 = 2 %)"
+    )
+    time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = Field(
+        120.0, description="stop after this many seconds"
+    )
+    threads: Annotated[int, Field(ge=1, le=1_024)] = Field(2, description="processor threads to use")
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(1, description="random seed of the solver")
+
+
+class ScenarioKeys(Section):
+    """What is asked of a network: the keys of a scenario file."""
+
+    name: Id = Field(description="name of the scenario; not inherited through extends")
+    description: Prose = Field("", description="what the scenario shows; not inherited through extends")
+    extends: FilePath | None = Field(
+        None,
+        description="scenario this one builds on: a built-in name, or a file relative to this one. Mappings "
+        "merge key by key, everything else replaces",
+    )
+    network: FilePath = Field(description="built-in network, or a network folder relative to this file")
+    demand: Demand = Field(description="how many tokens are asked for")
+    workload_classes_table: FilePath | None = Field(
+        None, description="CSV table of workload classes, relative to this file: id and the keys of a class"
+    )
+    workload_classes: Annotated[dict[Id, WorkloadClass], Field(min_length=1)] = Field(
+        description="workload classes by id: added to the table's, or changed key by key"
+    )
+    drop_classes: tuple[Id, ...] = Field((), description="ids of classes to leave out, as a list")
+    demand_profiles_table: FilePath = Field(
+        description="CSV table of daily profiles, relative to this file: hour (0 to 23) and one column per "
+        "profile, at least 0; each is scaled to a mean of 1"
+    )
+    time: Time = Field(Time(), description="the year as representative days and slices")
+    routing: Routing = Field(Routing(), description="which routes are offered")
+    fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
+    network_use: NetworkUse = Field(NetworkUse(), description="how much of the network inference may use")
+    costs: Costs = Field(Costs(), description="prices that no table of the network carries")
+    solver: Solver = Field(Solver(), description="how the problem is solved")
+
+
+class WorkloadDemand(NamedTuple):
+    """One row of an explicit workloads table; `row` is its line in the file."""
+
+    demand_hub: str
+    workload_class: str
+    mtok_per_day: float
+    row: int
+
+
+class Scenario(ScenarioKeys):
+    """
+    A scenario as loaded: the keys of its file, its tables, and where all of it came from.
+
+    In a loaded scenario `network` is the built-in name or the folder found, and `workload_classes` holds the
+    table with the file's changes applied.
+    """
+
+    profiles: dict[str, tuple[float, ...]] = Field(
+        description="24 hourly factors with mean 1, by profile id", repr=False
+    )
+    workloads: tuple[WorkloadDemand, ...] | None = Field(
+        description="explicit demand in million tokens per day, or None", repr=False
+    )
+    workloads_path: Path | None = Field(description="file that workloads were read from, or None")
+    source_path: Path = Field(description="scenario file that was asked for")
+    file_hashes: dict[str, str] = Field(
+        description="SHA-256 of every file read, by file name relative to the scenario's folder; built-in "
+        "files start with scenarios/",
+        repr=False,
+    )
+    overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")

@@ -1,0 +1,198 @@
+"""Find and read the files of a scenario, and remember the hash of each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from network_data.faults import FaultList, suggest
+from scenarios.document import Node, Place, merge, without
+from scenarios.yaml_reader import read_yaml
+
+BUILT_IN_FOLDER = Path(__file__).parent
+MAX_YAML_BYTES = 1_000_000
+MAX_TABLE_BYTES = 64_000_000
+_NOT_INHERITED = ("name", "description", "extends")
+
+
+def list_scenarios() -> list[str]:
+    """
+    List the built-in scenarios.
+
+    Returns
+    -------
+    list of str
+        Names in alphabetical order.
+    """
+    return sorted(path.stem for path in BUILT_IN_FOLDER.glob("*.yaml"))
+
+
+def find_scenario(name_or_path: str | Path, folder: Path) -> Path:
+    """
+    Find the file of a scenario.
+
+    Parameters
+    ----------
+    name_or_path
+        Built-in name, or a file.
+    folder
+        Folder that a relative file name starts from.
+
+    Returns
+    -------
+    Path
+        The file, which need not exist.
+    """
+    if isinstance(name_or_path, str) and name_or_path in list_scenarios():
+        return BUILT_IN_FOLDER / f"{name_or_path}.yaml"
+    return folder / name_or_path
+
+
+class Sources:
+    """
+    The files that one scenario is read from.
+
+    Parameters
+    ----------
+    path
+        Scenario file that was asked for.
+    faults
+        Receives what is wrong with the files.
+
+    Attributes
+    ----------
+    file_hashes : dict
+        SHA-256 by file name, relative to the folder of the scenario; built-in files start with `scenarios/`.
+    """
+
+    def __init__(self, path: Path, faults: FaultList) -> None:
+        self.path = path
+        self.file_hashes: dict[str, str] = {}
+        self._faults = faults
+
+    def read_chain(self) -> Node | None:
+        """
+        Read the scenario file and all it extends, and merge them.
+
+        Returns
+        -------
+        Node or None
+            The merged tree; None if one of the files cannot be read.
+        """
+        chain: list[Node] = []
+        files: list[Path] = []
+        path: Path | None = self.path
+        place, key = Place(str(self.path)), None
+        while path is not None:
+            if not self._is_usable(path, MAX_YAML_BYTES, place, key, str(path)):
+                return None
+            if path.resolve() in [file.resolve() for file in files]:
+                round_trip = " -> ".join(file.name for file in [*files, path])
+                self._fault(place, f"extends goes round in a circle: {round_trip}", "Break the circle.", key)
+                return None
+            node = self._read_document(path, place, key)
+            if node is None:
+                return None
+            chain.append(node)
+            files.append(path)
+            parent = node.text("extends")
+            path = None if parent is None else find_scenario(parent, path.parent)
+            place, key = node.entries["extends"].place if parent is not None else place, "extends"
+        top, root = chain[0], chain.pop()
+        while chain:
+            root = merge(without(root, *_NOT_INHERITED), chain.pop())
+        return Node(root.value, top.place)
+
+    def find_table(self, root: Node, *key: str) -> Path | None:
+        """
+        Find a table that the scenario names, relative to the file that names it.
+
+        Parameters
+        ----------
+        root
+            The merged scenario.
+        *key
+            Where the name of the table stands.
+
+        Returns
+        -------
+        Path or None
+            A regular CSV file of bearable size; None if there is none, or no table is named.
+        """
+        node, name = root.get(*key), root.text(*key)
+        if node is None or not name:
+            return None  # wrong types are the schema's to refuse
+        path = Path(node.place.file).parent / name  # of a --set value: the working directory
+        dotted = ".".join(key)
+        if path.suffix != ".csv":
+            self._fault(node.place, "is not a CSV file", "Name a file that ends in .csv.", dotted, name)
+            return None
+        return path if self._is_usable(path, MAX_TABLE_BYTES, node.place, dotted, name) else None
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """
+        Keep the hash of a file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        sha256
+            Hash of the bytes read.
+        """
+        self.file_hashes[_label(path, self.path.parent)] = sha256
+
+    def _read_document(self, path: Path, place: Place, key: str | None) -> Node | None:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+            self._fault(place, problem, "Make it a readable file.", key, str(path))
+            return None
+        self.remember(path, hashlib.sha256(content).hexdigest())
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            row = content.count(b"\n", 0, error.start) + 1
+            self._fault(Place(str(path), row), "is not UTF-8 text", "Save the file in UTF-8.", None)
+            return None
+        node = read_yaml(text, str(path), self._faults)
+        if node is not None and not isinstance(node.value, dict):
+            what = "is empty" if node.value is None else "is not a mapping of keys to values"
+            self._fault(node.place, f"the scenario {what}", "Write lines of the form `key: value`.", None)
+            return None
+        return node
+
+    def _is_usable(self, path: Path, limit: int, place: Place, key: str | None, name: str) -> bool:
+        """Whether a path is a regular file of bearable size: a pipe or device would block or never end."""
+        try:
+            size = path.stat().st_size if path.is_file() else None
+        except (OSError, ValueError):  # a name too long, or with a NUL character
+            size = None
+        if size is None:
+            remedy = "Correct the name or add the file."
+            if path.suffix != ".csv":
+                built_in = list_scenarios()
+                remedy += f" Built-in scenarios: {', '.join(built_in)}.{suggest(path.stem, built_in)}"
+            self._fault(place, "there is no such file", remedy, key, name)
+        elif size > limit:
+            problem = f"the file has {size} bytes, more than {limit}"
+            self._fault(place, problem, "Name a smaller file.", key, name)
+        return size is not None and size <= limit
+
+    def _fault(
+        self, place: Place, problem: str, remedy: str, key: str | None, value: str | None = None
+    ) -> None:
+        self._faults.add(place.file, problem, remedy, row=place.row, column=key, value=value)
+
+
+def _label(path: Path, folder: Path) -> str:
+    """Name a file so that the name is the same on every machine, where that can be."""
+    resolved = path.resolve()
+    if resolved.parent == BUILT_IN_FOLDER.resolve():
+        return f"{BUILT_IN_FOLDER.name}/{path.name}"
+    try:
+        return Path(os.path.relpath(resolved, folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return resolved.as_posix()
