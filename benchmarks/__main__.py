@@ -1,0 +1,101 @@
+"""Print what it takes to get this model from problem arrays into HiGHS, beside other ways: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.handover import BARE, METHODS, store
+from benchmarks.problems import CASES, benchmark_problem
+
+ROOT = Path(__file__).resolve().parent.parent
+SLOW = {"pyomo", "pyomo_matrix"}
+TARGET_TIME, TARGET_MEMORY = 2.0, 1.5
+PACKAGES = ("highspy", "numpy", "pandas", "pyomo", "linopy")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure every method of every case in fresh processes and print one table for each case."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--small", action="store_true", help="a tiny case, each method once: does it all run?")
+    parser.add_argument("--case", choices=sorted(CASES), action="append", help="case to run (default: routes, days)")
+    parser.add_argument("--method", choices=METHODS, action="append", help="method to run (default: all)")
+    parser.add_argument("--runs", type=int, default=5, help="fresh processes per method; a third of them for Pyomo")
+    options = parser.parse_args(argv)
+    cases = options.case or (["small"] if options.small else ["routes", "days"])
+    methods = [name for name in METHODS if name in (options.method or METHODS)]
+    print(machine())
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            columns, rows, nonzeros = store(benchmark_problem(case), Path(folder))
+            print(f"\n{case}: {columns:,} columns, {rows:,} rows, {nonzeros:,} nonzeros", flush=True)
+            results = {}
+            for name in methods:
+                runs = 1 if options.small else max(1, options.runs // 3 if name in SLOW else options.runs)
+                results[name] = [run_once(name, Path(folder)) for _ in range(runs)]
+                for run in results[name]:
+                    if (run["columns"], run["rows"], run["nonzeros"]) != (columns, rows, nonzeros):
+                        raise SystemExit(f"{METHODS[name]} built another model: {run}")
+        print(table(results), flush=True)
+
+
+def run_once(method: str, folder: Path) -> dict[str, Any]:
+    """Measure one method in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.handover", method, str(folder)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise SystemExit(f"{METHODS[method]} failed:\n{done.stderr}")
+    # Solvers print banners of their own before it.
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def table(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Lay out medians, and ratios to the best bare hand-over where one was measured."""
+    median = {
+        name: {key: statistics.median(run[key] for run in runs) for key in ("cpu_s", "wall_s", "added_mb", "held_mb")}
+        for name, runs in results.items()
+    }
+    bare = [median[name] for name in BARE if name in median]
+    lines = [f"{'':34}{'CPU s':>8}{'wall s':>8}{'added MB':>10}{'x CPU':>8}{'x added':>9}{'x held':>8}{'runs':>6}"]
+    for name, values in median.items():
+        ratios = [""] * 3
+        if bare:
+            best = {key: min(one[key] for one in bare) for key in values}
+            ratios = [f"{values[key] / best[key]:.2f}" for key in ("cpu_s", "added_mb", "held_mb")]
+        lines.append(
+            f"{METHODS[name]:34}{values['cpu_s']:8.3f}{values['wall_s']:8.3f}{values['added_mb']:10.0f}"
+            f"{ratios[0]:>8}{ratios[1]:>9}{ratios[2]:>8}{len(results[name]):6d}"
+        )
+    lines.append(
+        "added: peak memory above what was in memory before, for bare passModel the finished matrix. held: the same,\n"
+        "with the matrix that bare passModel is given counted too. x: times the better of the two bare hand-overs;\n"
+        f"target for this compiler: {TARGET_TIME:g} x CPU, {TARGET_MEMORY:g} x memory."
+    )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Describe what the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text("utf-8").splitlines() if "model name" in line]
+        model = names[0] if names else model
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""
+One measurement in a fresh process: from problem arrays to a loaded HiGHS, in CPU and wall seconds and peak memory.
+
+Run as `python -m benchmarks.handover METHOD FOLDER`; the folder holds what `store` wrote. Prints one line of JSON.
+The problem, or for the bare hand-over the finished matrix, is in memory before the clock starts, and so are all
+modules; what is added on top of that is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import highspy
+import numpy as np
+import scipy.sparse
+
+from optimizer.compile import CompiledModel, compile_model
+from optimizer.highs import new_highs, pass_rows
+from optimizer.problem import PlacementProblem
+from optimizer.pyomo_model import to_pyomo
+
+MATRIX = ("cost", "lower", "upper", "row_lower", "row_upper", "starts", "indices", "values", "is_integer")
+BARE = ("bare_rows", "bare_columns")
+METHODS = {
+    "bare_rows": "bare passModel, by rows",
+    "bare_columns": "bare passModel, by columns",
+    "ours": "compile_model, pass_rows",
+    "linopy": "linopy",
+    "pyomo_matrix": "Pyomo, standard form, passModel",
+    "pyomo": "Pyomo, appsi_highs",
+}
+
+
+def store(problem: PlacementProblem, folder: Path) -> tuple[int, int, int]:
+    """
+    Write a problem and its finished matrix for the measurements.
+
+    Returns
+    -------
+    tuple of int
+        Columns, rows and nonzeros.
+    """
+    with (folder / "problem.pickle").open("wb") as file:
+        pickle.dump(problem, file)
+    model = compile_model(problem)
+    arrays = {name: getattr(model, name) for name in MATRIX}
+    np.savez(folder / "by_rows.npz", **arrays)
+    shape = (len(model.row_lower), len(model.cost))
+    matrix = scipy.sparse.csr_array((model.values, model.indices, model.starts), shape=shape).tocsc()
+    arrays |= {"starts": matrix.indptr, "indices": matrix.indices, "values": matrix.data}
+    np.savez(folder / "by_columns.npz", **arrays)
+    return len(model.cost), len(model.row_lower), len(model.values)
+
+
+def measure(method: str, folder: Path) -> dict[str, Any]:
+    """
+    Time one method once and weigh what it adds.
+
+    Returns
+    -------
+    dict
+        cpu_s, wall_s, added_mb (highest resident memory less that before), held_mb (that and, for a bare hand-over,
+        the matrix it starts from), columns, rows, nonzeros.
+    """
+    run, input_mb = _prepare(method, folder)
+    before_mb = _reset_peak_mb()
+    wall, cpu = time.perf_counter(), time.process_time()
+    kept = run()
+    cpu_s, wall_s = time.process_time() - cpu, time.perf_counter() - wall
+    added_mb = _peak_mb() - before_mb
+    highs = kept[0]
+    return {
+        "cpu_s": cpu_s,
+        "wall_s": wall_s,
+        "added_mb": added_mb,
+        "held_mb": added_mb + input_mb,
+        "columns": highs.getNumCol(),
+        "rows": highs.getNumRow(),
+        "nonzeros": highs.getNumNz(),
+    }
+
+
+def _prepare(method: str, folder: Path) -> tuple[Callable[[], tuple[highspy.Highs, Any]], float]:
+    """Load what a method starts from. The returned call does the rest and keeps everything it makes alive."""
+    if method in BARE:
+        with np.load(folder / f"by_{method.removeprefix('bare_')}.npz") as file:
+            arrays = {name: file[name] for name in MATRIX}
+        return (lambda: _bare(arrays, by_rows=method == "bare_rows")), sum(a.nbytes for a in arrays.values()) / 1e6
+    with (folder / "problem.pickle").open("rb") as stored:
+        problem = pickle.load(stored)  # noqa: S301 - written by `store` a moment ago
+    make = {"ours": _ours, "linopy": _linopy, "pyomo": _pyomo, "pyomo_matrix": _pyomo_matrix}[method]
+    return make(problem), 0.0
+
+
+def _bare(arrays: dict[str, Any], *, by_rows: bool) -> tuple[highspy.Highs, Any]:
+    highs = new_highs()
+    pass_rows(highs, **arrays, by_rows=by_rows)
+    return highs, arrays
+
+
+def _ours(problem: PlacementProblem) -> Callable[[], tuple[highspy.Highs, CompiledModel]]:
+    def run() -> tuple[highspy.Highs, CompiledModel]:
+        model = compile_model(problem)
+        highs = new_highs()
+        pass_rows(highs, **{name: getattr(model, name) for name in MATRIX})
+        return highs, model
+
+    return run
+
+
+def _linopy(problem: PlacementProblem) -> Callable[[], tuple[highspy.Highs, Any]]:
+    import linopy
+
+    from benchmarks.linopy_model import build_linopy
+
+    # Two small blocks of the power equation have no sparse path there; nothing to be done about it.
+    warnings.simplefilter("ignore", linopy.PerformanceWarning)
+
+    def run() -> tuple[highspy.Highs, Any]:
+        model = build_linopy(problem)
+        return model.to_highspy(), model
+
+    return run
+
+
+def _pyomo(problem: PlacementProblem) -> Callable[[], tuple[highspy.Highs, Any]]:
+    from pyomo.contrib.appsi.solvers import Highs
+
+    def run() -> tuple[highspy.Highs, Any]:
+        model = to_pyomo(problem)
+        solver = Highs()
+        solver.set_instance(model)
+        return solver._solver_model, (solver, model)  # noqa: SLF001 - its only handle to the solver
+
+    return run
+
+
+def _pyomo_matrix(problem: PlacementProblem) -> Callable[[], tuple[highspy.Highs, Any]]:
+    from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+    def run() -> tuple[highspy.Highs, Any]:
+        model = to_pyomo(problem)
+        form = LinearStandardFormCompiler().write(model, mixed_form=True)
+        matrix = form.A.tocsc()
+        kinds = np.array([info.bound_type for info in form.rows])
+        bounds = np.array([variable.bounds for variable in form.columns], dtype=float)
+        highs = new_highs()
+        pass_rows(
+            highs,
+            cost=np.asarray(form.c.todense(), dtype=float).reshape(-1),
+            lower=np.nan_to_num(bounds[:, 0], nan=-np.inf),
+            upper=np.nan_to_num(bounds[:, 1], nan=np.inf),
+            row_lower=np.where(kinds == 1, -np.inf, form.rhs),
+            row_upper=np.where(kinds == -1, np.inf, form.rhs),
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
+            is_integer=np.array([not variable.is_continuous() for variable in form.columns]),
+            by_rows=False,
+        )
+        return highs, (form, model)
+
+    return run
+
+
+def _reset_peak_mb() -> float:
+    """Set the process's memory high-water mark back to its present memory, and return that."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5", encoding="ascii")
+    return _peak_mb()
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        # Without Linux's mark that can be reset: the peak since the start, in bytes here.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))

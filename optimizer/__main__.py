@@ -1,0 +1,10 @@
+"""`python -m optimizer` is `edwc`."""
+
+from __future__ import annotations
+
+import sys
+
+from optimizer.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

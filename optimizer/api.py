@@ -1,0 +1,275 @@
+"""The jobs of the command line as functions: list, check, solve, export and verify."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from network_data.load import Network, load_network
+from optimizer.assemble import assemble_problem
+from optimizer.baselines import Baseline, evaluate_baselines
+from optimizer.check import check_plan
+from optimizer.necessary import Condition, first_failure
+from optimizer.plan import Plan
+from optimizer.problem import PlacementProblem
+from optimizer.results import Results, build_results, demand_by_region, home_region
+from optimizer.run_folder import check_target, write_run
+from optimizer.run_info import run_info
+from optimizer.solution import Control, Progress, Solution, Termination
+from optimizer.solve import choose_method, solve_problem
+from scenarios.load import load_scenario
+from scenarios.schema import Scenario
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioRun:
+    """
+    A solved scenario.
+
+    Attributes
+    ----------
+    scenario, network, problem
+        What was solved.
+    solution
+        How the solve ended.
+    results
+        Tables and numbers of the plan; None without a plan.
+    failure
+        Of an infeasible problem, the first necessary condition that fails; None if none of them does.
+    info
+        Content of `run.json`.
+    folder
+        Run folder written; None if none was asked for or there is no plan.
+    """
+
+    scenario: Scenario
+    network: Network
+    problem: PlacementProblem
+    solution: Solution
+    results: Results | None
+    failure: Condition | None
+    info: dict[str, Any]
+    folder: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 solved within the gap, 2 infeasible, 3 stopped with a plan, 4 stopped without one."""
+        if self.solution.termination == Termination.INFEASIBLE:
+            return 2
+        if self.results is None:
+            return 4
+        return 0 if self.solution.termination == Termination.OPTIMAL else 3
+
+
+def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """
+    Load a scenario with its network and describe the problem they make, without solving it.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Texts such as `solver.threads=1`.
+
+    Returns
+    -------
+    dict
+        Sizes (workloads, candidates, ...), method (that `auto` would choose), demand and capacity in mtok/h,
+        accelerators and MW, limiting links, and the least number of data centers that a workload reaches.
+
+    Raises
+    ------
+    InputError
+        With every fault of the inputs.
+    """
+    loaded = load_scenario(scenario, overrides)
+    network = load_network(loaded.network)
+    problem = assemble_problem(network, loaded)
+    return {
+        "scenario": loaded.name,
+        "network": network.name,
+        **describe_problem(problem),
+        "demand_region_share": demand_by_region(problem, network),
+    }
+
+
+def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
+    """
+    Describe a problem in numbers.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+
+    Returns
+    -------
+    dict
+        See `check_scenario`.
+    """
+    pools, links = problem.pools, problem.links
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
+    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
+    usable = problem.utilization_limit_share
+    in_reach = np.bincount(problem.pairs["workload_index"].to_numpy(int), minlength=len(problem.workloads))
+    row = problem.workloads.iloc[int(in_reach.argmin())]
+    return {
+        "time_slices": len(problem.slices),
+        "demand_hubs": int(problem.workloads["demand_hub"].nunique()),
+        "workload_classes": len(problem.classes),
+        "workloads": len(problem.workloads),
+        "data_centers": len(problem.data_centers),
+        "pools": len(pools),
+        "links": len(links),
+        "candidates": len(problem.candidates),
+        "flow_columns": len(problem.candidates) * len(problem.slices),
+        "method": choose_method(problem),
+        "mtok_per_year": problem.annual_mtok,
+        "tokens_per_day": problem.annual_mtok * 1e6 / (problem.weight_h.sum() / 24.0),
+        "peak_mtok_per_h": float(problem.demand_mtok_per_h.sum(axis=1).max()),
+        "needed_accelerators_mean": float(problem.weight_h @ busy / problem.weight_h.sum()) / usable,
+        "needed_accelerators_peak": float(busy.max()) / usable,
+        "existing_accelerators": float(pools["existing_pods"].to_numpy(float) @ per_pod),
+        "buyable_accelerators": float(pools["max_new_pods"].to_numpy(float) @ per_pod),
+        "it_capacity_mw": float(problem.data_centers["it_capacity_mw"].sum()),
+        "limiting_links": links["id"][links["is_limiting"].to_numpy(bool)].tolist(),
+        "fewest_data_centers_in_reach": int(in_reach.min()),
+        "fewest_in_reach_of": f"{row['workload_class']} of {row['demand_hub']}",
+    }
+
+
+def solve_scenario(
+    scenario: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    report: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> ScenarioRun:
+    """
+    Load, solve, check and store a scenario.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
+    out
+        Run folder to write if there is a plan.
+    report
+        Called with each line of progress.
+    stop
+        Set it, from a signal handler or another thread, and the solve ends with the plan in hand.
+
+    Returns
+    -------
+    ScenarioRun
+        Termination and plan are two facts: see `ScenarioRun.exit_code`.
+
+    Raises
+    ------
+    InputError
+        With every fault of the inputs or the output folder; nothing is written then.
+    InvalidPlanError
+        If the plan found fails the independent check; nothing is written then either.
+    """
+    began = time.monotonic()
+    folder = None if out is None else check_target(out)
+    loaded = load_scenario(scenario, overrides)
+    network = load_network(loaded.network)
+    problem = assemble_problem(network, loaded)
+    options = loaded.solver
+    seconds = {"load": time.monotonic() - began}
+    control = Control(time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report)
+    lap = time.monotonic()
+    baselines = evaluate_baselines(problem, home_region(problem, network))
+    seconds["baselines"] = time.monotonic() - lap
+    start = best_baseline(baselines)
+    # A greedy plan is proof enough that there is one. Without it, a condition that fails is proof that there is none,
+    # and cheaper to find than a solver's.
+    lap = time.monotonic()
+    failure = first_failure(problem) if start is None else None
+    seconds["conditions"] = time.monotonic() - lap
+    if failure is not None:
+        solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
+    else:
+        solution = solve_problem(
+            problem,
+            method=options.method,
+            mip_rel_gap=options.mip_rel_gap,
+            seed=options.seed,
+            threads=options.threads,
+            control=control,
+            start=start,
+        )
+    lap, results = time.monotonic(), None
+    if solution.plan is not None:
+        solution, results = _results(problem, network, solution, baselines, control, options.seed)
+        seconds["results"] = time.monotonic() - lap
+    solution = replace(solution, seconds=seconds | solution.seconds)
+    info = run_info(loaded, network, solution, results, folder)
+    if folder is not None and results is not None:
+        write_run(folder, info, results.tables, basemap=network.basemap)
+    return ScenarioRun(
+        loaded, network, problem, solution, results, failure, info, folder if results is not None else None
+    )
+
+
+def best_baseline(baselines: Sequence[Baseline]) -> Plan | None:
+    """
+    Choose the cheapest baseline that keeps every limit.
+
+    Parameters
+    ----------
+    baselines
+        From `evaluate_baselines`.
+    """
+    fitting = [baseline for baseline in baselines if baseline.is_feasible]
+    return min(fitting, key=lambda baseline: baseline.report.total_cny).plan if fitting else None
+
+
+def _results(
+    problem: PlacementProblem,
+    network: Network,
+    solution: Solution,
+    baselines: tuple[Baseline, ...],
+    control: Control,
+    seed: int,
+) -> tuple[Solution, Results]:
+    """Price the limits at the plan, unless the user is waiting for the end, and build the tables."""
+    if solution.plan is None:
+        raise AssertionError("results are of a plan")
+    if control.stop.is_set():
+        return solution, build_results(problem, network, solution.plan, baselines)
+    from optimizer.compile import compile_model
+    from optimizer.duals import dual_table, limit_values
+    from optimizer.polish import polish
+
+    compiled = compile_model(problem)
+    polished = polish(problem, compiled, solution.plan, seed=seed)
+    report = check_plan(problem, polished.plan)
+    if report.is_feasible and report.total_cny <= solution.objective_cny:
+        # The same integers with everything else at its best: what the duals belong to.
+        bound = min(solution.bound_cny, report.total_cny)
+        solution = replace(solution, plan=polished.plan, objective_cny=report.total_cny, bound_cny=bound)
+    results = build_results(
+        problem,
+        network,
+        solution.plan if solution.plan is not None else polished.plan,
+        baselines,
+        dual_table(problem, polished),
+        limit_values(problem, compiled, polished),
+    )
+    return solution, results
+
+
+__all__ = ["ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]

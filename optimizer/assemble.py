@@ -1,0 +1,219 @@
+"""Assemble the placement problem: network tables and scenario into index tables and arrays, units converted once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from network_data.faults import FaultList
+from network_data.load import Network
+from network_data.tariffs import hourly_prices
+from optimizer.demand import demand_by_workload, slice_demand, time_slices
+from optimizer.fleet import accelerator_table, pool_table
+from optimizer.graph import fibre_graph, merge_links
+from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.residency import residency_mask
+from optimizer.routes import candidate_routes
+from scenarios.schema import Scenario, WorkloadClass
+
+SECONDS_PER_HOUR = 3600.0
+CENTER_COLUMNS = [
+    "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
+    "demand_charge_cny_per_kw_month", "carbon_kg_per_kwh", "green_power_share", "latitude_deg", "longitude_deg",
+    "confidence",
+]  # fmt: skip
+ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
+DAYS_IN_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
+
+
+def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
+    """
+    Assemble one problem from a network and a scenario.
+
+    Raises
+    ------
+    InputError
+        With every fault that only shows when the two meet: a workload that reaches no data center within its
+        limits (and by how many ms), a demand hub that the network does not have, an accelerator without rates.
+    """
+    faults = FaultList(f"scenario {scenario.name} on network {network.name}")
+    slices, billing = time_slices(scenario.time)
+    accelerators = accelerator_table(network, scenario, faults)
+    centers = network.data_centers.reset_index()
+    centers["carbon_kg_per_kwh"] = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
+    pools = pool_table(network, scenario, accelerators, faults)
+    workloads = demand_by_workload(network, scenario, faults)
+    faults.raise_if_any()
+    classes = _class_table(scenario, workloads, len(centers))
+    workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
+    workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
+    demand = slice_demand(workloads, classes, scenario, slices)
+    workloads["is_deferrable"] = demand.is_deferrable
+    links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
+    hubs = list(dict.fromkeys(workloads["demand_hub"]))
+    routes, route_links = candidate_routes(fibre_graph(network, links), links, hubs, centers, scenario.routing)
+    reachable = _reachable(workloads, classes, routes, pools)
+    in_time = reachable["is_in_time"].to_numpy(bool)
+    reachable["is_allowed"] = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
+    _record_stranded(workloads, reachable, scenario, faults)
+    faults.raise_if_any()
+    candidates = _candidates(reachable)
+    shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
+    links["is_limiting"] = _limiting(links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h)
+    return PlacementProblem(
+        name=scenario.name,
+        slices=slices,
+        billing=billing,
+        classes=classes,
+        workloads=workloads[["demand_hub", "workload_class", "class_index", "is_deferrable", "is_indivisible"]],
+        data_centers=centers[CENTER_COLUMNS],
+        accelerators=accelerators[ACCELERATOR_COLUMNS],
+        pools=pools,
+        links=links,
+        routes=routes,
+        route_links=route_links,
+        candidates=candidates,
+        demand_mtok_per_h=demand.demand_mtok_per_h,
+        backlog_limit_mtok=demand.backlog_limit_mtok,
+        servable_mtok_per_h=demand.servable_mtok_per_h,
+        shed_limit_mtok_per_h=demand.demand_mtok_per_h * (shed_penalty is not None),
+        energy_price_cny_per_mwh=energy_prices(network, scenario, slices),
+        accel_h_per_mtok=_accelerator_hours(classes, accelerators),
+        utilization_limit_share=scenario.fleet.utilization_limit,
+        carbon_price_cny_per_t=scenario.costs.carbon_price_cny_per_t,
+        shed_penalty_cny_per_mtok=shed_penalty or 0.0,
+    )
+
+
+def energy_prices(network: Network, scenario: Scenario, slices: pd.DataFrame) -> FloatArray:
+    """
+    Average the tariffs over the months of each representative day and the hours of each slice.
+
+    Returns
+    -------
+    ndarray
+        (T, D) CNY/MWh; months weigh by their number of days.
+    """
+    by_tariff = hourly_prices(network.tariffs)
+    hourly = np.stack([by_tariff[tariff] for tariff in network.data_centers["tariff"]])  # (D, month, hour)
+    hours = scenario.time.hours_per_slice
+    prices = []
+    for day in scenario.time.days:
+        months = np.array(day.month_numbers) - 1
+        of_day = np.average(hourly[:, months], axis=1, weights=DAYS_IN_MONTH[months])
+        prices.append(of_day.reshape(len(of_day), -1, hours).mean(axis=2).T)
+    out = np.concatenate(prices)
+    if len(out) != len(slices):
+        raise AssertionError("slices and prices come from the same days")
+    return out
+
+
+def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int) -> pd.DataFrame:
+    used = [k for k in scenario.workload_classes if k in set(workloads["workload_class"])]
+    rows = []
+    for class_id in used:
+        item = scenario.workload_classes[class_id]
+        input_share = item.input_tokens / (item.input_tokens + item.output_tokens)
+        bytes_per_token = input_share * item.bytes_per_input_token + (1 - input_share) * item.bytes_per_output_token
+        rows.append(
+            {
+                "id": class_id,
+                "name": item.name,
+                "latency_cny_per_ms_per_mtok": _latency_value(item),
+                "gbps_per_mtok_per_h": bytes_per_token * 1e6 * 8 / 1e9 / SECONDS_PER_HOUR,
+                "rtt_limit_ms": np.inf if item.rtt_limit_ms is None else item.rtt_limit_ms,
+                "max_sites": center_count if item.max_sites is None else min(item.max_sites, center_count),
+                "min_share": item.min_share,
+                "deploy_cny_per_year": item.deploy_cny_per_year,
+                "is_indivisible": item.indivisible,
+                "prefill_share": input_share * (1 - item.cache_hit_share),
+                "decode_share": 1 - input_share,
+                "confidence": item.confidence or "estimate",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _latency_value(item: WorkloadClass) -> float:
+    """CNY per ms of round trip per million tokens: revenue lost per 100 ms, times the calls a user waits for."""
+    return item.revenue_loss_share_per_100ms / 100 * item.token_price_cny_per_mtok * item.sequential_calls
+
+
+def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> FloatArray:
+    """
+    Busy accelerator-hours per million tokens, (K, A).
+
+    Prefill and decode both count: 1e6 (input share (1 - cache hit) / prefill rate + output share / decode rate).
+    """
+    prefill = np.outer(classes["prefill_share"], 1 / accelerators["prefill_tok_per_s"])
+    decode = np.outer(classes["decode_share"], 1 / accelerators["decode_tok_per_s"])
+    return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
+
+
+def _reachable(
+    workloads: pd.DataFrame, classes: pd.DataFrame, routes: pd.DataFrame, pools: pd.DataFrame
+) -> pd.DataFrame:
+    """Join workloads with the routes to data centers that have accelerators; mark those within the RTT limit."""
+    powered = routes[routes["data_center_index"].isin(pools["data_center_index"])].reset_index(names="route_index")
+    table = workloads.reset_index(names="workload_index").merge(powered, on="demand_hub", validate="many_to_many")
+    of_class = classes[["rtt_limit_ms", "gbps_per_mtok_per_h"]].iloc[table["class_index"]].reset_index(drop=True)
+    table = pd.concat([table, of_class], axis=1)
+    table["is_in_time"] = table["rtt_ms"] <= table["rtt_limit_ms"]
+    return table
+
+
+def _candidates(reachable: pd.DataFrame) -> pd.DataFrame:
+    chosen = reachable[reachable["is_in_time"] & reachable["is_allowed"]]
+    columns = ["workload_index", "data_center_index", "route_index", "rtt_ms"]
+    out = chosen[columns].assign(network_cny_per_mtok=chosen["network_cny_per_gbps_h"] * chosen["gbps_per_mtok_per_h"])
+    return out.sort_values(columns[:3], ignore_index=True)
+
+
+def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario: Scenario, faults: FaultList) -> None:
+    """Record every workload that has no candidate, and by how many ms it misses its nearest data center."""
+    chosen = reachable.loc[reachable["is_in_time"] & reachable["is_allowed"], "workload_index"]
+    for number in sorted(set(workloads.index) - set(chosen)):
+        row = workloads.loc[number]
+        residency = scenario.workload_classes[row["workload_class"]].residency
+        reached = reachable[reachable["workload_index"] == number]
+        allowed = reached[reached["is_allowed"]]
+        if reached.empty:
+            problem = "reaches no data center with accelerators over any chain of links"
+            remedy = "Add a link or a pool, or raise routing.max_links."
+        elif allowed.empty:
+            problem = f"reaches no data center that its residency rule ({residency}) allows"
+            remedy = "Loosen residency of the class, or add a data center."
+        else:
+            limit_ms, nearest_ms = allowed["rtt_limit_ms"].min(), allowed["rtt_ms"].min()
+            which = (
+                "the nearest" if residency == "none" else f"the nearest that its residency rule ({residency}) allows"
+            )
+            problem = (
+                f"reaches no data center within its limit of {limit_ms:g} ms: {which} is {nearest_ms:.2f} ms away, "
+                f"{nearest_ms - limit_ms:.2f} ms too far"
+            )
+            remedy = "Raise rtt_limit_ms of the class, or add a link or a data center."
+        faults.add(
+            scenario.source_path.name,
+            problem,
+            remedy,
+            column="workload",
+            value=f"{row['workload_class']} of {row['demand_hub']}",
+        )
+
+
+def _limiting(
+    links: pd.DataFrame,
+    route_links: pd.DataFrame,
+    candidates: pd.DataFrame,
+    workloads: pd.DataFrame,
+    classes: pd.DataFrame,
+    servable_mtok_per_h: FloatArray,
+) -> np.ndarray:
+    """Say which links some plan could overload: all that could cross a link, at once, exceeds its capacity."""
+    crossing = route_links.merge(candidates[["route_index", "workload_index"]], on="route_index")
+    crossing = crossing[["link_index", "workload_index"]].drop_duplicates()
+    gbps = servable_mtok_per_h * classes["gbps_per_mtok_per_h"].to_numpy()[workloads["class_index"]]
+    most = np.zeros((len(links), len(servable_mtok_per_h)))
+    np.add.at(most, crossing["link_index"].to_numpy(int), gbps[:, crossing["workload_index"].to_numpy(int)].T)
+    return np.asarray(most.max(axis=1) > links["capacity_gbps"].to_numpy())

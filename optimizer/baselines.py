@@ -1,0 +1,137 @@
+"""What a planner gets without an optimizer: three greedy plans, proved by the same checker as the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.check import CheckReport, check_plan
+from optimizer.greedy import GreedyFill, mw_per_busy_accelerator
+from optimizer.plan import Plan
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
+
+# What a greedy plan leaves unserved below this share of the demand is rounding.
+SERVED_ALL_SHARE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """
+    A greedy plan and what it costs.
+
+    Attributes
+    ----------
+    id, name
+        What the plan does.
+    plan
+        The plan.
+    report
+        Its costs and violations; costs are those of the served part only.
+    unserved_share
+        Share of the tokens asked for that is not served (shed with a penalty or left out).
+    broken
+        Equations that the plan breaks, other than that every token must be served.
+    """
+
+    id: str
+    name: str
+    plan: Plan
+    report: CheckReport
+    unserved_share: float
+    broken: tuple[str, ...]
+
+    @property
+    def is_feasible(self) -> bool:
+        """True if the plan keeps every limit, so that its cost compares with the optimum's."""
+        return self.report.is_feasible
+
+
+def cheapest_energy(problem: PlacementProblem) -> Plan:
+    """Fill the data centers with the cheapest energy first, hour by hour, within the limits."""
+    return GreedyFill(problem).fill(_by_energy_cost(problem))
+
+
+def nearest_data_center(problem: PlacementProblem) -> Plan:
+    """Serve every workload in the nearest data center that has room."""
+    order = np.lexsort((_limit_ms(problem), problem.candidates["rtt_ms"].to_numpy(float)))
+    return GreedyFill(problem).fill(lambda _: order)
+
+
+def cheapest_in_region(problem: PlacementProblem, region: str) -> Plan:
+    """
+    Fill the data centers of one region only, those with the cheapest energy first.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    region
+        A value of `data_centers.region`.
+    """
+    inside = problem.data_centers["region"].to_numpy(str) == region
+    allowed = inside[problem.candidates["data_center_index"].to_numpy(int)]
+    return GreedyFill(problem, allowed).fill(_by_energy_cost(problem))
+
+
+def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Baseline, ...]:
+    """
+    Make and prove every baseline.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    home_region
+        Region of the third baseline: where most demand arises, say.
+    """
+    plans = (
+        ("cheapest_energy", "cheapest energy first", cheapest_energy(problem)),
+        ("nearest", "nearest data center", nearest_data_center(problem)),
+        ("home_region", f"everything in {home_region}", cheapest_in_region(problem, home_region)),
+    )
+    return tuple(_evaluate(problem, *item) for item in plans)
+
+
+def _evaluate(problem: PlacementProblem, baseline_id: str, name: str, plan: Plan) -> Baseline:
+    report = check_plan(problem, plan)
+    unserved = 1.0 - report.mtok_per_year / problem.annual_mtok
+    names = dict.fromkeys(report.violations["name"].astype(str))
+    broken = tuple(name for name in names if name not in {"serve_demand", "defer_demand", "assign_once"})
+    return Baseline(baseline_id, name, plan, report, unserved if unserved > SERVED_ALL_SHARE else 0.0, broken)
+
+
+def _by_energy_cost(problem: PlacementProblem) -> Callable[[int | None], IntArray]:
+    """
+    Order candidates by the energy price behind the meter, PUE and the efficiency of the data center's accelerators.
+
+    Where data centers tie, the class with the tightest RTT limit comes first, since it has the fewest other places.
+    """
+    place = problem.candidates["data_center_index"].to_numpy(int)
+    tightness = (problem.candidates["rtt_ms"].to_numpy(float), _limit_ms(problem))
+    price = problem.energy_price_cny_per_mwh * problem.data_centers["pue"].to_numpy(float)
+    relative = _relative_energy(problem)[problem.candidate_class, place]
+    mean_price = problem.weight_h @ price / problem.weight_h.sum()
+
+    def order_of(t: int | None) -> IntArray:
+        by_center = mean_price if t is None else price[t]
+        return np.lexsort((*tightness, by_center[place] * relative))
+
+    return order_of
+
+
+def _relative_energy(problem: PlacementProblem) -> FloatArray:
+    """(K, D) energy per token on the most efficient accelerator of a data center, relative to the best anywhere."""
+    energy = problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)
+    out = np.full((len(problem.classes), len(problem.data_centers)), np.inf)
+    pools = problem.pools
+    np.minimum.at(out.T, pools["data_center_index"].to_numpy(int), energy[:, pools["accelerator_index"]].T)
+    best = energy.min(axis=1, keepdims=True)
+    relative: FloatArray = np.ones_like(out)
+    np.divide(out, best, out=relative, where=(best > 0) & np.isfinite(out))
+    return relative
+
+
+def _limit_ms(problem: PlacementProblem) -> FloatArray:
+    return problem.classes["rtt_limit_ms"].to_numpy(float)[problem.candidate_class]

@@ -1,0 +1,325 @@
+"""
+Split the compiled model into a master and one block per time slice.
+
+The routing columns (Flow, Shed) of a slice form its block; all others (what is open, deployed, bought, assigned,
+processed, switched on, billed, waiting) form the master. So the master knows energy, capacity and peaks exactly,
+and a block only says what the routing costs, workload by workload. The split is read off the matrix: the equations
+stand only in `formulation`.
+
+In a block, a row with a single block column is not a row but a bound on that column that moves with the master:
+that is how "route only to where the class is deployed" (6a) costs nothing in the block and still enters each cut in
+its strong form. A block falls apart into components (one per class, unless a limiting link joins them); each has a
+cut of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from optimizer.compile import CompiledModel
+from optimizer.problem import FloatArray, IntArray
+
+BLOCK_COLUMNS = ("Flow", "Shed")
+CNY_PER_MCNY = 1e6
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    One slice: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, and x <= bounding - H y by column.
+
+    x are the block columns in shares of the most they can be (`column = x * scale`), followed by artificial
+    columns that keep every master point solvable; y are the master columns. Costs in million CNY per year.
+    """
+
+    columns: IntArray
+    scale: FloatArray
+    cost: FloatArray
+    bound: FloatArray
+    matrix: sp.csc_array
+    master_matrix: sp.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+    bounded_column: IntArray
+    bounding: FloatArray
+    bounding_master: sp.csr_array
+    component_of_row: IntArray
+    component_of_column: IntArray
+    component_count: int
+
+
+@dataclass(frozen=True)
+class _MovingBounds:
+    """`x[column] <= value - master y`, and every column's own bound."""
+
+    column: IntArray
+    value: FloatArray
+    master: sp.csr_array
+    upper: FloatArray
+
+
+@dataclass(frozen=True)
+class Master:
+    """
+    The master columns, `column = y * scale`, and the rows that hold no block column. Costs in million CNY per year.
+    """
+
+    columns: IntArray
+    scale: FloatArray
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    is_integer: npt.NDArray[np.bool_]
+    matrix: sp.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+
+
+def split(
+    model: CompiledModel, slice_count: int, penalty_mcny: FloatArray, reach: FloatArray
+) -> tuple[Master, list[Block]]:
+    """
+    Split a compiled model by slices.
+
+    Parameters
+    ----------
+    model
+        From `compile_model`.
+    slice_count
+        T.
+    penalty_mcny
+        (T,) million CNY per year for each mtok/h by which a balance of the slice is missed. A point that pays it is
+        no plan; a bound with it is a bound without it.
+    reach
+        (columns,) most that each column can be in any plan; master columns are scaled by it, to lie between 0 and 1.
+
+    Returns
+    -------
+    Master, list of Block
+        The master also holds rows that the blocks imply (`_implied_rows`).
+    """
+    matrix = sp.csr_array((model.values, model.indices, model.starts), shape=(len(model.row_upper), len(model.cost)))
+    in_block = np.zeros(len(model.cost), np.bool_)
+    for name in BLOCK_COLUMNS:
+        in_block[model.columns[name].columns] = True
+    touches_block = np.zeros(len(model.row_upper), np.bool_)
+    row_of = np.repeat(np.arange(len(model.row_upper)), np.diff(model.starts))
+    touches_block[row_of[in_block[model.indices]]] = True
+    columns, rows = np.flatnonzero(~in_block), np.flatnonzero(~touches_block)
+    scale = np.where(model.is_integer[columns], 1.0, np.maximum(reach[columns], 1e-9))
+    matrix_by_master = sp.csr_array(matrix[:, columns] @ sp.diags_array(scale))
+    upper = np.minimum(model.upper[columns], reach[columns]) / scale
+    own = sp.csr_array(matrix_by_master[rows])
+    blocks = []
+    parts, lowers, uppers = [own], [model.row_lower[rows]], [model.row_upper[rows]]
+    for t in range(slice_count):
+        block, implied, implied_lower, implied_upper = _block(
+            model, matrix, matrix_by_master, touches_block, upper, reach, t, penalty_mcny[t]
+        )
+        blocks.append(block)
+        parts.append(implied)
+        lowers.append(implied_lower)
+        uppers.append(implied_upper)
+    rows_kept, row_lower, row_upper = _distinct(
+        sp.csr_array(sp.vstack(parts)), np.concatenate(lowers), np.concatenate(uppers)
+    )
+    master = Master(
+        columns=columns,
+        scale=scale,
+        cost=model.cost[columns] / CNY_PER_MCNY * scale,
+        lower=model.lower[columns] / scale,
+        upper=upper,
+        is_integer=model.is_integer[columns],
+        matrix=rows_kept,
+        row_lower=row_lower,
+        row_upper=row_upper,
+    )
+    return master, blocks
+
+
+def _distinct(rows: sp.csr_array, lower: FloatArray, upper: FloatArray) -> tuple[sp.csr_array, FloatArray, FloatArray]:
+    """Drop rows that repeat another one or that say no more than that a column is not negative."""
+    seen: set[bytes] = set()
+    keep = []
+    for row in range(rows.shape[0]):
+        part = slice(rows.indptr[row], rows.indptr[row + 1])
+        values, side = rows.data[part], np.array([lower[row], upper[row]])
+        says_nothing = (side[0] == -np.inf and side[1] >= 0 and (values <= 0).all()) or (
+            side[1] == np.inf and side[0] <= 0 and (values >= 0).all()
+        )
+        largest = np.abs(values).max(initial=0.0)
+        if says_nothing or largest == 0:
+            continue
+        key = rows.indices[part].tobytes() + np.round(np.append(values, side) / largest, 12).tobytes()
+        if key not in seen:
+            seen.add(key)
+            keep.append(row)
+    kept = sp.csr_array(rows[keep])
+    largest = abs(kept).max(axis=1).toarray().reshape(-1)
+    return sp.csr_array(sp.diags_array(1 / largest) @ kept), lower[keep] / largest, upper[keep] / largest
+
+
+def _of_slice(model: CompiledModel, touches_block: npt.NDArray[np.bool_], t: int) -> tuple[IntArray, IntArray, int]:
+    """Rows and columns of a slice, and how many of the columns are flows."""
+    rows = []
+    for block in model.rows.values():
+        if block.rows.start + (t + 1) * block.shape[1] > block.rows.stop:
+            continue  # not a family over slices
+        first = block.rows.start + t * block.shape[1]
+        own = np.arange(first, first + block.shape[1])
+        if len(own) and touches_block[own].any():
+            rows.append(own)
+    columns = []
+    for name in BLOCK_COLUMNS:
+        column = model.columns[name]
+        first = column.columns.start + t * column.shape[1]
+        columns.append(np.arange(first, first + column.shape[1]))
+    return np.concatenate(rows), np.concatenate(columns), len(columns[0])
+
+
+def _block(
+    model: CompiledModel,
+    matrix: sp.csr_array,
+    matrix_by_master: sp.csr_array,
+    touches_block: npt.NDArray[np.bool_],
+    master_upper: FloatArray,
+    reach: FloatArray,
+    t: int,
+    penalty_mcny: float,
+) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
+    rows, columns, _ = _of_slice(model, touches_block, t)
+    body, outer = sp.csr_array(sp.csr_array(matrix[rows])[:, columns]), sp.csr_array(matrix_by_master[rows])
+    row_lower, row_upper = model.row_lower[rows], model.row_upper[rows]
+    is_bound = (np.diff(body.indptr) == 1) & np.isneginf(row_lower)
+    is_bound[is_bound] = sp.csr_array(body[is_bound]).data > 0
+    single = sp.csr_array(body[is_bound])
+    bounded, factor = single.indices.astype(np.int64), single.data
+    bounding = row_upper[is_bound] / factor
+    bounding_master = sp.csr_array(sp.diags_array(1 / factor) @ outer[is_bound])
+    upper = np.minimum(model.upper[columns], reach[columns])
+    np.minimum.at(upper, bounded, bounding + _most(bounding_master, master_upper))
+    body, outer = sp.csr_array(body[~is_bound]), sp.csr_array(outer[~is_bound])
+    row_lower, row_upper = row_lower[~is_bound], row_upper[~is_bound]
+    implied = _implied_rows(
+        body, outer, row_lower, row_upper, _MovingBounds(bounded, bounding, bounding_master, upper)
+    )
+    is_balance = row_lower == row_upper
+    # A balance may be missed either way: work that nothing is routed to, a workload that nothing serves.
+    weight = np.sign(body.sum(axis=1))[is_balance] * abs(body).max(axis=1).toarray().reshape(-1)[is_balance]
+    short = sp.csr_array(
+        (np.concatenate([weight, -weight]), (np.tile(np.flatnonzero(is_balance), 2), np.arange(2 * is_balance.sum()))),
+        shape=(len(row_lower), 2 * int(is_balance.sum())),
+    )
+    scale = np.where((upper > 0) & np.isfinite(upper), upper, 1.0)
+    row_unit = np.maximum(abs(sp.csr_array(body @ sp.diags_array(scale))).max(axis=1).toarray().reshape(-1), 1e-12)
+    unit = row_unit[is_balance] / np.abs(weight)
+    widest = float(max(1.0, np.max(np.abs(row_upper[is_balance]) / row_unit[is_balance], initial=0.0)))
+    scale_all = np.concatenate([scale, unit, unit])
+    full = sp.csr_array(sp.hstack([body, short]))
+    scaled = sp.csr_array(sp.diags_array(1 / row_unit) @ full @ sp.diags_array(scale_all))
+    count, labels = connected_components(
+        sp.block_array([[None, body != 0], [(body != 0).T, None]]), directed=False
+    )
+    of_rows_component = labels[: len(row_lower)]
+    balance_component = of_rows_component[is_balance]
+    block = Block(
+        columns=columns,
+        scale=scale,
+        cost=np.concatenate(
+            [model.cost[columns] / CNY_PER_MCNY * scale, np.tile(penalty_mcny * unit, 2)]
+        ),
+        bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
+        matrix=sp.csc_array(scaled),
+        master_matrix=sp.csr_array(sp.diags_array(1 / row_unit) @ outer),
+        row_lower=row_lower / row_unit,
+        row_upper=row_upper / row_unit,
+        bounded_column=bounded,
+        bounding=bounding / scale[bounded],
+        bounding_master=sp.csr_array(sp.diags_array(1 / scale[bounded]) @ bounding_master),
+        component_of_row=of_rows_component,
+        component_of_column=np.concatenate([labels[len(row_lower) :], balance_component, balance_component]),
+        component_count=count,
+    )
+    return block, *implied
+
+
+def _most(matrix: sp.csr_array, upper: FloatArray) -> FloatArray:
+    """Greatest value of -(matrix y) over 0 <= y <= upper, row by row."""
+    coo = matrix.tocoo()
+    helps = coo.data < 0
+    out = np.zeros(matrix.shape[0])
+    np.add.at(out, coo.row[helps], -coo.data[helps] * upper[coo.col[helps]])
+    return out
+
+
+def _implied_rows(
+    body: sp.csr_array, outer: sp.csr_array, row_lower: FloatArray, row_upper: FloatArray, bounds: _MovingBounds
+) -> tuple[sp.csr_array, FloatArray, FloatArray]:
+    """
+    Rows over the master columns alone that the block's balances imply.
+
+    From `sum of a x + B y = r` with a > 0 and `0 <= x <= h - H y` follow
+    (i) B y <= r: what is asked of the block is never negative;
+    (ii) sum of a (h - H y) >= r - B y: what is asked can be given, that is, a class is deployed within reach of
+    each workload, and is processed only where it is deployed and only as much as is asked for there;
+    (iii) where two groups of balances share all their columns, workloads here and data centers there, the two
+    have the same total.
+    """
+    balances = np.flatnonzero((row_lower == row_upper) & (np.diff(body.indptr) > 0))
+    balance, around, side = sp.csr_array(body[balances]), sp.csr_array(outer[balances]), row_lower[balances]
+    if (balance.data <= 0).any():
+        return sp.csr_array((0, outer.shape[1])), np.zeros(0), np.zeros(0)
+    asks = np.diff(around.indptr) > 0
+    by_column = np.full(body.shape[1], -1)
+    by_column[bounds.column[::-1]] = np.arange(len(bounds.column))[::-1]
+    moving = by_column >= 0
+    most = bounds.upper.copy()
+    most[moving] = bounds.value[by_column[moving]]
+    give = sp.csr_array(balance[:, moving] @ bounds.master[by_column[moving]])
+    second = sp.csr_array(around - give)
+    parts = [sp.csr_array(around[asks]), second]
+    lowers = [np.full(int(asks.sum()), -np.inf), side - balance @ most]
+    uppers = [side[asks], np.full(len(side), np.inf)]
+    totals, total_side = _equal_totals(balance, around, side, bounds.upper)
+    parts.append(totals)
+    lowers.append(total_side)
+    uppers.append(total_side)
+    rows = sp.csr_array(sp.vstack(parts))
+    lower, upper = np.concatenate(lowers), np.concatenate(uppers)
+    says = np.diff(rows.indptr) > 0
+    return sp.csr_array(rows[says]), lower[says], upper[says]
+
+
+def _equal_totals(
+    balance: sp.csr_array, around: sp.csr_array, side: FloatArray, upper: FloatArray
+) -> tuple[sp.csr_array, FloatArray]:
+    """Weigh the balances of each component so that its columns cancel; keep the components where they do."""
+    possible = sp.csc_array(balance[:, upper > 0])
+    pairs = np.diff(possible.indptr) == 2  # noqa: PLR2004 - a column in two balances ties them together
+    tied = sp.csc_array(possible[:, pairs])
+    first, second = tied.indices[::2], tied.indices[1::2]
+    ratio = -tied.data[::2] / tied.data[1::2]
+    count, label = connected_components(
+        sp.coo_array((np.ones(len(first)), (first, second)), shape=(len(side), len(side))), directed=False
+    )
+    weight = np.zeros(len(side))
+    _, starts = np.unique(label, return_index=True)
+    weight[starts] = 1.0
+    for _ in range(len(side)):
+        known = (weight[first] != 0) & (weight[second] == 0)
+        back = (weight[second] != 0) & (weight[first] == 0)
+        if not known.any() and not back.any():
+            break
+        weight[second[known]] = weight[first[known]] * ratio[known]
+        weight[first[back]] = weight[second[back]] / ratio[back]
+    cancels = np.ones(count, np.bool_)
+    left = abs(possible.T @ weight)
+    coo = possible.tocoo()
+    cancels[label[coo.row[left[coo.col] > 1e-9 * abs(weight[coo.row])]]] = False  # noqa: PLR2004
+    pick = sp.csr_array((weight, (label, np.arange(len(side)))), shape=(count, len(side)))
+    return sp.csr_array((pick @ around)[cancels]), (pick @ side)[cancels]

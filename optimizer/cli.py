@@ -1,0 +1,279 @@
+"""
+The command line: `edwc list`, `check`, `solve`, `export`, `verify`.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 solved within the gap (or: done, nothing found
+wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with the plan kept, 4 stopped without a
+plan, 70 a fault of this program. Heavy libraries are imported inside the commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from network_data.faults import InputError, escape_text
+
+if TYPE_CHECKING:
+    from optimizer.solution import Progress
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 70, 130
+_LISTS = ("networks", "scenarios")
+_SOLVER_FLAGS = {
+    "mip_rel_gap": "mip_rel_gap",
+    "time_limit_s": "time_limit",
+    "threads": "threads",
+    "seed": "seed",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 1 on bad usage: 2 means infeasible here."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {escape_text(message)}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    Parameters
+    ----------
+    argv
+        Arguments; none = those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    arguments = _build_parser().parse_args(argv)
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # a terminal that cannot spell a name must not end the run
+    try:
+        return int(arguments.run(arguments))
+    except InputError as error:
+        _tell(str(error))
+        if arguments.json:
+            _emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
+        return EXIT_BAD_INPUT
+    except OSError as error:
+        _tell(f"error: {error}")
+        if arguments.json:
+            _emit_json({"error": "system", "message": str(error)})
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if not _is_internal(error):
+            raise
+        _tell(str(error))
+        return EXIT_INTERNAL
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="edwc",
+        description="Places AI inference workloads in data centers at least cost, within latency, power, accelerator "
+        "and fibre limits.",
+        epilog="Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, "
+        "4 stopped without a plan.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="write JSON, and nothing else, to stdout")
+        return command
+
+    listing = add("list", _list, "list what is built in")
+    listing.add_argument("what", choices=_LISTS)
+    check = add("check", _check, "find every fault of a scenario and its network, and size the problem; no solve")
+    solve = add("solve", _solve, "solve a scenario, prove the plan and store it")
+    for command in (check, solve):
+        command.add_argument("scenario", help="built-in name or YAML file")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
+            help="change a key of the scenario, e.g. time.slices_per_day=4; may be repeated",
+        )  # fmt: skip
+    solve.add_argument("--out", metavar="DIR", help="run folder to write; an older run there is replaced when done")
+    for flag, kind, text in (
+        ("--mip-rel-gap", float, "stop when proved within this share of the optimum, e.g. 0.01"),
+        ("--time-limit", float, "stop after this many seconds, keeping the plan"),
+        ("--threads", int, "processor threads"),
+        ("--seed", int, "random seed of the solver"),
+    ):
+        solve.add_argument(flag, type=kind, metavar=flag[2:].replace("-", "_").upper(), help=text)
+    export = add("export", _export, "write a stored run as GeoPackage, GeoJSON, PNG or SVG")
+    verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
+    for command in (export, verify):
+        command.add_argument("run_folder", metavar="RUN", help="folder that `edwc solve --out` wrote")
+    export.add_argument("--to", required=True, metavar="FILE", help="file to write: .gpkg, .geojson, .png or .svg")
+    export.add_argument(
+        "--basemap", default="run", metavar="run|none|FILE", help="outlines behind the map (default: the run's own)"
+    )
+    export.add_argument("--colour-by", choices=("region", "class"), default="region", help="what colours stand for")
+    export.add_argument("--size", type=_size, default=(1600, 1200), metavar="WxH", help="pixels (default 1600x1200)")
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    import optimizer
+
+    names = optimizer.list_networks() if arguments.what == "networks" else optimizer.list_scenarios()
+    _emit_json(names) if arguments.json else _emit("\n".join(names))
+    return EXIT_OK
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    import optimizer
+    from optimizer.cli_text import describe_check
+
+    found = optimizer.check_scenario(arguments.scenario, arguments.overrides)
+    _emit_json(found) if arguments.json else _emit(describe_check(found))
+    return EXIT_OK
+
+
+def _solve(arguments: argparse.Namespace) -> int:
+    from optimizer.api import solve_scenario
+    from optimizer.cli_text import describe_run
+
+    overrides = [
+        *arguments.overrides,
+        *(
+            f"solver.{key}={value!r}"
+            for key, flag in _SOLVER_FLAGS.items()
+            if (value := getattr(arguments, flag)) is not None
+        ),
+    ]
+    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+        # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
+        future = pool.submit(
+            solve_scenario, arguments.scenario, overrides, out=arguments.out, report=_report, stop=stop
+        )
+        run = future.result()
+    if arguments.json:
+        folder = None if run.folder is None else str(run.folder)
+        failure = None if run.failure is None else vars(run.failure)
+        _emit_json({"exit_code": run.exit_code, "folder": folder, "failed_condition": failure} | run.info)
+    else:
+        _emit(describe_run(run))
+    return run.exit_code
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    import optimizer
+
+    basemap = arguments.basemap if arguments.basemap in {"run", "none"} else Path(arguments.basemap)
+    path = optimizer.export_run(
+        arguments.run_folder, arguments.to, basemap=basemap, colour_by=arguments.colour_by, size_px=arguments.size
+    )
+    _emit_json({"file": str(path)}) if arguments.json else _emit(f"wrote {escape_text(str(path))}")
+    return EXIT_OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    import optimizer
+    from optimizer.cli_text import describe_verification
+
+    report = optimizer.verify_run(arguments.run_folder)
+    if arguments.json:
+        _emit_json({"is_verified": report.is_verified, **vars(report)})
+    else:
+        _emit(describe_verification(report))
+    return EXIT_OK if report.is_verified else EXIT_BAD_INPUT
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; a second one ends the process as usual."""
+    stop = threading.Event()
+
+    def request(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        stop.set()
+        _tell("stopping: the plan in hand is kept (a second signal ends at once)")
+
+    kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _report(line: Progress) -> None:
+    from optimizer.cli_text import describe_progress
+
+    _tell(describe_progress(line))
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1600x1200")
+    return int(width), int(height)
+
+
+def _is_internal(error: Exception) -> bool:
+    from optimizer.mip_process import SolverError
+    from optimizer.solve import InvalidPlanError
+
+    return isinstance(error, SolverError | InvalidPlanError)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    _tell(f"warning: {escape_text(str(message))}")
+
+
+def _emit_json(value: Any) -> None:
+    from optimizer.run_folder import json_ready
+
+    _emit(json.dumps(json_ready(value), allow_nan=False, indent=1))
+
+
+def _emit(text: str) -> None:
+    """Write to stdout; a reader that went away (`| head`) is no fault."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_quietly(sys.stdout.fileno())
+
+
+def _tell(text: str) -> None:
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _close_quietly(sys.stderr.fileno())
+
+
+def _close_quietly(descriptor: int) -> None:
+    """Point a broken pipe at nothing, so that the interpreter's last flush does not fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What the command line prints: tables of a run, a check and a verification, as plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from network_data.faults import escape_text
+from optimizer.api import ScenarioRun
+from optimizer.necessary import Condition
+from optimizer.solution import Progress, Solution, Termination
+from optimizer.verify import VerifyReport
+
+CNY_PER_MCNY = 1e6
+_LISTED = 40
+_ENDED = {
+    Termination.OPTIMAL: "solved within the gap",
+    Termination.TIME_LIMIT: "stopped at the time limit",
+    Termination.INTERRUPTED: "stopped on request",
+    Termination.INFEASIBLE: "infeasible",
+}
+
+
+def describe_progress(line: Progress) -> str:
+    """
+    Spell a line of progress; costs in million CNY a year.
+
+    Parameters
+    ----------
+    line
+        The line.
+    """
+    gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
+    plan, bound = _million(line.incumbent_cny), _million(line.bound_cny)
+    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
+
+
+def describe_run(run: ScenarioRun) -> str:
+    """
+    Print a solved scenario: costs, places, baselines and what the optimization was worth.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
+    lines = [head, f"  {_ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
+    if run.results is None:
+        lines += _without_plan(run)
+        return "\n".join(lines)
+    solution, summary = run.solution, run.results.summary
+    lines += [
+        _proof(solution),
+        "",
+        *_cost_table(summary),
+        "",
+        *_facts(summary),
+        "",
+        *_baseline_table(run.results.baselines, solution.objective_cny),
+        "",
+        f"Limits that made the difference: {run.results.limits_line}",
+    ]
+    if run.folder is not None:
+        lines += ["", f"Run folder: {escape_text(str(run.folder))}"]
+    return "\n".join(lines)
+
+
+def describe_check(found: Mapping[str, Any]) -> str:
+    """
+    Print the size of a problem.
+
+    Parameters
+    ----------
+    found
+        From `check_scenario`.
+    """
+    limiting = found["limiting_links"]
+    shown = ", ".join(limiting[:8]) + (", ..." if len(limiting) > len(limiting[:8]) else "")
+    size = f"({found['demand_hubs']} demand hubs, {found['workload_classes']} classes)"
+    power = f"with {found['pools']} pools, {found['it_capacity_mw']:,.0f} MW of IT power"
+    columns = f"({found['flow_columns']:,} flow columns: method {found['method']})"
+    needed = (found["needed_accelerators_mean"], found["needed_accelerators_peak"])
+    buyable = f"and {found['buyable_accelerators']:,.0f} that may be bought"
+    scarcest = escape_text(found["fewest_in_reach_of"])
+    rows = {
+        "time slices": f"{found['time_slices']:,}",
+        "workloads": f"{found['workloads']:,} {size}",
+        "data centers": f"{found['data_centers']:,} {power}",
+        "candidates": f"{found['candidates']:,} {columns}",
+        "demand": f"{found['tokens_per_day']:,.4g} tokens a day, {found['peak_mtok_per_h']:,.0f} mtok/h at the peak",
+        "accelerators needed": f"{needed[0]:,.0f} on average, {needed[1]:,.0f} at the peak",
+        "accelerators there": f"{found['existing_accelerators']:,.0f}, {buyable}",
+        "limiting links": f"{len(limiting)} of {found['links']}" + (f": {shown}" if limiting else ""),
+        "fewest in reach": f"{found['fewest_data_centers_in_reach']} data center(s), of {scarcest}",
+    }
+    width = max(map(len, rows))
+    head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
+    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items())])
+
+
+def describe_verification(report: VerifyReport) -> str:
+    """
+    Print what a verification found.
+
+    Parameters
+    ----------
+    report
+        From `verify_run`.
+    """
+    if report.is_verified:
+        compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
+        return f"verified: {_million(report.total_cny_per_year)} million CNY a year; no limit broken; same: {compared}"
+    shown = [escape_text(line) for line in report.differences[:_LISTED]]
+    more = len(report.differences) - len(shown)
+    lines = [f"NOT verified: {len(report.differences)} difference(s)", *(f"  {line}" for line in shown)]
+    return "\n".join([*lines, f"  and {more} more"] if more else lines)
+
+
+def _without_plan(run: ScenarioRun) -> list[str]:
+    if run.solution.termination != Termination.INFEASIBLE:
+        return ["  no plan was found; raise the time limit", f"  proven bound {_million(run.solution.bound_cny)}"]
+    return [f"  {line}" for line in explain_failure(run.failure)]
+
+
+def explain_failure(failure: Condition | None) -> list[str]:
+    """
+    Say why there is no plan.
+
+    Parameters
+    ----------
+    failure
+        From `necessary.first_failure`.
+    """
+    if failure is None:
+        return [
+            "total capacity, capacity within reach, sites and single places each pass alone",
+            "what remains is link capacity, whole pods, or several of these limits at once",
+        ]
+    return [f"first condition that fails: {failure.name}", escape_text(failure.message)]
+
+
+def _proof(solution: Solution) -> str:
+    cost, bound = _million(solution.objective_cny), _million(solution.bound_cny)
+    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {_percent(solution.mip_rel_gap, 2)}"
+
+
+def _solve_seconds(run: ScenarioRun) -> float:
+    return sum(run.solution.seconds.values())
+
+
+def _cost_table(summary: Mapping[str, Any]) -> list[str]:
+    total, guessed = summary["total_cny_per_year"], summary["estimate_share"]
+    rows = [f"{'Cost':<22}{'million CNY/year':>18}{'share':>9}{'on estimates':>15}"]
+    for name, value in summary["component_cny_per_year"].items():
+        if value:
+            rows.append(_cost_row(name.replace("_", " "), value, total, guessed.get(name)))
+    return [*rows, _cost_row("total", total, total, guessed["total"])]
+
+
+def _cost_row(name: str, value: float, total: float, guessed: float | None) -> str:
+    share = value / total if total else 0.0
+    return f"  {name:<20}{_million(value):>18}{_percent(share):>9}{_percent(guessed, 0):>15}"
+
+
+def _facts(summary: Mapping[str, Any]) -> list[str]:
+    price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
+    use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
+    power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
+    capital = _million(summary["capital_cny_per_year"])
+    rows = {
+        "tokens": f"{summary['tokens_per_day']:,.4g} a day, {summary['cny_per_mtok']:.4f} CNY per million",
+        "served in": _shares(summary["region_share"]),
+        "asked for in": _shares(summary["demand_region_share"]),
+        "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
+        "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
+        "carbon": f"{summary['carbon_t_per_year']:,.0f} t a year",
+        "peak power": f"{power[0]:,.1f} MW IT, {power[1]:,.1f} MW facility",
+        "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods",
+        "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
+    }
+    if summary["unserved_share"] > 0:
+        rows["unserved"] = _percent(summary["unserved_share"], 3)
+    return [f"  {name:<16}{escape_text(text)}" for name, text in rows.items()]
+
+
+def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:
+    rows = [f"{'Without optimization':<30}{'million CNY/year':>18}{'saving':>20}"]
+    for item in baselines:
+        name = escape_text(item["name"])
+        if item["is_feasible"]:
+            saved = f"{_million(item['saving_cny_per_year'])} = {_percent(item['saving_share'])}"
+            rows.append(f"  {name:<28}{_million(item['total_cny_per_year']):>18}{saved:>20}")
+            continue
+        why = [f"leaves {_percent(item['unserved_share'], 2)} unserved"] if item["unserved_share"] > 0 else []
+        why += [f"breaks {', '.join(item['broken'])}"] if item["broken"] else []
+        rows.append(f"  {name:<28}{_million(item['total_cny_per_year']):>18}  not a plan: {'; '.join(why)}")
+    fitting = [item for item in baselines if item["is_feasible"]]
+    if fitting:
+        best = min(fitting, key=lambda item: item["total_cny_per_year"])
+        saving = best["total_cny_per_year"] - total_cny
+        share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
+        worth = f"{_million(saving)} million CNY a year ({_percent(share)})"
+        rows.append(f"  The optimization is worth {worth} against the best of them, {escape_text(best['name'])}.")
+    else:
+        rows.append("  None of them keeps all limits: only the optimization gives a plan.")
+    return rows
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())
+
+
+def _percent(share: float | None, decimals: int = 1) -> str:
+    return "-" if share is None or not math.isfinite(share) else f"{share:.{decimals}%}"
+
+
+def _million(cny: float) -> str:
+    """Spell an amount of CNY in millions: four digits are enough, and small costs need more than one decimal."""
+    if not math.isfinite(cny):
+        return "-"
+    amount = cny / CNY_PER_MCNY
+    return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"

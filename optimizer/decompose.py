@@ -1,0 +1,222 @@
+"""Solve a large problem by decomposition: a bound from cuts, a plan from local search, both sharpened by the master."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.blocks import CNY_PER_MCNY
+from optimizer.decomposition import Decomposition
+from optimizer.master import InfeasibleMasterError
+from optimizer.merge import MergedProblem, merge_hubs
+from optimizer.mip_process import run_mip
+from optimizer.plan import Plan
+from optimizer.polish import PolishError, polish
+from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.search import Choice, DeploymentSearch
+from optimizer.solution import Control, Solution, Termination, relative_gap
+
+METHOD = "decomposed"
+EXACT_ROUNDS = 200
+# Rounds at the master's own optimum are cheap for small problems only.
+SMALL_MASTER_COLUMNS = 1500
+MISSED_SHARE = 1e-6
+
+
+def solve_decomposed(
+    problem: PlacementProblem, *, mip_rel_gap: float, seed: int, threads: int, control: Control
+) -> Solution:
+    """
+    Solve a problem slice by slice.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays. No slice may have a negative price of energy and carbon: pods are switched on with the work.
+    mip_rel_gap
+        Relative distance of plan and bound at which to stop.
+    seed
+        Random seed of the solver.
+    threads
+        Threads that solve slices side by side.
+    control
+        Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
+
+    Returns
+    -------
+    Solution
+        Bound and objective hold for the problem as given, not for the merged one that is solved.
+    """
+    return _Run(problem, mip_rel_gap, seed, threads, control).solve()
+
+
+class _Run:
+    """One solve: its state between the phases."""
+
+    def __init__(
+        self, problem: PlacementProblem, mip_rel_gap: float, seed: int, threads: int, control: Control
+    ) -> None:
+        self._gap, self._seed, self._threads, self._control = mip_rel_gap, seed, threads, control
+        self._seconds: dict[str, float] = {}
+        self._original = problem
+        self._clock = time.monotonic()
+        self._merged: MergedProblem = merge_hubs(problem)
+        self._of = Decomposition(self._merged.problem, seed=seed, threads=threads)
+        self._plan: Plan | None = None
+        self._objective_cny = np.inf
+        self._polished: set[bytes] = set()
+        self._lap("compile")
+
+    def solve(self) -> Solution:
+        control, search = self._control, DeploymentSearch(self._of, self._control)
+        try:
+            small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
+            self._of.raise_bound(control, np.inf, exact_rounds=EXACT_ROUNDS if small else 0)
+            self._lap("bound")
+            start = search.start()
+            if start is not None:
+                search.improve(start, target_mcny=self._target_mcny())
+            self._lap("search")
+            self._keep(search.best)
+            self._lap("polish")
+            if not self._is_done and not control.must_stop:
+                search.release()
+                termination = self._branch(search)
+                self._lap("branch")
+                if termination is not None:
+                    return self._solution(termination)
+            if self._plan is None and control.must_stop:
+                self._keep_everything()
+        except InfeasibleMasterError:
+            return self._solution(Termination.INFEASIBLE)
+        finally:
+            self._of.blocks.close()
+        return self._solution(Termination.OPTIMAL if self._is_done else control.reason)
+
+    @property
+    def _bound_cny(self) -> float:
+        bound = self._of.bound_mcny * CNY_PER_MCNY - self._merged.bound_correction_cny
+        return min(bound, self._objective_cny)
+
+    @property
+    def _is_done(self) -> bool:
+        return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
+
+    def _target_mcny(self) -> float:
+        """Cost at which the gap is met; a little less, since polishing rounds pods up."""
+        bound = self._of.bound_mcny - self._merged.bound_correction_cny / CNY_PER_MCNY
+        return bound / (1 - self._gap) * (1 - 2e-4) if self._gap < 1 else np.inf
+
+    def _keep(self, choice: Choice | None) -> None:
+        """Turn a choice into a plan, exactly, and keep it if it is the best."""
+        if choice is None:
+            return
+        integers = self._whole_decisions(choice.point)
+        key = integers[self._of.compiled.is_integer].tobytes()
+        if key in self._polished:
+            return
+        self._polished.add(key)
+        try:
+            polished = polish(self._merged.problem, self._of.compiled, integers, seed=self._seed)
+        except PolishError:
+            return
+        if polished.objective_cny < self._objective_cny:
+            self._objective_cny = polished.objective_cny
+            self._plan = self._expand(polished.plan)
+            self._control.say(self._objective_cny, self._bound_cny, "polish")
+
+    def _keep_everything(self) -> None:
+        """When stopped before any choice was found: a plan with everything open and deployed, rather than none."""
+        point = self._of.relaxed_point.copy()
+        for name in ("Open", "Deploy"):
+            point[self._of.positions(name)] = 1.0
+        self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
+
+    def _whole_decisions(self, point: FloatArray) -> FloatArray:
+        """Round a master point: assignments to the largest share, pods up, the rest by halves."""
+        columns = self._of.columns_at(point)
+        blocks = self._of.compiled.columns
+        pods = blocks["NewPods"].columns
+        columns[pods] = np.minimum(np.ceil(columns[pods] - 1e-6), self._of.compiled.upper[pods])
+        members, share = blocks["Assign"].members, columns[blocks["Assign"].columns]
+        assigned = np.zeros(len(share))
+        for workload in np.unique(members[:, 0]):
+            mine = np.flatnonzero(members[:, 0] == workload)
+            assigned[mine[np.argmax(share[mine])]] = 1.0
+        columns[blocks["Assign"].columns] = assigned
+        return columns
+
+    def _branch(self, search: DeploymentSearch) -> Termination | None:
+        """
+        Sharpen both sides: solve the master as an integer program, the blocks at its answer, and again.
+
+        Returns a termination only where the loop itself proves one.
+        """
+        while not self._is_done and not self._control.must_stop:
+            cuts_before = len(self._of.program.cuts)
+            model = self._of.program.as_compiled()
+            part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
+            options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": self._gap / 2}
+            outcome = run_mip(model, cny_per_cost_unit=1.0, options=options, control=part)
+            if outcome.termination == Termination.INFEASIBLE:
+                return Termination.INFEASIBLE
+            self._of.bound_mcny = max(self._of.bound_mcny, outcome.bound_cny)
+            self._control.say(self._objective_cny, self._bound_cny, "branch")
+            missed = 0.0
+            for point in outcome.incumbents[-1:]:
+                size = len(self._of.master.cost)
+                _, cuts, missed = self._of.cost_at(point[:size])
+                self._of.add_violated(cuts, point[:size], point[size:])
+                self._try_decisions(point[:size], search)
+            if outcome.termination == Termination.OPTIMAL and len(self._of.program.cuts) == cuts_before:
+                # The master's answer costs what the master believes: nothing is left to learn.
+                if self._plan is None and missed > MISSED_SHARE:
+                    return Termination.INFEASIBLE if self._is_infeasible() else Termination.TIME_LIMIT
+                return Termination.OPTIMAL
+        return None
+
+    def _try_decisions(self, point: FloatArray, search: DeploymentSearch) -> None:
+        """Polish the decisions of a master answer, and search around them."""
+        deploy = self._of.positions("Deploy")
+        choice = search.evaluate(frozenset(np.flatnonzero(point[deploy] > 0.5).tolist()))  # noqa: PLR2004 - halves
+        search.release()
+        self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
+        self._keep(choice if choice is not None and np.isfinite(choice.cost_mcny) else None)
+
+    def _is_infeasible(self) -> bool:
+        """Prove that no relaxed plan exists: even without costs, some balance must be missed."""
+        costless = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads, is_costless=True)
+        try:
+            costless.raise_bound(self._control, np.inf, exact_rounds=EXACT_ROUNDS)
+        except InfeasibleMasterError:
+            return True
+        finally:
+            costless.blocks.close()
+        return costless.bound_mcny > MISSED_SHARE
+
+    def _expand(self, plan: Plan) -> Plan:
+        """Share a merged plan out among the original demand hubs."""
+        merged = self._merged
+        flow, shed = merged.expand(plan.flow_mtok_per_h, plan.shed_mtok_per_h)
+        backlog = plan.backlog_mtok[:, merged.workload_of] * merged.share
+        return replace(plan, flow_mtok_per_h=flow, shed_mtok_per_h=shed, backlog_mtok=backlog)
+
+    def _lap(self, phase: str) -> None:
+        now = time.monotonic()
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._clock
+        self._clock = now
+
+    def _solution(self, termination: Termination) -> Solution:
+        self._lap("polish")
+        return Solution(
+            termination=termination,
+            plan=self._plan,
+            objective_cny=self._objective_cny,
+            bound_cny=self._bound_cny,
+            method=METHOD,
+            seconds=self._seconds,
+            progress=tuple(self._control.lines),
+        )
+

@@ -1,0 +1,191 @@
+"""
+The problem taken apart by time slices: a master that knows energy and capacity, and blocks that know the routing.
+
+Benders' decomposition with in-out separation. The master's linear relaxation with the cuts gathered so far gives a
+proven lower bound; a master point with whole decisions, its blocks solved, gives the cost of a plan.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from optimizer.blocks import CNY_PER_MCNY, split
+from optimizer.compile import CompiledModel, compile_model
+from optimizer.master import MasterProgram
+from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.slice_lp import Cut, SlicePrograms
+from optimizer.solution import Control
+
+# How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.
+SEPARATION_STEP = 0.3
+CORE_STEP = 0.5
+# The bound is left alone when its last rounds raised it by less than this share.
+STALLED_SHARE = 4e-4
+# A cut is added where it lifts the master's opinion by more than this, million CNY.
+CUT_VIOLATION_MCNY = 1e-5
+# A balance missed by less than this share is rounding.
+MISSED_SHARE = 1e-3
+
+
+class Decomposition:
+    """
+    Master and blocks of one problem, with the cuts gathered so far.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays; energy and carbon prices of no slice may sum below zero.
+    seed
+        Random seed of the solver.
+    threads
+        Threads that solve blocks side by side.
+    is_costless
+        Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
+    """
+
+    def __init__(self, problem: PlacementProblem, *, seed: int, threads: int, is_costless: bool = False) -> None:
+        self.problem = problem
+        self.compiled = compile_model(problem)
+        if is_costless:
+            self.compiled.cost[:] = 0.0
+        slices = len(problem.slices)
+        penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / CNY_PER_MCNY
+        self.master, blocks = split(self.compiled, slices, penalty, column_reach(problem, self.compiled))
+        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed)
+        self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
+        self.bound_mcny = -np.inf
+        self.relaxed_point = np.zeros(len(self.master.cost))
+        self.relaxed_missed_share = 0.0
+
+    def positions(self, variable: str) -> np.ndarray:
+        """Positions of a variable's columns among the master columns."""
+        columns = self.compiled.columns[variable].columns
+        return np.searchsorted(self.master.columns, np.arange(columns.start, columns.stop))
+
+    def columns_at(self, point: FloatArray) -> FloatArray:
+        """Write a master point as a vector of the compiled model; block columns are 0."""
+        out = np.zeros(len(self.compiled.cost))
+        out[self.master.columns] = point * self.master.scale
+        return out
+
+    def cost_at(self, point: FloatArray) -> tuple[float, list[Cut], float]:
+        """Cost of a master point in million CNY, the cuts there, and the largest share by which a balance is missed."""
+        answers = self.blocks.solve(point)
+        cost = float(self.master.cost @ point) + sum(float(answer.costs.sum()) for answer in answers)
+        cuts = list(itertools.chain.from_iterable(answer.cuts for answer in answers))
+        return cost, cuts, max(answer.missed for answer in answers)
+
+    def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
+        """Add the cuts that a master solution breaks; return how many."""
+        broken = [cut for cut in cuts if cut.at(point) > part_costs[cut.part] + CUT_VIOLATION_MCNY]
+        self.program.add(broken)
+        return len(broken)
+
+    def raise_bound(self, control: Control, incumbent_cny: float, *, exact_rounds: int = 0) -> None:
+        """
+        Add cuts until the bound of the relaxation hardly rises any more, or the control says stop.
+
+        Parameters
+        ----------
+        control
+            Deadline, stop request, progress.
+        incumbent_cny
+            For the progress report.
+        exact_rounds
+            Further rounds at the master's own optimum; with enough of them the relaxation is solved.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If the master's own rows contradict each other.
+        """
+        history = [-np.inf, -np.inf]
+        core: FloatArray | None = None
+        while not control.must_stop:
+            bound, point, part_costs, _ = self.program.solve()
+            self._note(bound, point)
+            control.say(incumbent_cny, self.bound_mcny * CNY_PER_MCNY, "bound")
+            if bound - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6):
+                break
+            history.append(bound)
+            core = self._rich(point) if core is None else CORE_STEP * point + (1 - CORE_STEP) * core
+            aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
+            _, cuts, _ = self.cost_at(aim)
+            if not self.add_violated(cuts, point, part_costs):
+                break
+        for _ in range(exact_rounds):
+            if control.must_stop:
+                return
+            bound, point, part_costs, _ = self.program.solve()
+            self._note(bound, point)
+            cost, cuts, self.relaxed_missed_share = self.cost_at(point)
+            if not self.add_violated(cuts, point, part_costs) or cost - bound <= 1e-7 * max(abs(cost), 1e-6):
+                return
+
+    def _note(self, bound: float, point: FloatArray) -> None:
+        self.bound_mcny = max(self.bound_mcny, bound)
+        self.relaxed_point = point
+
+    def _rich(self, point: FloatArray) -> FloatArray:
+        """Take a point at which everything is open and deployed: from there the first cuts see all routes."""
+        rich = point.copy()
+        for name in ("Open", "Deploy"):
+            rich[self.positions(name)] = 1.0
+        return rich
+
+
+def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
+    """
+    Price of missing a balance in each slice, (T,): above what any cure of the miss could cost there.
+
+    The cure may be the dearest route and energy, or a new pod that is used in this slice alone.
+    """
+    pools, accelerators = problem.pools, problem.accelerators
+    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    longest_h = problem.accel_h_per_mtok.max(axis=0)
+    index = pools["accelerator_index"].to_numpy()
+    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
+    per_mtok = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny * longest_h[index] / capacity_h[index], 0.0)
+    energy_mwh = (
+        accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
+        + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
+    ) * longest_h
+    carbon = problem.data_centers["carbon_kg_per_kwh"].to_numpy(float) * problem.carbon_price_cny_per_t
+    energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
+    charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates["network_cny_per_mtok"]
+    fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
+    smallest = problem.demand_mtok_per_h.sum(axis=0)
+    smallest_mtok = float((problem.weight_h @ problem.demand_mtok_per_h)[smallest > 0].min(initial=np.inf))
+    usual = float(energy_mwh.max()) * energy + float(route.max())
+    usual = max(usual, problem.shed_penalty_cny_per_mtok, fixed / smallest_mtok, 1e-6)
+    once = float(per_mtok.max(initial=0.0)) + charge * float(energy_mwh.max()) * 2
+    return np.asarray(10.0 * usual + 3.0 * once / problem.weight_h)
+
+
+def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
+    """Most that each column of the compiled model can be in any plan, (columns,)."""
+    reach = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
+    place = problem.deployments.reset_index(names="row").set_index(["class_index", "data_center_index"])["row"]
+    pair_row = place.loc[list(problem.pairs[["class_index", "data_center_index"]].itertuples(index=False))].to_numpy()
+    most = np.zeros((len(problem.slices), len(place)))
+    np.add.at(most.T, pair_row, problem.servable_mtok_per_h[:, problem.pairs["workload_index"]].T)
+    process = problem.processes[["class_index", "data_center_index"]]
+    process_row = place.loc[list(process.itertuples(index=False))].to_numpy()
+    pods = (problem.pools["existing_pods"] + problem.pools["max_new_pods"]).to_numpy(float)
+    center = compiled.columns["Peak"].members[:, 0]
+    power = (problem.data_centers["it_capacity_mw"] * problem.data_centers["pue"]).to_numpy(float)
+    flow = problem.servable_mtok_per_h[:, problem.candidates["workload_index"]]
+    for name, values in (
+        ("Flow", flow),
+        ("Shed", problem.shed_limit_mtok_per_h),
+        ("Work", most[:, process_row]),
+        ("Active", pods[None, :]),
+        ("Peak", power[center]),
+    ):
+        block = compiled.columns[name]
+        reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)
+    return reach

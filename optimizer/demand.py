@@ -1,0 +1,129 @@
+"""Demand: tokens by workload and slice, and how long they may wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from network_data.faults import FaultList, suggest
+from network_data.load import Network
+from optimizer.problem import FloatArray
+from scenarios.schema import Scenario, Time
+
+MTOK_PER_TRILLION = 1e6
+HOURS_PER_DAY = 24
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Arrays (T, W) of `PlacementProblem`, and which workloads may wait, (W,)."""
+
+    demand_mtok_per_h: FloatArray
+    backlog_limit_mtok: FloatArray
+    servable_mtok_per_h: FloatArray
+    is_deferrable: npt.NDArray[np.bool_]
+
+
+def time_slices(time: Time) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """
+    Cut the representative days into slices, and say which days share a billing peak.
+
+    Returns
+    -------
+    slices, billing
+        As described at `PlacementProblem`. Days that stand for the same months share a billing period; a month
+        that several periods stand for is divided among them.
+    """
+    per_day, hours = time.slices_per_day, time.hours_per_slice
+    groups = list(dict.fromkeys(day.month_numbers for day in time.days))
+    share_of_month = {m: 1 / sum(m in group for group in groups) for group in groups for m in group}
+    billing = pd.DataFrame(
+        {
+            "day": [next(day.id for day in time.days if day.month_numbers == group) for group in groups],
+            "months": [sum(share_of_month[m] for m in group) for group in groups],
+        }
+    )
+    rows = [
+        {
+            "day": day.id,
+            "hour": step * hours,
+            "weight_h": day.days_per_year * hours,
+            "billing_index": groups.index(day.month_numbers),
+            "previous_index": number * per_day + (step - 1) % per_day,
+        }
+        for number, day in enumerate(time.days)
+        for step in range(per_day)
+    ]
+    return pd.DataFrame(rows), billing
+
+
+def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) -> pd.DataFrame:
+    """
+    Spread the demand over demand hubs and classes, or take the scenario's own workloads.
+
+    Returns
+    -------
+    DataFrame
+        demand_hub, workload_class, mtok_per_day; rows with demand only, ordered by class and then hub.
+    """
+    hubs = network.nodes[network.nodes["kind"] == "demand_hub"]
+    if scenario.workloads is not None:
+        rows = []
+        for item in scenario.workloads:
+            if item.demand_hub not in hubs.index:
+                faults.add(
+                    str(scenario.workloads_path),
+                    f"network {network.name} has no demand hub of this id",
+                    suggest(item.demand_hub, hubs.index) or "Use an id of nodes with kind demand_hub.",
+                    row=item.row,
+                    column="demand_hub",
+                    value=item.demand_hub,
+                )
+            rows.append((item.demand_hub, item.workload_class, item.mtok_per_day))
+        table = pd.DataFrame(rows, columns=["demand_hub", "workload_class", "mtok_per_day"])
+    else:
+        weights = hubs["demand_weight"] / hubs["demand_weight"].sum()
+        total = (scenario.demand.tokens_per_day_trillion or 0.0) * MTOK_PER_TRILLION
+        if not np.isfinite(weights).all():
+            faults.add("nodes", "no demand hub has a demand_weight above 0", "Give weights.", column="demand_weight")
+        table = pd.DataFrame(
+            [
+                (hub, class_id, total * weight * (item.share_of_tokens or 0.0))
+                for class_id, item in scenario.workload_classes.items()
+                for hub, weight in weights.items()
+            ],
+            columns=["demand_hub", "workload_class", "mtok_per_day"],
+        )
+    table = table[table["mtok_per_day"] > 0].reset_index(drop=True)
+    if table.empty:
+        faults.add(scenario.source_path.name, "no workload asks for any tokens", "Give a demand above 0.")
+    return table
+
+
+def slice_demand(workloads: pd.DataFrame, classes: pd.DataFrame, scenario: Scenario, slices: pd.DataFrame) -> Demand:
+    """
+    Shape the daily demand by the classes' profiles, and bound what may wait.
+
+    A class that may wait less than one slice is urgent. The backlog at the end of a slice holds at most what
+    arrived in the last `deferrable_h` hours (a whole day at the most: days repeat).
+    """
+    hours, per_day = scenario.time.hours_per_slice, scenario.time.slices_per_day
+    days = len(slices) // per_day
+    items = [scenario.workload_classes[k] for k in classes["id"]]
+    profiles = np.array([scenario.profiles[item.demand_profile] for item in items])
+    shape = profiles.reshape(len(items), per_day, hours).mean(axis=2)
+    class_index = workloads["class_index"].to_numpy(int)
+    hourly = workloads["mtok_per_day"].to_numpy(float) / HOURS_PER_DAY
+    one_day = (shape[class_index] * hourly[:, None]).T  # (slices of a day, W)
+    window = np.array([min(item.deferrable_h // hours, per_day) for item in items])
+    waiting = np.zeros_like(one_day)
+    for back in range(per_day):
+        waiting += np.roll(one_day, back, axis=0) * (back < window[class_index]) * hours
+    servable = np.minimum(one_day + np.roll(waiting, 1, axis=0) / hours, one_day.sum(axis=0))
+    is_deferrable = window[class_index] > 0
+    servable[:, ~is_deferrable] = one_day[:, ~is_deferrable]
+    one_day, waiting, servable = (np.tile(array, (days, 1)) for array in (one_day, waiting, servable))
+    return Demand(one_day, waiting, servable, is_deferrable)

@@ -1,0 +1,152 @@
+"""What the limits cost at the plan found: duals by label, and which limits made the difference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.compile import CompiledModel
+from optimizer.extract import columns_from_plan
+from optimizer.formulation import CONSTRAINTS, Equation
+from optimizer.model_data import AXIS, Int32Array, model_data
+from optimizer.polish import Polished
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
+
+# Below a yuan a year, a value is rounding of the solver.
+LEAST_VALUE_CNY = 1.0
+DUAL_COLUMNS = [
+    "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "dual_cny",
+]  # fmt: skip
+# The labels of an index, by the set that an equation runs over.
+_LABELS_OF_SET = {
+    "URGENT": ("workload",),
+    "DEFERRABLE": ("workload",),
+    "INDIVISIBLE": ("workload",),
+    "PAIRS": ("workload", "data_center"),
+    "INDIVISIBLE_PAIRS": ("workload", "data_center"),
+    "DEPLOYMENTS": ("workload_class", "data_center"),
+    "MIN_SHARE_DEPLOYMENTS": ("workload_class", "data_center"),
+    "LIMITED_CLASSES": ("workload_class",),
+    "DATA_CENTERS": ("data_center",),
+    "PEAK_BILLED": ("data_center",),
+    "POOLS": ("data_center", "accelerator"),
+    "MIN_PODS_POOLS": ("data_center", "accelerator"),
+    "LIMITING_LINKS": ("link",),
+}
+# Limits a reader can do something about, in the words of a reader. Equations that only say what is what (balances,
+# busy time, peaks) are not among them: their right side is zero once the variables are moved to the left.
+LIMIT_NAMES = {
+    "switch_on_installed_pods": "installed pods",
+    "limit_it_power": "IT power",
+    "serve_where_deployed": "places of deployment",
+    "serve_where_assigned": "single places of indivisible work",
+    "require_min_share": "minimum shares",
+    "limit_link_traffic": "link capacity",
+}
+
+
+def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
+    """
+    List every dual that is not zero, by label.
+
+    Returns
+    -------
+    DataFrame
+        equation (number), name, day, hour ("" and NaN where the equation has no slice), workload_class, demand_hub,
+        data_center, accelerator, link ("" where it has none), dual_cny: what one more unit of the right side adds to
+        the yearly cost (see `Polished.row_duals`).
+    """
+    sets = model_data(problem).sets
+    tables = [_label(problem, equation, sets[equation.over[0]], polished) for equation in CONSTRAINTS]
+    kept = [table for table in tables if len(table)]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=DUAL_COLUMNS)
+
+
+def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, polished: Polished) -> pd.DataFrame:
+    duals = polished.row_duals[equation.name]
+    position = np.nonzero(duals)
+    at, member = (position[0], position[-1]) if AXIS in equation.over else (None, position[-1])
+    out = pd.DataFrame("", index=range(len(member)), columns=DUAL_COLUMNS)
+    out["equation"], out["name"], out["hour"] = equation.number, equation.name, np.nan
+    out["dual_cny"] = duals[position]
+    if at is not None:
+        out["day"], out["hour"] = problem.slices["day"].to_numpy()[at], problem.slices["hour"].to_numpy(float)[at]
+    for column, kind in enumerate(_LABELS_OF_SET[equation.over[0]]):
+        index = members[member, column]
+        if kind == "workload":
+            for name in ("workload_class", "demand_hub"):
+                out[name] = problem.workloads[name].to_numpy()[index]
+        else:
+            table = {
+                "data_center": problem.data_centers, "accelerator": problem.accelerators, "link": problem.links,
+                "workload_class": problem.classes,
+            }[kind]  # fmt: skip
+            out[kind] = table["id"].to_numpy()[index]
+    return out
+
+
+def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: Polished) -> dict[str, float]:
+    r"""
+    Value each kind of limit at the plan found, CNY per year, largest first.
+
+    With the integers fixed, the value is the sum over rows of |dual x right side|: the most that the limit can be
+    said to cost at its present price. Routes that a limit keeps out of the model have no row; theirs is what serving
+    the workload there would save at the prices of the plan. All of these are prices at the margin: they rank limits,
+    and do not add up to a saving.
+    """
+    rows, columns = len(compiled.row_upper), len(compiled.cost)
+    matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
+    fixed = np.where(compiled.is_integer, columns_from_plan(compiled, polished.plan), 0.0)
+    right = compiled.row_upper - matrix @ fixed
+    values = {}
+    for name, words in LIMIT_NAMES.items():
+        block = compiled.rows[name]
+        values[words] = float(np.abs(polished.row_duals[name].reshape(-1) * right[block.rows]).sum())
+    backlog = compiled.columns["Backlog"]
+    kept_back = np.minimum(polished.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
+    values["waiting windows"] = float(-kept_back.sum())
+    values |= _value_of_left_out_routes(problem, polished)
+    return dict(sorted(((k, v) for k, v in values.items() if v >= LEAST_VALUE_CNY), key=lambda item: -item[1]))
+
+
+def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> dict[str, float]:
+    """
+    Value the RTT limits and the residency rules.
+
+    For each urgent workload and each route of its hub that is no candidate: the marginal cost of processing its class
+    there (the dual of (2)) plus latency and transport, against the marginal cost of serving it as planned (the dual
+    of (1a)). The best such saving counts, times demand; only places where its class is deployed are compared.
+    """
+    routes = problem.routes.reset_index(names="route_index")
+    workloads = problem.workloads.reset_index(names="workload_index")
+    urgent = np.flatnonzero(~workloads["is_deferrable"].to_numpy(bool))  # in the order of the rows of (1a)
+    every = workloads[workloads["workload_index"].isin(urgent)].merge(routes, on="demand_hub")
+    known = pd.MultiIndex.from_frame(problem.candidates[["workload_index", "route_index"]])
+    every = every[~pd.MultiIndex.from_frame(every[["workload_index", "route_index"]]).isin(known)]
+    deployed = problem.deployments[polished.plan.is_deployed > 0].reset_index(names="deployment")
+    every = every.merge(deployed, on=["class_index", "data_center_index"])
+    if every.empty:
+        return {}
+    k = every["class_index"].to_numpy(int)
+    classes, rtt_ms = problem.classes, every["rtt_ms"].to_numpy(float)
+    on_the_way = classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * rtt_ms
+    on_the_way += classes["gbps_per_mtok_per_h"].to_numpy(float)[k] * every["network_cny_per_gbps_h"].to_numpy(float)
+    row_of = np.full(len(problem.workloads), -1)
+    row_of[urgent] = np.arange(len(urgent))
+    w = every["workload_index"].to_numpy(int)
+    now = polished.row_duals["serve_demand"][:, row_of[w]]
+    there = -polished.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
+    there = there + problem.weight_h[:, None] * on_the_way
+    saving = np.maximum(now - there, 0.0)
+    is_late = rtt_ms > classes["rtt_limit_ms"].to_numpy(float)[k]
+    return {
+        name: _best_saving(problem, saving[:, mask], w[mask])
+        for name, mask in (("RTT limits", is_late), ("residency rules", ~is_late))
+    }
+
+
+def _best_saving(problem: PlacementProblem, saving: FloatArray, workload: IntArray) -> float:
+    best = np.zeros_like(problem.demand_mtok_per_h)
+    np.maximum.at(best.T, workload, saving.T)
+    return float((best * problem.demand_mtok_per_h).sum())

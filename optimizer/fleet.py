@@ -1,0 +1,137 @@
+"""Accelerators and pools: rates, power per pod, existing stock, what may be bought, and what it costs a year."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from network_data.faults import FaultList
+from network_data.load import Network
+from optimizer.problem import FloatArray
+from scenarios.schema import Scenario
+
+W_PER_MW = 1e6
+_NEEDED = ("prefill_tok_per_s", "decode_tok_per_s", "full_power_w", "idle_power_w", "price_cny", "lifetime_years")
+
+
+def annuity_share(interest_rate: float, lifetime_years: float) -> float:
+    """
+    Yearly payment per CNY of investment: i / (1 - (1 + i)^-n), or 1/n without interest.
+
+    Parameters
+    ----------
+    interest_rate
+        Share per year.
+    lifetime_years
+        Years over which the investment is paid back.
+    """
+    if interest_rate == 0:
+        return 1 / lifetime_years
+    return float(interest_rate / -np.expm1(-lifetime_years * np.log1p(interest_rate)))
+
+
+def accelerator_table(network: Network, scenario: Scenario, faults: FaultList) -> pd.DataFrame:
+    """
+    Take the accelerators that the scenario uses and the pools hold, with power per pod.
+
+    Returns
+    -------
+    DataFrame
+        The network's columns and idle_mw_per_pod, dynamic_mw_per_accelerator; 0..A-1.
+    """
+    wanted = scenario.fleet.accelerators
+    for name in wanted or ():
+        if name not in network.accelerators.index:
+            faults.add(
+                scenario.source_path.name,
+                f"network {network.name} has no such accelerator",
+                f"Use one of: {', '.join(network.accelerators.index)}.",
+                column="fleet.accelerators",
+                value=name,
+            )
+    held = set(network.pools["accelerator"])
+    used = [a for a in network.accelerators.index if a in held and (wanted is None or a in wanted)]
+    table = network.accelerators.loc[used].reset_index()
+    for column in _NEEDED:
+        for name in table.loc[~np.isfinite(table[column].to_numpy(float)), "id"]:
+            faults.add(
+                "accelerators",
+                f"accelerator {name} is used and has no {column}",
+                "Fill the cell, or leave the accelerator out with fleet.accelerators.",
+                column=column,
+            )
+    table["idle_mw_per_pod"] = table["idle_power_w"] * table["accelerators_per_pod"] / W_PER_MW
+    table["dynamic_mw_per_accelerator"] = (table["full_power_w"] - table["idle_power_w"]) / W_PER_MW
+    return table
+
+
+def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
+    """
+    Size the pools: existing pods, pods that may be bought, and the yearly cost of a new one.
+
+    Existing pods = stock x share open to inference / (dense BF16 rate x accelerators per pod), whole pods only.
+    Without `max_pods`, as many fit as the IT power feeds at full load.
+
+    Returns
+    -------
+    DataFrame
+        data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods, pod_cny_per_year,
+        site_cny_per_year; sorted.
+    """
+    pools = network.pools.merge(
+        accelerators.reset_index(names="accelerator_index"),
+        left_on="accelerator",
+        right_on="id",
+        suffixes=("", "_accelerator"),
+    )
+    center_index = {name: i for i, name in enumerate(network.data_centers.index)}
+    pools["data_center_index"] = pools["data_center"].map(center_index)
+    centers = network.data_centers.reset_index().iloc[pools["data_center_index"]]
+    pod_mw = (pools["full_power_w"] * pools["accelerators_per_pod"] / W_PER_MW).to_numpy(float)
+    pod_pflops = (pools["bf16_dense_tflops"] * pools["accelerators_per_pod"] / 1e3).to_numpy(float)
+    derived = np.floor(pools["stock_pflops"].to_numpy(float) * scenario.fleet.inference_stock_share / pod_pflops + 1e-9)
+    existing = _or(pools["existing_pods"], np.nan_to_num(derived))
+    fitting = np.zeros(len(pools))
+    np.divide(centers["it_capacity_mw"].to_numpy(float), pod_mw, out=fitting, where=pod_mw > 0)
+    most = _or(pools["max_pods"], np.maximum(np.floor(fitting + 1e-9), existing))
+    unbounded = (pod_mw == 0) & ~np.isfinite(pools["max_pods"].to_numpy(float)) & scenario.fleet.allow_purchase
+    for row in np.flatnonzero(unbounded):
+        faults.add(
+            "pools",
+            f"accelerator {pools['accelerator'].iloc[row]} takes no power, so nothing bounds how many "
+            f"{pools['data_center'].iloc[row]} can hold",
+            "Give max_pods, or full_power_w of the accelerator.",
+            column="max_pods",
+        )
+    for row in np.flatnonzero(existing > most):
+        faults.add(
+            "pools",
+            f"{pools['data_center'].iloc[row]} has {existing[row]:g} pods of {pools['accelerator'].iloc[row]}, "
+            f"more than max_pods = {most[row]:g}",
+            "Raise max_pods, or lower the stock.",
+            column="max_pods",
+        )
+    new = most - existing if scenario.fleet.allow_purchase else np.zeros(len(pools))
+    rate = scenario.fleet.interest_rate
+    per_accelerator = [
+        price * annuity_share(rate, life)
+        for price, life in zip(pools["price_cny"], pools["lifetime_years"], strict=True)
+    ]
+    site = centers["site_capital_cny_per_kw"].to_numpy(float) * annuity_share(rate, scenario.fleet.site_lifetime_years)
+    out = pd.DataFrame(
+        {
+            "data_center_index": pools["data_center_index"].astype(int),
+            "accelerator_index": pools["accelerator_index"].astype(int),
+            "existing_pods": existing.astype(np.int64),
+            "max_new_pods": np.maximum(new, 0).astype(np.int64),
+            "min_pods": pools["min_pods"].astype(np.int64),
+            "pod_cny_per_year": np.array(per_accelerator) * pools["accelerators_per_pod"].to_numpy(float),
+            "site_cny_per_year": site * pod_mw * 1e3,
+        }
+    )
+    return out.sort_values(["data_center_index", "accelerator_index"], ignore_index=True)
+
+
+def _or(column: pd.Series, otherwise: FloatArray) -> FloatArray:
+    given = column.to_numpy(float)
+    return np.where(np.isfinite(given), given, otherwise)

@@ -1,0 +1,373 @@
+"""A stored run as geographic layers: demand hubs, data centers, links with their load, flows along fibre."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry import LineString, MultiLineString
+
+from network_data.faults import FaultList
+
+CRS = "EPSG:4326"
+_HALF_TURN_DEG = 180.0
+
+# What a run folder must hold to be drawn; further columns travel along as attributes.
+_REQUIRED_COLUMNS = {
+    "allocation": (
+        "day", "hour", "weight_h", "demand_hub", "workload_class", "data_center", "route", "mtok_per_h",
+        "rtt_ms",
+    ),
+    "data_centers": ("id", "name", "region", "latitude_deg", "longitude_deg", "is_open", "mtok_per_year"),
+    "demand_hubs": ("id", "name", "region", "latitude_deg", "longitude_deg", "mtok_per_year"),
+    "links": (
+        "id", "from_node", "to_node", "from_latitude_deg", "from_longitude_deg", "to_latitude_deg",
+        "to_longitude_deg", "load_share",
+    ),
+    "routes": ("route", "demand_hub", "data_center", "nodes", "coordinates"),
+    "costs": ("component", "data_center", "cny_per_year"),
+}  # fmt: skip
+_DAMAGED = "Solve again: the run folder is damaged."
+_LARGEST_DEG = {"latitude_deg": 90.0, "longitude_deg": 180.0}
+
+
+@dataclass(frozen=True, eq=False)
+class RunTables:
+    """
+    The tables of a stored run that exports read.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    info
+        Content of `run.json`.
+    allocation
+        Tokens by time slice, workload and route, plus `mtok_per_year` (rate times the slice's hours per
+        year).
+    data_centers, demand_hubs, links
+        Places and links, indexed by `id`.
+    routes
+        Routes indexed by `route`, plus `points` (tuple of (longitude_deg, latitude_deg), one per node of
+        `nodes`).
+    costs
+        Cost by component and data center, CNY per year.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    allocation: pd.DataFrame
+    data_centers: pd.DataFrame
+    demand_hubs: pd.DataFrame
+    links: pd.DataFrame
+    routes: pd.DataFrame
+    costs: pd.DataFrame
+
+    @property
+    def days_per_year(self) -> float:
+        """Days that the time slices of the allocation stand for."""
+        slices = self.allocation.drop_duplicates(["day", "hour"])
+        # Of a plan that serves nothing, nothing is divided by the days; only 0 / 0 must not happen.
+        return float(slices["weight_h"].sum()) / 24.0 or 1.0
+
+
+def read_run(run_folder: Path | str) -> RunTables:
+    """
+    Read a run folder's tables and check that they fit together.
+
+    Parameters
+    ----------
+    run_folder
+        Folder that holds `run.json` and the Parquet tables of a run.
+
+    Returns
+    -------
+    RunTables
+        The tables, with finite numbers, coordinates in range and ids that exist.
+
+    Raises
+    ------
+    InputError
+        If a file or column is missing or unreadable, a number is not finite, a coordinate is out of range, an
+        id is used twice or is not known, or a route has not as many coordinates as nodes.
+    """
+    folder = Path(run_folder)
+    faults = FaultList(f"run folder {folder}")
+    info = _read_info(folder, faults)
+    tables = {name: _read_table(folder, name, faults) for name in _REQUIRED_COLUMNS}
+    faults.raise_if_any()
+
+    for name, key in (("data_centers", "id"), ("demand_hubs", "id"), ("links", "id"), ("routes", "route")):
+        _check_unique(tables[name], name, key, faults)
+        tables[name] = tables[name].set_index(key)
+    for name in ("allocation", "routes"):
+        for column, target in (
+            ("demand_hub", "demand_hubs"),
+            ("data_center", "data_centers"),
+            ("route", "routes"),
+        ):
+            if column in tables[name]:
+                _check_known(tables[name], name, column, tables[target].index, faults)
+    points = pd.Series(_route_points(tables["routes"], faults), index=tables["routes"].index, dtype=object)
+    tables["routes"] = tables["routes"].assign(points=points)
+    faults.raise_if_any()
+
+    allocation = tables["allocation"]
+    allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
+    return RunTables(folder, info, **tables)
+
+
+def allocation_layers(run_folder: Path | str) -> dict[str, Any]:
+    """
+    Build the geographic layers of a run.
+
+    Parameters
+    ----------
+    run_folder
+        The run folder.
+
+    Returns
+    -------
+    dict of GeoDataFrame
+        `demand_hubs` and `data_centers` (points), `links` (lines, all columns of the run's table) and
+        `flows`: one line per demand hub, data center and route, with mtok_per_year, token_share (of all
+        tokens), rtt_ms, classes (ids, largest volume first) and the names and regions of both ends. All in
+        EPSG:4326. A line that would cross the antimeridian is cut there; a flow that never leaves its place
+        has `is_local` and no geometry.
+
+    Raises
+    ------
+    InputError
+        If the run folder is not complete or its tables do not fit together.
+    """
+    return layers_of(read_run(run_folder))
+
+
+def layers_of(run: RunTables) -> dict[str, Any]:
+    """
+    Build the geographic layers from tables already read.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    dict of GeoDataFrame
+        See `allocation_layers`.
+    """
+    return {
+        "demand_hubs": _point_layer(run.demand_hubs),
+        "data_centers": _point_layer(run.data_centers),
+        "links": _link_layer(run.links),
+        "flows": _flow_layer(run),
+    }
+
+
+def flow_table(run: RunTables) -> pd.DataFrame:
+    """
+    Sum the allocation over the year by route.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by route: demand_hub, data_center, mtok_per_year, token_share, rtt_ms (mean over the tokens),
+        classes (ids joined by a comma, largest volume first).
+    """
+    used = run.allocation[run.allocation["mtok_per_year"] > 0]
+    weighted = used.assign(rtt_mtok=used["rtt_ms"] * used["mtok_per_year"])
+    table = weighted.groupby("route", sort=True)[["mtok_per_year", "rtt_mtok"]].sum()
+    table["rtt_ms"] = table.pop("rtt_mtok") / table["mtok_per_year"]
+    table["token_share"] = table["mtok_per_year"] / table["mtok_per_year"].sum()
+
+    by_class = used.groupby(["route", "workload_class"])[["mtok_per_year"]].sum().reset_index()
+    by_class = by_class.sort_values(
+        ["route", "mtok_per_year", "workload_class"], ascending=[True, False, True]
+    )
+    table["classes"] = by_class.groupby("route")["workload_class"].agg(",".join)
+    ends = run.routes.loc[table.index, ["demand_hub", "data_center"]]
+    return pd.concat([ends, table[["mtok_per_year", "token_share", "rtt_ms", "classes"]]], axis=1)
+
+
+def _flow_layer(run: RunTables) -> Any:
+    table = flow_table(run)
+    lines = []
+    hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
+    routes = dict(zip(run.routes.index, run.routes["points"], strict=True))
+    for route, hub, data_center in zip(table.index, table["demand_hub"], table["data_center"], strict=True):
+        # The data center may stand some way from its fibre node; the last hop makes the line end where it
+        # does.
+        ends = [
+            hubs[hub],
+            *routes[route],
+            centers[data_center],
+        ]
+        lines.append(line_between(ends))
+    for end, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
+        for column in ("name", "name_local", "region"):
+            if column in places:
+                table[f"{end}_{column}"] = places[column].reindex(table[end]).to_numpy()
+    table["is_local"] = [line is None for line in lines]
+    return gpd.GeoDataFrame(table.reset_index(), geometry=gpd.GeoSeries(lines, crs=CRS))
+
+
+def _point_layer(places: pd.DataFrame) -> Any:
+    points = gpd.GeoSeries.from_xy(
+        places["longitude_deg"].to_numpy(), places["latitude_deg"].to_numpy(), crs=CRS
+    )
+    return gpd.GeoDataFrame(places.reset_index(), geometry=points)
+
+
+def _link_layer(links: pd.DataFrame) -> Any:
+    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+    lines = [line_between([(a, b), (c, d)]) for a, b, c, d in links[columns].to_numpy(float)]
+    return gpd.GeoDataFrame(links.reset_index(), geometry=gpd.GeoSeries(lines, crs=CRS))
+
+
+def line_between(points: list[tuple[float, float]]) -> LineString | MultiLineString | None:
+    """
+    Join places by a line.
+
+    Parameters
+    ----------
+    points
+        (longitude_deg, latitude_deg) of each place, in travel order.
+
+    Returns
+    -------
+    LineString, MultiLineString or None
+        The line; in two or more parts where it crosses the antimeridian (RFC 7946, section 3.1.9), so that no
+        part runs the long way round the globe; None where all places are one.
+    """
+    kept = [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
+    if len(kept) == 1:
+        return None
+    parts = [[kept[0]]]
+    for (lon_a, lat_a), (lon_b, lat_b) in pairwise(kept):
+        if abs(lon_b - lon_a) > _HALF_TURN_DEG:
+            side = math.copysign(_HALF_TURN_DEG, lon_a)
+            unwrapped = lon_b + 2.0 * side
+            crossing = lat_a + (lat_b - lat_a) * (side - lon_a) / (unwrapped - lon_a)
+            parts[-1].append((side, crossing))
+            parts.append([(-side, crossing)])
+        parts[-1].append((lon_b, lat_b))
+    lines = [LineString(part) for part in parts if len(set(part)) > 1]
+    return lines[0] if len(lines) == 1 else MultiLineString(lines)
+
+
+def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """
+    Look up where places are.
+
+    Parameters
+    ----------
+    places
+        Table indexed by id, with longitude_deg and latitude_deg.
+
+    Returns
+    -------
+    dict
+        Id to (longitude_deg, latitude_deg).
+    """
+    columns = [places[name].to_numpy(float).tolist() for name in ("longitude_deg", "latitude_deg")]
+    return dict(zip(places.index, zip(*columns, strict=True), strict=True))
+
+
+def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
+    try:
+        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except OSError:
+        faults.add("run.json", "cannot be read", "Give the folder that `edwc solve --out` wrote.")
+        return {}
+    except ValueError:
+        faults.add("run.json", "is not valid JSON", _DAMAGED)
+        return {}
+    if not isinstance(info, dict):
+        faults.add("run.json", "is not a JSON object", _DAMAGED)
+        return {}
+    return info
+
+
+def _read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame:
+    file = f"{name}.parquet"
+    if not (folder / file).is_file():
+        faults.add(file, "is missing", "Give the folder that `edwc solve --out` wrote.")
+        return pd.DataFrame()
+    try:
+        table = pd.read_parquet(folder / file)
+    except (OSError, ValueError) as error:
+        faults.add(file, f"cannot be read ({type(error).__name__})", _DAMAGED)
+        return pd.DataFrame()
+    for column in _REQUIRED_COLUMNS[name]:
+        if column not in table:
+            faults.add(file, "a column is missing", "Solve again with this version.", column=column)
+            continue
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            continue
+        numbers = table[column].to_numpy(float)
+        largest = next((limit for ending, limit in _LARGEST_DEG.items() if column.endswith(ending)), np.inf)
+        bad = ~np.isfinite(numbers) | (np.abs(numbers) > largest)
+        if bad.any():
+            first = int(np.argmax(bad))
+            faults.add(
+                file,
+                f"row {first} (of {int(bad.sum())}) is not finite or out of range",
+                _DAMAGED,
+                column=column,
+                value=numbers[first],
+            )
+    return table
+
+
+def _check_unique(table: pd.DataFrame, name: str, key: str, faults: FaultList) -> None:
+    twice = table[key][table[key].duplicated()]
+    if len(twice):
+        faults.add(f"{name}.parquet", "is used twice", "Solve again.", column=key, value=twice.iloc[0])
+
+
+def _check_known(table: pd.DataFrame, name: str, column: str, known: pd.Index, faults: FaultList) -> None:
+    unknown = table[column][~table[column].isin(known)]
+    if len(unknown):
+        faults.add(
+            f"{name}.parquet",
+            "is not known to the run's other tables",
+            "Solve again.",
+            column=column,
+            value=unknown.iloc[0],
+        )
+
+
+def _route_points(routes: pd.DataFrame, faults: FaultList) -> list[tuple[tuple[float, float], ...]]:
+    points: list[tuple[tuple[float, float], ...]] = []
+    for route, nodes, text in zip(routes.index, routes["nodes"], routes["coordinates"], strict=True):
+        geometry = shapely.from_wkt(text, on_invalid="ignore")
+        found = (
+            ()
+            if geometry is None
+            else tuple((float(x), float(y)) for x, y in shapely.get_coordinates(geometry))
+        )
+        # A route that stays at its node is written as a point, as a line needs two.
+        if len(found) != len(nodes.split(">")):
+            faults.add(
+                "routes.parquet",
+                f"route {route} has {len(found)} coordinates, but nodes {nodes}",
+                _DAMAGED,
+                column="coordinates",
+                value=text,
+            )
+        points.append(found)
+    return points

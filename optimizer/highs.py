@@ -1,0 +1,113 @@
+"""HiGHS without surprises: no banner, one thread per instance, models from arrays, termination in our words."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.problem import FloatArray
+
+_banner_lock = threading.Lock()
+INFINITY = highspy.kHighsInf
+
+
+@contextmanager
+def _silent_stdout() -> Iterator[None]:
+    """Send file descriptor 1 nowhere: HiGHS prints a banner in its constructor, before any option can stop it."""
+    with _banner_lock:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        try:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
+                os.dup2(nowhere.fileno(), 1)
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
+    """
+    Make a quiet single-threaded solver instance.
+
+    Parameters
+    ----------
+    seed
+        Random seed of the solver.
+    **options
+        Further HiGHS options by name.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS does not know an option or its value.
+    """
+    with _silent_stdout():
+        highs = highspy.Highs()
+    for name, value in {"output_flag": False, "threads": 1, "random_seed": seed, **options}.items():
+        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise ValueError(f"HiGHS option {name} = {value!r} was refused")
+    return highs
+
+
+def pass_rows(
+    highs: highspy.Highs,
+    *,
+    cost: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    row_lower: FloatArray,
+    row_upper: FloatArray,
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: FloatArray,
+    is_integer: npt.NDArray[np.bool_] | None = None,
+    by_rows: bool = True,
+) -> None:
+    """
+    Hand a sparse model over, by rows or by columns.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS refuses the model.
+    """
+    layout = highspy.MatrixFormat.kRowwise if by_rows else highspy.MatrixFormat.kColwise
+    integrality = np.zeros(len(cost), np.int32) if is_integer is None else is_integer.astype(np.int32)
+    status = highs.passModel(
+        len(cost), len(row_lower), len(values), int(layout), int(highspy.ObjSense.kMinimize), 0.0,
+        cost, lower, upper, row_lower, row_upper, starts, indices, values, integrality,
+    )  # fmt: skip
+    if status == highspy.HighsStatus.kError:
+        raise ValueError("HiGHS refused the model")
+
+
+def solution_of(highs: highspy.Highs) -> FloatArray:
+    """Column values of the point HiGHS holds."""
+    return np.array(highs.getSolution().col_value)
+
+
+def row_duals_of(highs: highspy.Highs) -> FloatArray:
+    """Row duals of the point HiGHS holds."""
+    return np.array(highs.getSolution().row_dual)
+
+
+def is_optimal(highs: highspy.Highs) -> bool:
+    """Whether the last run ended with a proven optimum."""
+    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+
+
+def is_infeasible(highs: highspy.Highs) -> bool:
+    """Whether the last run proved that there is no feasible point."""
+    return bool(
+        highs.getModelStatus()
+        in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
+    )

@@ -1,0 +1,235 @@
+"""The map's projection, fitted to the data: equal-area, its view window and its scale bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyproj
+
+from optimizer.map_style import round_down_nicely
+
+FloatArray = npt.NDArray[np.float64]
+
+_GEOD = pyproj.Geod(ellps="WGS84")
+_SMALLEST_RANGE_DEG = 1.0
+_DENSIFY_KM = 100.0
+
+
+@dataclass(frozen=True)
+class MapProjection:
+    """
+    An equal-area projection of the WGS 84 ellipsoid with its way there and back.
+
+    Attributes
+    ----------
+    definition
+        PROJ text of the projection.
+    central_longitude_deg
+        Longitude of the middle meridian.
+    """
+
+    definition: str
+    central_longitude_deg: float
+
+    @cached_property
+    def crs(self) -> pyproj.CRS:
+        """The projected coordinate system, metres."""
+        return pyproj.CRS.from_user_input(self.definition)
+
+    @cached_property
+    def _transformer(self) -> pyproj.Transformer:
+        return pyproj.Transformer.from_crs("EPSG:4326", self.crs, always_xy=True)
+
+    def project(self, longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """
+        Project places.
+
+        Parameters
+        ----------
+        longitudes_deg, latitudes_deg
+            Places, same shape.
+
+        Returns
+        -------
+        tuple of arrays
+            x and y in metres.
+        """
+        x, y = self._transformer.transform(longitudes_deg, latitudes_deg)
+        return np.asarray(x, float), np.asarray(y, float)
+
+    def unproject(self, x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """
+        Find the places of map positions.
+
+        Parameters
+        ----------
+        x_m, y_m
+            Map positions, metres.
+
+        Returns
+        -------
+        tuple of arrays
+            Longitudes and latitudes in degrees.
+        """
+        longitudes, latitudes = self._transformer.transform(x_m, y_m, direction="INVERSE")
+        return np.asarray(longitudes, float), np.asarray(latitudes, float)
+
+    def project_geodesic(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
+        """
+        Project the shortest line between two places.
+
+        Parameters
+        ----------
+        start, end
+            (longitude_deg, latitude_deg).
+
+        Returns
+        -------
+        array
+            (n, 2) map positions in metres, n >= 2, both ends exact.
+        """
+        _, _, length_m = _GEOD.inv(*start, *end)
+        inner = _GEOD.npts(*start, *end, max(1, int(length_m / 1e3 / _DENSIFY_KM)))
+        points = np.array([start, *inner, end])
+        return np.column_stack(self.project(points[:, 0], points[:, 1]))
+
+
+def choose_projection(longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> MapProjection:
+    """
+    Fit an Albers equal-area conic projection to the places shown.
+
+    Standard parallels stand at 1/6 and 5/6 of the latitude range, where the distortion of a conic is spread
+    evenly. A range centered on the equator, where a cone becomes a cylinder, gets the cylindrical equal-area
+    projection.
+
+    Parameters
+    ----------
+    longitudes_deg, latitudes_deg
+        All places to be shown, at least one.
+
+    Returns
+    -------
+    MapProjection
+        The projection.
+    """
+    central = _central_longitude(longitudes_deg)
+    south, north = float(latitudes_deg.min()), float(latitudes_deg.max())
+    if north - south < _SMALLEST_RANGE_DEG:
+        middle = (south + north) / 2
+        south, north = middle - _SMALLEST_RANGE_DEG / 2, middle + _SMALLEST_RANGE_DEG / 2
+    lower, upper = south + (north - south) / 6, south + (north - south) * 5 / 6
+    if abs(lower + upper) < 1.0:
+        return MapProjection(
+            f"+proj=cea +lat_ts={upper:.4f} +lon_0={central:.4f} +datum=WGS84 +units=m", central
+        )
+    parallels = f"+lat_1={lower:.4f} +lat_2={upper:.4f} +lat_0={(south + north) / 2:.4f}"
+    return MapProjection(f"+proj=aea {parallels} +lon_0={central:.4f} +datum=WGS84 +units=m", central)
+
+
+def _central_longitude(longitudes_deg: FloatArray) -> float:
+    """Find the middle of the smallest arc that holds all longitudes: the map is not cut at 180 degrees."""
+    ordered = np.unique(np.mod(longitudes_deg, 360.0))
+    gaps = np.diff(ordered, append=ordered[0] + 360.0)
+    widest = int(np.argmax(gaps))
+    first = ordered[(widest + 1) % len(ordered)]
+    middle = first + (360.0 - gaps[widest]) / 2
+    return float((middle + 180.0) % 360.0 - 180.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """A window of the map, metres in the projection."""
+
+    x_min: float
+    x_max: float
+    y_min: float
+    y_max: float
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """The window's middle, metres."""
+        return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
+
+
+def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07) -> View:
+    """
+    Find the smallest window of a given shape that holds all points with some room around.
+
+    Parameters
+    ----------
+    points_m
+        (n, 2) map positions, metres.
+    aspect
+        Width over height of the window.
+    padding_share
+        Room on each side, as a share of the window.
+
+    Returns
+    -------
+    View
+        The window.
+    """
+    low, high = points_m.min(axis=0), points_m.max(axis=0)
+    smallest_m = 20e3
+    width, height = np.maximum(high - low, smallest_m) / (1 - 2 * padding_share)
+    width, height = max(width, height * aspect), max(height, width / aspect)
+    x, y = (low + high) / 2
+    return View(x - width / 2, x + width / 2, y - height / 2, y + height / 2)
+
+
+@dataclass(frozen=True)
+class ScaleBar:
+    """A scale bar: its true length on the ground and its length on the map at the window's middle."""
+
+    length_km: float
+    length_on_map_m: float
+
+
+def build_scale_bar(projection: MapProjection, view: View, *, most_share: float = 0.2) -> ScaleBar:
+    """
+    Choose a round length and find how long it is on the map, east-west through the window's middle.
+
+    Parameters
+    ----------
+    projection, view
+        The map.
+    most_share
+        Longest bar as a share of the window's width.
+
+    Returns
+    -------
+    ScaleBar
+        The bar; its length on the ground is geodesic.
+    """
+    most_m = (view.x_max - view.x_min) * most_share
+    length_km = round_down_nicely(ground_length_km(projection, view, most_m))
+    # Ground length is all but proportional to map length over a bar; two secant steps leave nothing visible.
+    length_m = length_km * 1e3
+    for _ in range(3):
+        length_m *= length_km / ground_length_km(projection, view, length_m)
+    return ScaleBar(length_km, length_m)
+
+
+def ground_length_km(projection: MapProjection, view: View, length_on_map_m: float) -> float:
+    """
+    Measure a horizontal map distance, centered in the window, on the ellipsoid.
+
+    Parameters
+    ----------
+    projection, view
+        The map.
+    length_on_map_m
+        Distance on the map, metres in the projection.
+
+    Returns
+    -------
+    float
+        Geodesic length, km.
+    """
+    x, y = view.center
+    ends = np.array([x - length_on_map_m / 2, x + length_on_map_m / 2])
+    longitudes, latitudes = projection.unproject(ends, np.array([y, y]))
+    return float(_GEOD.inv(longitudes[0], latitudes[0], longitudes[1], latitudes[1])[2]) / 1e3

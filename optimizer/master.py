@@ -1,0 +1,132 @@
+"""The master problem: what is open, deployed and bought, with each part's cost bounded from below by cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+from optimizer.blocks import Master
+from optimizer.compile import CompiledModel
+from optimizer.highs import INFINITY, is_optimal, new_highs, pass_rows
+from optimizer.problem import FloatArray, IntArray
+from optimizer.slice_lp import Cut
+
+
+class MasterProgram:
+    """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
+
+    def __init__(self, master: Master, part_count: int, *, seed: int) -> None:
+        self.master = master
+        self.part_count = part_count
+        self.cuts: list[Cut] = []
+        size = len(master.cost) + part_count
+        self._highs = new_highs(seed=seed)
+        matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
+        upper = np.append(master.upper, np.full(part_count, np.inf))
+        self._pass(self._highs, matrix, master.row_lower, master.row_upper, upper, size)
+
+    def _pass(
+        self,
+        highs: highspy.Highs,
+        matrix: sp.csr_array,
+        row_lower: FloatArray,
+        row_upper: FloatArray,
+        upper: FloatArray,
+        size: int,
+    ) -> None:
+        master = self.master
+        pass_rows(
+            highs,
+            cost=np.append(master.cost, np.ones(self.part_count)),
+            lower=np.append(master.lower, np.zeros(self.part_count)),
+            upper=upper,
+            row_lower=row_lower,
+            row_upper=row_upper,
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
+        )
+
+    def add(self, cuts: Sequence[Cut]) -> None:
+        """Add cuts as rows: part cost - gradient . y >= constant."""
+        if not cuts:
+            return
+        self.cuts += cuts
+        rows = cut_rows(cuts, len(self.master.cost))
+        self._highs.addRows(
+            len(cuts), np.array([cut.constant for cut in cuts]), np.full(len(cuts), INFINITY), rows.nnz,
+            rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
+        )  # fmt: skip
+
+    def solve(self) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+        """
+        Solve the relaxation.
+
+        Returns
+        -------
+        tuple
+            Lower bound in million CNY, master columns, part cost columns, reduced costs of the master columns.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If no choice of the master columns keeps the master's own rows.
+        """
+        self._highs.run()
+        if not is_optimal(self._highs):
+            self._highs.clearSolver()
+            self._highs.run()
+        if not is_optimal(self._highs):
+            raise InfeasibleMasterError(str(self._highs.getModelStatus()))
+        solution = self._highs.getSolution()
+        values, duals = np.array(solution.col_value), np.array(solution.col_dual)
+        size = len(self.master.cost)
+        return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
+
+    def as_compiled(self) -> CompiledModel:
+        """Write the master with its cuts as an integer program of its own (costs in million CNY)."""
+        master, size = self.master, len(self.master.cost)
+        width = size + self.part_count
+        parts = [_widen(master.matrix, width)]
+        if self.cuts:
+            parts.append(_widen(cut_rows(self.cuts, size), width))
+        rows = sp.csr_array(sp.vstack(parts))
+        free = np.full(self.part_count, np.inf)
+        return CompiledModel(
+            cost=np.append(master.cost, np.ones(self.part_count)),
+            costs={},
+            lower=np.append(master.lower, np.zeros(self.part_count)),
+            upper=np.append(master.upper, free),
+            is_integer=np.append(master.is_integer, np.zeros(self.part_count, np.bool_)),
+            row_lower=np.append(master.row_lower, [cut.constant for cut in self.cuts]),
+            row_upper=np.append(master.row_upper, np.full(len(self.cuts), np.inf)),
+            starts=rows.indptr.astype(np.int32),
+            indices=rows.indices.astype(np.int32),
+            values=rows.data,
+            columns={},
+            rows={},
+        )
+
+    def fix(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Narrow the bounds of some master columns."""
+        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
+
+
+class InfeasibleMasterError(ValueError):
+    """The master's own rows contradict each other."""
+
+
+def _widen(matrix: sp.csr_array, width: int) -> sp.csr_array:
+    return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], width))
+
+
+def cut_rows(cuts: Sequence[Cut], size: int) -> sp.csr_array:
+    """Cuts as matrix rows `part cost - gradient . y` over the master columns and then the part cost columns."""
+    lengths = [len(cut.columns) + 1 for cut in cuts]
+    indices = np.concatenate([np.append(cut.columns, size + cut.part) for cut in cuts])
+    values = np.concatenate([np.append(-cut.gradient, 1.0) for cut in cuts])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csr_array((values, indices.astype(np.int32), starts.astype(np.int32)))

@@ -1,0 +1,167 @@
+"""The placement problem as frozen index tables and arrays: everything the model, the checker and the exports read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class PlacementProblem:
+    """
+    One placement problem. Tables are indexed 0..n-1; a column ``<set>_index`` is a position in that set's table.
+
+    Set letters: T time slices, W workloads, K workload classes, D data centers, A accelerators, P pools,
+    L links, R candidates, B billing periods. In arrays the time axis comes first.
+
+    Attributes
+    ----------
+    name
+        Name of the scenario the problem was assembled from.
+    slices
+        (T,) day, hour (start of the slice, hours after midnight), weight_h (hours per year),
+        billing_index, previous_index (the slice before it in the same day, cyclic).
+    billing
+        (B,) day, months (months per year billed on this period's peak; sums to 12).
+    classes
+        (K,) id, name, latency_cny_per_ms_per_mtok, gbps_per_mtok_per_h, rtt_limit_ms (inf where none),
+        max_sites (D where unlimited), min_share, deploy_cny_per_year, is_deferrable, is_indivisible.
+    workloads
+        (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible.
+    data_centers
+        (D,) id, name, node, region, it_capacity_mw, pue, opening_cny_per_year, demand_charge_cny_per_kw_month,
+        carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg.
+    accelerators
+        (A,) id, name, accelerators_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator (full power less idle power).
+    pools
+        (P,) data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods,
+        pod_cny_per_year (annualized price of one new pod), site_cny_per_year (annualized building and power for it).
+    links
+        (L,) id, from_node, to_node, length_km, one_way_ms, capacity_gbps (the share open to inference), is_limiting
+        (False where no plan can exceed the capacity: the limit is then left out, exactly).
+    routes
+        One row per (demand hub, data center, rank): demand_hub, data_center_index, rank, one_way_ms, rtt_ms
+        (round trip over the fibre plus the data center's access), network_cny_per_gbps_h, nodes (ids joined by ">").
+    route_links
+        One row per link of a route, in travel order: route_index, link_index.
+    candidates
+        (R,) workload_index, data_center_index, route_index, rtt_ms, network_cny_per_mtok; sorted by workload.
+    demand_mtok_per_h
+        (T, W) arrivals.
+    backlog_limit_mtok
+        (T, W) most that may wait at the end of the slice without overrunning the window; 0 for urgent workloads.
+    servable_mtok_per_h
+        (T, W) most that can be served in the slice: demand, plus what may have waited.
+    shed_limit_mtok_per_h
+        (T, W) most that may be left unserved: 0, or demand where the scenario states a penalty.
+    energy_price_cny_per_mwh
+        (T, D).
+    accel_h_per_mtok
+        (K, A) busy accelerator-hours per million tokens.
+    utilization_limit_share
+        Share of an active accelerator's time that may be busy.
+    carbon_price_cny_per_t
+        CNY per tonne of CO2 (location-based, average grid factor).
+    shed_penalty_cny_per_mtok
+        Cost of an unserved million tokens (0 where shedding is not allowed).
+    """
+
+    name: str
+    slices: pd.DataFrame
+    billing: pd.DataFrame
+    classes: pd.DataFrame
+    workloads: pd.DataFrame
+    data_centers: pd.DataFrame
+    accelerators: pd.DataFrame
+    pools: pd.DataFrame
+    links: pd.DataFrame
+    routes: pd.DataFrame
+    route_links: pd.DataFrame
+    candidates: pd.DataFrame
+    demand_mtok_per_h: FloatArray
+    backlog_limit_mtok: FloatArray
+    servable_mtok_per_h: FloatArray
+    shed_limit_mtok_per_h: FloatArray
+    energy_price_cny_per_mwh: FloatArray
+    accel_h_per_mtok: FloatArray
+    utilization_limit_share: float
+    carbon_price_cny_per_t: float
+    shed_penalty_cny_per_mtok: float
+
+    def __post_init__(self) -> None:
+        """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, pd.DataFrame):
+                numbers = value.select_dtypes("number").drop(columns=_MAY_BE_INFINITE, errors="ignore")
+                if not np.isfinite(numbers.to_numpy(float)).all():
+                    columns = [c for c in numbers if not np.isfinite(numbers[c].to_numpy(float)).all()]
+                    raise ValueError(f"{field.name}: not finite in column(s) {columns}")
+            elif isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
+                raise ValueError(f"{field.name}: not finite")
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """(workload_index, data_center_index) pairs that have a candidate, sorted; column class_index beside them."""
+        pairs = self.candidates[["workload_index", "data_center_index"]].drop_duplicates()
+        pairs = pairs.sort_values(["workload_index", "data_center_index"], ignore_index=True)
+        pairs["class_index"] = self.workloads["class_index"].to_numpy()[pairs["workload_index"]]
+        return pairs
+
+    @cached_property
+    def deployments(self) -> pd.DataFrame:
+        """(class_index, data_center_index) pairs that have a candidate, sorted: N rows."""
+        table = self.pairs[["class_index", "data_center_index"]].drop_duplicates()
+        return table.sort_values(["class_index", "data_center_index"], ignore_index=True)
+
+    @cached_property
+    def processes(self) -> pd.DataFrame:
+        """(class_index, data_center_index, accelerator_index, pool_index): each deployment on each pool, sorted."""
+        pools = self.pools[["data_center_index", "accelerator_index"]].reset_index(names="pool_index")
+        table = self.deployments.merge(pools, on="data_center_index", how="inner")
+        order = ["class_index", "data_center_index", "accelerator_index"]
+        return table.sort_values(order, ignore_index=True)[[*order, "pool_index"]]
+
+    @cached_property
+    def indivisible_pairs(self) -> pd.DataFrame:
+        """The rows of `pairs` whose workload must use a single data center: J rows."""
+        single = self.workloads["is_indivisible"].to_numpy()[self.pairs["workload_index"]]
+        return self.pairs[single].reset_index(drop=True)
+
+    @cached_property
+    def weight_h(self) -> FloatArray:
+        """(T,) hours per year of each slice."""
+        return self.slices["weight_h"].to_numpy(float)
+
+    @cached_property
+    def slice_h(self) -> FloatArray:
+        """(T,) length of each slice in hours: the 24 hours of its day shared equally among the day's slices."""
+        per_day = self.slices.groupby("day")["hour"].transform("size")
+        return 24.0 / per_day.to_numpy(float)
+
+    @cached_property
+    def candidate_class(self) -> IntArray:
+        """(R,) class_index of each candidate."""
+        return self.workloads["class_index"].to_numpy(np.int64)[self.candidates["workload_index"]]
+
+    @cached_property
+    def class_demand_mtok_per_h(self) -> FloatArray:
+        """(T, K) arrivals by class."""
+        out = np.zeros((len(self.slices), len(self.classes)))
+        np.add.at(out.T, self.workloads["class_index"].to_numpy(), self.demand_mtok_per_h.T)
+        return out
+
+    @cached_property
+    def annual_mtok(self) -> float:
+        """Million tokens asked for in a year."""
+        return float(self.weight_h @ self.demand_mtok_per_h.sum(axis=1))
+
+
+_MAY_BE_INFINITE = ["rtt_limit_ms"]

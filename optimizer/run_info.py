@@ -1,0 +1,171 @@
+"""What `run.json` says of a run: versions, inputs, options, how the solve ended, and the numbers of the plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
+from network_data.load import Network, list_networks
+from optimizer.results import Results
+from optimizer.run_folder import BASEMAP_FILE, missing_file
+from optimizer.solution import Progress, Solution
+from scenarios.schema import Scenario
+from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
+
+_LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
+# Keys whose value is a file name; given with --set, it starts from the working directory.
+_PATH_KEYS = ("network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table")
+
+
+def run_info(
+    scenario: Scenario, network: Network, solution: Solution, results: Results | None, folder: Path | None
+) -> dict[str, Any]:
+    """
+    Describe a run.
+
+    Parameters
+    ----------
+    scenario, network
+        The inputs.
+    solution
+        How the solve ended.
+    results
+        Tables and numbers; None without a plan.
+    folder
+        Folder the run goes to: inputs are named relative to it.
+    """
+    return {
+        "scenario": describe_scenario(scenario, folder),
+        "network": describe_network(network, folder),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
+        "options": scenario.solver.model_dump(),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "termination": str(solution.termination),
+        "method": solution.method,
+        "objective_cny_per_year": solution.objective_cny,
+        "bound_cny_per_year": solution.bound_cny,
+        "mip_rel_gap": solution.mip_rel_gap,
+        "seconds": solution.seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "summary": {} if results is None else results.summary,
+        "baselines": [] if results is None else results.baselines,
+        "limit_values_cny_per_year": {} if results is None else results.limits,
+        "progress": [_progress(line) for line in solution.progress],
+    }
+
+
+def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]:
+    """
+    Name a scenario so that it can be loaded again.
+
+    Parameters
+    ----------
+    scenario
+        As loaded.
+    folder
+        Run folder that paths are relative to; None = the working directory.
+    """
+    source = scenario.source_path.absolute()  # not resolved: tables are found from where a link stands
+    return {
+        "name": scenario.name,
+        "description": scenario.description,
+        **_locate(source, source.stem if source.parent.resolve() == SCENARIO_FOLDER.resolve() else None, folder),
+        "overrides": [_absolute_override(text) for text in scenario.overrides],
+        "file_hashes": scenario.file_hashes,
+    }
+
+
+def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
+    """
+    Name a network so that it can be found again; its basemap is the copy in the run folder.
+
+    Parameters
+    ----------
+    network
+        As loaded.
+    folder
+        Run folder that paths are relative to; None = the working directory.
+    """
+    path = network.folder.resolve()
+    return {
+        "name": network.name,
+        **_locate(path, path.name if path.parent == NETWORK_FOLDER.resolve() else None, folder),
+        "basemap": None if network.basemap is None else BASEMAP_FILE,
+        "file_hashes": network.file_hashes,
+    }
+
+
+def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
+    """
+    Find the scenario of a stored run: by name, else relative to the run folder, else where it was.
+
+    Parameters
+    ----------
+    info
+        `scenario` of `run.json`.
+    folder
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        If it is at none of these places.
+    """
+    if info.get("built_in"):
+        return str(info["built_in"])
+    beside = folder / str(info.get("path"))
+    for path in (beside, Path(str(info.get("absolute_path")))):
+        if path.is_file():
+            return path
+    raise missing_file(beside)
+
+
+def peak_memory_mb() -> float:
+    """Measure the most memory that this process, or one that it started and that ended, has taken, MB."""
+    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(one).ru_maxrss for one in who) * bytes_per_unit / 1e6
+
+
+def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, Any]:
+    if built_in is not None:
+        return {"built_in": built_in}
+    start = Path.cwd() if folder is None else folder
+    return {"built_in": None, "path": os.path.relpath(path, start), "absolute_path": str(path)}
+
+
+def _absolute_override(text: str) -> str:
+    """Spell a file named in an override from the root, so that it is found from any working directory."""
+    key, equals, value = text.partition("=")
+    if not equals or key.strip() not in _PATH_KEYS:
+        return text
+    name = yaml.safe_load(value)
+    if not isinstance(name, str) or name in list_networks():
+        return text
+    return f"{key}={json.dumps(str(Path(name).resolve()))}"
+
+
+def _progress(line: Progress) -> dict[str, Any]:
+    return {
+        "seconds": round(line.seconds, 3),
+        "incumbent_cny": line.incumbent_cny,
+        "bound_cny": line.bound_cny,
+        "phase": line.phase,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None  # run from a source tree

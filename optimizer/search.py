@@ -1,0 +1,168 @@
+"""
+Local search over the deployments, on the master with its cuts.
+
+With the whole decisions held, the master's linear program is convex in them, so the reduced cost of a held decision
+bounds what changing it can save: most changes need not be tried. What looks best on the cuts is then solved in the
+blocks, and the cuts found there correct the next look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.blocks import CNY_PER_MCNY
+from optimizer.decomposition import MISSED_SHARE, Decomposition
+from optimizer.master import InfeasibleMasterError
+from optimizer.problem import FloatArray
+from optimizer.solution import Control
+
+# A change is tried if it could save at least this share of the cost.
+LEAST_SAVING_SHARE = 2e-5
+# Blocks and master agree about a choice when their costs differ by less than this share.
+AGREED_SHARE = 3e-4
+EVALUATION_ROUNDS = 25
+START_ROUNDS = 3
+# The master's opinion of a choice is too low by a share like this before the blocks have been asked.
+DOUBT_SHARE = 4e-3
+# Deployments that could save nearly as much as the one that could save most are dropped together first.
+ALIKE_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A set of deployments with its cost: of the master's opinion and of the blocks, million CNY."""
+
+    deployed: frozenset[int]
+    opinion_mcny: float
+    cost_mcny: float
+    point: FloatArray
+    reduced_costs: FloatArray
+
+
+class DeploymentSearch:
+    """Searches the deployments of a decomposition for a cheaper choice."""
+
+    def __init__(self, decomposition: Decomposition, control: Control) -> None:
+        self._of = decomposition
+        self._control = control
+        self._deploy = decomposition.positions("Deploy")
+        self._open = decomposition.positions("Open")
+        self._center = decomposition.compiled.columns["Deploy"].members[:, 1]
+        master = decomposition.master
+        self._integers = np.flatnonzero(master.is_integer)
+        self.best: Choice | None = None
+
+    def start(self) -> Choice | None:
+        """Begin with the deployments that the relaxation uses; with more of them, should these not be enough."""
+        share = self._of.relaxed_point[self._deploy]
+        for least in (0.05, 1e-6, -1.0):
+            choice = self.evaluate(frozenset(np.flatnonzero(share > least).tolist()), rounds=START_ROUNDS)
+            if choice is not None:
+                return choice
+        return None
+
+    def improve(self, choice: Choice, *, target_mcny: float) -> None:
+        """Change deployments one by one until nothing helps, the target is met, or the control says stop."""
+        while not self._control.must_stop and (self.best is None or self.best.cost_mcny > target_mcny):
+            looked = self._descend(choice, target_mcny * (1 - DOUBT_SHARE))
+            if looked.deployed == choice.deployed:
+                return
+            solved = self.evaluate(looked.deployed)
+            if solved is None:
+                return
+            choice = solved
+
+    def evaluate(self, deployed: frozenset[int], *, rounds: int = EVALUATION_ROUNDS) -> Choice | None:
+        """Solve master and blocks in turn for held deployments; None if the master forbids them."""
+        cost, best_point = np.inf, None
+        opinion = point = reduced = None
+        for _ in range(rounds):
+            solved = self._look(deployed)
+            if solved is None:
+                return None
+            opinion, point, part_costs, reduced = solved
+            here, cuts, missed = self._of.cost_at(point)
+            added = self._of.add_violated(cuts, point, part_costs)
+            if missed < MISSED_SHARE and here < cost:
+                cost, best_point = here, point
+            agreed = missed < MISSED_SHARE and here - opinion <= AGREED_SHARE * abs(here)
+            if not added or agreed or self._control.must_stop:
+                break
+        if opinion is None or point is None or reduced is None:
+            return None
+        choice = Choice(deployed, opinion, cost, point if best_point is None else best_point, reduced)
+        if np.isfinite(cost) and (self.best is None or cost < self.best.cost_mcny):
+            self.best = choice
+            self._control.say(cost * CNY_PER_MCNY, self._of.bound_mcny * CNY_PER_MCNY, "search")
+        return choice
+
+    def release(self) -> None:
+        """Give the master its freedom back."""
+        master = self._of.master
+        self._of.program.fix(self._integers, master.lower[self._integers], master.upper[self._integers])
+
+    def _look(self, deployed: frozenset[int]) -> tuple[float, FloatArray, FloatArray, FloatArray] | None:
+        held = np.zeros(len(self._deploy))
+        chosen = np.fromiter(deployed, dtype=int)
+        held[chosen] = 1.0
+        opened = np.zeros(len(self._open))
+        opened[self._center[chosen]] = 1.0
+        self._of.program.fix(self._deploy, held, held)
+        self._of.program.fix(self._open, opened, opened)
+        try:
+            return self._of.program.solve()
+        except InfeasibleMasterError:
+            return None
+
+    def _descend(self, choice: Choice, enough_mcny: float) -> Choice:
+        """Follow the master's opinion: make the change that could save most, keep it if it saves, go on."""
+        refused: set[int] = set()
+        again = self._look(choice.deployed)  # the blocks' last cuts have changed the master's opinion
+        if again is None:
+            return choice
+        current = self._drop_together(Choice(choice.deployed, again[0], np.inf, again[1], again[3]))
+        while not self._control.must_stop and current.opinion_mcny > enough_mcny:
+            saving = self._possible_saving(current)
+            saving[list(refused)] = 0.0
+            change = int(np.argmax(saving))
+            if saving[change] < LEAST_SAVING_SHARE * abs(current.opinion_mcny):
+                break
+            refused.add(change)
+            deployed = current.deployed ^ {change}
+            looked = self._look(deployed) if deployed else None
+            if looked is not None and looked[0] < current.opinion_mcny * (1 - 1e-7):
+                current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
+        return current
+
+    def _drop_together(self, choice: Choice) -> Choice:
+        """Drop many deployments at once while that saves: those that the master hardly uses."""
+        current = choice
+        while not self._control.must_stop:
+            saving = self._possible_saving(current)
+            saving[[n for n in range(len(saving)) if n not in current.deployed]] = 0.0
+            most = saving.max(initial=0.0)
+            if most < LEAST_SAVING_SHARE * abs(current.opinion_mcny):
+                break
+            deployed = current.deployed - set(np.flatnonzero(saving >= ALIKE_SHARE * most).tolist())
+            looked = self._look(deployed) if deployed else None
+            if looked is None or looked[0] >= current.opinion_mcny:
+                break
+            current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
+        return current
+
+    def _possible_saving(self, choice: Choice) -> FloatArray:
+        """
+        Bound, deployment by deployment, what adding or dropping it alone could save, million CNY.
+
+        Dropping the last deployment of a data center closes it, adding the first one opens it.
+        """
+        is_in = np.zeros(len(self._deploy), np.bool_)
+        is_in[list(choice.deployed)] = True
+        own = choice.reduced_costs[self._deploy]
+        opening = choice.reduced_costs[self._open][self._center]
+        others = np.bincount(self._center[is_in], minlength=len(self._open))[self._center]
+        drop = own + np.where(others == 1, opening, 0.0)
+        add = -own - np.where(others == 0, opening, 0.0)
+        return np.where(is_in, drop, add)

@@ -1,0 +1,178 @@
+"""Live linear programs of the time slices: re-solved at each master point, each answer turned into a cut."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from optimizer.blocks import Block
+from optimizer.highs import is_optimal, new_highs, pass_rows
+from optimizer.problem import FloatArray, IntArray
+
+
+# Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
+TINY_SHARE = 1e-7
+
+
+@dataclass(frozen=True)
+class Cut:
+    """
+    The cost of part `part` is at least `constant + sum of gradient * y[columns]` at every master point y, million CNY.
+
+    A part is a component of a slice's block, numbered over all slices.
+    """
+
+    part: int
+    constant: float
+    columns: IntArray
+    gradient: FloatArray
+
+    def at(self, point: FloatArray) -> float:
+        """Value of the cut at a master point."""
+        return self.constant + float(self.gradient @ point[self.columns])
+
+
+@dataclass(frozen=True)
+class SliceAnswer:
+    """
+    Costs of a slice's parts at the master point asked about, their cuts, and the block columns in their own units.
+
+    `missed` is the largest share by which a balance is missed: above rounding, the point is no plan.
+    """
+
+    costs: FloatArray
+    cuts: list[Cut]
+    values: FloatArray
+    missed: float
+
+
+class SliceProgram:
+    """One slice's linear program, kept alive between master points."""
+
+    def __init__(self, block: Block, first_part: int, master_upper: FloatArray, *, seed: int) -> None:
+        self._block = block
+        self._master_upper = master_upper
+        self._first_part = first_part
+        count = block.component_count
+        component = block.component_of_column[block.bounded_column]
+        self._rows_by_component = _selector(block.component_of_row, count)
+        self._bounds_by_component = _selector(component, count)
+        self._highs = new_highs(seed=seed, presolve="off", solver="simplex")
+        self._all_columns = np.arange(len(block.cost), dtype=np.int32)
+        self._all_rows = np.arange(len(block.row_lower), dtype=np.int32)
+        matrix = block.matrix
+        pass_rows(
+            self._highs,
+            cost=block.cost,
+            lower=np.zeros(len(block.cost)),
+            upper=block.bound,
+            row_lower=block.row_lower,
+            row_upper=block.row_upper,
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
+            by_rows=False,
+        )
+
+    def solve(self, point: FloatArray) -> SliceAnswer:
+        """
+        Solve the slice at a master point and derive the cut that supports its cost there.
+
+        The cut is computed from the row duals alone: reduced costs are recomputed and every column is priced at
+        its bound, so the cut is valid for any duals, however inexact the solve.
+
+        Raises
+        ------
+        RuntimeError
+            If HiGHS finds no optimum; a slice always has one, so this would be a numerical failure.
+        """
+        block, highs = self._block, self._highs
+        bound, binding = self._bounds(point)
+        moved = block.master_matrix @ point
+        lower, upper = block.row_lower - moved, block.row_upper - moved
+        highs.changeColsBounds(len(bound), self._all_columns, np.zeros(len(bound)), bound)
+        highs.changeRowsBounds(len(lower), self._all_rows, lower, upper)
+        highs.run()
+        if not is_optimal(highs):
+            highs.clearSolver()
+            highs.run()
+        if not is_optimal(highs):
+            raise RuntimeError(f"slice of parts {self._first_part}...: HiGHS stopped with {highs.getModelStatus()}")
+        solution = highs.getSolution()
+        values = np.array(solution.col_value)
+        real = len(block.columns)
+        costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
+        cuts = self._cuts(np.array(solution.row_dual), binding)
+        return SliceAnswer(costs, cuts, values[:real] * block.scale, float(values[real:].max(initial=0.0)))
+
+    def _bounds(self, point: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Column bounds at a point, and which bounding row gives each (-1: the column's own bound)."""
+        block = self._block
+        offered = np.maximum(block.bounding - block.bounding_master @ point, 0.0)
+        order = np.argsort(-offered, kind="stable")  # the smallest is written last
+        bound, binding = block.bound.copy(), np.full(len(block.bound), -1)
+        column = block.bounded_column[order]
+        binding[column] = order
+        limit = np.full(len(bound), np.inf)
+        limit[column] = offered[order]
+        own = bound <= limit
+        binding[own & np.isinf(limit)] = -1
+        return np.minimum(bound, limit), binding
+
+    def _cuts(self, dual: FloatArray, binding: IntArray) -> list[Cut]:
+        block = self._block
+        dual = np.where(np.isneginf(block.row_lower), np.minimum(dual, 0.0), dual)
+        dual = np.where(np.isposinf(block.row_upper), np.maximum(dual, 0.0), dual)
+        side = np.where(dual > 0, block.row_lower, block.row_upper)
+        side = np.where(dual == 0, 0.0, side)
+        reduced = np.minimum(block.cost - block.matrix.T @ dual, 0.0)
+        by_row = binding >= 0
+        own = np.where(by_row, 0.0, reduced * block.bound)
+        price = np.zeros(len(block.bounding))
+        price[binding[by_row]] = reduced[by_row]
+        parts = block.component_count
+        component = block.component_of_column[block.bounded_column]
+        constant = np.bincount(block.component_of_row, dual * side, parts)
+        constant += np.bincount(block.component_of_column, own, parts)
+        constant += np.bincount(component, price * block.bounding, parts)
+        by_rows = self._rows_by_component @ sp.diags_array(dual) @ block.master_matrix
+        gradient = sp.csr_array(
+            -by_rows - self._bounds_by_component @ sp.diags_array(price) @ block.bounding_master
+        )
+        cuts = []
+        for part in range(parts):
+            inside = slice(gradient.indptr[part], gradient.indptr[part + 1])
+            columns, values = gradient.indices[inside], gradient.data[inside]
+            # Master columns lie between 0 and 1 (pods apart): what is dropped can only have lowered the cut.
+            tiny = np.abs(values) < TINY_SHARE * np.abs(values).max(initial=0.0)
+            slack = float(np.minimum(values[tiny], 0.0) @ self._master_upper[columns[tiny]])
+            cuts.append(Cut(self._first_part + part, constant[part] + slack, columns[~tiny], values[~tiny]))
+        return cuts
+
+
+class SlicePrograms:
+    """All slices, solved side by side in threads (HiGHS releases Python's lock while it runs)."""
+
+    def __init__(self, blocks: list[Block], master_upper: FloatArray, *, threads: int, seed: int) -> None:
+        first = np.concatenate([[0], np.cumsum([block.component_count for block in blocks])])
+        self.part_count = int(first[-1])
+        self._programs = [
+            SliceProgram(block, int(n), master_upper, seed=seed) for block, n in zip(blocks, first, strict=False)
+        ]
+        self._pool = ThreadPoolExecutor(max_workers=threads)
+
+    def solve(self, point: FloatArray) -> list[SliceAnswer]:
+        """Solve every slice at a master point."""
+        return list(self._pool.map(lambda program: program.solve(point), self._programs))
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._pool.shutdown()
+
+
+def _selector(labels: IntArray, count: int) -> sp.csr_array:
+    """Matrix that sums what carries each label."""
+    return sp.csr_array((np.ones(len(labels)), (labels, np.arange(len(labels)))), shape=(count, len(labels)))

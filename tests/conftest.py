@@ -1,0 +1,26 @@
+"""Settings every test runs under: the same random examples each time, and no display."""
+
+import os
+
+# Before anything imports matplotlib: a machine that runs tests need not have a display.
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Derandomized: a failure on one machine is a failure on all (no database of examples is kept). No deadline:
+# the first example pays for lazy imports, and a solve takes what it takes on a busy machine.
+settings.register_profile(
+    "edwc", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+)
+settings.load_profile("edwc")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from the code")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether to rewrite the golden files instead of comparing with them."""
+    return bool(request.config.getoption("--update-golden"))

@@ -1,0 +1,175 @@
+"""The pages say what the code does: equations, symbols, commands, and examples that run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from documents import ROOT, commands, read_page, table_rows, write_shown_files
+
+from network_data import load_network
+from network_data.load import Network
+from optimizer import formulation
+from optimizer.assemble import assemble_problem
+from optimizer.check import check_plan
+from optimizer.declarations import PARAMETERS, SETS, VARIABLES
+from optimizer.formulation import CONSTRAINTS, COSTS
+from optimizer.problem import PlacementProblem
+from optimizer.solution import Control, Termination
+from optimizer.whole import solve_whole
+from scenarios import load_scenario
+
+PAGE = "docs/formulation.md"
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+EXAMPLES = {"docs/own_network.md": "river.yaml", "docs/facility_location.md": "facility.yaml"}
+
+
+# Formulation
+
+
+@pytest.mark.parametrize("equation", CONSTRAINTS, ids=lambda equation: equation.number)
+def test_every_equation_is_on_the_page(equation: formulation.Equation) -> None:
+    page = read_page(PAGE)
+    assert page.count(rf"\tag{{{equation.number}}}") == 1
+    assert f"({equation.number}) `{equation.name}`" in page
+    # The page and the docstring show the same equation under the same number.
+    assert rf"\tag{{{equation.number}}}" in (equation.rule.__doc__ or "")
+
+
+def test_page_has_no_equation_that_the_code_lacks() -> None:
+    page = read_page(PAGE)
+    assert sorted(re.findall(r"\\tag\{(\w+)\}", page)) == sorted(equation.number for equation in CONSTRAINTS)
+    named = re.findall(r"\((\d\w?)\) `(\w+)`", page)
+    assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
+
+
+def test_every_cost_is_on_the_page() -> None:
+    rows = {row[0]: row for row in table_rows(PAGE)}
+    for name, rule in COSTS.items():
+        assert rows[f"`{name}`"][1] == f"`{rule.__name__}`"
+
+
+def test_page_names_no_missing_function() -> None:
+    known = {*vars(formulation), *(declared.name for declared in (*SETS, *PARAMETERS, *VARIABLES)), *COSTS}
+    keys = {column for text in _attribute_names() for column in (text, text.split(".")[-1])}
+    for name in re.findall(r"`(\w+)`", read_page(PAGE)):
+        assert name in known | keys | OTHER_NAMES, f"{PAGE} names {name}, which does not exist"
+
+
+# Names on the page that are neither parts of the model nor columns of tables nor keys of scenarios.
+OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate"}
+
+
+def _attribute_names() -> set[str]:
+    import csv
+
+    from scenarios.schema import Costs, Demand, Fleet, NetworkUse, Routing, Solver, Time, WorkloadClass
+
+    with (ROOT / "network_data" / "attributes.csv").open(encoding="utf-8") as file:
+        columns = {f"{row['table']}.{row['attribute']}" for row in csv.DictReader(file)}
+    sections = (Costs, Demand, Fleet, NetworkUse, Routing, Solver, Time, WorkloadClass)
+    tables = {column.split(".")[0] for column in columns}
+    return columns | tables | {key for section in sections for key in section.model_fields} | {"demand"}
+
+
+def test_table_of_symbols_is_that_of_the_declarations() -> None:
+    rows = {row[1]: row for row in table_rows(PAGE) if len(row) == 7}
+    expected = {f"`{v.name}`": (", ".join(v.index), v.unit, f"{v.kind} variable", v.meaning) for v in VARIABLES}
+    expected |= {f"`{p.name}`": (", ".join(p.index) or "–", p.unit, "parameter", p.meaning) for p in PARAMETERS}
+    assert rows.keys() - {"attribute", "---"} == expected.keys()
+    for name, cells in expected.items():
+        assert tuple(rows[name][2:6]) == cells, name
+        assert re.fullmatch(r"\$[^$]+\$", rows[name][0]), f"{name} has no symbol"
+
+
+def test_table_of_sets_is_that_of_the_declarations() -> None:
+    rows = {row[0]: row[2] for row in table_rows(PAGE) if len(row) == 3}
+    for declared in SETS:
+        assert rows[f"`{declared.name}`"] == declared.meaning
+
+
+# Commands
+
+
+def test_make_targets_of_the_pages_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {words[1] for page in PAGES for words in commands(page, "make")}
+    named |= set(re.findall(r"`make (\w+)`", "".join(map(read_page, PAGES))))
+    assert {"demo", "test", "bench"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target} does not exist"
+
+
+def test_commands_of_the_pages_are_understood() -> None:
+    from optimizer.cli import _build_parser
+
+    shown = [words for page in PAGES for words in commands(page, "edwc")]
+    assert {words[1] for words in shown} == {"list", "check", "solve", "export", "verify"}
+    for words in shown:
+        _build_parser().parse_args(words[1:])  # ends the program if it does not understand
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", read_page(page)):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_files_that_the_pages_name_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(
+            r"`((?:optimizer|scenarios|network_data|tests|docs|benchmarks)/[\w./]+\.\w+)`", read_page(page)
+        ):
+            assert (ROOT / name).exists(), f"{page} names {name}"
+
+
+def test_python_of_the_readme_runs() -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", read_page("README.md"), re.MULTILINE | re.DOTALL)
+    # The smallest horizon is enough to see that the calls exist; building the model at full width takes long.
+    names: dict[str, object] = {}
+    exec(code.replace("model = to_pyomo(problem)", "to_pyomo"), names)  # noqa: S102 - our own page
+    assert isinstance(names["problem"], PlacementProblem)
+
+
+# Examples
+
+
+def load_example(page: str, folder: Path) -> tuple[Network, PlacementProblem]:
+    names = write_shown_files(page, folder)
+    assert EXAMPLES[page] in names
+    scenario = load_scenario(folder / EXAMPLES[page])
+    network = load_network(scenario.network)
+    tables = {f"{network.folder.name}/{table}.csv" for table in ("nodes", "data_centers", "pools", "links", "tariffs")}
+    assert tables <= set(names)
+    return network, assemble_problem(network, scenario)
+
+
+def test_own_network_gives_what_the_page_says(tmp_path: Path) -> None:
+    page = "docs/own_network.md"
+    _, problem = load_example(page, tmp_path)
+    solution = solve_whole(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control(time_limit_s=60))
+    assert solution.termination is Termination.OPTIMAL
+    assert solution.plan is not None
+    report = check_plan(problem, solution.plan)
+    assert report.is_feasible
+    said = {row[0]: float(row[1].replace(",", "")) for row in table_rows(page) if len(row) == 2 and row[1][0].isdigit()}
+    found = {name.replace("_", " "): cny for name, cny in report.component_cny.items() if cny}
+    assert said == pytest.approx(found, rel=2e-3)
+    assert f"costs {report.total_cny / 1e6:.3f} million CNY" in read_page(page)
+    assert solution.plan.new_pods.tolist() == [0, 0, 5]
+    assert solution.plan.is_open.tolist() == [1, 1, 1]
+
+
+def test_facility_tables_of_the_page_are_those_of_the_writer(tmp_path: Path) -> None:
+    from facility_files import FacilityInstance, write_facility_files
+
+    page = "docs/facility_location.md"
+    _, shown = load_example(page, tmp_path / "page")
+    instance = FacilityInstance([7.0, 8.0], [10.0, 10.0], [6.0, 5.0, 4.0], [[6.0, 20.0, 0.0], [30.0, 5.0, 8.0]], True)  # noqa: FBT003
+    scenario = load_scenario(write_facility_files(tmp_path / "written", instance))
+    written = assemble_problem(load_network(scenario.network), scenario)
+    for table in ("candidates", "pools", "workloads"):
+        assert getattr(shown, table).equals(getattr(written, table))
+    solution = solve_whole(shown, mip_rel_gap=1e-6, seed=1, threads=1, control=Control())
+    assert solution.objective_cny == pytest.approx(26.0)

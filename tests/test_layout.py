@@ -1,0 +1,278 @@
+"""The rules of the layout that no tool checks: who imports whom, what is data, what a wheel holds."""
+
+import ast
+import csv
+import re
+import subprocess
+import sys
+import tomllib
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("network_data", "scenarios", "optimizer")  # each may import itself and those before it
+HEAVY = (
+    "geopandas",
+    "highspy",
+    "matplotlib",
+    "networkx",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pyogrio",
+    "pyomo",
+    "scipy",
+)
+SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "runs"}
+MAX_LINES = 400
+# What is installed under another name than it is imported under, or by a declared distribution.
+DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
+
+# In halves, so that this file does not hold what it looks for.
+REGISTRY_HALVES = (("py", "pi.org"), ("python", "hosted."), ("registry.np", "mjs"), ("deb.deb", "ian"))
+REGISTRY_HOSTS = re.compile("|".join(re.escape(first + second) for first, second in REGISTRY_HALVES))
+
+
+def project_files() -> Iterator[Path]:
+    """Every file of the project, without environments, caches and what the commands write."""
+
+    def walk(folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                hidden = path.name.startswith(".") and path.name != ".ci"
+                if not hidden and path.name not in SKIPPED_FOLDERS and not path.name.endswith(".egg-info"):
+                    yield from walk(path)
+            else:
+                yield path
+
+    return walk(ROOT)
+
+
+def package_modules() -> dict[str, Path]:
+    """Dotted name to file, for every module of the three packages."""
+    modules = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return modules
+
+
+def imported_names(module: str, path: Path) -> list[tuple[int, str]]:
+    """Line and dotted name of everything a module imports, at its top and inside its functions."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            ancestors = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*ancestors, *([node.module] if node.module else [])])
+            found += [(node.lineno, f"{origin}.{alias.name}") for alias in node.names]
+    return found
+
+
+def reachable_from(start: str) -> set[str]:
+    """Names that a module imports itself or through other modules of the packages."""
+    modules = package_modules()
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        module = waiting.pop()
+        for _, name in imported_names(module, modules[module]):
+            own = name if name in modules else name.rpartition(".")[0]
+            if own in modules and own not in seen:
+                waiting.append(own)
+            seen |= {name, own}
+    return seen
+
+
+def run_python(code: str, *, cwd: Path = ROOT) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_imports_flow_from_network_data_to_optimizer() -> None:
+    wrong = []
+    for module, path in package_modules().items():
+        allowed = PACKAGES[: PACKAGES.index(module.split(".")[0]) + 1]
+        for line, name in imported_names(module, path):
+            top = name.split(".")[0]
+            if top in {*PACKAGES, "tests", "benchmarks"} and top not in allowed:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_import_parser_resolves_relative_and_nested_imports(tmp_path: Path) -> None:
+    path = tmp_path / "b.py"
+    path.write_text(
+        "from . import c\nfrom .d import e\ndef f():\n    from ..g import h\n    import i.j\n",
+        encoding="utf-8",
+    )
+    assert imported_names("top.a.b", path) == [(1, "top.a.c"), (2, "top.a.d.e"), (4, "top.g.h"), (5, "i.j")]
+
+
+def test_checker_knows_neither_formulation_nor_solver() -> None:
+    # A mistake in the formulation must not hide itself, so nothing the checker reaches may hold it.
+    forbidden = re.compile(
+        r"optimizer\.(formulation|compile|template|declarations|pyomo_model|decompos|solve)|pyomo|highspy"
+    )
+    found = sorted(name for name in reachable_from("optimizer.check") if forbidden.match(name))
+    assert not found, f"optimizer.check reaches {found}"
+
+
+def test_checker_loads_neither_formulation_nor_solver() -> None:
+    loaded = run_python("import sys, optimizer.check; print(*sys.modules)").split()
+    assert "optimizer.check" in loaded
+    assert not {"pyomo", "highspy", "optimizer.formulation", "optimizer.compile"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import optimizer.cli", id="import"),
+        pytest.param(
+            "import contextlib, io, optimizer.cli\n"
+            "sys.argv = ['edwc', '--help']\n"
+            "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+            "    optimizer.cli.main()",
+            id="help",
+        ),
+    ],
+)
+def test_command_line_starts_without_heavy_libraries(code: str) -> None:
+    loaded = run_python(f"import sys\n{code}\nprint(*sys.modules)").split()
+    assert "optimizer.cli" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_third_party_imports_are_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {Requirement(text).name for text in project["dependencies"]}
+    known = {*PACKAGES, *sys.stdlib_module_names}
+    wrong = []
+    for module, path in package_modules().items():
+        for line, name in imported_names(module, path):
+            top = name.split(".")[0]
+            if top not in known and DISTRIBUTION_OF.get(top, top) not in declared:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_code_holds_no_east_asian_characters() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} {character!r}"
+        for path in package_modules().values()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for character in line
+        if unicodedata.name(character, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "FULLWIDTH"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_code_names_no_place_of_the_built_in_networks() -> None:
+    places = set()
+    tables = sorted((ROOT / "network_data").glob("*/nodes.csv"))
+    assert tables
+    for table in tables:
+        with table.open(encoding="utf-8", newline="") as text:
+            for row in csv.DictReader(text):
+                places |= {
+                    row.get(column) or "" for column in ("id", "name", "name_local", "country", "province")
+                }
+    long_enough = sorted(place for place in places if len(place) > 3 or not place.isascii())
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, long_enough))})\b", re.IGNORECASE)
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number} names {match[0]}"
+        for path in package_modules().values()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        for match in pattern.finditer(line)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_code_file_is_too_long() -> None:
+    lengths = {
+        path.relative_to(ROOT): path.read_bytes().count(b"\n")
+        for path in project_files()
+        if path.suffix == ".py"
+    }
+    assert Path("tests/test_layout.py") in lengths
+    assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_text_names_no_package_registry() -> None:
+    wrong = []
+    for path in project_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # pictures and Parquet tables
+        wrong += [f"{path.relative_to(ROOT)}: {match[0]}" for match in REGISTRY_HOSTS.finditer(text)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_dependency_is_pinned_and_the_pin_is_allowed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(text for extra in project["optional-dependencies"].values() for text in extra),
+    ]
+    pins: dict[str, list[str]] = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[a-z0-9.-]+==[^ ]+( ; [^/]+)?", line), f"not a plain pin: {line}"
+        pin = Requirement(line)
+        (specifier,) = pin.specifier
+        pins.setdefault(pin.name, []).append(specifier.version)
+    for requirement in map(Requirement, wanted):
+        assert pins.get(requirement.name), f"{requirement.name} has no pin: run `make pins`"
+        assert all(requirement.specifier.contains(version) for version in pins[requirement.name]), requirement
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy of what it is made of, so that the tree stays as it was."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for path in project_files():
+        relative = path.relative_to(ROOT)
+        if relative.parts[0] in PACKAGES or len(relative.parts) == 1:
+            (source / relative).parent.mkdir(parents=True, exist_ok=True)
+            (source / relative).write_bytes(path.read_bytes())
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    held = {name for name in names if ".dist-info/" not in name}
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for path in project_files()
+        if path.relative_to(ROOT).parts[0] in PACKAGES
+    }
+    assert held == expected
+
+
+def test_wheel_works_outside_the_tree(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    found = run_python(
+        "import network_data, scenarios, optimizer.cli\n"
+        "print(optimizer.cli.__file__)\n"
+        "print(*network_data.list_networks(), *scenarios.list_scenarios())",
+        cwd=tmp_path,
+    ).splitlines()
+    assert Path(found[0]).is_relative_to(tmp_path)
+    assert {"china_2026", "base"} <= set(found[1].split())
