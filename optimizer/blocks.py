@@ -25,7 +25,6 @@ from optimizer.compile import CompiledModel
 from optimizer.problem import FloatArray, IntArray
 
 BLOCK_COLUMNS = ("Flow", "Shed")
-CNY_PER_MCNY = 1e6
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Block:
     One slice: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, and x <= bounding - H y by column.
 
     x are the block columns in shares of the most they can be (`column = x * scale`), followed by artificial
-    columns that keep every master point solvable; y are the master columns. Costs in million CNY per year.
+    columns that keep every master point solvable; y are the master columns. Costs in cost units.
     """
 
     columns: IntArray
@@ -66,7 +65,7 @@ class _MovingBounds:
 @dataclass(frozen=True)
 class Master:
     """
-    The master columns, `column = y * scale`, and the rows that hold no block column. Costs in million CNY per year.
+    The master columns, `column = y * scale`, and the rows that hold no block column. Costs in cost units.
     """
 
     columns: IntArray
@@ -81,7 +80,7 @@ class Master:
 
 
 def split(
-    model: CompiledModel, slice_count: int, penalty_mcny: FloatArray, reach: FloatArray
+    model: CompiledModel, slice_count: int, penalty_units: FloatArray, reach: FloatArray, *, cny_per_unit: float
 ) -> tuple[Master, list[Block]]:
     """
     Split a compiled model by slices.
@@ -92,8 +91,8 @@ def split(
         From `compile_model`.
     slice_count
         T.
-    penalty_mcny
-        (T,) million CNY per year for each mtok/h by which a balance of the slice is missed. A point that pays it is
+    penalty_units
+        (T,) cost units for each mtok/h by which a balance of the slice is missed. A point that pays it is
         no plan; a bound with it is a bound without it.
     reach
         (columns,) most that each column can be in any plan; master columns are scaled by it, to lie between 0 and 1.
@@ -119,7 +118,7 @@ def split(
     parts, lowers, uppers = [own], [model.row_lower[rows]], [model.row_upper[rows]]
     for t in range(slice_count):
         block, implied, implied_lower, implied_upper = _block(
-            model, matrix, matrix_by_master, touches_block, upper, reach, t, penalty_mcny[t]
+            model, matrix, matrix_by_master, touches_block, upper, reach, t, penalty_units[t], cny_per_unit
         )
         blocks.append(block)
         parts.append(implied)
@@ -131,7 +130,7 @@ def split(
     master = Master(
         columns=columns,
         scale=scale,
-        cost=model.cost[columns] / CNY_PER_MCNY * scale,
+        cost=model.cost[columns] / cny_per_unit * scale,
         lower=model.lower[columns] / scale,
         upper=upper,
         is_integer=model.is_integer[columns],
@@ -190,7 +189,8 @@ def _block(
     master_upper: FloatArray,
     reach: FloatArray,
     t: int,
-    penalty_mcny: float,
+    penalty_units: float,
+    cny_per_unit: float,
 ) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
     rows, columns, _ = _of_slice(model, touches_block, t)
     body, outer = sp.csr_array(sp.csr_array(matrix[rows])[:, columns]), sp.csr_array(matrix_by_master[rows])
@@ -231,7 +231,7 @@ def _block(
         columns=columns,
         scale=scale,
         cost=np.concatenate(
-            [model.cost[columns] / CNY_PER_MCNY * scale, np.tile(penalty_mcny * unit, 2)]
+            [model.cost[columns] / cny_per_unit * scale, np.tile(penalty_units * unit, 2)]
         ),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
         matrix=sp.csc_array(scaled),

@@ -19,6 +19,7 @@ _ENDED = {
     Termination.TIME_LIMIT: "stopped at the time limit",
     Termination.INTERRUPTED: "stopped on request",
     Termination.INFEASIBLE: "infeasible",
+    Termination.STALLED: "stopped at the solver's precision",
 }
 
 

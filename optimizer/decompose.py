@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer.blocks import CNY_PER_MCNY
-from optimizer.decomposition import Decomposition
+from optimizer.decomposition import Decomposition, cost_unit_cny
 from optimizer.master import InfeasibleMasterError
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
@@ -23,6 +22,8 @@ EXACT_ROUNDS = 200
 # Rounds at the master's own optimum are cheap for small problems only.
 SMALL_MASTER_COLUMNS = 1500
 MISSED_SHARE = 1e-6
+LEAST_INNER_GAP = 1e-9
+MERGE_SHARE_OF_GAP = 0.02
 
 
 def solve_decomposed(
@@ -62,7 +63,9 @@ class _Run:
         self._seconds: dict[str, float] = {}
         self._original = problem
         self._clock = time.monotonic()
-        self._merged: MergedProblem = merge_hubs(problem)
+        # Merging may cost the bound a little of the gap that was asked for, not more.
+        allowance_cny = MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem)
+        self._merged: MergedProblem = merge_hubs(problem, allowance_cny=allowance_cny)
         self._of = Decomposition(self._merged.problem, seed=seed, threads=threads)
         self._plan: Plan | None = None
         self._objective_cny = np.inf
@@ -77,7 +80,7 @@ class _Run:
             self._lap("bound")
             start = search.start()
             if start is not None:
-                search.improve(start, target_mcny=self._target_mcny())
+                search.improve(start, target_units=self._target_units())
             self._lap("search")
             self._keep(search.best)
             self._lap("polish")
@@ -97,16 +100,16 @@ class _Run:
 
     @property
     def _bound_cny(self) -> float:
-        bound = self._of.bound_mcny * CNY_PER_MCNY - self._merged.bound_correction_cny
+        bound = self._of.bound_units * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(bound, self._objective_cny)
 
     @property
     def _is_done(self) -> bool:
         return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
 
-    def _target_mcny(self) -> float:
+    def _target_units(self) -> float:
         """Cost at which the gap is met; a little less, since polishing rounds pods up."""
-        bound = self._of.bound_mcny - self._merged.bound_correction_cny / CNY_PER_MCNY
+        bound = self._of.bound_units - self._merged.bound_correction_cny / self._of.cny_per_unit
         return bound / (1 - self._gap) * (1 - 2e-4) if self._gap < 1 else np.inf
 
     def _keep(self, choice: Choice | None) -> None:
@@ -154,15 +157,16 @@ class _Run:
 
         Returns a termination only where the loop itself proves one.
         """
+        inner_gap = self._gap / 2
         while not self._is_done and not self._control.must_stop:
             cuts_before = len(self._of.program.cuts)
             model = self._of.program.as_compiled()
             part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
-            options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": self._gap / 2}
+            options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": inner_gap}
             outcome = run_mip(model, cny_per_cost_unit=1.0, options=options, control=part)
             if outcome.termination == Termination.INFEASIBLE:
                 return Termination.INFEASIBLE
-            self._of.bound_mcny = max(self._of.bound_mcny, outcome.bound_cny)
+            self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)
             self._control.say(self._objective_cny, self._bound_cny, "branch")
             missed = 0.0
             for point in outcome.incumbents[-1:]:
@@ -172,9 +176,11 @@ class _Run:
                 self._try_decisions(point[:size], search)
             if outcome.termination == Termination.OPTIMAL and len(self._of.program.cuts) == cuts_before:
                 # The master's answer costs what the master believes: nothing is left to learn.
-                if self._plan is None and missed > MISSED_SHARE:
-                    return Termination.INFEASIBLE if self._is_infeasible() else Termination.TIME_LIMIT
-                return Termination.OPTIMAL
+                if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
+                    return Termination.INFEASIBLE
+                if inner_gap < LEAST_INNER_GAP:
+                    return Termination.OPTIMAL if self._is_done else Termination.STALLED
+                inner_gap /= 10
         return None
 
     def _try_decisions(self, point: FloatArray, search: DeploymentSearch) -> None:
@@ -183,7 +189,7 @@ class _Run:
         choice = search.evaluate(frozenset(np.flatnonzero(point[deploy] > 0.5).tolist()))  # noqa: PLR2004 - halves
         search.release()
         self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
-        self._keep(choice if choice is not None and np.isfinite(choice.cost_mcny) else None)
+        self._keep(choice if choice is not None and np.isfinite(choice.cost_units) else None)
 
     def _is_infeasible(self) -> bool:
         """Prove that no relaxed plan exists: even without costs, some balance must be missed."""
@@ -194,7 +200,7 @@ class _Run:
             return True
         finally:
             costless.blocks.close()
-        return costless.bound_mcny > MISSED_SHARE
+        return costless.bound_units > MISSED_SHARE
 
     def _expand(self, plan: Plan) -> Plan:
         """Share a merged plan out among the original demand hubs."""

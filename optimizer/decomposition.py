@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from optimizer.blocks import CNY_PER_MCNY, split
+from optimizer.blocks import split
 from optimizer.compile import CompiledModel, compile_model
 from optimizer.master import MasterProgram
 from optimizer.problem import FloatArray, PlacementProblem
@@ -23,8 +23,8 @@ SEPARATION_STEP = 0.3
 CORE_STEP = 0.5
 # The bound is left alone when its last rounds raised it by less than this share.
 STALLED_SHARE = 4e-4
-# A cut is added where it lifts the master's opinion by more than this, million CNY.
-CUT_VIOLATION_MCNY = 1e-5
+# A cut is added where it lifts the master's opinion by more than this: 1e-8 of the whole cost.
+CUT_VIOLATION_UNITS = 1e-5
 # A balance missed by less than this share is rounding.
 MISSED_SHARE = 1e-3
 
@@ -51,11 +51,15 @@ class Decomposition:
         if is_costless:
             self.compiled.cost[:] = 0.0
         slices = len(problem.slices)
-        penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / CNY_PER_MCNY
-        self.master, blocks = split(self.compiled, slices, penalty, column_reach(problem, self.compiled))
+        self.cny_per_unit = 1.0 if is_costless else cost_unit_cny(problem)
+        penalty = np.ones(slices)
+        if not is_costless:
+            penalty = penalty_cny_per_mtok(problem) * problem.weight_h / self.cny_per_unit
+        reach = column_reach(problem, self.compiled)
+        self.master, blocks = split(self.compiled, slices, penalty, reach, cny_per_unit=self.cny_per_unit)
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
-        self.bound_mcny = -np.inf
+        self.bound_units = -np.inf
         self.relaxed_point = np.zeros(len(self.master.cost))
         self.relaxed_missed_share = 0.0
 
@@ -71,7 +75,7 @@ class Decomposition:
         return out
 
     def cost_at(self, point: FloatArray) -> tuple[float, list[Cut], float]:
-        """Cost of a master point in million CNY, the cuts there, and the largest share by which a balance is missed."""
+        """Cost of a master point in cost units, the cuts there, and the largest share by which a balance is missed."""
         answers = self.blocks.solve(point)
         cost = float(self.master.cost @ point) + sum(float(answer.costs.sum()) for answer in answers)
         cuts = list(itertools.chain.from_iterable(answer.cuts for answer in answers))
@@ -79,7 +83,7 @@ class Decomposition:
 
     def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
         """Add the cuts that a master solution breaks; return how many."""
-        broken = [cut for cut in cuts if cut.at(point) > part_costs[cut.part] + CUT_VIOLATION_MCNY]
+        broken = [cut for cut in cuts if cut.at(point) > part_costs[cut.part] + CUT_VIOLATION_UNITS]
         self.program.add(broken)
         return len(broken)
 
@@ -106,7 +110,7 @@ class Decomposition:
         while not control.must_stop:
             bound, point, part_costs, _ = self.program.solve()
             self._note(bound, point)
-            control.say(incumbent_cny, self.bound_mcny * CNY_PER_MCNY, "bound")
+            control.say(incumbent_cny, self.bound_units * self.cny_per_unit, "bound")
             if bound - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6):
                 break
             history.append(bound)
@@ -125,7 +129,7 @@ class Decomposition:
                 return
 
     def _note(self, bound: float, point: FloatArray) -> None:
-        self.bound_mcny = max(self.bound_mcny, bound)
+        self.bound_units = max(self.bound_units, bound)
         self.relaxed_point = point
 
     def _rich(self, point: FloatArray) -> FloatArray:
@@ -134,6 +138,27 @@ class Decomposition:
         for name in ("Open", "Deploy"):
             rich[self.positions(name)] = 1.0
         return rich
+
+
+def cost_unit_cny(problem: PlacementProblem) -> float:
+    """
+    Size of a cost unit: a thousandth of about what the problem costs.
+
+    The solver's tolerances are absolute numbers; counted so, they are the same share of a village and of a nation.
+    """
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates["network_cny_per_mtok"]
+    per_mtok = route.groupby(problem.candidates["workload_index"].to_numpy()).median().to_numpy()
+    accelerators = problem.accelerators
+    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    busy_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
+    busy_mw = busy_mw + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
+    energy_mwh = (problem.accel_h_per_mtok * busy_mw).min(axis=1)[problem.workloads["class_index"]]
+    price = float(np.median(np.abs(problem.energy_price_cny_per_mwh)))
+    annual = problem.weight_h @ problem.demand_mtok_per_h
+    fixed = float(problem.data_centers["opening_cny_per_year"].mean() + problem.classes["deploy_cny_per_year"].sum())
+    cost = float(annual @ (per_mtok + energy_mwh * price)) + fixed
+    return cost / 1e3 if cost > 0 else 1.0
 
 
 def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:

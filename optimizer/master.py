@@ -68,7 +68,7 @@ class MasterProgram:
         Returns
         -------
         tuple
-            Lower bound in million CNY, master columns, part cost columns, reduced costs of the master columns.
+            Lower bound in cost units, master columns, part cost columns, reduced costs of the master columns.
 
         Raises
         ------
@@ -87,7 +87,7 @@ class MasterProgram:
         return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
 
     def as_compiled(self) -> CompiledModel:
-        """Write the master with its cuts as an integer program of its own (costs in million CNY)."""
+        """Write the master with its cuts as an integer program of its own (costs in cost units)."""
         master, size = self.master, len(self.master.cost)
         width = size + self.part_count
         parts = [_widen(master.matrix, width)]

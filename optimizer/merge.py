@@ -63,12 +63,24 @@ class MergedProblem:
         return flow, by_workload[:, self.workload_of] * self.share
 
 
-def merge_hubs(problem: PlacementProblem) -> MergedProblem:
-    """Merge the hubs of each class that qualifies; a problem without such a class comes back as it is."""
-    groups = _groups(problem)
+def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> MergedProblem:
+    """
+    Merge the hubs of each class that qualifies; a problem without such a class comes back as it is.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    allowance_cny
+        Merge nothing if the bound correction were more than this, CNY per year.
+    """
     candidates, workloads = problem.candidates, problem.workloads
     demand = problem.demand_mtok_per_h
     annual = problem.weight_h @ demand
+    groups = _groups(problem)
+    correction = sum(_correction_cny(problem, m, annual, candidates["network_cny_per_mtok"].to_numpy(float)) for m in groups)
+    if correction > allowance_cny:
+        groups, correction = [], 0.0
     workload_of = np.arange(len(workloads))
     for members in groups:
         workload_of[members] = members[0]
@@ -116,8 +128,7 @@ def merge_hubs(problem: PlacementProblem) -> MergedProblem:
         servable_mtok_per_h=total(problem.servable_mtok_per_h),
         shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
     )
-    correction = sum(_correction_cny(problem, members, annual, cost) for members in groups)
-    return MergedProblem(out, correction, workload_of, candidate_of, share, old_workload)
+    return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)
 
 
 def _groups(problem: PlacementProblem) -> list[IntArray]:
@@ -156,4 +167,4 @@ def _correction_cny(problem: PlacementProblem, members: IntArray, annual: FloatA
     weights = annual[by_pair.index]
     costs = by_pair.to_numpy(float)
     mean = weights @ costs / weights.sum()
-    return float(-(weights @ (costs - mean).min(axis=1)))
+    return float(-(weights @ np.minimum((costs - mean).min(axis=1), 0.0)))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.blocks import CNY_PER_MCNY
 from optimizer.decomposition import MISSED_SHARE, Decomposition
 from optimizer.master import InfeasibleMasterError
 from optimizer.problem import FloatArray
@@ -32,11 +31,11 @@ ALIKE_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Choice:
-    """A set of deployments with its cost: of the master's opinion and of the blocks, million CNY."""
+    """A set of deployments with its cost: of the master's opinion and of the blocks, cost units."""
 
     deployed: frozenset[int]
-    opinion_mcny: float
-    cost_mcny: float
+    opinion_units: float
+    cost_units: float
     point: FloatArray
     reduced_costs: FloatArray
 
@@ -63,10 +62,10 @@ class DeploymentSearch:
                 return choice
         return None
 
-    def improve(self, choice: Choice, *, target_mcny: float) -> None:
+    def improve(self, choice: Choice, *, target_units: float) -> None:
         """Change deployments one by one until nothing helps, the target is met, or the control says stop."""
-        while not self._control.must_stop and (self.best is None or self.best.cost_mcny > target_mcny):
-            looked = self._descend(choice, target_mcny * (1 - DOUBT_SHARE))
+        while not self._control.must_stop and (self.best is None or self.best.cost_units > target_units):
+            looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))
             if looked.deployed == choice.deployed:
                 return
             solved = self.evaluate(looked.deployed)
@@ -93,9 +92,10 @@ class DeploymentSearch:
         if opinion is None or point is None or reduced is None:
             return None
         choice = Choice(deployed, opinion, cost, point if best_point is None else best_point, reduced)
-        if np.isfinite(cost) and (self.best is None or cost < self.best.cost_mcny):
+        if np.isfinite(cost) and (self.best is None or cost < self.best.cost_units):
             self.best = choice
-            self._control.say(cost * CNY_PER_MCNY, self._of.bound_mcny * CNY_PER_MCNY, "search")
+            unit = self._of.cny_per_unit
+            self._control.say(cost * unit, self._of.bound_units * unit, "search")
         return choice
 
     def release(self) -> None:
@@ -116,23 +116,23 @@ class DeploymentSearch:
         except InfeasibleMasterError:
             return None
 
-    def _descend(self, choice: Choice, enough_mcny: float) -> Choice:
+    def _descend(self, choice: Choice, enough_units: float) -> Choice:
         """Follow the master's opinion: make the change that could save most, keep it if it saves, go on."""
         refused: set[int] = set()
         again = self._look(choice.deployed)  # the blocks' last cuts have changed the master's opinion
         if again is None:
             return choice
         current = self._drop_together(Choice(choice.deployed, again[0], np.inf, again[1], again[3]))
-        while not self._control.must_stop and current.opinion_mcny > enough_mcny:
+        while not self._control.must_stop and current.opinion_units > enough_units:
             saving = self._possible_saving(current)
             saving[list(refused)] = 0.0
             change = int(np.argmax(saving))
-            if saving[change] < LEAST_SAVING_SHARE * abs(current.opinion_mcny):
+            if saving[change] < LEAST_SAVING_SHARE * abs(current.opinion_units):
                 break
             refused.add(change)
             deployed = current.deployed ^ {change}
             looked = self._look(deployed) if deployed else None
-            if looked is not None and looked[0] < current.opinion_mcny * (1 - 1e-7):
+            if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
                 current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
         return current
 
@@ -143,18 +143,18 @@ class DeploymentSearch:
             saving = self._possible_saving(current)
             saving[[n for n in range(len(saving)) if n not in current.deployed]] = 0.0
             most = saving.max(initial=0.0)
-            if most < LEAST_SAVING_SHARE * abs(current.opinion_mcny):
+            if most < LEAST_SAVING_SHARE * abs(current.opinion_units):
                 break
             deployed = current.deployed - set(np.flatnonzero(saving >= ALIKE_SHARE * most).tolist())
             looked = self._look(deployed) if deployed else None
-            if looked is None or looked[0] >= current.opinion_mcny:
+            if looked is None or looked[0] >= current.opinion_units:
                 break
             current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
         return current
 
     def _possible_saving(self, choice: Choice) -> FloatArray:
         """
-        Bound, deployment by deployment, what adding or dropping it alone could save, million CNY.
+        Bound, deployment by deployment, what adding or dropping it alone could save, cost units.
 
         Dropping the last deployment of a data center closes it, adding the first one opens it.
         """

@@ -20,7 +20,7 @@ TINY_SHARE = 1e-7
 @dataclass(frozen=True)
 class Cut:
     """
-    The cost of part `part` is at least `constant + sum of gradient * y[columns]` at every master point y, million CNY.
+    The cost of part `part` is at least `constant + sum of gradient * y[columns]` at every master point y, cost units.
 
     A part is a component of a slice's block, numbered over all slices.
     """

@@ -20,6 +20,7 @@ class Termination(StrEnum):
     TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
+    STALLED = "stalled"  # at the solver's precision plan and bound cannot be brought closer
 
 
 @dataclass(frozen=True)
