@@ -25,9 +25,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 NAMES_SHOWN = 6
 
 
-def check_tables(
-    tables: dict[str, Table], schema: dict[str, dict[str, Attribute]], faults: FaultList
-) -> list[Fault]:
+def check_tables(tables: dict[str, Table], schema: dict[str, dict[str, Attribute]], faults: FaultList) -> list[Fault]:
     """
     Check everything that one cell alone cannot show.
 
@@ -108,9 +106,7 @@ def _check_nodes(table: Table, faults: FaultList) -> None:
             faults.add(table.file, problem, remedy, row=row, column="demand_weight", value=f"{weight:g}")
     kinds = table.columns["kind"]
     if kinds and "demand_hub" not in kinds and None not in kinds:
-        faults.add(
-            table.file, "no node is a demand_hub", "Mark the nodes where demand originates.", column="kind"
-        )
+        faults.add(table.file, "no node is a demand_hub", "Mark the nodes where demand originates.", column="kind")
 
 
 def _check_pools(table: Table, faults: FaultList) -> None:
@@ -128,14 +124,10 @@ def _check_pools(table: Table, faults: FaultList) -> None:
 
 
 def _check_links(table: Table, faults: FaultList) -> None:
-    for row, start, end, length_km, one_way_ms in _cells(
-        table, "from_node", "to_node", "length_km", "one_way_ms"
-    ):
+    for row, start, end, length_km, one_way_ms in _cells(table, "from_node", "to_node", "length_km", "one_way_ms"):
         if start is not None and start == end:
             remedy = "Give the other end, or remove the link."
-            faults.add(
-                table.file, "the link ends where it starts", remedy, row=row, column="to_node", value=end
-            )
+            faults.add(table.file, "the link ends where it starts", remedy, row=row, column="to_node", value=end)
         if None not in (length_km, one_way_ms) and math.isnan(length_km) and math.isnan(one_way_ms):
             problem = "the link has neither length_km nor one_way_ms"
             faults.add(table.file, problem, "Give one of the two.", row=row, column="length_km")

@@ -75,11 +75,7 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
         faults.add(path.name, f"cannot be read ({reason})", "Make it a readable file.")
         return None
     before = len(faults)
-    raw = (
-        _read_parquet(content, path, faults)
-        if path.suffix == ".parquet"
-        else _read_csv(content, path, faults)
-    )
+    raw = _read_parquet(content, path, faults) if path.suffix == ".parquet" else _read_csv(content, path, faults)
     if raw is None or not _check_header(path.name, raw.header, attributes, faults):
         return None
     table = Table(name, path.name, raw.rows, sha256=hashlib.sha256(content).hexdigest())
@@ -106,15 +102,11 @@ def _find_file(folder: Path, name: str, faults: FaultList) -> Path | None:
     if len(present) == 1:
         return present[0]
     if present:
-        faults.add(
-            present[0].name, f"table {name} is there twice, as CSV and as Parquet", "Remove one of them."
-        )
+        faults.add(present[0].name, f"table {name} is there twice, as CSV and as Parquet", "Remove one of them.")
         return None
     others = [path.name for path in folder.iterdir() if path.suffix in FORMATS]
     near = suggest(f"{name}.csv", others)
-    faults.add(
-        f"{name}.csv", "the table is missing", f"Add {name}.csv or {name}.parquet to the folder.{near}"
-    )
+    faults.add(f"{name}.csv", "the table is missing", f"Add {name}.csv or {name}.parquet to the folder.{near}")
     return None
 
 
@@ -139,9 +131,7 @@ def _read_csv(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
                 header.extend(cells)
             elif len(cells) != len(header):
                 problem = f"the row has {len(cells)} cells, the header {len(header)}"
-                faults.add(
-                    path.name, problem, "Add or remove commas, or quote cells that hold commas.", row=row
-                )
+                faults.add(path.name, problem, "Add or remove commas, or quote cells that hold commas.", row=row)
             else:
                 raw.rows.append(row)
                 raw.cells.append(cells)

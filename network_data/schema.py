@@ -173,9 +173,7 @@ def parse_id(text: str) -> str:
         If a character is outside `a-z0-9_`.
     """
     if not ID_PATTERN.fullmatch(text):
-        raise CellError(
-            "is not a valid id", "Use lower-case letters a-z, digits and underscores only, e.g. dc_east_1."
-        )
+        raise CellError("is not a valid id", "Use lower-case letters a-z, digits and underscores only, e.g. dc_east_1.")
     return text
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from network_data.load import Network, load_network
 from optimizer.assemble import assemble_problem
 from optimizer.baselines import Baseline, evaluate_baselines
 from optimizer.check import check_plan
-from optimizer.necessary import Condition, first_failure
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.results import Results, build_results, demand_by_region, home_region
@@ -26,6 +25,9 @@ from optimizer.solution import Control, Progress, Solution, Termination
 from optimizer.solve import choose_method, solve_problem
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
+
+if TYPE_CHECKING:
+    from optimizer.necessary import Condition
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +199,7 @@ def solve_scenario(
     # A greedy plan is proof enough that there is one. Without it, a condition that fails is proof that there is none,
     # and cheaper to find than a solver's.
     lap = time.monotonic()
-    failure = first_failure(problem) if start is None else None
+    failure = _first_failure(problem) if start is None else None
     seconds["conditions"] = time.monotonic() - lap
     if failure is not None:
         solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
@@ -215,6 +217,9 @@ def solve_scenario(
     if solution.plan is not None:
         solution, results = _results(problem, network, solution, baselines, control, options.seed)
         seconds["results"] = time.monotonic() - lap
+        if solution.mip_rel_gap <= options.mip_rel_gap:
+            # Repricing may have closed the rest of the gap of a solve that a limit ended.
+            solution = replace(solution, termination=Termination.OPTIMAL)
     solution = replace(solution, seconds=seconds | solution.seconds)
     info = run_info(loaded, network, solution, results, folder)
     if folder is not None and results is not None:
@@ -222,6 +227,12 @@ def solve_scenario(
     return ScenarioRun(
         loaded, network, problem, solution, results, failure, info, folder if results is not None else None
     )
+
+
+def _first_failure(problem: PlacementProblem) -> Condition | None:
+    from optimizer.necessary import first_failure  # scipy's solvers are slow to import, and rarely needed
+
+    return first_failure(problem)
 
 
 def best_baseline(baselines: Sequence[Baseline]) -> Plan | None:

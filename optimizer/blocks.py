@@ -63,10 +63,21 @@ class _MovingBounds:
 
 
 @dataclass(frozen=True)
+class _Whole:
+    """What the slices are cut from: the model, its matrix, and the part of it that stands before the master columns."""
+
+    model: CompiledModel
+    matrix: sp.csr_array
+    master_matrix: sp.csr_array
+    touches_block: npt.NDArray[np.bool_]
+    master_upper: FloatArray
+    reach: FloatArray
+    cny_per_unit: float
+
+
+@dataclass(frozen=True)
 class Master:
-    """
-    The master columns, `column = y * scale`, and the rows that hold no block column. Costs in cost units.
-    """
+    """The master columns, `column = y * scale`, and the rows that hold no block column. Costs in cost units."""
 
     columns: IntArray
     scale: FloatArray
@@ -111,15 +122,14 @@ def split(
     touches_block[row_of[in_block[model.indices]]] = True
     columns, rows = np.flatnonzero(~in_block), np.flatnonzero(~touches_block)
     scale = np.where(model.is_integer[columns], 1.0, np.maximum(reach[columns], 1e-9))
-    matrix_by_master = sp.csr_array(matrix[:, columns] @ sp.diags_array(scale))
+    master_matrix = sp.csr_array(matrix[:, columns] @ sp.diags_array(scale))
     upper = np.minimum(model.upper[columns], reach[columns]) / scale
-    own = sp.csr_array(matrix_by_master[rows])
+    whole = _Whole(model, matrix, master_matrix, touches_block, upper, reach, cny_per_unit)
+    own = sp.csr_array(master_matrix[rows])
     blocks = []
     parts, lowers, uppers = [own], [model.row_lower[rows]], [model.row_upper[rows]]
     for t in range(slice_count):
-        block, implied, implied_lower, implied_upper = _block(
-            model, matrix, matrix_by_master, touches_block, upper, reach, t, penalty_units[t], cny_per_unit
-        )
+        block, implied, implied_lower, implied_upper = _block(whole, t, penalty_units[t])
         blocks.append(block)
         parts.append(implied)
         lowers.append(implied_lower)
@@ -163,37 +173,29 @@ def _distinct(rows: sp.csr_array, lower: FloatArray, upper: FloatArray) -> tuple
     return sp.csr_array(sp.diags_array(1 / largest) @ kept), lower[keep] / largest, upper[keep] / largest
 
 
-def _of_slice(model: CompiledModel, touches_block: npt.NDArray[np.bool_], t: int) -> tuple[IntArray, IntArray, int]:
-    """Rows and columns of a slice, and how many of the columns are flows."""
+def _of_slice(whole: _Whole, t: int) -> tuple[IntArray, IntArray]:
+    """Rows and columns of a slice."""
     rows = []
-    for block in model.rows.values():
+    for block in whole.model.rows.values():
         if block.rows.start + (t + 1) * block.shape[1] > block.rows.stop:
             continue  # not a family over slices
         first = block.rows.start + t * block.shape[1]
         own = np.arange(first, first + block.shape[1])
-        if len(own) and touches_block[own].any():
+        if len(own) and whole.touches_block[own].any():
             rows.append(own)
     columns = []
     for name in BLOCK_COLUMNS:
-        column = model.columns[name]
+        column = whole.model.columns[name]
         first = column.columns.start + t * column.shape[1]
         columns.append(np.arange(first, first + column.shape[1]))
-    return np.concatenate(rows), np.concatenate(columns), len(columns[0])
+    return np.concatenate(rows), np.concatenate(columns)
 
 
-def _block(
-    model: CompiledModel,
-    matrix: sp.csr_array,
-    matrix_by_master: sp.csr_array,
-    touches_block: npt.NDArray[np.bool_],
-    master_upper: FloatArray,
-    reach: FloatArray,
-    t: int,
-    penalty_units: float,
-    cny_per_unit: float,
-) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
-    rows, columns, _ = _of_slice(model, touches_block, t)
-    body, outer = sp.csr_array(sp.csr_array(matrix[rows])[:, columns]), sp.csr_array(matrix_by_master[rows])
+def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
+    """Cut out the block of a slice; the rows it implies for the master come with their lower and upper sides."""
+    model = whole.model
+    rows, columns = _of_slice(whole, t)
+    body, outer = sp.csr_array(sp.csr_array(whole.matrix[rows])[:, columns]), sp.csr_array(whole.master_matrix[rows])
     row_lower, row_upper = model.row_lower[rows], model.row_upper[rows]
     is_bound = (np.diff(body.indptr) == 1) & np.isneginf(row_lower)
     is_bound[is_bound] = sp.csr_array(body[is_bound]).data > 0
@@ -201,13 +203,11 @@ def _block(
     bounded, factor = single.indices.astype(np.int64), single.data
     bounding = row_upper[is_bound] / factor
     bounding_master = sp.csr_array(sp.diags_array(1 / factor) @ outer[is_bound])
-    upper = np.minimum(model.upper[columns], reach[columns])
-    np.minimum.at(upper, bounded, bounding + _most(bounding_master, master_upper))
+    upper = np.minimum(model.upper[columns], whole.reach[columns])
+    np.minimum.at(upper, bounded, bounding + _most(bounding_master, whole.master_upper))
     body, outer = sp.csr_array(body[~is_bound]), sp.csr_array(outer[~is_bound])
     row_lower, row_upper = row_lower[~is_bound], row_upper[~is_bound]
-    implied = _implied_rows(
-        body, outer, row_lower, row_upper, _MovingBounds(bounded, bounding, bounding_master, upper)
-    )
+    implied = _implied_rows(body, outer, row_lower, row_upper, _MovingBounds(bounded, bounding, bounding_master, upper))
     is_balance = row_lower == row_upper
     # A balance may be missed either way: work that nothing is routed to, a workload that nothing serves.
     weight = np.sign(body.sum(axis=1))[is_balance] * abs(body).max(axis=1).toarray().reshape(-1)[is_balance]
@@ -222,17 +222,13 @@ def _block(
     scale_all = np.concatenate([scale, unit, unit])
     full = sp.csr_array(sp.hstack([body, short]))
     scaled = sp.csr_array(sp.diags_array(1 / row_unit) @ full @ sp.diags_array(scale_all))
-    count, labels = connected_components(
-        sp.block_array([[None, body != 0], [(body != 0).T, None]]), directed=False
-    )
+    count, labels = connected_components(sp.block_array([[None, body != 0], [(body != 0).T, None]]), directed=False)
     of_rows_component = labels[: len(row_lower)]
     balance_component = of_rows_component[is_balance]
     block = Block(
         columns=columns,
         scale=scale,
-        cost=np.concatenate(
-            [model.cost[columns] / cny_per_unit * scale, np.tile(penalty_units * unit, 2)]
-        ),
+        cost=np.concatenate([model.cost[columns] / whole.cny_per_unit * scale, np.tile(penalty_units * unit, 2)]),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
         matrix=sp.csc_array(scaled),
         master_matrix=sp.csr_array(sp.diags_array(1 / row_unit) @ outer),
@@ -320,6 +316,6 @@ def _equal_totals(
     cancels = np.ones(count, np.bool_)
     left = abs(possible.T @ weight)
     coo = possible.tocoo()
-    cancels[label[coo.row[left[coo.col] > 1e-9 * abs(weight[coo.row])]]] = False  # noqa: PLR2004
+    cancels[label[coo.row[left[coo.col] > 1e-9 * abs(weight[coo.row])]]] = False
     pick = sp.csr_array((weight, (label, np.arange(len(side)))), shape=(count, len(side)))
     return sp.csr_array((pick @ around)[cancels]), (pick @ side)[cancels]

@@ -93,9 +93,7 @@ class PlanFacts(ProblemIndex):
     def processed_mtok_per_h(self) -> FloatArray:
         """(T, N) tokens of each class processed at each data center."""
         processes = self.problem.processes
-        deployment = self.deployment_of(
-            index_of(processes, "class_index"), index_of(processes, "data_center_index")
-        )
+        deployment = self.deployment_of(index_of(processes, "class_index"), index_of(processes, "data_center_index"))
         return sum_by_group(self.plan.work_mtok_per_h, deployment, len(self.problem.deployments))
 
     @cached_property
@@ -123,10 +121,7 @@ class PlanFacts(ProblemIndex):
     def link_gbps(self) -> FloatArray:
         """(T, L) traffic on each link, both directions together."""
         problem = self.problem
-        gbps = (
-            self.plan.flow_mtok_per_h
-            * numbers_of(problem.classes, "gbps_per_mtok_per_h")[self.candidate_class]
-        )
+        gbps = self.plan.flow_mtok_per_h * numbers_of(problem.classes, "gbps_per_mtok_per_h")[self.candidate_class]
         on_routes = sum_by_group(gbps, index_of(problem.candidates, "route_index"), len(problem.routes))
         travelled = on_routes[:, index_of(problem.route_links, "route_index")]
         return sum_by_group(travelled, index_of(problem.route_links, "link_index"), len(problem.links))

@@ -128,9 +128,7 @@ class ProblemIndex:
     def deployment_of_pair(self) -> IntArray:
         """(G,) row of `deployments` with the class and data center of each pair."""
         workload_class = index_of(self.problem.workloads, "class_index")
-        return self.deployment_of(
-            workload_class[self.pair_workload], index_of(self.problem.pairs, "data_center_index")
-        )
+        return self.deployment_of(workload_class[self.pair_workload], index_of(self.problem.pairs, "data_center_index"))
 
     @cached_property
     def pair_servable_mtok_per_h(self) -> FloatArray:
@@ -145,9 +143,7 @@ class ProblemIndex:
     @cached_property
     def pair_of_indivisible(self) -> IntArray:
         """(J,) row of `pairs` of each indivisible pair."""
-        return self.pair_of(
-            self.indivisible_workload, index_of(self.problem.indivisible_pairs, "data_center_index")
-        )
+        return self.pair_of(self.indivisible_workload, index_of(self.problem.indivisible_pairs, "data_center_index"))
 
     @cached_property
     def candidate_workload(self) -> IntArray:

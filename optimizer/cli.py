@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -166,7 +167,7 @@ def _solve(arguments: argparse.Namespace) -> int:
     with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
         # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
         future = pool.submit(
-            solve_scenario, arguments.scenario, overrides, out=arguments.out, report=_report, stop=stop
+            solve_scenario, arguments.scenario, overrides, out=arguments.out, report=_reporter(), stop=stop
         )
         run = future.result()
     if arguments.json:
@@ -221,10 +222,18 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _report(line: Progress) -> None:
-    from optimizer.cli_text import describe_progress
+def _reporter() -> Callable[[Progress], None]:
+    """Print progress with the best plan and bound so far: a phase reports what it knows itself."""
+    plan_cny, bound_cny = float("inf"), float("-inf")
 
-    _tell(describe_progress(line))
+    def report(line: Progress) -> None:
+        from optimizer.cli_text import describe_progress
+
+        nonlocal plan_cny, bound_cny
+        plan_cny, bound_cny = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+        _tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
+
+    return report
 
 
 def _size(text: str) -> tuple[int, int]:

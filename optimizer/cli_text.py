@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
-from optimizer.api import ScenarioRun
-from optimizer.necessary import Condition
 from optimizer.solution import Progress, Solution, Termination
-from optimizer.verify import VerifyReport
+
+if TYPE_CHECKING:
+    from optimizer.api import ScenarioRun
+    from optimizer.necessary import Condition
+    from optimizer.verify import VerifyReport
 
 CNY_PER_MCNY = 1e6
 _LISTED = 40

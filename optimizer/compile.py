@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import highspy
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
@@ -21,9 +22,10 @@ from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.declarations import PARAMETERS, SETS, VARIABLES
 from optimizer.formulation import CONSTRAINTS, COSTS
+from optimizer.highs import append_rows, pass_rows
 from optimizer.model_data import AXIS, Int32Array, ModelData, model_data
 from optimizer.problem import FloatArray, PlacementProblem
-from optimizer.template import Rows, Tables, Term, VariableBlock, evaluate, evaluate_sum
+from optimizer.template import Columns, Rows, Tables, Term, VariableBlock, evaluate, evaluate_sum
 
 Array = npt.NDArray[Any]
 
@@ -44,7 +46,7 @@ class ColumnBlock:
 
 @dataclass(frozen=True)
 class RowBlock:
-    """Rows of one equation: `rows` of the matrix, as (T, n) if indexed by slices, else (n,)."""
+    """Rows of one equation: `rows` of the matrix, as (T, n); T is 1 for an equation that does not run over slices."""
 
     name: str
     rows: slice
@@ -91,38 +93,90 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
     TemplateError
         If a rule holds an expression that cannot be compiled; names the expression.
     """
-    data = model_data(problem)
-    templates = _templates()
-    blocks, columns = _lay_out_columns(data)
-    tables = Tables(
-        AXIS,
-        len(data.sets[AXIS]),
-        data.sets,
-        data.families,
-        {family.owner: _lookup(data.sets[family.owner]) for family in data.families.values()},
-        data.parameters,
-        {parameter.name: parameter.index for parameter in PARAMETERS},
-        blocks,
-    )
-    matrix, row_lower, row_upper, rows = _emit(
-        (equation.name, equation.over, evaluate(*templates.constraints[equation.name], equation.over, tables))
-        for equation in CONSTRAINTS
-    )
-    size = sum(block.columns.stop - block.columns.start for block in columns.values())
-    cost = np.zeros(size)
-    costs = {}
-    for name, expression in templates.costs.items():
-        part = np.zeros(size) if with_costs else cost
-        for frame, column, coefficient, _, _ in evaluate_sum(expression, tables).terms:
-            shape = np.broadcast_shapes(column.shape, coefficient.shape, (1, frame.size))
-            _accumulate(part, np.broadcast_to(column, shape), np.broadcast_to(coefficient, shape))
-        if with_costs:
-            costs[name] = part
-            cost += part
-    lower, upper, is_integer = _bounds(data, columns, size)
+    tables, columns = _tables(problem)
+    matrix, row_lower, row_upper, rows = _emit(_families(tables))
+    cost, costs = _costs(tables, columns, with_costs=with_costs)
+    lower, upper, is_integer = _bounds(tables, columns)
     return CompiledModel(
         cost, costs, lower, upper, is_integer, row_lower, row_upper, *matrix, columns=columns, rows=rows
     )
+
+
+def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
+    """
+    Compile the formulation straight into a HiGHS instance, equation by equation.
+
+    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
+    the solver itself.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    highs
+        An instance without a model.
+
+    Returns
+    -------
+    columns, rows
+        Where each variable and equation lies.
+    """
+    tables, columns = _tables(problem)
+    cost, _ = _costs(tables, columns, with_costs=False)
+    lower, upper, is_integer = _bounds(tables, columns)
+    empty = np.zeros(0)
+    pass_rows(
+        highs, cost=cost, lower=lower, upper=upper, row_lower=empty, row_upper=empty, starts=np.zeros(1, np.int32),
+        indices=np.zeros(0, np.int32), values=empty, is_integer=is_integer,
+    )  # fmt: skip
+    del cost, lower, upper, is_integer
+    blocks, first = {}, 0
+    for name, rows in _families(tables):
+        count = rows.axis_length * rows.base_size
+        starts, size = np.zeros(count + 1, np.int32), _size(rows)
+        indices, values = np.empty(size, np.int32), np.empty(size)
+        used = _fill(rows, 0, starts, indices, values)
+        row_lower, row_upper = _sides(rows)
+        append_rows(highs, row_lower, row_upper, starts, indices[:used], values[:used])
+        blocks[name] = _row_block(name, rows, first)
+        first += count
+    return columns, blocks
+
+
+def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:
+    data = model_data(problem)
+    blocks, columns = _lay_out_columns(data)
+    owners = {family.owner: _lookup(data.sets[family.owner]) for family in data.families.values()}
+    index = {parameter.name: parameter.index for parameter in PARAMETERS}
+    tables = Tables(
+        AXIS, len(data.sets[AXIS]), data.sets, data.families, owners, data.parameters, index, blocks
+    )
+    return tables, columns
+
+
+def _families(tables: Tables) -> Iterator[tuple[str, Rows]]:
+    templates = _templates()
+    for equation in CONSTRAINTS:
+        yield equation.name, evaluate(*templates.constraints[equation.name], equation.over, tables)
+
+
+def _costs(
+    tables: Tables, columns: dict[str, ColumnBlock], *, with_costs: bool
+) -> tuple[FloatArray, dict[str, FloatArray]]:
+    size = _column_count(columns)
+    cost, costs = np.zeros(size), {}
+    for name, expression in _templates().costs.items():
+        part = np.zeros(size) if with_costs else cost
+        for frame, column, coefficient, _, _ in evaluate_sum(expression, tables).terms:
+            _accumulate(part, column, coefficient, frame.size)
+        if with_costs:
+            costs[name] = part
+            cost += part
+    return cost, costs
+
+
+def _column_count(columns: dict[str, ColumnBlock]) -> int:
+    return max(block.columns.stop for block in columns.values())
 
 
 @dataclass(frozen=True)
@@ -206,8 +260,9 @@ def _product(first: Int32Array, second: Int32Array) -> Int32Array:
 
 
 def _bounds(
-    data: ModelData, columns: dict[str, ColumnBlock], size: int
+    tables: Tables, columns: dict[str, ColumnBlock]
 ) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    size = _column_count(columns)
     lower, upper, is_integer = np.zeros(size), np.full(size, np.inf), np.zeros(size, np.bool_)
     for variable in VARIABLES:
         block = columns[variable.name]
@@ -215,47 +270,62 @@ def _bounds(
         if variable.kind == "binary":
             upper[block.columns] = 1.0
         elif variable.upper is not None:
-            limit = data.parameters[variable.upper]
+            limit = tables.parameters[variable.upper]
             limit = limit[:, block.members[:, 0]] if AXIS in variable.index else limit[tuple(block.members.T)]
             upper[block.columns] = limit.reshape(-1)
     return lower, upper, is_integer
 
 
-def _accumulate(target: FloatArray, column: Array, coefficient: Array) -> None:
-    if np.all(column[0, 1:] > column[0, :-1]):  # ascending, hence distinct within a slice
-        for one, value in zip(column, coefficient, strict=True):
-            target[one] += value
+def _accumulate(target: FloatArray, column: Columns, coefficient: Array, width: int) -> None:
+    """Add coefficients to their columns; columns that follow one another are added as a block."""
+    length = max(len(column.along), len(coefficient))
+    along = np.broadcast_to(column.along, (length, column.along.shape[1]))
+    coefficient = np.broadcast_to(coefficient, (length, width))
+    base = np.broadcast_to(column.base, (1, width))[0]
+    if column.along.shape[1] == 1 and width and np.array_equal(base, np.arange(base[0], base[0] + width)):
+        for first, values in zip(along[:, 0] + base[0], coefficient, strict=True):
+            target[first : first + width] += values
     else:
-        np.add.at(target, column.reshape(-1), coefficient.reshape(-1))
+        np.add.at(target, (along + base).reshape(-1), coefficient.reshape(-1))
 
 
 def _emit(
-    families: Iterator[tuple[str, tuple[str, ...], Rows]],
+    families: Iterator[tuple[str, Rows]],
 ) -> tuple[tuple[Int32Array, Int32Array, FloatArray], FloatArray, FloatArray, dict[str, RowBlock]]:
     """Write all families into one matrix by rows: sizes first, then each family into its place."""
-    prepared = [(name, rows) for name, _, rows in families]
-    sizes = [sum(_shape(rows, term)[0] * len(term.row) for term in rows.terms) for _, rows in prepared]
+    prepared = list(families)
     counts = [rows.axis_length * rows.base_size for _, rows in prepared]
+    size = sum(_size(rows) for _, rows in prepared)
     starts = np.zeros(sum(counts) + 1, np.int32)
-    indices = np.empty(sum(sizes), np.int32)
-    values = np.empty(sum(sizes))
-    row_lower, row_upper = np.full(sum(counts), -np.inf), np.empty(sum(counts))
-    blocks, row, used = {}, 0, 0
+    indices, values = np.empty(size, np.int32), np.empty(size)
+    row_lower, row_upper = np.empty(sum(counts)), np.empty(sum(counts))
+    blocks, first, used = {}, 0, 0
     for (name, rows), count in zip(prepared, counts, strict=True):
-        here = slice(row, row + count)
-        used = _fill(rows, used, starts[row : row + count + 1], indices, values)
-        bound = np.broadcast_to(rows.bound, (rows.axis_length, rows.base_size)).reshape(-1)
-        row_upper[here] = bound
-        if rows.is_equality:
-            row_lower[here] = bound
-        shape = (rows.axis_length, rows.base_size)
-        blocks[name] = RowBlock(name, here, shape, np.arange(rows.base_size, dtype=np.int32))
-        row += count
+        used = _fill(rows, used, starts[first : first + count + 1], indices, values)
+        row_lower[first : first + count], row_upper[first : first + count] = _sides(rows)
+        blocks[name] = _row_block(name, rows, first)
+        first += count
     return (starts, indices[:used], values[:used]), row_lower, row_upper, blocks
 
 
+def _sides(rows: Rows) -> tuple[FloatArray, FloatArray]:
+    bound = np.ascontiguousarray(np.broadcast_to(rows.bound, (rows.axis_length, rows.base_size)), float).reshape(-1)
+    return (bound if rows.is_equality else np.full(len(bound), -np.inf)), bound
+
+
+def _row_block(name: str, rows: Rows, first: int) -> RowBlock:
+    shape = (rows.axis_length, rows.base_size)
+    end = first + rows.axis_length * rows.base_size
+    return RowBlock(name, slice(first, end), shape, np.arange(rows.base_size, dtype=np.int32))
+
+
+def _size(rows: Rows) -> int:
+    """Entries that a family may have, before equal columns are summed and zeros dropped."""
+    return sum(_shape(rows, term)[0] * len(term.row) for term in rows.terms)
+
+
 def _shape(rows: Rows, term: Term) -> tuple[int, int]:
-    along = max(rows.axis_length, term.column.shape[0], term.coefficient.shape[0])
+    along = max(rows.axis_length, len(term.column.along), len(term.coefficient))
     return along, len(term.row)
 
 
@@ -284,10 +354,10 @@ def _fill(rows: Rows, used: int, starts: Int32Array, indices: Int32Array, values
         rank = np.arange(len(term.row)) - (np.cumsum(count) - count)[term.row]
         place = first[term.row] + before[term.row] + rank
         if width == len(place):
-            into_index[:] = term.column
+            np.add(term.column.along, term.column.base, out=into_index)
             into_value[:] = term.coefficient
         else:
-            into_index[:, place] = term.column
+            into_index[:, place] = term.column.along + term.column.base
             into_value[:, place] = term.coefficient
         before += count
     return end
@@ -299,7 +369,8 @@ def _fill_summed(rows: Rows, used: int, starts: Int32Array, indices: Int32Array,
     for term in rows.terms:
         shape = _shape(rows, term)
         row = term.row[None, :] + (np.arange(rows.axis_length) * rows.base_size)[:, None]
-        parts.append([np.broadcast_to(array, shape).reshape(-1) for array in (row, term.column, term.coefficient)])
+        column = term.column.along + term.column.base
+        parts.append([np.broadcast_to(array, shape).reshape(-1) for array in (row, column, term.coefficient)])
     row, column, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     width = int(column.max(initial=0)) + 1
     matrix = scipy.sparse.csr_array((value, (row, column)), shape=(rows.base_size * rows.axis_length, width))

@@ -115,9 +115,7 @@ PARAMETERS = (
 
 VARIABLES = (
     VariableDeclaration("Flow", ("CANDIDATES", "SLICES"), "mtok/h", "tokens routed"),
-    VariableDeclaration(
-        "Shed", ("WORKLOADS", "SLICES"), "mtok/h", "tokens not served", upper="shed_limit_mtok_per_h"
-    ),
+    VariableDeclaration("Shed", ("WORKLOADS", "SLICES"), "mtok/h", "tokens not served", upper="shed_limit_mtok_per_h"),
     VariableDeclaration(
         "Backlog", ("DEFERRABLE", "SLICES"), "mtok", "tokens waiting at the end", upper="backlog_limit_mtok"
     ),

@@ -84,7 +84,7 @@ class _Run:
             self._lap("search")
             self._keep(search.best)
             self._lap("polish")
-            if not self._is_done and not control.must_stop:
+            if not self._is_done() and not control.must_stop:
                 search.release()
                 termination = self._branch(search)
                 self._lap("branch")
@@ -96,14 +96,13 @@ class _Run:
             return self._solution(Termination.INFEASIBLE)
         finally:
             self._of.blocks.close()
-        return self._solution(Termination.OPTIMAL if self._is_done else control.reason)
+        return self._solution(Termination.OPTIMAL if self._is_done() else control.reason)
 
     @property
     def _bound_cny(self) -> float:
         bound = self._of.bound_units * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(bound, self._objective_cny)
 
-    @property
     def _is_done(self) -> bool:
         return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
 
@@ -158,7 +157,7 @@ class _Run:
         Returns a termination only where the loop itself proves one.
         """
         inner_gap = self._gap / 2
-        while not self._is_done and not self._control.must_stop:
+        while not self._is_done() and not self._control.must_stop:
             cuts_before = len(self._of.program.cuts)
             model = self._of.program.as_compiled()
             part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
@@ -179,7 +178,7 @@ class _Run:
                 if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
                 if inner_gap < LEAST_INNER_GAP:
-                    return Termination.OPTIMAL if self._is_done else Termination.STALLED
+                    return Termination.OPTIMAL if self._is_done() else Termination.STALLED
                 inner_gap /= 10
         return None
 
@@ -225,4 +224,3 @@ class _Run:
             seconds=self._seconds,
             progress=tuple(self._control.lines),
         )
-

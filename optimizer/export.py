@@ -104,9 +104,7 @@ def _check_target(path: Path) -> None:
         fault = Fault(str(path), None, None, None, "export target is a folder", "Name a file.")
         raise InputError([fault], "the export")
     if not path.parent.is_dir():
-        fault = Fault(
-            str(path.parent), None, None, None, "folder does not exist", "Create it, or name another."
-        )
+        fault = Fault(str(path.parent), None, None, None, "folder does not exist", "Create it, or name another.")
         raise InputError([fault], "the export")
     # SQLite would play the old file's journal into the new one.
     for ending in ("-wal", "-journal"):
@@ -155,9 +153,7 @@ def _write_gpkg(run: RunTables, path: Path, _options: _MapOptions) -> None:
 
 def _storable(layer: Any) -> Any:
     """Leave out columns without a single value: they have no type that a file could keep."""
-    return layer.drop(
-        columns=[name for name in layer.columns if name != "geometry" and layer[name].isna().all()]
-    )
+    return layer.drop(columns=[name for name in layer.columns if name != "geometry" and layer[name].isna().all()])
 
 
 def _style_table(styles: dict[str, str]) -> pd.DataFrame:

@@ -91,11 +91,10 @@ def keep_min_pods(m: Model, d: Any, a: Any) -> Expression:
 
 
 def it_power_mw(m: Model, d: Any, t: Any) -> Expression:
-    """IT power of a data center: idle power of its active pods and dynamic power of its busy accelerators, MW."""
+    """Sum up a data center's IT power: idle power of its active pods and dynamic power of its busy accelerators, MW."""
     idle_mw = sum(m.idle_mw_per_pod[a] * m.Active[d, a, t] for a in m.ACCELERATORS_OF[d])
     dynamic_mw = sum(
-        m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, a in m.PROCESSES_OF[d]
+        m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t] for k, a in m.PROCESSES_OF[d]
     )
     return idle_mw + dynamic_mw
 
@@ -273,12 +272,12 @@ def site_capital_cost(m: Model) -> Expression:
 
 
 def opening_cost(m: Model) -> Expression:
-    r"""Running the open data centers, CNY/year: :math:`\sum_d O_d y_d`."""
+    r"""Standing cost of open data centers, CNY/year: :math:`\sum_d O_d y_d`."""
     return sum(m.opening_cny_per_year[d] * m.Open[d] for d in m.DATA_CENTERS)
 
 
 def deployment_cost(m: Model) -> Expression:
-    r"""Keeping classes deployed, CNY/year: :math:`\sum_{k,d} X_k x_{kd}`."""
+    r"""Standing cost of deployed classes, CNY/year: :math:`\sum_{k,d} X_k x_{kd}`."""
     return sum(m.deploy_cny_per_year[k] * m.Deploy[k, d] for k, d in m.DEPLOYMENTS)
 
 

@@ -195,9 +195,7 @@ def flow_table(run: RunTables) -> pd.DataFrame:
     table["token_share"] = table["mtok_per_year"] / table["mtok_per_year"].sum()
 
     by_class = used.groupby(["route", "workload_class"])[["mtok_per_year"]].sum().reset_index()
-    by_class = by_class.sort_values(
-        ["route", "mtok_per_year", "workload_class"], ascending=[True, False, True]
-    )
+    by_class = by_class.sort_values(["route", "mtok_per_year", "workload_class"], ascending=[True, False, True])
     table["classes"] = by_class.groupby("route")["workload_class"].agg(",".join)
     ends = run.routes.loc[table.index, ["demand_hub", "data_center"]]
     return pd.concat([ends, table[["mtok_per_year", "token_share", "rtt_ms", "classes"]]], axis=1)
@@ -226,9 +224,7 @@ def _flow_layer(run: RunTables) -> Any:
 
 
 def _point_layer(places: pd.DataFrame) -> Any:
-    points = gpd.GeoSeries.from_xy(
-        places["longitude_deg"].to_numpy(), places["latitude_deg"].to_numpy(), crs=CRS
-    )
+    points = gpd.GeoSeries.from_xy(places["longitude_deg"].to_numpy(), places["latitude_deg"].to_numpy(), crs=CRS)
     return gpd.GeoDataFrame(places.reset_index(), geometry=points)
 
 
@@ -355,11 +351,7 @@ def _route_points(routes: pd.DataFrame, faults: FaultList) -> list[tuple[tuple[f
     points: list[tuple[tuple[float, float], ...]] = []
     for route, nodes, text in zip(routes.index, routes["nodes"], routes["coordinates"], strict=True):
         geometry = shapely.from_wkt(text, on_invalid="ignore")
-        found = (
-            ()
-            if geometry is None
-            else tuple((float(x), float(y)) for x, y in shapely.get_coordinates(geometry))
-        )
+        found = () if geometry is None else tuple((float(x), float(y)) for x, y in shapely.get_coordinates(geometry))
         # A route that stays at its node is written as a point, as a line needs two.
         if len(found) != len(nodes.split(">")):
             faults.add(

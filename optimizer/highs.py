@@ -90,6 +90,27 @@ def pass_rows(
         raise ValueError("HiGHS refused the model")
 
 
+def append_rows(
+    highs: highspy.Highs,
+    row_lower: FloatArray,
+    row_upper: FloatArray,
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: FloatArray,
+) -> None:
+    """
+    Add rows to a model; `starts` has one entry more than there are rows.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS refuses them.
+    """
+    status = highs.addRows(len(row_lower), row_lower, row_upper, len(values), starts[:-1], indices, values)
+    if status == highspy.HighsStatus.kError:
+        raise ValueError("HiGHS refused rows")
+
+
 def solution_of(highs: highspy.Highs) -> FloatArray:
     """Column values of the point HiGHS holds."""
     return np.array(highs.getSolution().col_value)

@@ -65,9 +65,7 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     """
     remedy = "Give a vector file with polygons and a coordinate system, or draw without one (basemap 'none')."
     if not path.is_file():
-        raise InputError(
-            [Fault(str(path), None, None, None, "basemap file is missing", remedy)], "the basemap"
-        )
+        raise InputError([Fault(str(path), None, None, None, "basemap file is missing", remedy)], "the basemap")
     try:
         table = gpd.read_file(path)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
@@ -80,12 +78,8 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     polygons = shapely.get_type_id(table.geometry.values)
     table = table[np.isin(polygons, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))]
     if table.empty:
-        raise InputError(
-            [Fault(str(path), None, None, None, "basemap has no polygons", remedy)], "the basemap"
-        )
-    is_backdrop = (
-        (table["code"] == BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
-    )
+        raise InputError([Fault(str(path), None, None, None, "basemap has no polygons", remedy)], "the basemap")
+    is_backdrop = (table["code"] == BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
     shapes = table.geometry.values
     return Basemap(
         path.name,
@@ -123,9 +117,7 @@ def _project_polygons(shapes: Any, projection: MapProjection, view: View) -> lis
     # The projection would tear far land, so it is cut away before; the shifts find land beyond 180 degrees.
     for shift in (-360.0, 0.0, 360.0):
         near = shapely.intersection(valid, shapely.box(west + shift, south, east + shift, north))
-        on_map = shapely.make_valid(
-            shapely.transform(near, lambda xy: np.column_stack(projection.project(*xy.T)))
-        )
+        on_map = shapely.make_valid(shapely.transform(near, lambda xy: np.column_stack(projection.project(*xy.T))))
         seen = shapely.get_parts(shapely.intersection(on_map, frame))
         for polygon in seen[shapely.get_type_id(seen) == shapely.GeometryType.POLYGON]:
             if not polygon.is_empty:

@@ -62,9 +62,7 @@ class Canvas:
 
     def places(self, table: pd.DataFrame) -> FloatArray:
         """Find the (n, 2) points of a table's longitude_deg and latitude_deg."""
-        x, y = self.projection.project(
-            table["longitude_deg"].to_numpy(float), table["latitude_deg"].to_numpy(float)
-        )
+        x, y = self.projection.project(table["longitude_deg"].to_numpy(float), table["latitude_deg"].to_numpy(float))
         return self.to_points(np.column_stack([x, y]))
 
     def geodesic(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
@@ -177,9 +175,7 @@ def build_canvas(figure: Figure, run: RunTables, sheet_height: float) -> Canvas:
     view = fit_view(xy, aspect=width / height)
     axes = axes_in_points(figure, (left, bottom, width, height), sheet_height)
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
-    return Canvas(
-        axes, (4.0, 4.0, width - 4.0, height - 4.0), projection, view, width / (view.x_max - view.x_min)
-    )
+    return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), projection, view, width / (view.x_max - view.x_min))
 
 
 def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
@@ -196,12 +192,8 @@ def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
     canvas.axes.patches[0].set_facecolor(_WATER)
     for polygons, colour, edge in ((basemap.backdrop, _BACKDROP, "none"), (basemap.outlines, _LAND, _BORDER)):
         for rings in polygons:
-            outline = Outline.make_compound_path(
-                *(Outline(canvas.to_points(ring), closed=True) for ring in rings)
-            )
-            canvas.axes.add_patch(
-                PathPatch(outline, facecolor=colour, edgecolor=edge, linewidth=0.7, zorder=1)
-            )
+            outline = Outline.make_compound_path(*(Outline(canvas.to_points(ring), closed=True) for ring in rings))
+            canvas.axes.add_patch(PathPatch(outline, facecolor=colour, edgecolor=edge, linewidth=0.7, zorder=1))
 
 
 def draw_scale_bar(canvas: Canvas, bar: ScaleBar) -> Box:
@@ -223,9 +215,7 @@ def draw_scale_bar(canvas: Canvas, bar: ScaleBar) -> Box:
     left, bottom = 18.0, 22.0
     length = bar.length_on_map_m * canvas.points_per_m
     for i, face in enumerate((INK, "white")):
-        part = Rectangle(
-            (left + i * length / 2, bottom), length / 2, 5.0, facecolor=face, edgecolor=INK, linewidth=0.8
-        )
+        part = Rectangle((left + i * length / 2, bottom), length / 2, 5.0, facecolor=face, edgecolor=INK, linewidth=0.8)
         part.set_zorder(9)
         canvas.axes.add_patch(part)
     for share, text in ((0.0, "0"), (0.5, f"{bar.length_km / 2:,g}"), (1.0, f"{bar.length_km:,g} km")):

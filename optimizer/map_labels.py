@@ -213,12 +213,7 @@ def _crossed_markers(request: LabelRequest, leader: Leader, markers: FloatArray)
 
 def _count_inside(box: Box, points: FloatArray) -> int:
     return int(
-        (
-            (points[:, 0] > box[0])
-            & (points[:, 0] < box[2])
-            & (points[:, 1] > box[1])
-            & (points[:, 1] < box[3])
-        ).sum()
+        ((points[:, 0] > box[0]) & (points[:, 0] < box[2]) & (points[:, 1] > box[1]) & (points[:, 1] < box[3])).sum()
     )
 
 

@@ -95,13 +95,9 @@ def draw_panel(
             hollow=False,
         )
     if sizes.largest_hub > 0:
-        y = _draw_circles(
-            axes, y - 20.0, "Demand hub, tokens a day", sizes.largest_hub, sizes.hub_radius, hollow=True
-        )
+        y = _draw_circles(axes, y - 20.0, "Demand hub, tokens a day", sizes.largest_hub, sizes.hub_radius, hollow=True)
     y -= 24.0
-    axes.plot(
-        [_SYMBOL_MIDDLE_PT], [y + 4.0], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK
-    )
+    axes.plot([_SYMBOL_MIDDLE_PT], [y + 4.0], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK)
     write_text(axes, _TEXT_LEFT_PT, y, "data center not used", fontsize=_TEXT_PT)
     y -= _LINE_PT
     axes.plot([2.0, 34.0], [y + 4.0, y + 4.0], color="#B9B4AA", linewidth=0.8)
@@ -170,9 +166,7 @@ def _draw_circles(
 
 def _draw_costs(axes: Axes, y: float, costs: dict[str, float]) -> None:
     """List the cost components that there is room for; the total stands in the line under the title."""
-    listed = sorted(
-        ((name, cost) for name, cost in costs.items() if cost), key=lambda item: (-abs(item[1]), item[0])
-    )
+    listed = sorted(((name, cost) for name, cost in costs.items() if cost), key=lambda item: (-abs(item[1]), item[0]))
     room = int(y / _LINE_PT)
     if room < len(listed) + 1 or not listed:
         return

@@ -99,16 +99,12 @@ def draw_places(
     requests, circles = [], []
     for place, row, (x, y) in _ranked(canvas, run.data_centers):
         if not row["is_open"]:
-            canvas.axes.plot(
-                [x], [y], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK, zorder=5
-            )
+            canvas.axes.plot([x], [y], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK, zorder=5)
             circles.append((x, y, 3.0))
             continue
         radius = sizes.center_radius(row["mtok_per_year"] / run.days_per_year)
         face = regions[row["region"]] if colour_by == "region" else NEUTRAL_COLOUR
-        canvas.axes.add_patch(
-            Circle((x, y), radius, facecolor=face, edgecolor="white", linewidth=1.4, zorder=4)
-        )
+        canvas.axes.add_patch(Circle((x, y), radius, facecolor=face, edgecolor="white", linewidth=1.4, zorder=4))
         circles.append((x, y, radius))
         requests.append(_label(row["name"], place, circles[-1], style="center"))
     for rank, (place, row, (x, y)) in enumerate(_ranked(canvas, run.demand_hubs)):
@@ -226,6 +222,4 @@ def draw_labels(canvas: Canvas, labels: list[PlacedLabel]) -> None:
 
 def _radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callable[[float], float]:
     """Make a circle's area proportional to its amount, down to a size that can still be seen."""
-    return lambda amount: (
-        max(smallest_pt, widest_pt * float(np.sqrt(amount / largest))) if largest else smallest_pt
-    )
+    return lambda amount: max(smallest_pt, widest_pt * float(np.sqrt(amount / largest))) if largest else smallest_pt

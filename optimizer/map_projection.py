@@ -122,9 +122,7 @@ def choose_projection(longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> 
         south, north = middle - _SMALLEST_RANGE_DEG / 2, middle + _SMALLEST_RANGE_DEG / 2
     lower, upper = south + (north - south) / 6, south + (north - south) * 5 / 6
     if abs(lower + upper) < 1.0:
-        return MapProjection(
-            f"+proj=cea +lat_ts={upper:.4f} +lon_0={central:.4f} +datum=WGS84 +units=m", central
-        )
+        return MapProjection(f"+proj=cea +lat_ts={upper:.4f} +lon_0={central:.4f} +datum=WGS84 +units=m", central)
     parallels = f"+lat_1={lower:.4f} +lat_2={upper:.4f} +lat_0={(south + north) / 2:.4f}"
     return MapProjection(f"+proj=aea {parallels} +lon_0={central:.4f} +datum=WGS84 +units=m", central)
 

@@ -93,15 +93,11 @@ def _single(symbol_layer: ET.Element, kind: str) -> ET.Element:
 
 def _categorized(column: str, symbol_layers: dict[str, ET.Element], kind: str) -> ET.Element:
     """Style by category; largest features first, so that small ones lie on top."""
-    renderer = ET.Element(
-        "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0", enableorderby="1"
-    )
+    renderer = ET.Element("renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0", enableorderby="1")
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
     for i, (value, symbol_layer) in enumerate(symbol_layers.items()):
-        ET.SubElement(
-            categories, "category", value=value, label=value, symbol=str(i), render="true", type="string"
-        )
+        ET.SubElement(categories, "category", value=value, label=value, symbol=str(i), render="true", type="string")
         _add_symbol(symbols, str(i), kind, symbol_layer)
     order = ET.SubElement(renderer, "orderby")
     clause = ET.SubElement(order, "orderByClause", asc="0", nullsFirst="0")

@@ -145,14 +145,10 @@ def draw_allocation_map(
     daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
     entries = [KeyEntry(name, colours[name], float(daily[name])) for name in colours if name in daily]
     height = sheet_height - TITLE_PT - MARGIN_PT
-    panel = axes_in_points(
-        figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height
-    )
+    panel = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
     heading = "Region of data center" if colour_by == "region" else "Workload class"
     costs = run.costs.groupby("component")["cny_per_year"].sum()
-    draw_panel(
-        panel, height, (heading, entries), sizes, {str(name): float(cost) for name, cost in costs.items()}
-    )
+    draw_panel(panel, height, (heading, entries), sizes, {str(name): float(cost) for name, cost in costs.items()})
     return AllocationMap(
         figure, canvas.projection, canvas.view, canvas.points_per_m, bar, tuple(ribbons), tuple(labels)
     )
@@ -161,9 +157,7 @@ def draw_allocation_map(
 def _check_options(colour_by: str, size_px: tuple[int, int]) -> None:
     faults = []
     if colour_by not in ("region", "class"):
-        faults.append(
-            Fault("map options", None, "colour_by", str(colour_by), "is not known", "Use region or class.")
-        )
+        faults.append(Fault("map options", None, "colour_by", str(colour_by), "is not known", "Use region or class."))
     width, height = size_px
     fits = all(SMALLEST_PX <= side <= LARGEST_PX for side in size_px)
     if not fits or not 1 / LARGEST_ASPECT <= width / height <= LARGEST_ASPECT:
@@ -180,9 +174,7 @@ def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict
     if colour_by == "region":
         return region_colours(run.data_centers, run.demand_hubs)
     totals = run.allocation["mtok_per_year"].groupby(categories).sum()
-    ranked = sorted(
-        (str(name) for name in totals.index if name != OTHER), key=lambda name: (-totals[name], name)
-    )
+    ranked = sorted((str(name) for name in totals.index if name != OTHER), key=lambda name: (-totals[name], name))
     return {**assign_colours(ranked), **({OTHER: OTHER_COLOUR} if OTHER in totals.index else {})}
 
 
@@ -198,9 +190,7 @@ def _draw_flows(
     lines = {(a, b): canvas.geodesic(positions[a], positions[b]) for a, b in lead.index}
     # A band's width is strictly linear, so a small flow may be thinner than can be seen: the hairline shows
     # its way.
-    hairlines = LineCollection(
-        list(lines.values()), colors=[colours[c] for c in lead], linewidths=0.7, zorder=2.5
-    )
+    hairlines = LineCollection(list(lines.values()), colors=[colours[c] for c in lead], linewidths=0.7, zorder=2.5)
     canvas.axes.add_collection(hairlines)
     ribbons = build_ribbons(volumes, lines, list(colours), scale)
     canvas.axes.add_collection(
@@ -237,9 +227,7 @@ def _draw_title(figure: Figure, run: RunTables, sheet_height: float) -> None:
     write_text(axes, 0.0, 12.0, numbers, fontsize=13.0, color=FAINT_INK)
 
 
-def _draw_foot(
-    figure: Figure, projection: MapProjection, basemap: Basemap | None, sheet_height: float
-) -> None:
+def _draw_foot(figure: Figure, projection: MapProjection, basemap: Basemap | None, sheet_height: float) -> None:
     band = (MARGIN_PT, MARGIN_PT - 4.0, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, FOOT_PT)
     axes = axes_in_points(figure, band, sheet_height)
     method = projection.crs.coordinate_operation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import highspy
 import numpy as np
 import scipy.sparse as sp
 
@@ -22,29 +21,16 @@ class MasterProgram:
         self.master = master
         self.part_count = part_count
         self.cuts: list[Cut] = []
-        size = len(master.cost) + part_count
         self._highs = new_highs(seed=seed)
         matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
         upper = np.append(master.upper, np.full(part_count, np.inf))
-        self._pass(self._highs, matrix, master.row_lower, master.row_upper, upper, size)
-
-    def _pass(
-        self,
-        highs: highspy.Highs,
-        matrix: sp.csr_array,
-        row_lower: FloatArray,
-        row_upper: FloatArray,
-        upper: FloatArray,
-        size: int,
-    ) -> None:
-        master = self.master
         pass_rows(
-            highs,
-            cost=np.append(master.cost, np.ones(self.part_count)),
-            lower=np.append(master.lower, np.zeros(self.part_count)),
+            self._highs,
+            cost=np.append(master.cost, np.ones(part_count)),
+            lower=np.append(master.lower, np.zeros(part_count)),
             upper=upper,
-            row_lower=row_lower,
-            row_upper=row_upper,
+            row_lower=master.row_lower,
+            row_upper=master.row_upper,
             starts=matrix.indptr.astype(np.int32),
             indices=matrix.indices.astype(np.int32),
             values=matrix.data,

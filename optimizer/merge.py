@@ -78,7 +78,9 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
     demand = problem.demand_mtok_per_h
     annual = problem.weight_h @ demand
     groups = _groups(problem)
-    correction = sum(_correction_cny(problem, m, annual, candidates["network_cny_per_mtok"].to_numpy(float)) for m in groups)
+    correction = sum(
+        _correction_cny(problem, m, annual, candidates["network_cny_per_mtok"].to_numpy(float)) for m in groups
+    )
     if correction > allowance_cny:
         groups, correction = [], 0.0
     workload_of = np.arange(len(workloads))
@@ -107,7 +109,9 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
     )
     grouped = table.groupby(["workload_index", "data_center_index", "rank"], sort=True)
     merged = grouped.agg(
-        route_index=("route_index", "first"), rtt_ms=("rtt_ms", "first"), network_cny_per_mtok=("network_cny_per_mtok", "sum")
+        route_index=("route_index", "first"),
+        rtt_ms=("rtt_ms", "first"),
+        network_cny_per_mtok=("network_cny_per_mtok", "sum"),
     ).reset_index()
     candidate_of = np.full(len(candidates), -1)
     candidate_of[table["position"]] = grouped.ngroup().to_numpy()
@@ -141,10 +145,11 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
     reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
     groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
     shape = problem.demand_mtok_per_h / problem.demand_mtok_per_h.sum(axis=0)
-    for w, row in enumerate(workloads.itertuples()):
-        if row.is_deferrable and not row.is_indivisible and free[row.class_index]:
-            key = (int(row.class_index), reach[w], np.round(shape[:, w], 9).tobytes())
-            groups.setdefault(key, []).append(w)
+    class_of = workloads["class_index"].to_numpy()
+    may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool) & free[class_of]
+    for w in np.flatnonzero(may_merge).tolist():
+        key = (int(class_of[w]), reach[w], np.round(shape[:, w], 9).tobytes())
+        groups.setdefault(key, []).append(w)
     return [np.array(members) for members in groups.values() if len(members) > 1]
 
 
@@ -158,12 +163,9 @@ def _correction_cny(problem: PlacementProblem, members: IntArray, annual: FloatA
     """
     candidates = problem.candidates
     mine = candidates["workload_index"].isin(members).to_numpy()
-    by_pair = (
-        pd.DataFrame({"w": candidates["workload_index"][mine], "d": candidates["data_center_index"][mine], "c": cost[mine]})
-        .groupby(["w", "d"])["c"]
-        .min()
-        .unstack("d")
-    )
+    by_pair = pd.DataFrame(
+        {"w": candidates["workload_index"][mine], "d": candidates["data_center_index"][mine], "c": cost[mine]}
+    ).pivot_table(index="w", columns="d", values="c", aggfunc="min")
     weights = annual[by_pair.index]
     costs = by_pair.to_numpy(float)
     mean = weights @ costs / weights.sum()

@@ -110,16 +110,20 @@ class PlacementProblem:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """(workload_index, data_center_index) pairs that have a candidate, sorted; column class_index beside them."""
-        pairs = self.candidates[["workload_index", "data_center_index"]].drop_duplicates()
-        pairs = pairs.sort_values(["workload_index", "data_center_index"], ignore_index=True)
-        pairs["class_index"] = self.workloads["class_index"].to_numpy()[pairs["workload_index"]]
-        return pairs
+        centers = len(self.data_centers)
+        workload = self.candidates["workload_index"].to_numpy(np.int64)
+        key = np.unique(workload * centers + self.candidates["data_center_index"].to_numpy(np.int64))
+        workload, center = key // centers, key % centers
+        class_index = self.workloads["class_index"].to_numpy(np.int64)[workload]
+        return pd.DataFrame({"workload_index": workload, "data_center_index": center, "class_index": class_index})
 
     @cached_property
     def deployments(self) -> pd.DataFrame:
         """(class_index, data_center_index) pairs that have a candidate, sorted: N rows."""
-        table = self.pairs[["class_index", "data_center_index"]].drop_duplicates()
-        return table.sort_values(["class_index", "data_center_index"], ignore_index=True)
+        centers = len(self.data_centers)
+        pairs = self.pairs
+        key = np.unique(pairs["class_index"].to_numpy() * centers + pairs["data_center_index"].to_numpy())
+        return pd.DataFrame({"class_index": key // centers, "data_center_index": key % centers})
 
     @cached_property
     def processes(self) -> pd.DataFrame:

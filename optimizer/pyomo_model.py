@@ -31,7 +31,7 @@ def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
     model = pyo.ConcreteModel(name=problem.name)
     _declare_sets(model, data)
     _declare_parameters(model, data)
-    _declare_variables(model, data)
+    _declare_variables(model)
     for equation in CONSTRAINTS:
         over = [getattr(model, name) for name in equation.over]
         model.add_component(equation.name, pyo.Constraint(*over, rule=equation.rule))
@@ -50,9 +50,7 @@ def _declare_sets(model: pyo.ConcreteModel, data: ModelData) -> None:
         family = data.families[declared.name]
         owners = _tuples(data.sets[declared.owner])
         members = _tuples(family.members)
-        content = {
-            owner: members[family.starts[row] : family.starts[row + 1]] for row, owner in enumerate(owners)
-        }
+        content = {owner: members[family.starts[row] : family.starts[row + 1]] for row, owner in enumerate(owners)}
         index = getattr(model, declared.owner)
         model.add_component(declared.name, pyo.Set(index, initialize=content, dimen=declared.dimen))
 
@@ -76,7 +74,7 @@ def _declare_parameters(model: pyo.ConcreteModel, data: ModelData) -> None:
         model.add_component(parameter.name, pyo.Param(*sets, initialize=content, domain=pyo.Any))
 
 
-def _declare_variables(model: pyo.ConcreteModel, data: ModelData) -> None:
+def _declare_variables(model: pyo.ConcreteModel) -> None:
     for variable in VARIABLES:
         sets = [getattr(model, name) for name in variable.index]
         bounds = None

@@ -11,6 +11,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,8 +84,13 @@ def check_target(folder: Path | str) -> Path:
     except (OSError, ValueError, RuntimeError) as error:
         faults.add(str(folder), f"is no usable name of a folder ({error})", "Name another folder.")
         raise faults.error() from error
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        faults.add(str(above), "cannot be written to", "Name a folder that you may write to.")
+    faults.raise_if_any()
+    try:
+        # Permission bits do not tell everything (read-only mounts, /proc): try it, before hours are spent on a plan.
+        with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=above):
+            pass
+    except OSError as error:
+        faults.add(str(above), f"cannot be written to ({error.strerror})", "Name a folder that you may write to.")
     faults.raise_if_any()
     return path
 

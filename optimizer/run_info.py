@@ -123,7 +123,7 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
     """
     if info.get("built_in"):
         return str(info["built_in"])
-    beside = folder / str(info.get("path"))
+    beside = Path(os.path.normpath(folder.resolve() / str(info.get("path"))))
     for path in (beside, Path(str(info.get("absolute_path")))):
         if path.is_file():
             return path

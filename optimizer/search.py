@@ -165,4 +165,5 @@ class DeploymentSearch:
         others = np.bincount(self._center[is_in], minlength=len(self._open))[self._center]
         drop = own + np.where(others == 1, opening, 0.0)
         add = -own - np.where(others == 0, opening, 0.0)
-        return np.where(is_in, drop, add)
+        saving: FloatArray = np.where(is_in, drop, add)
+        return saving

@@ -12,7 +12,6 @@ from optimizer.blocks import Block
 from optimizer.highs import is_optimal, new_highs, pass_rows
 from optimizer.problem import FloatArray, IntArray
 
-
 # Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
 TINY_SHARE = 1e-7
 
@@ -94,7 +93,7 @@ class SliceProgram:
         moved = block.master_matrix @ point
         lower, upper = block.row_lower - moved, block.row_upper - moved
         highs.changeColsBounds(len(bound), self._all_columns, np.zeros(len(bound)), bound)
-        highs.changeRowsBounds(len(lower), self._all_rows, lower, upper)
+        highs.changeRowsBounds(len(lower), self._all_rows, lower, upper)  # type: ignore[attr-defined]  # not in its stub
         highs.run()
         if not is_optimal(highs):
             highs.clearSolver()
@@ -106,7 +105,13 @@ class SliceProgram:
         real = len(block.columns)
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
         cuts = self._cuts(np.array(solution.row_dual), binding)
-        return SliceAnswer(costs, cuts, values[:real] * block.scale, float(values[real:].max(initial=0.0)))
+        # Weighted counts are floats; numpy's stub says integers.
+        return SliceAnswer(
+            costs.astype(np.float64, copy=False),
+            cuts,
+            values[:real] * block.scale,
+            float(values[real:].max(initial=0.0)),
+        )
 
     def _bounds(self, point: FloatArray) -> tuple[FloatArray, IntArray]:
         """Column bounds at a point, and which bounding row gives each (-1: the column's own bound)."""
@@ -139,9 +144,7 @@ class SliceProgram:
         constant += np.bincount(block.component_of_column, own, parts)
         constant += np.bincount(component, price * block.bounding, parts)
         by_rows = self._rows_by_component @ sp.diags_array(dual) @ block.master_matrix
-        gradient = sp.csr_array(
-            -by_rows - self._bounds_by_component @ sp.diags_array(price) @ block.bounding_master
-        )
+        gradient = sp.csr_array(-by_rows - self._bounds_by_component @ sp.diags_array(price) @ block.bounding_master)
         cuts = []
         for part in range(parts):
             inside = slice(gradient.indptr[part], gradient.indptr[part + 1])

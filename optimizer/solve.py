@@ -93,7 +93,10 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     """
     control = control if control is not None else Control()
     known = None if start is None else _feasible(problem, start)
-    start = None if known is None else start
+    if known is None:
+        start = None
+    else:
+        control.say(known, -np.inf, "start")
     chosen = choose_method(problem) if method == "auto" else method
     if chosen == "whole":
         from optimizer.whole import solve_whole

@@ -57,11 +57,19 @@ class Tables:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Column numbers `along + base`, kept apart until they are written: (T or 1, 1) and (1, m or 1)."""
+
+    along: Int32Array
+    base: Int32Array
+
+
+@dataclass(frozen=True)
 class Term:
     """Linear terms: `coefficient * column` in row `row`; all broadcast to (T or 1, m)."""
 
     row: Int32Array  # (m,) row of the family, axis apart; ascending
-    column: Array
+    column: Columns
     coefficient: Array
     variable: str
     has_distinct_columns: bool
@@ -93,7 +101,7 @@ class Linear:
     """A constant and linear terms, each with the frame its arrays belong to."""
 
     constant: Array
-    terms: list[tuple[Frame, Array, Array, str, bool]]
+    terms: list[tuple[Frame, Columns, Array, str, bool]]
 
 
 def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str], tables: Tables) -> Rows:
@@ -162,7 +170,7 @@ class Rows:
     is_equality: bool
 
 
-def _as_term(frame: Frame, column: Array, coefficient: Array, name: str, distinct: bool) -> Term:
+def _as_term(frame: Frame, column: Columns, coefficient: Array, name: str, distinct: bool) -> Term:
     return Term(frame.row, column, coefficient, name, distinct)
 
 
@@ -253,7 +261,11 @@ class _Evaluator:
                 raise TemplateError(f"{node} points at an index that {name} does not have")
         if self._tables.axis_length * block.size + block.offset > np.iinfo(np.int32).max:
             raise TemplateError(f"{name}: more columns than 32-bit indices can number")
-        column = along * np.int32(block.size) + (position.astype(np.int32, copy=False) + np.int32(block.offset))
+        along = along * np.int32(block.size)
+        place = position.astype(np.int32, copy=False) + np.int32(block.offset)
+        if place.shape[0] > 1:  # the position itself runs along the axis: Peak[d, billing_of[t]]
+            along, place = along + place, np.zeros((1, 1), np.int32)
+        column = Columns(along, place)
         # Each summation index being an index of the variable itself, no column can come twice in a row.
         distinct = frame.summed <= {id(arg) for arg in node.args[1:]}
         return Linear(np.zeros((1, 1)), [(frame, column, np.ones((1, 1)), name, distinct)])

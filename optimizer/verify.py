@@ -195,8 +195,8 @@ class _Differences:
             if len(differs):
                 first = int(differs[0])
                 self.add(
-                    f"{name}.parquet column {column}: {len(differs)} cell(s) differ, first of {_row_name(now, first)}: stored "
-                    f"{was[column].iloc[first]!r}, derived again {now[column].iloc[first]!r}"
+                    f"{name}.parquet column {column}: {len(differs)} cell(s) differ, first of {_row_name(now, first)}: "
+                    f"stored {was[column].iloc[first]!r}, derived again {now[column].iloc[first]!r}"
                 )
 
 

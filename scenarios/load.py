@@ -126,9 +126,7 @@ def _add_classes(root: Node, sources: Sources, faults: FaultList) -> Node:
         if isinstance(item.value, str) and item.value not in classes.value:
             remedy = "Correct or remove the id." + suggest(item.value, classes.value)
             problem = "there is no such workload class"
-            faults.add(
-                item.place.file, problem, remedy, row=item.place.row, column="drop_classes", value=item.value
-            )
+            faults.add(item.place.file, problem, remedy, row=item.place.row, column="drop_classes", value=item.value)
         elif isinstance(item.value, str):
             classes = without(classes, item.value)
     return merge(without(root, "workload_classes"), Node({"workload_classes": classes}, root.place))

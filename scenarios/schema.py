@@ -82,9 +82,7 @@ class RepresentativeDay(Section):
         try:
             parse_months(months)
         except ValueError as error:
-            raise fault(
-                f"not a list of months: {error}", 'Write months such as "1-12" or "12-2;6".'
-            ) from error
+            raise fault(f"not a list of months: {error}", 'Write months such as "1-12" or "12-2;6".') from error
         return months
 
     @property
@@ -109,9 +107,7 @@ def _check_days(days: tuple[RepresentativeDay, ...]) -> tuple[RepresentativeDay,
     return days
 
 
-Days = Annotated[
-    tuple[RepresentativeDay, ...], Field(min_length=1, max_length=366), AfterValidator(_check_days)
-]
+Days = Annotated[tuple[RepresentativeDay, ...], Field(min_length=1, max_length=366), AfterValidator(_check_days)]
 
 
 class Time(Section):
@@ -205,9 +201,7 @@ class Solver(Section):
     mip_rel_gap: Share = Field(
         0.02, description="stop when the plan is proved within this share of the optimum (0.02 = 2 %)"
     )
-    time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = Field(
-        120.0, description="stop after this many seconds"
-    )
+    time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = Field(120.0, description="stop after this many seconds")
     threads: Annotated[int, Field(ge=1, le=1_024)] = Field(2, description="processor threads to use")
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(1, description="random seed of the solver")
 

@@ -181,9 +181,7 @@ class Sources:
             self._fault(place, problem, "Name a smaller file.", key, name)
         return size is not None and size <= limit
 
-    def _fault(
-        self, place: Place, problem: str, remedy: str, key: str | None, value: str | None = None
-    ) -> None:
+    def _fault(self, place: Place, problem: str, remedy: str, key: str | None, value: str | None = None) -> None:
         self._faults.add(place.file, problem, remedy, row=place.row, column=key, value=value)
 
 

@@ -23,9 +23,7 @@ class WorkloadClass(Section):
     output_tokens: NonNegative = Field(description="mean output tokens per request")
     cache_hit_share: Share = Field(0.0, description="share of input tokens found in the prefix cache, 0 to 1")
     bytes_per_input_token: NonNegative = Field(4.0, description="bytes sent over the network per input token")
-    bytes_per_output_token: NonNegative = Field(
-        150.0, description="bytes sent over the network per output token"
-    )
+    bytes_per_output_token: NonNegative = Field(150.0, description="bytes sent over the network per output token")
     rtt_limit_ms: Positive | None = Field(
         None, description="longest round trip from demand hub to data center, in ms; null = no limit"
     )
@@ -44,9 +42,7 @@ class WorkloadClass(Section):
         "same region or province; region_preferred or province_preferred = same region or province where a "
         "data center there keeps the limits, else same country",
     )
-    demand_profile: Id = Field(
-        description="column of demand_profiles_table that shapes the demand over the day"
-    )
+    demand_profile: Id = Field(description="column of demand_profiles_table that shapes the demand over the day")
     token_price_cny_per_mtok: NonNegative = Field(
         description="blended list price, in CNY per million input and output tokens"
     )
@@ -81,9 +77,7 @@ class WorkloadClass(Section):
     @classmethod
     def _some_tokens(cls, tokens: float, info: ValidationInfo) -> float:
         if tokens == 0 and info.data.get("input_tokens") == 0:
-            raise fault(
-                "a request has neither input nor output tokens", "Give one of the two a number above 0."
-            )
+            raise fault("a request has neither input nor output tokens", "Give one of the two a number above 0.")
         return tokens
 
     @field_validator("min_share")

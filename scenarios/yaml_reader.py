@@ -154,9 +154,7 @@ class _Reader:
                 self._fault(event, "a key must be a plain name", "Write `key: value`.")
             elif key in keys:
                 first = keys[key].place.row
-                remedy = "Keep one of the two" + (
-                    "." if first is None else f"; the first is on line {first}."
-                )
+                remedy = "Keep one of the two" + ("." if first is None else f"; the first is on line {first}.")
                 self._fault(event, "the key is there twice", remedy, key)
             elif node is not None and key_node is not None:
                 keys[key] = node

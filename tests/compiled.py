@@ -43,9 +43,7 @@ def pyomo_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row], d
     for number, info in enumerate(form.rows):
         constraint = info.constraint
         part = slice(matrix.indptr[number], matrix.indptr[number + 1])
-        entries = {
-            columns[c]: v for c, v in zip(matrix.indices[part], matrix.data[part], strict=True) if v != 0
-        }
+        entries = {columns[c]: v for c, v in zip(matrix.indices[part], matrix.data[part], strict=True) if v != 0}
         bound = float(form.rhs[number]) if np.ndim(form.rhs[number]) == 0 else form.rhs[number]
         lower, upper = {0: (bound, bound), 1: (-np.inf, bound), -1: (bound, np.inf)}[info.bound_type]
         label = (constraint.parent_component().local_name, constraint.index())

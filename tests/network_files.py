@@ -20,9 +20,7 @@ from typing import Any
 import pandas as pd
 
 Row = dict[str, Any]
-Override = (
-    str | bytes | None | pd.DataFrame | Iterable[Mapping[str, Any]] | Callable[[list[Row]], Iterable[Row]]
-)
+Override = str | bytes | None | pd.DataFrame | Iterable[Mapping[str, Any]] | Callable[[list[Row]], Iterable[Row]]
 
 PLACE_EAST: Row = {"country": "Toyland", "province": "Sunrise", "region": "east"}
 PLACE_WEST: Row = {"country": "Toyland", "province": "Sunset", "region": "west"}

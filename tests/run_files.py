@@ -159,9 +159,7 @@ def write_tables(
     pd.DataFrame(stored_routes).to_parquet(folder / "routes.parquet")
     allocation.to_parquet(folder / "allocation.parquet")
     costs = [("energy", centers.index[0], 1.25e9), ("latency", centers.index[0], 0.75e9)]
-    pd.DataFrame(costs, columns=["component", "data_center", "cny_per_year"]).to_parquet(
-        folder / "costs.parquet"
-    )
+    pd.DataFrame(costs, columns=["component", "data_center", "cny_per_year"]).to_parquet(folder / "costs.parquet")
     info = {
         "scenario": "toy",
         "mip_rel_gap": 0.0123,

@@ -162,7 +162,7 @@ def test_second_accelerator_takes_what_the_first_cannot() -> None:
     assert (plan.active_pods > 0).all(axis=0).sum() > 2
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_every_greedy_plan_keeps_every_limit_it_knows(seed: int) -> None:
     problem = random_problem(np.random.default_rng(seed))
@@ -176,7 +176,7 @@ def test_every_greedy_plan_keeps_every_limit_it_knows(seed: int) -> None:
         assert broken <= NOT_KEPT, report.violations.to_string()
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_no_feasible_greedy_plan_beats_the_optimum(seed: int) -> None:
     problem = random_problem(np.random.default_rng(seed))

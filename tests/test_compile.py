@@ -11,6 +11,8 @@ from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
 from optimizer.assemble import assemble_problem
+from optimizer.compile import compile_model, load_highs
+from optimizer.highs import new_highs, pass_rows
 from optimizer.problem import PlacementProblem
 from scenarios.load import load_scenario
 
@@ -57,3 +59,23 @@ def test_matrix_of_random_problems_is_pyomos(seed: int, size: int) -> None:
 def test_matrix_of_the_base_scenario_is_pyomos() -> None:
     scenario = load_scenario("base", ["time.slices_per_day=2"])
     assert_same_as_pyomo(assemble_problem(load_network("china_2026"), scenario))
+
+
+def test_loading_equation_by_equation_gives_the_same_model() -> None:
+    problem = toy_problem(deferrable_h=12, indivisible=(True, False), demand_charge_cny_per_kw_month=(40.0, 30.0))
+    model = compile_model(problem)
+    whole, parts = new_highs(), new_highs()
+    pass_rows(
+        whole, cost=model.cost, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
+        row_upper=model.row_upper, starts=model.starts, indices=model.indices, values=model.values,
+        is_integer=model.is_integer,
+    )  # fmt: skip
+    columns, rows = load_highs(problem, parts)
+    assert {name: block.columns for name, block in columns.items()} == {
+        name: block.columns for name, block in model.columns.items()
+    }
+    assert {name: block.rows for name, block in rows.items()} == {name: b.rows for name, b in model.rows.items()}
+    for highs in (whole, parts):
+        highs.run()
+    assert whole.getNumNz() == parts.getNumNz() == len(model.values)
+    assert parts.getInfo().objective_function_value == pytest.approx(whole.getInfo().objective_function_value)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_problems import random_problem, toy_problem
 
 from optimizer.check import check_plan
 from optimizer.decompose import solve_decomposed
@@ -13,7 +14,6 @@ from optimizer.merge import merge_hubs
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination
 from optimizer.whole import solve_whole
-from toy_problems import random_problem, toy_problem
 
 GAP = 1e-6
 

@@ -63,9 +63,7 @@ def test_geopackage_reads_back_with_layers_crs_and_valid_geometry(run_folder: Pa
         assert len(layer) == count
         assert layer.crs.to_epsg() == 4326
         assert layer.geometry.dropna().is_valid.all()
-        assert (
-            layer["name_local" if name in {"demand_hubs", "data_centers"} else layer.columns[0]].notna().all()
-        )
+        assert layer["name_local" if name in {"demand_hubs", "data_centers"} else layer.columns[0]].notna().all()
         assert set(expected[name].columns) == set(layer.columns)
 
 
@@ -73,9 +71,7 @@ def test_styles_are_where_qgis_looks_and_fit_their_layers(run_folder: Path, tmp_
     target = export_run(run_folder, tmp_path / "a.gpkg")
     styles = pyogrio.read_dataframe(target, layer="layer_styles")
     # QGIS 3.40 selects and sorts by these columns; without update_time it found no style at all.
-    assert {"f_table_catalog", "f_table_schema", "useAsDefault", "update_time", "styleSLD"} <= set(
-        styles.columns
-    )
+    assert {"f_table_catalog", "f_table_schema", "useAsDefault", "update_time", "styleSLD"} <= set(styles.columns)
     assert (styles["f_table_schema"] == "").all()
     assert styles["useAsDefault"].all()
     assert styles["update_time"].notna().all()
@@ -154,9 +150,7 @@ def test_hostile_names_are_stored_as_they_are(hostile_folder: Path, tmp_path: Pa
     ("target", "word"),
     [("a.tif", ".geojson"), ("a", ".gpkg"), ("a.gpgk", "Did you mean '.gpkg'"), ("none/a.png", "none")],
 )
-def test_target_that_cannot_be_written_is_refused(
-    run_folder: Path, tmp_path: Path, target: str, word: str
-) -> None:
+def test_target_that_cannot_be_written_is_refused(run_folder: Path, tmp_path: Path, target: str, word: str) -> None:
     with pytest.raises(InputError, match="fault") as caught:
         export_run(run_folder, tmp_path / target)
     assert word in str(caught.value)

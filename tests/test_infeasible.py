@@ -126,7 +126,7 @@ def test_shedding_makes_everything_feasible() -> None:
     assert first_failure(toy_problem(existing_pods=(0, 0), max_new_pods=(0, 0), shed_penalty_cny_per_mtok=1.0)) is None
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_problem_with_a_plan_fails_nothing(seed: int) -> None:
     problem = random_problem(np.random.default_rng(seed))
@@ -134,7 +134,7 @@ def test_problem_with_a_plan_fails_nothing(seed: int) -> None:
         assert first_failure(problem) is None
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), pods=st.integers(0, 2))
 def test_failure_means_infeasible(seed: int, pods: int) -> None:
     problem = random_problem(np.random.default_rng(seed))

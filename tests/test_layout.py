@@ -185,9 +185,7 @@ def test_code_names_no_place_of_the_built_in_networks() -> None:
     for table in tables:
         with table.open(encoding="utf-8", newline="") as text:
             for row in csv.DictReader(text):
-                places |= {
-                    row.get(column) or "" for column in ("id", "name", "name_local", "country", "province")
-                }
+                places |= {row.get(column) or "" for column in ("id", "name", "name_local", "country", "province")}
     long_enough = sorted(place for place in places if len(place) > 3 or not place.isascii())
     pattern = re.compile(rf"\b({'|'.join(map(re.escape, long_enough))})\b", re.IGNORECASE)
     wrong = [
@@ -201,9 +199,7 @@ def test_code_names_no_place_of_the_built_in_networks() -> None:
 
 def test_no_code_file_is_too_long() -> None:
     lengths = {
-        path.relative_to(ROOT): path.read_bytes().count(b"\n")
-        for path in project_files()
-        if path.suffix == ".py"
+        path.relative_to(ROOT): path.read_bytes().count(b"\n") for path in project_files() if path.suffix == ".py"
     }
     assert Path("tests/test_layout.py") in lengths
     assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
@@ -259,9 +255,7 @@ def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     held = {name for name in names if ".dist-info/" not in name}
     expected = {
-        path.relative_to(ROOT).as_posix()
-        for path in project_files()
-        if path.relative_to(ROOT).parts[0] in PACKAGES
+        path.relative_to(ROOT).as_posix() for path in project_files() if path.relative_to(ROOT).parts[0] in PACKAGES
     }
     assert held == expected
 

@@ -116,9 +116,7 @@ def test_ribbon_widths_are_proportional_and_stack_without_gap(run_folder: Path, 
     if colour_by == "region":
         # Both ways between bravo and carol: side by side around the link, each on its own right.
         ways = [
-            ribbon
-            for ribbon in drawn.ribbons
-            if ribbon.mtok_per_day in (pytest.approx(240.0), pytest.approx(3000.0))
+            ribbon for ribbon in drawn.ribbons if ribbon.mtok_per_day in (pytest.approx(240.0), pytest.approx(3000.0))
         ]
         pair = [r for r in ways if abs(r.line[0][1] - r.line[-1][1]) > 50]
         north = next(r for r in pair if r.line[-1][1] > r.line[0][1] and r.mtok_per_day < 1000)
@@ -180,9 +178,7 @@ def test_basemap_in_another_projection_lands_in_the_same_place(run_folder: Path,
     write_outline(tmp_path / "degrees.gpkg")
     gpd.read_file(tmp_path / "degrees.gpkg").to_crs("EPSG:3857").to_file(tmp_path / "metres.gpkg")
     pictures = [
-        imread(
-            export_run(run_folder, tmp_path / f"{name}.png", basemap=tmp_path / f"{name}.gpkg", size_px=SIZE)
-        )
+        imread(export_run(run_folder, tmp_path / f"{name}.png", basemap=tmp_path / f"{name}.gpkg", size_px=SIZE))
         for name in ("degrees", "metres")
     ]
     differing = (np.abs(pictures[0] - pictures[1]) > 0.05).any(axis=2)

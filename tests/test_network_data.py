@@ -231,9 +231,7 @@ RAW_FAULTS: list[tuple[str | bytes, int | None, str]] = [
 
 @pytest.mark.parametrize(("content", "row", "problem"), RAW_FAULTS)
 def test_broken_file_is_a_fault(tmp_path: Path, content: str | bytes, row: int | None, problem: str) -> None:
-    faults = [
-        fault for fault in faults_of(write_toy_network(tmp_path, grids=content)) if fault.file == "grids.csv"
-    ]
+    faults = [fault for fault in faults_of(write_toy_network(tmp_path, grids=content)) if fault.file == "grids.csv"]
     assert [fault.row for fault in faults] == [row]
     assert problem in faults[0].problem
 
@@ -265,9 +263,7 @@ def test_not_a_number_in_parquet_is_refused_where_blank_is_meant(tmp_path: Path)
     assert (fault.file, fault.row, fault.column) == ("links.parquet", 3, "length_km")
 
 
-@pytest.mark.parametrize(
-    "table", ["nodes", "data_centers", "links", "grids", "accelerators", "pools", "tariffs"]
-)
+@pytest.mark.parametrize("table", ["nodes", "data_centers", "links", "grids", "accelerators", "pools", "tariffs"])
 def test_duplicate_key_names_both_rows(tmp_path: Path, table: str) -> None:
     folder = write_toy_network(tmp_path, **{table: lambda rows: [*rows, rows[0]]})
     faults = faults_of(folder)

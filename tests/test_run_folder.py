@@ -80,7 +80,7 @@ def test_unknown_labels_are_named_for_every_table() -> None:
     stored = tables()
     stored["pools"].loc[0, "accelerator"] = "abacus"
     stored["allocation"].loc[0, "demand_hub"] = "gamma"
-    with pytest.raises(UnknownLabelError, match="(?s)allocation: 1 row.*gamma.*pools: 1 row.*abacus"):
+    with pytest.raises(UnknownLabelError, match=r"(?s)allocation: 1 row.*gamma.*pools: 1 row.*abacus"):
         plan_from_tables(problem, stored)
 
 
@@ -143,16 +143,16 @@ run_folder.write_run(Path({folder!r}), {{**INFO, "scenario": {{"name": "second"}
 
 
 @pytest.mark.parametrize(
-    ("step", "after", "survivor"),
+    ("step", "moment", "survivor"),
     [
-        pytest.param("_sha256", True, "first", id="while-tables-are-hashed"),
-        pytest.param("_take_name", False, "first", id="before-the-name-is-taken"),
-        pytest.param("_exchange", True, "second", id="after-the-names-are-exchanged"),
+        pytest.param("_sha256", "after", "first", id="while-tables-are-hashed"),
+        pytest.param("_take_name", "before", "first", id="before-the-name-is-taken"),
+        pytest.param("_exchange", "after", "second", id="after-the-names-are-exchanged"),
     ],
 )
-def test_killed_write_leaves_one_complete_run(tmp_path: Path, step: str, after: bool, survivor: str) -> None:
+def test_killed_write_leaves_one_complete_run(tmp_path: Path, step: str, moment: str, survivor: str) -> None:
     folder = write_run(tmp_path / "run", {**INFO, "scenario": {"name": "first"}}, tables())
-    code = KILLED.format(tests=str(ROOT / "tests"), step=step, after=after, folder=str(folder))
+    code = KILLED.format(tests=str(ROOT / "tests"), step=step, after=moment == "after", folder=str(folder))
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == f"in {step}"
@@ -203,7 +203,7 @@ def target_fault(folder: Path | str) -> str:
 def test_target_that_is_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     assert target_fault(tmp_path / "file") == "is a file"
-    assert target_fault(tmp_path / "file" / "below") == "cannot be written to"
+    assert target_fault(tmp_path / "file" / "below") == "cannot be written to (Not a directory)"
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine", encoding="utf-8")
     assert target_fault(tmp_path / "full") == "is not empty and holds no run"
@@ -251,5 +251,5 @@ def test_run_json_cannot_point_outside_its_folder(tmp_path: Path) -> None:
 
 
 def test_json_has_no_infinite_numbers() -> None:
-    value = {"a": math.inf, "b": [np.float64("nan"), np.int64(3), True], 4: Path("x"), "c": (None, np.bool_(True))}
+    value = {"a": math.inf, "b": [np.float64("nan"), np.int64(3), True], 4: Path("x"), "c": (None, np.True_)}
     assert json_ready(value) == {"a": None, "b": [None, 3, True], "4": "x", "c": [None, True]}

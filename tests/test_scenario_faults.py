@@ -165,9 +165,7 @@ def test_scenario_that_does_not_exist(name: str, tmp_path: Path, monkeypatch: py
         ("china_2026", "x" * 3000, 2, "there is no such network"),
     ],
 )
-def test_missing_file_named_by_a_scenario(
-    write: WriteScenario, old: str, new: str, row: int, problem: str
-) -> None:
+def test_missing_file_named_by_a_scenario(write: WriteScenario, old: str, new: str, row: int, problem: str) -> None:
     faults = faults_of(write(YAML.replace(old, new)))
     assert (faults[0].row, faults[0].value) == (row, new)
     assert problem in faults[0].problem

@@ -28,12 +28,8 @@ KEY_PATHS = [
 ]
 PLAIN = st.text(max_size=200)
 YAML_LIKE = st.lists(
-    st.sampled_from(
-        ["name", "extends", "demand", "a", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ","]
-    )
-    | st.sampled_from(
-        ["'", '"', "\\", "&a ", "*a", "!!int ", "|", ">", "#", "?", "%YAML 1.1", "---", "\0", "."]
-    )
+    st.sampled_from(["name", "extends", "demand", "a", ":", ": ", "\n", "\n  ", "- ", "[", "]", "{", "}", ","])
+    | st.sampled_from(["'", '"', "\\", "&a ", "*a", "!!int ", "|", ">", "#", "?", "%YAML 1.1", "---", "\0", "."])
     | st.sampled_from(["1e999", ".nan", "null", "true", "base", "toy.csv", "\ud800", "\x85", "\ufeff"]),
     max_size=40,
 ).map("".join)
@@ -51,9 +47,7 @@ def test_any_yaml_loads_or_raises_input_error(tmp_path: Path, tail: str, *, has_
 @pytest.mark.parametrize("table", ["classes", "profiles", "workloads"])
 def test_any_table_loads_or_raises_input_error(tmp_path: Path, table: str, text: bytes) -> None:
     yaml = YAML.replace("tokens_per_day_trillion: 2", "workloads_table: workloads.csv")
-    path = write_scenario(
-        tmp_path, yaml, workloads="demand_hub,workload_class,mtok_per_day\nmetro_a,chat,1\n"
-    )
+    path = write_scenario(tmp_path, yaml, workloads="demand_hub,workload_class,mtok_per_day\nmetro_a,chat,1\n")
     (tmp_path / f"{table}.csv").write_bytes(text)
     assert_loads_or_refuses(path)
 

@@ -120,9 +120,7 @@ def test_network_folder_is_relative_to_the_file(write: WriteScenario, tmp_path: 
 # extends and overrides
 
 
-def test_extends_merges_deeply_and_keeps_tables_beside_their_file(
-    write: WriteScenario, tmp_path: Path
-) -> None:
+def test_extends_merges_deeply_and_keeps_tables_beside_their_file(write: WriteScenario, tmp_path: Path) -> None:
     write(YAML + "description: parent\nsolver: {threads: 1, seed: 3}\n")
     folder = tmp_path / "below"
     folder.mkdir()

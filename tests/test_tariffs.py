@@ -27,9 +27,7 @@ def test_months_are_read_and_wrap_over_the_new_year(text: str, months: tuple[int
     assert parse_months(text) == months
 
 
-@pytest.mark.parametrize(
-    "text", ["", "0", "13", "1-13", "1,2", "1;;2", "1-3;3", "jan", "1.5", "-1", "1-2-3", "\uff11"]
-)
+@pytest.mark.parametrize("text", ["", "0", "13", "1-13", "1,2", "1;;2", "1-3;3", "jan", "1.5", "-1", "1-2-3", "\uff11"])
 def test_bad_months_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"month|outside"):
         parse_months(text)
@@ -50,9 +48,7 @@ def test_hours_are_read_by_halves_and_wrap_over_midnight(text: str, half_hours: 
     assert parse_hours(text) == half_hours
 
 
-@pytest.mark.parametrize(
-    "text", ["", "8", "8-8", "24-6", "8-24.5", "8-9.25", "8-10;9-11", "8:00-9:00", "-1-3"]
-)
+@pytest.mark.parametrize("text", ["", "8", "8-8", "24-6", "8-24.5", "8-9.25", "8-10;9-11", "8:00-9:00", "-1-3"])
 def test_bad_hours_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"hour|outside|empty"):
         parse_hours(text)
@@ -127,10 +123,7 @@ def test_prices_refuse_what_is_not_a_full_year(rows: list[tuple[str, str, str, f
 @given(st.lists(st.integers(1, 47), min_size=2, max_size=6, unique=True).map(sorted), st.integers(1, 12))
 def test_any_cut_of_the_day_covers_it_and_keeps_the_mean(cuts: list[int], first_month: int) -> None:
     edges = [*cuts, cuts[0] + 48]
-    periods = [
-        (f"{start / 2:g}-{(end - 1) % 48 / 2 + 0.5:g}", end - start)
-        for start, end in itertools.pairwise(edges)
-    ]
+    periods = [(f"{start / 2:g}-{(end - 1) % 48 / 2 + 0.5:g}", end - start) for start, end in itertools.pairwise(edges)]
     season = f"{first_month}-{(first_month + 4) % 12 + 1}"
     others = f"{(first_month + 5) % 12 + 1}-{(first_month - 2) % 12 + 1}"
     rows = [("a", season, hours, 100.0 * at) for at, (hours, _) in enumerate(periods)]

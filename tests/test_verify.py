@@ -100,9 +100,7 @@ def test_run_moved_alone_finds_its_inputs_where_they_were(copy: Path, tmp_path: 
 )
 def test_changed_table_is_found(copy: Path, table: str, change: Any, words: tuple[str, ...]) -> None:
     report = edit(copy, table, change)
-    assert mentions(report, f"{table}.parquet: the file is not the one that the run wrote", *words), (
-        report.differences
-    )
+    assert mentions(report, f"{table}.parquet: the file is not the one that the run wrote", *words), report.differences
 
 
 def test_peak_below_the_power_is_found(copy: Path) -> None:

@@ -47,9 +47,7 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
     previous = slices["previous_index"].to_numpy()
     hours = 24.0 / parts.slices_per_day
     servable = parts.demand_mtok_per_h + backlog_limit[previous] / hours
-    links["is_limiting"] = (
-        most_traffic(parts, workloads, candidates, route_links, servable) > links["capacity_gbps"]
-    )
+    links["is_limiting"] = most_traffic(parts, workloads, candidates, route_links, servable) > links["capacity_gbps"]
     sheds = parts.shed_penalty_cny_per_mtok is not None
     return PlacementProblem(
         name=parts.name,
@@ -67,9 +65,7 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
         demand_mtok_per_h=parts.demand_mtok_per_h,
         backlog_limit_mtok=backlog_limit,
         servable_mtok_per_h=servable,
-        shed_limit_mtok_per_h=parts.demand_mtok_per_h.copy()
-        if sheds
-        else np.zeros_like(parts.demand_mtok_per_h),
+        shed_limit_mtok_per_h=parts.demand_mtok_per_h.copy() if sheds else np.zeros_like(parts.demand_mtok_per_h),
         energy_price_cny_per_mwh=parts.energy_price_cny_per_mwh,
         accel_h_per_mtok=parts.accel_h_per_mtok,
         utilization_limit_share=parts.utilization_limit_share,

@@ -213,9 +213,7 @@ def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
     return _tighten_links(rng, parts)
 
 
-def _random_classes(
-    rng: np.random.Generator, count: int, center_count: int
-) -> tuple[pd.DataFrame, list[int]]:
+def _random_classes(rng: np.random.Generator, count: int, center_count: int) -> tuple[pd.DataFrame, list[int]]:
     is_deferrable = rng.random(count) < 0.35
     min_share = np.where(is_deferrable | (rng.random(count) < 0.6), 0.0, rng.choice([0.1, 0.25], count))
     table = pd.DataFrame(
@@ -225,9 +223,7 @@ def _random_classes(
             "latency_cny_per_ms_per_mtok": np.where(is_deferrable, 0.0, rng.choice([0.0, 0.1, 0.5], count)),
             "gbps_per_mtok_per_h": rng.choice([0.01, 0.05, 0.1], count),
             "rtt_limit_ms": np.where(is_deferrable, np.inf, rng.choice([np.inf, 40.0, 25.0, 15.0], count)),
-            "max_sites": np.where(
-                rng.random(count) < 0.6, center_count, rng.integers(1, center_count + 1, count)
-            ),
+            "max_sites": np.where(rng.random(count) < 0.6, center_count, rng.integers(1, center_count + 1, count)),
             "min_share": min_share,
             "deploy_cny_per_year": rng.choice([0.0, 1.0e5, 1.0e6], count),
             "is_indivisible": rng.random(count) < 0.3,
@@ -297,12 +293,7 @@ def _random_data_centers(rng: np.random.Generator, count: int, busy: float) -> p
 
 def _random_pools(rng: np.random.Generator, centers: int, accelerators: int, pods: int) -> pd.DataFrame:
     """Pools with about twice the pods needed; a data center may miss an accelerator, never all of them."""
-    keys = [
-        (d, a)
-        for d in range(centers)
-        for a in range(accelerators)
-        if a == d % accelerators or rng.random() < 0.6
-    ]
+    keys = [(d, a) for d in range(centers) for a in range(accelerators) if a == d % accelerators or rng.random() < 0.6]
     share = max(1, round(2.5 * pods / len(keys)))
     existing = rng.integers(0, share + 1, len(keys))
     new = np.where(rng.random(len(keys)) < 0.3, 0, rng.integers(1, share + 2, len(keys)))

@@ -79,9 +79,7 @@ def with_entry(plan: Plan, array: str, place: Any, value: Any) -> Plan:
     return replace(plan, **{array: changed})
 
 
-def only_violation(
-    report: CheckReport, equation: str, name: str
-) -> list[tuple[str, float, float, float, str]]:
+def only_violation(report: CheckReport, equation: str, name: str) -> list[tuple[str, float, float, float, str]]:
     """List (where, amount, limit, excess, unit) of every violation; all must be of this equation."""
     assert not report.is_feasible
     rows = report.violations
