@@ -201,24 +201,24 @@ class ProblemIndex:
 
     @cached_property
     def workload_labels(self) -> Labels:
-        """(W,) such as "chat beijing"."""
+        """(W,) such as "chat hub_a"."""
         workloads = self.problem.workloads
         return join_labels(labels_of(workloads, "workload_class"), " ", labels_of(workloads, "demand_hub"))
 
     @cached_property
     def pair_labels(self) -> Labels:
-        """(G,) such as "chat beijing -> guian"."""
+        """(G,) such as "chat hub_a -> center_b"."""
         ends = self.data_center_labels[index_of(self.problem.pairs, "data_center_index")]
         return join_labels(self.workload_labels[self.pair_workload], " -> ", ends)
 
     @cached_property
     def indivisible_labels(self) -> Labels:
-        """(J,) such as "chat beijing -> guian"."""
+        """(J,) such as "chat hub_a -> center_b"."""
         return self.pair_labels[self.pair_of_indivisible]
 
     @cached_property
     def candidate_labels(self) -> Labels:
-        """(R,) such as "chat beijing -> guian via beijing>xian>guian"."""
+        """(R,) such as "chat hub_a -> center_b via hub_a>node_c>center_b"."""
         ends = self.data_center_labels[self.candidate_data_center]
         pairs = join_labels(self.workload_labels[self.candidate_workload], " -> ", ends)
         routes = labels_of(self.problem.routes, "nodes")[index_of(self.problem.candidates, "route_index")]

@@ -19,7 +19,7 @@ from toy_scenario import ToyScenario
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 PLAIN_TERMINAL = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}  # spells no name but English ones
-TOY_TOTAL_KEYS = {"exit_code", "folder", "scenario", "network", "termination", "objective_cny_per_year", "summary"}
+KEYS = {"exit_code", "folder", "scenario", "network", "termination", "objective_cny_per_year", "summary"}
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
@@ -48,7 +48,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(toy: Path) -> Path:
     """Solve the toy once; returns the run folder."""
-    edwc("solve", toy, "--out", toy.parent / "run")
+    streams = edwc("solve", toy, "--out", toy.parent / "run")
+    for name, text in zip(("stdout", "stderr"), streams, strict=True):
+        (toy.parent / name).write_text(text, encoding="utf-8")
     return toy.parent / "run"
 
 
@@ -69,8 +71,8 @@ def test_check_sizes_the_problem_without_solving(toy: Path) -> None:
     assert found["limiting_links"] == []
 
 
-def test_solve_prints_costs_baselines_and_what_it_was_worth(toy: Path, tmp_path: Path) -> None:
-    out, err = edwc("solve", toy, "--out", tmp_path / "run")
+def test_solve_prints_costs_baselines_and_what_it_was_worth(run: Path) -> None:
+    out = (run.parent / "stdout").read_text(encoding="utf-8")
     for words in (
         "solved within the gap",
         "million CNY/year",
@@ -85,31 +87,29 @@ def test_solve_prints_costs_baselines_and_what_it_was_worth(toy: Path, tmp_path:
         "Run folder:",
     ):
         assert words in out
-    assert "gap" in err  # progress
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= {
+    assert "gap" in (run.parent / "stderr").read_text(encoding="utf-8")  # progress
+    assert {path.name for path in run.iterdir()} >= {
         "run.json", "allocation.parquet", "data_centers.parquet", "links.parquet", "costs.parquet", "duals.parquet",
     }  # fmt: skip
 
 
-def test_json_is_json_and_nothing_else(toy: Path) -> None:
-    out, err = edwc("solve", toy, "--json", "--mip-rel-gap", "0.001", "--seed", "7", "--threads", "1")
+def test_json_is_json_and_the_same_seed_gives_the_same_plan(toy: Path, run: Path, tmp_path: Path) -> None:
+    options = ["--mip-rel-gap", "1e-6", "--seed", "1", "--threads", "1", "--time-limit", "60"]
+    out, err = edwc("solve", toy, "--json", *options, "--out", tmp_path / "again")
     assert "gap" in err
 
     def refuse(word: str) -> float:
         raise AssertionError(f"{word} is not JSON")
 
     result = json.loads(out, parse_constant=refuse)
-    assert result.keys() >= TOY_TOTAL_KEYS
+    assert result.keys() >= KEYS
     assert result["exit_code"] == 0
-    assert result["options"]["seed"] == 7
-    assert result["options"]["mip_rel_gap"] == 0.001
+    assert result["options"] == {
+        "method": "auto", "mip_rel_gap": 1e-6, "time_limit_s": 60.0, "threads": 1, "seed": 1,
+    }  # fmt: skip
     assert result["summary"]["total_cny_per_year"] == pytest.approx(result["objective_cny_per_year"])
     assert sum(result["summary"]["component_cny_per_year"].values()) == pytest.approx(result["objective_cny_per_year"])
     assert result["bound_cny_per_year"] <= result["objective_cny_per_year"]
-
-
-def test_same_seed_gives_the_same_plan(toy: Path, run: Path, tmp_path: Path) -> None:
-    edwc("solve", toy, "--out", tmp_path / "again")
     for name in ("allocation", "costs", "data_centers"):
         assert (tmp_path / "again" / f"{name}.parquet").read_bytes() == (run / f"{name}.parquet").read_bytes()
 
@@ -196,23 +196,18 @@ def test_workload_out_of_reach_is_told_in_ms(toy: Path) -> None:
     assert "ms too far" in err
 
 
-def test_infeasible_ends_with_2_and_says_why(toy: Path, tmp_path: Path) -> None:
-    arguments = ["solve", toy, "--set", "demand.tokens_per_day_trillion=10", "--out", tmp_path / "run"]
-    out, _ = edwc(*arguments, code=2)
+def test_infeasible_ends_with_2_says_why_and_leaves_the_older_run(toy: Path, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    too_much = ["solve", toy, "--set", "demand.tokens_per_day_trillion=10", "--out", tmp_path / "run"]
+    out, _ = edwc(*too_much, code=2)
     assert "first condition that fails: total capacity" in out
     assert "MW of IT power" in out
-    assert not (tmp_path / "run").exists()
-    result = json.loads(edwc(*arguments, "--json", code=2)[0])
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    result = json.loads(edwc(*too_much, "--json", code=2)[0])
     assert result["exit_code"] == 2
     assert result["failed_condition"]["short_mw"] > 0
     assert result["objective_cny_per_year"] is None
-
-
-def test_older_run_survives_a_solve_that_finds_no_plan(toy: Path, run: Path, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    edwc("solve", toy, "--set", "demand.tokens_per_day_trillion=10", "--out", tmp_path / "run", code=2)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def test_time_limit_with_a_plan_ends_with_3(tmp_path: Path) -> None:
