@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from benchmarks.problems import CASES, benchmark_problem
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = {"pyomo", "pyomo_matrix"}
+COMPARED = ("cpu_s", "added_mb", "held_mb")
 TARGET_TIME, TARGET_MEMORY = 2.0, 1.5
 PACKAGES = ("highspy", "numpy", "pandas", "pyomo", "linopy")
 
@@ -73,7 +74,8 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         ratios = [""] * 3
         if bare:
             best = {key: min(one[key] for one in bare) for key in values}
-            ratios = [f"{values[key] / best[key]:.2f}" for key in ("cpu_s", "added_mb", "held_mb")]
+            # A model so small that it adds nothing to the peak has no ratio.
+            ratios = [f"{values[key] / best[key]:.2f}" if best[key] > 0 else "-" for key in COMPARED]
         lines.append(
             f"{METHODS[name]:34}{values['cpu_s']:8.3f}{values['wall_s']:8.3f}{values['added_mb']:10.0f}"
             f"{ratios[0]:>8}{ratios[1]:>9}{ratios[2]:>8}{len(results[name]):6d}"
@@ -93,8 +95,15 @@ def machine() -> str:
     if info.exists():
         names = [line.split(":", 1)[1].strip() for line in info.read_text("utf-8").splitlines() if "model name" in line]
         model = names[0] if names else model
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, {', '.join(map(installed, PACKAGES))}"
+
+
+def installed(name: str) -> str:
+    """Name a package and its version; linopy may be missing where it is not measured."""
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        return f"no {name}"
 
 
 if __name__ == "__main__":

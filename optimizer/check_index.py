@@ -226,19 +226,19 @@ class ProblemIndex:
 
     @cached_property
     def deployment_labels(self) -> Labels:
-        """(N,) such as "chat at guian"."""
+        """(N,) such as "chat at center_b"."""
         centers = self.data_center_labels[self.deployment_data_center]
         return join_labels(self.class_labels[self.deployment_class], " at ", centers)
 
     @cached_property
     def pool_labels(self) -> Labels:
-        """(P,) such as "h20 at guian"."""
+        """(P,) such as "h20 at center_b"."""
         accelerators = labels_of(self.problem.accelerators, "id")[self.pool_accelerator]
         return join_labels(accelerators, " at ", self.data_center_labels[self.pool_data_center])
 
     @cached_property
     def process_labels(self) -> Labels:
-        """(X,) such as "chat on h20 at guian"."""
+        """(X,) such as "chat on h20 at center_b"."""
         processes = self.problem.processes
         pools = self.pool_labels[index_of(processes, "pool_index")]
         return join_labels(self.class_labels[index_of(processes, "class_index")], " on ", pools)

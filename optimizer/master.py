@@ -21,7 +21,8 @@ class MasterProgram:
         self.master = master
         self.part_count = part_count
         self.cuts: list[Cut] = []
-        self._highs = new_highs(seed=seed)
+        # Presolve would throw away the basis that the last answer left.
+        self._highs = new_highs(seed=seed, presolve="off")
         matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
         upper = np.append(master.upper, np.full(part_count, np.inf))
         pass_rows(

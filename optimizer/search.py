@@ -23,6 +23,7 @@ LEAST_SAVING_SHARE = 2e-5
 AGREED_SHARE = 3e-4
 EVALUATION_ROUNDS = 25
 START_ROUNDS = 3
+TICK_S = 2.0
 # The master's opinion of a choice is too low by a share like this before the blocks have been asked.
 DOUBT_SHARE = 4e-3
 # Deployments that could save nearly as much as the one that could save most are dropped together first.
@@ -51,6 +52,7 @@ class DeploymentSearch:
         self._center = decomposition.compiled.columns["Deploy"].members[:, 1]
         master = decomposition.master
         self._integers = np.flatnonzero(master.is_integer)
+        self._said = control.seconds
         self.best: Choice | None = None
 
     def start(self) -> Choice | None:
@@ -109,12 +111,20 @@ class DeploymentSearch:
         held[chosen] = 1.0
         opened = np.zeros(len(self._open))
         opened[self._center[chosen]] = 1.0
+        self._tick()
         self._of.program.fix(self._deploy, held, held)
         self._of.program.fix(self._open, opened, opened)
         try:
             return self._of.program.solve()
         except InfeasibleMasterError:
             return None
+
+    def _tick(self) -> None:
+        """Say that the search is alive."""
+        if self._control.seconds - self._said >= TICK_S:
+            self._said = self._control.seconds
+            cost = np.inf if self.best is None else self.best.cost_units * self._of.cny_per_unit
+            self._control.say(cost, self._of.bound_units * self._of.cny_per_unit, "search")
 
     def _descend(self, choice: Choice, enough_units: float) -> Choice:
         """Follow the master's opinion: make the change that could save most, keep it if it saves, go on."""
