@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from network_data.faults import Fault, FaultList, InputError
@@ -25,28 +26,16 @@ __all__ = [
 
 # Resolved on first use, so that importing the package (for a help text, say) does not import pandas.
 _MODULE_OF = {
-    "Fault": "faults",
-    "FaultList": "faults",
-    "InputError": "faults",
-    "Network": "load",
-    "NetworkWarning": "load",
-    "hourly_prices": "tariffs",
-    "list_networks": "load",
-    "load_network": "load",
-    "parse_hours": "tariffs",
-    "parse_months": "tariffs",
+    "Fault": "network_data.faults",
+    "FaultList": "network_data.faults",
+    "InputError": "network_data.faults",
+    "Network": "network_data.load",
+    "NetworkWarning": "network_data.load",
+    "hourly_prices": "network_data.tariffs",
+    "list_networks": "network_data.load",
+    "load_network": "network_data.load",
+    "parse_hours": "network_data.tariffs",
+    "parse_months": "network_data.tariffs",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module on first use."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, globals(), _MODULE_OF)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from network_data.load import list_networks
     from optimizer.api import ScenarioRun, check_scenario, solve_scenario
     from optimizer.assemble import assemble_problem
     from optimizer.check import CheckReport, check_plan
+    from optimizer.compile import load_highs
     from optimizer.export import export_run
     from optimizer.geo import allocation_layers
     from optimizer.plan import Plan
@@ -37,6 +39,7 @@ __all__ = [
     "export_run",
     "list_networks",
     "list_scenarios",
+    "load_highs",
     "solve_problem",
     "solve_scenario",
     "to_pyomo",
@@ -61,22 +64,11 @@ _MODULE_OF = {
     "export_run": "optimizer.export",
     "list_networks": "network_data.load",
     "list_scenarios": "scenarios.load",
+    "load_highs": "optimizer.compile",
     "solve_problem": "optimizer.solve",
     "solve_scenario": "optimizer.api",
     "to_pyomo": "optimizer.pyomo_model",
     "verify_run": "optimizer.verify",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module on first use."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, globals(), _MODULE_OF)

@@ -148,9 +148,7 @@ def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:
     blocks, columns = _lay_out_columns(data)
     owners = {family.owner: _lookup(data.sets[family.owner]) for family in data.families.values()}
     index = {parameter.name: parameter.index for parameter in PARAMETERS}
-    tables = Tables(
-        AXIS, len(data.sets[AXIS]), data.sets, data.families, owners, data.parameters, index, blocks
-    )
+    tables = Tables(AXIS, len(data.sets[AXIS]), data.sets, data.families, owners, data.parameters, index, blocks)
     return tables, columns
 
 
@@ -176,7 +174,7 @@ def _costs(
 
 
 def _column_count(columns: dict[str, ColumnBlock]) -> int:
-    return max(block.columns.stop for block in columns.values())
+    return int(max(block.columns.stop for block in columns.values()))
 
 
 @dataclass(frozen=True)
@@ -259,9 +257,7 @@ def _product(first: Int32Array, second: Int32Array) -> Int32Array:
     return np.column_stack([np.repeat(first, len(second), axis=0), np.tile(second, (len(first), 1))])
 
 
-def _bounds(
-    tables: Tables, columns: dict[str, ColumnBlock]
-) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+def _bounds(tables: Tables, columns: dict[str, ColumnBlock]) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     size = _column_count(columns)
     lower, upper, is_integer = np.zeros(size), np.full(size, np.inf), np.zeros(size, np.bool_)
     for variable in VARIABLES:
@@ -360,7 +356,7 @@ def _fill(rows: Rows, used: int, starts: Int32Array, indices: Int32Array, values
             into_index[:, place] = term.column.along + term.column.base
             into_value[:, place] = term.coefficient
         before += count
-    return end
+    return int(end)
 
 
 def _fill_summed(rows: Rows, used: int, starts: Int32Array, indices: Int32Array, values: FloatArray) -> int:
@@ -380,4 +376,4 @@ def _fill_summed(rows: Rows, used: int, starts: Int32Array, indices: Int32Array,
     starts[:] = used + matrix.indptr
     indices[used:end] = matrix.indices
     values[used:end] = matrix.data
-    return end
+    return int(end)

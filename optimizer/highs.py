@@ -51,14 +51,14 @@ def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
         If HiGHS does not know an option or its value.
     """
     with _silent_stdout():
-        highs = highspy.Highs()
+        highs = highspy.Highs()  # type: ignore[no-untyped-call] # highspy annotates nothing
     for name, value in {"output_flag": False, "threads": 1, "random_seed": seed, **options}.items():
         if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
             raise ValueError(f"HiGHS option {name} = {value!r} was refused")
     return highs
 
 
-def pass_rows(
+def pass_rows(  # noqa: PLR0913 - the parts of a matrix, by name
     highs: highspy.Highs,
     *,
     cost: FloatArray,

@@ -89,8 +89,7 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
     )
     pools, processes = problem.pools, problem.processes
     d, a, k = (processes[f"{c}_index"].to_numpy() for c in ("data_center", "accelerator", "class"))
-    sites = sets["DEPLOYMENTS"]
-    single = sets["INDIVISIBLE_PAIRS"]
+    sites, single = sets["DEPLOYMENTS"].astype(np.int64), sets["INDIVISIBLE_PAIRS"].astype(np.int64)
 
     def family(owner: str, keys: tuple[npt.NDArray[np.int64], ...], *members: npt.NDArray[np.int64]) -> Family:
         return _family(owner, sets[owner], keys, np.column_stack(members))

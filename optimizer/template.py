@@ -9,8 +9,9 @@ so what does not depend on the axis is computed once and not T times. Nothing he
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -148,8 +149,8 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     else:
         raise TemplateError(f"{type(relation).__name__} is not a constraint: {relation}")
     left, right = (evaluator.linear(arg, frame) for arg in relation.args)
-    terms = [_as_term(f, c, k, n, d) for f, c, k, n, d in left.terms]
-    terms += [_as_term(f, c, -k, n, d) for f, c, k, n, d in right.terms]
+    terms = [Term(f.row, *rest) for f, *rest in left.terms]
+    terms += [Term(f.row, column, -number, name, distinct) for f, column, number, name, distinct in right.terms]
     return Rows(size, tables.axis_length if has_axis else 1, terms, right.constant - left.constant, is_equality)
 
 
@@ -170,10 +171,6 @@ class Rows:
     is_equality: bool
 
 
-def _as_term(frame: Frame, column: Columns, coefficient: Array, name: str, distinct: bool) -> Term:
-    return Term(frame.row, column, coefficient, name, distinct)
-
-
 class _Evaluator:
     """Recursive evaluation of one template against `Tables`."""
 
@@ -188,17 +185,11 @@ class _Evaluator:
             return self._variable(node, frame)
         if isinstance(node, TemplateSumExpression):
             inner = self._open_sum(node, frame)
-            body = self.linear(node._local_args_[0], inner)  # noqa: SLF001 - the only access Pyomo gives
+            body = self.linear(node._local_args_[0], inner)
             return Linear(self._collect(body.constant, inner, frame), body.terms)
         if isinstance(node, ne.SumExpression):
             return _add([self.linear(arg, frame) for arg in node.args])
-        if isinstance(node, ne.NegationExpression):
-            return _scale(self.linear(node.arg(0), frame), np.full((1, 1), -1.0), frame)
-        if isinstance(node, ne.ProductExpression):
-            return self._product(node, frame)
-        if isinstance(node, ne.DivisionExpression) and not _is_variable(node.arg(1)):
-            return _scale(self.linear(node.arg(0), frame), 1.0 / self.number(node.arg(1), frame), frame)
-        raise TemplateError(f"{type(node).__name__} cannot be compiled: {node}")
+        return self._scaled(node, frame)
 
     def number(self, node: Any, frame: Frame) -> Array:
         """Evaluate a node that holds no variable to an array (T or 1, m or 1)."""
@@ -208,33 +199,29 @@ class _Evaluator:
             return frame.values[id(node)]
         if isinstance(node, GetItemExpression):
             return self._parameter(node.arg(0), [self.number(arg, frame) for arg in node.args[1:]])
-        if isinstance(node, Param):
-            return self._parameter(node, [])
-        if hasattr(node, "is_indexed") and not node.is_indexed() and hasattr(node, "parent_component"):
-            return self._parameter(node.parent_component(), [])
-        if isinstance(node, ne.ProductExpression | ne.NPV_ProductExpression):
-            return self.number(node.arg(0), frame) * self.number(node.arg(1), frame)
-        if isinstance(node, ne.DivisionExpression | ne.NPV_DivisionExpression):
-            return self.number(node.arg(0), frame) / self.number(node.arg(1), frame)
-        if isinstance(node, ne.NegationExpression | ne.NPV_NegationExpression):
-            return -self.number(node.arg(0), frame)
-        if isinstance(node, ne.SumExpression | ne.NPV_SumExpression):
-            total = self.number(node.args[0], frame)
-            for arg in node.args[1:]:
-                total = total + self.number(arg, frame)
-            return total
         if isinstance(node, TemplateSumExpression):
             inner = self._open_sum(node, frame)
-            return self._collect(self.number(node._local_args_[0], inner), inner, frame)  # noqa: SLF001
-        raise TemplateError(f"{type(node).__name__} cannot be compiled: {node}")
+            return self._collect(self.number(node._local_args_[0], inner), inner, frame)
+        for kinds, combine in _ARITHMETIC:
+            if isinstance(node, kinds):
+                parts: Any = node
+                return np.asarray(combine([self.number(arg, frame) for arg in parts.args]))
+        return self._parameter(_scalar_parameter(node), [])
 
-    def _product(self, node: Any, frame: Frame) -> Linear:
-        factor, rest = node.args
+    def _scaled(self, node: Any, frame: Frame) -> Linear:
+        """Evaluate a variable part times a number."""
+        if isinstance(node, ne.NegationExpression):
+            return _scale(self.linear(node.arg(0), frame), np.full((1, 1), -1.0), frame)
+        if not isinstance(node, ne.ProductExpression | ne.DivisionExpression):
+            raise TemplateError(f"{type(node).__name__} cannot be compiled: {node}")
+        part, factor = node.args
+        is_division = isinstance(node, ne.DivisionExpression)
+        if _is_variable(factor) and not is_division:
+            part, factor = factor, part
         if _is_variable(factor):
-            factor, rest = rest, factor
-        if _is_variable(factor):
-            raise TemplateError(f"a product of two variables is not linear: {node}")
-        return _scale(self.linear(rest, frame), self.number(factor, frame), frame)
+            raise TemplateError(f"a product or quotient of two variables is not linear: {node}")
+        number = self.number(factor, frame)
+        return _scale(self.linear(part, frame), 1.0 / number if is_division else number, frame)
 
     def _parameter(self, component: Any, indices: list[Array]) -> Array:
         name = component.local_name
@@ -286,14 +273,15 @@ class _Evaluator:
         return current
 
     def _extend(self, frame: Frame, group: tuple[IndexTemplate, ...]) -> Frame:
-        source = group[0]._set  # noqa: SLF001 - the only access Pyomo gives
+        source: Any = group[0]._set  # noqa: SLF001 - the only access Pyomo gives
         if isinstance(source, Set) and source.local_name == self._tables.axis:
             if frame.sums_axis or any(value.shape[0] > 1 for value in frame.values.values()):
                 raise TemplateError(f"a second sum over {self._tables.axis} in one row cannot be compiled")
             steps = np.arange(self._tables.axis_length, dtype=np.int32).reshape(-1, 1)
             identity = np.arange(frame.size, dtype=np.int32)
             values = {**frame.values, id(group[0]): steps}
-            return Frame(frame.size, values, frame.row, frame, identity, True, frame.summed | {id(group[0])})
+            summed = frame.summed | {id(group[0])}
+            return Frame(frame.size, values, frame.row, frame, identity, sums_axis=True, summed=summed)
         if isinstance(source, Set):
             members = self._tables.sets[source.local_name]
             counts = np.full(frame.size, len(members))
@@ -312,9 +300,7 @@ class _Evaluator:
         else:
             raise TemplateError(f"a sum over {source} cannot be compiled")
         parent_row = np.repeat(np.arange(frame.size, dtype=np.int32), counts)
-        values = {
-            key: value if value.shape[1] == 1 else value[:, parent_row] for key, value in frame.values.items()
-        }
+        values = {key: value if value.shape[1] == 1 else value[:, parent_row] for key, value in frame.values.items()}
         chosen = members[taken]
         for place, index in enumerate(group):
             values[id(index)] = chosen[:, place].reshape(1, -1)
@@ -329,8 +315,25 @@ class _Evaluator:
             return np.zeros((1, 1))
         value = np.broadcast_to(value, (value.shape[0], inner.size))
         out = np.zeros((value.shape[0], outer.size))
-        np.add.at(out.T, inner.parent_row, value.T)
+        np.add.at(out.T, np.asarray(inner.parent_row), value.T)
         return out
+
+
+_ARITHMETIC: tuple[tuple[tuple[type, ...], Callable[[list[Array]], Array]], ...] = (
+    ((ne.ProductExpression, ne.NPV_ProductExpression), lambda args: args[0] * args[1]),
+    ((ne.DivisionExpression, ne.NPV_DivisionExpression), lambda args: args[0] / args[1]),
+    ((ne.NegationExpression, ne.NPV_NegationExpression), lambda args: -args[0]),
+    ((ne.SumExpression, ne.NPV_SumExpression), lambda args: reduce(np.add, args)),
+)
+
+
+def _scalar_parameter(node: Any) -> Any:
+    """Return the parameter that a node without indices stands for."""
+    if isinstance(node, Param):
+        return node
+    if hasattr(node, "is_indexed") and not node.is_indexed() and hasattr(node, "parent_component"):
+        return node.parent_component()
+    raise TemplateError(f"{type(node).__name__} cannot be compiled: {node}")
 
 
 def _is_variable(node: Any) -> bool:
@@ -356,7 +359,7 @@ def _gather(values: Array, indices: list[Array]) -> Array:
     first = indices[0]
     if len(indices) == 2 and first.shape[1] == 1 and first.shape[0] == values.shape[0]:  # noqa: PLR2004 - axis, base
         rows = values if np.array_equal(first[:, 0], np.arange(len(first))) else values[first[:, 0]]
-        return np.take(rows, indices[1][0], axis=1)
+        return np.asarray(np.take(rows, indices[1][0], axis=1))
     return np.asarray(values[tuple(indices)])
 
 
@@ -364,4 +367,4 @@ def _ranges(first: Array, counts: Array) -> Array:
     """Concatenate ranges `first[i] .. first[i] + counts[i] - 1`."""
     total = int(counts.sum())
     shift = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
-    return np.arange(total) + shift
+    return np.asarray(np.arange(total) + shift)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from scenarios.load import list_scenarios, load_scenario, scenario_json_schema
@@ -14,23 +15,11 @@ __all__ = ["Scenario", "WorkloadClass", "list_scenarios", "load_scenario", "scen
 
 # Resolved on first use, so that importing the package (for a help text, say) does not import pydantic.
 _MODULE_OF = {
-    "Scenario": "schema",
-    "WorkloadClass": "workload_class",
-    "list_scenarios": "load",
-    "load_scenario": "load",
-    "scenario_json_schema": "load",
+    "Scenario": "scenarios.schema",
+    "WorkloadClass": "scenarios.workload_class",
+    "list_scenarios": "scenarios.load",
+    "load_scenario": "scenarios.load",
+    "scenario_json_schema": "scenarios.load",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module on first use."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names."""
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, globals(), _MODULE_OF)

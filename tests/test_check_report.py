@@ -1,8 +1,6 @@
 """What the checker says a plan costs and does, against numbers worked out by hand and by plain loops."""
 
-import ast
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 from toy_problems import random_problem, toy_problem
 from worked_plan import EAST, WEST, only_violation, with_entry, worked_plan, worked_problem
 
-import optimizer
 from optimizer.check import MalformedPlanError, check_plan
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
@@ -218,7 +215,7 @@ def test_random_plans_cost_what_plain_loops_say(seed: int, size: int) -> None:
         assert report.link_gbps[t] == pytest.approx(traffic)
 
 
-# --- what is no plan at all, and what the checker may know ---
+# --- what is no plan at all ---
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Plan)])
@@ -242,18 +239,3 @@ def test_numbers_that_are_not_finite_are_refused_all_at_once(value: float) -> No
 def test_tolerance_that_is_none_is_refused(tolerance: float) -> None:
     with pytest.raises(ValueError, match="tolerance"):
         check_plan(worked_problem(), worked_plan(), tolerance=tolerance)
-
-
-def test_checker_imports_nothing_of_the_model() -> None:
-    """Neither the formulation nor a solver: a mistake there must not be able to hide itself."""
-    allowed = {"numpy", "numpy.typing", "pandas", "dataclasses", "functools", "typing", "collections.abc"}
-    allowed |= {"__future__", "optimizer.problem", "optimizer.plan"}
-    modules = sorted(Path(optimizer.__path__[0]).glob("check*.py"))
-    assert "check.py" in [module.name for module in modules]
-    allowed |= {f"optimizer.{module.stem}" for module in modules}
-    for module in modules:
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                assert {alias.name for alias in node.names} <= allowed, module
-            elif isinstance(node, ast.ImportFrom):
-                assert node.module in allowed, module
