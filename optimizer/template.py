@@ -149,7 +149,7 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     else:
         raise TemplateError(f"{type(relation).__name__} is not a constraint: {relation}")
     left, right = (evaluator.linear(arg, frame) for arg in relation.args)
-    terms = [Term(f.row, *rest) for f, *rest in left.terms]
+    terms = [Term(f.row, column, number, name, distinct) for f, column, number, name, distinct in left.terms]
     terms += [Term(f.row, column, -number, name, distinct) for f, column, number, name, distinct in right.terms]
     return Rows(size, tables.axis_length if has_axis else 1, terms, right.constant - left.constant, is_equality)
 
