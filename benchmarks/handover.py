@@ -28,7 +28,7 @@ from optimizer.problem import PlacementProblem
 from optimizer.pyomo_model import to_pyomo
 
 MATRIX = ("cost", "lower", "upper", "row_lower", "row_upper", "starts", "indices", "values", "is_integer")
-BARE = ("bare_rows", "bare_columns")
+BARE = {"bare_rows": "rows", "bare_columns": "columns"}
 METHODS = {
     "bare_rows": "bare passModel, by rows",
     "bare_columns": "bare passModel, by columns",
@@ -67,10 +67,9 @@ def measure(method: str, folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        cpu_s, wall_s, added_mb (highest resident memory less that before), held_mb (that and, for a bare hand-over,
-        the matrix it starts from), columns, rows, nonzeros.
+        cpu_s, wall_s, added_mb (highest resident memory less that before), columns, rows, nonzeros.
     """
-    run, input_mb = _prepare(method, folder)
+    run = _prepare(method, folder)
     before_mb = _reset_peak_mb()
     wall, cpu = time.perf_counter(), time.process_time()
     kept = run()
@@ -81,23 +80,22 @@ def measure(method: str, folder: Path) -> dict[str, Any]:
         "cpu_s": cpu_s,
         "wall_s": wall_s,
         "added_mb": added_mb,
-        "held_mb": added_mb + input_mb,
         "columns": highs.getNumCol(),
         "rows": highs.getNumRow(),
         "nonzeros": highs.getNumNz(),
     }
 
 
-def _prepare(method: str, folder: Path) -> tuple[Callable[[], tuple[highspy.Highs, Any]], float]:
+def _prepare(method: str, folder: Path) -> Callable[[], tuple[highspy.Highs, Any]]:
     """Load what a method starts from. The returned call does the rest and keeps everything it makes alive."""
     if method in BARE:
         with np.load(folder / f"by_{method.removeprefix('bare_')}.npz") as file:
             arrays = {name: file[name] for name in MATRIX}
-        return (lambda: _bare(arrays, by_rows=method == "bare_rows")), sum(a.nbytes for a in arrays.values()) / 1e6
+        return lambda: _bare(arrays, by_rows=method == "bare_rows")
     with (folder / "problem.pickle").open("rb") as stored:
         problem = pickle.load(stored)  # noqa: S301 - written by `store` a moment ago
     make = {"ours": _ours, "linopy": _linopy, "pyomo": _pyomo, "pyomo_matrix": _pyomo_matrix}[method]
-    return make(problem), 0.0
+    return make(problem)
 
 
 def _bare(arrays: dict[str, Any], *, by_rows: bool) -> tuple[highspy.Highs, Any]:

@@ -124,7 +124,7 @@ def with_each_slice_halved(p: PlacementProblem) -> PlacementProblem:
     Two slices of half the length for each, with the same arrivals and prices per hour.
 
     What may wait at the middle of a slice is what arrived in the window before it: the mean of what may wait at the
-    slice's two ends.
+    slice's two ends. In half the time work that waited can load a link twice as much, so every link may bind now.
     """
     slices = p.slices
     length = 24.0 / slices.groupby("day")["hour"].transform("size").to_numpy()
@@ -144,6 +144,7 @@ def with_each_slice_halved(p: PlacementProblem) -> PlacementProblem:
     return replace(
         p,
         slices=twice.assign(hour=hour, weight_h=twice["weight_h"] / 2, previous_index=previous),
+        links=p.links.assign(is_limiting=True),
         demand_mtok_per_h=demand,
         backlog_limit_mtok=limit,
         servable_mtok_per_h=demand + limit[previous] / doubled(length[:, None] / 2),

@@ -1,4 +1,8 @@
-"""The command line as a user meets it: real processes, exit codes, what goes to which stream, signals."""
+"""
+The command line as a user meets it: exit codes, what goes to which stream, signals.
+
+In real processes, for most; where only words are new, in this one, which has the heavy libraries loaded already.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,9 @@ import pytest
 from network_files import changed
 from toy_scenario import ToyScenario
 
+from optimizer.cli import main
+
+Here = Callable[..., tuple[str, str]]
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 PLAIN_TERMINAL = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}  # spells no name but English ones
@@ -37,6 +45,17 @@ def edwc(*arguments: str | Path, code: int = 0, **options: Any) -> tuple[str, st
     return out, err
 
 
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run a command in this process; like `edwc` otherwise."""
+
+    def run(*arguments: str | Path, code: int = 0) -> tuple[str, str]:
+        assert main([str(argument) for argument in arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenario file of the toy, with its network beside it."""
@@ -54,18 +73,18 @@ def run(toy: Path) -> Path:
     return toy.parent / "run"
 
 
-def test_list_names_what_is_built_in() -> None:
-    assert "china_2026" in edwc("list", "networks")[0].split()
-    assert "base" in json.loads(edwc("list", "scenarios", "--json")[0])
+def test_list_names_what_is_built_in(here: Here) -> None:
+    assert "china_2026" in here("list", "networks")[0].split()
+    assert "base" in json.loads(here("list", "scenarios", "--json")[0])
 
 
-def test_check_sizes_the_problem_without_solving(toy: Path) -> None:
+def test_check_sizes_the_problem_without_solving(toy: Path, here: Here) -> None:
     out, err = edwc("check", toy)
     assert "no fault found" in out
     assert "2 demand hubs, 2 classes" in out
     assert "method whole" in out
     assert err == ""
-    found = json.loads(edwc("check", toy, "--json", "--set", "time.slices_per_day=2")[0])
+    found = json.loads(here("check", toy, "--json", "--set", "time.slices_per_day=2")[0])
     assert found["time_slices"] == 2
     assert found["workloads"] == 4
     assert found["limiting_links"] == []
@@ -122,12 +141,12 @@ def test_export_and_verify_work_from_any_folder(run: Path, tmp_path: Path) -> No
     assert json.loads(edwc("verify", run, "--json", cwd=tmp_path)[0])["is_verified"]
 
 
-def test_verify_of_a_changed_run_ends_with_1(run: Path, tmp_path: Path) -> None:
+def test_verify_of_a_changed_run_ends_with_1(run: Path, tmp_path: Path, here: Here) -> None:
     shutil.copytree(run, tmp_path / "run")
     info = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     info["objective_cny_per_year"] *= 0.5
     (tmp_path / "run" / "run.json").write_text(json.dumps(info), encoding="utf-8")
-    out, _ = edwc("verify", tmp_path / "run", code=1)
+    out, _ = here("verify", tmp_path / "run", code=1)
     assert out.startswith("NOT verified: ")
     assert "objective_cny_per_year" in out
 
@@ -164,14 +183,17 @@ def test_bad_usage_ends_with_1(arguments: list[str]) -> None:
         (["solve", "base", "--out", "/proc/nowhere/run"], "cannot be written to"),
     ],
 )
-def test_bad_input_is_told_without_a_traceback(arguments: list[str], words: str, tmp_path: Path) -> None:
-    out, err = edwc(*arguments, code=1, cwd=tmp_path)
+def test_bad_input_is_told_without_a_traceback(
+    arguments: list[str], words: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out, err = here(*arguments, code=1)
     assert out == ""
     assert words in err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_fault_is_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+def test_every_fault_is_told_at_once_and_nothing_is_written(tmp_path: Path, here: Here) -> None:
     make = ToyScenario(tmp_path)
     make()
     make_faulty = {
@@ -186,17 +208,19 @@ def test_every_fault_is_told_at_once_and_nothing_is_written(tmp_path: Path) -> N
     for words in ("data_centers.csv:2", "'pue'", "links.csv:3", "'nowhere'", "tariffs.csv", "hours 7-8"):
         assert words in err
     assert not (tmp_path / "run").exists()
-    result = json.loads(edwc("check", tmp_path / "toy.yaml", "--json", code=1)[0])
+    result = json.loads(here("check", tmp_path / "toy.yaml", "--json", code=1)[0])
     assert result["error"] == "input"
     assert {fault["file"] for fault in result["faults"]} >= {"data_centers.csv", "links.csv", "tariffs.csv"}
 
 
-def test_workload_out_of_reach_is_told_in_ms(toy: Path) -> None:
-    _, err = edwc("solve", toy, "--set", "workload_classes.chat.rtt_limit_ms=2", code=1)
+def test_workload_out_of_reach_is_told_in_ms(toy: Path, here: Here) -> None:
+    _, err = here("solve", toy, "--set", "workload_classes.chat.rtt_limit_ms=2", code=1)
     assert "ms too far" in err
 
 
-def test_infeasible_ends_with_2_says_why_and_leaves_the_older_run(toy: Path, run: Path, tmp_path: Path) -> None:
+def test_infeasible_ends_with_2_says_why_and_leaves_the_older_run(
+    toy: Path, run: Path, tmp_path: Path, here: Here
+) -> None:
     shutil.copytree(run, tmp_path / "run")
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     too_much = ["solve", toy, "--set", "demand.tokens_per_day_trillion=10", "--out", tmp_path / "run"]
@@ -204,7 +228,7 @@ def test_infeasible_ends_with_2_says_why_and_leaves_the_older_run(toy: Path, run
     assert "first condition that fails: total capacity" in out
     assert "MW of IT power" in out
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
-    result = json.loads(edwc(*too_much, "--json", code=2)[0])
+    result = json.loads(here(*too_much, "--json", code=2)[0])
     assert result["exit_code"] == 2
     assert result["failed_condition"]["short_mw"] > 0
     assert result["objective_cny_per_year"] is None

@@ -34,7 +34,8 @@ def test_base_has_the_national_demand_in_eleven_classes() -> None:
     assert [(day.id, day.month_numbers, day.days_per_year) for day in base.time.days] == [
         ("year", tuple(range(1, 13)), 365)
     ]
-    assert (base.time.slices_per_day, base.solver.mip_rel_gap, base.solver.time_limit_s) == (24, 0.02, 100)
+    assert (base.time.slices_per_day, base.solver.mip_rel_gap) == (24, 0.02)
+    assert base.solver.time_limit_s < 150  # what `make demo` may take, exports included
     assert [k for k, c in base.workload_classes.items() if c.indivisible] == ["gov_finance"]
     assert {k: c.sequential_calls for k, c in base.workload_classes.items() if c.sequential_calls > 1} == {
         "coding_agent": 10
