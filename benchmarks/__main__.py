@@ -67,11 +67,11 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         name: {key: statistics.median(run[key] for run in runs) for key in ("cpu_s", "wall_s", "added_mb")}
         for name, runs in results.items()
     }
-    heads = "".join(f"{f'x {short} CPU':>13}{'added':>7}" for short in BARE.values())
+    heads = "".join(f"{f'x {short} CPU':>15}{'added':>7}" for short in BARE.values())
     lines = [f"{'':34}{'CPU s':>8}{'wall s':>8}{'added MB':>10}{heads}{'runs':>6}"]
     for name, values in median.items():
         ratios = "".join(
-            f"{_ratio(values, median.get(bare), 'cpu_s'):>13}{_ratio(values, median.get(bare), 'added_mb'):>7}"
+            f"{_ratio(values, median.get(bare), 'cpu_s'):>15}{_ratio(values, median.get(bare), 'added_mb'):>7}"
             for bare in BARE
         )
         lines.append(

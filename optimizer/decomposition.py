@@ -23,6 +23,8 @@ SEPARATION_STEP = 0.3
 CORE_STEP = 0.5
 # The bound is left alone when its last rounds raised it by less than this share.
 STALLED_SHARE = 4e-4
+# Before so many rounds the cuts know too little of the routing for the search to trust them, stalled or not.
+LEAST_ROUNDS = 12
 # A cut is added where it lifts the master's opinion by more than this: 1e-8 of the whole cost.
 CUT_VIOLATION_UNITS = 1e-5
 # A balance missed by less than this share is rounding.
@@ -111,7 +113,8 @@ class Decomposition:
             bound, point, part_costs, _ = self.program.solve()
             self._note(bound, point)
             control.say(incumbent_cny, self.bound_units * self.cny_per_unit, "bound")
-            if bound - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6):
+            is_stalled = bound - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6)
+            if is_stalled and len(history) >= LEAST_ROUNDS:
                 break
             history.append(bound)
             core = self._rich(point) if core is None else CORE_STEP * point + (1 - CORE_STEP) * core

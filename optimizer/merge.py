@@ -88,7 +88,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         workload_of[members] = members[0]
     kept, workload_of = np.unique(workload_of, return_inverse=True)
     merged_annual = np.bincount(workload_of, annual)
-    share = annual / merged_annual[workload_of]
+    share = annual / np.where(merged_annual > 0, merged_annual, 1.0)[workload_of]
     single = np.bincount(workload_of) == 1
     share[single[workload_of]] = 1.0
 
@@ -144,9 +144,11 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
     free = np.isinf(classes["rtt_limit_ms"].to_numpy(float)) & (classes["latency_cny_per_ms_per_mtok"].to_numpy() == 0)
     reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
     groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
-    shape = problem.demand_mtok_per_h / problem.demand_mtok_per_h.sum(axis=0)
+    total = problem.demand_mtok_per_h.sum(axis=0)
+    shape = problem.demand_mtok_per_h / np.where(total > 0, total, 1.0)
     class_of = workloads["class_index"].to_numpy()
-    may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool) & free[class_of]
+    may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool)
+    may_merge &= free[class_of] & (total > 0)
     for w in np.flatnonzero(may_merge).tolist():
         key = (int(class_of[w]), reach[w], np.round(shape[:, w], 9).tobytes())
         groups.setdefault(key, []).append(w)

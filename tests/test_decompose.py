@@ -51,6 +51,7 @@ TOYS = {
     "scarce links": {"link_capacity_gbps": (5.0, 5.0, 2.0, 5.0), "second_route": True},
     "shedding": {"shed_penalty_cny_per_mtok": 0.5, "existing_pods": (1, 1), "max_new_pods": (0, 0)},
     "nothing fits": {"existing_pods": (1, 1), "max_new_pods": (0, 0)},
+    "workloads without demand": {"demand_mtok_per_h": (100.0, 0.0, 100.0, 50.0), "deferrable_h": 24},
     "min share": {"min_share": (0.3, 0.0), "max_sites": (2, 1)},
 }
 
