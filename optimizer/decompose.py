@@ -83,6 +83,8 @@ class _Run:
                 search.improve(start, target_units=self._target_units())
             self._lap("search")
             self._keep(search.best)
+            if not self._is_done() and control.must_stop:
+                self._keep(search.current)
             self._lap("polish")
             if not self._is_done() and not control.must_stop:
                 search.release()

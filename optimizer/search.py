@@ -24,6 +24,8 @@ AGREED_SHARE = 3e-4
 EVALUATION_ROUNDS = 25
 START_ROUNDS = 3
 TICK_S = 2.0
+# Share of the time limit kept for solving the blocks at the last choice.
+SETTLE_SHARE = 0.12
 # The master's opinion of a choice is too low by a share like this before the blocks have been asked.
 DOUBT_SHARE = 4e-3
 # Deployments that could save nearly as much as the one that could save most are dropped together first.
@@ -54,6 +56,7 @@ class DeploymentSearch:
         self._integers = np.flatnonzero(master.is_integer)
         self._said = control.seconds
         self.best: Choice | None = None
+        self.current: Choice | None = None  # where the search stands: on the cuts alone it may be better than the best
 
     def start(self) -> Choice | None:
         """Begin with the deployments that the relaxation uses; with more of them, should these not be enough."""
@@ -70,8 +73,9 @@ class DeploymentSearch:
             looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))
             if looked.deployed == choice.deployed:
                 return
+            is_last = self._must_settle
             solved = self.evaluate(looked.deployed)
-            if solved is None:
+            if solved is None or is_last:
                 return
             choice = solved
 
@@ -119,6 +123,13 @@ class DeploymentSearch:
         except InfeasibleMasterError:
             return None
 
+    @property
+    def _must_settle(self) -> bool:
+        """Whether it is time to solve the blocks at the choice in hand, rather than to look for a better one."""
+        control = self._control
+        reserve_s = SETTLE_SHARE * control.time_limit_s if np.isfinite(control.time_limit_s) else 0.0
+        return control.must_stop or control.seconds_left < reserve_s
+
     def _tick(self) -> None:
         """Say that the search is alive."""
         if self._control.seconds - self._said >= TICK_S:
@@ -133,7 +144,7 @@ class DeploymentSearch:
         if again is None:
             return choice
         current = self._drop_together(Choice(choice.deployed, again[0], np.inf, again[1], again[3]))
-        while not self._control.must_stop and current.opinion_units > enough_units:
+        while not self._must_settle and current.opinion_units > enough_units:
             saving = self._possible_saving(current)
             saving[list(refused)] = 0.0
             change = int(np.argmax(saving))
@@ -144,12 +155,13 @@ class DeploymentSearch:
             looked = self._look(deployed) if deployed else None
             if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
                 current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
+                self.current = current
         return current
 
     def _drop_together(self, choice: Choice) -> Choice:
         """Drop many deployments at once while that saves: those that the master hardly uses."""
         current = choice
-        while not self._control.must_stop:
+        while not self._must_settle:
             saving = self._possible_saving(current)
             saving[[n for n in range(len(saving)) if n not in current.deployed]] = 0.0
             most = saving.max(initial=0.0)
@@ -160,6 +172,7 @@ class DeploymentSearch:
             if looked is None or looked[0] >= current.opinion_units:
                 break
             current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
+            self.current = current
         return current
 
     def _possible_saving(self, choice: Choice) -> FloatArray:
