@@ -40,7 +40,7 @@ def test_every_equation_is_on_the_page(equation: formulation.Equation) -> None:
 def test_page_has_no_equation_that_the_code_lacks() -> None:
     page = read_page(PAGE)
     assert sorted(re.findall(r"\\tag\{(\w+)\}", page)) == sorted(equation.number for equation in CONSTRAINTS)
-    named = re.findall(r"\((\d\w?)\) `(\w+)`", page)
+    named = re.findall(r"\((\d+\w?)\) `(\w+)`", page)
     assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
 
 
@@ -51,7 +51,8 @@ def test_every_cost_is_on_the_page() -> None:
 
 
 def test_page_names_no_missing_function() -> None:
-    known = {*vars(formulation), *(declared.name for declared in (*SETS, *PARAMETERS, *VARIABLES)), *COSTS}
+    rules = {equation.name for equation in CONSTRAINTS} | {rule.__name__ for rule in COSTS.values()}
+    known = {*vars(formulation), *(declared.name for declared in (*SETS, *PARAMETERS, *VARIABLES)), *COSTS, *rules}
     keys = {column for text in _attribute_names() for column in (text, text.split(".")[-1])}
     for name in re.findall(r"`(\w+)`", read_page(PAGE)):
         assert name in known | keys | OTHER_NAMES, f"{PAGE} names {name}, which does not exist"
@@ -64,11 +65,14 @@ OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate"}
 def _attribute_names() -> set[str]:
     import csv
 
-    from scenarios.schema import Costs, Demand, Fleet, NetworkUse, Routing, Solver, Time, WorkloadClass
+    from scenarios.field_types import Section
+    from scenarios.schema import ScenarioKeys
+    from scenarios.workload_class import WorkloadClass
 
     with (ROOT / "network_data" / "attributes.csv").open(encoding="utf-8") as file:
         columns = {f"{row['table']}.{row['attribute']}" for row in csv.DictReader(file)}
-    sections = (Costs, Demand, Fleet, NetworkUse, Routing, Solver, Time, WorkloadClass)
+    kinds = [field.annotation for field in ScenarioKeys.model_fields.values()]
+    sections = [WorkloadClass, *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))]
     tables = {column.split(".")[0] for column in columns}
     return columns | tables | {key for section in sections for key in section.model_fields} | {"demand"}
 
