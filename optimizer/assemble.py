@@ -12,7 +12,7 @@ from optimizer.demand import demand_by_workload, slice_demand, time_slices
 from optimizer.fleet import accelerator_table, pool_table
 from optimizer.graph import fibre_graph, merge_links
 from optimizer.problem import FloatArray, PlacementProblem
-from optimizer.residency import residency_mask
+from optimizer.residency import record_unknown_regions, residency_mask, what_admits
 from optimizer.routes import candidate_routes
 from scenarios.schema import Scenario, WorkloadClass
 
@@ -43,6 +43,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     centers["carbon_kg_per_kwh"] = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
     pools = pool_table(network, scenario, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
+    record_unknown_regions(scenario, centers, faults)
     faults.raise_if_any()
     classes = _class_table(scenario, workloads, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
@@ -174,20 +175,20 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
     chosen = reachable.loc[reachable["is_in_time"] & reachable["is_allowed"], "workload_index"]
     for number in sorted(set(workloads.index) - set(chosen)):
         row = workloads.loc[number]
-        residency = scenario.workload_classes[row["workload_class"]].residency
+        item = scenario.workload_classes[row["workload_class"]]
+        admits = what_admits(item)
         reached = reachable[reachable["workload_index"] == number]
         allowed = reached[reached["is_allowed"]]
         if reached.empty:
             problem = "reaches no data center with accelerators over any chain of links"
             remedy = "Add a link or a pool, or raise routing.max_links."
         elif allowed.empty:
-            problem = f"reaches no data center that its residency rule ({residency}) allows"
-            remedy = "Loosen residency of the class, or add a data center."
+            keys = "residency" if item.allowed_regions is None else "residency or allowed_regions"
+            problem = f"reaches no data center that its {admits}"
+            remedy = f"Loosen {keys} of the class, or add a data center."
         else:
             limit_ms, nearest_ms = allowed["rtt_limit_ms"].min(), allowed["rtt_ms"].min()
-            which = (
-                "the nearest" if residency == "none" else f"the nearest that its residency rule ({residency}) allows"
-            )
+            which = f"the nearest that its {admits}" if admits else "the nearest"
             problem = (
                 f"reaches no data center within its limit of {limit_ms:g} ms: {which} is {nearest_ms:.2f} ms away, "
                 f"{nearest_ms - limit_ms:.2f} ms too far"

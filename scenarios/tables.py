@@ -216,7 +216,11 @@ def _text_keys() -> frozenset[str]:
     """Keys of a class whose cells stay text even if they look like a number."""
     properties = WorkloadClass.model_json_schema()["properties"]
     kinds = {name: [schema, *schema.get("anyOf", [])] for name, schema in properties.items()}
-    return frozenset(name for name, options in kinds.items() if any(part.get("type") == "string" for part in options))
+    return frozenset(
+        name
+        for name, options in kinds.items()
+        if any("string" in {part.get("type"), part.get("items", {}).get("type")} for part in options)
+    )
 
 
 _TEXT_KEYS = _text_keys()

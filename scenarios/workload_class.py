@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from scenarios.field_types import Id, NonNegative, Positive, Prose, Section, Share, Text, fault
 
 Residency = Literal["none", "national", "region", "region_preferred", "province", "province_preferred"]
+
+
+def _split(regions: object) -> object:
+    """Take a table's cell, such as `west;central`, for the list that a scenario file gives."""
+    return tuple(part.strip() for part in regions.split(";")) if isinstance(regions, str) else regions
+
+
+Regions = Annotated[tuple[Text, ...], Field(min_length=1, max_length=1_000), BeforeValidator(_split)]
 
 
 class WorkloadClass(Section):
@@ -41,6 +49,11 @@ class WorkloadClass(Section):
         description="where the data may go: none = anywhere; national = same country; region or province = "
         "same region or province; region_preferred or province_preferred = same region or province where a "
         "data center there keeps the limits, else same country",
+    )
+    allowed_regions: Regions | None = Field(
+        None,
+        description="regions whose data centers may take the class, whatever its residency rule would allow "
+        "beside them: a list, in a table `west;central`; null = any region",
     )
     demand_profile: Id = Field(description="column of demand_profiles_table that shapes the demand over the day")
     token_price_cny_per_mtok: NonNegative = Field(
@@ -79,6 +92,13 @@ class WorkloadClass(Section):
         if tokens == 0 and info.data.get("input_tokens") == 0:
             raise fault("a request has neither input nor output tokens", "Give one of the two a number above 0.")
         return tokens
+
+    @field_validator("allowed_regions")
+    @classmethod
+    def _no_region_twice(cls, regions: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if regions is not None and len(set(regions)) < len(regions):
+            raise fault("a region is listed twice", "List each region once.")
+        return regions
 
     @field_validator("min_share")
     @classmethod

@@ -78,6 +78,24 @@ def test_preference_does_not_leave_the_country(toy: ToyScenario) -> None:
     assert {fault.value for fault in caught.value.faults} == {"chat of metro_a", "chat of metro_b"}
 
 
+@pytest.mark.parametrize(
+    ("rule", "regions", "expected"),
+    [
+        ("none", ["west"], "a-west b-west"),
+        ("none", ["east", "west"], "a-east a-west b-east b-west"),
+        ("national", "west", "a-west b-west"),  # as a cell of a table gives it
+        ("national", "west; east", "a-east a-west b-east b-west"),
+        # Metro a's home is in the east, where the class may not go: what it prefers is not to be had.
+        ("region_preferred", ["west"], "a-west b-west"),
+    ],
+)
+def test_allowed_regions_narrow_the_residency_rule(toy: ToyScenario, rule: str, regions: object, expected: str) -> None:
+    # Every pair of hub and data center, by hand: the region of dc_east is east, that of dc_west is west.
+    found = reached(toy(chat={"residency": rule, "allowed_regions": regions}))
+    assert {f"{hub[-1]}-{place[3:]}" for hub, name, place in found if name == "chat"} == set(expected.split())
+    assert len([place for _, name, place in found if name == "batch"]) == 4  # the other class is as free as before
+
+
 # What is refused
 
 
@@ -103,6 +121,29 @@ def test_stranded_by_residency_is_told_the_nearest_allowed(toy: ToyScenario) -> 
 def test_residency_that_no_data_center_meets(toy: ToyScenario) -> None:
     with pytest.raises(InputError, match=r"reaches no data center that its residency rule \(province\) allows"):
         toy(chat={"residency": "province"}, tables={"data_centers": lambda rows: changed(rows, 1, province="Noon")})
+
+
+def test_allowed_regions_that_strand_a_class_are_named(toy: ToyScenario) -> None:
+    with pytest.raises(InputError) as caught:
+        toy(
+            chat={"residency": "region", "allowed_regions": ["west"]},
+            batch={"rtt_limit_ms": 8, "allowed_regions": ["west"]},
+        )
+    problems = {fault.value: fault.problem for fault in caught.value.faults}
+    assert problems == {
+        "chat of metro_a": "reaches no data center that its residency rule (region) and allowed regions (west) allow",
+        "batch of metro_a": "reaches no data center within its limit of 8 ms: the nearest that its allowed regions "
+        "(west) hold is 11.20 ms away, 3.20 ms too far",
+    }
+    assert "allowed_regions" in caught.value.faults[0].remedy
+
+
+def test_region_that_no_data_center_lies_in_is_refused(toy: ToyScenario) -> None:
+    with pytest.raises(InputError) as caught:
+        toy(chat={"allowed_regions": ["wets", "east"]})
+    (fault,) = caught.value.faults
+    assert (fault.column, fault.value) == ("workload_classes.chat.allowed_regions", "wets")
+    assert fault.remedy == "Name regions of the network's data centers: east, west. Did you mean 'west'?"
 
 
 def test_too_few_links_per_route_strand_a_hub(toy: ToyScenario) -> None:

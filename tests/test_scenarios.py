@@ -80,6 +80,14 @@ def test_blank_cells_take_the_default_and_text_cells_stay_text(write: WriteScena
     assert scenario.workload_classes["batch"].rtt_limit_ms is None
 
 
+def test_cell_of_a_table_may_list_regions(write: WriteScenario) -> None:
+    classes = CLASSES.replace("price_cny_per_mtok", "price_cny_per_mtok,allowed_regions")
+    classes = classes.replace("day,2.0", "day,2.0,west; 7").replace("flat,1.0", "flat,1.0,")
+    scenario = load_scenario(write(classes=classes))
+    assert scenario.workload_classes["chat"].allowed_regions == ("west", "7")
+    assert scenario.workload_classes["batch"].allowed_regions is None
+
+
 def test_scenario_cannot_be_changed(write: WriteScenario) -> None:
     scenario = load_scenario(write())
     with pytest.raises(ValueError, match="frozen"):
