@@ -59,7 +59,7 @@ def describe_run(run: ScenarioRun) -> str:
         "",
         *_cost_table(summary),
         "",
-        *_facts(summary),
+        *_facts(summary, run.info["market_value"]),
         "",
         *_baseline_table(run.results.baselines, solution.objective_cny),
         "",
@@ -167,13 +167,14 @@ def _cost_row(name: str, value: float, total: float, guessed: float | None) -> s
     return f"  {name:<20}{_million(value):>18}{_percent(share):>9}{_percent(guessed, 0):>15}"
 
 
-def _facts(summary: Mapping[str, Any]) -> list[str]:
+def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
     price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
     power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
     capital = _million(summary["capital_cny_per_year"])
     rows = {
         "tokens": f"{summary['tokens_per_day']:,.4g} a day, {summary['cny_per_mtok']:.4f} CNY per million",
+        **({} if value is None else {"market value": _market_value(value)}),
         "served in": _shares(summary["region_share"]),
         "asked for in": _shares(summary["demand_region_share"]),
         "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
@@ -186,6 +187,14 @@ def _facts(summary: Mapping[str, Any]) -> list[str]:
     if summary["unserved_share"] > 0:
         rows["unserved"] = _percent(summary["unserved_share"], 3)
     return [f"  {name:<16}{escape_text(text)}" for name, text in rows.items()]
+
+
+def _market_value(value: Mapping[str, float]) -> str:
+    """Spell what the market is said to pay, and how much of it the cost takes."""
+    cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
+    usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
+    shares = (_percent(value["cost_share_of_low"]), _percent(value["cost_share_of_high"]))
+    return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
 
 
 def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:

@@ -58,9 +58,40 @@ def run_info(
         "seconds": solution.seconds,
         "peak_memory_mb": peak_memory_mb(),
         "summary": {} if results is None else results.summary,
+        "market_value": None if results is None else value_beside_cost(scenario, results.summary["cny_per_mtok"]),
         "baselines": [] if results is None else results.baselines,
         "limit_values_cny_per_year": {} if results is None else results.limits,
         "progress": [_progress(line) for line in solution.progress],
+    }
+
+
+def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:
+    """
+    Set the cost of a plan beside what the market is said to pay.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+    cny_per_mtok
+        Cost of the plan; NaN where nothing is served.
+
+    Returns
+    -------
+    dict or None
+        low and high value in USD and CNY per million tokens, and the cost as a share of each; None where the scenario
+        states no value.
+    """
+    value = scenario.market_value
+    if value is None:
+        return None
+    return {
+        "low_usd_per_mtok": value.low_usd_per_mtok,
+        "high_usd_per_mtok": value.high_usd_per_mtok,
+        "low_cny_per_mtok": value.low_cny_per_mtok,
+        "high_cny_per_mtok": value.high_cny_per_mtok,
+        "cost_share_of_low": cny_per_mtok / value.low_cny_per_mtok,
+        "cost_share_of_high": cny_per_mtok / value.high_cny_per_mtok,
     }
 
 

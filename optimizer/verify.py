@@ -20,7 +20,7 @@ from optimizer.problem import PlacementProblem
 from optimizer.result_tables import result_tables
 from optimizer.results import compare_baseline, home_region, summarize
 from optimizer.run_folder import StoredRun, json_ready, read_stored_run
-from optimizer.run_info import find_scenario_again
+from optimizer.run_info import find_scenario_again, value_beside_cost
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
@@ -99,6 +99,8 @@ def verify_run(run_folder: Path | str) -> VerifyReport:
         found.compare_tables(name, stored.tables.get(name), table)
     summary = summarize(problem, network, plan, report)
     found.compare("summary", stored.info["summary"], json_ready(summary))
+    beside = json_ready(value_beside_cost(scenario, summary["cny_per_mtok"]))
+    found.compare("market_value", stored.info.get("market_value"), beside)
     found.compare("objective_cny_per_year", stored.info.get("objective_cny_per_year"), report.total_cny)
     _compare_bound(stored.info, report.total_cny, found)
     _compare_baselines(stored.info, problem, network, report.total_cny, found)

@@ -14,12 +14,14 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from network_data.tariffs import HOURS_PER_DAY, MONTHS_PER_YEAR, parse_months
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, Text, fault
+from scenarios.market_value import MarketValue
 from scenarios.workload_class import WorkloadClass
 
 __all__ = [
     "Costs",
     "Demand",
     "Fleet",
+    "MarketValue",
     "NetworkUse",
     "RepresentativeDay",
     "Routing",
@@ -234,6 +236,11 @@ class ScenarioKeys(Section):
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
     network_use: NetworkUse = Field(NetworkUse(), description="how much of the network inference may use")
     costs: Costs = Field(Costs(), description="prices that no table of the network carries")
+    market_value: MarketValue | None = Field(
+        None,
+        description="what the market is said to pay for a million tokens; a run states its cost beside it; null = "
+        "not stated",
+    )
     solver: Solver = Field(Solver(), description="how the problem is solved")
 
 
