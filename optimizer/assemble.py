@@ -58,7 +58,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     reachable["is_allowed"] = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
     _record_stranded(workloads, reachable, scenario, faults)
     faults.raise_if_any()
-    candidates = _candidates(reachable)
+    candidates, left_out = _candidates(reachable)
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
     links["is_limiting"] = _limiting(links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h)
     return PlacementProblem(
@@ -83,6 +83,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         utilization_limit_share=scenario.fleet.utilization_limit,
         carbon_price_cny_per_t=scenario.costs.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=shed_penalty or 0.0,
+        left_out=left_out,
     )
 
 
@@ -163,11 +164,16 @@ def _reachable(
     return table
 
 
-def _candidates(reachable: pd.DataFrame) -> pd.DataFrame:
-    chosen = reachable[reachable["is_in_time"] & reachable["is_allowed"]]
+def _candidates(reachable: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split what is reachable into candidates and what is left out, with the reasons."""
     columns = ["workload_index", "data_center_index", "route_index", "rtt_ms"]
-    out = chosen[columns].assign(network_cny_per_mtok=chosen["network_cny_per_gbps_h"] * chosen["gbps_per_mtok_per_h"])
-    return out.sort_values(columns[:3], ignore_index=True)
+    late_ms = np.maximum(reachable["rtt_ms"] - reachable["rtt_limit_ms"], 0.0)
+    network = reachable["network_cny_per_gbps_h"] * reachable["gbps_per_mtok_per_h"]
+    every = reachable[columns].assign(network_cny_per_mtok=network, late_ms=late_ms, is_barred=~reachable["is_allowed"])
+    every = every.sort_values(columns[:3])
+    is_chosen = (reachable["is_in_time"] & reachable["is_allowed"]).reindex(every.index)
+    candidates = every.loc[is_chosen, [*columns, "network_cny_per_mtok"]]
+    return candidates.reset_index(drop=True), every[~is_chosen].reset_index(drop=True)
 
 
 def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario: Scenario, faults: FaultList) -> None:

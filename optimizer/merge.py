@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from optimizer.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem import FloatArray, IntArray, PlacementProblem, no_routes_left_out
 
 ALL_HUBS = "all_hubs"
 
@@ -131,6 +131,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         backlog_limit_mtok=total(problem.backlog_limit_mtok),
         servable_mtok_per_h=total(problem.servable_mtok_per_h),
         shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
+        left_out=no_routes_left_out(),
     )
     return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)
 

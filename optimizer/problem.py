@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,13 @@ import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+def no_routes_left_out() -> pd.DataFrame:
+    """Table `PlacementProblem.left_out` without rows."""
+    whole, real = ["workload_index", "data_center_index", "route_index"], ["rtt_ms", "network_cny_per_mtok", "late_ms"]
+    kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | {"is_barred": np.bool_}
+    return pd.DataFrame({name: np.zeros(0, kind) for name, kind in kinds.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +78,10 @@ class PlacementProblem:
         CNY per tonne of CO2 (location-based, average grid factor).
     shed_penalty_cny_per_mtok
         Cost of an unserved million tokens (0 where shedding is not allowed).
+    left_out
+        Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
+        the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule). No equation reads it:
+        it is what prices of RTT limits and explanations are made of.
     """
 
     name: str
@@ -94,18 +105,19 @@ class PlacementProblem:
     utilization_limit_share: float
     carbon_price_cny_per_t: float
     shed_penalty_cny_per_mtok: float
+    left_out: pd.DataFrame = field(default_factory=no_routes_left_out)
 
     def __post_init__(self) -> None:
         """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for member in fields(self):
+            value = getattr(self, member.name)
             if isinstance(value, pd.DataFrame):
                 numbers = value.select_dtypes("number").drop(columns=_MAY_BE_INFINITE, errors="ignore")
                 if not np.isfinite(numbers.to_numpy(float)).all():
                     columns = [c for c in numbers if not np.isfinite(numbers[c].to_numpy(float)).all()]
-                    raise ValueError(f"{field.name}: not finite in column(s) {columns}")
+                    raise ValueError(f"{member.name}: not finite in column(s) {columns}")
             elif isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
-                raise ValueError(f"{field.name}: not finite")
+                raise ValueError(f"{member.name}: not finite")
 
     @cached_property
     def pairs(self) -> pd.DataFrame:

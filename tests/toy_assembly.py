@@ -42,7 +42,7 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
     workloads = _workloads(parts)
     links = parts.links.copy()
     routes, route_links = _routes(parts)
-    candidates = _candidates(parts, workloads, routes)
+    candidates, left_out = _candidates(parts, workloads, routes)
     backlog_limit = _backlog_limit(parts, workloads, slices)
     previous = slices["previous_index"].to_numpy()
     hours = 24.0 / parts.slices_per_day
@@ -71,6 +71,7 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
         utilization_limit_share=parts.utilization_limit_share,
         carbon_price_cny_per_t=parts.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=parts.shed_penalty_cny_per_mtok or 0.0,
+        left_out=left_out,
     )
 
 
@@ -136,20 +137,24 @@ def _routes(parts: Parts) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(rows, columns=names), pd.DataFrame(on_links, columns=["route_index", "link_index"])
 
 
-def _candidates(parts: Parts, workloads: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
-    """Workload x route of its hub that keeps the RTT limit of its class."""
+def _candidates(parts: Parts, workloads: pd.DataFrame, routes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Workload x route of its hub that keeps the RTT limit of its class; and those that do not."""
     limit_ms = parts.classes["rtt_limit_ms"].to_numpy()
     gbps = parts.classes["gbps_per_mtok_per_h"].to_numpy()
     columns = ["demand_hub", "data_center_index", "rtt_ms", "network_cny_per_gbps_h"]
     lanes = list(enumerate(zip(*(routes[column] for column in columns), strict=True)))
-    rows = []
+    rows, late = [], []
     for w, (hub, k) in enumerate(zip(workloads["demand_hub"], workloads["class_index"], strict=True)):
         for index, (start, d, rtt_ms, cny) in lanes:
             if start == hub and rtt_ms <= limit_ms[k]:
                 rows.append((w, d, index, rtt_ms, gbps[k] * cny))
+            elif start == hub:
+                late.append((w, d, index, rtt_ms, gbps[k] * cny, rtt_ms - limit_ms[k], False))
     names = ["workload_index", "data_center_index", "route_index", "rtt_ms", "network_cny_per_mtok"]
     table = pd.DataFrame(rows, columns=names)
-    return table.astype(dict.fromkeys(names[:3], np.int64) | dict.fromkeys(names[3:], float))
+    kinds = dict.fromkeys(names[:3], np.int64) | dict.fromkeys(names[3:], float)
+    left_out = pd.DataFrame(late, columns=[*names, "late_ms", "is_barred"])
+    return table.astype(kinds), left_out.astype(kinds | {"late_ms": float, "is_barred": bool})
 
 
 def _backlog_limit(parts: Parts, workloads: pd.DataFrame, slices: pd.DataFrame) -> FloatArray:
