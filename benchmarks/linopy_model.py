@@ -81,6 +81,8 @@ def _add_variables(b: _Builder) -> None:
     if len(billed := b.data.sets["PEAK_BILLED"][:, 0]):
         coords = [pd.RangeIndex(len(p.billing), name="billing"), pd.Index(billed, name="data_center")]
         b.model.add_variables(lower=0, coords=coords, name="Peak")
+    if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
+        b.add("Contract", "data_center", contracted, timed=False)
 
 
 def _serve(b: _Builder) -> None:
@@ -101,7 +103,7 @@ def _serve(b: _Builder) -> None:
 
 
 def _process(b: _Builder) -> None:
-    """Equations (2), (3), (4), (5) and (9)."""
+    """Equations (2), (3), (4), (5), (9) and (9b)."""
     p, v = b.problem, b.model.variables
     deployment = b.deployment_of[p.candidate_class, p.candidates["data_center_index"]]
     routed = _grouped(v["Flow"], "candidate", "deployment", deployment)
@@ -135,6 +137,10 @@ def _process(b: _Builder) -> None:
         period = xr.DataArray(p.slices["billing_index"].to_numpy(), coords={TIME: b.slices}, dims=[TIME])
         peak = (1 * v["Peak"]).isel(billing=period).drop_vars("billing")
         b.model.add_constraints(pue * here - peak <= 0, name="pay_peak_power")
+    if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
+        pue = b.over(b.parameter("pue")[contracted], "data_center", contracted)
+        drawn = pue * power.sel(data_center=contracted)
+        b.model.add_constraints(drawn - v["Contract"] <= 0, name="pay_contracted_power")
 
 
 def _deploy(b: _Builder) -> None:
@@ -208,6 +214,9 @@ def _add_objective(b: _Builder) -> None:
         charge = b.over(b.parameter("demand_charge_cny_per_mw_month")[billed], "data_center", billed)
         months = b.over(_floats(p.billing, "months"), "billing")
         cost = cost + (v["Peak"] * (months * charge)).sum()
+    if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
+        charge = b.over(b.parameter("demand_charge_cny_per_mw_month")[contracted], "data_center", contracted)
+        cost = cost + (v["Contract"] * (float(p.billing["months"].sum()) * charge)).sum()
     b.model.add_objective(cost)
 
 

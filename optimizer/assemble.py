@@ -19,8 +19,8 @@ from scenarios.schema import Scenario, WorkloadClass
 SECONDS_PER_HOUR = 3600.0
 CENTER_COLUMNS = [
     "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
-    "demand_charge_cny_per_kw_month", "carbon_kg_per_kwh", "green_power_share", "latitude_deg", "longitude_deg",
-    "confidence",
+    "demand_charge_cny_per_kw_month", "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
+    "longitude_deg", "confidence",
 ]  # fmt: skip
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
 DAYS_IN_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])

@@ -158,6 +158,7 @@ def _require_well_formed(problem: PlacementProblem, plan: Plan) -> None:
         "is_deployed": (len(problem.deployments),),
         "is_assigned": (len(problem.indivisible_pairs),),
         "peak_mw": (len(problem.billing), centers),
+        "contract_mw": (centers,),
     }
     faults = []
     for name, shape in shapes.items():

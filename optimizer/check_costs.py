@@ -44,6 +44,7 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
     price_cny_h_per_mwh = problem.weight_h[:, None] * problem.energy_price_cny_per_mwh
     charge_cny_per_mw_month = KW_PER_MW * f.data_center_column("demand_charge_cny_per_kw_month")
     months = problem.billing["months"].to_numpy(np.float64)
+    by_peak = months @ plan.peak_mw
     latency_cny_per_ms = f.class_column("latency_cny_per_ms_per_mtok")[f.candidate_class] * mtok
     network_cny = f.candidate_column("network_cny_per_mtok") * mtok
     deployment_cny = f.class_column("deploy_cny_per_year")[f.deployment_class] * plan.is_deployed
@@ -53,7 +54,7 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
 
     return {
         "energy": (price_cny_h_per_mwh * f.facility_power_mw).sum(axis=0),
-        "demand_charge": charge_cny_per_mw_month * (months @ plan.peak_mw),
+        "demand_charge": charge_cny_per_mw_month * np.where(f.is_contracted, months.sum() * plan.contract_mw, by_peak),
         "latency": add_up(latency_cny_per_ms * f.candidate_column("rtt_ms"), f.candidate_data_center),
         "network": add_up(network_cny, f.candidate_data_center),
         "accelerator_capital": add_up(f.pool_column("pod_cny_per_year") * plan.new_pods, f.pool_data_center),

@@ -100,6 +100,14 @@ class ProblemIndex:
         return numbers_of(self.problem.accelerators, "accelerators_per_pod")[self.pool_accelerator]
 
     @cached_property
+    def is_contracted(self) -> npt.NDArray[np.bool_]:
+        """(D,) True where the demand charge is paid on contracted power; on monthly peaks where nothing is said."""
+        basis = self.problem.data_centers.get("demand_charge_basis")
+        if basis is None:
+            return np.zeros(len(self.problem.data_centers), dtype=np.bool_)
+        return np.array([text == "contracted" for text in basis], dtype=np.bool_)
+
+    @cached_property
     def is_deferrable(self) -> npt.NDArray[np.bool_]:
         """(W,) True where a workload may wait."""
         return self.problem.workloads["is_deferrable"].to_numpy(np.bool_)

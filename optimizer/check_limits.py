@@ -63,6 +63,7 @@ def keep_domains(f: PlanFacts) -> list[Limit]:
         ("active", "pods", f.pool_labels, plan.active_pods, f.slice_labels),
         ("new", "pods", f.pool_labels, plan.new_pods, None),
         ("peak", "mw", f.data_center_labels, plan.peak_mw, f.billing_labels),
+        ("contract", "mw", f.data_center_labels, plan.contract_mw, None),
     )
     for name, unit, labels, values, times in amounts:
         limits.append(Limit("domain", f"not_negative_{name}", unit, labels, values, ">=", 0.0, times))
@@ -216,6 +217,13 @@ def pay_peak_power(f: PlanFacts) -> Limit:
     return Limit("9", "pay_peak_power", "mw", labels, drawn, "<=", paid, f.slice_labels)
 
 
+def pay_contracted_power(f: PlanFacts) -> Limit:
+    """(9b) Where the contract is billed, no slice of the year draws more facility power than is contracted."""
+    paid = np.flatnonzero(f.is_contracted)
+    drawn, labels = f.facility_power_mw[:, paid], f.data_center_labels[paid]
+    return Limit("9b", "pay_contracted_power", "mw", labels, drawn, "<=", f.plan.contract_mw[paid], f.slice_labels)
+
+
 def keep_rtt_limit(f: PlanFacts) -> Limit:
     """(candidate) A candidate that carries anything keeps the RTT limit of its class."""
     used = (f.plan.flow_mtok_per_h > 0.0).any(axis=0)
@@ -245,5 +253,6 @@ LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     assign_where_deployed,
     limit_link_traffic,
     pay_peak_power,
+    pay_contracted_power,
     keep_rtt_limit,
 )

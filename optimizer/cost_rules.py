@@ -44,12 +44,18 @@ def carbon_cost(m: Model) -> Expression:
 
 
 def demand_charge_cost(m: Model) -> Expression:
-    r"""Demand charge, CNY/year: :math:`\sum_{d,b} c^{peak}_d M_b\, \hat p_{db}`."""
-    return sum(
+    r"""Demand charge, CNY/year: :math:`\sum_{d,b} c^{peak}_d M_b\, \hat p_{db}`, or on the contract."""
+    by_peak = sum(
         m.demand_charge_cny_per_mw_month[d] * m.billed_months[b] * m.Peak[d, b]
         for d in m.PEAK_BILLED
         for b in m.BILLING
     )
+    by_contract = sum(
+        m.demand_charge_cny_per_mw_month[d] * m.billed_months[b] * m.Contract[d]
+        for d in m.CONTRACT_BILLED
+        for b in m.BILLING
+    )
+    return by_peak + by_contract
 
 
 def latency_cost(m: Model) -> Expression:

@@ -62,7 +62,8 @@ SETS = (
     SetDeclaration("MIN_PODS_POOLS", 2, "(d, a) with a minimum number of pods"),
     SetDeclaration("PROCESSES", 3, "(k, d, a) in which class k can be processed"),
     SetDeclaration("LIMITING_LINKS", 1, "links whose capacity some plan could exceed"),
-    SetDeclaration("PEAK_BILLED", 1, "data centers that pay a demand charge"),
+    SetDeclaration("PEAK_BILLED", 1, "data centers that pay a demand charge on the peak of each billing period"),
+    SetDeclaration("CONTRACT_BILLED", 1, "data centers that pay a demand charge on contracted power"),
     SetDeclaration("CANDIDATES_OF_WORKLOAD", 1, "candidates of w", owner="WORKLOADS"),
     SetDeclaration("CANDIDATES_OF_PAIR", 1, "candidates of (w, d)", owner="PAIRS"),
     SetDeclaration("CANDIDATES_OF_DEPLOYMENT", 1, "candidates of class k to d", owner="DEPLOYMENTS"),
@@ -126,4 +127,5 @@ VARIABLES = (
     VariableDeclaration("Deploy", ("DEPLOYMENTS",), "0/1", "class deployed in data center", kind="binary"),
     VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
     VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
+    VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
 )

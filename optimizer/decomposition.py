@@ -213,6 +213,7 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
         ("Work", most[:, process_row]),
         ("Active", pods[None, :]),
         ("Peak", power[center]),
+        ("Contract", power[compiled.columns["Contract"].members[:, 0]]),
     ):
         block = compiled.columns[name]
         reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)

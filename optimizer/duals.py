@@ -30,6 +30,7 @@ _LABELS_OF_SET = {
     "LIMITED_CLASSES": ("workload_class",),
     "DATA_CENTERS": ("data_center",),
     "PEAK_BILLED": ("data_center",),
+    "CONTRACT_BILLED": ("data_center",),
     "POOLS": ("data_center", "accelerator"),
     "MIN_PODS_POOLS": ("data_center", "accelerator"),
     "LIMITING_LINKS": ("link",),

@@ -13,8 +13,8 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
     """
     Read a plan out of a solution vector.
 
-    Integers are rounded by halves, everything is clipped to its own bounds. The model bills the peak only where
-    there is a demand charge; elsewhere the plan gets the peak that its power has.
+    Integers are rounded by halves, everything is clipped to its own bounds. The model bills the peak, or the contract,
+    only where there is such a demand charge; elsewhere the plan gets the peak that its power has.
 
     Parameters
     ----------
@@ -39,8 +39,10 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
     backlog = np.zeros_like(problem.demand_mtok_per_h)
     backlog[:, compiled.columns["Backlog"].members[:, 0]] = values["Backlog"]
     peak = _peak_mw(problem, values["Active"], values["Work"])
+    contract = peak.max(axis=0)
     center, period = compiled.columns["Peak"].members.T
     peak[period, center] = values["Peak"]
+    contract[compiled.columns["Contract"].members[:, 0]] = values["Contract"]
     return Plan(
         flow_mtok_per_h=values["Flow"].copy(),
         shed_mtok_per_h=values["Shed"].copy(),
@@ -52,6 +54,7 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
         is_deployed=_whole(values["Deploy"]),
         is_assigned=_whole(values["Assign"]),
         peak_mw=peak,
+        contract_mw=contract,
     )
 
 
@@ -70,6 +73,7 @@ def columns_from_plan(compiled: CompiledModel, plan: Plan) -> FloatArray:
         "Deploy": plan.is_deployed,
         "Assign": plan.is_assigned,
         "Peak": plan.peak_mw[period, center],
+        "Contract": plan.contract_mw[compiled.columns["Contract"].members[:, 0]],
     }
     for name, block in compiled.columns.items():
         x[block.columns] = arrays[name].reshape(-1)

@@ -210,6 +210,21 @@ def pay_peak_power(m: Model, d: Any, t: Any) -> Expression:
     return m.pue[d] * it_power_mw(m, d, t) <= m.Peak[d, m.billing_of[t]]
 
 
+def pay_contracted_power(m: Model, d: Any, t: Any) -> Expression:
+    r"""
+    Contract no less than the facility power of any slice of the year, where the demand charge is paid on the contract.
+
+    .. math:: PUE_d \left(\sum_a p^{idle}_a b_{dat} + \sum_{k,a} p^{dyn}_a \tau_{ka} z_{kdat}\right)
+              \le \bar p_d \qquad \forall d \in D^{contract}, t \tag{9b}
+
+    Notes
+    -----
+    The contract is paid in all twelve months, so a data center pays for the highest power of the year even in months
+    that draw less.
+    """
+    return m.pue[d] * it_power_mw(m, d, t) <= m.Contract[d]
+
+
 CONSTRAINTS = (
     Equation(serve_demand, ("URGENT", "SLICES"), "1a"),
     Equation(defer_demand, ("DEFERRABLE", "SLICES"), "1b"),
@@ -228,4 +243,5 @@ CONSTRAINTS = (
     Equation(assign_where_deployed, ("INDIVISIBLE_PAIRS",), "7c"),
     Equation(limit_link_traffic, ("LIMITING_LINKS", "SLICES"), "8"),
     Equation(pay_peak_power, ("PEAK_BILLED", "SLICES"), "9"),
+    Equation(pay_contracted_power, ("CONTRACT_BILLED", "SLICES"), "9b"),
 )

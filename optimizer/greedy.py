@@ -229,6 +229,7 @@ class GreedyFill:
                 np.int64
             ),
             peak_mw=peak,
+            contract_mw=peak.max(axis=0),
         )
 
 

@@ -75,7 +75,8 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
         "MIN_PODS_POOLS": _table(pools[problem.pools["min_pods"].to_numpy() > 0]),
         "PROCESSES": _table(problem.processes[[*deployment, "accelerator_index"]]),
         "LIMITING_LINKS": _column(np.flatnonzero(problem.links["is_limiting"].to_numpy(bool))),
-        "PEAK_BILLED": _column(np.flatnonzero(charge > 0)),
+        "PEAK_BILLED": _column(np.flatnonzero((charge > 0) & ~problem.is_contracted)),
+        "CONTRACT_BILLED": _column(np.flatnonzero((charge > 0) & problem.is_contracted)),
     }
 
 

@@ -33,7 +33,9 @@ class Plan:
     is_assigned
         (J,) 0 or 1.
     peak_mw
-        (B, D) facility power the demand charge is paid on.
+        (B, D) facility power of each billing period that a demand charge on the monthly peak is paid on.
+    contract_mw
+        (D,) facility power of the year that a demand charge on contracted power is paid on.
     """
 
     flow_mtok_per_h: FloatArray
@@ -46,3 +48,4 @@ class Plan:
     is_deployed: IntArray
     is_assigned: IntArray
     peak_mw: FloatArray
+    contract_mw: FloatArray

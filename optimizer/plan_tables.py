@@ -20,7 +20,7 @@ PLAN_COLUMNS = {
     "work": (*SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
     "active_pods": (*SLICE, "data_center", "accelerator", "active_pods"),
     "pools": ("data_center", "accelerator", "new_pods"),
-    "data_centers": ("id", "is_open"),
+    "data_centers": ("id", "is_open", "contract_mw"),
     "deployments": ("workload_class", "data_center"),
     "assignments": (*WORKLOAD, "data_center"),
     "peaks": ("day", "data_center", "peak_mw"),
@@ -40,7 +40,8 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
     -------
     dict of DataFrame
         allocation (with weight_h and rtt_ms beside), unserved, work, active_pods, pools (with existing_pods),
-        deployments, assignments, peaks: see `PLAN_COLUMNS`. Whether a data center is open stands in data_centers.
+        deployments, assignments, peaks: see `PLAN_COLUMNS`. Whether a data center is open, and
+        the power it contracts, stands in data_centers.
     """
     slices, centers = problem.slices, problem.data_centers["id"].to_numpy()
     pool_labels = {
@@ -180,6 +181,7 @@ def plan_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFram
         peak_mw=scatter(
             (len(problem.billing), len(problem.data_centers)), (period, billed), tables["peaks"]["peak_mw"]
         ),
+        contract_mw=scatter((len(problem.data_centers),), (center,), tables["data_centers"]["contract_mw"]),
     )
 
 

@@ -44,6 +44,7 @@ class PlacementProblem:
         (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible.
     data_centers
         (D,) id, name, node, region, it_capacity_mw, pue, opening_cny_per_year, demand_charge_cny_per_kw_month,
+        demand_charge_basis (monthly_peak or contracted; monthly_peak where the column is missing),
         carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg.
     accelerators
         (A,) id, name, accelerators_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator (full power less idle power).
@@ -150,6 +151,13 @@ class PlacementProblem:
         """The rows of `pairs` whose workload must use a single data center: J rows."""
         single = self.workloads["is_indivisible"].to_numpy()[self.pairs["workload_index"]]
         return self.pairs[single].reset_index(drop=True)
+
+    @cached_property
+    def is_contracted(self) -> npt.NDArray[np.bool_]:
+        """(D,) True where the demand charge is paid on the contracted power, not on the peak of each billing period."""
+        if "demand_charge_basis" not in self.data_centers:
+            return np.zeros(len(self.data_centers), np.bool_)
+        return np.asarray(self.data_centers["demand_charge_basis"] == "contracted", dtype=np.bool_)
 
     @cached_property
     def weight_h(self) -> FloatArray:

@@ -106,6 +106,7 @@ class Operation:
             "work": (slices, len(p.processes)),
             "active": (slices, len(p.pools)),
             "peak": (len(p.billing), len(p.data_centers)),
+            "contract": (len(p.data_centers),),
         }
         self._at: dict[str, IntArray] = {}
         self._size = 0
@@ -124,7 +125,9 @@ class Operation:
             self._links(t)
         months = p.billing["months"].to_numpy()
         charge = 1000.0 * p.data_centers["demand_charge_cny_per_kw_month"].to_numpy()
-        self._cost[self._at["peak"]] = np.outer(months, charge)
+        basis = p.data_centers["demand_charge_basis"].to_numpy()
+        self._cost[self._at["peak"]] = np.outer(months, np.where(basis == "monthly_peak", charge, 0.0))
+        self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0)
 
     def cost_cny(self, choice: Choice | None) -> float:
         """
@@ -240,6 +243,9 @@ class Operation:
             billed = center.pue * power
             billed[at["peak"][p.slices["billing_index"][t], d]] = -1.0
             self._at_most.append((billed, 0.0))
+            contracted = center.pue * power
+            contracted[at["contract"][d]] = -1.0
+            self._at_most.append((contracted, 0.0))
             cny_per_mwh = p.energy_price_cny_per_mwh[t, d] + p.carbon_price_cny_per_t * center.carbon_kg_per_kwh
             self._cost += p.slices["weight_h"][t] * center.pue * cny_per_mwh * power
 

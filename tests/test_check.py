@@ -227,6 +227,16 @@ def test_9_pay_peak_power() -> None:
     assert rows == [("west, day_0 12:00", 12.0, 11.0, 1.0, "mw")]
 
 
+def test_9b_pay_contracted_power() -> None:
+    """The west draws 7.2 and 12 MW; contracted for 11, it draws more than it pays in one slice of the year."""
+    problem = worked_problem(demand_charge_basis=("monthly_peak", "contracted"))
+    plan = with_entry(worked_plan(), "contract_mw", WEST, 11.0)
+    rows = only_violation(check_plan(problem, plan), "9b", "pay_contracted_power")
+    assert rows == [("west, day_0 12:00", 12.0, 11.0, 1.0, "mw")]
+    # Where the monthly peak is billed, nothing is asked of the contract.
+    assert check_plan(worked_problem(), plan).is_feasible
+
+
 def test_peak_above_the_power_is_allowed_and_paid() -> None:
     report = check_plan(worked_problem(), with_entry(worked_plan(), "peak_mw", (0, WEST), 13.0))
     assert report.is_feasible
@@ -267,6 +277,7 @@ def test_negative_flow_cannot_hide_in_a_sum() -> None:
         ("active_pods", (0, EAST), -1.0, "standard at east, day_0 00:00"),
         ("new_pods", EAST, -1, "standard at east"),
         ("peak_mw", (0, EAST), -1.0, "east, day_0"),
+        ("contract_mw", EAST, -1.0, "east"),
     ],
 )
 def test_negative_amounts_are_named(array: str, place: Any, value: float, where: str) -> None:
@@ -352,5 +363,6 @@ def test_every_limit_is_broken_by_a_test_of_its_own() -> None:
         "7c",
         "8",
         "9",
+        "9b",
     ]
     assert set(numbers) == {limit.equation for limit in limits} - {"candidate"}

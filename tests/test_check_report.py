@@ -86,6 +86,7 @@ def test_each_billing_period_pays_its_own_peak() -> None:
         is_deployed=np.array([1, 0, 1, 0]),
         is_assigned=np.zeros(0, dtype=np.int64),
         peak_mw=half * np.array([[24.0, 0.0]]),  # (8 pods x 1 MW + 40 accelerators x 0.2 MW) x PUE 1.5
+        contract_mw=np.array([24.0, 0.0]),
     )
     report = check_plan(problem, plan)
     assert report.is_feasible, report.violations.to_string()
@@ -95,6 +96,11 @@ def test_each_billing_period_pays_its_own_peak() -> None:
     # A peak of the other day does not help: 12 MW are drawn in day_1, 11 paid.
     report = check_plan(problem, with_entry(plan, "peak_mw", (1, EAST), 11.0))
     assert only_violation(report, "9", "pay_peak_power") == [("east, day_1 00:00", 12.0, 11.0, 1.0, "mw")]
+    # Paid on the contract instead, the 24 MW of day_0 are paid in all twelve months.
+    contracted = replace(problem, data_centers=problem.data_centers.assign(demand_charge_basis="contracted"))
+    report = check_plan(contracted, plan)
+    assert report.is_feasible, report.violations.to_string()
+    assert report.component_cny["demand_charge"] == pytest.approx(1000 * 10 * 12 * 24.0)
 
 
 def test_second_accelerator_draws_its_own_power_at_its_own_speed() -> None:
@@ -112,6 +118,7 @@ def test_second_accelerator_draws_its_own_power_at_its_own_speed() -> None:
         is_deployed=np.array([1, 0, 0, 0]),
         is_assigned=np.zeros(0, dtype=np.int64),
         peak_mw=np.array([[8.25, 0.0]]),
+        contract_mw=np.array([8.25, 0.0]),
     )
     report = check_plan(problem, plan)
     assert report.is_feasible, report.violations.to_string()
@@ -141,6 +148,7 @@ def random_plan(problem: PlacementProblem, rng: np.random.Generator) -> Plan:
         is_deployed=rng.integers(0, 2, len(problem.deployments)),
         is_assigned=rng.integers(0, 2, len(problem.indivisible_pairs)),
         peak_mw=rng.uniform(0, 50, (len(problem.billing), centers)),
+        contract_mw=rng.uniform(0, 50, centers),
     )
 
 
@@ -178,9 +186,10 @@ def costs_by_loops(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
         cost["shedding"] += problem.shed_penalty_cny_per_mtok * shed
     for d, center in problem.data_centers.iterrows():
         cost["opening"] += center["opening_cny_per_year"] * plan.is_open[d]
+        charge = 1000.0 * center["demand_charge_cny_per_kw_month"]
         for b, months in enumerate(problem.billing["months"]):
-            charge = 1000.0 * center["demand_charge_cny_per_kw_month"]
-            cost["demand_charge"] += charge * months * plan.peak_mw[b, d]
+            is_contract = center["demand_charge_basis"] == "contracted"
+            cost["demand_charge"] += charge * months * (plan.contract_mw[d] if is_contract else plan.peak_mw[b, d])
     for p, pool in problem.pools.iterrows():
         cost["accelerator_capital"] += pool["pod_cny_per_year"] * plan.new_pods[p]
         cost["site_capital"] += pool["site_cny_per_year"] * plan.new_pods[p]

@@ -153,6 +153,37 @@ def test_demand_charge_against_the_cheap_half_of_the_day(
     assert plan.peak_mw[0] == pytest.approx([0.0, 1.2 * night_mw])
 
 
+@pytest.mark.parametrize(("charge", "place_of_rest"), [(50.0, WEST), (70.0, EAST)])
+def test_contracted_power_is_paid_all_year(charge: float, place_of_rest: int) -> None:
+    """
+    Two days of one slice: in 9 months batch asks for 100 mtok/h, in the other 3 for 200, 8 MW in either place.
+
+    West (300 CNY/MWh x 1.2) saves 1560 CNY per hour and workload of 4 MW against the east (500 x 1.5). In the 3
+    months, 2190 h, the second 4 MW would save 2190 x 1560 = 3.4164 million CNY and raise the contract by 4.8 MW.
+    On the contract that costs 4.8 x 12 x 1000 = 57,600 CNY for each CNY/kW: it pays below 59.31. On the
+    monthly peak only 3 months are paid: it pays below 237.25.
+    """
+    options: dict[str, Any] = {
+        "slices_per_day": 1,
+        "day_months": (9.0, 3.0),
+        "profile": (1.0, 2.0),
+        "demand_mtok_per_h": (0.0, 100.0, 0.0, 0.0),
+        "demand_charge_cny_per_kw_month": (0.0, charge),
+    }
+    energy = YEAR_H * WEST_CNY_PER_H  # and 2190 h of the rest
+    _, plan, costs = optimum(**options, demand_charge_basis=("monthly_peak", "contracted"))
+    contract_mw = {EAST: 4.8, WEST: 9.6}[place_of_rest]
+    rest_cny_per_h = {EAST: EAST_CNY_PER_H, WEST: WEST_CNY_PER_H}[place_of_rest]
+    assert plan.contract_mw[WEST] == pytest.approx(contract_mw)
+    expected = {"energy": energy + 2190.0 * rest_cny_per_h, "demand_charge": contract_mw * 12e3 * charge}
+    assert costs == pytest.approx(expected)
+    # On the monthly peak the west takes it all either way.
+    _, plan, costs = optimum(**options)
+    assert plan.peak_mw[:, WEST] == pytest.approx([4.8, 9.6])
+    expected = {"energy": energy + 2190.0 * WEST_CNY_PER_H, "demand_charge": (9 * 4.8 + 3 * 9.6) * 1e3 * charge}
+    assert costs == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(("indivisible", "west_mw"), [(False, 6.0), (True, 4.0)])
 def test_indivisible_workload_takes_one_data_center(indivisible: bool, west_mw: float) -> None:  # noqa: FBT001
     """West has room for one and a half workloads: half of the second goes there too, unless it must stay whole."""

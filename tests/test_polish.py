@@ -36,6 +36,7 @@ def generous(problem: PlacementProblem) -> Plan:
         is_deployed=np.ones(len(problem.deployments), np.int64),
         is_assigned=(~pairs["workload_index"].duplicated()).to_numpy().astype(np.int64),
         peak_mw=np.zeros((len(problem.billing), len(problem.data_centers))),
+        contract_mw=np.zeros(len(problem.data_centers)),
     )
 
 

@@ -35,7 +35,7 @@ def tables() -> dict[str, pd.DataFrame]:
     """Tables of a plan of the toy, with those that only a network can complete."""
     problem = problem_of_tables()
     plan = cheapest_energy(problem)
-    centers = problem.data_centers[["id", "name"]].assign(is_open=plan.is_open > 0)
+    centers = problem.data_centers[["id", "name"]].assign(is_open=plan.is_open > 0, contract_mw=plan.contract_mw)
     ids = problem.data_centers["id"].to_numpy()
     routes = problem.routes.assign(
         route=np.arange(len(problem.routes)), data_center=ids[problem.routes["data_center_index"]]
@@ -66,7 +66,9 @@ def test_plan_survives_tables_whatever_the_order_of_rows() -> None:
     plan.backlog_mtok[0, 1] = 7.0
     stored = {name: table.iloc[::-1] for name, table in plan_tables(problem, plan).items()}
     ids = problem.data_centers["id"].to_numpy()
-    stored["data_centers"] = pd.DataFrame({"id": ids[::-1], "is_open": plan.is_open[::-1] > 0})
+    stored["data_centers"] = pd.DataFrame(
+        {"id": ids[::-1], "is_open": plan.is_open[::-1] > 0, "contract_mw": plan.contract_mw[::-1]}
+    )
     stored["routes"] = problem.routes.assign(
         route=np.arange(len(problem.routes)), data_center=ids[problem.routes["data_center_index"]]
     )

@@ -90,6 +90,7 @@ DEFAULTS: dict[str, Any] = {
     "pue": (1.5, 1.2),
     "opening_cny_per_year": (0.0, 0.0),
     "demand_charge_cny_per_kw_month": (0.0, 0.0),
+    "demand_charge_basis": ("monthly_peak", "monthly_peak"),  # or contracted
     "carbon_kg_per_kwh": (0.5, 0.6),
     "energy_price_cny_per_mwh": ((500.0, 300.0),),  # one row per slice, or one row for all
     "existing_pods": (10, 10),
@@ -116,6 +117,7 @@ def _toy_data_centers(o: Mapping[str, Any]) -> pd.DataFrame:
             "pue": np.array(o["pue"], dtype=float),
             "opening_cny_per_year": np.array(o["opening_cny_per_year"], dtype=float),
             "demand_charge_cny_per_kw_month": np.array(o["demand_charge_cny_per_kw_month"], dtype=float),
+            "demand_charge_basis": list(o["demand_charge_basis"]),
             "carbon_kg_per_kwh": np.array(o["carbon_kg_per_kwh"], dtype=float),
             "green_power_share": [0.3, 0.8],
             "latitude_deg": [31.0, 26.0],
@@ -283,6 +285,7 @@ def _random_data_centers(rng: np.random.Generator, count: int, busy: float) -> p
             "pue": rng.choice([1.1, 1.2, 1.5], count),
             "opening_cny_per_year": rng.choice([0.0, 1.0e6, 5.0e6], count),
             "demand_charge_cny_per_kw_month": rng.choice([0.0, 30.0], count),
+            "demand_charge_basis": ["contracted" if d % 2 else "monthly_peak" for d in range(count)],
             "carbon_kg_per_kwh": rng.choice([0.2, 0.5, 0.8], count),
             "green_power_share": rng.choice([0.2, 0.5], count),
             "latitude_deg": 30.0 + np.arange(count),

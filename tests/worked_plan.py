@@ -69,6 +69,7 @@ def worked_plan() -> Plan:
         is_deployed=np.array([1, 0, 0, 1]),  # chat east, chat west, batch east, batch west
         is_assigned=np.array([1, 0, 1, 0]),  # alpha chat east and west, beta chat east and west
         peak_mw=np.array([[12.0, 12.0]]),
+        contract_mw=np.array([12.0, 12.0]),
     )
 
 
