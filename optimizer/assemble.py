@@ -10,8 +10,10 @@ from network_data.load import Network
 from network_data.tariffs import hourly_prices
 from optimizer.demand import demand_by_workload, slice_demand, time_slices
 from optimizer.fleet import accelerator_table, pool_table
+from optimizer.fleet_pools import fleet_pools
 from optimizer.graph import fibre_graph, merge_links
-from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.latency import first_token_ms, record_used_up
+from optimizer.problem import FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
 from optimizer.residency import record_unknown_regions, residency_mask, what_admits
 from optimizer.routes import candidate_routes
 from scenarios.schema import Scenario, WorkloadClass
@@ -38,14 +40,19 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     """
     faults = FaultList(f"scenario {scenario.name} on network {network.name}")
     slices, billing = time_slices(scenario.time)
-    accelerators = accelerator_table(network, scenario, faults)
+    offered = fleet_pools(network, scenario, faults)
+    accelerators = accelerator_table(network, offered, faults)
     centers = network.data_centers.reset_index()
     centers["carbon_kg_per_kwh"] = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
-    pools = pool_table(network, scenario, accelerators, faults)
+    pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
     faults.raise_if_any()
     classes = _class_table(scenario, workloads, len(centers))
+    compute_ms = first_token_ms(scenario, classes["id"].tolist(), accelerators)
+    record_used_up(scenario, classes, compute_ms, accelerators, faults)
+    faults.raise_if_any()
+    limit_ms = _rtt_limits_ms(scenario, classes, compute_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
     workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
     demand = slice_demand(workloads, classes, scenario, slices)
@@ -53,7 +60,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
     routes, route_links = candidate_routes(fibre_graph(network, links), links, hubs, centers, scenario.routing)
-    reachable = _reachable(workloads, classes, routes, pools)
+    reachable = _reachable(workloads, classes, routes, pools, limit_ms)
     in_time = reachable["is_in_time"].to_numpy(bool)
     reachable["is_allowed"] = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
     _record_stranded(workloads, reachable, scenario, faults)
@@ -84,6 +91,9 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         carbon_price_cny_per_t=scenario.costs.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=shed_penalty or 0.0,
         left_out=left_out,
+        compute_ms=compute_ms,
+        queue_margin_share=scenario.latency.queue_margin_share,
+        connection_rtts=scenario.latency.connection_rtts,
     )
 
 
@@ -124,8 +134,10 @@ def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int)
                 "latency_cny_per_ms_per_mtok": _latency_value(item),
                 "gbps_per_mtok_per_h": bytes_per_token * 1e6 * 8 / 1e9 / SECONDS_PER_HOUR,
                 "rtt_limit_ms": np.inf if item.rtt_limit_ms is None else item.rtt_limit_ms,
+                "ttft_limit_ms": np.inf if item.ttft_limit_ms is None else item.ttft_limit_ms,
                 "max_sites": center_count if item.max_sites is None else min(item.max_sites, center_count),
                 "min_share": item.min_share,
+                "min_accelerators": item.min_accelerators,
                 "deploy_cny_per_year": item.deploy_cny_per_year,
                 "is_indivisible": item.indivisible,
                 "prefill_share": input_share * (1 - item.cache_hit_share),
@@ -152,14 +164,28 @@ def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> Flo
     return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
 
 
+def _rtt_limits_ms(
+    scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, pools: pd.DataFrame, center_count: int
+) -> FloatArray:
+    """(K, D) the stated limit, or what the time to the first token leaves if that is less."""
+    latency, ttft_ms = scenario.latency, classes["ttft_limit_ms"].to_numpy(float)
+    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, latency.queue_margin_share, latency.connection_rtts)
+    return rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, center_count)
+
+
 def _reachable(
-    workloads: pd.DataFrame, classes: pd.DataFrame, routes: pd.DataFrame, pools: pd.DataFrame
+    workloads: pd.DataFrame,
+    classes: pd.DataFrame,
+    routes: pd.DataFrame,
+    pools: pd.DataFrame,
+    limit_ms: FloatArray,
 ) -> pd.DataFrame:
-    """Join workloads with the routes to data centers that have accelerators; mark those within the RTT limit."""
+    """Join workloads with the routes to data centers with accelerators fast enough; mark those within the limit."""
     powered = routes[routes["data_center_index"].isin(pools["data_center_index"])].reset_index(names="route_index")
     table = workloads.reset_index(names="workload_index").merge(powered, on="demand_hub", validate="many_to_many")
-    of_class = classes[["rtt_limit_ms", "gbps_per_mtok_per_h"]].iloc[table["class_index"]].reset_index(drop=True)
-    table = pd.concat([table, of_class], axis=1)
+    table["gbps_per_mtok_per_h"] = classes["gbps_per_mtok_per_h"].to_numpy()[table["class_index"]]
+    table["rtt_limit_ms"] = limit_ms[table["class_index"], table["data_center_index"]]
+    table = table[table["rtt_limit_ms"] > -np.inf].reset_index(drop=True)
     table["is_in_time"] = table["rtt_ms"] <= table["rtt_limit_ms"]
     return table
 
@@ -186,20 +212,25 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
         reached = reachable[reachable["workload_index"] == number]
         allowed = reached[reached["is_allowed"]]
         if reached.empty:
-            problem = "reaches no data center with accelerators over any chain of links"
+            problem = "reaches no data center with accelerators fast enough for it over any chain of links"
             remedy = "Add a link or a pool, or raise routing.max_links."
         elif allowed.empty:
             keys = "residency" if item.allowed_regions is None else "residency or allowed_regions"
             problem = f"reaches no data center that its {admits}"
             remedy = f"Loosen {keys} of the class, or add a data center."
         else:
-            limit_ms, nearest_ms = allowed["rtt_limit_ms"].min(), allowed["rtt_ms"].min()
+            beyond_ms = (allowed["rtt_ms"] - allowed["rtt_limit_ms"]).to_numpy(float)
+            nearest = allowed.iloc[int(beyond_ms.argmin())]
+            limit_ms, nearest_ms = float(nearest["rtt_limit_ms"]), float(nearest["rtt_ms"])
             which = f"the nearest that its {admits}" if admits else "the nearest"
             problem = (
                 f"reaches no data center within its limit of {limit_ms:g} ms: {which} is {nearest_ms:.2f} ms away, "
                 f"{nearest_ms - limit_ms:.2f} ms too far"
             )
             remedy = "Raise rtt_limit_ms of the class, or add a link or a data center."
+            if item.rtt_limit_ms is None or limit_ms < item.rtt_limit_ms:
+                problem += "; the limit is what ttft_limit_ms leaves after queueing and computing there"
+                remedy = "Raise ttft_limit_ms of the class, use faster accelerators, or add a link or a data center."
         faults.add(
             scenario.source_path.name,
             problem,

@@ -134,4 +134,5 @@ def _relative_energy(problem: PlacementProblem) -> FloatArray:
 
 
 def _limit_ms(problem: PlacementProblem) -> FloatArray:
-    return problem.classes["rtt_limit_ms"].to_numpy(float)[problem.candidate_class]
+    limit_ms = problem.rtt_limit_ms[problem.candidate_class, problem.candidates["data_center_index"].to_numpy(int)]
+    return np.asarray(limit_ms)

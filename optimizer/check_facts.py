@@ -105,6 +105,18 @@ class PlanFacts(ProblemIndex):
         return sum_by_group(busy, index_of(processes, "pool_index"), len(self.problem.pools))
 
     @cached_property
+    def slowest_compute_ms(self) -> FloatArray:
+        """(K, D) time to compute the first token on the slowest accelerator that processes the class there."""
+        processes = self.problem.processes
+        slowest: FloatArray = np.zeros((len(self.problem.classes), len(self.problem.data_centers)))
+        if self.problem.compute_ms is None:
+            return slowest
+        busy = (self.plan.work_mtok_per_h > 0.0).any(axis=0)
+        k, d, a = (index_of(processes, f"{name}_index")[busy] for name in ("class", "data_center", "accelerator"))
+        np.maximum.at(slowest, (k, d), self.problem.compute_ms[k, a])
+        return slowest
+
+    @cached_property
     def it_power_mw(self) -> FloatArray:
         """(T, D) idle power of the active pods and dynamic power of the busy accelerators."""
         accelerators, a = self.problem.accelerators, self.pool_accelerator

@@ -225,11 +225,25 @@ def pay_contracted_power(f: PlanFacts) -> Limit:
 
 
 def keep_rtt_limit(f: PlanFacts) -> Limit:
-    """(candidate) A candidate that carries anything keeps the RTT limit of its class."""
+    """(candidate) A candidate that carries anything keeps the RTT limit that its class states."""
     used = (f.plan.flow_mtok_per_h > 0.0).any(axis=0)
     rtt_ms = f.candidate_column("rtt_ms")[used]
     most = f.class_column("rtt_limit_ms")[f.candidate_class[used]]
     return Limit("candidate", "keep_rtt_limit", "ms", f.candidate_labels[used], rtt_ms, "<=", most)
+
+
+def keep_first_token_limit(f: PlanFacts) -> Limit:
+    """(candidate) Queueing, computing on the slowest accelerator used there, and the way end before the limit."""
+    used = np.flatnonzero((f.plan.flow_mtok_per_h > 0.0).any(axis=0))
+    k, d = f.candidate_class[used], f.candidate_data_center[used]
+    name, labels = "keep_first_token_limit", f.candidate_labels[used]
+    if f.problem.compute_ms is None:
+        return Limit("candidate", name, "ms", labels, np.zeros(len(used)), "<=", np.inf)
+    limit_ms = f.class_column("ttft_limit_ms")[k]
+    way_ms = f.problem.connection_rtts * f.candidate_column("rtt_ms")[used]
+    finite_ms = np.where(np.isfinite(limit_ms), limit_ms, 0.0)
+    spent_ms = f.problem.queue_margin_share * finite_ms + f.slowest_compute_ms[k, d] + way_ms
+    return Limit("candidate", name, "ms", labels, spent_ms, "<=", limit_ms)
 
 
 LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
@@ -255,4 +269,5 @@ LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     pay_peak_power,
     pay_contracted_power,
     keep_rtt_limit,
+    keep_first_token_limit,
 )

@@ -69,6 +69,7 @@ SETS = (
     SetDeclaration("CANDIDATES_OF_DEPLOYMENT", 1, "candidates of class k to d", owner="DEPLOYMENTS"),
     SetDeclaration("CANDIDATES_OF_LINK", 1, "candidates whose route uses the link", owner="LIMITING_LINKS"),
     SetDeclaration("ACCELERATORS_OF", 1, "accelerators of d", owner="DATA_CENTERS"),
+    SetDeclaration("ACCELERATORS_OF_DEPLOYMENT", 1, "accelerators of d that process class k", owner="DEPLOYMENTS"),
     SetDeclaration("CLASSES_OF_POOL", 1, "classes processed on (d, a)", owner="POOLS"),
     SetDeclaration("PROCESSES_OF", 2, "(k, a) processed in d", owner="DATA_CENTERS"),
     SetDeclaration("SITES_OF_CLASS", 1, "data centers that class k can reach", owner="LIMITED_CLASSES"),

@@ -140,7 +140,7 @@ def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> 
     there = -polished.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
     there = there + problem.weight_h[:, None] * on_the_way
     saving = np.maximum(now - there, 0.0)
-    is_late = rtt_ms > classes["rtt_limit_ms"].to_numpy(float)[k]
+    is_late = rtt_ms > problem.rtt_limit_ms[k, every["data_center_index"].to_numpy(int)]
     return {
         name: _best_saving(problem, saving[:, mask], w[mask])
         for name, mask in (("RTT limits", is_late), ("residency rules", ~is_late))

@@ -11,6 +11,8 @@ from optimizer.problem import FloatArray
 from scenarios.schema import Scenario
 
 W_PER_MW = 1e6
+# Accelerators of a server share the prefill of a request, where the network does not say otherwise.
+SERVER_ACCELERATORS = 8
 _NEEDED = ("prefill_tok_per_s", "decode_tok_per_s", "full_power_w", "idle_power_w", "price_cny", "lifetime_years")
 
 
@@ -30,28 +32,28 @@ def annuity_share(interest_rate: float, lifetime_years: float) -> float:
     return float(interest_rate / -np.expm1(-lifetime_years * np.log1p(interest_rate)))
 
 
-def accelerator_table(network: Network, scenario: Scenario, faults: FaultList) -> pd.DataFrame:
+def accelerator_table(network: Network, pools: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
     """
-    Take the accelerators that the scenario uses and the pools hold, with power per pod.
+    Take the accelerators that the pools hold, with power per pod.
+
+    Parameters
+    ----------
+    network
+        The network.
+    pools
+        From `fleet_pools`.
+    faults
+        Receives figures that are missing.
 
     Returns
     -------
     DataFrame
         The network's columns and idle_mw_per_pod, dynamic_mw_per_accelerator; 0..A-1.
     """
-    wanted = scenario.fleet.accelerators
-    for name in wanted or ():
-        if name not in network.accelerators.index:
-            faults.add(
-                scenario.source_path.name,
-                f"network {network.name} has no such accelerator",
-                f"Use one of: {', '.join(network.accelerators.index)}.",
-                column="fleet.accelerators",
-                value=name,
-            )
-    held = set(network.pools["accelerator"])
-    used = [a for a in network.accelerators.index if a in held and (wanted is None or a in wanted)]
-    table = network.accelerators.loc[used].reset_index()
+    held = set(pools["accelerator"])
+    table = network.accelerators.loc[[a for a in network.accelerators.index if a in held]].reset_index()
+    per_pod = table["accelerators_per_pod"].to_numpy(float)
+    table["prefill_accelerators"] = _or(table["prefill_accelerators"], np.minimum(SERVER_ACCELERATORS, per_pod))
     for column in _NEEDED:
         for name in table.loc[~np.isfinite(table[column].to_numpy(float)), "id"]:
             faults.add(
@@ -65,12 +67,25 @@ def accelerator_table(network: Network, scenario: Scenario, faults: FaultList) -
     return table
 
 
-def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
+def pool_table(
+    network: Network, scenario: Scenario, pools: pd.DataFrame, accelerators: pd.DataFrame, faults: FaultList
+) -> pd.DataFrame:
     """
     Size the pools: existing pods, pods that may be bought, and the yearly cost of a new one.
 
     Existing pods = stock x share open to inference / (dense BF16 rate x accelerators per pod), whole pods only.
-    Without `max_pods`, as many fit as the IT power feeds at full load.
+    Without `max_pods`, as many fit as the IT power feeds at full load. Pools that can hold no pod are left out.
+
+    Parameters
+    ----------
+    network, scenario
+        Data centers, and what is done with the accelerators.
+    pools
+        From `fleet_pools`.
+    accelerators
+        From `accelerator_table`.
+    faults
+        Receives pools that contradict themselves.
 
     Returns
     -------
@@ -78,7 +93,7 @@ def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame,
         data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods, pod_cny_per_year,
         site_cny_per_year; sorted.
     """
-    pools = network.pools.merge(
+    pools = pools.merge(
         accelerators.reset_index(names="accelerator_index"),
         left_on="accelerator",
         right_on="id",
@@ -94,7 +109,7 @@ def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame,
     fitting = np.zeros(len(pools))
     np.divide(centers["it_capacity_mw"].to_numpy(float), pod_mw, out=fitting, where=pod_mw > 0)
     most = _or(pools["max_pods"], np.maximum(np.floor(fitting + 1e-9), existing))
-    unbounded = (pod_mw == 0) & ~np.isfinite(pools["max_pods"].to_numpy(float)) & scenario.fleet.allow_purchase
+    unbounded = (pod_mw == 0) & ~np.isfinite(pools["max_pods"].to_numpy(float)) & pools["may_buy"].to_numpy(bool)
     for row in np.flatnonzero(unbounded):
         faults.add(
             "pools",
@@ -111,7 +126,7 @@ def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame,
             "Raise max_pods, or lower the stock.",
             column="max_pods",
         )
-    new = most - existing if scenario.fleet.allow_purchase else np.zeros(len(pools))
+    new = np.where(pools["may_buy"].to_numpy(bool), most - existing, 0.0)
     rate = scenario.fleet.interest_rate
     per_accelerator = [
         price * annuity_share(rate, life)
@@ -129,7 +144,8 @@ def pool_table(network: Network, scenario: Scenario, accelerators: pd.DataFrame,
             "site_cny_per_year": site * pod_mw * 1e3,
         }
     )
-    return out.sort_values(["data_center_index", "accelerator_index"], ignore_index=True)
+    holds = (out["existing_pods"] + out["max_new_pods"] + out["min_pods"]) > 0
+    return out[holds].sort_values(["data_center_index", "accelerator_index"], ignore_index=True)
 
 
 def _or(column: pd.Series, otherwise: FloatArray) -> FloatArray:

@@ -50,7 +50,7 @@ def process_what_is_routed(m: Model, k: Any, d: Any, t: Any) -> Expression:
     .. math:: \sum_{r \in R_{kd}} f_{rt} = \sum_{a} z_{kdat} \qquad \forall (k, d), t \tag{2}
     """
     routed = sum(m.Flow[r, t] for r in m.CANDIDATES_OF_DEPLOYMENT[k, d])
-    return routed == sum(m.Work[k, d, a, t] for a in m.ACCELERATORS_OF[d])
+    return routed == sum(m.Work[k, d, a, t] for a in m.ACCELERATORS_OF_DEPLOYMENT[k, d])
 
 
 def limit_accelerators(m: Model, d: Any, a: Any, t: Any) -> Expression:
@@ -152,7 +152,7 @@ def require_min_share(m: Model, k: Any, d: Any, t: Any) -> Expression:
 
     .. math:: \sum_{a} z_{kdat} \ge \sigma_k\, D_{kt}\, x_{kd} \qquad \forall (k, d), t \tag{6d}
     """
-    done = sum(m.Work[k, d, a, t] for a in m.ACCELERATORS_OF[d])
+    done = sum(m.Work[k, d, a, t] for a in m.ACCELERATORS_OF_DEPLOYMENT[k, d])
     return done >= m.min_share[k] * m.class_demand_mtok_per_h[k, t] * m.Deploy[k, d]
 
 

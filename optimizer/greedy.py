@@ -106,7 +106,7 @@ class GreedyFill:
         by_workload: dict[int, list[int]] = {}
         for r in order.tolist():
             by_workload.setdefault(int(self.workload[r]), []).append(r)
-        limit_ms = self.problem.classes["rtt_limit_ms"].to_numpy(float)[self.problem.workloads["class_index"]]
+        limit_ms = self.problem.rtt_limit_ms.max(axis=1)[self.problem.workloads["class_index"]]
         every = np.arange(self.slice_count)
         for w in sorted(by_workload, key=lambda w: (limit_ms[w], -self.left[:, w].sum())):
             for buys in (False, True):
@@ -191,6 +191,7 @@ class GreedyFill:
     def _pool_order(self, k: int, d: int, *, buys: bool) -> list[int]:
         """Pools that a class uses first: least energy, or where pods must be bought, least capital."""
         pools = self.pools_of[d]
+        pools = pools[self.problem.can_process[k, self.pool_accelerator[pools]]]
         if len(pools) == 1:
             return [int(pools[0])]
         busy_per_mtok = self.problem.accel_h_per_mtok[k, self.pool_accelerator[pools]]

@@ -142,7 +142,8 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
     limiting = problem.links["is_limiting"].to_numpy(bool)
     if limiting.any():
         return []
-    free = np.isinf(classes["rtt_limit_ms"].to_numpy(float)) & (classes["latency_cny_per_ms_per_mtok"].to_numpy() == 0)
+    free = np.isposinf(problem.rtt_limit_ms).all(axis=1)
+    free &= classes["latency_cny_per_ms_per_mtok"].to_numpy(float) == 0
     reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
     groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
     total = problem.demand_mtok_per_h.sum(axis=0)

@@ -105,6 +105,7 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
         "ACCELERATORS_OF": family(
             "DATA_CENTERS", (pools["data_center_index"].to_numpy(),), pools["accelerator_index"].to_numpy()
         ),
+        "ACCELERATORS_OF_DEPLOYMENT": family("DEPLOYMENTS", (k, d), a),
         "CLASSES_OF_POOL": family("POOLS", (d, a), k),
         "PROCESSES_OF": family("DATA_CENTERS", (d,), k, a),
         "SITES_OF_CLASS": family("LIMITED_CLASSES", (sites[:, 0],), sites[:, 1]),

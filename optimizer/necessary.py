@@ -143,10 +143,10 @@ def _describe_capacity(problem: PlacementProblem, centers: BoolArray) -> str:
 
 def _next_in_reach(problem: PlacementProblem, short: BoolArray, centers: BoolArray) -> float:
     """Least excess over the RTT limit, ms, with which one of the workloads would reach another data center."""
-    limit = problem.classes["rtt_limit_ms"].to_numpy(float)[problem.workloads["class_index"]]
-    table = problem.workloads.assign(limit_ms=limit)[short].merge(problem.routes, on="demand_hub")
-    elsewhere = ~centers[table["data_center_index"].to_numpy(int)]
-    beyond_ms = (table["rtt_ms"] - table["limit_ms"]).to_numpy(float)[elsewhere]
+    table = problem.workloads[short].merge(problem.routes, on="demand_hub")
+    place = table["data_center_index"].to_numpy(int)
+    limit_ms = problem.rtt_limit_ms[table["class_index"].to_numpy(int), place]
+    beyond_ms = (table["rtt_ms"].to_numpy(float) - limit_ms)[~centers[place]]
     beyond_ms = beyond_ms[beyond_ms > 0]
     return float(beyond_ms.min()) if len(beyond_ms) else float("nan")
 
@@ -178,7 +178,7 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
         return Condition(
             name, holds=True, message=f"{row['id']} can reach its demand hubs from {needed} data center(s)"
         )
-    limit_ms = float(row["rtt_limit_ms"])
+    limit_ms = float(problem.rtt_limit_ms[k].max())
     within = f"within {limit_ms:g} ms" if np.isfinite(limit_ms) else "under its residency rule"
     how_many = "more data centers than it may use" if needed is None else f"at least {needed} data center(s)"
     message = f"{row['id']} needs {how_many} to reach all its demand hubs {within}; {allowed}"

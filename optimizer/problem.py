@@ -11,6 +11,7 @@ import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 def no_routes_left_out() -> pd.DataFrame:
@@ -38,8 +39,9 @@ class PlacementProblem:
     billing
         (B,) day, months (months per year billed on this period's peak; sums to 12).
     classes
-        (K,) id, name, latency_cny_per_ms_per_mtok, gbps_per_mtok_per_h, rtt_limit_ms (inf where none),
-        max_sites (D where unlimited), min_share, deploy_cny_per_year, is_deferrable, is_indivisible.
+        (K,) id, name, latency_cny_per_ms_per_mtok, gbps_per_mtok_per_h, rtt_limit_ms (as stated, inf where none),
+        max_sites (D where unlimited), min_share, deploy_cny_per_year, is_deferrable, is_indivisible; optional:
+        ttft_limit_ms (time to the first token, inf where none), min_accelerators (kept on wherever it is deployed).
     workloads
         (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible.
     data_centers
@@ -83,6 +85,12 @@ class PlacementProblem:
         Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
         the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule). No equation reads it:
         it is what prices of RTT limits and explanations are made of.
+    compute_ms
+        (K, A) time to compute the first token; None where times to the first token are not budgeted.
+    queue_margin_share
+        Share of the time to the first token that is kept for waiting in queues.
+    connection_rtts
+        Round trips between the first packet and the first token.
     """
 
     name: str
@@ -107,6 +115,9 @@ class PlacementProblem:
     carbon_price_cny_per_t: float
     shed_penalty_cny_per_mtok: float
     left_out: pd.DataFrame = field(default_factory=no_routes_left_out)
+    compute_ms: FloatArray | None = None
+    queue_margin_share: float = 0.0
+    connection_rtts: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""
@@ -140,9 +151,14 @@ class PlacementProblem:
 
     @cached_property
     def processes(self) -> pd.DataFrame:
-        """(class_index, data_center_index, accelerator_index, pool_index): each deployment on each pool, sorted."""
+        """
+        (class_index, data_center_index, accelerator_index, pool_index): each deployment on each pool, sorted.
+
+        Pools whose accelerator is too slow for the class (`can_process`) are left out.
+        """
         pools = self.pools[["data_center_index", "accelerator_index"]].reset_index(names="pool_index")
         table = self.deployments.merge(pools, on="data_center_index", how="inner")
+        table = table[self.can_process[table["class_index"], table["accelerator_index"]]]
         order = ["class_index", "data_center_index", "accelerator_index"]
         return table.sort_values(order, ignore_index=True)[[*order, "pool_index"]]
 
@@ -158,6 +174,32 @@ class PlacementProblem:
         if "demand_charge_basis" not in self.data_centers:
             return np.zeros(len(self.data_centers), np.bool_)
         return np.asarray(self.data_centers["demand_charge_basis"] == "contracted", dtype=np.bool_)
+
+    @cached_property
+    def rtt_budget_ms(self) -> FloatArray:
+        """(K, A) what the time to the first token leaves for one round trip; inf where it is not limited."""
+        if self.compute_ms is None:
+            return np.full((len(self.classes), len(self.accelerators)), np.inf)
+        ttft_ms = self.classes["ttft_limit_ms"].to_numpy(float)
+        return rtt_budgets_ms(ttft_ms, self.compute_ms, self.queue_margin_share, self.connection_rtts)
+
+    @cached_property
+    def can_process(self) -> BoolArray:
+        """(K, A) whether an accelerator is fast enough for a class: it leaves time for the way."""
+        return np.asarray(self.rtt_budget_ms > 0)
+
+    @cached_property
+    def rtt_limit_ms(self) -> FloatArray:
+        """(K, D) longest round trip of a class to a data center; inf where there is no limit (`rtt_limits_ms`)."""
+        stated_ms = self.classes["rtt_limit_ms"].to_numpy(float)
+        return rtt_limits_ms(stated_ms, self.rtt_budget_ms, self.pools, len(self.data_centers))
+
+    @cached_property
+    def min_accelerators(self) -> FloatArray:
+        """(K,) accelerators that a deployed class keeps switched on."""
+        if "min_accelerators" not in self.classes:
+            return np.zeros(len(self.classes))
+        return self.classes["min_accelerators"].to_numpy(float)
 
     @cached_property
     def weight_h(self) -> FloatArray:
@@ -188,4 +230,61 @@ class PlacementProblem:
         return float(self.weight_h @ self.demand_mtok_per_h.sum(axis=1))
 
 
-_MAY_BE_INFINITE = ["rtt_limit_ms"]
+def rtt_budgets_ms(
+    ttft_limit_ms: FloatArray, compute_ms: FloatArray, queue_margin_share: float, connection_rtts: float
+) -> FloatArray:
+    """
+    Work out what the time to the first token leaves for one round trip.
+
+    Parameters
+    ----------
+    ttft_limit_ms
+        (K,) inf where there is no limit.
+    compute_ms
+        (K, A).
+    queue_margin_share, connection_rtts
+        See `PlacementProblem`.
+
+    Returns
+    -------
+    ndarray
+        (K, A); not positive where queue and computation use the time up.
+    """
+    left_ms = (ttft_limit_ms * (1.0 - queue_margin_share))[:, None] - compute_ms
+    return np.asarray(left_ms / connection_rtts, dtype=float)
+
+
+def rtt_limits_ms(stated_ms: FloatArray, budget_ms: FloatArray, pools: pd.DataFrame, center_count: int) -> FloatArray:
+    """
+    Find the longest round trip of each class to each data center.
+
+    It is the stated limit or, where that is smaller, the budget on the slowest accelerator that the class may use
+    there, since any of them may answer. Accelerators without a budget are not used (`PlacementProblem.processes`).
+
+    Parameters
+    ----------
+    stated_ms
+        (K,).
+    budget_ms
+        (K, A).
+    pools
+        As in `PlacementProblem`; a pool that can hold no pod does not count.
+    center_count
+        D.
+
+    Returns
+    -------
+    ndarray
+        (K, D); -inf where no accelerator of the data center is fast enough.
+    """
+    held = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float) > 0
+    place = pools["data_center_index"].to_numpy(np.int64)[held]
+    budget = budget_ms[:, pools["accelerator_index"].to_numpy(np.int64)[held]]
+    slowest, fastest = (np.full((len(stated_ms), center_count), value) for value in (np.inf, -np.inf))
+    np.minimum.at(slowest.T, place, np.where(budget > 0, budget, np.inf).T)
+    np.maximum.at(fastest.T, place, budget.T)
+    is_too_slow = (fastest <= 0) & np.isin(np.arange(center_count), place)
+    return np.where(is_too_slow, -np.inf, np.minimum(slowest, stated_ms[:, None]))
+
+
+_MAY_BE_INFINITE = ["rtt_limit_ms", "ttft_limit_ms"]

@@ -89,8 +89,9 @@ def class_capacity(problem: PlacementProblem, class_index: int) -> FloatArray:
     place = problem.pools["data_center_index"].to_numpy(int)
     busy = problem.accel_h_per_mtok[class_index, accelerator]
     energy = busy * mw_per_busy_accelerator(problem)[accelerator]
+    fast = problem.can_process[class_index, accelerator]
     by_accelerators = np.zeros(len(problem.data_centers))
-    np.add.at(by_accelerators, place, _quotient(pool_capacity(problem), busy))
+    np.add.at(by_accelerators, place[fast], _quotient(pool_capacity(problem), busy)[fast])
     least_energy = np.full(len(by_accelerators), np.inf)
     np.minimum.at(least_energy, place, energy)
     by_power = _quotient(problem.data_centers["it_capacity_mw"].to_numpy(float), least_energy)
@@ -172,7 +173,8 @@ def _matrix(
 ) -> tuple[IntArray, sp.csr_array]:
     """Group of each column (the same in every slice), and rows: demand, most per slice, accelerators, power."""
     place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
-    g, p = np.nonzero(groups.reach[:, place] & (wanted > 0)[:, None])
+    fast = problem.can_process[groups.class_index][:, accelerator]
+    g, p = np.nonzero(groups.reach[:, place] & fast & (wanted > 0)[:, None])
     busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
     power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
     column, count, size = np.arange(len(g)), len(hours), len(wanted)

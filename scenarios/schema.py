@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from network_data.tariffs import HOURS_PER_DAY, MONTHS_PER_YEAR, parse_months
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, Text, fault
+from scenarios.fleet import Fleet
+from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
 from scenarios.workload_class import WorkloadClass
 
@@ -21,6 +23,7 @@ __all__ = [
     "Costs",
     "Demand",
     "Fleet",
+    "Latency",
     "MarketValue",
     "NetworkUse",
     "RepresentativeDay",
@@ -147,35 +150,6 @@ class Routing(Section):
     )
 
 
-class Fleet(Section):
-    """What is done with the accelerators."""
-
-    inference_stock_share: Share = Field(
-        0.35,
-        description="share of the accelerator stock of each data center that is open to inference, 0 to 1",
-    )
-    utilization_limit: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.8, description="most of an active accelerator's time that may be busy, as a share, 0 to 1"
-    )
-    interest_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.06, description="yearly interest rate for annualized prices, as a share (0.06 = 6 %)"
-    )
-    site_lifetime_years: Annotated[float, Field(gt=0, le=200)] = Field(
-        15.0, description="years over which building and power for new pods are annualized"
-    )
-    allow_purchase: bool = Field(default=True, description="true = new pods may be bought")
-    accelerators: Annotated[tuple[Id, ...], Field(min_length=1, max_length=10_000)] | None = Field(
-        None, description="ids of the accelerators to use, as a list; null = all of the network"
-    )
-
-    @field_validator("accelerators")
-    @classmethod
-    def _no_accelerator_twice(cls, ids: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if ids is not None and len(set(ids)) < len(ids):
-            raise fault("an accelerator is listed twice", "List each id once.")
-        return ids
-
-
 class NetworkUse(Section):
     """How much of the network inference may use."""
 
@@ -233,6 +207,7 @@ class ScenarioKeys(Section):
     )
     time: Time = Field(Time(), description="the year as representative days and slices")
     routing: Routing = Field(Routing(), description="which routes are offered")
+    latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
     network_use: NetworkUse = Field(NetworkUse(), description="how much of the network inference may use")
     costs: Costs = Field(Costs(), description="prices that no table of the network carries")

@@ -36,7 +36,9 @@ class WorkloadClass(Section):
         None, description="longest round trip from demand hub to data center, in ms; null = no limit"
     )
     ttft_limit_ms: Positive | None = Field(
-        None, description="longest time to the first token, in ms, for information; null = no limit"
+        None,
+        description="longest time to the first token, in ms; less queueing and computing (section latency) it limits "
+        "the round trip; null = no limit",
     )
     tpot_limit_ms: Positive | None = Field(
         None, description="longest time per output token, in ms, for information; null = no limit"
@@ -78,6 +80,11 @@ class WorkloadClass(Section):
     )
     deploy_cny_per_year: NonNegative = Field(
         0.0, description="yearly cost of offering the class in a data center at all, in CNY per year"
+    )
+    min_accelerators: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0,
+        description="accelerators that stay switched on in each data center that the class is deployed in, so that "
+        "its model stays loaded; 0 = none",
     )
     source: Prose = Field("", description="where the figures come from")
     confidence: Literal["official", "reported", "estimate"] | None = Field(

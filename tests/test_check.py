@@ -250,6 +250,23 @@ def test_candidate_beyond_the_rtt_limit() -> None:
     assert rows == [("chat beta -> east via beta>coast", 5.0, 4.0, 1.0, "ms")]
 
 
+def test_candidate_beyond_the_time_to_the_first_token() -> None:
+    """Of 50 ms, 0.2 wait in the queue: 10; beta to east and back, twice: 10; so 31 ms of computing are 1 too many."""
+    problem = worked_problem()
+    problem = replace(
+        problem,
+        classes=problem.classes.assign(ttft_limit_ms=[50.0, np.inf]),
+        compute_ms=np.array([[31.0], [1e6]]),
+        queue_margin_share=0.2,
+        connection_rtts=2.0,
+    )
+    rows = only_violation(check_plan(problem, worked_plan()), "candidate", "keep_first_token_limit")
+    assert rows == [("chat beta -> east via beta>coast", 51.0, 50.0, 1.0, "ms")]
+    # As slow an accelerator that does none of the work takes none of the time.
+    idle = replace(problem, compute_ms=np.array([[30.0], [1e6]]))
+    assert check_plan(idle, worked_plan()).is_feasible
+
+
 # --- ranges of the variables ---
 
 

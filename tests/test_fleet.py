@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_files import Row, changed
+from network_files import Override, Row, changed
 from toy_scenario import CHAT_GBPS, ToyScenario, reached
 
 from network_data import InputError
 from optimizer.fleet import annuity_share
+from optimizer.problem import PlacementProblem
 
 
 @pytest.fixture
@@ -122,3 +123,117 @@ def test_accelerator_without_power_needs_a_limit(toy: ToyScenario) -> None:
         toy(tables={"accelerators": free})
     limited = {"accelerators": free, "pools": lambda rows: changed(rows, 2, max_pods=7)}
     assert toy(tables=limited).pools["max_new_pods"].tolist() == [1150, 2400, 7]
+
+
+# Mix, kinds and purchase
+
+
+def kinds(rows: list[Row]) -> list[Row]:
+    """Chip a is domestic, chip b is foreign and under export control."""
+    rows = changed(rows, 0, domestic="yes", export_controlled="no")
+    return changed(rows, 1, domestic="no", export_controlled="yes")
+
+
+def stock(*pflops: float) -> Override:
+    """Stock in place of stated pods, in the order of the pools."""
+    return lambda rows: [
+        {**row, "existing_pods": "", "stock_pflops": amount} for row, amount in zip(rows, pflops, strict=True)
+    ]
+
+
+def pods(problem: PlacementProblem) -> dict[tuple[str, str], tuple[int, int]]:
+    """Existing and new pods by data center and accelerator."""
+    pools, places, chips = problem.pools, problem.data_centers["id"], problem.accelerators["id"]
+    keys = zip(places[pools["data_center_index"]], chips[pools["accelerator_index"]], strict=True)
+    return dict(zip(keys, zip(pools["existing_pods"], pools["max_new_pods"], strict=True), strict=True))
+
+
+def test_mix_replaces_the_accelerators_of_the_stock(toy: ToyScenario) -> None:
+    """800 and 400 PFLOPS, a quarter of chip b; a pod of either is 8 x 500 TFLOPS, 4 PFLOPS."""
+    fleet = {"inference_stock_share": 1.0, "stock_mix": {"chip_a": 0.75, "chip_b": 0.25}, "allow_purchase": False}
+    found = pods(toy(tables={"pools": stock(800, 400, 0)}, fleet=fleet))
+    assert found == {
+        ("dc_east", "chip_a"): (150, 0),
+        ("dc_east", "chip_b"): (50, 0),
+        ("dc_west", "chip_a"): (75, 0),
+        ("dc_west", "chip_b"): (25, 0),
+    }
+
+
+def test_mix_leaves_stated_pods_alone(toy: ToyScenario) -> None:
+    """The east states its pods; the west only its stock of chip a, and is mixed."""
+
+    def west_only(rows: list[Row]) -> list[Row]:
+        return [rows[0], {**rows[1], "existing_pods": "", "stock_pflops": 80}]
+
+    fleet = {"inference_stock_share": 1.0, "stock_mix": {"chip_b": 1.0}}
+    found = pods(toy(tables={"pools": west_only}, fleet=fleet))
+    assert found == {("dc_east", "chip_a"): (100, 1150), ("dc_west", "chip_b"): (20, 1646)}
+
+
+def test_domestic_only_lets_the_rest_stand_idle(toy: ToyScenario) -> None:
+    fleet = {"inference_stock_share": 1.0, "stock_mix": {"chip_a": 0.5, "chip_b": 0.5}, "domestic_only": True}
+    problem = toy(tables={"pools": stock(800, 400, 0), "accelerators": kinds}, fleet=fleet)
+    assert problem.accelerators["id"].tolist() == ["chip_a"]
+    assert pods(problem) == {("dc_east", "chip_a"): (100, 1150), ("dc_west", "chip_a"): (50, 2450)}
+
+
+@pytest.mark.parametrize(
+    ("fleet", "growing"),
+    [
+        ({}, {"chip_a"}),  # what is under export control may be used, not bought
+        ({"purchase": "any"}, {"chip_a", "chip_b"}),
+        ({"purchase": "domestic"}, {"chip_a"}),
+        ({"purchase": "any", "purchase_accelerators": ["chip_b"]}, {"chip_b"}),
+        ({"purchase": "any", "allow_purchase": False}, set()),
+    ],
+)
+def test_purchase_says_what_may_be_bought(toy: ToyScenario, fleet: dict[str, object], growing: set[str]) -> None:
+    with_b = {"accelerators": kinds, "pools": lambda rows: changed(rows, 2, existing_pods=7)}
+    found = pods(toy(tables=with_b, fleet=fleet))
+    assert {chip for (_, chip), (_, new) in found.items() if new > 0} == growing
+    assert found["dc_west", "chip_b"][0] == 7
+
+
+def test_offered_accelerators_may_be_bought_at_every_data_center_with_accelerators(toy: ToyScenario) -> None:
+    problem = toy(fleet={"purchase": "any", "purchase_accelerators": ["chip_b"]}, tables={"accelerators": kinds})
+    # 10 MW and 20 MW hold 833 and 1,666 pods of 8 x 1.5 kW.
+    assert pods(problem) == {
+        ("dc_east", "chip_a"): (100, 0),
+        ("dc_east", "chip_b"): (0, 833),
+        ("dc_west", "chip_a"): (100, 0),
+        ("dc_west", "chip_b"): (0, 1666),
+    }
+
+
+def test_pool_that_can_hold_nothing_is_left_out(toy: ToyScenario) -> None:
+    assert ("dc_west", "chip_b") not in pods(toy(tables={"accelerators": kinds}))
+
+
+@pytest.mark.parametrize(
+    ("fleet", "told"),
+    [
+        ({"stock_mix": {"chip_c": 1.0}}, "fleet.stock_mix"),
+        ({"purchase_accelerators": ["chip_c"]}, "fleet.purchase_accelerators"),
+        ({"stock_mix": {"chip_a": 0.5, "chip_b": 0.4}}, "the shares sum to 0.9, not 1"),
+        ({"purchase_accelerators": ["chip_b"]}, "chip_b is under export control, and fleet.purchase is uncontrolled"),
+        ({"purchase": "domestic", "purchase_accelerators": ["chip_b"]}, "chip_b is not domestic"),
+        ({"purchase": "foreign"}, "fleet.purchase"),
+    ],
+)
+def test_fleet_that_contradicts_itself_is_refused(toy: ToyScenario, fleet: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        toy(fleet=fleet, tables={"accelerators": kinds})
+
+
+def test_domestic_only_without_a_domestic_accelerator_is_refused(toy: ToyScenario) -> None:
+    with pytest.raises(InputError, match="no accelerator of network net is marked as domestic"):
+        toy(fleet={"domestic_only": True}, tables={"accelerators": lambda rows: [r | {"domestic": "no"} for r in rows]})
+
+
+def test_mix_that_would_lose_limits_of_a_pool_is_refused(toy: ToyScenario) -> None:
+    def limited(rows: list[Row]) -> list[Row]:
+        return changed([{**row, "existing_pods": "", "stock_pflops": 80} for row in rows], 0, max_pods=50)
+
+    with pytest.raises(InputError, match=r"dc_east limits its pods of chip_a, which fleet.stock_mix replaces"):
+        toy(fleet={"stock_mix": {"chip_b": 1.0}}, tables={"pools": limited})

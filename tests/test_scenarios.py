@@ -237,7 +237,17 @@ def test_numbers_state_their_unit_in_name_or_description() -> None:
         "seconds",
         "rate",
     )
-    words += ("microseconds", "slices", "routes", "links", "round trips", "data centers", "threads", "seed")
+    words += (
+        "accelerators",
+        "microseconds",
+        "slices",
+        "routes",
+        "links",
+        "round trips",
+        "data centers",
+        "threads",
+        "seed",
+    )
     schema = scenario_json_schema()
     for part in (schema, *schema["$defs"].values()):
         for key, field in part.get("properties", {}).items():
