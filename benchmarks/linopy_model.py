@@ -199,7 +199,8 @@ def _add_objective(b: _Builder) -> None:
     dynamic = price[:, d] * b.parameter("dynamic_mw_per_accelerator")[a] * p.accel_h_per_mtok[k, a]
     idle = price[:, place] * b.parameter("idle_mw_per_pod")[kind]
     capital = (b.parameter("pod_cny_per_year") + b.parameter("site_cny_per_year"))[place, kind]
-    transit = b.parameter("latency_cny_per_mtok") + b.parameter("network_cny_per_mtok")
+    on_the_way = ("latency_cny_per_mtok", "network_cny_per_mtok", "data_transfer_cny_per_mtok")
+    transit = np.sum([b.parameter(name) for name in on_the_way], axis=0)
     deploy = b.parameter("deploy_cny_per_year")[p.deployments["class_index"]]
     cost = (
         (v["Flow"] * (weight * b.over(transit, "candidate"))).sum()

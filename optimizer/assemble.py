@@ -13,8 +13,9 @@ from optimizer.fleet import accelerator_table, pool_table
 from optimizer.fleet_pools import fleet_pools
 from optimizer.graph import fibre_graph, merge_links
 from optimizer.latency import first_token_ms, record_used_up
-from optimizer.problem import FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
-from optimizer.residency import record_unknown_regions, residency_mask, what_admits
+from optimizer.policy_input import policy_limits
+from optimizer.problem import GB_PER_GBPS_H, FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
+from optimizer.residency import is_same, record_unknown_regions, residency_mask, what_admits
 from optimizer.routes import candidate_routes
 from scenarios.schema import Scenario, WorkloadClass
 
@@ -47,6 +48,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
+    policy = policy_limits(scenario, centers, pools, faults)
     faults.raise_if_any()
     classes = _class_table(scenario, workloads, len(centers))
     compute_ms = first_token_ms(scenario, classes["id"].tolist(), accelerators)
@@ -60,12 +62,14 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
     routes, route_links = candidate_routes(fibre_graph(network, links), links, hubs, centers, scenario.routing)
+    scope = scenario.costs.data_transfer_scope
+    routes["is_transfer"] = ~is_same(scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"])
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
     in_time = reachable["is_in_time"].to_numpy(bool)
     reachable["is_allowed"] = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
     _record_stranded(workloads, reachable, scenario, faults)
     faults.raise_if_any()
-    candidates, left_out = _candidates(reachable)
+    candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
     links["is_limiting"] = _limiting(links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h)
     return PlacementProblem(
@@ -94,6 +98,8 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         compute_ms=compute_ms,
         queue_margin_share=scenario.latency.queue_margin_share,
         connection_rtts=scenario.latency.connection_rtts,
+        data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
+        policy=policy,
     )
 
 
@@ -190,15 +196,20 @@ def _reachable(
     return table
 
 
-def _candidates(reachable: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split what is reachable into candidates and what is left out, with the reasons."""
     columns = ["workload_index", "data_center_index", "route_index", "rtt_ms"]
-    late_ms = np.maximum(reachable["rtt_ms"] - reachable["rtt_limit_ms"], 0.0)
-    network = reachable["network_cny_per_gbps_h"] * reachable["gbps_per_mtok_per_h"]
-    every = reachable[columns].assign(network_cny_per_mtok=network, late_ms=late_ms, is_barred=~reachable["is_allowed"])
+    costs = ["network_cny_per_mtok", "data_transfer_cny_per_mtok"]
+    gbps, transfer_cny_per_gbps_h = reachable["gbps_per_mtok_per_h"], data_transfer_cny_per_gb * GB_PER_GBPS_H
+    every = reachable[columns].assign(
+        network_cny_per_mtok=reachable["network_cny_per_gbps_h"] * gbps,
+        data_transfer_cny_per_mtok=transfer_cny_per_gbps_h * gbps * reachable["is_transfer"],
+        late_ms=np.maximum(reachable["rtt_ms"] - reachable["rtt_limit_ms"], 0.0),
+        is_barred=~reachable["is_allowed"],
+    )
     every = every.sort_values(columns[:3])
     is_chosen = (reachable["is_in_time"] & reachable["is_allowed"]).reindex(every.index)
-    candidates = every.loc[is_chosen, [*columns, "network_cny_per_mtok"]]
+    candidates = every.loc[is_chosen, [*columns, *costs]]
     return candidates.reset_index(drop=True), every[~is_chosen].reset_index(drop=True)
 
 

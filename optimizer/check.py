@@ -3,7 +3,7 @@ Independent proof of a plan: every cost and every limit again, from the problem 
 
 Written from the mathematics of docs/formulation.md, not from the model: it imports neither the formulation,
 the compiler nor a solver, so that a mistake there cannot hide itself. The equations are in `check_limits`,
-the cost components in `check_costs`.
+those on the year as a whole in `check_policy`, the cost components in `check_costs`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 from optimizer.check_costs import list_costs
 from optimizer.check_facts import PlanFacts
 from optimizer.check_limits import LIMITS, Limit, keep_domains
+from optimizer.check_policy import POLICY_LIMITS
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, PlacementProblem
 
@@ -37,7 +38,7 @@ class CheckReport:
     total_cny
         Sum of `costs_cny`, CNY per year.
     violations
-        equation ("1a" to "9"; "domain" for the range of a variable, "candidate" for a candidate that should
+        equation ("1a" to "10g"; "domain" for the range of a variable, "candidate" for a candidate that should
         not exist), name, where, amount, limit, excess (always positive), unit. No rows if all is well.
     it_power_mw
         (T, D) before PUE.
@@ -110,7 +111,7 @@ def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6
         raise ValueError(f"tolerance must be finite and at least 0, not {tolerance}")
     _require_well_formed(problem, plan)
     facts = PlanFacts(problem, plan)
-    limits = [*keep_domains(facts), *(check_limit(facts) for check_limit in LIMITS)]
+    limits = [*keep_domains(facts), *(check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS))]
     broken = [table for limit in limits if len(table := _violations(limit, tolerance))]
     costs = list_costs(facts)
     return CheckReport(

@@ -47,6 +47,7 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
     by_peak = months @ plan.peak_mw
     latency_cny_per_ms = f.class_column("latency_cny_per_ms_per_mtok")[f.candidate_class] * mtok
     network_cny = f.candidate_column("network_cny_per_mtok") * mtok
+    data_transfer_cny = f.candidate_column("data_transfer_cny_per_mtok") * mtok
     deployment_cny = f.class_column("deploy_cny_per_year")[f.deployment_class] * plan.is_deployed
 
     def add_up(values: FloatArray, data_center: IntArray) -> FloatArray:
@@ -57,6 +58,7 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
         "demand_charge": charge_cny_per_mw_month * np.where(f.is_contracted, months.sum() * plan.contract_mw, by_peak),
         "latency": add_up(latency_cny_per_ms * f.candidate_column("rtt_ms"), f.candidate_data_center),
         "network": add_up(network_cny, f.candidate_data_center),
+        "data_transfer": add_up(data_transfer_cny, f.candidate_data_center),
         "accelerator_capital": add_up(f.pool_column("pod_cny_per_year") * plan.new_pods, f.pool_data_center),
         "site_capital": add_up(f.pool_column("site_cny_per_year") * plan.new_pods, f.pool_data_center),
         "opening": f.data_center_column("opening_cny_per_year") * plan.is_open,

@@ -149,6 +149,16 @@ class PlanFacts(ProblemIndex):
         return self.energy_mwh_per_year * numbers_of(self.problem.data_centers, "carbon_kg_per_kwh")
 
     @cached_property
+    def market_carbon_t_per_year(self) -> FloatArray:
+        """(D,) tonnes of CO2, market-based: energy that no contract for green power covers, at the grid's factor."""
+        return self.carbon_t_per_year * (1.0 - numbers_of(self.problem.data_centers, "green_power_share"))
+
+    @cached_property
+    def investment_cny(self) -> float:
+        """Up-front price of the new pods with their building and power."""
+        return float((self.pool_column("pod_cny") + self.pool_column("site_cny")) @ self.plan.new_pods)
+
+    @cached_property
     def candidate_mtok_per_year(self) -> FloatArray:
         """(R,) tokens routed by each candidate in a year."""
         return self.problem.weight_h @ self.plan.flow_mtok_per_h

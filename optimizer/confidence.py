@@ -23,10 +23,10 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     Say what share of each cost component, and of all (`total`), rests on estimates.
 
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
-    energy by its tariff (any row), demand charge, opening and site capital by the data center, latency and
-    deployment by the workload class, network by the link, accelerator capital by the accelerator, carbon by the
-    grid. The penalty of unserved tokens is a choice, not an estimate. Whatever the row, quantities (demand shares,
-    token rates) are not judged here.
+    energy by its tariff (any row), demand charge, opening and site capital by the data center, latency, deployment
+    and data transfer (its bytes; its price is a choice) by the workload class, network by the link, accelerator
+    capital by the accelerator, carbon by the grid. The penalty of unserved tokens is a choice, not an estimate.
+    Whatever the row, quantities (demand shares, token rates) are not judged here.
 
     Returns
     -------
@@ -48,6 +48,7 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
         "latency": _latency(facts),
         "deployment": _deployment(facts),
         "network": _network(problem, network, report),
+        "data_transfer": _data_transfer(facts),
     }
     totals = report.component_cny.to_dict()
     amounts = {name: float(np.sum(values)) for name, values in estimated.items()}
@@ -85,6 +86,12 @@ def _latency(facts: PlanFacts) -> FloatArray:
     cny = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[facts.candidate_class]
     guessed = _is_estimate(problem.classes["confidence"])[facts.candidate_class]
     return np.asarray(cny * problem.candidates["rtt_ms"].to_numpy(float) * facts.candidate_mtok_per_year * guessed)
+
+
+def _data_transfer(facts: PlanFacts) -> FloatArray:
+    guessed = _is_estimate(facts.problem.classes["confidence"])[facts.candidate_class]
+    cny_per_mtok = facts.candidate_column("data_transfer_cny_per_mtok")
+    return np.asarray(cny_per_mtok * facts.candidate_mtok_per_year * guessed)
 
 
 def _deployment(facts: PlanFacts) -> FloatArray:

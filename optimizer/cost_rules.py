@@ -68,6 +68,11 @@ def network_cost(m: Model) -> Expression:
     return sum(m.weight_h[t] * m.network_cny_per_mtok[r] * m.Flow[r, t] for r in m.CANDIDATES for t in m.SLICES)
 
 
+def data_transfer_cost(m: Model) -> Expression:
+    r"""Price of data that leaves home, CNY/year: :math:`\sum_{r,t} \omega_t \delta_r f_{rt}`."""
+    return sum(m.weight_h[t] * m.data_transfer_cny_per_mtok[r] * m.Flow[r, t] for r in m.CANDIDATES for t in m.SLICES)
+
+
 def accelerator_capital_cost(m: Model) -> Expression:
     r"""Annualized price of new pods, CNY/year: :math:`\sum_{d,a} C_{da} n^{new}_{da}`."""
     return sum(m.pod_cny_per_year[d, a] * m.NewPods[d, a] for d, a in m.POOLS)
@@ -98,6 +103,7 @@ COSTS: dict[str, Callable[[Model], Expression]] = {
     "demand_charge": demand_charge_cost,
     "latency": latency_cost,
     "network": network_cost,
+    "data_transfer": data_transfer_cost,
     "accelerator_capital": accelerator_capital_cost,
     "site_capital": site_capital_cost,
     "opening": opening_cost,

@@ -14,6 +14,7 @@ import numpy as np
 from optimizer.blocks import split
 from optimizer.compile import CompiledModel, compile_model
 from optimizer.master import MasterProgram
+from optimizer.merge import TRANSPORT_COLUMNS
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.slice_lp import Cut, SlicePrograms
 from optimizer.solution import Control
@@ -150,7 +151,9 @@ def cost_unit_cny(problem: PlacementProblem) -> float:
     The solver's tolerances are absolute numbers; counted so, they are the same share of a village and of a nation.
     """
     latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
-    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates["network_cny_per_mtok"]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
+        axis=1
+    )
     per_mtok = route.groupby(problem.candidates["workload_index"].to_numpy()).median().to_numpy()
     accelerators = problem.accelerators
     capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
@@ -184,7 +187,9 @@ def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
     latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
-    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates["network_cny_per_mtok"]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
+        axis=1
+    )
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
     smallest = problem.demand_mtok_per_h.sum(axis=0)
     smallest_mtok = float((problem.weight_h @ problem.demand_mtok_per_h)[smallest > 0].min(initial=np.inf))

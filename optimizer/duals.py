@@ -11,12 +11,13 @@ from optimizer.extract import columns_from_plan
 from optimizer.formulation import CONSTRAINTS, Equation
 from optimizer.model_data import AXIS, Int32Array, model_data
 from optimizer.polish import Polished
-from optimizer.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem import GB_PER_GBPS_H, FloatArray, IntArray, PlacementProblem
 
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
 DUAL_COLUMNS = [
-    "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "dual_cny",
+    "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "region",
+    "dual_cny",
 ]  # fmt: skip
 # The labels of an index, by the set that an equation runs over.
 _LABELS_OF_SET = {
@@ -34,6 +35,13 @@ _LABELS_OF_SET = {
     "POOLS": ("data_center", "accelerator"),
     "MIN_PODS_POOLS": ("data_center", "accelerator"),
     "LIMITING_LINKS": ("link",),
+    "REGIONS": ("region",),
+    "GREEN_GOALS": (),
+    "GREEN_POOLS": ("data_center", "accelerator"),
+    "CARBON_CAPS": (),
+    "BUSY_CENTERS": ("data_center",),
+    "INVESTMENT_LIMITS": (),
+    "SPENDING_LIMITS": (),
 }
 # Limits a reader can do something about, in the words of a reader. Equations that only say what is what (balances,
 # busy time, peaks) are not among them: their right side is zero once the variables are moved to the left.
@@ -44,6 +52,12 @@ LIMIT_NAMES = {
     "serve_where_assigned": "single places of indivisible work",
     "require_min_share": "minimum shares",
     "limit_link_traffic": "link capacity",
+    "require_region_share": "regional shares",
+    "require_green_share": "green power",
+    "keep_carbon_cap": "carbon cap",
+    "require_utilization": "least utilization",
+    "keep_investment_limit": "investment limit",
+    "keep_spending_limit": "spending limit",
 }
 
 
@@ -55,8 +69,8 @@ def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
     -------
     DataFrame
         equation (number), name, day, hour ("" and NaN where the equation has no slice), workload_class, demand_hub,
-        data_center, accelerator, link ("" where it has none), dual_cny: what one more unit of the right side adds to
-        the yearly cost (see `Polished.row_duals`).
+        data_center, accelerator, link, region ("" where it has none), dual_cny: what one more unit of the right side
+        adds to the yearly cost (see `Polished.row_duals`).
     """
     sets = model_data(problem).sets
     tables = [_label(problem, equation, sets[equation.over[0]], polished) for equation in CONSTRAINTS]
@@ -78,6 +92,8 @@ def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, p
         if kind == "workload":
             for name in ("workload_class", "demand_hub"):
                 out[name] = problem.workloads[name].to_numpy()[index]
+        elif kind == "region":
+            out[kind] = np.array(problem.policy.regions, dtype=object)[index]
         else:
             table = {
                 "data_center": problem.data_centers, "accelerator": problem.accelerators, "link": problem.links,
@@ -132,7 +148,9 @@ def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> 
     k = every["class_index"].to_numpy(int)
     classes, rtt_ms = problem.classes, every["rtt_ms"].to_numpy(float)
     on_the_way = classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * rtt_ms
-    on_the_way += classes["gbps_per_mtok_per_h"].to_numpy(float)[k] * every["network_cny_per_gbps_h"].to_numpy(float)
+    transfer_cny_per_gbps_h = problem.data_transfer_cny_per_gb * GB_PER_GBPS_H * every["is_transfer"].to_numpy(bool)
+    price_cny_per_gbps_h = every["network_cny_per_gbps_h"].to_numpy(float) + transfer_cny_per_gbps_h
+    on_the_way += classes["gbps_per_mtok_per_h"].to_numpy(float)[k] * price_cny_per_gbps_h
     row_of = np.full(len(problem.workloads), -1)
     row_of[urgent] = np.arange(len(urgent))
     w = every["workload_index"].to_numpy(int)

@@ -91,7 +91,7 @@ def pool_table(
     -------
     DataFrame
         data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods, pod_cny_per_year,
-        site_cny_per_year; sorted.
+        site_cny_per_year, pod_cny, site_cny; sorted.
     """
     pools = pools.merge(
         accelerators.reset_index(names="accelerator_index"),
@@ -132,7 +132,7 @@ def pool_table(
         price * annuity_share(rate, life)
         for price, life in zip(pools["price_cny"], pools["lifetime_years"], strict=True)
     ]
-    site = centers["site_capital_cny_per_kw"].to_numpy(float) * annuity_share(rate, scenario.fleet.site_lifetime_years)
+    site_cny = centers["site_capital_cny_per_kw"].to_numpy(float) * pod_mw * 1e3
     out = pd.DataFrame(
         {
             "data_center_index": pools["data_center_index"].astype(int),
@@ -141,7 +141,9 @@ def pool_table(
             "max_new_pods": np.maximum(new, 0).astype(np.int64),
             "min_pods": pools["min_pods"].astype(np.int64),
             "pod_cny_per_year": np.array(per_accelerator) * pools["accelerators_per_pod"].to_numpy(float),
-            "site_cny_per_year": site * pod_mw * 1e3,
+            "site_cny_per_year": site_cny * annuity_share(rate, scenario.fleet.site_lifetime_years),
+            "pod_cny": pools["price_cny"].to_numpy(float) * pools["accelerators_per_pod"].to_numpy(float),
+            "site_cny": site_cny,
         }
     )
     holds = (out["existing_pods"] + out["max_new_pods"] + out["min_pods"]) > 0

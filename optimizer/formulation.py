@@ -4,7 +4,7 @@ The placement model as Pyomo rules: one function per equation, one line of mathe
 `CONSTRAINTS` is the model's table of contents, `COSTS` (from `cost_rules`) the objective's. The rules are read twice:
 `pyomo_model.to_pyomo` builds an ordinary Pyomo model from them, `compile.compile_model` turns them into the HiGHS
 matrix. Sets, parameters, variables and units are declared in `declarations`; docs/formulation.md holds the whole
-mathematics.
+mathematics. The demands on the year as a whole are in `policy_rules`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from typing import Any
 
 from optimizer.cost_rules import COSTS
 from optimizer.equation import Equation, Expression, Model
+from optimizer.policy_rules import (
+    idle_no_pod_to_look_green,
+    keep_carbon_cap,
+    keep_investment_limit,
+    keep_spending_limit,
+    require_green_share,
+    require_region_share,
+    require_utilization,
+)
 
 __all__ = ["CONSTRAINTS", "COSTS", "Equation"]
 
@@ -244,4 +253,11 @@ CONSTRAINTS = (
     Equation(limit_link_traffic, ("LIMITING_LINKS", "SLICES"), "8"),
     Equation(pay_peak_power, ("PEAK_BILLED", "SLICES"), "9"),
     Equation(pay_contracted_power, ("CONTRACT_BILLED", "SLICES"), "9b"),
+    Equation(require_region_share, ("REGIONS",), "10a"),
+    Equation(require_green_share, ("GREEN_GOALS",), "10b"),
+    Equation(keep_carbon_cap, ("CARBON_CAPS",), "10c"),
+    Equation(require_utilization, ("BUSY_CENTERS",), "10d"),
+    Equation(keep_investment_limit, ("INVESTMENT_LIMITS",), "10e"),
+    Equation(keep_spending_limit, ("SPENDING_LIMITS",), "10f"),
+    Equation(idle_no_pod_to_look_green, ("GREEN_POOLS", "SLICES"), "10g"),
 )

@@ -3,9 +3,10 @@ Merge the demand hubs of deferrable classes, where nothing but a few fen of tran
 
 A class without RTT limit and latency value, whose hubs reach the same data centers, can be planned as one national
 workload: whatever the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and
-keeps every limit. Its transport cost is then the demand-weighted mean, exactly. For the lower bound the merged
-problem is a little too dear: hubs might have split better than in proportion. How much better is bounded by the
-duals of that transport problem (`MergedProblem.bound_correction_cny`), so bounds stay proven.
+keeps every limit. Its cost of transport, the price of data that leaves home included, is then the demand-weighted
+mean, exactly. For the lower bound the merged problem is a little too dear: hubs might have split better than in
+proportion. How much better is bounded by the duals of that transport problem
+(`MergedProblem.bound_correction_cny`), so bounds stay proven.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import pandas as pd
 from optimizer.problem import FloatArray, IntArray, PlacementProblem, no_routes_left_out
 
 ALL_HUBS = "all_hubs"
+# What a million tokens cost on the way, apart from the value of time.
+TRANSPORT_COLUMNS = ("network_cny_per_mtok", "data_transfer_cny_per_mtok")
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,9 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
     demand = problem.demand_mtok_per_h
     annual = problem.weight_h @ demand
     groups = _groups(problem)
-    correction = sum(
-        _correction_cny(problem, m, annual, candidates["network_cny_per_mtok"].to_numpy(float)) for m in groups
-    )
+    transport = {name: candidates[name].to_numpy(float) for name in TRANSPORT_COLUMNS}
+    cost = np.sum(list(transport.values()), axis=0)
+    correction = sum(_correction_cny(problem, m, annual, cost) for m in groups)
     if correction > allowance_cny:
         groups, correction = [], 0.0
     workload_of = np.arange(len(workloads))
@@ -94,7 +97,6 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
 
     old_workload = candidates["workload_index"].to_numpy()
     is_merged = ~single[workload_of[old_workload]]
-    cost = candidates["network_cny_per_mtok"].to_numpy(float)
     # Of a merged workload only the cheapest route of each hub to each data center is used.
     pair = candidates["data_center_index"].to_numpy() + len(problem.data_centers) * old_workload
     order = np.lexsort((cost, pair))
@@ -103,7 +105,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
     used[first] = True
     table = candidates[used].assign(
         workload_index=workload_of[old_workload[used]],
-        network_cny_per_mtok=cost[used] * np.where(is_merged[used], share[old_workload[used]], 1.0),
+        **{name: each[used] * np.where(is_merged, share[old_workload], 1.0)[used] for name, each in transport.items()},
         rank=np.where(is_merged[used], 0, candidates["route_index"][used]),
         position=np.flatnonzero(used),
     )
@@ -111,7 +113,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
     merged = grouped.agg(
         route_index=("route_index", "first"),
         rtt_ms=("rtt_ms", "first"),
-        network_cny_per_mtok=("network_cny_per_mtok", "sum"),
+        **{name: (name, "sum") for name in TRANSPORT_COLUMNS},
     ).reset_index()
     candidate_of = np.full(len(candidates), -1)
     candidate_of[table["position"]] = grouped.ngroup().to_numpy()

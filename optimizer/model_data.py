@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from optimizer.problem import FloatArray, PlacementProblem
 
 Int32Array = npt.NDArray[np.int32]
 AXIS = "SLICES"
+CNY_PER_MCNY = 1e6
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,25 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
         "LIMITING_LINKS": _column(np.flatnonzero(problem.links["is_limiting"].to_numpy(bool))),
         "PEAK_BILLED": _column(np.flatnonzero((charge > 0) & ~problem.is_contracted)),
         "CONTRACT_BILLED": _column(np.flatnonzero((charge > 0) & problem.is_contracted)),
+        **_policy_sets(problem, _table(pools)),
+    }
+
+
+def _policy_sets(problem: PlacementProblem, pools: Int32Array) -> dict[str, Int32Array]:
+    """Members where the scenario demands something; all empty where it does not, so that no row is made."""
+    policy = problem.policy
+
+    def one_if(is_demanded: bool) -> Int32Array:  # noqa: FBT001 - reads as a sentence
+        return _column(np.arange(int(is_demanded)))
+
+    return {
+        "REGIONS": _column(np.arange(len(policy.regions))),
+        "GREEN_GOALS": one_if(policy.min_green_share > 0),
+        "GREEN_POOLS": pools[: len(pools) if policy.min_green_share > 0 else 0],
+        "CARBON_CAPS": one_if(policy.carbon_cap_t_per_year is not None),
+        "BUSY_CENTERS": np.unique(pools[:, :1], axis=0)[: len(pools) if policy.min_utilization_share > 0 else 0],
+        "INVESTMENT_LIMITS": one_if(policy.investment_limit_cny is not None),
+        "SPENDING_LIMITS": one_if(policy.spending_limit_cny_per_year is not None),
     }
 
 
@@ -90,6 +111,9 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
     )
     pools, processes = problem.pools, problem.processes
     d, a, k = (processes[f"{c}_index"].to_numpy() for c in ("data_center", "accelerator", "class"))
+    region = np.full(len(problem.data_centers), len(problem.policy.regions))
+    for number, name in enumerate(problem.policy.regions):
+        region[problem.data_centers["region"].to_numpy(str) == name] = number
     sites, single = sets["DEPLOYMENTS"].astype(np.int64), sets["INDIVISIBLE_PAIRS"].astype(np.int64)
 
     def family(owner: str, keys: tuple[npt.NDArray[np.int64], ...], *members: npt.NDArray[np.int64]) -> Family:
@@ -108,6 +132,7 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
         "ACCELERATORS_OF_DEPLOYMENT": family("DEPLOYMENTS", (k, d), a),
         "CLASSES_OF_POOL": family("POOLS", (d, a), k),
         "PROCESSES_OF": family("DATA_CENTERS", (d,), k, a),
+        "PROCESSES_OF_REGION": family("REGIONS", (region[d],), k, d, a),
         "SITES_OF_CLASS": family("LIMITED_CLASSES", (sites[:, 0],), sites[:, 1]),
         "SITES_OF_WORKLOAD": family("INDIVISIBLE", (single[:, 0],), single[:, 1]),
     }
@@ -176,11 +201,35 @@ def _parameters(problem: PlacementProblem) -> dict[str, FloatArray]:
         "latency_cny_per_mtok": column(classes, "latency_cny_per_ms_per_mtok")[candidate_class]
         * column(candidates, "rtt_ms"),
         "network_cny_per_mtok": column(candidates, "network_cny_per_mtok"),
+        "data_transfer_cny_per_mtok": column(candidates, "data_transfer_cny_per_mtok"),
         "pod_cny_per_year": by_pool("pod_cny_per_year"),
         "site_cny_per_year": by_pool("site_cny_per_year"),
         "opening_cny_per_year": column(centers, "opening_cny_per_year"),
         "deploy_cny_per_year": column(classes, "deploy_cny_per_year"),
         "shed_penalty_cny_per_mtok": np.array(problem.shed_penalty_cny_per_mtok),
+        **_policy_parameters(problem, by_pool),
+    }
+
+
+def _policy_parameters(problem: PlacementProblem, by_pool: Callable[[str], FloatArray]) -> dict[str, FloatArray]:
+    policy, centers = problem.policy, problem.data_centers
+    year_h = float(problem.weight_h.sum())
+
+    def given(limit: float | None, unit: float) -> FloatArray:
+        return np.array([] if limit is None else [limit / unit], dtype=float)
+
+    return {
+        "year_share": problem.weight_h / year_h,
+        "min_region_share": np.array([policy.min_region_share[name] for name in policy.regions], dtype=float),
+        "green_power_share": centers["green_power_share"].to_numpy(float),
+        "min_green_share": np.array([policy.min_green_share] if policy.min_green_share > 0 else [], dtype=float),
+        # one MWh at one kg/kWh emits one tonne
+        "carbon_t_per_mwh": centers["carbon_kg_per_kwh"].to_numpy(float),
+        "carbon_cap_t_per_h": given(policy.carbon_cap_t_per_year, year_h),
+        "min_utilization_share": np.array(policy.min_utilization_share),
+        "investment_mcny": (by_pool("pod_cny") + by_pool("site_cny")) / CNY_PER_MCNY,
+        "investment_limit_mcny": given(policy.investment_limit_cny, CNY_PER_MCNY),
+        "spending_limit_mcny": given(policy.spending_limit_cny_per_year, CNY_PER_MCNY),
     }
 
 

@@ -9,14 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.policy import NO_LIMITS, PolicyLimits
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+GB_PER_GBPS_H = 3600.0 / 8.0
 BoolArray = npt.NDArray[np.bool_]
 
 
 def no_routes_left_out() -> pd.DataFrame:
     """Table `PlacementProblem.left_out` without rows."""
-    whole, real = ["workload_index", "data_center_index", "route_index"], ["rtt_ms", "network_cny_per_mtok", "late_ms"]
+    whole = ["workload_index", "data_center_index", "route_index"]
+    real = ["rtt_ms", "network_cny_per_mtok", "data_transfer_cny_per_mtok", "late_ms"]
     kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | {"is_barred": np.bool_}
     return pd.DataFrame({name: np.zeros(0, kind) for name, kind in kinds.items()})
 
@@ -52,17 +56,20 @@ class PlacementProblem:
         (A,) id, name, accelerators_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator (full power less idle power).
     pools
         (P,) data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods,
-        pod_cny_per_year (annualized price of one new pod), site_cny_per_year (annualized building and power for it).
+        pod_cny_per_year (annualized price of one new pod), site_cny_per_year (annualized building and power for it),
+        pod_cny, site_cny (the same up front).
     links
         (L,) id, from_node, to_node, length_km, one_way_ms, capacity_gbps (the share open to inference), is_limiting
         (False where no plan can exceed the capacity: the limit is then left out, exactly).
     routes
         One row per (demand hub, data center, rank): demand_hub, data_center_index, rank, one_way_ms, rtt_ms
-        (round trip over the fibre plus the data center's access), network_cny_per_gbps_h, nodes (ids joined by ">").
+        (round trip over the fibre plus the data center's access), network_cny_per_gbps_h, nodes (ids joined by ">"),
+        is_transfer (whether data leaves the hub's province or region on it, and pays for that).
     route_links
         One row per link of a route, in travel order: route_index, link_index.
     candidates
-        (R,) workload_index, data_center_index, route_index, rtt_ms, network_cny_per_mtok; sorted by workload.
+        (R,) workload_index, data_center_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok;
+        sorted by workload.
     demand_mtok_per_h
         (T, W) arrivals.
     backlog_limit_mtok
@@ -91,6 +98,10 @@ class PlacementProblem:
         Share of the time to the first token that is kept for waiting in queues.
     connection_rtts
         Round trips between the first packet and the first token.
+    data_transfer_cny_per_gb
+        Price of data that leaves the demand hub's province or region.
+    policy
+        Limits on the year as a whole.
     """
 
     name: str
@@ -118,6 +129,8 @@ class PlacementProblem:
     compute_ms: FloatArray | None = None
     queue_margin_share: float = 0.0
     connection_rtts: float = 1.0
+    data_transfer_cny_per_gb: float = 0.0
+    policy: PolicyLimits = NO_LIMITS
 
     def __post_init__(self) -> None:
         """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""

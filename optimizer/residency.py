@@ -42,8 +42,7 @@ def residency_mask(
     in_regions = _in_allowed_regions(centers["region"].to_numpy(str)[place], classes, every["workload_class"])
 
     def same(column: str) -> npt.NDArray[np.bool_]:
-        of_hub = nodes[column].reindex(every["demand_hub"]).to_numpy(str)
-        return np.asarray(of_hub == centers[column].to_numpy(str)[place])
+        return is_same(column, nodes, centers, every["demand_hub"], every["data_center_index"])
 
     allowed = rule == "none"
     for name, column in _SAME.items():
@@ -108,3 +107,22 @@ def what_admits(item: WorkloadClass) -> str:
         return f"{rule} allows" if rule else ""
     regions = f"allowed regions ({', '.join(item.allowed_regions)})"
     return f"{rule} and {regions} allow" if rule else f"{regions} hold"
+
+
+def is_same(
+    column: str, nodes: pd.DataFrame, centers: pd.DataFrame, demand_hub: pd.Series, data_center_index: pd.Series
+) -> npt.NDArray[np.bool_]:
+    """
+    Mark the pairs of demand hub and data center that lie in the same country, region or province.
+
+    Parameters
+    ----------
+    column
+        country, region or province.
+    nodes, centers
+        Hold the column; nodes indexed by id.
+    demand_hub, data_center_index
+        (n,) the pairs.
+    """
+    of_hub = nodes[column].reindex(demand_hub).to_numpy(str)
+    return np.asarray(of_hub == centers[column].to_numpy(str)[data_center_index.to_numpy(int)])

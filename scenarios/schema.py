@@ -17,6 +17,7 @@ from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Sha
 from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
+from scenarios.policy import Policy
 from scenarios.workload_class import WorkloadClass
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Latency",
     "MarketValue",
     "NetworkUse",
+    "Policy",
     "RepresentativeDay",
     "Routing",
     "Scenario",
@@ -166,6 +168,12 @@ class Costs(Section):
         None,
         description="penalty for tokens not served, in CNY per million tokens; null = all must be served",
     )
+    data_transfer_cny_per_gb: NonNegative = Field(
+        0.0, description="price of data that leaves the demand hub's province or region, in CNY per GB"
+    )
+    data_transfer_scope: Literal["province", "region"] = Field(
+        "province", description="what data has to leave to cost data_transfer_cny_per_gb"
+    )
 
 
 class Solver(Section):
@@ -216,6 +224,7 @@ class ScenarioKeys(Section):
         description="what the market is said to pay for a million tokens; a run states its cost beside it; null = "
         "not stated",
     )
+    policy: Policy = Field(Policy(), description="demands on the plan as a whole")
     solver: Solver = Field(Solver(), description="how the problem is solved")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from brute_policy import YearRows
 from scipy.optimize import linprog
 
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
@@ -68,6 +69,7 @@ def every_choice(problem: PlacementProblem) -> Iterator[Choice]:
     most_sites = problem.classes["max_sites"].to_numpy()
     deploy_cost = problem.classes["deploy_cny_per_year"].to_numpy()[deployments["class_index"]]
     pod_cost = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy()
+    invested, most_invested = (pools["pod_cny"] + pools["site_cny"]).to_numpy(), problem.policy.investment_limit_cny
     single = sorted(set(problem.indivisible_pairs["workload_index"]))
     workload_class = problem.workloads["class_index"].to_numpy()
     existing, most, least = (pools[c].to_numpy() for c in ("existing_pods", "max_new_pods", "min_pods"))
@@ -88,6 +90,8 @@ def every_choice(problem: PlacementProblem) -> Iterator[Choice]:
             fixed = centers["opening_cny_per_year"].to_numpy() @ is_open + deploy_cost @ is_deployed
             for new in itertools.product(*amounts):
                 new_pods = np.array(new)
+                if most_invested is not None and invested @ new_pods > most_invested:
+                    continue
                 cost = float(fixed + pod_cost @ new_pods)
                 for chosen in itertools.product(*places):
                     yield Choice(is_open, is_deployed, new_pods, dict(zip(single, chosen, strict=True)), cost)
@@ -128,6 +132,9 @@ class Operation:
         basis = p.data_centers["demand_charge_basis"].to_numpy()
         self._cost[self._at["peak"]] = np.outer(months, np.where(basis == "monthly_peak", charge, 0.0))
         self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0)
+        centers = len(p.data_centers)
+        power = {(n // centers, d): self._at_most[row][0] for n, (row, d) in enumerate(self._power_rows)}
+        self._year_rows = list(YearRows(p, self._at, power, self._size))
 
     def cost_cny(self, choice: Choice | None) -> float:
         """
@@ -155,10 +162,16 @@ class Operation:
         for row, d in self._power_rows:
             limits[row] *= is_open[d]
         upper[self._at["active"]] = existing * is_open[pools["data_center_index"]] + new
+        standing, installed = 0.0, None
+        if choice is not None:
+            size = p.accelerators["accelerators_per_pod"].to_numpy()[pools["accelerator_index"]]
+            at_pool = (existing * is_open[pools["data_center_index"]] + new) * size
+            standing, installed = choice.cost_cny, np.bincount(pools["data_center_index"], at_pool, len(centers))
+        year_limits = [each.limit_for(installed, standing) for each in self._year_rows]
         answer = linprog(
             self._cost,
-            A_ub=np.array([row for row, _ in self._at_most]),
-            b_ub=limits,
+            A_ub=np.array([row for row, _ in self._at_most] + [each.row for each in self._year_rows]),
+            b_ub=np.append(limits, year_limits),
             A_eq=np.array([row for row, _ in self._equal]),
             b_eq=np.array([amount for _, amount in self._equal]),
             bounds=np.column_stack([np.zeros(self._size), upper]),
@@ -200,7 +213,9 @@ class Operation:
             self._cost[at["shed"][t, w]] = hours * p.shed_penalty_cny_per_mtok
         for r, way in enumerate(p.candidates.itertuples()):
             value = p.classes["latency_cny_per_ms_per_mtok"][p.candidate_class[r]]
-            self._cost[at["flow"][t, r]] = hours * (value * way.rtt_ms + way.network_cny_per_mtok)
+            self._cost[at["flow"][t, r]] = hours * (
+                value * way.rtt_ms + way.network_cny_per_mtok + way.data_transfer_cny_per_mtok
+            )
 
     def _process(self, t: int) -> None:
         """Each class is processed where it goes, on accelerators that are switched on."""

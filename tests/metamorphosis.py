@@ -16,18 +16,22 @@ def with_columns_scaled(table: pd.DataFrame, factor: float, *columns: str) -> pd
 
 
 def with_costs_scaled(p: PlacementProblem, factor: float) -> PlacementProblem:
-    """Every price times `factor`."""
+    """Every price times `factor`, and what may be spent in a year with them."""
     centers = ["opening_cny_per_year", "demand_charge_cny_per_kw_month"]
+    limit = p.policy.spending_limit_cny_per_year
+    policy = replace(p.policy, spending_limit_cny_per_year=None if limit is None else limit * factor)
     return replace(
         p,
         classes=with_columns_scaled(p.classes, factor, "latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
         data_centers=with_columns_scaled(p.data_centers, factor, *centers),
         pools=with_columns_scaled(p.pools, factor, "pod_cny_per_year", "site_cny_per_year"),
         routes=with_columns_scaled(p.routes, factor, "network_cny_per_gbps_h"),
-        candidates=with_columns_scaled(p.candidates, factor, "network_cny_per_mtok"),
+        candidates=with_columns_scaled(p.candidates, factor, "network_cny_per_mtok", "data_transfer_cny_per_mtok"),
         energy_price_cny_per_mwh=p.energy_price_cny_per_mwh * factor,
         carbon_price_cny_per_t=p.carbon_price_cny_per_t * factor,
         shed_penalty_cny_per_mtok=p.shed_penalty_cny_per_mtok * factor,
+        data_transfer_cny_per_gb=p.data_transfer_cny_per_gb * factor,
+        policy=policy,
     )
 
 

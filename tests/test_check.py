@@ -143,7 +143,7 @@ def test_closed_data_center_costs_nothing() -> None:
     report = check_plan(problem, plan)
     assert report.is_feasible, report.violations.to_string()
     costs = report.costs_cny
-    assert costs.loc[costs["data_center"] == "west", "cny_per_year"].tolist() == [0.0] * 9
+    assert costs.loc[costs["data_center"] == "west", "cny_per_year"].tolist() == [0.0] * 10
     assert np.isnan(report.classes["mean_rtt_ms"][BATCH])  # no batch is served: it has no mean
 
 

@@ -31,6 +31,9 @@ def test_worked_plan_is_feasible_and_costs_what_the_hand_says() -> None:
         # chat 0.01 Gbps per mtok/h over 1 CNY/Gbps/h; batch 0.02 over 1 + 10
         ("network", "east"): 4380 * 0.01 * 1 * 390,
         ("network", "west"): 4380 * 0.02 * 11 * 400,
+        # alpha's batch: 0.02 Gbps h per mtok are 9 GB, at 0.01 CNY each
+        ("data_transfer", "east"): 0.0,
+        ("data_transfer", "west"): 4380 * 0.01 * 9 * 200,
         ("accelerator_capital", "east"): 0.0,
         ("accelerator_capital", "west"): 3 * 1.0e6,
         ("site_capital", "east"): 0.0,
@@ -169,8 +172,8 @@ def power_by_loops(problem: PlacementProblem, plan: Plan, t: int, d: int) -> flo
 
 def costs_by_loops(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
     """CNY per year by component, one term at a time."""
-    cost = dict.fromkeys(("energy", "carbon", "latency", "network", "shedding", "demand_charge"), 0.0)
-    cost |= dict.fromkeys(("accelerator_capital", "site_capital", "opening", "deployment"), 0.0)
+    cost = dict.fromkeys(("energy", "carbon", "latency", "network", "data_transfer", "shedding"), 0.0)
+    cost |= dict.fromkeys(("demand_charge", "accelerator_capital", "site_capital", "opening", "deployment"), 0.0)
     for t, part in problem.slices.iterrows():
         for d, center in problem.data_centers.iterrows():
             mwh = part["weight_h"] * center["pue"] * power_by_loops(problem, plan, t, d)
@@ -182,6 +185,7 @@ def costs_by_loops(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
             value = problem.classes.loc[k, "latency_cny_per_ms_per_mtok"]
             cost["latency"] += value * candidate["rtt_ms"] * mtok
             cost["network"] += candidate["network_cny_per_mtok"] * mtok
+            cost["data_transfer"] += candidate["data_transfer_cny_per_mtok"] * mtok
         shed = part["weight_h"] * plan.shed_mtok_per_h[t].sum()
         cost["shedding"] += problem.shed_penalty_cny_per_mtok * shed
     for d, center in problem.data_centers.iterrows():

@@ -59,7 +59,7 @@ def test_page_names_no_missing_function() -> None:
 
 
 # Names on the page that are neither parts of the model nor columns of tables nor keys of scenarios.
-OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate"}
+OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate", "market_carbon_t_per_year"}
 
 
 def _attribute_names() -> set[str]:
@@ -74,7 +74,12 @@ def _attribute_names() -> set[str]:
     kinds = [field.annotation for field in ScenarioKeys.model_fields.values()]
     sections = [WorkloadClass, *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))]
     tables = {column.split(".")[0] for column in columns}
-    return columns | tables | {key for section in sections for key in section.model_fields} | {"demand"}
+    return (
+        columns
+        | tables
+        | {key for section in sections for key in section.model_fields}
+        | set(ScenarioKeys.model_fields)
+    )
 
 
 def test_table_of_symbols_is_that_of_the_declarations() -> None:

@@ -13,7 +13,7 @@ import pyomo.environ as pyo
 import pytest
 from lp_file import LinearProgramFile, read_lp
 from pyomo.repn.plugins.lp_writer import LPWriter
-from worked_plan import worked_problem
+from worked_plan import GREEN, worked_problem
 
 from optimizer.formulation import CONSTRAINTS, COSTS
 from optimizer.pyomo_model import to_pyomo
@@ -26,7 +26,7 @@ COMPONENTS = tuple(f"{name}_cost" for name in COSTS)
 @pytest.fixture(scope="module")
 def model() -> pyo.ConcreteModel:
     """Build the toy of the worked plan: it has rows of every equation and a price for every cost."""
-    return to_pyomo(worked_problem(demand_charge_basis=("monthly_peak", "contracted")))
+    return to_pyomo(worked_problem(demand_charge_basis=("monthly_peak", "contracted"), policy=GREEN))
 
 
 def alone(model: pyo.ConcreteModel, name: str) -> str:

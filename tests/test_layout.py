@@ -29,7 +29,16 @@ HEAVY = (
     "scipy",
 )
 # All that the independent checker may know: the problem, the plan, and its own parts.
-CHECKER_MODULES = ("check_costs", "check_facts", "check_index", "check_limits", "plan", "problem")
+CHECKER_MODULES = (
+    "check_costs",
+    "check_facts",
+    "check_index",
+    "check_limits",
+    "check_policy",
+    "plan",
+    "policy",
+    "problem",
+)
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "runs"}
 MAX_LINES = 400
 PLACE_COLUMNS = {

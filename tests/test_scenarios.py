@@ -236,6 +236,7 @@ def test_numbers_state_their_unit_in_name_or_description() -> None:
         "years",
         "seconds",
         "rate",
+        "in tonnes",
     )
     words += (
         "accelerators",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.policy import PolicyLimits
+from optimizer.problem import GB_PER_GBPS_H, FloatArray, PlacementProblem
 
 ACCESS_RTT_MS = 1.0
 
@@ -33,6 +34,9 @@ class Parts:
     utilization_limit_share: float = 0.5
     carbon_price_cny_per_t: float = 0.0
     shed_penalty_cny_per_mtok: float | None = None
+    data_transfer_cny_per_gb: float = 0.0
+    home_centers: Sequence[Sequence[int]] | None = None  # by hub, data centers that its data reaches without leaving
+    policy: PolicyLimits = field(default_factory=PolicyLimits)
     name: str = "toy"
 
 
@@ -72,6 +76,8 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
         carbon_price_cny_per_t=parts.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=parts.shed_penalty_cny_per_mtok or 0.0,
         left_out=left_out,
+        data_transfer_cny_per_gb=parts.data_transfer_cny_per_gb,
+        policy=parts.policy,
     )
 
 
@@ -123,7 +129,8 @@ def _routes(parts: Parts) -> tuple[pd.DataFrame, pd.DataFrame]:
         assert nodes[-1] == parts.data_centers["node"][d]
         ms = float(one_way[list(chain)].sum())
         cny = float(price[list(chain)].sum())
-        rows.append((parts.hubs[hub], d, rank[hub, d], ms, 2 * ms + ACCESS_RTT_MS, cny, ">".join(nodes)))
+        leaves = parts.home_centers is not None and d not in parts.home_centers[hub]
+        rows.append((parts.hubs[hub], d, rank[hub, d], ms, 2 * ms + ACCESS_RTT_MS, cny, ">".join(nodes), leaves))
         on_links += [(index, link) for link in chain]
     names = [
         "demand_hub",
@@ -133,6 +140,7 @@ def _routes(parts: Parts) -> tuple[pd.DataFrame, pd.DataFrame]:
         "rtt_ms",
         "network_cny_per_gbps_h",
         "nodes",
+        "is_transfer",
     ]
     return pd.DataFrame(rows, columns=names), pd.DataFrame(on_links, columns=["route_index", "link_index"])
 
@@ -141,16 +149,19 @@ def _candidates(parts: Parts, workloads: pd.DataFrame, routes: pd.DataFrame) -> 
     """Workload x route of its hub that keeps the RTT limit of its class; and those that do not."""
     limit_ms = parts.classes["rtt_limit_ms"].to_numpy()
     gbps = parts.classes["gbps_per_mtok_per_h"].to_numpy()
-    columns = ["demand_hub", "data_center_index", "rtt_ms", "network_cny_per_gbps_h"]
+    columns = ["demand_hub", "data_center_index", "rtt_ms", "network_cny_per_gbps_h", "is_transfer"]
+    transfer_cny_per_gbps_h = parts.data_transfer_cny_per_gb * GB_PER_GBPS_H
     lanes = list(enumerate(zip(*(routes[column] for column in columns), strict=True)))
     rows, late = [], []
     for w, (hub, k) in enumerate(zip(workloads["demand_hub"], workloads["class_index"], strict=True)):
-        for index, (start, d, rtt_ms, cny) in lanes:
+        for index, (start, d, rtt_ms, cny, leaves) in lanes:
             if start == hub and rtt_ms <= limit_ms[k]:
-                rows.append((w, d, index, rtt_ms, gbps[k] * cny))
+                rows.append((w, d, index, rtt_ms, gbps[k] * cny, gbps[k] * leaves * transfer_cny_per_gbps_h))
             elif start == hub:
-                late.append((w, d, index, rtt_ms, gbps[k] * cny, rtt_ms - limit_ms[k], False))
+                way = (gbps[k] * cny, gbps[k] * leaves * transfer_cny_per_gbps_h)
+                late.append((w, d, index, rtt_ms, *way, rtt_ms - limit_ms[k], False))
     names = ["workload_index", "data_center_index", "route_index", "rtt_ms", "network_cny_per_mtok"]
+    names.append("data_transfer_cny_per_mtok")
     table = pd.DataFrame(rows, columns=names)
     kinds = dict.fromkeys(names[:3], np.int64) | dict.fromkeys(names[3:], float)
     left_out = pd.DataFrame(late, columns=[*names, "late_ms", "is_barred"])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from random_policy import random_policy
 from toy_assembly import ACCESS_RTT_MS, Parts, assemble_toy, most_traffic
 
+from optimizer.policy import PolicyLimits
 from optimizer.problem import PlacementProblem
 
 
@@ -68,6 +71,9 @@ def toy_problem(**options: Any) -> PlacementProblem:
             day_months=o["day_months"],
             carbon_price_cny_per_t=float(o["carbon_price_cny_per_t"]),
             shed_penalty_cny_per_mtok=o["shed_penalty_cny_per_mtok"],
+            data_transfer_cny_per_gb=float(o["data_transfer_cny_per_gb"]),
+            home_centers=((0,), (0, 1)),
+            policy=PolicyLimits(**o["policy"]),
         )
     )
 
@@ -103,6 +109,11 @@ DEFAULTS: dict[str, Any] = {
     "second_route": False,  # adds link alpha-inland, 15 ms
     "carbon_price_cny_per_t": 0.0,
     "shed_penalty_cny_per_mtok": None,
+    "data_transfer_cny_per_gb": 0.0,  # of alpha's data that goes west; beta is at home in both
+    "pod_cny": 4.0e6,
+    "site_cny": (1.0e6, 5.0e5),
+    "green_power_share": (0.3, 0.8),
+    "policy": {},  # arguments of PolicyLimits
 }
 
 
@@ -119,7 +130,7 @@ def _toy_data_centers(o: Mapping[str, Any]) -> pd.DataFrame:
             "demand_charge_cny_per_kw_month": np.array(o["demand_charge_cny_per_kw_month"], dtype=float),
             "demand_charge_basis": list(o["demand_charge_basis"]),
             "carbon_kg_per_kwh": np.array(o["carbon_kg_per_kwh"], dtype=float),
-            "green_power_share": [0.3, 0.8],
+            "green_power_share": np.array(o["green_power_share"], dtype=float),
             "latitude_deg": [31.0, 26.0],
             "longitude_deg": [121.0, 106.0],
         }
@@ -149,6 +160,8 @@ def _toy_pools(o: Mapping[str, Any]) -> pd.DataFrame:
             "min_pods": np.repeat(np.array(o["min_pods"], dtype=np.int64), count),
             "pod_cny_per_year": np.full(2 * count, float(o["pod_cny_per_year"])),
             "site_cny_per_year": np.repeat(np.array(o["site_cny_per_year"], dtype=float), count),
+            "pod_cny": np.full(2 * count, float(o["pod_cny"])),
+            "site_cny": np.repeat(np.array(o["site_cny"], dtype=float), count),
         }
     )
 
@@ -180,6 +193,8 @@ def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
         1, 2 or 3: at most ``size`` hubs, ``size`` classes, ``size + 1`` data centers, 2 accelerators and
         3 slices a day; at size 3 sometimes two days of two slices.
     """
+    # A stream of its own, so that what is drawn from `rng` does not depend on what is drawn for the policy.
+    aside = rng.spawn(1)[0]
     hub_count, class_count = (int(n) for n in rng.integers(1, size + 1, 2))
     center_count = int(rng.integers(min(2, size), size + 2))
     accelerator_count = int(rng.integers(1, min(2, size) + 1))
@@ -210,9 +225,12 @@ def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
         day_months=day_months,
         carbon_price_cny_per_t=float(rng.choice([0.0, 50.0, 200.0])),
         shed_penalty_cny_per_mtok=float(rng.choice([20.0, 100.0])) if rng.random() < 0.4 else None,
+        data_transfer_cny_per_gb=float(aside.choice([0.0, 0.0, 0.02, 0.5])),
+        home_centers=[np.flatnonzero(aside.random(center_count) < 0.5).tolist() for _ in hubs],
         name="random",
     )
-    return _tighten_links(rng, parts)
+    problem = _tighten_links(rng, parts)
+    return replace(problem, policy=random_policy(aside, problem))
 
 
 def _random_classes(rng: np.random.Generator, count: int, center_count: int) -> tuple[pd.DataFrame, list[int]]:
@@ -311,7 +329,7 @@ def _random_pools(rng: np.random.Generator, centers: int, accelerators: int, pod
             "pod_cny_per_year": rng.choice([5.0e5, 2.0e6], len(keys)),
             "site_cny_per_year": rng.choice([0.0, 2.0e5], len(keys)),
         }
-    )
+    ).assign(pod_cny=lambda t: 4 * t["pod_cny_per_year"], site_cny=lambda t: 10 * t["site_cny_per_year"])
 
 
 def _tighten_links(rng: np.random.Generator, parts: Parts) -> PlacementProblem:

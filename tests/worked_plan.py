@@ -30,7 +30,19 @@ OPTIONS: dict[str, Any] = {
     "link_capacity_gbps": (5.0, 5.0, 6.0, 5.0),
     "carbon_price_cny_per_t": 50.0,
     "shed_penalty_cny_per_mtok": 20.0,
+    "data_transfer_cny_per_gb": 0.01,
 }
+# What may be demanded of the plan: it has 50.6 % of its tokens in the west, emits 102,361 t, keeps accelerators busy
+# 48.75 % of the year in the east and 40 % in the west, and spends 13.5 million CNY up front, 83.7 million CNY a year.
+# A green share of 52 % would take the half pod to be off that the east has on beside its work in the first slice.
+POLICY: dict[str, Any] = {
+    "min_region_share": {"west": 0.5},
+    "carbon_cap_t_per_year": 103_000.0,
+    "min_utilization_share": 0.35,
+    "investment_limit_cny": 14.0e6,
+    "spending_limit_cny_per_year": 84.0e6,
+}
+GREEN: dict[str, Any] = POLICY | {"min_green_share": 0.52}
 
 
 def worked_problem(**changes: Any) -> PlacementProblem:
