@@ -10,7 +10,8 @@ from typing import Any
 from network_data.faults import Fault, FaultList, quote_value, suggest
 from network_data.read import Table
 from network_data.schema import Attribute
-from network_data.tariffs import CalendarRow, check_calendar, parse_hours, parse_months
+from network_data.tariff_calendar import CalendarRow, check_calendar, parse_hours, parse_months
+from network_data.tariffs import formula_price
 
 # Columns that tell the rows of a table apart.
 KEYS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,9 @@ KEYS: dict[str, tuple[str, ...]] = {
     "accelerators": ("id",),
 }
 NAMES_SHOWN = 6
+# How far a price may be from what its own row makes of it: a percent, and rounding of small prices.
+FORMULA_TOLERANCE_SHARE = 0.01
+FORMULA_TOLERANCE_CNY_PER_MWH = 0.5
 
 
 def check_tables(tables: dict[str, Table], schema: dict[str, dict[str, Attribute]], faults: FaultList) -> list[Fault]:
@@ -152,6 +156,7 @@ def _check_tariffs(table: Table, faults: FaultList) -> None:
             unreadable.add(tariff)
             continue
         calendars.setdefault(tariff, []).append(CalendarRow(row, parse_months(months), parse_hours(hours)))
+    _check_tariff_formula(table, faults)
     for tariff, rows in calendars.items():
         if tariff in unreadable:
             continue
@@ -166,6 +171,20 @@ def _check_tariffs(table: Table, faults: FaultList) -> None:
                 remedy = "Add a row or lengthen the hours of one."
             row = fault.rows[-1] if fault.rows else rows[0].row
             faults.add(table.file, problem, remedy, row=row, column="hours", value=tariff)
+
+
+def _check_tariff_formula(table: Table, faults: FaultList) -> None:
+    """Find prices that are not what flat price, floating share and multiplier of their own row give."""
+    columns = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")
+    for row, price, flat, share, multiplier in _cells(table, *columns):
+        if None in (price, flat, share, multiplier):
+            continue
+        formula = float(formula_price(flat, share, multiplier))
+        # A comparison with NaN is false: a row that does not give all of the formula is not judged.
+        if abs(price - formula) > max(FORMULA_TOLERANCE_SHARE * abs(formula), FORMULA_TOLERANCE_CNY_PER_MWH):
+            problem = f"flat price, floating share and multiplier of the row give {formula:g}"
+            remedy = "Correct one of the four, or leave multiplier_vs_flat blank if the price follows no such formula."
+            faults.add(table.file, problem, remedy, row=row, column="price_cny_per_mwh", value=f"{price:g}")
 
 
 def _spell_rows(rows: list[CalendarRow]) -> str:

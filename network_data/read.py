@@ -10,7 +10,7 @@ from pathlib import Path
 
 from network_data.faults import FaultList, suggest
 from network_data.schema import Attribute, Cell, CellError
-from network_data.tariffs import parse_hours, parse_months
+from network_data.tariff_calendar import parse_hours, parse_months
 
 FORMATS = (".csv", ".parquet")
 
@@ -64,21 +64,11 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
     path = _find_file(folder, name, faults)
     if path is None:
         return None
-    if not path.is_file():
-        # A named pipe would block the reader for ever.
-        faults.add(path.name, "is not a file", "Make it a readable file.")
-        return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        faults.add(path.name, f"cannot be read ({reason})", "Make it a readable file.")
-        return None
     before = len(faults)
-    raw = _read_parquet(content, path, faults) if path.suffix == ".parquet" else _read_csv(content, path, faults)
+    raw = read_raw(path, faults)
     if raw is None or not _check_header(path.name, raw.header, attributes, faults):
         return None
-    table = Table(name, path.name, raw.rows, sha256=hashlib.sha256(content).hexdigest())
+    table = Table(name, path.name, raw.rows, sha256=raw.sha256)
     if not raw.rows and len(faults) == before and name != "links":
         faults.add(path.name, f"table {name} has no rows", "Add at least one row below the header.")
     for attribute in attributes.values():
@@ -91,10 +81,58 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
 
 
 @dataclass
-class _Raw:
+class RawTable:
+    """
+    One table as text, before any cell is read.
+
+    Attributes
+    ----------
+    header : list of str
+        Columns as they stand; none may be blank, there may be doubles.
+    rows : list of int
+        Line of each row in the file.
+    cells : list of list of str
+        Stripped cells of each row, one per column.
+    sha256 : str
+        Hash of the file's bytes.
+    """
+
     header: list[str]
     rows: list[int]
     cells: list[list[str]]
+    sha256: str = ""
+
+
+def read_raw(path: Path, faults: FaultList) -> RawTable | None:
+    """
+    Read the cells of a CSV or Parquet file as text.
+
+    Parameters
+    ----------
+    path
+        The file; a name that does not end in .parquet is read as CSV.
+    faults
+        Receives why it cannot be read, and rows of another length than the header.
+
+    Returns
+    -------
+    RawTable or None
+        None if the file cannot be read.
+    """
+    if not path.is_file():
+        # A named pipe would block the reader for ever.
+        faults.add(path.name, "is not a file", "Make it a readable file.")
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        faults.add(path.name, f"cannot be read ({reason})", "Make it a readable file.")
+        return None
+    raw = _read_parquet(content, path, faults) if path.suffix == ".parquet" else _read_csv(content, path, faults)
+    if raw is not None:
+        raw.sha256 = hashlib.sha256(content).hexdigest()
+    return raw
 
 
 def _find_file(folder: Path, name: str, faults: FaultList) -> Path | None:
@@ -110,7 +148,7 @@ def _find_file(folder: Path, name: str, faults: FaultList) -> Path | None:
     return None
 
 
-def _read_csv(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
+def _read_csv(content: bytes, path: Path, faults: FaultList) -> RawTable | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -119,7 +157,7 @@ def _read_csv(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
         return None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] = []
-    raw = _Raw(header, [], [])
+    raw = RawTable(header, [], [])
     line = 1
     try:
         for record in reader:
@@ -142,7 +180,7 @@ def _read_csv(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
     return raw
 
 
-def _read_parquet(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
+def _read_parquet(content: bytes, path: Path, faults: FaultList) -> RawTable | None:
     import pyarrow as pa  # loaded only for networks that use Parquet
     import pyarrow.parquet as pq
 
@@ -155,7 +193,7 @@ def _read_parquet(content: bytes, path: Path, faults: FaultList) -> _Raw | None:
         return None
     # Rows of a Parquet table have no lines; they are counted as if the table were CSV.
     rows = list(range(2, table.num_rows + 2))
-    return _Raw(list(table.column_names), rows, [list(cells) for cells in zip(*columns, strict=True)])
+    return RawTable(list(table.column_names), rows, [list(cells) for cells in zip(*columns, strict=True)])
 
 
 def _spell(value: object) -> str:

@@ -1,229 +1,254 @@
-"""Tariff calendars: months, hours, full cover of the year, and hourly prices."""
+"""Electricity tariffs: periods and prices by month and half hour, and what a change of the flat price makes of them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from network_data.faults import quote_value
+from network_data.tariff_calendar import (
+    DAYS_IN_MONTH,
+    HALF_HOURS_PER_DAY,
+    HOURS_PER_DAY,
+    MONTHS_PER_YEAR,
+    CalendarFault,
+    CalendarRow,
+    check_calendar,
+    parse_hours,
+    parse_months,
+    spell_months,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-MONTHS_PER_YEAR = 12
-HOURS_PER_DAY = 24
-HALF_HOURS_PER_DAY = 48
-MONTH_RANGE = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?", re.ASCII)
-HOUR_RANGE = re.compile(r"(\d{1,2}(?:\.[05])?)-(\d{1,2}(?:\.[05])?)", re.ASCII)
+    FloatArray = NDArray[np.float64]
+
+__all__ = [
+    "DAYS_IN_MONTH",
+    "HALF_HOURS_PER_DAY",
+    "HOURS_PER_DAY",
+    "MONTHS_PER_YEAR",
+    "CalendarFault",
+    "CalendarRow",
+    "Tariff",
+    "build_tariffs",
+    "check_calendar",
+    "formula_price",
+    "hourly_prices",
+    "parse_hours",
+    "parse_months",
+    "spell_months",
+]
+
+_NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")
 
 
-@dataclass(frozen=True)
-class CalendarRow:
+@dataclass(frozen=True, eq=False)
+class Tariff:
     """
-    One row of a tariff, ready to be laid on the calendar.
+    A tariff laid on the calendar: twelve months of 48 half hours, arrays of shape (12, 48).
+
+    Most time-of-use tariffs follow a formula: one part of the flat price floats with the period, the rest does not,
+    `price = flat_price x (1 - floating_share + floating_share x multiplier)`. Where a table gives all of it,
+    a change of the flat price carries over to every period as the grid company would post it.
 
     Attributes
     ----------
-    row : int
-        Line in the file, or any label that the caller can point to.
-    months : tuple of int
-        Months 1 to 12.
-    half_hours : tuple of int
-        Half hours 0 to 47 of the day.
+    id : str
+        Tariff, as data centers name it.
+    period : ndarray of str
+        Period, such as sharp, peak, flat, valley, deep_valley.
+    price_cny_per_mwh : ndarray
+        Energy price.
+    flat_price_cny_per_mwh : ndarray
+        Price of the flat period; NaN where the table gives none.
+    floating_share : ndarray
+        Part of the flat price that the multiplier acts on, 0 to 1; NaN where the table gives none.
+    multiplier_vs_flat : ndarray
+        Ratio of the period to the flat price, on the floating part; NaN where the table gives none.
     """
 
-    row: int
-    months: tuple[int, ...]
-    half_hours: tuple[int, ...]
+    id: str
+    period: NDArray[np.str_]
+    price_cny_per_mwh: FloatArray
+    flat_price_cny_per_mwh: FloatArray
+    floating_share: FloatArray
+    multiplier_vs_flat: FloatArray
+
+    @property
+    def periods(self) -> tuple[str, ...]:
+        """Periods of the tariff, dearest first."""
+        mean = {str(name): self.price_cny_per_mwh[self.period == name].mean() for name in np.unique(self.period)}
+        return tuple(sorted(mean, key=lambda name: (-mean[name], name)))
+
+    @property
+    def hourly_price_cny_per_mwh(self) -> FloatArray:
+        """Prices by month and hour, (12, 24): two half hours of an hour are averaged."""
+        return np.asarray(self.price_cny_per_mwh.reshape(MONTHS_PER_YEAR, HOURS_PER_DAY, 2).mean(axis=2))
+
+    @property
+    def formula_price_cny_per_mwh(self) -> FloatArray:
+        """What flat price, floating share and multiplier give, (12, 48); NaN where one of them is missing."""
+        return formula_price(self.flat_price_cny_per_mwh, self.floating_share, self.multiplier_vs_flat)
+
+    @property
+    def has_formula(self) -> bool:
+        """True if the price of every half hour follows from a flat price."""
+        return bool(np.isfinite(self.formula_price_cny_per_mwh).all())
+
+    def repriced(
+        self,
+        *,
+        flat_price_cny_per_mwh: ArrayLike | None = None,
+        floating_share: ArrayLike | None = None,
+        multiplier_vs_flat: ArrayLike | None = None,
+    ) -> Tariff:
+        """
+        Change what the price is made of; what is not given stays.
+
+        What the posted price holds beyond the formula (rounding, above all) stays as it is, so that a change to the
+        same numbers changes nothing.
+
+        Parameters
+        ----------
+        flat_price_cny_per_mwh, floating_share, multiplier_vs_flat
+            New numbers: one for all, (12, 1) by month, (48,) by half hour, or (12, 48).
+
+        Returns
+        -------
+        Tariff
+            The tariff with new prices.
+
+        Raises
+        ------
+        ValueError
+            If some half hour has no formula, or a number is not finite or a share not within 0 to 1.
+        """
+        old = self.formula_price_cny_per_mwh
+        if not np.isfinite(old).all():
+            raise ValueError(
+                f"tariff {quote_value(self.id)} gives no flat price, floating share and multiplier for all of its "
+                "hours: scale its price instead"
+            )
+        new = replace(
+            self,
+            flat_price_cny_per_mwh=_spread(flat_price_cny_per_mwh, self.flat_price_cny_per_mwh),
+            floating_share=_spread(floating_share, self.floating_share),
+            multiplier_vs_flat=_spread(multiplier_vs_flat, self.multiplier_vs_flat),
+        )
+        if not np.isfinite(new.formula_price_cny_per_mwh).all():
+            raise ValueError(f"tariff {quote_value(self.id)}: a new number is missing or not finite")
+        if (new.floating_share < 0).any() or (new.floating_share > 1).any():
+            raise ValueError(f"tariff {quote_value(self.id)}: floating_share lies outside 0 to 1")
+        return replace(new, price_cny_per_mwh=self.price_cny_per_mwh + new.formula_price_cny_per_mwh - old)
+
+    def with_flat_price_scaled(self, factor: ArrayLike) -> Tariff:
+        """Scale the flat price, (12, 1) factors by month say, and keep floating share and multipliers."""
+        return self.repriced(flat_price_cny_per_mwh=self.flat_price_cny_per_mwh * np.asarray(factor, dtype=float))
 
 
-@dataclass(frozen=True)
-class CalendarFault:
+def formula_price(flat_price_cny_per_mwh: ArrayLike, floating_share: ArrayLike, multiplier: ArrayLike) -> FloatArray:
     """
-    A stretch of the year that a tariff covers not at all or more than once.
-
-    Attributes
-    ----------
-    months : str
-        Months concerned, e.g. `3-5;9`.
-    hours : str
-        Hours concerned, e.g. `8-10.5`.
-    rows : tuple of int
-        Rows that overlap there; empty for a gap.
-    """
-
-    months: str
-    hours: str
-    rows: tuple[int, ...]
-
-
-def parse_months(text: str) -> tuple[int, ...]:
-    """
-    Read months such as `7-8`, `2;6`, `3-5;9-11` or `12-1` (over the new year).
+    Work out the price of a period from the flat price.
 
     Parameters
     ----------
-    text
-        Months and ranges of months, separated by semicolons.
+    flat_price_cny_per_mwh
+        Price of the flat period.
+    floating_share
+        Part of it that floats.
+    multiplier
+        Ratio of the period to the flat price, on that part; may be NaN where nothing floats.
 
     Returns
     -------
-    tuple of int
-        Months 1 to 12, ascending.
-
-    Raises
-    ------
-    ValueError
-        If a part is no month or range, or a month comes twice.
+    ndarray
+        CNY per MWh; NaN where a number is missing.
 
     Examples
     --------
-    >>> parse_months("12-2;6")
-    (1, 2, 6, 12)
+    >>> float(formula_price(600.0, 0.5, 1.5))
+    750.0
     """
-    found: list[int] = []
-    for part in text.split(";"):
-        match = MONTH_RANGE.fullmatch(part.strip())
-        if not match:
-            raise ValueError(f"{quote_value(part.strip())} is no month or range of months")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not (1 <= first <= MONTHS_PER_YEAR and 1 <= last <= MONTHS_PER_YEAR):
-            raise ValueError(f"{quote_value(part.strip())} lies outside 1 to {MONTHS_PER_YEAR}")
-        count = (last - first) % MONTHS_PER_YEAR + 1
-        found += [(first - 1 + step) % MONTHS_PER_YEAR + 1 for step in range(count)]
-    return _distinct(found, "month")
+    share = np.asarray(floating_share, dtype=float)
+    ratio = np.where(share == 0, 1.0, np.asarray(multiplier, dtype=float))
+    return np.asarray(np.asarray(flat_price_cny_per_mwh, dtype=float) * (1.0 - share + share * ratio))
 
 
-def parse_hours(text: str) -> tuple[int, ...]:
+def build_tariffs(table: pd.DataFrame) -> dict[str, Tariff]:
     """
-    Read hours of the day such as `0-24`, `14-15;19.5-21.5` or `22-6` (over midnight).
+    Lay the rows of a table on the calendar, tariff by tariff.
 
     Parameters
     ----------
-    text
-        Ranges of hours with optional halves, separated by semicolons.
-
-    Returns
-    -------
-    tuple of int
-        Half hours 0 (from 0:00) to 47 (from 23:30), ascending.
-
-    Raises
-    ------
-    ValueError
-        If a part is no range of hours, or an hour comes twice.
-
-    Examples
-    --------
-    >>> parse_hours("0-1;23.5-24")
-    (0, 1, 47)
-    """
-    found: list[int] = []
-    for part in text.split(";"):
-        match = HOUR_RANGE.fullmatch(part.strip())
-        if not match:
-            raise ValueError(f"{quote_value(part.strip())} is no range of hours")
-        first, last = round(2 * float(match[1])), round(2 * float(match[2]))
-        if first >= HALF_HOURS_PER_DAY or last > HALF_HOURS_PER_DAY:
-            raise ValueError(f"{quote_value(part.strip())} lies outside 0 to {HOURS_PER_DAY}")
-        if first == last:
-            raise ValueError(f"{quote_value(part.strip())} is empty")
-        end = last if last > first else last + HALF_HOURS_PER_DAY
-        found += [half_hour % HALF_HOURS_PER_DAY for half_hour in range(first, end)]
-    return _distinct(found, "half hour")
-
-
-def check_calendar(rows: Sequence[CalendarRow]) -> list[CalendarFault]:
-    """
-    Find the gaps and overlaps of one tariff over 12 months of 48 half hours.
-
-    Parameters
-    ----------
-    rows
-        The tariff's rows.
-
-    Returns
-    -------
-    list of CalendarFault
-        One entry per stretch of hours with the same rows; equal stretches of several months are one entry.
-    """
-    faulty_months: dict[tuple[int, int, tuple[int, ...]], list[int]] = {}
-    for month in range(1, MONTHS_PER_YEAR + 1):
-        cover: list[tuple[int, ...]] = [()] * HALF_HOURS_PER_DAY
-        for row in rows:
-            if month in row.months:
-                for half_hour in row.half_hours:
-                    cover[half_hour] += (row.row,)
-        for first, last in _stretches(cover):
-            if len(cover[first]) != 1:
-                faulty_months.setdefault((first, last, cover[first]), []).append(month)
-    return [
-        CalendarFault(_spell_months(months), f"{first / 2:g}-{last / 2:g}", rows_there)
-        for (first, last, rows_there), months in faulty_months.items()
-    ]
-
-
-def hourly_prices(tariffs: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """
-    Lay every tariff on the hours of the twelve months.
-
-    Parameters
-    ----------
-    tariffs
-        Table with columns tariff, months, hours, price_cny_per_mwh [CNY per MWh].
+    table
+        Table with columns tariff, months, hours, price_cny_per_mwh [CNY per MWh]; period and the numbers of the
+        formula where it has them.
 
     Returns
     -------
     dict
-        Tariff to prices in CNY per MWh, shape (12, 24): month, hour. Two half hours of an hour are averaged.
+        Tariff id to tariff, in the order of the table.
 
     Raises
     ------
     ValueError
         If a tariff does not cover each half hour of each month exactly once, or a price is not finite.
     """
-    prices: dict[str, NDArray[np.float64]] = {}
-    for tariff, rows in tariffs.groupby("tariff", sort=False):
-        half_hourly = np.full((MONTHS_PER_YEAR, HALF_HOURS_PER_DAY), np.nan)
-        calendar = []
-        cells = zip(rows.index, rows["months"], rows["hours"], rows["price_cny_per_mwh"], strict=True)
-        for label, months_text, hours_text, price in cells:
-            months, half_hours = parse_months(months_text), parse_hours(hours_text)
-            calendar.append(CalendarRow(label, months, half_hours))
-            half_hourly[np.ix_(np.array(months) - 1, np.array(half_hours))] = price
-        if faults := check_calendar(calendar):
-            listed = ", ".join(f"months {fault.months} hours {fault.hours}" for fault in faults)
-            raise ValueError(f"tariff {quote_value(tariff)} has gaps or overlaps: {listed}")
-        if not np.isfinite(half_hourly).all():
-            raise ValueError(f"tariff {quote_value(tariff)} has a price that is not finite")
-        prices[str(tariff)] = half_hourly.reshape(MONTHS_PER_YEAR, HOURS_PER_DAY, 2).mean(axis=2)
-    return prices
+    return {str(name): _lay_out(str(name), rows) for name, rows in table.groupby("tariff", sort=False)}
 
 
-def _distinct(numbers: list[int], noun: str) -> tuple[int, ...]:
-    if len(set(numbers)) != len(numbers):
-        raise ValueError(f"names a {noun} twice")
-    return tuple(sorted(numbers))
+def hourly_prices(tariffs: pd.DataFrame) -> dict[str, FloatArray]:
+    """
+    Lay every tariff on the hours of the twelve months.
+
+    Parameters
+    ----------
+    tariffs
+        As for `build_tariffs`.
+
+    Returns
+    -------
+    dict
+        Tariff to prices in CNY per MWh, shape (12, 24): month, hour.
+
+    Raises
+    ------
+    ValueError
+        As for `build_tariffs`.
+    """
+    return {name: tariff.hourly_price_cny_per_mwh for name, tariff in build_tariffs(tariffs).items()}
 
 
-def _stretches(cover: Sequence[tuple[int, ...]]) -> Iterable[tuple[int, int]]:
-    start = 0
-    for at in range(1, len(cover) + 1):
-        if at == len(cover) or cover[at] != cover[start]:
-            yield start, at
-            start = at
+def _lay_out(name: str, rows: pd.DataFrame) -> Tariff:
+    places = [
+        (parse_months(months), parse_hours(hours)) for months, hours in zip(rows["months"], rows["hours"], strict=True)
+    ]
+    _require_full_cover(name, [CalendarRow(at, *place) for at, place in enumerate(places)])
+    shape = (MONTHS_PER_YEAR, HALF_HOURS_PER_DAY)
+    row_of = np.zeros(shape, np.intp)
+    for at, (months, half_hours) in enumerate(places):
+        row_of[np.ix_(np.array(months) - 1, np.array(half_hours))] = at
+    numbers = {
+        column: (rows[column].to_numpy(float) if column in rows else np.full(len(rows), np.nan))[row_of]
+        for column in _NUMBERS
+    }
+    if not np.isfinite(numbers["price_cny_per_mwh"]).all():
+        raise ValueError(f"tariff {quote_value(name)} has a price that is not finite")
+    period = np.array(rows["period"] if "period" in rows else [""] * len(rows), dtype=np.str_)
+    return Tariff(name, period[row_of], **numbers)
 
 
-def _spell_months(months: Sequence[int]) -> str:
-    parts: list[list[int]] = []
-    for month in months:
-        if parts and month == parts[-1][-1] + 1:
-            parts[-1].append(month)
-        else:
-            parts.append([month])
-    return ";".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
+def _require_full_cover(name: str, calendar: Sequence[CalendarRow]) -> None:
+    if faults := check_calendar(calendar):
+        listed = ", ".join(f"months {fault.months} hours {fault.hours}" for fault in faults)
+        raise ValueError(f"tariff {quote_value(name)} has gaps or overlaps: {listed}")
+
+
+def _spread(values: ArrayLike | None, otherwise: FloatArray) -> FloatArray:
+    return otherwise if values is None else np.broadcast_to(np.asarray(values, dtype=float), otherwise.shape).copy()

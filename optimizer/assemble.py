@@ -7,26 +7,26 @@ import pandas as pd
 
 from network_data.faults import FaultList
 from network_data.load import Network
-from network_data.tariffs import hourly_prices
 from optimizer.demand import demand_by_workload, slice_demand, time_slices
 from optimizer.fleet import accelerator_table, pool_table
 from optimizer.fleet_pools import fleet_pools
 from optimizer.graph import fibre_graph, merge_links
 from optimizer.latency import first_token_ms, record_used_up
 from optimizer.policy_input import policy_limits
+from optimizer.prices import energy_prices, price_calendar, price_confidence
 from optimizer.problem import GB_PER_GBPS_H, FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
 from optimizer.residency import is_same, record_unknown_regions, residency_mask, what_admits
 from optimizer.routes import candidate_routes
+from optimizer.seasons import representative_days
 from scenarios.schema import Scenario, WorkloadClass
 
 SECONDS_PER_HOUR = 3600.0
 CENTER_COLUMNS = [
     "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
     "demand_charge_cny_per_kw_month", "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
-    "longitude_deg", "confidence",
+    "longitude_deg", "confidence", "price_confidence",
 ]  # fmt: skip
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
-DAYS_IN_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
@@ -40,11 +40,14 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         limits (and by how many ms), a demand hub that the network does not have, an accelerator without rates.
     """
     faults = FaultList(f"scenario {scenario.name} on network {network.name}")
-    slices, billing = time_slices(scenario.time)
+    calendar = price_calendar(network, scenario.price_series, faults)
+    days = representative_days(scenario.time, calendar)
+    slices, billing = time_slices(days, scenario.time.slices_per_day)
     offered = fleet_pools(network, scenario, faults)
     accelerators = accelerator_table(network, offered, faults)
     centers = network.data_centers.reset_index()
     centers["carbon_kg_per_kwh"] = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
+    centers["price_confidence"] = price_confidence(network, calendar)
     pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
@@ -57,7 +60,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     limit_ms = _rtt_limits_ms(scenario, classes, compute_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
     workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
-    demand = slice_demand(workloads, classes, scenario, slices)
+    demand = slice_demand(workloads, classes, scenario, days)
     workloads["is_deferrable"] = demand.is_deferrable
     links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
@@ -89,7 +92,7 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         backlog_limit_mtok=demand.backlog_limit_mtok,
         servable_mtok_per_h=demand.servable_mtok_per_h,
         shed_limit_mtok_per_h=demand.demand_mtok_per_h * (shed_penalty is not None),
-        energy_price_cny_per_mwh=energy_prices(network, scenario, slices),
+        energy_price_cny_per_mwh=energy_prices(calendar, days, scenario.time.hours_per_slice),
         accel_h_per_mtok=_accelerator_hours(classes, accelerators),
         utilization_limit_share=scenario.fleet.utilization_limit,
         carbon_price_cny_per_t=scenario.costs.carbon_price_cny_per_t,
@@ -101,29 +104,6 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
         policy=policy,
     )
-
-
-def energy_prices(network: Network, scenario: Scenario, slices: pd.DataFrame) -> FloatArray:
-    """
-    Average the tariffs over the months of each representative day and the hours of each slice.
-
-    Returns
-    -------
-    ndarray
-        (T, D) CNY/MWh; months weigh by their number of days.
-    """
-    by_tariff = hourly_prices(network.tariffs)
-    hourly = np.stack([by_tariff[tariff] for tariff in network.data_centers["tariff"]])  # (D, month, hour)
-    hours = scenario.time.hours_per_slice
-    prices = []
-    for day in scenario.time.days:
-        months = np.array(day.month_numbers) - 1
-        of_day = np.average(hourly[:, months], axis=1, weights=DAYS_IN_MONTH[months])
-        prices.append(of_day.reshape(len(of_day), -1, hours).mean(axis=2).T)
-    out = np.concatenate(prices)
-    if len(out) != len(slices):
-        raise AssertionError("slices and prices come from the same days")
-    return out
 
 
 def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int) -> pd.DataFrame:

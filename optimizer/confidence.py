@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 
 from network_data.load import Network
 from optimizer.check import CheckReport
@@ -23,10 +22,10 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     Say what share of each cost component, and of all (`total`), rests on estimates.
 
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
-    energy by its tariff (any row), demand charge, opening and site capital by the data center, latency, deployment
-    and data transfer (its bytes; its price is a choice) by the workload class, network by the link, accelerator
-    capital by the accelerator, carbon by the grid. The penalty of unserved tokens is a choice, not an estimate.
-    Whatever the row, quantities (demand shares, token rates) are not judged here.
+    energy by its tariff (any row; an hourly price series counts as one), demand charge, opening and site capital by
+    the data center, latency, deployment and data transfer (its bytes; its price is a choice) by the workload class,
+    network by the link, accelerator capital by the accelerator, carbon by the grid. The penalty of unserved tokens is
+    a choice, not an estimate. Whatever the row, quantities (demand shares, token rates) are not judged here.
 
     Returns
     -------
@@ -41,7 +40,7 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
         if name != "shedding"
     }
     estimated = {
-        "energy": by_center["energy"][_tariff_is_estimate(problem, network)],
+        "energy": by_center["energy"][_is_estimate(problem.data_centers["price_confidence"])],
         "carbon": by_center["carbon"][_grid_is_estimate(problem, network)],
         **{name: by_center[name][_is_estimate(problem.data_centers["confidence"])] for name in _OF_DATA_CENTER},
         "accelerator_capital": _accelerator_capital(problem, network, plan),
@@ -62,12 +61,6 @@ def _share(part: float, whole: float) -> float:
 
 def _is_estimate(confidence: Iterable[str]) -> np.ndarray:
     return np.array([value in {ESTIMATE, ""} for value in confidence], dtype=bool)
-
-
-def _tariff_is_estimate(problem: PlacementProblem, network: Network) -> np.ndarray:
-    tariffs = network.tariffs
-    of_tariff = pd.Series(_is_estimate(tariffs["confidence"]), index=tariffs["tariff"]).groupby(level=0).any()
-    return of_tariff.reindex(network.data_centers["tariff"].reindex(problem.data_centers["id"])).to_numpy(bool)
 
 
 def _grid_is_estimate(problem: PlacementProblem, network: Network) -> np.ndarray:

@@ -51,9 +51,7 @@ def demand_charge_cost(m: Model) -> Expression:
         for b in m.BILLING
     )
     by_contract = sum(
-        m.demand_charge_cny_per_mw_month[d] * m.billed_months[b] * m.Contract[d]
-        for d in m.CONTRACT_BILLED
-        for b in m.BILLING
+        m.demand_charge_cny_per_mw_month[d] * m.contract_months * m.Contract[d] for d in m.CONTRACT_BILLED
     )
     return by_peak + by_contract
 

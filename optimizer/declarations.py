@@ -90,6 +90,7 @@ PARAMETERS = (
     ParameterDeclaration("previous", ("SLICES",), "-", "the slice before, cyclic over its day", is_position=True),
     ParameterDeclaration("billing_of", ("SLICES",), "-", "billing period of a slice", is_position=True),
     ParameterDeclaration("billed_months", ("BILLING",), "months/year", "months billed on this period's peak"),
+    ParameterDeclaration("contract_months", (), "months/year", "months that contracted power is paid in"),
     ParameterDeclaration("class_of", ("WORKLOADS",), "-", "class of a workload", is_position=True),
     ParameterDeclaration("class_of_candidate", ("CANDIDATES",), "-", "class of a candidate", is_position=True),
     ParameterDeclaration("demand_mtok_per_h", ("WORKLOADS", "SLICES"), "mtok/h", "arrivals"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
 from optimizer.problem import FloatArray
-from scenarios.schema import Scenario, Time
+from scenarios.days import RepresentativeDay
+from scenarios.schema import Scenario
 
 MTOK_PER_TRILLION = 1e6
 HOURS_PER_DAY = 24
@@ -27,22 +29,29 @@ class Demand:
     is_deferrable: npt.NDArray[np.bool_]
 
 
-def time_slices(time: Time) -> tuple[pd.DataFrame, pd.DataFrame]:
+def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Cut the representative days into slices, and say which days share a billing peak.
+
+    Parameters
+    ----------
+    days
+        Days that stand for the year.
+    slices_per_day
+        A divisor of 24.
 
     Returns
     -------
     slices, billing
-        As described at `PlacementProblem`. Days that stand for the same months share a billing period; a month
-        that several periods stand for is divided among them.
+        As described at `PlacementProblem`. Days that stand for the same months share a billing period, weekdays
+        and weekends among them; a month that several periods stand for is divided among them.
     """
-    per_day, hours = time.slices_per_day, time.hours_per_slice
-    groups = list(dict.fromkeys(day.month_numbers for day in time.days))
+    per_day, hours = slices_per_day, HOURS_PER_DAY // slices_per_day
+    groups = list(dict.fromkeys(day.month_numbers for day in days))
     share_of_month = {m: 1 / sum(m in group for group in groups) for group in groups for m in group}
     billing = pd.DataFrame(
         {
-            "day": [next(day.id for day in time.days if day.month_numbers == group) for group in groups],
+            "day": [next(day.id for day in days if day.month_numbers == group) for group in groups],
             "months": [sum(share_of_month[m] for m in group) for group in groups],
         }
     )
@@ -54,7 +63,7 @@ def time_slices(time: Time) -> tuple[pd.DataFrame, pd.DataFrame]:
             "billing_index": groups.index(day.month_numbers),
             "previous_index": number * per_day + (step - 1) % per_day,
         }
-        for number, day in enumerate(time.days)
+        for number, day in enumerate(days)
         for step in range(per_day)
     ]
     return pd.DataFrame(rows), billing
@@ -103,15 +112,17 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
     return table
 
 
-def slice_demand(workloads: pd.DataFrame, classes: pd.DataFrame, scenario: Scenario, slices: pd.DataFrame) -> Demand:
+def slice_demand(
+    workloads: pd.DataFrame, classes: pd.DataFrame, scenario: Scenario, days: Sequence[RepresentativeDay]
+) -> Demand:
     """
     Shape the daily demand by the classes' profiles, and bound what may wait.
 
     A class that may wait less than one slice is urgent. The backlog at the end of a slice holds at most what
-    arrived in the last `deferrable_h` hours (a whole day at the most: days repeat).
+    arrived in the last `deferrable_h` hours (a whole day at the most: days repeat). A weekend day asks for
+    `weekend_share` of what a weekday asks for, and all days together for what the scenario states per day.
     """
     hours, per_day = scenario.time.hours_per_slice, scenario.time.slices_per_day
-    days = len(slices) // per_day
     items = [scenario.workload_classes[k] for k in classes["id"]]
     profiles = np.array([scenario.profiles[item.demand_profile] for item in items])
     shape = profiles.reshape(len(items), per_day, hours).mean(axis=2)
@@ -125,5 +136,19 @@ def slice_demand(workloads: pd.DataFrame, classes: pd.DataFrame, scenario: Scena
     servable = np.minimum(one_day + np.roll(waiting, 1, axis=0) / hours, one_day.sum(axis=0))
     is_deferrable = window[class_index] > 0
     servable[:, ~is_deferrable] = one_day[:, ~is_deferrable]
-    one_day, waiting, servable = (np.tile(array, (days, 1)) for array in (one_day, waiting, servable))
-    return Demand(one_day, waiting, servable, is_deferrable)
+    of_day = _day_factors(days, np.array([item.weekend_share for item in items]))[:, class_index]
+    by_slice = [
+        (of_day[:, None, :] * array[None, :, :]).reshape(len(days) * per_day, -1)
+        for array in (one_day, waiting, servable)
+    ]
+    return Demand(by_slice[0], by_slice[1], by_slice[2], is_deferrable)
+
+
+def _day_factors(days: Sequence[RepresentativeDay], weekend_share: FloatArray) -> FloatArray:
+    """Demand of each day relative to the stated one, (days, K): weekdays and weekend days have a mean of 1."""
+    count = {kind: sum(day.days_per_year for day in days if day.kind == kind) for kind in ("weekday", "weekend")}
+    weekday = np.ones_like(weekend_share)
+    if count["weekday"] > 0:
+        weekday = (count["weekday"] + count["weekend"]) / (count["weekday"] + weekend_share * count["weekend"])
+    factor = {"all": np.ones_like(weekend_share), "weekday": weekday, "weekend": weekend_share * weekday}
+    return np.array([factor[day.kind] for day in days])

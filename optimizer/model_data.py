@@ -173,6 +173,7 @@ def _parameters(problem: PlacementProblem) -> dict[str, FloatArray]:
         "previous": column(slices, "previous_index"),
         "billing_of": column(slices, "billing_index"),
         "billed_months": column(problem.billing, "months"),
+        "contract_months": np.array(float(problem.billing["months"].sum())),
         "class_of": column(problem.workloads, "class_index"),
         "class_of_candidate": candidate_class.astype(float),
         "demand_mtok_per_h": problem.demand_mtok_per_h,

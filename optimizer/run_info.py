@@ -24,7 +24,13 @@ from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
 
 _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
 # Keys whose value is a file name; given with --set, it starts from the working directory.
-_PATH_KEYS = ("network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table")
+_PATH_KEYS = (
+    "network",
+    "workload_classes_table",
+    "demand_profiles_table",
+    "demand.workloads_table",
+    "price_series_table",
+)
 
 
 def run_info(

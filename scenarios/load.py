@@ -10,6 +10,7 @@ from typing import Any
 from network_data.faults import FaultList, quote_value, suggest
 from network_data.load import list_networks
 from scenarios.document import Node, Place, merge, plain, without
+from scenarios.price_series import PriceSeries, read_price_series
 from scenarios.schema import Scenario, ScenarioKeys, WorkloadDemand
 from scenarios.sources import Sources, find_scenario, list_scenarios
 from scenarios.tables import read_classes, read_profiles, read_workloads
@@ -54,6 +55,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     root = _find_network(root, faults)
     profiles = _read_profiles(root, sources, faults)
     workloads, workloads_path = _read_workloads(root, sources, faults)
+    price_series = _read_price_series(root, sources, faults)
     keys = validate_keys(root, plain(root), faults)
     _check_shares(root, faults)
     if keys is None or profiles is None or len(faults):
@@ -63,6 +65,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         profiles=profiles,
         workloads=workloads,
         workloads_path=workloads_path,
+        price_series=price_series,
         source_path=sources.path,
         file_hashes=sources.file_hashes,
         overrides=tuple(overrides),
@@ -175,6 +178,15 @@ def _read_workloads(
     if table is not None:
         sources.remember(path, table.sha256)
     return workloads, path
+
+
+def _read_price_series(root: Node, sources: Sources, faults: FaultList) -> PriceSeries | None:
+    path = sources.find_table(root, "price_series_table", suffixes=(".csv", ".parquet"))
+    if path is None:
+        return None
+    series, sha256 = read_price_series(path, faults)
+    sources.remember(path, sha256)
+    return series
 
 
 def _check_shares(root: Node, faults: FaultList) -> None:

@@ -6,18 +6,18 @@ This is the one place for each option: loader, error messages, JSON Schema and d
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from network_data.tariffs import HOURS_PER_DAY, MONTHS_PER_YEAR, parse_months
-from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, Text, fault
+from scenarios.days import RepresentativeDay, Time
+from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
 from scenarios.policy import Policy
+from scenarios.price_series import PriceSeries
 from scenarios.workload_class import WorkloadClass
 
 __all__ = [
@@ -37,9 +37,6 @@ __all__ = [
     "WorkloadClass",
     "WorkloadDemand",
 ]
-
-DAYS_PER_YEAR = (365, 366)
-DAY_SUM_TOLERANCE = 1e-6
 
 
 class Demand(Section):
@@ -68,70 +65,6 @@ class Demand(Section):
             if total is None and table is None:
                 raise fault("no demand is given", remedy)
         return table
-
-
-class RepresentativeDay(Section):
-    """A day that stands for many days of the year."""
-
-    id: Id = Field(description="name of the day")
-    months: Text = Field(description='months the day stands for, such as "1-12", "3-5;9-11" or "12-2"')
-    days_per_year: Annotated[float, Field(gt=0, le=366)] = Field(description="days of the year it stands for")
-
-    @field_validator("months", mode="before")
-    @classmethod
-    def _single_month(cls, months: object) -> object:
-        # `months: 7` is a number in YAML, and plainly means July.
-        return str(months) if isinstance(months, int) and not isinstance(months, bool) else months
-
-    @field_validator("months")
-    @classmethod
-    def _readable_months(cls, months: str) -> str:
-        try:
-            parse_months(months)
-        except ValueError as error:
-            raise fault(f"not a list of months: {error}", 'Write months such as "1-12" or "12-2;6".') from error
-        return months
-
-    @property
-    def month_numbers(self) -> tuple[int, ...]:
-        """Months the day stands for, 1 to 12, ascending."""
-        return parse_months(self.months)
-
-
-def _check_days(days: tuple[RepresentativeDay, ...]) -> tuple[RepresentativeDay, ...]:
-    problems = []
-    twice = [day for day, count in Counter(day.id for day in days).items() if count > 1]
-    if twice:
-        problems.append(f"id used twice: {', '.join(twice)}")
-    missing = set(range(1, MONTHS_PER_YEAR + 1)).difference(*(day.month_numbers for day in days))
-    if missing:
-        problems.append(f"no day stands for month {', '.join(map(str, sorted(missing)))}")
-    total = sum(day.days_per_year for day in days)
-    if min(abs(total - length) for length in DAYS_PER_YEAR) > DAY_SUM_TOLERANCE:
-        problems.append(f"days_per_year sum to {total:g}")
-    if problems:
-        raise fault("; ".join(problems), "Every month needs a day, and the days must sum to 365 or 366.")
-    return days
-
-
-Days = Annotated[tuple[RepresentativeDay, ...], Field(min_length=1, max_length=366), AfterValidator(_check_days)]
-
-
-class Time(Section):
-    """The year as representative days, cut into slices."""
-
-    days: Days = Field(
-        (RepresentativeDay(id="year", months="1-12", days_per_year=365.0),),
-        description="representative days; together they stand for 365 or 366 days and for every month",
-    )
-    slices_per_day: Literal[1, 2, 3, 4, 6, 8, 12, 24] = Field(
-        24, description="time slices per day, a divisor of 24; a slice lasts 24 / slices_per_day hours"
-    )
-
-    @property
-    def hours_per_slice(self) -> int:
-        """Length of a slice in hours."""
-        return HOURS_PER_DAY // self.slices_per_day
 
 
 class Routing(Section):
@@ -214,6 +147,11 @@ class ScenarioKeys(Section):
         "profile, at least 0; each is scaled to a mean of 1"
     )
     time: Time = Field(Time(), description="the year as representative days and slices")
+    price_series_table: FilePath | None = Field(
+        None,
+        description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (local "
+        "hours, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it replaces",
+    )
     routing: Routing = Field(Routing(), description="which routes are offered")
     latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
@@ -252,6 +190,7 @@ class Scenario(ScenarioKeys):
         description="explicit demand in million tokens per day, or None", repr=False
     )
     workloads_path: Path | None = Field(description="file that workloads were read from, or None")
+    price_series: PriceSeries | None = Field(None, description="hourly energy prices, or None", repr=False)
     source_path: Path = Field(description="scenario file that was asked for")
     file_hashes: dict[str, str] = Field(
         description="SHA-256 of every file read, by file name relative to the scenario's folder; built-in "

@@ -13,6 +13,7 @@ from scenarios.yaml_reader import read_yaml
 BUILT_IN_FOLDER = Path(__file__).parent
 MAX_YAML_BYTES = 1_000_000
 MAX_TABLE_BYTES = 64_000_000
+_FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
 _NOT_INHERITED = ("name", "description", "extends")
 
 
@@ -104,7 +105,7 @@ class Sources:
             root = merge(without(root, *_NOT_INHERITED), chain.pop())
         return Node(root.value, top.place)
 
-    def find_table(self, root: Node, *key: str) -> Path | None:
+    def find_table(self, root: Node, *key: str, suffixes: tuple[str, ...] = (".csv",)) -> Path | None:
         """
         Find a table that the scenario names, relative to the file that names it.
 
@@ -114,19 +115,23 @@ class Sources:
             The merged scenario.
         *key
             Where the name of the table stands.
+        suffixes
+            Endings that the file may have.
 
         Returns
         -------
         Path or None
-            A regular CSV file of bearable size; None if there is none, or no table is named.
+            A regular file of bearable size; None if there is none, or no table is named.
         """
         node, name = root.get(*key), root.text(*key)
         if node is None or not name:
             return None  # wrong types are the schema's to refuse
         path = Path(node.place.file).parent / name  # of a --set value: the working directory
         dotted = ".".join(key)
-        if path.suffix != ".csv":
-            self._fault(node.place, "is not a CSV file", "Name a file that ends in .csv.", dotted, name)
+        if path.suffix not in suffixes:
+            kinds = " or ".join(_FORMAT_NAMES[suffix] for suffix in suffixes)
+            remedy = f"Name a file that ends in {' or '.join(suffixes)}."
+            self._fault(node.place, f"is not a {kinds} file", remedy, dotted, name)
             return None
         return path if self._is_usable(path, MAX_TABLE_BYTES, node.place, dotted, name) else None
 
@@ -172,7 +177,7 @@ class Sources:
             size = None
         if size is None:
             remedy = "Correct the name or add the file."
-            if path.suffix != ".csv":
+            if path.suffix not in _FORMAT_NAMES:
                 built_in = list_scenarios()
                 remedy += f" Built-in scenarios: {', '.join(built_in)}.{suggest(path.stem, built_in)}"
             self._fault(place, "there is no such file", remedy, key, name)

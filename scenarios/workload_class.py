@@ -58,6 +58,11 @@ class WorkloadClass(Section):
         "beside them: a list, in a table `west;central`; null = any region",
     )
     demand_profile: Id = Field(description="column of demand_profiles_table that shapes the demand over the day")
+    weekend_share: Annotated[float, Field(ge=0, le=100)] = Field(
+        1.0,
+        description="demand of a weekend day relative to a weekday, where the year has weekend days; the mean over all "
+        "days stays the stated daily demand",
+    )
     token_price_cny_per_mtok: NonNegative = Field(
         description="blended list price, in CNY per million input and output tokens"
     )

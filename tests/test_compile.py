@@ -36,6 +36,11 @@ TOYS = {
     "min share, max sites": {"min_share": (0.2, 0.1), "max_sites": (1, 2)},
     "two accelerators, carbon": {"accelerators": 2, "carbon_price_cny_per_t": 50.0},
     "demand charge, two days": {"demand_charge_cny_per_kw_month": (40.0, 30.0), "day_months": (5.0, 7.0)},
+    "contracted power, two days": {
+        "demand_charge_cny_per_kw_month": (40.0, 30.0),
+        "demand_charge_basis": ("contracted", "monthly_peak"),
+        "day_months": (5.0, 7.0),
+    },
     "scarce links, shedding": {
         "link_capacity_gbps": (1.0, 1.0, 1.0, 1.0),
         "second_route": True,

@@ -76,7 +76,7 @@ def test_months_weigh_by_their_days(toy: ToyScenario) -> None:
         {"id": "rest", "months": "3-12", "days_per_year": 306},
     ]
     prices = toy(tables={"tariffs": dear_january}, time={"slices_per_day": 1, "days": days}).energy_price_cny_per_mwh
-    assert prices[:, 1] == pytest.approx([(31 * 1000 + 28.25 * 300) / 59.25, 300])
+    assert prices[:, 1] == pytest.approx([(31 * 1000 + 28 * 300) / 59, 300])
 
 
 # Demand

@@ -72,14 +72,13 @@ def _attribute_names() -> set[str]:
     with (ROOT / "network_data" / "attributes.csv").open(encoding="utf-8") as file:
         columns = {f"{row['table']}.{row['attribute']}" for row in csv.DictReader(file)}
     kinds = [field.annotation for field in ScenarioKeys.model_fields.values()]
-    sections = [WorkloadClass, *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section))]
+    sections = [
+        ScenarioKeys,
+        WorkloadClass,
+        *(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)),
+    ]
     tables = {column.split(".")[0] for column in columns}
-    return (
-        columns
-        | tables
-        | {key for section in sections for key in section.model_fields}
-        | set(ScenarioKeys.model_fields)
-    )
+    return columns | tables | {key for section in sections for key in section.model_fields}
 
 
 def test_table_of_symbols_is_that_of_the_declarations() -> None:

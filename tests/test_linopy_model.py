@@ -25,6 +25,11 @@ TOYS: dict[str, dict[str, Any]] = {
     "indivisible": {"indivisible": (True, True)},
     "min share, max sites": {"min_share": (0.2, 0.1), "max_sites": (1, 2)},
     "demand charge, two days": {"demand_charge_cny_per_kw_month": (40.0, 30.0), "day_months": (5.0, 7.0)},
+    "contracted power, two days": {
+        "demand_charge_cny_per_kw_month": (40.0, 30.0),
+        "demand_charge_basis": ("contracted", "monthly_peak"),
+        "day_months": (5.0, 7.0),
+    },
     "scarce links": {"link_capacity_gbps": (1.0,) * 4, "second_route": True, "shed_penalty_cny_per_mtok": 9.0},
     "min pods": {"min_pods": (3, 12)},
     "carbon": {"carbon_price_cny_per_t": 50.0},
