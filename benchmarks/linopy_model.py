@@ -166,6 +166,13 @@ def _deploy(b: _Builder) -> None:
         done = _grouped(v["Work"], "process", "deployment", b.deployment_of[k, d])
         least = b.over(share * p.class_demand_mtok_per_h[:, kind], "deployment") * v["Deploy"]
         b.model.add_constraints((done - least).sel(deployment=shared) >= 0, name="require_min_share")
+    if len(loaded := b.data.sets["LOADED_DATA_CENTERS"][:, 0]):
+        held, size = p.pools["data_center_index"].to_numpy(), p.pools["accelerator_index"].to_numpy()
+        per_pod = b.over(b.parameter("accelerators_per_pod")[size], "pool")
+        is_on = _grouped(per_pod * v["Active"], "pool", "data_center", held).sel(data_center=loaded)
+        least = b.over(p.min_accelerators[kind], "deployment") * v["Deploy"]
+        needed = _grouped(least, "deployment", "data_center", place).sel(data_center=loaded)
+        b.model.add_constraints(needed - is_on <= 0, name="keep_models_loaded")
     if len(b.single):
         some, single = p.indivisible_pairs, b.single
         chosen = _grouped(v["Assign"], "pair", "workload", some["workload_index"], single)

@@ -73,6 +73,14 @@ class PlanFacts(ProblemIndex):
         return self.pool_column("existing_pods") * self.pool_is_open
 
     @cached_property
+    def loaded_accelerators(self) -> FloatArray:
+        """(N,) accelerators that each deployment keeps switched on."""
+        least: FloatArray = np.zeros(len(self.problem.deployments))
+        if "min_accelerators" in self.problem.classes:
+            least = self.class_column("min_accelerators")[self.deployment_class] * self.plan.is_deployed
+        return least
+
+    @cached_property
     def served_mtok_per_h(self) -> FloatArray:
         """(T, W) tokens routed anywhere."""
         return sum_by_group(self.plan.flow_mtok_per_h, self.candidate_workload, len(self.problem.workloads))

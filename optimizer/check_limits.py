@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.check_facts import PlanFacts, sum_once
+from optimizer.check_facts import PlanFacts, sum_by_group, sum_once
 from optimizer.check_index import Labels
 from optimizer.problem import FloatArray, IntArray
 
@@ -183,6 +183,15 @@ def require_min_share(f: PlanFacts) -> Limit:
     return Limit("6d", "require_min_share", "mtok_per_h", labels, work, ">=", least, f.slice_labels)
 
 
+def keep_models_loaded(f: PlanFacts) -> Limit:
+    """(6e) As many accelerators are on as the models deployed in a data center take to stay loaded."""
+    count = len(f.data_center_labels)
+    is_on = sum_by_group(f.plan.active_pods * f.accelerators_per_pod, f.pool_data_center, count)
+    least = sum_once(f.loaded_accelerators, f.deployment_data_center, count)
+    name, labels = "keep_models_loaded", f.data_center_labels
+    return Limit("6e", name, "accelerators", labels, is_on, ">=", least, f.slice_labels)
+
+
 def assign_once(f: PlanFacts) -> Limit:
     """(7a) An indivisible workload is assigned to exactly one data center."""
     chosen = sum_once(f.plan.is_assigned, f.indivisible_workload, len(f.workload_labels))
@@ -262,6 +271,7 @@ LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     deploy_where_open,
     limit_sites,
     require_min_share,
+    keep_models_loaded,
     assign_once,
     serve_where_assigned,
     assign_where_deployed,

@@ -57,6 +57,7 @@ SETS = (
     SetDeclaration("INDIVISIBLE_PAIRS", 2, "(w, d) of indivisible workloads"),
     SetDeclaration("DEPLOYMENTS", 2, "(k, d) joined by a candidate"),
     SetDeclaration("MIN_SHARE_DEPLOYMENTS", 2, "(k, d) of classes with a minimum share"),
+    SetDeclaration("LOADED_DATA_CENTERS", 1, "data centers that a class with a least number of accelerators reaches"),
     SetDeclaration("LIMITED_CLASSES", 1, "classes with fewer sites allowed than data centers reached"),
     SetDeclaration("POOLS", 2, "(d, a) with accelerators present or purchasable"),
     SetDeclaration("MIN_PODS_POOLS", 2, "(d, a) with a minimum number of pods"),
@@ -80,6 +81,7 @@ SETS = (
     SetDeclaration("CLASSES_OF_POOL", 1, "classes processed on (d, a)", owner="POOLS"),
     SetDeclaration("PROCESSES_OF", 2, "(k, a) processed in d", owner="DATA_CENTERS"),
     SetDeclaration("PROCESSES_OF_REGION", 3, "(k, d, a) processed in region g", owner="REGIONS"),
+    SetDeclaration("LOADED_CLASSES_OF", 1, "classes that keep accelerators on at d", owner="LOADED_DATA_CENTERS"),
     SetDeclaration("SITES_OF_CLASS", 1, "data centers that class k can reach", owner="LIMITED_CLASSES"),
     SetDeclaration("SITES_OF_WORKLOAD", 1, "data centers that w can use", owner="INDIVISIBLE"),
 )
@@ -110,6 +112,7 @@ PARAMETERS = (
     ParameterDeclaration("pue", ("DATA_CENTERS",), "-", "facility power per IT power"),
     ParameterDeclaration("max_sites", ("CLASSES",), "-", "data centers a class may use"),
     ParameterDeclaration("min_share", ("CLASSES",), "-", "smallest share of a class at a deployment"),
+    ParameterDeclaration("min_accelerators", ("CLASSES",), "accelerators", "kept switched on where deployed"),
     ParameterDeclaration("gbps_per_mtok_per_h", ("CLASSES",), "Gbps h/mtok", "traffic of a class"),
     ParameterDeclaration("link_capacity_gbps", ("LINKS",), "Gbps", "capacity open to inference"),
     ParameterDeclaration("energy_price_cny_per_mwh", ("DATA_CENTERS", "SLICES"), "CNY/MWh", "energy price"),

@@ -191,12 +191,25 @@ def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
         axis=1
     )
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
+    if (problem.min_accelerators > 0).any():
+        fixed += float(problem.min_accelerators.max()) * _keeping_on_cny(problem, energy)
     smallest = problem.demand_mtok_per_h.sum(axis=0)
     smallest_mtok = float((problem.weight_h @ problem.demand_mtok_per_h)[smallest > 0].min(initial=np.inf))
     usual = float(energy_mwh.max()) * energy + float(route.max())
     usual = max(usual, problem.shed_penalty_cny_per_mtok, fixed / smallest_mtok, 1e-6)
     once = float(per_mtok.max(initial=0.0)) + charge * float(energy_mwh.max()) * 2
     return np.asarray(10.0 * usual + 3.0 * once / problem.weight_h)
+
+
+def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> float:
+    """Most that an accelerator costs a year that is bought and kept on without work."""
+    pools, accelerators = problem.pools, problem.accelerators
+    per_pod = accelerators["accelerators_per_pod"].to_numpy(float)
+    idle_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / per_pod
+    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
+    pod_cny = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny, 0.0)
+    bought = float((pod_cny / per_pod[pools["accelerator_index"]]).max(initial=0.0))
+    return bought + float(idle_mw.max()) * energy_cny_per_mwh * float(problem.weight_h.sum())
 
 
 def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:

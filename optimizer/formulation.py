@@ -165,6 +165,20 @@ def require_min_share(m: Model, k: Any, d: Any, t: Any) -> Expression:
     return done >= m.min_share[k] * m.class_demand_mtok_per_h[k, t] * m.Deploy[k, d]
 
 
+def keep_models_loaded(m: Model, d: Any, t: Any) -> Expression:
+    r"""
+    Keep as many accelerators switched on as the models deployed in a data center take to stay loaded.
+
+    .. math:: \sum_{k} \underline a_k\, x_{kd} \le \sum_a n_a\, b_{dat} \qquad \forall d, t \tag{6e}
+
+    Notes
+    -----
+    Each class has a model of its own, so the numbers add up. The accelerators kept on may work for any class.
+    """
+    loaded = sum(m.min_accelerators[k] * m.Deploy[k, d] for k in m.LOADED_CLASSES_OF[d])
+    return loaded <= sum(m.accelerators_per_pod[a] * m.Active[d, a, t] for a in m.ACCELERATORS_OF[d])
+
+
 def assign_once(m: Model, w: Any) -> Expression:
     r"""
     Assign an indivisible workload to one data center, for all slices.
@@ -247,6 +261,7 @@ CONSTRAINTS = (
     Equation(deploy_where_open, ("DEPLOYMENTS",), "6b"),
     Equation(limit_sites, ("LIMITED_CLASSES",), "6c"),
     Equation(require_min_share, ("MIN_SHARE_DEPLOYMENTS", "SLICES"), "6d"),
+    Equation(keep_models_loaded, ("LOADED_DATA_CENTERS", "SLICES"), "6e"),
     Equation(assign_once, ("INDIVISIBLE",), "7a"),
     Equation(serve_where_assigned, ("INDIVISIBLE_PAIRS", "SLICES"), "7b"),
     Equation(assign_where_deployed, ("INDIVISIBLE_PAIRS",), "7c"),

@@ -202,10 +202,39 @@ class GreedyFill:
             price = yearly / self.usable_per_pod[pools]
         return [int(p) for p in pools[np.argsort(busy_per_mtok * price, kind="stable")]]
 
+    def _keep_models_loaded(self) -> FloatArray:
+        """(T, P) pods switched on beyond the busy ones, so that what is deployed stays loaded; buys what is missing."""
+        active = self.busy / self.usable_per_pod
+        extra = np.zeros_like(active)
+        per_pod = self.problem.accelerators["accelerators_per_pod"].to_numpy(float)[self.pool_accelerator]
+        idle_mw = self.problem.accelerators["idle_mw_per_pod"].to_numpy(float)[self.pool_accelerator]
+        needed = self.problem.min_accelerators @ self.deployed
+        for d in np.flatnonzero(needed > 0):
+            pools = self.pools_of[d]
+            missing = (needed[d] - active[:, pools] @ per_pod[pools]).clip(min=0.0)
+            for buys in (False, True):
+                for p in pools[np.argsort(idle_mw[pools] / per_pod[pools], kind="stable")].tolist():
+                    wanted = extra[:, p] + missing / per_pod[p]
+                    if buys:
+                        lacking = np.ceil((active[:, p] + wanted).max() - self.pods[p] - ROUNDING_SHARE)
+                        bought = min(max(lacking, 0.0), self.may_buy[p])
+                        self.pods[p] += bought
+                        self.may_buy[p] -= bought
+                    added = np.minimum(wanted, self.pods[p] - active[:, p]).clip(min=0.0) - extra[:, p]
+                    if idle_mw[p] > 0:
+                        added = np.minimum(added, self.power_room_mw[:, d].clip(min=0.0) / idle_mw[p])
+                    added = added.clip(min=0.0)
+                    self.power_room_mw[:, d] -= added * idle_mw[p]
+                    extra[:, p] += added
+                    missing = (missing - added * per_pod[p]).clip(min=0.0)
+        return extra
+
     def _plan(self) -> Plan:
         problem, existing = self.problem, self.problem.pools["existing_pods"].to_numpy(float)
         deployments, single = problem.deployments, problem.indivisible_pairs
         is_open = np.asarray(self.deployed.any(axis=0))
+        loaded = self._keep_models_loaded()
+        idle_mw = problem.accelerators["idle_mw_per_pod"].to_numpy(float)[self.pool_accelerator]
         least = np.where(is_open[self.pool_center], problem.pools["min_pods"].to_numpy(float), 0.0)
         new = np.where(is_open[self.pool_center], np.maximum(self.pods, least) - existing, 0.0)
         served = np.zeros_like(problem.demand_mtok_per_h)
@@ -213,7 +242,7 @@ class GreedyFill:
         unserved = problem.demand_mtok_per_h - served
         unserved[unserved <= ROUNDING_SHARE * problem.demand_mtok_per_h] = 0.0
         power = np.zeros_like(self.power_room_mw)
-        np.add.at(power.T, self.pool_center, (self.busy * self.mw_per_busy).T)
+        np.add.at(power.T, self.pool_center, (self.busy * self.mw_per_busy + loaded * idle_mw).T)
         peak = np.zeros((len(problem.billing), len(is_open)))
         pue = problem.data_centers["pue"].to_numpy(float)
         np.maximum.at(peak, problem.slices["billing_index"].to_numpy(int), power * pue)
@@ -222,7 +251,7 @@ class GreedyFill:
             shed_mtok_per_h=np.minimum(unserved, problem.shed_limit_mtok_per_h),
             backlog_mtok=np.zeros_like(problem.demand_mtok_per_h),
             work_mtok_per_h=self.work,
-            active_pods=self.busy / self.usable_per_pod,
+            active_pods=self.busy / self.usable_per_pod + loaded,
             new_pods=np.rint(new).astype(np.int64),
             is_open=np.asarray(is_open, dtype=np.int64),
             is_deployed=self.deployed[deployments["class_index"], deployments["data_center_index"]].astype(np.int64),

@@ -50,6 +50,7 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float)
     deployments = problem.deployments
     shared = problem.classes["min_share"].to_numpy(float)[deployments["class_index"]] > 0
+    loads = problem.min_accelerators[deployments["class_index"]] > 0
     reached = deployments.groupby("class_index").size().reindex(range(len(problem.classes)), fill_value=0)
     counted = {
         "SLICES": problem.slices,
@@ -72,6 +73,7 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
         "INDIVISIBLE_PAIRS": _table(problem.indivisible_pairs[pair]),
         "DEPLOYMENTS": _table(deployments[deployment]),
         "MIN_SHARE_DEPLOYMENTS": _table(deployments.loc[shared, deployment]),
+        "LOADED_DATA_CENTERS": _column(np.unique(deployments.loc[loads, "data_center_index"].to_numpy(np.int64))),
         "LIMITED_CLASSES": _column(np.flatnonzero(problem.classes["max_sites"].to_numpy() < reached.to_numpy())),
         "POOLS": _table(pools),
         "MIN_PODS_POOLS": _table(pools[problem.pools["min_pods"].to_numpy() > 0]),
@@ -114,6 +116,8 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
     region = np.full(len(problem.data_centers), len(problem.policy.regions))
     for number, name in enumerate(problem.policy.regions):
         region[problem.data_centers["region"].to_numpy(str) == name] = number
+    deployed = sets["DEPLOYMENTS"].astype(np.int64)
+    loaded = deployed[problem.min_accelerators[deployed[:, 0]] > 0]
     sites, single = sets["DEPLOYMENTS"].astype(np.int64), sets["INDIVISIBLE_PAIRS"].astype(np.int64)
 
     def family(owner: str, keys: tuple[npt.NDArray[np.int64], ...], *members: npt.NDArray[np.int64]) -> Family:
@@ -133,6 +137,7 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
         "CLASSES_OF_POOL": family("POOLS", (d, a), k),
         "PROCESSES_OF": family("DATA_CENTERS", (d,), k, a),
         "PROCESSES_OF_REGION": family("REGIONS", (region[d],), k, d, a),
+        "LOADED_CLASSES_OF": family("LOADED_DATA_CENTERS", (loaded[:, 1],), loaded[:, 0]),
         "SITES_OF_CLASS": family("LIMITED_CLASSES", (sites[:, 0],), sites[:, 1]),
         "SITES_OF_WORKLOAD": family("INDIVISIBLE", (single[:, 0],), single[:, 1]),
     }
@@ -193,6 +198,7 @@ def _parameters(problem: PlacementProblem) -> dict[str, FloatArray]:
         "pue": column(centers, "pue"),
         "max_sites": column(classes, "max_sites"),
         "min_share": column(classes, "min_share"),
+        "min_accelerators": problem.min_accelerators,
         "gbps_per_mtok_per_h": column(classes, "gbps_per_mtok_per_h"),
         "link_capacity_gbps": column(problem.links, "capacity_gbps"),
         "energy_price_cny_per_mwh": problem.energy_price_cny_per_mwh,

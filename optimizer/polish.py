@@ -63,7 +63,8 @@ def polish(
     Fix the integers, solve what is left exactly, and take back what turns out to be unused.
 
     A deployment without work, a data center without deployment and new pods beyond the most ever switched on are
-    taken back: the operation stays optimal, with the same duals, and costs only fall.
+    taken back: the operation stays optimal, with the same duals, and costs only fall. Where deployments keep
+    accelerators on (6e), what is left is then solved again.
 
     Parameters
     ----------
@@ -82,7 +83,16 @@ def polish(
         If no plan has these integers.
     """
     vector = columns_from_plan(compiled, integers) if isinstance(integers, Plan) else integers
-    return polished_of(problem, FixedProgram(compiled, vector, seed=seed))
+    polished = polished_of(problem, FixedProgram(compiled, vector, seed=seed))
+    if (problem.min_accelerators > 0).any():
+        # A deployment taken back no longer keeps accelerators on: what runs without it is cheaper still.
+        deployed = int(np.floor(vector[compiled.columns["Deploy"].columns] + 0.5).sum())
+        while (count := int(polished.plan.is_deployed.sum())) < deployed:
+            deployed = count
+            polished = polished_of(
+                problem, FixedProgram(compiled, columns_from_plan(compiled, polished.plan), seed=seed)
+            )
+    return polished
 
 
 def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:

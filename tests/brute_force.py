@@ -121,6 +121,7 @@ class Operation:
         self._equal: list[tuple[FloatArray, float]] = []
         self._at_most: list[tuple[FloatArray, float]] = []
         self._power_rows: list[tuple[int, int]] = []  # (row of `_at_most`, data center)
+        self._loaded_rows: list[tuple[int, int]] = []  # (row of `_at_most`, data center)
         self._share_rows: list[tuple[int, int]] = []  # (row of `_at_most`, deployment)
         for t in range(slices):
             self._serve(t)
@@ -152,12 +153,15 @@ class Operation:
         existing, new = pools["existing_pods"].to_numpy(), pools["max_new_pods"].to_numpy()
         is_open = np.ones(len(centers))
         if choice is None:
-            for row, _ in self._share_rows:
+            for row, _ in (*self._share_rows, *self._loaded_rows):
                 limits[row] = 0.0
         else:
             is_open, new = choice.is_open, choice.new_pods
             for row, deployment in self._share_rows:
                 limits[row] *= choice.is_deployed[deployment]
+            at, on = p.deployments[choice.is_deployed == 1], p.classes["min_accelerators"].to_numpy()
+            for row, d in self._loaded_rows:
+                limits[row] = -sum(on[k] for k in at["class_index"][at["data_center_index"] == d])
             upper[self._at["flow"][:, self._is_closed(choice)]] = 0.0
         for row, d in self._power_rows:
             limits[row] *= is_open[d]
@@ -253,6 +257,12 @@ class Operation:
                 if run.data_center_index == d:
                     busy = p.accel_h_per_mtok[run.class_index, run.accelerator_index]
                     power[at["work"][t, x]] = busy * p.accelerators["dynamic_mw_per_accelerator"][run.accelerator_index]
+            switched_on = self._row()
+            for q, pool in enumerate(p.pools.itertuples()):
+                if pool.data_center_index == d:
+                    switched_on[at["active"][t, q]] = -p.accelerators["accelerators_per_pod"][pool.accelerator_index]
+            self._loaded_rows.append((len(self._at_most), d))
+            self._at_most.append((switched_on, 0.0))
             self._power_rows.append((len(self._at_most), d))
             self._at_most.append((power, center.it_capacity_mw))
             billed = center.pue * power

@@ -124,7 +124,7 @@ def test_6a_serve_where_deployed() -> None:
 
 
 def without_west() -> tuple[PlacementProblem, Plan]:
-    """Nothing is asked of batch: the west carries nothing and is closed, its pods with it."""
+    """Nothing is asked of batch, and its model needs no pods: the west carries nothing and is closed."""
     plan = worked_plan()
     nothing: dict[str, Any] = {"backlog_mtok": np.zeros((2, 4)), "new_pods": np.array([0, 0])}
     plan = replace(plan, **nothing, is_open=np.array([1, 0]), is_deployed=np.array([1, 0, 0, 0]))
@@ -135,7 +135,7 @@ def without_west() -> tuple[PlacementProblem, Plan]:
         ("peak_mw", (slice(None), WEST)),
     ):
         plan = with_entry(plan, array, place, 0.0)
-    return worked_problem(demand_mtok_per_h=(100.0, 0.0, 100.0, 0.0)), plan
+    return worked_problem(demand_mtok_per_h=(100.0, 0.0, 100.0, 0.0), min_accelerators=(10, 0)), plan
 
 
 def test_closed_data_center_costs_nothing() -> None:
@@ -184,6 +184,15 @@ def chat_may_go_west() -> tuple[PlacementProblem, Plan]:
     """Chat is deployed in the west too, where it may carry nothing."""
     plan = with_entry(worked_plan(), "is_deployed", 2 * CHAT + WEST, 1)
     return worked_problem(max_sites=(2, 1), min_share=(0.0, 0.0)), plan
+
+
+def test_6e_keep_models_loaded() -> None:
+    """The west has 3 pods of 10 on in the morning: too few for a batch model that takes 32, enough for one of 30."""
+    rows = only_violation(
+        check_plan(worked_problem(min_accelerators=(10, 32)), worked_plan()), "6e", "keep_models_loaded"
+    )
+    assert rows == [("west, day_0 00:00", 30.0, 32.0, 2.0, "accelerators")]
+    assert check_plan(worked_problem(min_accelerators=(40, 30)), worked_plan()).is_feasible
 
 
 def test_7a_assign_once() -> None:
@@ -375,6 +384,7 @@ def test_every_limit_is_broken_by_a_test_of_its_own() -> None:
         "6b",
         "6c",
         "6d",
+        "6e",
         "7a",
         "7b",
         "7c",

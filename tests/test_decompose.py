@@ -52,6 +52,8 @@ TOYS = {
     "shedding": {"shed_penalty_cny_per_mtok": 0.5, "existing_pods": (1, 1), "max_new_pods": (0, 0)},
     "nothing fits": {"existing_pods": (1, 1), "max_new_pods": (0, 0)},
     "workloads without demand": {"demand_mtok_per_h": (100.0, 0.0, 100.0, 50.0), "deferrable_h": 24},
+    "models kept loaded": {"min_accelerators": (60, 30), "deploy_cny_per_year": (0.0, 0.0)},
+    "models kept loaded on bought pods": {"min_accelerators": (25, 35), "existing_pods": (1, 1)},
     "min share": {"min_share": (0.3, 0.0), "max_sites": (2, 1)},
 }
 

@@ -242,3 +242,34 @@ def test_the_faster_accelerator_is_used_first() -> None:
     )
     assert costs == pytest.approx({"energy": YEAR_H * 3.5 * 1.2 * 300.0})
     assert plan.active_pods == pytest.approx(np.array([[0.0, 0.0, 0.0, 1.0]] * 2))
+
+
+def test_models_kept_loaded_take_idle_power() -> None:
+    """200 mtok/h keep 4 pods busy in the west; a model that takes 60 accelerators keeps 2 more on, 1 MW each."""
+    _, plan, costs = optimum(min_accelerators=(60, 0))
+    assert plan.active_pods == pytest.approx(np.array([[0.0, 6.0], [0.0, 6.0]]))
+    assert costs == pytest.approx({"energy": YEAR_H * (2 * WEST_CNY_PER_H + 2 * 1.2 * 300.0)})
+
+
+def test_models_kept_loaded_are_bought_where_too_few_pods_stand() -> None:
+    """Of 60 accelerators the west has 50: one more pod, whole, at 1.0 + 0.1 million CNY a year."""
+    _, plan, costs = optimum(min_accelerators=(60, 0), existing_pods=(0, 5), max_new_pods=(0, 3))
+    assert plan.new_pods.tolist() == [0, 1]
+    energy = YEAR_H * (2 * WEST_CNY_PER_H + 2 * 1.2 * 300.0)
+    assert costs == pytest.approx({"energy": energy, "accelerator_capital": 1.0e6, "site_capital": 1.0e5})
+
+
+@pytest.mark.parametrize(("min_accelerators", "places"), [(30, 2), (80, 1)])
+def test_a_second_deployment_must_be_worth_the_accelerators_it_keeps_on(min_accelerators: int, places: int) -> None:
+    """
+    The west holds one workload of 4 MW and 1 MW more.
+
+    A model that takes 30 accelerators keeps a pod more than the 2
+    busy ones on wherever it is deployed: 1.5 x 500 CNY/h in the east, 1.2 x 300 in the west, together 1110, less than
+    the 1560 that the west saves. One that takes 80 keeps 4 more on in the east, and finds no power for it in the west.
+    """
+    _, plan, costs = optimum(min_accelerators=(min_accelerators, 0), it_capacity_mw=(100.0, 5.0))
+    assert plan.is_deployed.sum() == places
+    both_east = 2 * EAST_CNY_PER_H + 4 * 1.5 * 500.0
+    split = EAST_CNY_PER_H + WEST_CNY_PER_H + 1.5 * 500.0 + 1.2 * 300.0
+    assert costs == pytest.approx({"energy": YEAR_H * (split if places == 2 else both_east)})

@@ -43,6 +43,7 @@ def toy_problem(**options: Any) -> PlacementProblem:
             "rtt_limit_ms": np.array(o["rtt_limit_ms"], dtype=float),
             "max_sites": np.array(o["max_sites"], dtype=np.int64),
             "min_share": np.array(o["min_share"], dtype=float),
+            "min_accelerators": np.array(o["min_accelerators"], dtype=np.int64),
             "deploy_cny_per_year": np.array(o["deploy_cny_per_year"], dtype=float),
             "is_indivisible": list(o["indivisible"]),
         }
@@ -89,6 +90,7 @@ DEFAULTS: dict[str, Any] = {
     "rtt_limit_ms": (np.inf, np.inf),
     "max_sites": (2, 2),
     "min_share": (0.0, 0.0),
+    "min_accelerators": (0, 0),
     "deploy_cny_per_year": (1000.0, 2000.0),
     "indivisible": (False, False),
     "accelerators": 1,  # or 2
@@ -245,6 +247,7 @@ def _random_classes(rng: np.random.Generator, count: int, center_count: int) -> 
             "rtt_limit_ms": np.where(is_deferrable, np.inf, rng.choice([np.inf, 40.0, 25.0, 15.0], count)),
             "max_sites": np.where(rng.random(count) < 0.6, center_count, rng.integers(1, center_count + 1, count)),
             "min_share": min_share,
+            "min_accelerators": np.where(np.arange(count) % 2 == 1, 12, 0),  # of a second class, a pod and a fifth
             "deploy_cny_per_year": rng.choice([0.0, 1.0e5, 1.0e6], count),
             "is_indivisible": rng.random(count) < 0.3,
         }

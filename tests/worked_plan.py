@@ -19,6 +19,7 @@ OPTIONS: dict[str, Any] = {
     "deferrable_h": 12,
     "indivisible": (True, False),
     "min_share": (0.25, 0.0),
+    "min_accelerators": (10, 15),
     "max_sites": (1, 1),
     "it_capacity_mw": (8.0, 10.0),
     "opening_cny_per_year": (1.0e6, 5.0e5),
