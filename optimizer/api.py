@@ -18,7 +18,7 @@ from optimizer.baselines import Baseline, evaluate_baselines
 from optimizer.check import check_plan
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
-from optimizer.results import Results, build_results, demand_by_region, home_region
+from optimizer.results import Margins, Results, build_results, demand_by_region, home_region
 from optimizer.run_folder import check_target, write_run
 from optimizer.run_info import run_info
 from optimizer.solution import Control, Progress, Solution, Termination
@@ -263,10 +263,11 @@ def _results(
         return solution, build_results(problem, network, solution.plan, baselines)
     from optimizer.compile import compile_model
     from optimizer.duals import dual_table, limit_values
-    from optimizer.polish import polish
+    from optimizer.shadow_prices import price_plan, shadow_prices
 
     compiled = compile_model(problem)
-    polished = polish(problem, compiled, solution.plan, seed=seed)
+    priced = price_plan(problem, compiled, solution.plan, seed=seed)
+    polished = priced.polished
     report = check_plan(problem, polished.plan)
     if report.is_feasible and report.total_cny <= solution.objective_cny:
         # The same integers with everything else at its best: what the duals belong to.
@@ -277,8 +278,11 @@ def _results(
         network,
         solution.plan if solution.plan is not None else polished.plan,
         baselines,
-        dual_table(problem, polished),
-        limit_values(problem, compiled, polished),
+        Margins(
+            dual_table(problem, polished),
+            limit_values(problem, compiled, polished),
+            shadow_prices(priced, seed=seed),
+        ),
     )
     return solution, results
 

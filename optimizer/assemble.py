@@ -74,7 +74,9 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     faults.raise_if_any()
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
-    links["is_limiting"] = _limiting(links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h)
+    links["is_limiting"] = limiting_links(
+        links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h
+    )
     return PlacementProblem(
         name=scenario.name,
         slices=slices,
@@ -231,7 +233,7 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
         )
 
 
-def _limiting(
+def limiting_links(
     links: pd.DataFrame,
     route_links: pd.DataFrame,
     candidates: pd.DataFrame,

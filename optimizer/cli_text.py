@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
+from optimizer.price_table import price_lines
 from optimizer.solution import Progress, Solution, Termination
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def describe_run(run: ScenarioRun) -> str:
         *_baseline_table(run.results.baselines, solution.objective_cny),
         "",
         f"Limits that made the difference: {run.results.limits_line}",
+        *map(escape_text, price_lines(run.results.shadow_prices)),
     ]
     if run.folder is not None:
         lines += ["", f"Run folder: {escape_text(str(run.folder))}"]

@@ -63,6 +63,18 @@ LIMIT_NAMES = {
 }
 
 
+def labels_of_set(name: str) -> tuple[str, ...]:
+    """
+    Tell what the index of a set stands for.
+
+    Parameters
+    ----------
+    name
+        A set that an equation runs over.
+    """
+    return _LABELS_OF_SET[name]
+
+
 def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
     """
     List every dual that is not zero, by label.

@@ -139,6 +139,11 @@ class FixedProgram:
         row_dual[np.abs(row_dual) < NO_PRICE_CNY] = 0.0
         return FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
 
+    @property
+    def has_free_columns(self) -> npt.NDArray[np.bool_]:
+        """(rows,) whether anything but integers stands in a row."""
+        return np.asarray(np.diff(self._body.indptr) > 0)
+
     def saving_with_more(self, rows: IntArray, more: FloatArray) -> float:
         """
         Solve again with more on the right side of some rows, which must be among those that stay.

@@ -14,8 +14,18 @@ from optimizer.check import CheckReport, check_plan
 from optimizer.confidence import estimate_shares
 from optimizer.plan import Plan
 from optimizer.plan_tables import plan_tables
+from optimizer.price_table import COLUMNS
 from optimizer.problem import PlacementProblem
 from optimizer.result_tables import result_tables
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """What the limits are worth at a plan: `dual_table` and `limit_values` of `duals`, and `shadow_prices`."""
+
+    duals: pd.DataFrame
+    limits: dict[str, float]
+    shadow_prices: pd.DataFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,19 +37,23 @@ class Results:
     ----------
     tables
         By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, pools, active_pods, work,
-        deployments, assignments, unserved, peaks; and duals where they were computed.
+        deployments, assignments, unserved, peaks; and duals and shadow_prices where they were computed.
     summary
         Numbers of the plan: see `summarize`.
     baselines
         Greedy plans beside it: see `compare_baselines`.
     limits
         CNY per year that each kind of limit is worth at the margin, largest first; empty where it was not computed.
+    shadow_prices
+        What one more unit of each limit is worth (see `shadow_prices.shadow_prices`), also among the tables; empty
+        where it was not computed.
     """
 
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any]
     baselines: list[dict[str, Any]]
     limits: dict[str, float]
+    shadow_prices: pd.DataFrame
 
     @property
     def limits_line(self) -> str:
@@ -55,8 +69,7 @@ def build_results(
     network: Network,
     plan: Plan,
     baselines: tuple[Baseline, ...] = (),
-    duals: pd.DataFrame | None = None,
-    limits: dict[str, float] | None = None,
+    margins: Margins | None = None,
 ) -> Results:
     """
     Turn a plan into tables and numbers.
@@ -69,18 +82,19 @@ def build_results(
         The plan; it is checked again.
     baselines
         Greedy plans for the same problem.
-    duals, limits
-        From `duals.dual_table` and `duals.limit_values`.
+    margins
+        What the limits are worth at it; None where that was not computed.
     """
     report = check_plan(problem, plan)
     tables = plan_tables(problem, plan) | result_tables(problem, network, plan, report)
-    if duals is not None:
-        tables["duals"] = duals
+    if margins is not None:
+        tables |= {"duals": margins.duals, "shadow_prices": margins.shadow_prices}
     return Results(
         tables=tables,
         summary=summarize(problem, network, plan, report),
         baselines=[compare_baseline(problem, baseline, report.total_cny) for baseline in baselines],
-        limits=limits or {},
+        limits={} if margins is None else margins.limits,
+        shadow_prices=pd.DataFrame(columns=COLUMNS) if margins is None else margins.shadow_prices,
     )
 
 

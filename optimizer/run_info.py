@@ -16,6 +16,7 @@ import yaml
 
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
+from optimizer.price_table import top_prices
 from optimizer.results import Results
 from optimizer.run_folder import BASEMAP_FILE, missing_file
 from optimizer.solution import Progress, Solution
@@ -67,6 +68,7 @@ def run_info(
         "market_value": None if results is None else value_beside_cost(scenario, results.summary["cny_per_mtok"]),
         "baselines": [] if results is None else results.baselines,
         "limit_values_cny_per_year": {} if results is None else results.limits,
+        "top_shadow_prices": [] if results is None else top_prices(results.shadow_prices).to_dict("records"),
         "progress": [_progress(line) for line in solution.progress],
     }
 

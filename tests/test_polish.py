@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from toy_plans import generous
 from toy_problems import random_problem, toy_problem
 from worked_plan import worked_plan, worked_problem
 
@@ -20,24 +21,6 @@ from optimizer.polish import Polished, PolishError, polish
 from optimizer.problem import FloatArray, PlacementProblem
 
 EAST, WEST = range(2)
-
-
-def generous(problem: PlacementProblem) -> Plan:
-    """Open, deploy and buy everything; assign each indivisible workload to its first data center."""
-    pairs = problem.indivisible_pairs
-    return Plan(
-        flow_mtok_per_h=np.zeros((len(problem.slices), len(problem.candidates))),
-        shed_mtok_per_h=np.zeros_like(problem.demand_mtok_per_h),
-        backlog_mtok=np.zeros_like(problem.demand_mtok_per_h),
-        work_mtok_per_h=np.zeros((len(problem.slices), len(problem.processes))),
-        active_pods=np.zeros((len(problem.slices), len(problem.pools))),
-        new_pods=problem.pools["max_new_pods"].to_numpy(),
-        is_open=np.ones(len(problem.data_centers), np.int64),
-        is_deployed=np.ones(len(problem.deployments), np.int64),
-        is_assigned=(~pairs["workload_index"].duplicated()).to_numpy().astype(np.int64),
-        peak_mw=np.zeros((len(problem.billing), len(problem.data_centers))),
-        contract_mw=np.zeros(len(problem.data_centers)),
-    )
 
 
 def dual_objective(compiled: CompiledModel, polished: Polished, integers: FloatArray) -> float:
