@@ -145,7 +145,7 @@ class Tariff:
             raise ValueError(f"tariff {quote_value(self.id)}: a new number is missing or not finite")
         if (new.floating_share < 0).any() or (new.floating_share > 1).any():
             raise ValueError(f"tariff {quote_value(self.id)}: floating_share lies outside 0 to 1")
-        return replace(new, price_cny_per_mwh=self.price_cny_per_mwh + new.formula_price_cny_per_mwh - old)
+        return replace(new, price_cny_per_mwh=self.price_cny_per_mwh + (new.formula_price_cny_per_mwh - old))
 
     def with_flat_price_scaled(self, factor: ArrayLike) -> Tariff:
         """Scale the flat price, (12, 1) factors by month say, and keep floating share and multipliers."""

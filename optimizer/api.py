@@ -84,8 +84,9 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
     Returns
     -------
     dict
-        Sizes (workloads, candidates, ...), method (that `auto` would choose), demand and capacity in mtok/h,
-        accelerators and MW, limiting links, and the least number of data centers that a workload reaches.
+        Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
+        choose), demand and capacity in mtok/h, accelerators and MW, limiting links, and the least number of data
+        centers that a workload reaches.
 
     Raises
     ------
@@ -125,6 +126,7 @@ def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
     row = problem.workloads.iloc[int(in_reach.argmin())]
     return {
         "time_slices": len(problem.slices),
+        "representative_days": (problem.slices.groupby("day", sort=False)["weight_h"].sum() / 24.0).to_dict(),
         "demand_hubs": int(problem.workloads["demand_hub"].nunique()),
         "workload_classes": len(problem.classes),
         "workloads": len(problem.workloads),

@@ -25,6 +25,8 @@ _ENDED = {
     Termination.STALLED: "stopped at the solver's precision",
 }
 
+_DAYS_SHOWN = 6
+
 
 def describe_progress(line: Progress) -> str:
     """
@@ -90,7 +92,7 @@ def describe_check(found: Mapping[str, Any]) -> str:
     buyable = f"and {found['buyable_accelerators']:,.0f} that may be bought"
     scarcest = escape_text(found["fewest_in_reach_of"])
     rows = {
-        "time slices": f"{found['time_slices']:,}",
+        "time slices": f"{found['time_slices']:,}{_spell_days(found['representative_days'])}",
         "workloads": f"{found['workloads']:,} {size}",
         "data centers": f"{found['data_centers']:,} {power}",
         "candidates": f"{found['candidates']:,} {columns}",
@@ -103,6 +105,15 @@ def describe_check(found: Mapping[str, Any]) -> str:
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
     return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items())])
+
+
+def _spell_days(days: Mapping[str, float]) -> str:
+    """Name the representative days and how many days of the year each stands for; nothing if there is one."""
+    if len(days) == 1:
+        return ""
+    shown = [f"{name} {count:.4g}" for name, count in list(days.items())[:_DAYS_SHOWN]]
+    more = ["..."] if len(days) > _DAYS_SHOWN else []
+    return f" on {len(days)} representative days: {', '.join([*shown, *more])}"
 
 
 def describe_verification(report: VerifyReport) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,12 +14,15 @@ from network_files import Row
 from scenario_files import YAML, WriteScenario, only_fault, write_scenario
 from toy_scenario import ToyScenario
 
+import optimizer
 from network_data import load_network
 from network_data.tariffs import DAYS_IN_MONTH, hourly_prices, parse_months, spell_months
 from optimizer.assemble import assemble_problem
+from optimizer.cli_text import describe_check
 from optimizer.problem import PlacementProblem
 from optimizer.seasons import group_months, name_season
 from optimizer.solve import solve_problem
+from optimizer.verify import verify_run
 from scenarios import load_scenario
 
 YEAR_H = 8760.0
@@ -279,6 +283,38 @@ def test_base_seasons_has_four_days() -> None:
     problem = assemble_problem(load_network("china_2026"), load_scenario("base_seasons"))
     assert len(problem.slices) == 96
     assert problem.slices["day"].unique().tolist() == ["m12_1", "m2_6_and_10_11", "m7_8", "m9"]
+
+
+def test_run_of_seasons_weekends_and_contracted_power_is_verified(toy: ToyScenario) -> None:
+    """From files to a stored run and back, with everything that this page is about."""
+
+    def contracted(rows: list[Row]) -> list[Row]:
+        return [{**rows[0], "demand_charge_basis": "contracted"}, rows[1]]
+
+    time = {"slices_per_day": 2, "seasons": 3, "weekends": True}
+    toy(tables={"tariffs": seasonal_tariff, "data_centers": contracted}, chat={"rtt_limit_ms": 7}, time=time)
+    run = optimizer.solve_scenario(toy.folder / "toy.yaml", ["solver.threads=1"], out=toy.folder / "run")
+    assert run.exit_code == 0
+    assert run.results is not None
+    east = run.results.tables["data_centers"].set_index("id").loc["dc_east"]
+    peaks = run.results.tables["peaks"]
+    assert peaks["day"].unique().tolist() == ["m12_2_weekday", "m3_6_and_9_11_weekday", "m7_8_weekday"]
+    assert east["demand_charge_basis"] == "contracted"
+    assert east["contract_mw"] == pytest.approx(peaks.loc[peaks["data_center"] == "dc_east", "peak_mw"].max())
+    assert east["demand_charge_cny_per_year"] == pytest.approx(east["contract_mw"] * 1e3 * 40.0 * 12)
+    report = verify_run(toy.folder / "run")
+    assert report.is_verified, "\n".join(report.differences)
+    stored = pd.read_parquet(toy.folder / "run" / "data_centers.parquet")
+    stored.assign(contract_mw=stored["contract_mw"] * 0.5).to_parquet(toy.folder / "run" / "data_centers.parquet")
+    assert any("9b" in line or "pay_contracted_power" in line for line in verify_run(toy.folder / "run").differences)
+
+
+def test_check_names_the_days(toy: ToyScenario) -> None:
+    toy(tables={"tariffs": seasonal_tariff}, time={"slices_per_day": 2, "seasons": 3})
+    found = optimizer.check_scenario(toy.folder / "toy.yaml")
+    assert found["representative_days"] == {"m12_2": 90.0, "m3_6_and_9_11": 213.0, "m7_8": 62.0}
+    text = "6 on 3 representative days: m12_2 90, m3_6_and_9_11 213, m7_8 62"
+    assert text in describe_check(found)
 
 
 def test_full_year_of_the_toy_network_is_solved(toy: ToyScenario) -> None:
