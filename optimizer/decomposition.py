@@ -16,7 +16,7 @@ from optimizer.compile import CompiledModel, compile_model
 from optimizer.master import MasterProgram
 from optimizer.merge import TRANSPORT_COLUMNS
 from optimizer.problem import FloatArray, PlacementProblem
-from optimizer.slice_lp import Cut, SlicePrograms
+from optimizer.slice_lp import FORBIDDEN_SHARE, Cut, SlicePrograms
 from optimizer.solution import Control
 
 # How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.
@@ -60,7 +60,9 @@ class Decomposition:
             penalty = penalty_cny_per_mtok(problem) * problem.weight_h / self.cny_per_unit
         reach = column_reach(problem, self.compiled)
         self.master, blocks = split(self.compiled, slices, penalty, reach, cny_per_unit=self.cny_per_unit)
-        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed)
+        # A limit on the year can be worth any price, so that no penalty is sure to be dearer than keeping it.
+        forbids = problem.policy.is_active and not is_costless
+        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
         self.bound_units = -np.inf
         self.relaxed_point = np.zeros(len(self.master.cost))
@@ -86,7 +88,12 @@ class Decomposition:
 
     def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
         """Add the cuts that a master solution breaks; return how many."""
-        broken = [cut for cut in cuts if cut.at(point) > part_costs[cut.part] + CUT_VIOLATION_UNITS]
+        broken = [
+            cut
+            for cut in cuts
+            if cut.at(point)
+            > (FORBIDDEN_SHARE / 2 if cut.is_of_balances else part_costs[cut.part] + CUT_VIOLATION_UNITS)
+        ]
         self.program.add(broken)
         return len(broken)
 

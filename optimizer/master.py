@@ -38,7 +38,7 @@ class MasterProgram:
         )
 
     def add(self, cuts: Sequence[Cut]) -> None:
-        """Add cuts as rows: part cost - gradient . y >= constant."""
+        """Add cuts as rows: part cost - gradient . y >= constant, without the cost for a cut of balances."""
         if not cuts:
             return
         self.cuts += cuts
@@ -114,6 +114,6 @@ def cut_rows(cuts: Sequence[Cut], size: int) -> sp.csr_array:
     """Cuts as matrix rows `part cost - gradient . y` over the master columns and then the part cost columns."""
     lengths = [len(cut.columns) + 1 for cut in cuts]
     indices = np.concatenate([np.append(cut.columns, size + cut.part) for cut in cuts])
-    values = np.concatenate([np.append(-cut.gradient, 1.0) for cut in cuts])
+    values = np.concatenate([np.append(-cut.gradient, 0.0 if cut.is_of_balances else 1.0) for cut in cuts])
     starts = np.concatenate([[0], np.cumsum(lengths)])
     return sp.csr_array((values, indices.astype(np.int32), starts.astype(np.int32)))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from optimizer.condition import Condition
 from optimizer.greedy import mw_per_busy_accelerator
+from optimizer.necessary_policy import check_policies
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.shortage import (
     SHORT_SHARE,
@@ -22,43 +23,18 @@ from optimizer.shortage import (
     make_groups,
 )
 
+__all__ = ["Condition", "check_conditions", "first_failure"]
+
 _NAMED = 4
-
-
-@dataclass(frozen=True)
-class Condition:
-    """
-    One condition that every plan must meet.
-
-    Attributes
-    ----------
-    name
-        What is compared.
-    holds
-        Whether it can be met.
-    message
-        With numbers: by how much it fails, and for whom.
-    short_mtok_per_h, short_mw
-        What cannot be served in the worst slice, and the IT power that it would take; 0 where it holds.
-    short_ms
-        How much longer the RTT limit would have to be for the next data center to be in reach; NaN where that is not
-        what fails.
-    """
-
-    name: str
-    holds: bool
-    message: str
-    short_mtok_per_h: float = 0.0
-    short_mw: float = 0.0
-    short_ms: float = float("nan")
 
 
 def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
     """
     Check what every plan must meet, from the coarsest condition to the finest.
 
-    Total capacity; capacity within reach; sites and shares of each class; a single place for indivisible work. All
-    count every pod that could be bought. What passes can still fail for links, whole pods, or several of them at once.
+    Total capacity; capacity within reach; sites and shares of each class; a single place for indivisible work; what the
+    policy demands. All count every pod that could be bought. What passes can still fail for links, whole pods, or
+    several of them at once.
 
     Yields
     ------
@@ -71,6 +47,7 @@ def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
     for k in range(len(problem.classes)):
         yield _sites(problem, must, k)
     yield _single_places(problem, must)
+    yield from check_policies(problem)
 
 
 def first_failure(problem: PlacementProblem) -> Condition | None:

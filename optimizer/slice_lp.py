@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,6 +14,8 @@ from optimizer.problem import FloatArray, IntArray
 
 # Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
 TINY_SHARE = 1e-7
+# A balance missed by more than this share is worth a cut that forbids missing it.
+FORBIDDEN_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Cut:
     """
     The cost of part `part` is at least `constant + sum of gradient * y[columns]` at every master point y, cost units.
 
-    A part is a component of a slice's block, numbered over all slices.
+    A part is a component of a slice's block, numbered over all slices. With `is_of_balances` it is not a cost that is
+    bounded but the share by which balances are missed, and no plan may miss any: the value must not be above 0.
     """
 
     part: int
     constant: float
     columns: IntArray
     gradient: FloatArray
+    is_of_balances: bool = False
 
     def at(self, point: FloatArray) -> float:
         """Value of the cut at a master point."""
@@ -51,8 +55,13 @@ class SliceAnswer:
 class SliceProgram:
     """One slice's linear program, kept alive between master points."""
 
-    def __init__(self, block: Block, first_part: int, master_upper: FloatArray, *, seed: int) -> None:
+    def __init__(
+        self, block: Block, first_part: int, master_upper: FloatArray, *, seed: int, forbids_misses: bool
+    ) -> None:
         self._block = block
+        self._forbids_misses = forbids_misses
+        self._misses = np.zeros(len(block.cost))
+        self._misses[len(block.columns) :] = 1.0
         self._master_upper = master_upper
         self._first_part = first_part
         count = block.component_count
@@ -104,14 +113,30 @@ class SliceProgram:
         values = np.array(solution.col_value)
         real = len(block.columns)
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
-        cuts = self._cuts(np.array(solution.row_dual), binding)
+        cuts = self._cuts(np.array(solution.row_dual), binding, block.cost)
+        missed = float(values[real:].max(initial=0.0))
+        if self._forbids_misses and missed > FORBIDDEN_SHARE:
+            cuts += self._balance_cuts(binding)
         # Weighted counts are floats; numpy's stub says integers.
-        return SliceAnswer(
-            costs.astype(np.float64, copy=False),
-            cuts,
-            values[:real] * block.scale,
-            float(values[real:].max(initial=0.0)),
-        )
+        return SliceAnswer(costs.astype(np.float64, copy=False), cuts, values[:real] * block.scale, missed)
+
+    def _balance_cuts(self, binding: IntArray) -> list[Cut]:
+        """
+        Derive cuts that forbid missing balances here, whatever missing them costs.
+
+        A penalty bounds what a miss saves only where that is known beforehand; a limit on the year as a whole can be
+        worth any price.
+        """
+        highs, count = self._highs, len(self._all_columns)
+        highs.changeColsCost(count, self._all_columns, self._misses)
+        highs.run()
+        solution = highs.getSolution()
+        found = np.array(solution.col_value) * self._misses if is_optimal(highs) else np.zeros(count)
+        missed = np.bincount(self._block.component_of_column, found, self._block.component_count)
+        cuts = self._cuts(np.array(solution.row_dual), binding, self._misses) if missed.any() else []
+        highs.changeColsCost(count, self._all_columns, self._block.cost)
+        is_missed = missed > FORBIDDEN_SHARE
+        return [replace(cut, is_of_balances=True) for cut in cuts if is_missed[cut.part - self._first_part]]
 
     def _bounds(self, point: FloatArray) -> tuple[FloatArray, IntArray]:
         """Column bounds at a point, and which bounding row gives each (-1: the column's own bound)."""
@@ -127,13 +152,13 @@ class SliceProgram:
         binding[own & np.isinf(limit)] = -1
         return np.minimum(bound, limit), binding
 
-    def _cuts(self, dual: FloatArray, binding: IntArray) -> list[Cut]:
+    def _cuts(self, dual: FloatArray, binding: IntArray, cost: FloatArray) -> list[Cut]:
         block = self._block
         dual = np.where(np.isneginf(block.row_lower), np.minimum(dual, 0.0), dual)
         dual = np.where(np.isposinf(block.row_upper), np.maximum(dual, 0.0), dual)
         side = np.where(dual > 0, block.row_lower, block.row_upper)
         side = np.where(dual == 0, 0.0, side)
-        reduced = np.minimum(block.cost - block.matrix.T @ dual, 0.0)
+        reduced = np.minimum(cost - block.matrix.T @ dual, 0.0)
         by_row = binding >= 0
         own = np.where(by_row, 0.0, reduced * block.bound)
         price = np.zeros(len(block.bounding))
@@ -159,11 +184,14 @@ class SliceProgram:
 class SlicePrograms:
     """All slices, solved side by side in threads (HiGHS releases Python's lock while it runs)."""
 
-    def __init__(self, blocks: list[Block], master_upper: FloatArray, *, threads: int, seed: int) -> None:
+    def __init__(
+        self, blocks: list[Block], master_upper: FloatArray, *, threads: int, seed: int, forbids_misses: bool
+    ) -> None:
         first = np.concatenate([[0], np.cumsum([block.component_count for block in blocks])])
         self.part_count = int(first[-1])
         self._programs = [
-            SliceProgram(block, int(n), master_upper, seed=seed) for block, n in zip(blocks, first, strict=False)
+            SliceProgram(block, int(n), master_upper, seed=seed, forbids_misses=forbids_misses)
+            for block, n in zip(blocks, first, strict=False)
         ]
         self._pool = ThreadPoolExecutor(max_workers=threads)
 

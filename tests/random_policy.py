@@ -10,7 +10,7 @@ from optimizer.policy import PolicyLimits
 from optimizer.problem import PlacementProblem
 
 ACTIVE_SHARE = 0.4
-DEMANDED_SHARE = 0.4
+DEMANDED_SHARE = 0.35
 
 
 def random_policy(rng: np.random.Generator, problem: PlacementProblem) -> PolicyLimits:
@@ -22,11 +22,11 @@ def random_policy(rng: np.random.Generator, problem: PlacementProblem) -> Policy
     mwh = float(busy_h * 0.45 * centers["pue"].mean())
     price = float((problem.energy_price_cny_per_mwh.mean(axis=0) * centers["pue"]).mean()) * 0.45 * float(busy_h)
     drawn: dict[str, Any] = {
-        "min_region_share": {str(rng.choice(centers["region"].unique())): float(rng.uniform(0.1, 0.6))},
+        "min_region_share": {str(rng.choice(centers["region"].unique())): float(rng.uniform(0.05, 0.5))},
         "min_green_share": float(rng.choice([0.15, 0.3, 0.4])),
-        "carbon_cap_t_per_year": mwh * float(centers["carbon_kg_per_kwh"].mean() * rng.uniform(0.6, 1.3)),
-        "min_utilization_share": float(rng.choice([0.05, 0.15, 0.3])),
-        "investment_limit_cny": float(rng.choice([0.0, 5.0e6, 2.0e7])),
-        "spending_limit_cny_per_year": price * float(rng.uniform(0.8, 2.0)) + 5.0e6,
+        "carbon_cap_t_per_year": mwh * float(centers["carbon_kg_per_kwh"].mean() * rng.uniform(0.7, 1.5)),
+        "min_utilization_share": float(rng.choice([0.05, 0.1, 0.2])),
+        "investment_limit_cny": float(rng.choice([2.0e6, 1.0e7, 1.0e8])),
+        "spending_limit_cny_per_year": price * float(rng.uniform(0.9, 3.0)) + 1.0e7,
     }
     return PolicyLimits(**{name: limit for name, limit in drawn.items() if rng.random() < DEMANDED_SHARE})

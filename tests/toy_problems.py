@@ -185,7 +185,7 @@ def _toy_links(o: Mapping[str, Any]) -> pd.DataFrame:
 
 def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
     """
-    Draw a small random problem; about three in four or more are feasible.
+    Draw a small random problem, two in five with limits on the year; most are feasible.
 
     Parameters
     ----------
