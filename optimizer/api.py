@@ -85,8 +85,9 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
     -------
     dict
         Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
-        choose), demand and capacity in mtok/h, accelerators and MW, limiting links, and the least number of data
-        centers that a workload reaches.
+        choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
+        that a workload reaches, and `policy`: for each demand of the policy name, holds (whether it is in reach) and
+        message, with numbers.
 
     Raises
     ------
@@ -101,7 +102,16 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         "network": network.name,
         **describe_problem(problem),
         "demand_region_share": demand_by_region(problem, network),
+        "policy": _check_policy(problem),
     }
+
+
+def _check_policy(problem: PlacementProblem) -> list[dict[str, Any]]:
+    if not problem.policy.is_active:
+        return []
+    from optimizer.necessary_policy import check_policies  # scipy's solvers are slow to import, and rarely needed
+
+    return [{"name": found.name, "holds": found.holds, "message": found.message} for found in check_policies(problem)]
 
 
 def describe_problem(problem: PlacementProblem) -> dict[str, Any]:

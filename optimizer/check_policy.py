@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from optimizer.check_costs import list_costs
-from optimizer.check_facts import PlanFacts, sum_once
+from optimizer.check_facts import PlanFacts, sum_by_group, sum_once
 from optimizer.check_index import Labels, numbers_of
 from optimizer.check_limits import Limit
 from optimizer.problem import FloatArray
@@ -96,11 +96,14 @@ def keep_spending_limit(f: PlanFacts) -> Limit:
 
 
 def idle_no_pod_to_look_green(f: PlanFacts) -> Limit:
-    """(10g) Where a green share is demanded, no more pods are on than the work takes."""
-    asked = np.arange(len(f.problem.pools) if f.problem.policy.min_green_share > 0 else 0)
-    usable = (f.problem.utilization_limit_share * f.accelerators_per_pod * f.plan.active_pods)[:, asked]
-    busy, labels = f.busy_accelerators[:, asked], f.pool_labels[asked]
-    return Limit("10g", "idle_no_pod_to_look_green", "accelerators", labels, usable, "<=", busy, f.slice_labels)
+    """(10g) Where a green share is demanded, no more pods are on than the work and the models loaded take."""
+    count, usable_share = len(f.data_center_labels), f.problem.utilization_limit_share
+    asked = np.arange(count if f.problem.policy.min_green_share > 0 else 0)
+    usable = usable_share * sum_by_group(f.plan.active_pods * f.accelerators_per_pod, f.pool_data_center, count)
+    busy = sum_by_group(f.busy_accelerators, f.pool_data_center, count)
+    most = busy + usable_share * sum_once(f.loaded_accelerators, f.deployment_data_center, count)
+    labels, name = f.data_center_labels[asked], "idle_no_pod_to_look_green"
+    return Limit("10g", name, "accelerators", labels, usable[:, asked], "<=", most[:, asked], f.slice_labels)
 
 
 POLICY_LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (

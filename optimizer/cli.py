@@ -27,7 +27,7 @@ from network_data.faults import InputError, escape_text
 if TYPE_CHECKING:
     from optimizer.solution import Progress
 
-EXIT_OK, EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 70, 130
+EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 _LISTS = ("networks", "scenarios")
 _SOLVER_FLAGS = {
     "mip_rel_gap": "mip_rel_gap",
@@ -149,7 +149,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     found = optimizer.check_scenario(arguments.scenario, arguments.overrides)
     _emit_json(found) if arguments.json else _emit(describe_check(found))
-    return EXIT_OK
+    return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
 
 def _solve(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
+from optimizer.policy_results import describe_outcome
 from optimizer.price_table import price_lines
 from optimizer.solution import Progress, Solution, Termination
 
@@ -64,6 +65,7 @@ def describe_run(run: ScenarioRun) -> str:
         "",
         *_facts(summary, run.info["market_value"]),
         "",
+        *_policy_lines(summary),
         *_baseline_table(run.results.baselines, solution.objective_cny),
         "",
         f"Limits that made the difference: {run.results.limits_line}",
@@ -104,7 +106,16 @@ def describe_check(found: Mapping[str, Any]) -> str:
     }
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
-    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items())])
+    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])
+
+
+def _policy_check(found: Mapping[str, Any]) -> list[str]:
+    """Say what the policy demands and whether that is in reach."""
+    failed = [item for item in found["policy"] if not item["holds"]]
+    if failed:
+        lines = [f"  {escape_text(item['message'])}" for item in failed]
+        return ["", "The scenario is infeasible: its policy is out of reach", *lines]
+    return [f"  policy: {escape_text(item['message'])}" for item in found["policy"]]
 
 
 def _spell_days(days: Mapping[str, float]) -> str:
@@ -151,7 +162,7 @@ def explain_failure(failure: Condition | None) -> list[str]:
     """
     if failure is None:
         return [
-            "total capacity, capacity within reach, sites and single places each pass alone",
+            "total capacity, capacity within reach, sites, single places and the policy each pass alone",
             "what remains is link capacity, whole pods, or several of these limits at once",
         ]
     return [f"first condition that fails: {failure.name}", escape_text(failure.message)]
@@ -184,7 +195,8 @@ def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> lis
     price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
     power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
-    capital = _million(summary["capital_cny_per_year"])
+    emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
+    capital, invested = (_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
     rows = {
         "tokens": f"{summary['tokens_per_day']:,.4g} a day, {summary['cny_per_mtok']:.4f} CNY per million",
         **({} if value is None else {"market value": _market_value(value)}),
@@ -192,9 +204,9 @@ def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> lis
         "asked for in": _shares(summary["demand_region_share"]),
         "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
         "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
-        "carbon": f"{summary['carbon_t_per_year']:,.0f} t a year",
+        "carbon": f"{emitted[0]:,.0f} t a year location-based, {emitted[1]:,.0f} t market-based",
         "peak power": f"{power[0]:,.1f} MW IT, {power[1]:,.1f} MW facility",
-        "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods",
+        "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods, {invested} up front",
         "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
     }
     if summary["unserved_share"] > 0:
@@ -208,6 +220,12 @@ def _market_value(value: Mapping[str, float]) -> str:
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
     shares = (_percent(value["cost_share_of_low"]), _percent(value["cost_share_of_high"]))
     return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
+
+
+def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Set what the plan achieves beside what the policy demands; nothing where it demands nothing."""
+    lines = [f"  {escape_text(describe_outcome(item))}" for item in summary["policy"]]
+    return ["Policy", *lines, ""] if lines else []
 
 
 def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:

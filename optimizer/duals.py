@@ -38,7 +38,7 @@ _LABELS_OF_SET = {
     "LIMITING_LINKS": ("link",),
     "REGIONS": ("region",),
     "GREEN_GOALS": (),
-    "GREEN_POOLS": ("data_center", "accelerator"),
+    "GREEN_CENTERS": ("data_center",),
     "CARBON_CAPS": (),
     "BUSY_CENTERS": ("data_center",),
     "INVESTMENT_LIMITS": (),

@@ -274,5 +274,5 @@ CONSTRAINTS = (
     Equation(require_utilization, ("BUSY_CENTERS",), "10d"),
     Equation(keep_investment_limit, ("INVESTMENT_LIMITS",), "10e"),
     Equation(keep_spending_limit, ("SPENDING_LIMITS",), "10f"),
-    Equation(idle_no_pod_to_look_green, ("GREEN_POOLS", "SLICES"), "10g"),
+    Equation(idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g"),
 )

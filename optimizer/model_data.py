@@ -87,7 +87,7 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
 
 def _policy_sets(problem: PlacementProblem, pools: Int32Array) -> dict[str, Int32Array]:
     """Members where the scenario demands something; all empty where it does not, so that no row is made."""
-    policy = problem.policy
+    policy, centers = problem.policy, np.unique(pools[:, :1], axis=0)
 
     def one_if(is_demanded: bool) -> Int32Array:  # noqa: FBT001 - reads as a sentence
         return _column(np.arange(int(is_demanded)))
@@ -95,9 +95,9 @@ def _policy_sets(problem: PlacementProblem, pools: Int32Array) -> dict[str, Int3
     return {
         "REGIONS": _column(np.arange(len(policy.regions))),
         "GREEN_GOALS": one_if(policy.min_green_share > 0),
-        "GREEN_POOLS": pools[: len(pools) if policy.min_green_share > 0 else 0],
+        "GREEN_CENTERS": centers[: len(pools) if policy.min_green_share > 0 else 0],
         "CARBON_CAPS": one_if(policy.carbon_cap_t_per_year is not None),
-        "BUSY_CENTERS": np.unique(pools[:, :1], axis=0)[: len(pools) if policy.min_utilization_share > 0 else 0],
+        "BUSY_CENTERS": centers[: len(pools) if policy.min_utilization_share > 0 else 0],
         "INVESTMENT_LIMITS": one_if(policy.investment_limit_cny is not None),
         "SPENDING_LIMITS": one_if(policy.spending_limit_cny_per_year is not None),
     }
@@ -136,6 +136,7 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
         "ACCELERATORS_OF_DEPLOYMENT": family("DEPLOYMENTS", (k, d), a),
         "CLASSES_OF_POOL": family("POOLS", (d, a), k),
         "PROCESSES_OF": family("DATA_CENTERS", (d,), k, a),
+        "CLASSES_AT": family("GREEN_CENTERS", (deployed[:, 1],), deployed[:, 0]),
         "PROCESSES_OF_REGION": family("REGIONS", (region[d],), k, d, a),
         "LOADED_CLASSES_OF": family("LOADED_DATA_CENTERS", (loaded[:, 1],), loaded[:, 0]),
         "SITES_OF_CLASS": family("LIMITED_CLASSES", (sites[:, 0],), sites[:, 1]),

@@ -67,14 +67,16 @@ def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
             return
         year = _mean_year(problem, closed)
         demands = _Demands(problem, year).every()
-    for demand in demands:
-        holds = _can_keep(year, demand.rows)
-        message = f"{demand.key} {'can be met taken alone' if holds else f'cannot be met: {demand.best(())}'}"
-        yield Condition(f"policy: {demand.key}", holds=holds, message=message)
     busiest = _investment_of_busiest_slice(problem)
     if busiest is not None:
         yield busiest
-    if len(demands) > 1:
+    each_holds = busiest is None or busiest.holds
+    for demand in demands:
+        holds = _can_keep(year, demand.rows)
+        each_holds &= holds
+        message = f"{demand.key} {'can be met taken alone' if holds else f'cannot be met: {demand.best(())}'}"
+        yield Condition(f"policy: {demand.key}", holds=holds, message=message)
+    if each_holds and len(demands) > 1:
         yield _together(year, demands)
 
 
@@ -141,7 +143,7 @@ class _Demands:
         within = float(year.demand[reaches].sum() / year.demand.sum())
 
         def best(rows: tuple[Row, ...]) -> str | None:
-            most = self._best_share(inside, np.ones(len(inside)), rows)
+            most = self._best_share(year.vector(inside), year.vector(np.ones(len(inside))), rows)
             if most is None:
                 return None
             return (
@@ -153,14 +155,16 @@ class _Demands:
         return Demand(f"min_region_share.{name} = {share:g}", (row,), best)
 
     def _green(self, share: float) -> Demand:
-        year, energy = self.year, self.year.facility_mwh_per_mtok
-        covered = year.of_flows(self.problem.data_centers["green_power_share"].to_numpy(float))
+        year, centers = self.year, self.problem.data_centers
+        of_center, pue = (centers[name].to_numpy(float) for name in ("green_power_share", "pue"))
+        whole = year.vector(year.facility_mwh_per_mtok, idle=pue)
+        part = year.vector(year.of_flows(of_center) * year.facility_mwh_per_mtok, idle=of_center * pue)
 
         def best(rows: tuple[Row, ...]) -> str | None:
-            most = self._best_share(covered * energy, energy, rows)
+            most = self._best_share(part, whole, rows)
             return None if most is None else f"green power contracts can cover at most {most:.2%} of the energy"
 
-        return Demand(f"min_green_share = {share:g}", (Row(year.vector((share - covered) * energy), 0.0),), best)
+        return Demand(f"min_green_share = {share:g}", (Row(share * whole - part, 0.0),), best)
 
     def _carbon(self, cap_t: float) -> Demand:
         year, hours = self.year, self.problem.weight_h.sum()
@@ -211,14 +215,13 @@ class _Demands:
         return Demand(key, (Row(vector, limit),), best)
 
     def _best_share(self, part: FloatArray, whole: FloatArray, rows: tuple[Row, ...]) -> float | None:
-        """Find the greatest quotient of two sums over the flows, by Dinkelbach's iteration."""
+        """Find the greatest quotient of two sums, by Dinkelbach's iteration."""
         share = 0.0
         for _ in range(DINKELBACH_ROUNDS):
-            point = self.year.least(self.year.vector(share * whole - part), rows)
+            point = self.year.least(share * whole - part, rows)
             if point is None:
                 return None
-            flows = point[: len(part)]
-            found = float(part @ flows) / max(float(whole @ flows), 1e-12)
+            found = float(part @ point) / max(float(whole @ point), 1e-12)
             if found <= share + 1e-9:
                 break
             share = found

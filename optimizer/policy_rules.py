@@ -116,15 +116,18 @@ def keep_spending_limit(m: Model, n: Any) -> Expression:
     return (energy + standing) / CNY_PER_MCNY <= m.spending_limit_mcny[n]
 
 
-def idle_no_pod_to_look_green(m: Model, d: Any, a: Any, t: Any) -> Expression:
+def idle_no_pod_to_look_green(m: Model, d: Any, t: Any) -> Expression:
     r"""
-    Switch on no more pods than the work takes where a green share is demanded.
+    Switch on no more pods than the work and the models loaded take, where a green share is demanded.
 
-    .. math:: \eta\, n_a\, b_{dat} \le \sum_k \tau_{ka} z_{kdat} \qquad \forall (d, a), t \tag{10g}
+    .. math:: \eta \sum_a n_a\, b_{dat} \le \sum_{k,a} \tau_{ka} z_{kdat} + \eta \sum_k \underline a_k\, x_{kd}
+              \qquad \forall d, t \tag{10g}
 
     Notes
     -----
     Otherwise idling pods at a green data center would raise the green share, by wasting energy.
     """
-    busy = sum(m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t] for k in m.CLASSES_OF_POOL[d, a])
-    return m.utilization_limit_share * m.accelerators_per_pod[a] * m.Active[d, a, t] <= busy
+    is_on = sum(m.accelerators_per_pod[a] * m.Active[d, a, t] for a in m.ACCELERATORS_OF[d])
+    busy = sum(m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t] for k, a in m.PROCESSES_OF[d])
+    loaded = sum(m.min_accelerators[k] * m.Deploy[k, d] for k in m.CLASSES_AT[d])
+    return m.utilization_limit_share * is_on <= busy + m.utilization_limit_share * loaded

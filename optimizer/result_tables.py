@@ -85,6 +85,7 @@ def _data_centers(problem: PlacementProblem, network: Network, facts: PlanFacts,
             "mean_price_cny_per_mwh": _ratio(costs["energy_cny_per_year"].to_numpy(float), energy, np.nan),
             "carbon_t_per_year": report.carbon_t_per_year,
             "green_power_share": centers["green_power_share"],
+            "market_carbon_t_per_year": facts.market_carbon_t_per_year,
         }
     )
     return pd.concat([out, costs, centers[["confidence"]]], axis=1)

@@ -11,9 +11,11 @@ import pandas as pd
 from network_data.load import Network
 from optimizer.baselines import SERVED_ALL_SHARE, Baseline
 from optimizer.check import CheckReport, check_plan
+from optimizer.check_facts import PlanFacts
 from optimizer.confidence import estimate_shares
 from optimizer.plan import Plan
 from optimizer.plan_tables import plan_tables
+from optimizer.policy_results import green_share, policy_outcome
 from optimizer.price_table import COLUMNS
 from optimizer.problem import PlacementProblem
 from optimizer.result_tables import result_tables
@@ -108,14 +110,16 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         total_cny_per_year, component_cny_per_year, cny_per_mtok, mtok_per_year, tokens_per_day, asked_mtok_per_year,
         unserved_share, region_share (of the tokens, by region of the data center), demand_region_share (by region of
         the demand hub), mean_rtt_ms, it_energy_mwh_per_year, energy_mwh_per_year (facility), mean_pue,
-        energy_kwh_per_mtok, mean_price_cny_per_mwh, carbon_t_per_year, carbon_kg_per_mtok, capital_cny_per_year,
-        new_pods, peak_it_power_mw, peak_facility_power_mw, open_data_centers, data_centers, estimate_share (of the
-        cost, by component and in total). NaN where nothing is served.
+        energy_kwh_per_mtok, mean_price_cny_per_mwh, carbon_t_per_year (location-based), carbon_kg_per_mtok,
+        market_carbon_t_per_year (of the energy that no contract for green power covers), green_share (None without
+        energy), capital_cny_per_year, investment_cny (up front), policy (see `policy_outcome`), new_pods,
+        peak_it_power_mw, peak_facility_power_mw, open_data_centers, data_centers, estimate_share (of the cost, by
+        component and in total). NaN where nothing is served.
     """
     mtok, energy = report.mtok_per_year, float(report.energy_mwh_per_year.sum())
     it_energy = float((problem.weight_h @ report.it_power_mw).sum())
     components = {name: float(value) for name, value in report.component_cny.items()}
-    carbon = float(report.carbon_t_per_year.sum())
+    carbon, facts = float(report.carbon_t_per_year.sum()), PlanFacts(problem, plan)
     unserved = 1.0 - _per(mtok, problem.annual_mtok)
     return {
         "total_cny_per_year": report.total_cny,
@@ -135,7 +139,11 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         "mean_price_cny_per_mwh": _per(components["energy"], energy),
         "carbon_t_per_year": carbon,
         "carbon_kg_per_mtok": _per(carbon * 1e3, mtok),
+        "market_carbon_t_per_year": float(facts.market_carbon_t_per_year.sum()),
+        "green_share": green_share(facts),
         "capital_cny_per_year": components["accelerator_capital"] + components["site_capital"],
+        "investment_cny": facts.investment_cny,
+        "policy": policy_outcome(facts),
         "new_pods": int(np.sum(plan.new_pods)),
         "peak_it_power_mw": float(report.it_power_mw.sum(axis=1).max()),
         "peak_facility_power_mw": float(report.facility_power_mw.sum(axis=1).max()),

@@ -33,7 +33,10 @@ class Row:
 
 class YearRelaxation:
     """
-    The relaxation of a problem: columns are tokens by group and pool (mtok/h), new pods, and how open a data center is.
+    The relaxation of a problem.
+
+    Columns are tokens by group and pool (mtok/h), new pods, how open a data center is, and the IT power of accelerators
+    that idle there to keep models loaded.
 
     Parameters
     ----------
@@ -64,7 +67,12 @@ class YearRelaxation:
         self.group, self.pool = np.nonzero(fits & (self.demand > 0)[:, None])
         self._flows, self._pools, self._centers = len(self.group), len(pools), len(problem.data_centers)
         upper = np.concatenate(
-            [self.demand[self.group], pools["max_new_pods"].to_numpy(float), usable_centers(problem).astype(float)]
+            [
+                self.demand[self.group],
+                pools["max_new_pods"].to_numpy(float),
+                usable_centers(problem).astype(float),
+                _most_idle_mw(problem),
+            ]
         )
         if closed is not None:
             upper[self._flows + self._pools + closed] = 0.0
@@ -82,10 +90,14 @@ class YearRelaxation:
         return np.asarray(self.busy * mw_per_busy_accelerator(self.problem)[self.chip[self.pool]] * pue)
 
     def vector(
-        self, flows: FloatArray | float = 0.0, pods: FloatArray | float = 0.0, opened: FloatArray | float = 0.0
+        self,
+        flows: FloatArray | float = 0.0,
+        pods: FloatArray | float = 0.0,
+        opened: FloatArray | float = 0.0,
+        idle: FloatArray | float = 0.0,
     ) -> FloatArray:
         """Lay out a row over all columns."""
-        parts = ((flows, self._flows), (pods, self._pools), (opened, self._centers))
+        parts = ((flows, self._flows), (pods, self._pools), (opened, self._centers), (idle, self._centers))
         return np.concatenate([np.broadcast_to(np.asarray(part, dtype=float), size) for part, size in parts])
 
     def of_flows(self, by_center: FloatArray) -> FloatArray:
@@ -102,6 +114,7 @@ class YearRelaxation:
             sp.csr_array((self._pools, self._flows)),
             sp.diags_array(per_pod),
             sp.csr_array((per_pod * existing, (rows, self.place)), shape=(self._pools, self._centers)),
+            sp.csr_array((self._pools, self._centers)),
         ]
         return sp.csr_array(sp.hstack(parts))
 
@@ -110,7 +123,7 @@ class YearRelaxation:
         """Rows that every plan keeps, `A x <= b`: demand both ways, accelerators, purchases, power."""
         problem, column = self.problem, np.arange(self._flows)
         size = len(self.demand)
-        width = self._flows + self._pools + self._centers
+        width = self._flows + self._pools + 2 * self._centers
 
         def flows(row: IntArray, values: FloatArray, rows: int) -> sp.csr_array:
             return sp.csr_array((values, (row, column)), shape=(rows, width))
@@ -190,3 +203,12 @@ class YearRelaxation:
         pods = (problem.pools["pod_cny_per_year"] + problem.pools["site_cny_per_year"]).to_numpy(float)
         opening = centers["opening_cny_per_year"].to_numpy(float)
         return self.vector(self.facility_mwh_per_mtok * self.of_flows(per_mw), pods, opening)
+
+
+def _most_idle_mw(problem: PlacementProblem) -> FloatArray:
+    """(D,) IT power of the accelerators that would idle if all models that may be deployed were loaded for nothing."""
+    accelerators, deployments = problem.accelerators, problem.deployments
+    kept_on = problem.min_accelerators[deployments["class_index"]]
+    count = np.bincount(deployments["data_center_index"], kept_on, len(problem.data_centers))
+    per_accelerator = accelerators["idle_mw_per_pod"] / accelerators["accelerators_per_pod"]
+    return np.asarray(count * float(per_accelerator.max()))

@@ -171,7 +171,10 @@ class Operation:
             size = p.accelerators["accelerators_per_pod"].to_numpy()[pools["accelerator_index"]]
             at_pool = (existing * is_open[pools["data_center_index"]] + new) * size
             standing, installed = choice.cost_cny, np.bincount(pools["data_center_index"], at_pool, len(centers))
-        year_limits = [each.limit_for(installed, standing) for each in self._year_rows]
+        here = p.deployments if choice is None else p.deployments[choice.is_deployed == 1]
+        kept_on = p.classes["min_accelerators"].to_numpy(float)[here["class_index"]]
+        loaded = np.bincount(here["data_center_index"], kept_on, len(centers))
+        year_limits = [each.limit_for(installed, loaded, standing) for each in self._year_rows]
         answer = linprog(
             self._cost,
             A_ub=np.array([row for row, _ in self._at_most] + [each.row for each in self._year_rows]),

@@ -15,20 +15,26 @@ class YearRow:
     """
     A row `row x <= limit`.
 
-    With `center`, the limit falls by `per_accelerator` for each accelerator installed there; with `counts_standing`,
-    by what the whole decisions cost.
+    With `center`, the limit falls by `per_accelerator` for each accelerator installed there, and rises by `per_loaded`
+    for each that deployed models keep on; with `counts_standing`, it falls by what the whole decisions cost.
     """
 
     row: FloatArray
     limit: float
     center: int = -1
     per_accelerator: float = 0.0
+    per_loaded: float = 0.0
     counts_standing: bool = False
 
-    def limit_for(self, installed: FloatArray | None, standing_cny: float) -> float:
-        """Limit for accelerators installed by data center (None: no minimum is kept) and a cost of the decisions."""
+    def limit_for(self, installed: FloatArray | None, loaded: FloatArray, standing_cny: float) -> float:
+        """
+        Limit for accelerators installed and kept on by data center, and a cost of the decisions.
+
+        Without `installed`, no minimum is kept.
+        """
         if self.center >= 0:
-            return 0.0 if installed is None else -self.per_accelerator * float(installed[self.center])
+            least = 0.0 if installed is None else self.per_accelerator * float(installed[self.center])
+            return self.per_loaded * float(loaded[self.center]) - least
         return self.limit - (standing_cny if self.counts_standing else 0.0)
 
 
@@ -84,16 +90,18 @@ class YearRows:
         return row
 
     def _no_idle_pods(self) -> Iterator[YearRow]:
-        runs = list(self.p.processes.itertuples())
-        for t in range(len(self.p.slices)):
-            for q, a in enumerate(self.p.pools["accelerator_index"]):
+        p, usable_share = self.p, self.p.utilization_limit_share
+        for t in range(len(p.slices)):
+            for d in range(len(p.data_centers)):
                 row = np.zeros(self.size)
-                usable = self.p.utilization_limit_share * self.p.accelerators["accelerators_per_pod"][a]
-                row[self.at["active"][t, q]] = usable
-                for x, run in enumerate(runs):
-                    if run.pool_index == q:
-                        row[self.at["work"][t, x]] = -self.p.accel_h_per_mtok[run.class_index, a]
-                yield YearRow(row, 0.0)
+                for q, pool in enumerate(p.pools.itertuples()):
+                    if pool.data_center_index == d:
+                        per_pod = p.accelerators["accelerators_per_pod"][pool.accelerator_index]
+                        row[self.at["active"][t, q]] = usable_share * per_pod
+                for x, run in enumerate(p.processes.itertuples()):
+                    if run.data_center_index == d:
+                        row[self.at["work"][t, x]] = -p.accel_h_per_mtok[run.class_index, run.accelerator_index]
+                yield YearRow(row, 0.0, d, per_loaded=usable_share)
 
     def _utilization(self, share: float) -> Iterator[YearRow]:
         hours = self.p.slices["weight_h"]
