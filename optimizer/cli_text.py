@@ -12,6 +12,8 @@ from optimizer.price_table import price_lines
 from optimizer.solution import Progress, Solution, Termination
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from optimizer.api import ScenarioRun
     from optimizer.necessary import Condition
     from optimizer.verify import VerifyReport
@@ -66,6 +68,7 @@ def describe_run(run: ScenarioRun) -> str:
         *_facts(summary, run.info["market_value"]),
         "",
         *_policy_lines(summary),
+        *_latency_table(run.results.tables["latency"]),
         *_baseline_table(run.results.baselines, solution.objective_cny),
         "",
         f"Limits that made the difference: {run.results.limits_line}",
@@ -226,6 +229,26 @@ def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
     """Set what the plan achieves beside what the policy demands; nothing where it demands nothing."""
     lines = [f"  {escape_text(describe_outcome(item))}" for item in summary["policy"]]
     return ["Policy", *lines, ""] if lines else []
+
+
+def _latency_table(table: pd.DataFrame) -> list[str]:
+    """Where the time to the first token goes on the worst way of each class that has a limit; with a blank line."""
+    columns = {
+        "limit": "ttft_limit_ms", "queue": "queue_margin_ms", "computing": "compute_ms", "way": "way_ms",
+        "left": "ttft_left_ms", "RTT limit": "rtt_limit_ms", "worst RTT": "worst_rtt_ms", "mean RTT": "mean_rtt_ms",
+    }  # fmt: skip
+    limited = table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
+    if limited.empty:
+        return []
+    rows = [f"{'First token, ms':<22}" + "".join(f"{name:>11}" for name in columns)]
+    for row in limited.to_dict("records"):
+        cells = "".join(f"{_tenths(float(row[name])):>11}" for name in columns.values())
+        rows.append(f"  {escape_text(str(row['workload_class'])):<20}{cells}")
+    return [*rows, ""]
+
+
+def _tenths(value: float) -> str:
+    return f"{value:,.1f}" if math.isfinite(value) else "-"
 
 
 def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:

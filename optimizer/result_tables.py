@@ -8,6 +8,7 @@ import pandas as pd
 from network_data.load import Network
 from optimizer.check import CheckReport
 from optimizer.check_facts import PlanFacts, sum_once
+from optimizer.latency_table import latency_table
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, PlacementProblem
 
@@ -30,7 +31,7 @@ def result_tables(
     Returns
     -------
     dict of DataFrame
-        data_centers, demand_hubs, links, routes, costs, classes.
+        data_centers, demand_hubs, links, routes, costs, classes, latency.
     """
     facts = PlanFacts(problem, plan)
     return {
@@ -42,6 +43,7 @@ def result_tables(
         "classes": report.classes.merge(
             problem.classes[["id", "name"]].rename(columns={"id": "workload_class"}), on="workload_class"
         ),
+        "latency": latency_table(problem, facts),
     }
 
 

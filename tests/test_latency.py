@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from network_files import Row
 from test_decompose import assert_both_agree
-from toy_problems import toy_problem
+from toy_problems import random_problem, toy_problem
 from toy_scenario import ToyScenario, reached
 
 from network_data import InputError
+from optimizer.check_facts import PlanFacts
+from optimizer.latency_table import latency_table
 from optimizer.problem import PlacementProblem
+from optimizer.solution import Control
+from optimizer.whole import solve_whole
 
 
 @pytest.fixture
@@ -138,3 +145,81 @@ def test_both_methods_leave_out_an_accelerator_that_is_too_slow(standard_ms: flo
     chat = problem.processes[problem.processes["class_index"] == 0]
     assert set(chat["accelerator_index"]) == ({0, 1} if standard_ms < 30 else {1})
     assert_both_agree(problem)
+
+
+# What a run reports
+
+
+def latency_of(problem: PlacementProblem) -> pd.DataFrame:
+    solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+    assert solution.plan is not None
+    return latency_table(problem, PlanFacts(problem, solution.plan)).set_index("workload_class")
+
+
+def test_table_adds_up_to_the_limit_on_the_worst_way() -> None:
+    """Chat goes west, 23 ms from alpha and 25 from beta: 100 = 20 queue + 7 computing + 2 x 25 way + 23 left."""
+    problem = toy_problem(rtt_limit_ms=(30.0, np.inf), latency_cny_per_ms_per_mtok=(0.0, 0.0))
+    classes = problem.classes.assign(ttft_limit_ms=[100.0, np.inf])
+    compute_ms = np.array([[7.0], [9.0]])
+    problem = replace(problem, classes=classes, compute_ms=compute_ms, queue_margin_share=0.2, connection_rtts=2.0)
+    table = latency_of(problem)
+    chat = table.loc["chat"]
+    parts = ["queue_margin_ms", "compute_ms", "way_ms", "ttft_left_ms"]
+    assert chat[["ttft_limit_ms", *parts]].tolist() == pytest.approx([100.0, 20.0, 7.0, 50.0, 23.0])
+    # (100 - 20 - 7) / 2 = 36.5 ms is more than the 30 ms stated.
+    limits = ["rtt_budget_ms", "stated_rtt_limit_ms", "rtt_limit_ms", "worst_rtt_ms", "slack_ms", "mean_rtt_ms"]
+    assert chat[limits].tolist() == pytest.approx([36.5, 30.0, 30.0, 25.0, 5.0, 24.0])
+    assert chat["data_center"] == "west"
+    batch = table.loc["batch"]
+    assert batch[["ttft_limit_ms", "ttft_left_ms", "rtt_limit_ms", "slack_ms"]].isna().all()
+    assert batch[["worst_rtt_ms", "mean_rtt_ms"]].tolist() == pytest.approx([25.0, 24.0])
+
+
+def test_table_takes_the_budget_where_it_is_less_than_the_stated_limit() -> None:
+    problem = budgeted([[5.0, 3.0], [0.0, 0.0]], rtt_limit_ms=(30.0, np.inf), latency_cny_per_ms_per_mtok=(0.0, 0.0))
+    chat = latency_of(problem).loc["chat"]
+    # The slower of the two accelerators, 5 ms of 30, leaves 25.
+    assert chat[["compute_ms", "rtt_budget_ms", "rtt_limit_ms", "slack_ms"]].tolist() == pytest.approx([5, 25, 25, 0])
+
+
+def test_class_that_serves_nothing_has_no_way() -> None:
+    problem = toy_problem(demand_mtok_per_h=(0.0, 100.0, 0.0, 100.0), rtt_limit_ms=(30.0, np.inf))
+    chat = latency_of(problem).loc["chat"]
+    assert chat[["worst_rtt_ms", "rtt_limit_ms", "mean_rtt_ms"]].isna().all()
+    assert chat["stated_rtt_limit_ms"] == 30.0
+    assert chat["data_center"] == ""
+
+
+# The price war: cheaper tokens make a millisecond cheaper
+
+
+@pytest.mark.parametrize(("token_price_cny", "share_west"), [(40.0, 0.0), (1.0, 1.0)])
+def test_cheaper_tokens_send_work_west(toy: ToyScenario, token_price_cny: float, share_west: float) -> None:
+    """At 40 CNY a million tokens latency keeps chat of the eastern metro in the east; at 1 CNY its power is cheaper."""
+    east_only = {"nodes": lambda rows: [{**row, "demand_weight": float(row["id"] == "metro_a")} for row in rows]}
+    problem = toy(chat={"token_price_cny_per_mtok": token_price_cny}, tables=east_only)
+    solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+    assert solution.plan is not None
+    tokens = problem.weight_h @ solution.plan.flow_mtok_per_h
+    is_chat = problem.candidate_class == 0
+    is_west = problem.candidates["data_center_index"].to_numpy() == 1
+    assert tokens[is_chat & is_west].sum() / tokens[is_chat].sum() == pytest.approx(share_west)
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=6)
+def test_cheaper_tokens_never_shorten_the_ways(seed: int) -> None:
+    """At exact optima of price x latency + rest, a lower price never lowers the latency, weighed by its value."""
+    problem = random_problem(np.random.default_rng(seed), 2)
+    value = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)
+    assume(value.any())
+    spent = []
+    for price in (1.0, 0.3, 0.0):
+        priced = replace(problem, classes=problem.classes.assign(latency_cny_per_ms_per_mtok=value * price))
+        solution = solve_whole(priced, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+        assume(solution.plan is not None)
+        assert solution.plan is not None
+        ms_mtok = problem.weight_h @ solution.plan.flow_mtok_per_h * problem.candidates["rtt_ms"].to_numpy(float)
+        spent.append(float(ms_mtok @ value[problem.candidate_class]))
+    assert spent[0] <= spent[1] * (1 + 1e-6) + 1e-3
+    assert spent[1] <= spent[2] * (1 + 1e-6) + 1e-3
