@@ -15,6 +15,7 @@ from network_data.tariffs import HOURS_PER_DAY
 TIME = "time"
 HOURS_PER_YEAR = (8760, 8784)
 HOUR = timedelta(hours=1)
+YEARS = range(1900, 2201)
 # A year without a price as high as this is in another unit (CNY per kWh), unless all of it is zero.
 LOWEST_PEAK_CNY_PER_MWH = 5.0
 
@@ -130,6 +131,8 @@ def _read_time(path: Path, text: str, row: int, faults: FaultList) -> datetime |
     else:
         if time.tzinfo is not None:
             problem, remedy = "has an offset from UTC", "Write local time, without an offset."
+        elif time.year not in YEARS:
+            problem = f"lies outside the years {YEARS.start} to {YEARS.stop - 1}"
         elif time != time.replace(minute=0, second=0, microsecond=0):
             problem = "is not a full hour"
         else:

@@ -220,6 +220,7 @@ def test_id_of_both_a_tariff_and_a_data_center_is_refused(toy: ToyScenario) -> N
         (lambda lines: [*lines[:5], lines[5].split(",")[0] + ",", *lines[6:]], 6, "the cell is blank"),
         (lambda lines: [*lines[:5], ",300", *lines[6:]], 6, "the cell is blank"),
         (lambda lines: [*lines[:5], "noon,300", *lines[6:]], 6, "is not a time"),
+        (lambda lines: [*lines[:5], "9999-12-31T23:00,300", *lines[6:]], 6, "lies outside the years 1900 to 2200"),
         (lambda lines: [*lines[:5], "2025-01-01T04:30,300", *lines[6:]], 6, "is not a full hour"),
         (lambda lines: [*lines[:5], "2025-01-01T04:00+08:00,300", *lines[6:]], 6, "has an offset from UTC"),
         (lambda lines: [*lines[:5], lines[5] + ",1", *lines[6:]], 6, "the row has 3 cells, the header 2"),

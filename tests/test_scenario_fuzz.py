@@ -20,6 +20,9 @@ KEY_PATHS = [
     "workload_classes",
     "workload_classes.chat",
     "time.days",
+    "time.seasons",
+    "time.weekends",
+    "price_series_table",
     "workload_classes_table",
     "demand_profiles_table",
     "drop_classes",
@@ -49,6 +52,19 @@ def test_any_table_loads_or_raises_input_error(tmp_path: Path, table: str, text:
     yaml = YAML.replace("tokens_per_day_trillion: 2", "workloads_table: workloads.csv")
     path = write_scenario(tmp_path, yaml, workloads="demand_hub,workload_class,mtok_per_day\nmetro_a,chat,1\n")
     (tmp_path / f"{table}.csv").write_bytes(text)
+    assert_loads_or_refuses(path)
+
+
+TIMES = ["2025-01-01T00:00", "2025-01-01T01:00", "0001-01-01", "9999-12-31T23:00", "2024-02-29T00:00+08:00", "T", ""]
+CELLS = st.sampled_from([*TIMES, "1", "-1e308", "nan", "time", "a", '"']) | st.text(max_size=8)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), max_size=5), has_head=st.booleans())
+def test_any_price_series_loads_or_raises_input_error(tmp_path: Path, rows: list[str], *, has_head: bool) -> None:
+    path = write_scenario(tmp_path, YAML + "price_series_table: prices.csv\n")
+    text = "\n".join(["time,a", *rows] if has_head else rows)
+    (tmp_path / "prices.csv").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert_loads_or_refuses(path)
 
 
