@@ -16,6 +16,7 @@ from network_data.load import Network, load_network
 from optimizer.assemble import assemble_problem
 from optimizer.baselines import Baseline, evaluate_baselines
 from optimizer.check import check_plan
+from optimizer.outages import outage_tables
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.results import Margins, Results, build_results, demand_by_region, home_region
@@ -128,7 +129,7 @@ def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
     dict
         See `check_scenario`.
     """
-    pools, links = problem.pools, problem.links
+    pools, links, outages = problem.pools, problem.links, outage_tables(problem)
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
     busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
     usable = problem.utilization_limit_share
@@ -154,6 +155,10 @@ def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
         "existing_accelerators": float(pools["existing_pods"].to_numpy(float) @ per_pod),
         "buyable_accelerators": float(pools["max_new_pods"].to_numpy(float) @ per_pod),
         "it_capacity_mw": float(problem.data_centers["it_capacity_mw"].sum()),
+        "outages": len(problem.outages),
+        "outage_columns": sum(map(len, (outages.reroutes, outages.processes))),
+        "protected_workloads": int(problem.is_protected.sum()),
+        "unprotected_candidates": problem.unprotected_candidates,
         "limiting_links": links["id"][links["is_limiting"].to_numpy(bool)].tolist(),
         "fewest_data_centers_in_reach": int(in_reach.min()),
         "fewest_in_reach_of": f"{row['workload_class']} of {row['demand_hub']}",

@@ -15,6 +15,13 @@ from optimizer.latency import first_token_ms, record_used_up
 from optimizer.policy_input import policy_limits
 from optimizer.prices import energy_prices, price_calendar, price_confidence
 from optimizer.problem import GB_PER_GBPS_H, FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
+from optimizer.protection import (
+    add_second_routes,
+    explain_unprotected,
+    keep_protected,
+    protected_workloads,
+)
+from optimizer.reserve import outage_demand, record_without_refuge
 from optimizer.residency import is_same, record_unknown_regions, residency_mask, what_admits
 from optimizer.routes import candidate_routes
 from optimizer.seasons import representative_days
@@ -64,15 +71,18 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     workloads["is_deferrable"] = demand.is_deferrable
     links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
-    routes, route_links = candidate_routes(fibre_graph(network, links), links, hubs, centers, scenario.routing)
+    graph = fibre_graph(network, links)
+    routes, route_links = candidate_routes(graph, links, hubs, centers, scenario.routing)
     scope = scenario.costs.data_transfer_scope
     routes["is_transfer"] = ~is_same(scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"])
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
-    in_time = reachable["is_in_time"].to_numpy(bool)
-    reachable["is_allowed"] = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
+    reachable = add_second_routes(reachable, graph, links, routes, scenario)
+    reachable = _mark_allowed(reachable, network, centers, scenario)
     _record_stranded(workloads, reachable, scenario, faults)
     faults.raise_if_any()
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
+    record_without_refuge(workloads, candidates, centers, scenario, faults)
+    faults.raise_if_any()
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
     links["is_limiting"] = limiting_links(
         links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h
@@ -105,6 +115,9 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
         connection_rtts=scenario.latency.connection_rtts,
         data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
         policy=policy,
+        outage_demand_mtok_per_h=outage_demand(demand.demand_mtok_per_h, workloads, scenario),
+        is_protected=protected_workloads(reachable, scenario, len(workloads)),
+        unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
 
 
@@ -178,6 +191,14 @@ def _reachable(
     return table
 
 
+def _mark_allowed(reachable: pd.DataFrame, network: Network, centers: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """Mark what the residency rules allow, and then what the wish for second routes leaves of it."""
+    in_time = (reachable["is_in_time"] & reachable["is_protected"]).to_numpy(bool)
+    allowed = residency_mask(network.nodes, centers, scenario.workload_classes, reachable, in_time)
+    reachable = reachable.assign(is_allowed=allowed)
+    return reachable.assign(is_protected=keep_protected(reachable, scenario))
+
+
 def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split what is reachable into candidates and what is left out, with the reasons."""
     columns = ["workload_index", "data_center_index", "route_index", "rtt_ms"]
@@ -190,14 +211,21 @@ def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tup
         is_barred=~reachable["is_allowed"],
     )
     every = every.sort_values(columns[:3])
-    is_chosen = (reachable["is_in_time"] & reachable["is_allowed"]).reindex(every.index)
-    candidates = every.loc[is_chosen, [*columns, *costs]]
-    return candidates.reset_index(drop=True), every[~is_chosen].reset_index(drop=True)
+    fits, protected = (
+        _is_allowed_in_time(reachable).reindex(every.index),
+        reachable["is_protected"].reindex(every.index),
+    )
+    candidates = every.loc[fits & protected, [*columns, *costs]]
+    return candidates.reset_index(drop=True), every[~fits].reset_index(drop=True)
+
+
+def _is_allowed_in_time(reachable: pd.DataFrame) -> pd.Series:
+    return reachable["is_in_time"] & reachable["is_allowed"]
 
 
 def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario: Scenario, faults: FaultList) -> None:
     """Record every workload that has no candidate, and by how many ms it misses its nearest data center."""
-    chosen = reachable.loc[reachable["is_in_time"] & reachable["is_allowed"], "workload_index"]
+    chosen = reachable.loc[_is_allowed_in_time(reachable) & reachable["is_protected"], "workload_index"]
     for number in sorted(set(workloads.index) - set(chosen)):
         row = workloads.loc[number]
         item = scenario.workload_classes[row["workload_class"]]
@@ -211,6 +239,8 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
             keys = "residency" if item.allowed_regions is None else "residency or allowed_regions"
             problem = f"reaches no data center that its {admits}"
             remedy = f"Loosen {keys} of the class, or add a data center."
+        elif allowed["is_in_time"].any():
+            problem, remedy = explain_unprotected(allowed[allowed["is_in_time"]])
         else:
             beyond_ms = (allowed["rtt_ms"] - allowed["rtt_limit_ms"]).to_numpy(float)
             nearest = allowed.iloc[int(beyond_ms.argmin())]

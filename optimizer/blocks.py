@@ -162,14 +162,15 @@ def _distinct(rows: sp.csr_array, lower: FloatArray, upper: FloatArray) -> tuple
             side[1] == np.inf and side[0] <= 0 and (values >= 0).all()
         )
         largest = np.abs(values).max(initial=0.0)
-        if says_nothing or largest == 0:
-            continue
-        key = rows.indices[part].tobytes() + np.round(np.append(values, side) / largest, 12).tobytes()
+        if says_nothing or (largest == 0 and side[0] <= 0 <= side[1]):
+            continue  # what is left without columns contradicts itself: the master is infeasible
+        key = rows.indices[part].tobytes() + np.round(np.append(values, side) / (largest or 1.0), 12).tobytes()
         if key not in seen:
             seen.add(key)
             keep.append(row)
     kept = sp.csr_array(rows[keep])
     largest = abs(kept).max(axis=1).toarray().reshape(-1)
+    largest[largest == 0] = 1.0
     return sp.csr_array(sp.diags_array(1 / largest) @ kept), lower[keep] / largest, upper[keep] / largest
 
 

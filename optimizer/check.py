@@ -17,6 +17,7 @@ from optimizer.check_costs import list_costs
 from optimizer.check_facts import PlanFacts
 from optimizer.check_limits import LIMITS, Limit, keep_domains
 from optimizer.check_policy import POLICY_LIMITS
+from optimizer.check_resilience import check_resilience
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, PlacementProblem
 
@@ -111,7 +112,11 @@ def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6
         raise ValueError(f"tolerance must be finite and at least 0, not {tolerance}")
     _require_well_formed(problem, plan)
     facts = PlanFacts(problem, plan)
-    limits = [*keep_domains(facts), *(check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS))]
+    limits = [
+        *keep_domains(facts),
+        *(check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS)),
+        *check_resilience(facts),
+    ]
     broken = [table for limit in limits if len(table := _violations(limit, tolerance))]
     costs = list_costs(facts)
     return CheckReport(
@@ -161,10 +166,14 @@ def _require_well_formed(problem: PlacementProblem, plan: Plan) -> None:
         "peak_mw": (len(problem.billing), centers),
         "contract_mw": (centers,),
     }
+    outages = len(problem.outages)
+    shapes["failover_share"] = (outages, len(problem.candidates))
+    shapes["failover_work_mtok_per_h"] = (outages, len(problem.processes))
     faults = []
     for name, shape in shapes.items():
         array = np.asarray(getattr(plan, name))
-        if array.shape != shape:
+        # A plan without failover is not malformed: it takes nothing over, and the limits say so.
+        if array.shape != shape and not (name.startswith("failover") and array.shape == (0, 0)):
             faults.append(f"{name}: shape {array.shape}, the problem asks for {shape}")
         elif not np.isfinite(array).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

@@ -107,6 +107,11 @@ def describe_check(found: Mapping[str, Any]) -> str:
         "limiting links": f"{len(limiting)} of {found['links']}" + (f": {shown}" if limiting else ""),
         "fewest in reach": f"{found['fewest_data_centers_in_reach']} data center(s), of {scarcest}",
     }
+    if found["outages"]:
+        rows["outages to survive"] = f"{found['outages']} ({found['outage_columns']:,} columns)"
+    if found["protected_workloads"]:
+        without = f"{found['unprotected_candidates']:,} candidates left out for want of a second route"
+        rows["protected"] = f"{found['protected_workloads']} workloads; {without}"
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
     return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])

@@ -85,6 +85,19 @@ SETS = (
     SetDeclaration("LOADED_CLASSES_OF", 1, "classes that keep accelerators on at d", owner="LOADED_DATA_CENTERS"),
     SetDeclaration("SITES_OF_CLASS", 1, "data centers that class k can reach", owner="LIMITED_CLASSES"),
     SetDeclaration("SITES_OF_WORKLOAD", 1, "data centers that w can use", owner="INDIVISIBLE"),
+    SetDeclaration("OUTAGES", 1, "outages o to survive: a data center that fails, in a slice that asks for much"),
+    SetDeclaration("CALLS", 2, "(o, w) work that must not wait in o, of w and all with the same class and reach"),
+    SetDeclaration("REROUTES", 2, "(o, r) candidates of calls to data centers that do not fail"),
+    SetDeclaration("OUTAGE_DEPLOYMENTS", 3, "(o, k, d) that may take over"),
+    SetDeclaration("OUTAGE_PROCESSES", 4, "(o, k, d, a) in which what is taken over can be processed"),
+    SetDeclaration("OUTAGE_POOLS", 3, "(o, d, a) that may take over"),
+    SetDeclaration("OUTAGE_CENTERS", 2, "(o, d) that may take over"),
+    SetDeclaration("OUTAGE_LINKS", 2, "(o, l) limiting links that reroutes cross"),
+    SetDeclaration("REROUTES_OF_CALL", 1, "candidates that may take over the call", owner="CALLS"),
+    SetDeclaration("REROUTES_TO", 1, "candidates of class k to d in o", owner="OUTAGE_DEPLOYMENTS"),
+    SetDeclaration("OUTAGE_CLASSES_OF", 1, "classes that (d, a) may take over in o", owner="OUTAGE_POOLS"),
+    SetDeclaration("OUTAGE_PROCESSES_OF", 2, "(k, a) that d may take over in o", owner="OUTAGE_CENTERS"),
+    SetDeclaration("REROUTES_OVER", 1, "candidates over the link in o", owner="OUTAGE_LINKS"),
 )
 
 PARAMETERS = (
@@ -137,6 +150,9 @@ PARAMETERS = (
     ParameterDeclaration("investment_mcny", ("DATA_CENTERS", "ACCELERATORS"), "million CNY", "new pod, up front"),
     ParameterDeclaration("investment_limit_mcny", ("INVESTMENT_LIMITS",), "million CNY", "most investment"),
     ParameterDeclaration("spending_limit_mcny", ("SPENDING_LIMITS",), "million CNY/year", "most spending"),
+    ParameterDeclaration("workload_of_candidate", ("CANDIDATES",), "-", "workload of a candidate", is_position=True),
+    ParameterDeclaration("center_of_candidate", ("CANDIDATES",), "-", "its data center", is_position=True),
+    ParameterDeclaration("call_mtok_per_h", ("OUTAGES", "WORKLOADS"), "mtok/h", "work of a call"),
 )
 
 VARIABLES = (
@@ -153,4 +169,6 @@ VARIABLES = (
     VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
     VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
     VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
+    VariableDeclaration("Reroute", ("REROUTES",), "-", "share of a call that is taken over"),
+    VariableDeclaration("OutageWork", ("OUTAGE_PROCESSES",), "mtok/h", "tokens processed in an outage"),
 )

@@ -208,7 +208,8 @@ class _Run:
         merged = self._merged
         flow, shed = merged.expand(plan.flow_mtok_per_h, plan.shed_mtok_per_h)
         backlog = plan.backlog_mtok[:, merged.workload_of] * merged.share
-        return replace(plan, flow_mtok_per_h=flow, shed_mtok_per_h=shed, backlog_mtok=backlog)
+        failover = merged.expand_failover(plan.failover_share)
+        return replace(plan, flow_mtok_per_h=flow, shed_mtok_per_h=shed, backlog_mtok=backlog, failover_share=failover)
 
     def _lap(self, phase: str) -> None:
         now = time.monotonic()

@@ -15,6 +15,7 @@ from optimizer.blocks import split
 from optimizer.compile import CompiledModel, compile_model
 from optimizer.master import MasterProgram
 from optimizer.merge import TRANSPORT_COLUMNS
+from optimizer.outages import outage_tables
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.slice_lp import FORBIDDEN_SHARE, Cut, SlicePrograms
 from optimizer.solution import Control
@@ -232,6 +233,7 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
     center = compiled.columns["Peak"].members[:, 0]
     power = (problem.data_centers["it_capacity_mw"] * problem.data_centers["pue"]).to_numpy(float)
     flow = problem.servable_mtok_per_h[:, problem.candidates["workload_index"]]
+    outage_work = most.max(axis=0)[process_row][outage_tables(problem).processes["process_index"]]
     for name, values in (
         ("Flow", flow),
         ("Shed", problem.shed_limit_mtok_per_h),
@@ -239,6 +241,8 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
         ("Active", pods[None, :]),
         ("Peak", power[center]),
         ("Contract", power[compiled.columns["Contract"].members[:, 0]]),
+        ("Reroute", np.ones(1)),
+        ("OutageWork", outage_work),
     ):
         block = compiled.columns[name]
         reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)

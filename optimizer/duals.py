@@ -12,6 +12,7 @@ from optimizer.formulation import CONSTRAINTS, Equation
 from optimizer.model_data import AXIS, Int32Array, model_data
 from optimizer.polish import Polished
 from optimizer.problem import GB_PER_GBPS_H, FloatArray, IntArray, PlacementProblem
+from optimizer.resilience_rules import RESILIENCE_CONSTRAINTS
 
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
@@ -43,6 +44,8 @@ _LABELS_OF_SET = {
     "BUSY_CENTERS": ("data_center",),
     "INVESTMENT_LIMITS": (),
     "SPENDING_LIMITS": (),
+    # With the whole decisions held, outages cost nothing: their rows have no duals.
+    **{equation.over[0]: () for equation in RESILIENCE_CONSTRAINTS},
 }
 # Limits a reader can do something about, in the words of a reader. Equations that only say what is what (balances,
 # busy time, peaks) are not among them: their right side is zero once the variables are moved to the left.

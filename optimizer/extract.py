@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from optimizer.compile import CompiledModel
+from optimizer.outages import outage_tables
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 
@@ -43,6 +44,7 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
     center, period = compiled.columns["Peak"].members.T
     peak[period, center] = values["Peak"]
     contract[compiled.columns["Contract"].members[:, 0]] = values["Contract"]
+    failover_share, failover_work = _failover(problem, values["Reroute"], values["OutageWork"])
     return Plan(
         flow_mtok_per_h=values["Flow"].copy(),
         shed_mtok_per_h=values["Shed"].copy(),
@@ -55,6 +57,8 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
         is_assigned=_whole(values["Assign"]),
         peak_mw=peak,
         contract_mw=contract,
+        failover_share=failover_share,
+        failover_work_mtok_per_h=failover_work,
     )
 
 
@@ -74,10 +78,41 @@ def columns_from_plan(compiled: CompiledModel, plan: Plan) -> FloatArray:
         "Assign": plan.is_assigned,
         "Peak": plan.peak_mw[period, center],
         "Contract": plan.contract_mw[compiled.columns["Contract"].members[:, 0]],
+        "Reroute": _failover_share(compiled, plan),
+        "OutageWork": _failover_work(compiled, plan),
     }
     for name, block in compiled.columns.items():
         x[block.columns] = arrays[name].reshape(-1)
     return x
+
+
+def _failover(
+    problem: PlacementProblem, reroute_share: FloatArray, outage_work: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(S, R) shares taken over and (S, X) work done in each outage; (0, 0) where there is none to survive."""
+    outages, count = outage_tables(problem), len(problem.outages)
+    if not count:
+        return np.zeros((0, 0)), np.zeros((0, 0))
+    work = np.zeros((count, len(problem.processes)))
+    work[outages.processes["outage_index"], outages.processes["process_index"]] = outage_work
+    return outages.expand(reroute_share), work
+
+
+def _failover_share(compiled: CompiledModel, plan: Plan) -> FloatArray:
+    outage, candidate = compiled.columns["Reroute"].members.T
+    share: FloatArray = np.zeros(len(outage))
+    if plan.failover_share.size:
+        share[:] = plan.failover_share[outage, candidate]
+    return share
+
+
+def _failover_work(compiled: CompiledModel, plan: Plan) -> FloatArray:
+    members, processes = compiled.columns["OutageWork"].members, compiled.columns["Work"].members
+    if not plan.failover_work_mtok_per_h.size:
+        return np.zeros(len(members))
+    at = np.full(processes.max(axis=0) + 1, -1)
+    at[tuple(processes.T)] = np.arange(len(processes))
+    return np.asarray(plan.failover_work_mtok_per_h[members[:, 0], at[tuple(members[:, 1:].T)]])
 
 
 def round_integers(compiled: CompiledModel, x: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from optimizer.compile import CompiledModel
 from optimizer.extract import round_integers
+from optimizer.failover import NoFailoverError, hold_failover, with_failover
 from optimizer.highs import is_infeasible, is_optimal, new_highs, pass_rows
 from optimizer.problem import FloatArray, IntArray
 
@@ -89,7 +90,7 @@ class FixedProgram:
     Raises
     ------
     PolishError
-        If the integers alone break a row.
+        If the integers alone break a row, or an outage cannot be survived with them.
     """
 
     def __init__(
@@ -105,9 +106,15 @@ class FixedProgram:
         self.integers: FloatArray = np.where(compiled.is_integer, round_integers(compiled, integers), 0.0)
         rows, columns = len(compiled.row_upper), len(compiled.cost)
         self.matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
-        self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~compiled.is_integer)])
+        try:
+            # What outages need follows from the integers alone and costs nothing: it is no part of the program.
+            self.integers = with_failover(compiled, self.integers, seed=seed)
+        except NoFailoverError as error:
+            raise PolishError(str(error)) from error
+        held = hold_failover(compiled)
+        self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
         none = np.zeros(rows, np.bool_)
-        self._reduced = _reduce(compiled, self._body, self.matrix @ self.integers, none if stays is None else stays)
+        self._reduced = _reduce(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
         self._highs: highspy.Highs | None = None

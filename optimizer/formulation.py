@@ -22,6 +22,7 @@ from optimizer.policy_rules import (
     require_region_share,
     require_utilization,
 )
+from optimizer.resilience_rules import RESILIENCE_CONSTRAINTS
 
 __all__ = ["CONSTRAINTS", "COSTS", "Equation"]
 
@@ -275,4 +276,5 @@ CONSTRAINTS = (
     Equation(keep_investment_limit, ("INVESTMENT_LIMITS",), "10e"),
     Equation(keep_spending_limit, ("SPENDING_LIMITS",), "10f"),
     Equation(idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g"),
+    *RESILIENCE_CONSTRAINTS,
 )

@@ -33,7 +33,8 @@ def merge_links(network: Network, routing: Routing, *, link_share: float) -> pd.
         One row per pair of joined nodes, sorted by them: id (of the fastest fibre), from_node, to_node, length_km
         (where the tables give a latency alone, the length of fibre that has it), one_way_ms (of the slowest fibre
         merged), capacity_gbps, price_cny_per_gbps_month (the dearest),
-        merged_links (number), left_out_links (ids of much slower parallel fibre, joined by ",").
+        merged_links (number), left_out_links (ids of much slower parallel fibre, joined by ","), spare_one_way_ms (of
+        the fastest fibre beside the one that a route uses; inf where there is none).
     """
     links = network.links.reset_index()
     computed_ms = links["length_km"] * routing.fibre_us_per_km / 1e3 + routing.link_overhead_ms
@@ -59,6 +60,10 @@ def merge_links(network: Network, routing: Routing, *, link_share: float) -> pd.
         )
     )
     left_out = links[~kept].groupby(["from_node", "to_node"])["id"].agg(",".join).rename("left_out_links")
+    spare = links[~kept].groupby(["from_node", "to_node"])["one_way_ms"].min().rename("spare_one_way_ms")
+    merged = merged.merge(spare, on=["from_node", "to_node"], how="left", validate="one_to_one")
+    beside = merged["spare_one_way_ms"].fillna(np.inf)
+    merged["spare_one_way_ms"] = beside.where(merged["merged_links"] == 1, merged["one_way_ms"])
     merged = merged.merge(left_out, on=["from_node", "to_node"], how="left", validate="one_to_one")
     merged["left_out_links"] = merged["left_out_links"].fillna("")
     merged["capacity_gbps"] *= link_share

@@ -65,6 +65,15 @@ class MergedProblem:
         flow[:, used] = flow_mtok_per_h[:, self.candidate_of[used]] * self.share[self.candidate_workload[used]]
         return flow, by_workload[:, self.workload_of] * self.share
 
+    def expand_failover(self, failover_share: FloatArray) -> FloatArray:
+        """Give each original candidate the share (S, R) of its workload that its merged one takes over: (S, r)."""
+        if not failover_share.size:
+            return failover_share
+        used = self.candidate_of >= 0
+        share = np.zeros((len(failover_share), len(self.candidate_of)))
+        share[:, used] = failover_share[:, self.candidate_of[used]]
+        return share
+
 
 def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> MergedProblem:
     """
@@ -123,6 +132,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         np.add.at(out.T, workload_of, array.T)
         return out
 
+    asked = problem.outage_demand_mtok_per_h
     hubs = workloads.iloc[kept].reset_index(drop=True)
     hubs["demand_hub"] = np.where(single, hubs["demand_hub"], ALL_HUBS)
     out = replace(
@@ -133,6 +143,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         backlog_limit_mtok=total(problem.backlog_limit_mtok),
         servable_mtok_per_h=total(problem.servable_mtok_per_h),
         shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
+        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if asked.size else asked,
         left_out=no_routes_left_out(),
     )
     return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.outages import outage_tables
 from optimizer.problem import FloatArray, PlacementProblem
 
 Int32Array = npt.NDArray[np.int32]
@@ -64,6 +65,7 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
     }
     pair, deployment = ["workload_index", "data_center_index"], ["class_index", "data_center_index"]
     pools = problem.pools[["data_center_index", "accelerator_index"]]
+    outages = outage_tables(problem)
     return {
         **{name: _column(np.arange(len(table))) for name, table in counted.items()},
         "URGENT": _column(np.flatnonzero(~waits)),
@@ -82,6 +84,14 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
         "PEAK_BILLED": _column(np.flatnonzero((charge > 0) & ~problem.is_contracted)),
         "CONTRACT_BILLED": _column(np.flatnonzero((charge > 0) & problem.is_contracted)),
         **_policy_sets(problem, _table(pools)),
+        "OUTAGES": _column(np.arange(len(problem.outages))),
+        "CALLS": _table(outages.calls),
+        "REROUTES": _table(outages.reroutes[["outage_index", "candidate_index"]]),
+        "OUTAGE_DEPLOYMENTS": _table(outages.deployments),
+        "OUTAGE_PROCESSES": _table(outages.processes.drop(columns="process_index")),
+        "OUTAGE_POOLS": _table(outages.pools),
+        "OUTAGE_CENTERS": _table(outages.centers),
+        "OUTAGE_LINKS": _table(outages.links),
     }
 
 
@@ -141,6 +151,27 @@ def _families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[st
         "LOADED_CLASSES_OF": family("LOADED_DATA_CENTERS", (loaded[:, 1],), loaded[:, 0]),
         "SITES_OF_CLASS": family("LIMITED_CLASSES", (sites[:, 0],), sites[:, 1]),
         "SITES_OF_WORKLOAD": family("INDIVISIBLE", (single[:, 0],), single[:, 1]),
+        **_outage_families(problem, sets),
+    }
+
+
+def _outage_families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> dict[str, Family]:
+    outages = outage_tables(problem)
+    o, r = sets["REROUTES"].astype(np.int64).T
+    workload = problem.candidates["workload_index"].to_numpy(np.int64)[r]
+    k, d = (outages.reroutes[name].to_numpy(np.int64) for name in ("class_index", "data_center_index"))
+    in_outage, done, at, on = sets["OUTAGE_PROCESSES"].astype(np.int64).T
+    crossing, link = outages.reroute_links.to_numpy(np.int64).T
+
+    def family(owner: str, keys: tuple[npt.NDArray[np.int64], ...], *members: npt.NDArray[np.int64]) -> Family:
+        return _family(owner, sets[owner], keys, np.column_stack(members))
+
+    return {
+        "REROUTES_OF_CALL": family("CALLS", (o, workload), r),
+        "REROUTES_TO": family("OUTAGE_DEPLOYMENTS", (o, k, d), r),
+        "OUTAGE_CLASSES_OF": family("OUTAGE_POOLS", (in_outage, at, on), done),
+        "OUTAGE_PROCESSES_OF": family("OUTAGE_CENTERS", (in_outage, at), done, on),
+        "REROUTES_OVER": family("OUTAGE_LINKS", (o[crossing], link), r[crossing]),
     }
 
 
@@ -215,6 +246,9 @@ def _parameters(problem: PlacementProblem) -> dict[str, FloatArray]:
         "opening_cny_per_year": column(centers, "opening_cny_per_year"),
         "deploy_cny_per_year": column(classes, "deploy_cny_per_year"),
         "shed_penalty_cny_per_mtok": np.array(problem.shed_penalty_cny_per_mtok),
+        "workload_of_candidate": column(candidates, "workload_index"),
+        "center_of_candidate": column(candidates, "data_center_index"),
+        "call_mtok_per_h": outage_tables(problem).call_mtok_per_h,
         **_policy_parameters(problem, by_pool),
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from optimizer.problem import FloatArray, IntArray
 
@@ -36,6 +38,11 @@ class Plan:
         (B, D) facility power of each billing period that a demand charge on the monthly peak is paid on.
     contract_mw
         (D,) facility power of the year that a demand charge on contracted power is paid on.
+    failover_share
+        (S, R) share of its workload's work that a candidate takes over in each of problem.outages; (0, 0) where none
+        is planned.
+    failover_work_mtok_per_h
+        (S, X) tokens processed in each outage; (0, 0) where none is planned.
     """
 
     flow_mtok_per_h: FloatArray
@@ -49,3 +56,5 @@ class Plan:
     is_assigned: IntArray
     peak_mw: FloatArray
     contract_mw: FloatArray
+    failover_share: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    failover_work_mtok_per_h: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))

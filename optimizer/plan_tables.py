@@ -26,6 +26,11 @@ PLAN_COLUMNS = {
     "peaks": ("day", "data_center", "peak_mw"),
     "routes": ("route", "demand_hub", "data_center", "nodes"),
 }
+# Tables of a plan that survives failures; where there is none to survive they are not there.
+FAILOVER_COLUMNS = {
+    "failover": ("failed", *SLICE, *WORKLOAD, "data_center", "nodes", "share"),
+    "failover_work": ("failed", *SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
+}
 
 
 class UnknownLabelError(ValueError):
@@ -42,6 +47,7 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
         allocation (with weight_h and rtt_ms beside), unserved, work, active_pods, pools (with existing_pods),
         deployments, assignments, peaks: see `PLAN_COLUMNS`. Whether a data center is open, and
         the power it contracts, stands in data_centers.
+        With failures to survive also failover (with mtok_per_h beside) and failover_work: see `FAILOVER_COLUMNS`.
     """
     slices, centers = problem.slices, problem.data_centers["id"].to_numpy()
     pool_labels = {
@@ -118,6 +124,47 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
                 "peak_mw": plan.peak_mw[peak],
             }
         ),
+        **_failover_tables(problem, plan),
+    }
+
+
+def _failover_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame]:
+    """Who takes over what in each outage; no tables where there is none to survive."""
+    if problem.outages.empty:
+        return {}
+    centers, classes = problem.data_centers["id"].to_numpy(), problem.classes["id"].to_numpy()
+    failed, at = (problem.outages[name].to_numpy() for name in ("failed_index", "slice_index"))
+    candidates, processes = problem.candidates, problem.processes
+    o, r = np.nonzero(plan.failover_share)
+    in_outage, x = np.nonzero(plan.failover_work_mtok_per_h)
+    w = candidates["workload_index"].to_numpy(int)[r]
+    share = plan.failover_share[o, r]
+
+    def outage_columns(outage: IntArray) -> dict[str, npt.NDArray[np.object_] | FloatArray]:
+        t = at[outage]
+        days, hours = problem.slices["day"].to_numpy(), problem.slices["hour"].to_numpy(float)
+        return {"failed": centers[failed[outage]], "day": days[t], "hour": hours[t]}
+
+    return {
+        "failover": pd.DataFrame(
+            outage_columns(o)
+            | {name: problem.workloads[name].to_numpy()[w] for name in WORKLOAD}
+            | {
+                "data_center": centers[candidates["data_center_index"].to_numpy(int)[r]],
+                "nodes": problem.routes["nodes"].to_numpy()[candidates["route_index"].to_numpy(int)[r]],
+                "share": share,
+                "mtok_per_h": share * problem.outage_demand_mtok_per_h[at[o], w],
+            }
+        ),
+        "failover_work": pd.DataFrame(
+            outage_columns(in_outage)
+            | {
+                "workload_class": classes[processes["class_index"].to_numpy()[x]],
+                "data_center": centers[processes["data_center_index"].to_numpy()[x]],
+                "accelerator": problem.accelerators["id"].to_numpy()[processes["accelerator_index"].to_numpy()[x]],
+                "mtok_per_h": plan.failover_work_mtok_per_h[in_outage, x],
+            }
+        ),
     }
 
 
@@ -152,6 +199,12 @@ def plan_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFram
     (bought,), (center,) = rows_of("pools", "pool"), rows_of("data_centers", "place")
     (deployed,), (assigned,) = rows_of("deployments", "deployment"), rows_of("assignments", "assignment")
     period, billed = rows_of("peaks", "billing", "data_center")
+    none, outages = np.zeros(0, np.int64), len(problem.outages)
+    (o, taken), (in_outage, done) = (none, none), (none, none)
+    is_planned = outages > 0 and FAILOVER_COLUMNS.keys() <= tables.keys()
+    if is_planned:
+        o, taken = rows_of("failover", "outage", "candidate")
+        in_outage, done = rows_of("failover_work", "outage", "process")
     if unknown:
         raise UnknownLabelError("\n".join(unknown))
 
@@ -165,6 +218,9 @@ def plan_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFram
         out = np.zeros(count)
         np.add.at(out, at, 1.0 if values is None else values.to_numpy(float))
         return out if (out != np.rint(out)).any() else out.astype(np.int64)  # type: ignore[return-value]
+
+    def failover(at: tuple[IntArray, IntArray], count: int, table: str, column: str) -> FloatArray:
+        return scatter((outages, count), at, tables[table][column]) if is_planned else np.zeros((0, 0))
 
     slices, unserved = len(problem.slices), tables["unserved"]
     by_workload = (slices, len(problem.workloads))
@@ -182,6 +238,8 @@ def plan_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFram
             (len(problem.billing), len(problem.data_centers)), (period, billed), tables["peaks"]["peak_mw"]
         ),
         contract_mw=scatter((len(problem.data_centers),), (center,), tables["data_centers"]["contract_mw"]),
+        failover_share=failover((o, taken), len(problem.candidates), "failover", "share"),
+        failover_work_mtok_per_h=failover((in_outage, done), len(problem.processes), "failover_work", "mtok_per_h"),
     )
 
 
@@ -233,6 +291,14 @@ class _Positions:
             "deployment": (
                 ("workload_class", "data_center"),
                 [classes[deployments["class_index"]], centers[deployments["data_center_index"]]],
+            ),
+            "outage": (
+                ("failed", *SLICE),
+                [
+                    centers[problem.outages["failed_index"]],
+                    problem.slices["day"].to_numpy()[problem.outages["slice_index"]],
+                    problem.slices["hour"].to_numpy(float)[problem.outages["slice_index"]],
+                ],
             ),
             "assignment": (
                 (*WORKLOAD, "data_center"),

@@ -133,16 +133,31 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     works = np.zeros(shape, np.bool_)
     processes = problem.processes
     busy = plan.work_mtok_per_h.max(axis=0, initial=0.0) > 0
+    if plan.failover_work_mtok_per_h.size:
+        busy |= plan.failover_work_mtok_per_h.max(axis=0, initial=0.0) > 0
     works[processes["class_index"][busy], processes["data_center_index"][busy]] = True
     # A workload that asks for nothing is assigned all the same.
     assigned = pairs[plan.is_assigned == 1]
     works[assigned["class_index"], assigned["data_center_index"]] = True
     is_deployed = plan.is_deployed * works[deployments["class_index"], deployments["data_center_index"]]
     place = pools["data_center_index"].to_numpy()
-    active = plan.active_pods.max(axis=0, initial=0.0)
+    active = np.maximum(plan.active_pods.max(axis=0, initial=0.0), _failover_pods(problem, plan))
     used = np.bincount(deployments["data_center_index"], is_deployed, shape[1]) + np.bincount(place, active, shape[1])
     is_open = plan.is_open * (used > 0)
     existing = pools["existing_pods"].to_numpy() * is_open[place]
     needed = np.maximum(np.ceil(active - existing - WHOLE), pools["min_pods"].to_numpy() * is_open[place] - existing)
     new_pods = np.clip(needed, 0, plan.new_pods).astype(np.int64)
     return replace(plan, new_pods=new_pods, is_open=is_open, is_deployed=is_deployed)
+
+
+def _failover_pods(problem: PlacementProblem, plan: Plan) -> FloatArray:
+    """(P,) most pods of each pool that any outage needs."""
+    processes, accelerators, work = problem.processes, problem.accelerators, plan.failover_work_mtok_per_h
+    if not work.size:
+        return np.zeros(len(problem.pools))
+    k, a = processes["class_index"].to_numpy(), processes["accelerator_index"].to_numpy()
+    pods = work * problem.accel_h_per_mtok[k, a]
+    pods /= problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)[a]
+    in_outage = np.zeros((len(work), len(problem.pools)))
+    np.add.at(in_outage.T, processes["pool_index"].to_numpy(), pods.T)
+    return np.asarray(in_outage.max(axis=0))

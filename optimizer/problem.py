@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.outage_slices import hardest_slices
 from optimizer.policy import NO_LIMITS, PolicyLimits
 
 FloatArray = npt.NDArray[np.float64]
@@ -92,7 +93,7 @@ class PlacementProblem:
     left_out
         Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
         the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule). No equation reads it:
-        it is what prices of RTT limits and explanations are made of.
+        it is what prices of RTT limits and explanations are made of. Routes that lack a second one (12) are not listed.
     compute_ms
         (K, A) time to compute the first token; None where times to the first token are not budgeted.
     queue_margin_share
@@ -103,6 +104,13 @@ class PlacementProblem:
         Price of data that leaves the demand hub's province or region.
     policy
         Limits on the year as a whole.
+    outage_demand_mtok_per_h
+        (T, W) what must be served at once, by the others, should any one data center fail in the slice; (0, 0) where
+        the plan need not survive failures.
+    is_protected
+        (W,) True where every candidate has a second, link-disjoint route within the limit; (0,) where none need have.
+    unprotected_candidates
+        Number of candidates that were left out for want of one.
     """
 
     name: str
@@ -132,6 +140,9 @@ class PlacementProblem:
     connection_rtts: float = 1.0
     data_transfer_cny_per_gb: float = 0.0
     policy: PolicyLimits = NO_LIMITS
+    outage_demand_mtok_per_h: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    is_protected: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
+    unprotected_candidates: int = 0
 
     def __post_init__(self) -> None:
         """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""
@@ -144,6 +155,8 @@ class PlacementProblem:
                     raise ValueError(f"{member.name}: not finite in column(s) {columns}")
             elif isinstance(value, np.ndarray | float) and not np.isfinite(value).all():
                 raise ValueError(f"{member.name}: not finite")
+        if self.outage_demand_mtok_per_h.shape not in {(0, 0), self.demand_mtok_per_h.shape}:
+            raise ValueError("outage_demand_mtok_per_h: neither (0, 0) nor the shape of demand_mtok_per_h")
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
@@ -214,6 +227,30 @@ class PlacementProblem:
         if "min_accelerators" not in self.classes:
             return np.zeros(len(self.classes))
         return self.classes["min_accelerators"].to_numpy(float)
+
+    @cached_property
+    def cannot_wait(self) -> BoolArray:
+        """(W,) workloads that must be served at once in an outage."""
+        most = self.outage_demand_mtok_per_h.max(axis=0, initial=0.0)
+        return np.asarray(most > 0) if len(most) else np.zeros(len(self.workloads), np.bool_)
+
+    @cached_property
+    def outages(self) -> pd.DataFrame:
+        """
+        (failed_index, slice_index) outages to survive: each data center in reach, in each slice that counts.
+
+        A slice in which no workload asks for more than in another one is left out: open data centers, deployments and
+        pods are the same in all slices, so what survives the other slice survives this one.
+        """
+        hardest = hardest_slices(self.outage_demand_mtok_per_h)
+        workload = self.candidates["workload_index"].to_numpy(np.int64)
+        failed = np.unique(self.candidates["data_center_index"].to_numpy(np.int64)[self.cannot_wait[workload]])
+        return pd.DataFrame(
+            {
+                "failed_index": np.repeat(failed, len(hardest)),
+                "slice_index": np.tile(np.array(hardest, dtype=np.int64), len(failed)),
+            }
+        )
 
     @cached_property
     def weight_h(self) -> FloatArray:
@@ -301,4 +338,4 @@ def rtt_limits_ms(stated_ms: FloatArray, budget_ms: FloatArray, pools: pd.DataFr
     return np.where(is_too_slow, -np.inf, np.minimum(slowest, stated_ms[:, None]))
 
 
-_MAY_BE_INFINITE = ["rtt_limit_ms", "ttft_limit_ms"]
+_MAY_BE_INFINITE = ["rtt_limit_ms", "ttft_limit_ms", "spare_one_way_ms"]

@@ -61,11 +61,27 @@ def _chains(graph: nx.Graph, hub: str, ends: set[str], routing: Routing) -> dict
     """Find up to k loop-free node chains to each end, shortest first; none where no chain leads."""
     if routing.routes_per_pair > 1:
         return {end: list(_several_chains(graph, hub, end, routing)) for end in ends}
-    if routing.max_links is None:
-        found = nx.single_source_dijkstra_path(graph, hub, weight="one_way_ms")
-    else:
-        found = _shortest_with_few_links(graph, hub, routing.max_links)
+    found = shortest_chains(graph, hub, routing.max_links)
     return {end: [found[end]] if end in found else [] for end in ends}
+
+
+def shortest_chains(graph: nx.Graph, hub: str, max_links: int | None) -> dict[str, list[str]]:
+    """
+    Find the shortest chain of nodes from a demand hub to every node it reaches.
+
+    Parameters
+    ----------
+    graph
+        With one_way_ms on its edges.
+    hub
+        Where chains begin.
+    max_links
+        Most links in a chain; None = any number.
+    """
+    if max_links is None:
+        found: dict[str, list[str]] = nx.single_source_dijkstra_path(graph, hub, weight="one_way_ms")
+        return found
+    return _shortest_with_few_links(graph, hub, max_links)
 
 
 def _several_chains(graph: nx.Graph, hub: str, end: str, routing: Routing) -> Iterator[list[str]]:

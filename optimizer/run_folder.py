@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from network_data.faults import Fault, FaultList, InputError
-from optimizer.plan_tables import PLAN_COLUMNS
+from optimizer.plan_tables import FAILOVER_COLUMNS, PLAN_COLUMNS
 
 INFO_FILE = "run.json"
 BASEMAP_FILE = "basemap.geojson"
@@ -262,7 +262,7 @@ def read_stored_run(folder: Path | str) -> StoredRun:
         if table is None:
             continue
         tables[name] = table
-        for column in PLAN_COLUMNS.get(name, ()):
+        for column in (PLAN_COLUMNS | FAILOVER_COLUMNS).get(name, ()):
             if column not in table:
                 remedy = "Solve again: the run folder is damaged."
                 faults.add(f"{name}.parquet", "a column is missing", remedy, column=column)

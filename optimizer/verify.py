@@ -26,7 +26,19 @@ from scenarios.schema import Scenario
 
 TOLERANCE_SHARE = 1e-6
 # What a row is told by; rows are compared in this order, since the order of rows means nothing.
-_KEYS = ("day", "hour", "id", "demand_hub", "workload_class", "data_center", "accelerator", "component", "route")
+_KEYS = (
+    "failed",
+    "day",
+    "hour",
+    "id",
+    "demand_hub",
+    "workload_class",
+    "data_center",
+    "accelerator",
+    "component",
+    "route",
+    "nodes",
+)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
 from scenarios.policy import Policy
 from scenarios.price_series import PriceSeries
+from scenarios.resilience import Resilience
 from scenarios.workload_class import WorkloadClass
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "NetworkUse",
     "Policy",
     "RepresentativeDay",
+    "Resilience",
     "Routing",
     "Scenario",
     "ScenarioKeys",
@@ -163,6 +165,7 @@ class ScenarioKeys(Section):
         "not stated",
     )
     policy: Policy = Field(Policy(), description="demands on the plan as a whole")
+    resilience: Resilience = Field(Resilience(), description="which failures the plan must survive")
     solver: Solver = Field(Solver(), description="how the problem is solved")
 
 

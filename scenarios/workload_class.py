@@ -18,6 +18,8 @@ def _split(regions: object) -> object:
 
 Regions = Annotated[tuple[Text, ...], Field(min_length=1, max_length=1_000), BeforeValidator(_split)]
 
+SecondRoute = Literal["none", "preferred", "required"]
+
 
 class WorkloadClass(Section):
     """A kind of inference: its token mix, limits and value."""
@@ -75,6 +77,12 @@ class WorkloadClass(Section):
     )
     indivisible: bool = Field(
         default=False, description="true = each demand hub's work of this class uses a single data center"
+    )
+    second_route: SecondRoute = Field(
+        "none",
+        description="required = a route counts only if a second one that shares no fibre with it keeps rtt_limit_ms "
+        "too; preferred = the same where a data center offers that (where two do, if the loss of one is to be "
+        "survived); none = not asked for",
     )
     max_sites: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="most data centers that the class may be deployed in; null = no limit"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from brute_outage import Outages
 from brute_policy import YearRows
 from scipy.optimize import linprog
 
@@ -55,11 +56,16 @@ def cheapest_cost_cny(problem: PlacementProblem, *, most_choices: int) -> float:
     choices = list(itertools.islice(every_choice(problem), most_choices + 1))
     if len(choices) > most_choices:
         raise TooManyChoicesError(f"more than {most_choices} choices")
+    outages = Outages(problem)
+    everything = [np.ones(len(table), np.int64) for table in (problem.data_centers, problem.deployments)]
+    if not outages.survived_by(*everything, problem.pools["max_new_pods"].to_numpy()):
+        return np.inf
     best = np.inf
     for choice in sorted(choices, key=lambda choice: choice.cost_cny):
         if choice.cost_cny + least >= best:
             break
-        best = min(best, choice.cost_cny + operation.cost_cny(choice))
+        if outages.survived_by(choice.is_open, choice.is_deployed, choice.new_pods):
+            best = min(best, choice.cost_cny + operation.cost_cny(choice))
     return best
 
 

@@ -35,6 +35,8 @@ CHECKER_MODULES = (
     "check_index",
     "check_limits",
     "check_policy",
+    "check_resilience",
+    "outage_slices",
     "plan",
     "policy",
     "problem",

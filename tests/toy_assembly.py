@@ -38,6 +38,9 @@ class Parts:
     home_centers: Sequence[Sequence[int]] | None = None  # by hub, data centers that its data reaches without leaving
     policy: PolicyLimits = field(default_factory=PolicyLimits)
     name: str = "toy"
+    # The classes that must be served at once while a data center is lost; none: no outage is to be survived.
+    survives: Sequence[int] = ()
+    needs_second_route: Sequence[int] = ()
 
 
 def assemble_toy(parts: Parts) -> PlacementProblem:
@@ -75,6 +78,11 @@ def assemble_toy(parts: Parts) -> PlacementProblem:
         utilization_limit_share=parts.utilization_limit_share,
         carbon_price_cny_per_t=parts.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=parts.shed_penalty_cny_per_mtok or 0.0,
+        outage_demand_mtok_per_h=(
+            parts.demand_mtok_per_h * np.isin(workloads["class_index"], parts.survives)
+            if len(parts.survives)
+            else np.zeros((0, 0))
+        ),
         left_out=left_out,
         data_transfer_cny_per_gb=parts.data_transfer_cny_per_gb,
         policy=parts.policy,

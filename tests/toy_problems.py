@@ -75,6 +75,7 @@ def toy_problem(**options: Any) -> PlacementProblem:
             data_transfer_cny_per_gb=float(o["data_transfer_cny_per_gb"]),
             home_centers=((0,), (0, 1)),
             policy=PolicyLimits(**o["policy"]),
+            survives=o["survives"],
         )
     )
 
@@ -116,6 +117,7 @@ DEFAULTS: dict[str, Any] = {
     "site_cny": (1.0e6, 5.0e5),
     "green_power_share": (0.3, 0.8),
     "policy": {},  # arguments of PolicyLimits
+    "survives": (),  # classes (0 chat, 1 batch) that must be served at once while a data center is lost
 }
 
 
@@ -183,7 +185,7 @@ def _toy_links(o: Mapping[str, Any]) -> pd.DataFrame:
     return table if o["second_route"] else table.head(3).copy()
 
 
-def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
+def random_problem(rng: np.random.Generator, size: int = 3, *, survives: bool = False) -> PlacementProblem:
     """
     Draw a small random problem, two in five with limits on the year; most are feasible.
 
@@ -231,8 +233,25 @@ def random_problem(rng: np.random.Generator, size: int = 3) -> PlacementProblem:
         home_centers=[np.flatnonzero(aside.random(center_count) < 0.5).tolist() for _ in hubs],
         name="random",
     )
+    if survives:
+        _make_survivable(parts)
     problem = _tighten_links(rng, parts)
     return replace(problem, policy=random_policy(aside, problem))
+
+
+def _make_survivable(parts: Parts) -> None:
+    """
+    Ask urgent classes to survive any failure, with twice the pods and power, and reach for it.
+
+    Nothing is drawn: the same state of the generator gives the same problem, to be survived or not.
+    """
+    parts.pools = parts.pools.assign(**{c: 2 * parts.pools[c] for c in ("existing_pods", "max_new_pods")})
+    parts.data_centers = parts.data_centers.assign(it_capacity_mw=2.0 * parts.data_centers["it_capacity_mw"])
+    parts.classes = parts.classes.assign(
+        rtt_limit_ms=parts.classes["rtt_limit_ms"].clip(lower=40.0),
+        max_sites=np.maximum(2, parts.classes["max_sites"].to_numpy()),
+    )
+    parts.survives = [k for k, late in enumerate(parts.deferrable_h) if late < 12]
 
 
 def _random_classes(rng: np.random.Generator, count: int, center_count: int) -> tuple[pd.DataFrame, list[int]]:
