@@ -159,10 +159,17 @@ def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
         "outage_columns": sum(map(len, (outages.reroutes, outages.processes))),
         "protected_workloads": int(problem.is_protected.sum()),
         "unprotected_candidates": problem.unprotected_candidates,
+        "too_slow": _too_slow(problem),
         "limiting_links": links["id"][links["is_limiting"].to_numpy(bool)].tolist(),
         "fewest_data_centers_in_reach": int(in_reach.min()),
         "fewest_in_reach_of": f"{row['workload_class']} of {row['demand_hub']}",
     }
+
+
+def _too_slow(problem: PlacementProblem) -> list[str]:
+    """Name the accelerators that classes do not use, for want of time to the first token: "chat on h20"."""
+    classes, chips = problem.classes["id"].to_numpy(str), problem.accelerators["id"].to_numpy(str)
+    return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
 
 
 def solve_scenario(

@@ -112,6 +112,8 @@ def describe_check(found: Mapping[str, Any]) -> str:
     if found["protected_workloads"]:
         without = f"{found['unprotected_candidates']:,} candidates left out for want of a second route"
         rows["protected"] = f"{found['protected_workloads']} workloads; {without}"
+    if found["too_slow"]:
+        rows["too slow"] = f"no time to the first token left for {', '.join(found['too_slow'])}"
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
     return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])

@@ -139,10 +139,22 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
         return Condition(name, holds=True, message=f"{row['id']} has nothing that must be served")
     most, share = int(row["max_sites"]), float(row["min_share"])
     allowed, large = f"max_sites allows {most}", np.ones(len(ids), bool)
+    kept = float(problem.min_accelerators[k])
+    if kept > 0:
+        room = _accelerators(problem)
+        large = room >= kept
+        if not large[reach.any(axis=0)].any():
+            most_there = float(room[reach.any(axis=0)].max(initial=0.0))
+            message = (
+                f"a deployment of {row['id']} keeps {kept:,.0f} accelerators on; the largest data center in its reach "
+                f"has {most_there:,.0f}, those that may be bought included: {_names(ids[reach.any(axis=0)])}"
+            )
+            return Condition(name, holds=False, message=message)
+        allowed += f", and its model takes {kept:,.0f} accelerators in each"
     if share > 0:
         by_share = int(np.floor(1.0 / share + SHORT_SHARE))
         most, allowed = min((most, allowed), (by_share, f"min_share = {share:g} allows {by_share}"))
-        large = _large_enough(problem, k, share)
+        large = large & _large_enough(problem, k, share)
         if not large.any():
             least = share * float(problem.class_demand_mtok_per_h[:, k].max())
             message = (
@@ -160,6 +172,15 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
     how_many = "more data centers than it may use" if needed is None else f"at least {needed} data center(s)"
     message = f"{row['id']} needs {how_many} to reach all its demand hubs {within}; {allowed}"
     return Condition(name, holds=False, message=message)
+
+
+def _accelerators(problem: PlacementProblem) -> FloatArray:
+    """(D,) accelerators in place and those that may be bought."""
+    pools = problem.pools
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
+    pods = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float)
+    out = np.bincount(pools["data_center_index"].to_numpy(int), pods * per_pod, len(problem.data_centers))
+    return np.asarray(out, dtype=float)
 
 
 def _large_enough(problem: PlacementProblem, k: int, share: float) -> BoolArray:

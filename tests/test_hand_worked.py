@@ -244,6 +244,14 @@ def test_the_faster_accelerator_is_used_first() -> None:
     assert plan.active_pods == pytest.approx(np.array([[0.0, 0.0, 0.0, 1.0]] * 2))
 
 
+@pytest.mark.parametrize(("max_sites", "west_mw"), [(2, 4.0), (1, 0.0)])
+def test_a_class_with_one_site_goes_where_all_of_it_fits(max_sites: int, west_mw: float) -> None:
+    """West has room for one of two workloads: with a single site for chat, both stay in the east."""
+    _, plan, costs = optimum(it_capacity_mw=(100.0, 4.0), max_sites=(max_sites, 2))
+    assert costs == pytest.approx({"energy": YEAR_H * (west_mw * 1.2 * 300.0 + (8.0 - west_mw) * 1.5 * 500.0)})
+    assert plan.is_deployed[:2].sum() == max_sites
+
+
 def test_models_kept_loaded_take_idle_power() -> None:
     """200 mtok/h keep 4 pods busy in the west; a model that takes 60 accelerators keeps 2 more on, 1 MW each."""
     _, plan, costs = optimum(min_accelerators=(60, 0))

@@ -144,3 +144,12 @@ def test_failure_means_infeasible(seed: int, pods: int) -> None:
     assume(first_failure(problem) is not None)
     solution = solve_whole(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control())
     assert solution.termination == Termination.INFEASIBLE
+
+
+def test_model_that_no_data_center_can_keep_loaded() -> None:
+    # 6 pods of 10 accelerators in either place: too few for a model that takes 61.
+    options = {"existing_pods": (5, 5), "max_new_pods": (1, 1), "demand_mtok_per_h": (50.0, 0.0, 50.0, 0.0)}
+    found = failure(min_accelerators=(61, 0), **options)
+    assert found.name == "sites of chat"
+    assert "keeps 61 accelerators on; the largest data center in its reach has 60" in found.message
+    assert first_failure(toy_problem(min_accelerators=(60, 0), **options)) is None

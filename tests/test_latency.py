@@ -17,10 +17,13 @@ from toy_problems import random_problem, toy_problem
 from toy_scenario import ToyScenario, reached
 
 from network_data import InputError
+from optimizer.api import describe_problem, solve_scenario
 from optimizer.check_facts import PlanFacts
+from optimizer.cli_text import describe_run
 from optimizer.latency_table import latency_table
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control
+from optimizer.verify import verify_run
 from optimizer.whole import solve_whole
 
 
@@ -97,6 +100,7 @@ def test_accelerator_too_slow_for_a_class_does_not_process_it(toy: ToyScenario) 
     assert chat_pairs(problem) == {"a-west", "b-west"}
     processes = problem.processes[["class_index", "data_center_index", "accelerator_index"]].to_numpy().tolist()
     assert processes == [[0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert describe_problem(problem)["too_slow"] == ["chat on chip_a"]
     assert np.isneginf(problem.rtt_limit_ms[0, 0])
     assert problem.rtt_limit_ms[0, 1] == pytest.approx(21 - 150 / 64)
 
@@ -188,6 +192,22 @@ def test_class_that_serves_nothing_has_no_way() -> None:
     assert chat[["worst_rtt_ms", "rtt_limit_ms", "mean_rtt_ms"]].isna().all()
     assert chat["stated_rtt_limit_ms"] == 30.0
     assert chat["data_center"] == ""
+
+
+def test_solve_prints_and_stores_the_sum_by_class(toy: ToyScenario, tmp_path: Path) -> None:
+    toy(chat={"ttft_limit_ms": 17})
+    run = solve_scenario(tmp_path / "toy.yaml", out=tmp_path / "run")
+    lines = describe_run(run).splitlines()
+    head = next(at for at, line in enumerate(lines) if line.startswith("First token, ms"))
+    assert " ".join(lines[head].split()[3:]) == "limit queue computing way left RTT limit worst RTT mean RTT"
+    name, *cells = lines[head + 1].split()
+    limit, queue, computing, way, left, rtt_limit, worst, _ = map(float, cells)
+    assert (name, limit, queue, computing, rtt_limit) == ("chat", 17.0, 5.1, 4.7, 7.2)
+    assert queue + computing + way + left == pytest.approx(limit, abs=0.3)  # each cell is rounded
+    assert way == worst <= rtt_limit
+    assert lines[head + 2] == ""  # batch has no limit
+    assert (tmp_path / "run" / "latency.parquet").exists()
+    assert verify_run(tmp_path / "run").is_verified
 
 
 # The price war: cheaper tokens make a millisecond cheaper
