@@ -21,17 +21,19 @@ export PIP_NO_INPUT := 1
 INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench dev pins clean
+.PHONY: help demo scenarios test lint format bench dev pins clean
 
 help:
-	@echo "make demo    solve the base scenario, write $(RUN) with a GeoPackage and a map"
-	@echo "make test    lint, types, docstrings and the whole test suite"
-	@echo "make lint    lint, types and docstrings alone"
-	@echo "make format  let ruff rewrite what it can"
-	@echo "make bench   time and memory from arrays to a loaded solver"
-	@echo "make dev     install the development environment into $(VENV)"
-	@echo "make pins    resolve constraints.txt anew from pyproject.toml (needs uv)"
-	@echo "make clean   remove everything that make and the tools made"
+	@echo "make demo       solve the base scenario, write $(RUN) with a GeoPackage and a map"
+	@echo "make test       lint, types, docstrings and the whole test suite"
+	@echo "make lint       lint, types and docstrings alone"
+	@echo "make format     let ruff rewrite what it can"
+	@echo "make scenarios  solve every shipped scenario, rewrite the table in docs/scenarios.md; FORCE=1 solves again"
+	@echo "make bench      time and memory from arrays to a loaded solver"
+	@echo "make dev        install the development environment into $(VENV)"
+	@echo "make pins       resolve constraints.txt anew from pyproject.toml (needs uv)"
+	@echo "make clean      remove everything that make and the tools made"
+
 
 # The plan and the maps are written also when a limit stops the solve short of its gap (exit code 3); make then
 # still ends with that code. The figures are in what `solve` prints.
@@ -40,6 +42,10 @@ demo: $(CORE)
 	if [ $$code -ne 0 ] && [ $$code -ne 3 ]; then exit $$code; fi; \
 	$(EDWC) export $(RUN) --to $(RUN)/allocation.gpkg && $(EDWC) export $(RUN) --to $(RUN)/allocation.png || exit; \
 	exit $$code
+
+# Takes an hour or two. May be stopped and called again: what is solved is not solved again, unless FORCE is set.
+scenarios: $(CORE)
+	@$(PY) -m benchmarks.scenarios $(if $(FORCE),--force)
 
 test: lint
 	$(PY) -m pytest

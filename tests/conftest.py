@@ -18,9 +18,16 @@ settings.load_profile("edwc")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from the code")
+    parser.addoption("--update-pinned", action="store_true", help="rewrite tests/pinned_costs.csv from fresh solves")
 
 
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether to rewrite the golden files instead of comparing with them."""
     return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def update_pinned(request: pytest.FixtureRequest) -> bool:
+    """Whether to rewrite the pinned costs instead of comparing with them."""
+    return bool(request.config.getoption("--update-pinned"))
