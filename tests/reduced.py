@@ -32,6 +32,7 @@ SETTINGS = (
     "solver.time_limit_s=300",
     "solver.threads=1",
     "solver.seed=1",
+    "resilience.report_price=false",  # it would solve resilience_off a second time
 )
 
 

@@ -190,6 +190,8 @@ def test_rules_never_make_a_plan_cheaper() -> None:
     slack = 1 + GAP
     assert total("residency_open") <= total("base") * slack
     assert total("base") <= total("residency_strict") * slack
+    assert total("resilience_off") <= total("resilient") * slack
+    assert total("mixed_fleet") <= total("domestic_only") * slack
     for name in ("batch_west", "west_share_95", "green_70", "carbon_cap"):
         assert total("base") <= total(name) * slack, name
 
