@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optimizer.solution import Control, Progress, Solution, Termination
     from optimizer.solve import solve_problem
     from optimizer.verify import VerifyReport, verify_run
+    from optimizer.why import explain_placement, list_workloads
     from scenarios.load import list_scenarios
 
 __all__ = [
@@ -36,9 +37,11 @@ __all__ = [
     "assemble_problem",
     "check_plan",
     "check_scenario",
+    "explain_placement",
     "export_run",
     "list_networks",
     "list_scenarios",
+    "list_workloads",
     "load_highs",
     "solve_problem",
     "solve_scenario",
@@ -61,9 +64,11 @@ _MODULE_OF = {
     "assemble_problem": "optimizer.assemble",
     "check_plan": "optimizer.check",
     "check_scenario": "optimizer.api",
+    "explain_placement": "optimizer.why",
     "export_run": "optimizer.export",
     "list_networks": "network_data.load",
     "list_scenarios": "scenarios.load",
+    "list_workloads": "optimizer.why",
     "load_highs": "optimizer.compile",
     "solve_problem": "optimizer.solve",
     "solve_scenario": "optimizer.api",

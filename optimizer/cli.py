@@ -1,5 +1,5 @@
 """
-The command line: `edwc list`, `check`, `solve`, `export`, `verify`.
+The command line: `edwc list`, `check`, `solve`, `why`, `export`, `verify`.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 solved within the gap (or: done, nothing found
 wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with the plan kept, 4 stopped without a
@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -124,7 +124,9 @@ def _build_parser() -> argparse.ArgumentParser:
         solve.add_argument(flag, type=kind, metavar=flag[2:].replace("-", "_").upper(), help=text)
     export = add("export", _export, "write a stored run as GeoPackage, GeoJSON, PNG or SVG")
     verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
-    for command in (export, verify):
+    why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
+    why.add_argument("--workload", metavar="HUB/CLASS", help="the workload; without it, all are listed, dearest first")
+    for command in (export, verify, why):
         command.add_argument("run_folder", metavar="RUN", help="folder that `edwc solve --out` wrote")
     export.add_argument("--to", required=True, metavar="FILE", help="file to write: .gpkg, .geojson, .png or .svg")
     export.add_argument(
@@ -200,6 +202,19 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         _emit(describe_verification(report))
     return EXIT_OK if report.is_verified else EXIT_BAD_INPUT
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    import optimizer
+    from optimizer.why_text import describe_explanation, describe_workloads
+
+    if arguments.workload is None:
+        table = optimizer.list_workloads(arguments.run_folder)
+        _emit_json(table.to_dict("records")) if arguments.json else _emit(describe_workloads(table))
+        return EXIT_OK
+    found = optimizer.explain_placement(arguments.run_folder, arguments.workload)
+    _emit_json(asdict(found)) if arguments.json else _emit(describe_explanation(found))
+    return EXIT_OK
 
 
 @contextmanager
