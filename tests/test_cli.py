@@ -309,7 +309,7 @@ def test_override_of_a_file_is_found_again_from_elsewhere(
 
 def test_help_names_every_command_and_flag() -> None:
     out, _ = edwc("--help")
-    for command in ("list", "check", "solve", "export", "verify"):
+    for command in ("list", "check", "solve", "why", "export", "verify"):
         assert command in out
     out, _ = edwc("solve", "--help")
     for flag in ("--set", "--mip-rel-gap", "--time-limit", "--out", "--json", "--threads", "--seed"):

@@ -59,7 +59,7 @@ def test_page_names_no_missing_function() -> None:
 
 
 # Names on the page that are neither parts of the model nor columns of tables nor keys of scenarios.
-OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate", "market_carbon_t_per_year"}
+OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate", "market_carbon_t_per_year", "holds_to"}
 
 
 def _attribute_names() -> set[str]:
@@ -113,7 +113,7 @@ def test_commands_of_the_pages_are_understood() -> None:
     from optimizer.cli import _build_parser
 
     shown = [words for page in PAGES for words in commands(page, "edwc")]
-    assert {words[1] for words in shown} == {"list", "check", "solve", "export", "verify"}
+    assert {words[1] for words in shown} == {"list", "check", "solve", "why", "export", "verify"}
     for words in shown:
         _build_parser().parse_args(words[1:])  # ends the program if it does not understand
 
