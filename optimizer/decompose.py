@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.decomposition import Decomposition, cost_unit_cny
-from optimizer.master import InfeasibleMasterError
+from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
 from optimizer.plan import Plan
@@ -96,6 +96,9 @@ class _Run:
                 self._keep_everything()
         except InfeasibleMasterError:
             return self._solution(Termination.INFEASIBLE)
+        except UnsolvedMasterError:
+            self._keep(search.best)
+            return self._solution(Termination.STALLED)
         finally:
             self._of.blocks.close()
         return self._solution(Termination.OPTIMAL if self._is_done() else control.reason)

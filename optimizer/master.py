@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from optimizer.blocks import Master
 from optimizer.compile import CompiledModel
-from optimizer.highs import INFINITY, is_optimal, new_highs, pass_rows
+from optimizer.highs import INFINITY, is_infeasible, is_optimal, new_highs, pass_rows
 from optimizer.problem import FloatArray, IntArray
 from optimizer.slice_lp import Cut
 
@@ -61,17 +61,30 @@ class MasterProgram:
         ------
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
+        UnsolvedMasterError
+            If HiGHS can say neither that nor find the optimum.
         """
         self._highs.run()
         if not is_optimal(self._highs):
             self._highs.clearSolver()
             self._highs.run()
         if not is_optimal(self._highs):
-            raise InfeasibleMasterError(str(self._highs.getModelStatus()))
+            self._run_presolved()
         solution = self._highs.getSolution()
         values, duals = np.array(solution.col_value), np.array(solution.col_dual)
         size = len(self.master.cost)
         return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
+
+    def _run_presolved(self) -> None:
+        """Run once more from scratch with presolve, which copes with scales that the plain method gives up on."""
+        self._highs.clearSolver()
+        self._highs.setOptionValue("presolve", "on")
+        self._highs.run()
+        self._highs.setOptionValue("presolve", "off")
+        if is_infeasible(self._highs):
+            raise InfeasibleMasterError(str(self._highs.getModelStatus()))
+        if not is_optimal(self._highs):
+            raise UnsolvedMasterError(str(self._highs.getModelStatus()))
 
     def as_compiled(self) -> CompiledModel:
         """Write the master with its cuts as an integer program of its own (costs in cost units)."""
@@ -104,6 +117,10 @@ class MasterProgram:
 
 class InfeasibleMasterError(ValueError):
     """The master's own rows contradict each other."""
+
+
+class UnsolvedMasterError(RuntimeError):
+    """The solver ended without an optimum and without a proof that there is none."""
 
 
 def _widen(matrix: sp.csr_array, width: int) -> sp.csr_array:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.decomposition import MISSED_SHARE, Decomposition
-from optimizer.master import InfeasibleMasterError
+from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
 from optimizer.problem import FloatArray
 from optimizer.solution import Control
 
@@ -120,7 +120,7 @@ class DeploymentSearch:
         self._of.program.fix(self._open, opened, opened)
         try:
             return self._of.program.solve()
-        except InfeasibleMasterError:
+        except (InfeasibleMasterError, UnsolvedMasterError):
             return None
 
     @property

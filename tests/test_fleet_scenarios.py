@@ -7,7 +7,10 @@ import pytest
 
 from network_data import load_network
 from optimizer.assemble import assemble_problem
+from optimizer.check import check_plan
+from optimizer.decompose import solve_decomposed
 from optimizer.problem import PlacementProblem
+from optimizer.solution import Control, Termination
 from scenarios import load_scenario
 
 
@@ -71,6 +74,16 @@ def test_loaded_models_keep_more_on_than_their_tokens_keep_busy() -> None:
     busy = (problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)).max()
     # Each class once, at least, against what the tokens of the whole country keep busy at the peak.
     assert problem.min_accelerators.sum() > 4 * busy
+
+
+def test_little_demand_on_a_large_stock_is_not_called_infeasible() -> None:
+    """Half a pod is needed where thousands stand: the solver gives up on the master's scales unless presolved."""
+    problem = assembled("loaded_models")
+    control = Control(time_limit_s=120)
+    solution = solve_decomposed(problem, mip_rel_gap=0.02, seed=1, threads=1, control=control)
+    assert solution.termination == Termination.OPTIMAL
+    assert solution.plan is not None
+    assert check_plan(problem, solution.plan).is_feasible
 
 
 def test_base_keeps_its_stated_limits() -> None:
