@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from optimizer.assemble import assemble_problem
     from optimizer.check import CheckReport, check_plan
     from optimizer.compile import load_highs
+    from optimizer.explain import Explanation, explain_problem, explain_scenario
     from optimizer.export import export_run
     from optimizer.geo import allocation_layers
     from optimizer.plan import Plan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckReport",
     "Control",
+    "Explanation",
     "PlacementProblem",
     "Plan",
     "Progress",
@@ -38,6 +40,8 @@ __all__ = [
     "check_plan",
     "check_scenario",
     "explain_placement",
+    "explain_problem",
+    "explain_scenario",
     "export_run",
     "list_networks",
     "list_scenarios",
@@ -53,6 +57,7 @@ __all__ = [
 _MODULE_OF = {
     "CheckReport": "optimizer.check",
     "Control": "optimizer.solution",
+    "Explanation": "optimizer.explain",
     "PlacementProblem": "optimizer.problem",
     "Plan": "optimizer.plan",
     "Progress": "optimizer.solution",
@@ -65,6 +70,8 @@ _MODULE_OF = {
     "check_plan": "optimizer.check",
     "check_scenario": "optimizer.api",
     "explain_placement": "optimizer.why",
+    "explain_problem": "optimizer.explain",
+    "explain_scenario": "optimizer.explain",
     "export_run": "optimizer.export",
     "list_networks": "network_data.load",
     "list_scenarios": "scenarios.load",

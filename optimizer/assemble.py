@@ -36,9 +36,16 @@ CENTER_COLUMNS = [
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
 
 
-def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
+def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bool = False) -> PlacementProblem:
     """
     Assemble one problem from a network and a scenario.
+
+    Parameters
+    ----------
+    network, scenario
+        What to assemble.
+    allow_stranded
+        Let a workload pass that has no candidate; the problem has no plan then, unless work may be left unserved.
 
     Raises
     ------
@@ -78,10 +85,10 @@ def assemble_problem(network: Network, scenario: Scenario) -> PlacementProblem:
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
     reachable = add_second_routes(reachable, graph, links, routes, scenario)
     reachable = _mark_allowed(reachable, network, centers, scenario)
-    _record_stranded(workloads, reachable, scenario, faults)
-    faults.raise_if_any()
+    of_reach = FaultList(scenario.name) if allow_stranded else faults
+    _record_stranded(workloads, reachable, scenario, of_reach)
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
-    record_without_refuge(workloads, candidates, centers, scenario, faults)
+    record_without_refuge(workloads, candidates, centers, scenario, of_reach)
     faults.raise_if_any()
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
     links["is_limiting"] = limiting_links(

@@ -1,5 +1,5 @@
 """
-The command line: `edwc list`, `check`, `solve`, `why`, `export`, `verify`.
+The command line: `edwc list`, `check`, `solve`, `explain`, `why`, `export`, `verify`.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 solved within the gap (or: done, nothing found
 wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with the plan kept, 4 stopped without a
@@ -108,7 +108,13 @@ def _build_parser() -> argparse.ArgumentParser:
     listing.add_argument("what", choices=_LISTS)
     check = add("check", _check, "find every fault of a scenario and its network, and size the problem; no solve")
     solve = add("solve", _solve, "solve a scenario, prove the plan and store it")
-    for command in (check, solve):
+    explain = add("explain", _explain, "say why a scenario has no plan, and what would give it one")
+    explain.epilog = (
+        "Exit codes: 0 the scenario is feasible, 1 bad data or usage, 2 it is infeasible (printed with the changes "
+        "found until the limit), 4 the limit struck before either was known."
+    )
+    explain.add_argument("--time-limit", type=float, metavar="S", help="stop after S seconds, keeping what is found")
+    for command in (check, solve, explain):
         command.add_argument("scenario", help="built-in name or YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
@@ -181,6 +187,18 @@ def _solve(arguments: argparse.Namespace) -> int:
     return run.exit_code
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    from optimizer.explain import explain_scenario
+    from optimizer.explain_text import describe_explanation, explanation_json
+
+    limit = [] if arguments.time_limit is None else [f"solver.time_limit_s={arguments.time_limit!r}"]
+    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+        overrides = [*arguments.overrides, *limit]
+        found = pool.submit(explain_scenario, arguments.scenario, overrides, report=_tell, stop=stop).result()
+    _emit_json(explanation_json(found)) if arguments.json else _emit(describe_explanation(found))
+    return found.exit_code
+
+
 def _export(arguments: argparse.Namespace) -> int:
     import optimizer
 
@@ -227,7 +245,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         stop.set()
-        _tell("stopping: the plan in hand is kept (a second signal ends at once)")
+        _tell("stopping: what is in hand is kept (a second signal ends at once)")
 
     kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

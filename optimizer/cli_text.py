@@ -170,12 +170,14 @@ def explain_failure(failure: Condition | None) -> list[str]:
     failure
         From `necessary.first_failure`.
     """
+    advice = "`edwc explain` finds the smallest changes that would make it feasible"
     if failure is None:
         return [
             "total capacity, capacity within reach, sites, single places and the policy each pass alone",
             "what remains is link capacity, whole pods, or several of these limits at once",
+            advice,
         ]
-    return [f"first condition that fails: {failure.name}", escape_text(failure.message)]
+    return [f"first condition that fails: {failure.name}", escape_text(failure.message), advice]
 
 
 def _proof(solution: Solution) -> str:

@@ -144,7 +144,7 @@ def _listen(
         facts, arrays = message
         _take_in(facts, arrays, outcome, unit)
         if facts["kind"] == "end":
-            outcome.termination = _termination(facts["status"], control)
+            outcome.termination = termination_of(facts["status"], control)
             return
         if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:
             control.say(outcome.objective_cny, outcome.bound_cny, "solve")
@@ -167,7 +167,7 @@ def _take_in(facts: dict[str, Any], arrays: dict[str, Array], outcome: MipOutcom
         outcome.incumbents = [*outcome.incumbents[-2:], arrays["values"]]
 
 
-def _termination(status: str, control: Control) -> Termination:
+def termination_of(status: str, control: Control) -> Termination:
     """Translate HiGHS's status. Every column is bounded, by itself or by its cost: "unbounded" cannot be meant."""
     known = {
         "kOptimal": Termination.OPTIMAL,

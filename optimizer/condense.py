@@ -1,0 +1,220 @@
+"""
+A smaller problem with the same answer to "is there a plan?": alike workloads together, and the slices that matter.
+
+Without costs, workloads of a class that reach the same data centers, over the same limiting links and with the same
+excess over their limits, differ in nothing: what serves them together is shared out in proportion (exact, both ways).
+Of the slices, `representative` keeps those with most urgent work and the mean of the year. Every plan meets both, so
+what the smaller problem needs is a lower bound; that it is enough is shown on the whole problem afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from optimizer.plan import Plan
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.reach import Reach
+
+HOURS_PER_YEAR = 8760.0
+
+
+@dataclass(frozen=True, eq=False)
+class Condensed:
+    """
+    A reach with alike workloads together, and the way back.
+
+    Attributes
+    ----------
+    reach
+        The smaller one.
+    original
+        The problem it was made from.
+    group
+        (W,) workload of the smaller problem for each original one.
+    candidate
+        (R,) candidate of the smaller problem for each original one.
+    is_first
+        (R,) whether an original candidate carries its workload's share of that candidate.
+    """
+
+    reach: Reach
+    original: PlacementProblem
+    group: IntArray
+    candidate: IntArray
+    is_first: npt.NDArray[np.bool_]
+
+    def expand(self, plan: Plan) -> Plan:
+        """Share a plan of the smaller problem out among the original workloads, in proportion to demand."""
+        share = self.share
+        workload = self.original.candidates["workload_index"].to_numpy(int)
+        flow = plan.flow_mtok_per_h[:, self.candidate] * share[:, workload] * self.is_first
+        failover = plan.failover_share
+        if failover.size:
+            failover = failover[:, self.candidate] * self.is_first
+        return replace(
+            plan,
+            flow_mtok_per_h=flow,
+            shed_mtok_per_h=plan.shed_mtok_per_h[:, self.group] * share,
+            backlog_mtok=plan.backlog_mtok[:, self.group] * share,
+            failover_share=failover,
+        )
+
+    @property
+    def share(self) -> FloatArray:
+        """(T, W) share of each original workload in the demand of its group."""
+        demand, total = self.original.demand_mtok_per_h, self.reach.problem.demand_mtok_per_h[:, self.group]
+        # Work that may wait is served in slices in which none arises; its members have demand of one shape.
+        waits = self.original.workloads["is_deferrable"].to_numpy(bool)
+        demand, total = (np.where(waits, values.sum(axis=0), values) for values in (demand, total))
+        out: FloatArray = np.zeros(demand.shape)
+        return np.divide(demand, total, out=out, where=total > 0)
+
+
+def condense(reach: Reach) -> Condensed:
+    """
+    Merge workloads that nothing but their name tells apart.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    """
+    problem = reach.problem
+    what = _what_candidates_are(reach)
+    group = _groups(problem, what)
+    first = np.unique(group, return_index=True)[1]
+    workload = problem.candidates["workload_index"].to_numpy(int)
+    key = pd.MultiIndex.from_arrays([group[workload], problem.candidates["data_center_index"], what])
+    kept = ~key.duplicated() & np.isin(workload, first)
+    order = np.flatnonzero(kept)
+    candidate = key[order].get_indexer(key)
+    own = pd.MultiIndex.from_arrays([workload, candidate])
+    table = problem.candidates.iloc[order].assign(workload_index=group[workload[order]]).reset_index(drop=True)
+    asked = problem.outage_demand_mtok_per_h
+    smaller = replace(
+        problem,
+        workloads=problem.workloads.iloc[first].reset_index(drop=True),
+        candidates=table,
+        demand_mtok_per_h=_total(problem.demand_mtok_per_h, group),
+        backlog_limit_mtok=_total(problem.backlog_limit_mtok, group),
+        servable_mtok_per_h=_total(problem.servable_mtok_per_h, group),
+        shed_limit_mtok_per_h=_total(problem.shed_limit_mtok_per_h, group),
+        outage_demand_mtok_per_h=_total(asked, group) if asked.size else asked,
+        is_protected=problem.is_protected[first] if problem.is_protected.size else problem.is_protected,
+    )
+    rules = tuple(replace(rule, needed=rule.needed[order]) for rule in reach.rules)
+    out = Reach(smaller, reach.over_ms[order], rules)
+    return Condensed(out, problem, group, candidate.astype(np.int64), ~own.duplicated())
+
+
+def representative(reach: Reach) -> Reach:
+    """
+    Keep the slices with most urgent work, and the mean of the year with all work; nothing can wait then.
+
+    Each is a day of its own. The mean stands for the whole year, the others for no hours, so that sums over the year
+    are right.
+
+    Parameters
+    ----------
+    reach
+        From `condense`.
+    """
+    problem = reach.problem
+    waits = problem.workloads["is_deferrable"].to_numpy(bool)
+    urgent = np.where(waits, 0.0, problem.demand_mtok_per_h)
+    must = np.where(waits, 0.0, problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
+    asked = problem.outage_demand_mtok_per_h
+    kept = _undominated(np.hstack([urgent, must, *([asked] if asked.size else [])]))
+    mix = np.zeros((len(kept) + 1, len(urgent)))
+    mix[np.arange(len(kept)), kept] = 1.0
+    mix[-1] = problem.weight_h / problem.weight_h.sum()
+    demand = np.vstack([urgent[kept], mix[-1:] @ problem.demand_mtok_per_h])
+    limit = np.vstack(
+        [np.where(waits, 0.0, problem.shed_limit_mtok_per_h)[kept], mix[-1:] @ problem.shed_limit_mtok_per_h]
+    )
+    count = len(mix)
+    days = [f"{problem.slices['day'].iloc[t]}_{t}" for t in kept] + ["mean"]
+    slices = pd.DataFrame(
+        {
+            "day": days,
+            "hour": [*problem.slices["hour"].iloc[kept], 0.0],
+            "weight_h": [0.0] * len(kept) + [HOURS_PER_YEAR],
+            "billing_index": np.arange(count),
+            "previous_index": np.arange(count),
+        }
+    )
+    smaller = replace(
+        problem,
+        slices=slices,
+        billing=pd.DataFrame({"day": days, "months": [0.0] * len(kept) + [12.0]}),
+        workloads=problem.workloads.assign(is_deferrable=False),
+        demand_mtok_per_h=demand,
+        backlog_limit_mtok=np.zeros_like(demand),
+        servable_mtok_per_h=demand,
+        shed_limit_mtok_per_h=limit,
+        outage_demand_mtok_per_h=np.vstack([asked[kept], np.zeros((1, asked.shape[1]))]) if asked.size else asked,
+        # Spending is limited too: what it is at least.
+        energy_price_cny_per_mwh=np.tile(problem.energy_price_cny_per_mwh.min(axis=0), (count, 1)),
+    )
+    return replace(reach, problem=smaller)
+
+
+def _undominated(demand: FloatArray) -> IntArray:
+    """Rows for which no other row asks for as much or more of everything; of equal rows the first."""
+    kept: list[int] = []
+    order = np.argsort(-demand.sum(axis=1), kind="stable")
+    for t in order.tolist():
+        if not any((demand[t] <= demand[other] * (1 + 1e-12)).all() for other in kept):
+            kept.append(t)
+    return np.array(sorted(kept), np.int64)
+
+
+def _what_candidates_are(reach: Reach) -> IntArray:
+    """(R,) number of each combination of excess, broken rules and limiting links crossed; by data center apart."""
+    problem = reach.problem
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    crossed = problem.route_links[limiting[problem.route_links["link_index"].to_numpy(int)]]
+    by_route = crossed.groupby("route_index")["link_index"].agg(lambda links: tuple(sorted(links)))
+    links = by_route.reindex(problem.candidates["route_index"]).map(lambda x: x if isinstance(x, tuple) else ())
+    parts = [reach.over_ms, links.to_numpy(object), *(rule.needed for rule in reach.rules)]
+    frame = pd.DataFrame({str(n): part for n, part in enumerate(parts)})
+    return np.asarray(frame.groupby(list(frame.columns), sort=False).ngroup(), np.int64)
+
+
+def _groups(problem: PlacementProblem, what: IntArray) -> IntArray:
+    """(W,) group of each workload, numbered in order of their first members."""
+    lanes = problem.candidates.assign(what=what)[["workload_index", "data_center_index", "what"]].drop_duplicates()
+    lanes = lanes.sort_values(["workload_index", "data_center_index", "what"])
+    starts = np.searchsorted(lanes["workload_index"], np.arange(len(problem.workloads) + 1))
+    table = lanes[["data_center_index", "what"]].to_numpy(np.int64)
+    demand, shed = problem.demand_mtok_per_h, problem.shed_limit_mtok_per_h
+    shape = np.round(demand / np.maximum(demand.sum(axis=0), 1e-30), 12)
+    may_shed = np.round(shed / np.maximum(demand, 1e-30), 12)
+    workloads, outage = problem.workloads, problem.outage_demand_mtok_per_h
+    protected = problem.is_protected
+    seen: dict[object, int] = {}
+    group = np.zeros(len(workloads), np.int64)
+    singles, waits = workloads["is_indivisible"].to_numpy(bool), workloads["is_deferrable"].to_numpy(bool)
+    for w, k in enumerate(workloads["class_index"].to_numpy(int)):
+        key: object = (
+            int(k),
+            table[starts[w] : starts[w + 1]].tobytes(),
+            # Where outages are to be survived, the slices that count must be the same for both.
+            shape[:, w].tobytes() if waits[w] or outage.size else b"",
+            bool(outage[:, w].any()) if outage.size else False,
+            bool(protected[w]) if protected.size else False,
+            may_shed[:, w].tobytes(),
+            w if singles[w] else -1,
+        )
+        group[w] = seen.setdefault(key, len(seen))
+    return group
+
+
+def _total(values: FloatArray, group: IntArray) -> FloatArray:
+    out = np.zeros((len(values), int(group.max()) + 1))
+    np.add.at(out.T, group, values.T)
+    return out

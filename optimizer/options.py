@@ -1,0 +1,243 @@
+"""
+The search for changes: the smallest of all kinds together, and of each kind alone, applied and proved with a plan.
+
+A change is applied to the problem as it came, and a plan for that is found and passes the independent check, or the
+change is not reported as enough.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from optimizer.change import Change
+from optimizer.change_lines import ChangeItem, describe_change
+from optimizer.check import check_plan
+from optimizer.condense import condense
+from optimizer.elastic import ElasticModel, ElasticOutcome
+from optimizer.elastic_stage import REDUCED_GAP, Decisions, Stage, held_columns
+from optimizer.extract import plan_from_columns
+from optimizer.levers import LEVERS, REACH_KINDS
+from optimizer.plan import Plan
+from optimizer.policy_levers import NOT_PROVED
+from optimizer.problem import PlacementProblem
+from optimizer.reach import Reach, within_limits
+from optimizer.solution import Control, Termination
+
+# A change below this share is rounding.
+NO_CHANGE = 1e-9
+Result = Literal["proved", "sufficient", "unproved", "none", "unfinished"]
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """
+    A change of some kinds that would make a problem feasible, or that there is none.
+
+    Attributes
+    ----------
+    kinds
+        Kinds of change allowed.
+    title
+        What they are called.
+    result
+        proved = enough, and no smaller sum of relative changes is; sufficient = enough; unproved = what every plan
+        needs at least, not shown to be enough; none = changes of these kinds alone are never enough; unfinished = the
+        limit struck before one was found.
+    change_share, bound_share
+        Sum of relative changes, and the least that is proved to be needed.
+    items
+        The change, line by line.
+    change
+        The change, by position.
+    plan
+        A plan for the changed problem, which passed the independent check.
+    seconds
+        Time taken.
+    """
+
+    kinds: tuple[str, ...]
+    title: str
+    result: Result
+    change_share: float
+    bound_share: float
+    items: tuple[ChangeItem, ...] = ()
+    change: Change | None = None
+    problem: PlacementProblem | None = None
+    plan: Plan | None = None
+    seconds: float = 0.0
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the change was proved to be enough."""
+        return self.result in {"proved", "sufficient"}
+
+
+class OptionSearch:
+    """
+    Finds the changes.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    remake
+        Makes the changed problem.
+    control
+        Deadline and stop request.
+    report
+        Called with a line of text as the work goes on.
+    seed, threads
+        Of the solver.
+    """
+
+    def __init__(
+        self,
+        reach: Reach,
+        remake: Callable[[Change], PlacementProblem],
+        *,
+        control: Control,
+        report: Callable[[str], None],
+        seed: int,
+        threads: int,
+    ) -> None:
+        self._reach = reach
+        self._remake = remake
+        self._control = control
+        self._say = report
+        self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
+        # In an outage alike workloads are taken over alike, and candidates beyond the limits could make alike what is
+        # not: what they are needed for is looked at apart then, and what is found there is enough, not proved smallest.
+        self._is_apart = bool(len(reach.problem.outages) and reach.is_beyond.any())
+        near = within_limits(reach) if self._is_apart else reach
+        self._near = Stage(near, control=control, **self._solver)
+        self._far: Stage | None = None
+        self.is_complete = True
+        self.is_proved_infeasible = False
+
+    def plan_without_change(self) -> Plan | None:
+        """Find a plan for the problem as it is; None where there is none, or none was found."""
+        outcome = self._near.solve(self._served_kinds)
+        if outcome.x is None or outcome.change_share > NO_CHANGE:
+            self._note(outcome)
+            return None
+        return self._plan(self._remake(Change({})), self._near.decisions(self._near.model, outcome.x))
+
+    @property
+    def _served_kinds(self) -> tuple[str, ...]:
+        """Kinds of change with which all work is served."""
+        return tuple(k for k in (lever.kind for lever in LEVERS) if k in self._near.model.levers and k != "unserved")
+
+    def _stage(self, kinds: tuple[str, ...]) -> Stage:
+        if not (self._is_apart and set(kinds) & set(REACH_KINDS)):
+            return self._near
+        if self._far is None:
+            self._far = Stage(self._reach, control=self._control, **self._solver)
+        return self._far
+
+    def options(self) -> tuple[Option, ...]:
+        """Find the smallest change of all kinds together and of each kind alone, the smallest first."""
+        there = (*self._served_kinds, "unserved")
+        if self._is_apart:
+            reached = self._stage(REACH_KINDS).model.levers
+            there += tuple(kind for kind in REACH_KINDS if kind in reached)
+        found = [self._option(self._served_kinds, "together")]
+        found += [self._option((lever.kind,), lever.title) for lever in LEVERS if lever.kind in there]
+        alone = {option.kinds[0]: option for option in found[1:]}
+        if not any(alone[kind].is_enough for kind in ("pods", "it_power")):
+            found.append(self._option(("pods", "it_power"), "accelerator pods with the power for them"))
+        if not any(option.is_enough for option in found):
+            found.append(self._option((*self._served_kinds, "unserved"), "together, with work left unserved"))
+        together, rest = found[0], found[1:]
+        used = {item.kind for item in together.items}
+        if len(used) == 1 and alone[next(iter(used))].is_enough:
+            rest = [option for option in rest if option.kinds != tuple(used)]
+            found = [replace(together, kinds=tuple(used), title=alone[next(iter(used))].title), *rest]
+        return sort_options(found)
+
+    def _option(self, kinds: tuple[str, ...], title: str) -> Option:
+        began = time.monotonic()
+        if self._control.must_stop:
+            self.is_complete = False
+            return Option(kinds, title, "unfinished", np.inf, 0.0)
+        self._say(f"looking for the smallest change: {title}")
+        stage = self._stage(kinds)
+        outcome = stage.solve(kinds)
+        if stage is self._near:
+            self._note(outcome)
+        if outcome.x is None:
+            is_none = outcome.termination == Termination.INFEASIBLE and stage is self._near
+            self.is_complete &= is_none
+            seconds = time.monotonic() - began
+            return Option(kinds, title, "none" if is_none else "unfinished", np.inf, 0.0, seconds=seconds)
+        option = replace(self._prove(kinds, title, outcome), seconds=time.monotonic() - began)
+        self._say(f"  {option.result}: {option.change_share:.2%}, at least {option.bound_share:.2%} is needed")
+        return option
+
+    def _note(self, outcome: ElasticOutcome) -> None:
+        """Take note of a proof that the problem as it is has no plan: some change is needed, or none is enough."""
+        is_needed = outcome.bound_share > NO_CHANGE
+        self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
+
+    def _prove(self, kinds: tuple[str, ...], title: str, outcome: ElasticOutcome) -> Option:
+        """Apply a change and look for a plan; add what is missing over all slices, if anything."""
+        stage = self._stage(kinds)
+        bound, model = outcome.bound_share if stage is self._near else 0.0, stage.model
+        change, problem, plan = stage.change(model, outcome), None, None
+        if stage.is_small or "unserved" not in kinds:
+            problem, plan = self._apply(stage, model, outcome, change)
+        if plan is None and not stage.is_small and not self._control.must_stop:
+            settled = stage.settle(kinds, outcome)
+            if settled is not None:
+                outcome, model = settled, stage.whole
+                change = stage.change(model, outcome)
+                problem, plan = self._apply(stage, model, outcome, change)
+        share = outcome.change_share
+        is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
+        result: Result = "unproved" if plan is None else "proved" if is_smallest else "sufficient"
+        items = describe_change(self._reach, change, stage.used_beyond(model, outcome.point))
+        return Option(kinds, title, result, share, min(bound, share), items, change, problem, plan)
+
+    def _apply(
+        self, stage: Stage, model: ElasticModel, outcome: ElasticOutcome, change: Change
+    ) -> tuple[PlacementProblem, Plan | None]:
+        problem = self._remake(change)
+        return problem, self._plan(problem, stage.decisions(model, outcome.point))
+
+    def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
+        """Find a plan with these whole decisions, or with any where the problem is small; it passes the check."""
+        reach = Reach(problem, np.zeros(len(problem.candidates)), ())
+        condensed = condense(reach)
+        model = ElasticModel(condensed.reach)
+        held = held_columns(condensed.reach.problem, decisions, condensed.group)
+        for holds in (held, None):
+            if self._control.must_stop or (holds is None and not self._near.is_small):
+                return None
+            outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)
+            if outcome.x is not None:
+                plan = plan_from_columns(condensed.reach.problem, model.compiled, outcome.x)
+                plan = condensed.expand(plan)
+                if check_plan(problem, plan).is_feasible:
+                    return plan
+        return None
+
+
+def sort_options(options: Sequence[Option]) -> tuple[Option, ...]:
+    """
+    Sort what is enough first, what serves all work before what does not, small before large.
+
+    Parameters
+    ----------
+    options
+        In any order.
+    """
+    return tuple(sorted(options, key=_order))
+
+
+def _order(option: Option) -> tuple[int, bool, float]:
+    rank = {"proved": 0, "sufficient": 0, "unproved": 1, "unfinished": 2, "none": 3}[option.result]
+    return rank, any(item.kind == "unserved" for item in option.items), option.change_share

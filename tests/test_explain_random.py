@@ -1,0 +1,121 @@
+"""Random infeasible problems: a change found is enough, and no smaller one of its kind is, by trying all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from toy_problems import random_problem
+
+from optimizer.check import check_plan
+from optimizer.condense import condense, representative
+from optimizer.elastic import ElasticModel
+from optimizer.explain import explain_problem
+from optimizer.levers import LEVERS, build_elastic
+from optimizer.policy import NO_LIMITS
+from optimizer.problem import PlacementProblem
+from optimizer.reach import reach_of_problem
+from optimizer.solution import Control, Termination
+from optimizer.whole import solve_whole
+
+
+def short_of_pods(seed: int, pods: int, size: int = 3) -> PlacementProblem:
+    """Draw a problem with few pods that must serve everything; most have no plan."""
+    problem = random_problem(np.random.default_rng(seed), size)
+    pools = problem.pools.assign(max_new_pods=0, min_pods=0)
+    pools["existing_pods"] = np.minimum(pools["existing_pods"], pods)
+    return replace(problem, pools=pools, policy=NO_LIMITS, shed_limit_mtok_per_h=problem.shed_limit_mtok_per_h * 0.0)
+
+
+def has_plan(problem: PlacementProblem) -> bool:
+    solution = solve_whole(problem, mip_rel_gap=1.0, seed=1, threads=1, control=Control())
+    return solution.termination != Termination.INFEASIBLE
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000), pods=st.integers(0, 2))
+def test_every_change_found_is_enough(seed: int, pods: int) -> None:
+    problem = short_of_pods(seed, pods)
+    explanation = explain_problem(problem)
+    assume(explanation.status == "infeasible")
+    assert explanation.is_complete
+    assert any(option.is_enough for option in explanation.options)
+    for option in explanation.options:
+        assert option.result in {"proved", "none"}
+        if option.problem is not None and option.plan is not None:
+            assert check_plan(option.problem, option.plan).is_feasible
+    first = explanation.options[0].problem
+    assert first is not None
+    assert has_plan(first)
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000), pods=st.integers(1, 3))
+def test_every_change_found_is_enough_for_outages_too(seed: int, pods: int) -> None:
+    problem = random_problem(np.random.default_rng(seed), survives=True)
+    pools = problem.pools.assign(max_new_pods=0, min_pods=0)
+    pools["existing_pods"] = np.minimum(pools["existing_pods"], pods)
+    problem = replace(problem, pools=pools)
+    explanation = explain_problem(problem)
+    assert explanation.status == ("feasible" if has_plan(problem) else "infeasible")
+    for option in explanation.options:
+        assert option.result != "unproved"
+        if option.problem is not None and option.plan is not None:
+            assert check_plan(option.problem, option.plan).is_feasible
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000))
+def test_feasible_and_infeasible_are_told_as_the_solver_does(seed: int) -> None:
+    problem = random_problem(np.random.default_rng(seed), 2)
+    assert explain_problem(problem).status == ("feasible" if has_plan(problem) else "infeasible")
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10_000))
+def test_fewest_pods_by_trying_all(seed: int) -> None:
+    problem = short_of_pods(seed, 1, size=2)
+    (option,) = [o for o in explain_problem(problem).options if o.kinds == ("pods",)] or [None]
+    assume(option is not None and option.is_enough and len(problem.pools) <= 3)
+    assert option is not None
+    found = sum(item.amount for item in option.items)
+    assume(found <= 4)
+    # A pod has 10 accelerators in every pool of these problems, so the fewest pods are the smallest change.
+    for added in product(range(int(found)), repeat=len(problem.pools)):
+        if sum(added) < found:
+            pools = problem.pools.assign(max_new_pods=added)
+            assert not has_plan(replace(problem, pools=pools))
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000), pods=st.integers(0, 2))
+def test_slices_that_matter_give_a_lower_bound(seed: int, pods: int) -> None:
+    reach = condense(reach_of_problem(short_of_pods(seed, pods))).reach
+    kinds = tuple(lever.kind for lever in LEVERS if lever.kind != "unserved")
+    whole, few = (
+        build_elastic(ElasticModel(each, reach.problem)).solve(kinds, control=Control(), mip_rel_gap=1e-6)
+        for each in (reach, representative(reach))
+    )
+    assert few.change_share <= whole.change_share * (1 + 1e-4) + 1e-9
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000), pods=st.integers(0, 2))
+def test_large_problems_end_with_changes_that_are_enough(seed: int, pods: int) -> None:
+    problem = short_of_pods(seed, pods)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "optimizer.elastic_stage.WHOLE_MAX_FLOW_COLUMNS", 0
+        )  # small as it is, it is treated as a large one
+        explanation = explain_problem(problem)
+        assume(explanation.status == "infeasible")
+    whole = {option.kinds: option for option in explain_problem(problem).options}
+    for option in explanation.options:
+        if option.is_enough and option.kinds in whole:
+            assert option.bound_share <= whole[option.kinds].change_share * (1 + 1e-3) + 1e-9
+            assert option.change_share >= whole[option.kinds].bound_share * (1 - 1e-3) - 1e-9
+    assert any(option.is_enough for option in explanation.options)
