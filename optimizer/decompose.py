@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from optimizer.alike import transfer_cuts
+from optimizer.days import MergedDays, merge_days
 from optimizer.decomposition import Decomposition, cost_unit_cny
+from optimizer.lazy_links import find_overloaded
 from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
@@ -24,6 +27,12 @@ SMALL_MASTER_COLUMNS = 1500
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
 MERGE_SHARE_OF_GAP = 0.02
+# With cuts handed on from the merged days, this many rounds show whether the bound still rises.
+FEW_ROUNDS = 2
+
+
+class _OverloadedError(Exception):
+    """A plan overloads a link whose limit was left out."""
 
 
 def solve_decomposed(
@@ -50,11 +59,33 @@ def solve_decomposed(
     Solution
         Bound and objective hold for the problem as given, not for the merged one that is solved.
     """
-    return _Run(problem, mip_rel_gap, seed, threads, control).solve()
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    kept = np.zeros_like(limiting)
+    seconds: dict[str, float] = {}
+    known: Solution | None = None
+    while True:
+        stage = replace(problem, links=problem.links.assign(is_limiting=kept))
+        run = _Run(stage, mip_rel_gap, seed, threads, control)
+        run.watched_links = limiting & ~kept
+        solution = run.solve(known)
+        for phase, spent in solution.seconds.items():
+            seconds[phase] = seconds.get(phase, 0.0) + spent
+        known = solution
+        if run.overloaded_links.any():
+            kept = kept | run.overloaded_links
+        elif solution.termination == Termination.STALLED and solution.plan is None and (limiting & ~kept).any():
+            kept = limiting  # what no plan was found for may be infeasible because of the links left out
+        else:
+            return replace(solution, seconds=seconds)
 
 
 class _Run:
-    """One solve: its state between the phases."""
+    """
+    One solve: its state between the phases.
+
+    Link limits are added only once a plan breaks them: until then the problem is smaller, its hubs can be merged, and
+    its bound holds all the same. A plan that overloads a link ends the run, with the links to add.
+    """
 
     def __init__(
         self, problem: PlacementProblem, mip_rel_gap: float, seed: int, threads: int, control: Control
@@ -66,19 +97,29 @@ class _Run:
         # Merging may cost the bound a little of the gap that was asked for, not more.
         allowance_cny = MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem)
         self._merged: MergedProblem = merge_hubs(problem, allowance_cny=allowance_cny)
-        self._of = Decomposition(self._merged.problem, seed=seed, threads=threads)
+        self._days: MergedDays = merge_days(self._merged.problem)
+        self._of = Decomposition(self._days.problem, seed=seed, threads=threads)
+        if self._days.is_smaller:
+            self._of.bound_of_all_days_units = -np.inf
+        self._compiled = self._of.compiled  # of the problem with all its days, once its bound was worked out
         self._plan: Plan | None = None
         self._objective_cny = np.inf
+        self._earlier_bound_cny = -np.inf
         self._polished: set[bytes] = set()
+        self.watched_links = np.zeros(len(problem.links), np.bool_)
+        self.overloaded_links = np.zeros(len(problem.links), np.bool_)
         self._lap("compile")
 
-    def solve(self) -> Solution:
+    def solve(self, known: Solution | None) -> Solution:
+        """Go through the phases; `known` is what a run with fewer limits has proved."""
         control, search = self._control, DeploymentSearch(self._of, self._control)
+        if known is not None:
+            self._earlier_bound_cny = known.bound_cny
         try:
-            small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
-            self._of.raise_bound(control, np.inf, exact_rounds=EXACT_ROUNDS if small else 0)
-            self._lap("bound")
+            self._raise_bound()
             start = search.start()
+            if start is not None and self.watched_links.any():
+                self._keep(start)
             if start is not None:
                 search.improve(start, target_units=self._target_units())
             self._lap("search")
@@ -99,21 +140,46 @@ class _Run:
         except UnsolvedMasterError:
             self._keep(search.best)
             return self._solution(Termination.STALLED)
+        except _OverloadedError:
+            pass
         finally:
             self._of.blocks.close()
         return self._solution(Termination.OPTIMAL if self._is_done() else control.reason)
 
+    def _raise_bound(self) -> None:
+        small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
+        self._of.raise_bound(self._control, np.inf, exact_rounds=EXACT_ROUNDS if small else 0)
+        if self._days.is_smaller:
+            self._bound_all_days()
+        self._lap("bound")
+
+    def _bound_all_days(self) -> None:
+        """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
+        every = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
+        try:
+            every.program.add(
+                transfer_cuts(self._of.program.cuts, self._of.split_blocks, every.split_blocks, self._days.slice_of)
+            )
+            every.raise_bound(self._control, np.inf, least_rounds=FEW_ROUNDS)
+        finally:
+            every.blocks.close()
+        self._compiled = every.compiled
+        self._of.bound_of_all_days_units = every.bound_units * every.cny_per_unit / self._of.cny_per_unit
+
     @property
     def _bound_cny(self) -> float:
-        bound = self._of.bound_units * self._of.cny_per_unit - self._merged.bound_correction_cny
-        return min(bound, self._objective_cny)
+        bound = self._of.proved_units * self._of.cny_per_unit - self._merged.bound_correction_cny
+        return min(max(bound, self._earlier_bound_cny), self._objective_cny)
 
     def _is_done(self) -> bool:
         return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
 
     def _target_units(self) -> float:
         """Cost at which the gap is met; a little less, since polishing rounds pods up."""
-        bound = self._of.bound_units - self._merged.bound_correction_cny / self._of.cny_per_unit
+        bound = max(
+            self._of.proved_units - self._merged.bound_correction_cny / self._of.cny_per_unit,
+            self._earlier_bound_cny / self._of.cny_per_unit,
+        )
         return bound / (1 - self._gap) * (1 - 2e-4) if self._gap < 1 else np.inf
 
     def _keep(self, choice: Choice | None) -> None:
@@ -121,18 +187,26 @@ class _Run:
         if choice is None:
             return
         integers = self._whole_decisions(choice.point)
-        key = integers[self._of.compiled.is_integer].tobytes()
+        key = integers.tobytes()
         if key in self._polished:
             return
         self._polished.add(key)
         try:
-            polished = polish(self._merged.problem, self._of.compiled, integers, seed=self._seed)
+            polished = polish(self._merged.problem, self._compiled, integers, seed=self._seed)
         except PolishError:
             return
         if polished.objective_cny < self._objective_cny:
+            plan = self._expand(polished.plan)
+            self._require_links(plan)
             self._objective_cny = polished.objective_cny
-            self._plan = self._expand(polished.plan)
+            self._plan = plan
             self._control.say(self._objective_cny, self._bound_cny, "polish")
+
+    def _require_links(self, plan: Plan) -> None:
+        """End the run if a plan overloads a link whose limit was left out so far."""
+        self.overloaded_links = find_overloaded(self._original, plan.flow_mtok_per_h, self.watched_links)
+        if self.overloaded_links.any():
+            raise _OverloadedError
 
     def _keep_everything(self) -> None:
         """When stopped before any choice was found: a plan with everything open and deployed, rather than none."""
@@ -142,9 +216,8 @@ class _Run:
         self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
 
     def _whole_decisions(self, point: FloatArray) -> FloatArray:
-        """Round a master point: assignments to the largest share, pods up, the rest by halves."""
-        columns = self._of.columns_at(point)
-        blocks = self._of.compiled.columns
+        """Round a master point, for all days: assignments to the largest share, pods up, the rest by halves."""
+        columns, blocks = self._of.columns_at(point), self._of.compiled.columns
         pods = blocks["NewPods"].columns
         columns[pods] = np.minimum(np.ceil(columns[pods] - 1e-6), self._of.compiled.upper[pods])
         members, share = blocks["Assign"].members, columns[blocks["Assign"].columns]
@@ -153,7 +226,10 @@ class _Run:
             mine = np.flatnonzero(members[:, 0] == workload)
             assigned[mine[np.argmax(share[mine])]] = 1.0
         columns[blocks["Assign"].columns] = assigned
-        return columns
+        out = np.zeros(len(self._compiled.cost))
+        # Whole decisions are made for the year: merged days have the same ones, in the same order.
+        out[self._compiled.is_integer] = columns[self._of.compiled.is_integer]
+        return out
 
     def _branch(self, search: DeploymentSearch) -> Termination | None:
         """
@@ -170,7 +246,7 @@ class _Run:
             outcome = run_mip(model, cny_per_cost_unit=1.0, options=options, control=part)
             if outcome.termination == Termination.INFEASIBLE:
                 return Termination.INFEASIBLE
-            self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)
+            self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)  # of the merged days, if there are any
             self._control.say(self._objective_cny, self._bound_cny, "branch")
             missed = 0.0
             for point in outcome.incumbents[-1:]:

@@ -65,7 +65,10 @@ class Decomposition:
         forbids = problem.policy.is_active and not is_costless
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
+        self.split_blocks = blocks
         self.bound_units = -np.inf
+        # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
+        self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
         self.relaxed_missed_share = 0.0
 
@@ -98,7 +101,14 @@ class Decomposition:
         self.program.add(broken)
         return len(broken)
 
-    def raise_bound(self, control: Control, incumbent_cny: float, *, exact_rounds: int = 0) -> None:
+    @property
+    def proved_units(self) -> float:
+        """Lower bound of the whole problem, cost units."""
+        return self.bound_units if self.bound_of_all_days_units is None else self.bound_of_all_days_units
+
+    def raise_bound(
+        self, control: Control, incumbent_cny: float, *, least_rounds: int = LEAST_ROUNDS, exact_rounds: int = 0
+    ) -> None:
         """
         Add cuts until the bound of the relaxation hardly rises any more, or the control says stop.
 
@@ -108,6 +118,8 @@ class Decomposition:
             Deadline, stop request, progress.
         incumbent_cny
             For the progress report.
+        least_rounds
+            Rounds before which the bound is not called stalled.
         exact_rounds
             Further rounds at the master's own optimum; with enough of them the relaxation is solved.
 
@@ -118,15 +130,19 @@ class Decomposition:
         """
         history = [-np.inf, -np.inf]
         core: FloatArray | None = None
+        is_informed = bool(self.program.cuts)
         while not control.must_stop:
-            bound, point, part_costs, _ = self.program.solve()
+            bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
             self._note(bound, point)
-            control.say(incumbent_cny, self.bound_units * self.cny_per_unit, "bound")
-            is_stalled = bound - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6)
-            if is_stalled and len(history) >= LEAST_ROUNDS:
+            control.say(incumbent_cny, self.proved_units * self.cny_per_unit, "bound")
+            is_stalled = self.bound_units - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6)
+            if is_stalled and len(history) >= least_rounds + 2:
                 break
-            history.append(bound)
-            core = self._rich(point) if core is None else CORE_STEP * point + (1 - CORE_STEP) * core
+            history.append(self.bound_units)
+            if core is None:
+                core = point if is_informed else self._rich(point)
+            else:
+                core = CORE_STEP * point + (1 - CORE_STEP) * core
             aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
             _, cuts, _ = self.cost_at(aim)
             if not self.add_violated(cuts, point, part_costs):
@@ -139,6 +155,11 @@ class Decomposition:
             cost, cuts, self.relaxed_missed_share = self.cost_at(point)
             if not self.add_violated(cuts, point, part_costs) or cost - bound <= 1e-7 * max(abs(cost), 1e-6):
                 return
+
+    def find_corner(self) -> None:
+        """Move the relaxed point to a corner of the relaxation: there fewer decisions are in between."""
+        bound, point, _, _ = self.program.solve()
+        self._note(bound, point)
 
     def _note(self, bound: float, point: FloatArray) -> None:
         self.bound_units = max(self.bound_units, bound)

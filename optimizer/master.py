@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import highspy
 import numpy as np
 import scipy.sparse as sp
 
@@ -13,6 +14,13 @@ from optimizer.highs import INFINITY, is_infeasible, is_optimal, new_highs, pass
 from optimizer.problem import FloatArray, IntArray
 from optimizer.slice_lp import Cut
 
+# Without crossover HiGHS calls most interior-point answers "unknown": their duals are not exact, which we allow for.
+_ANSWERED = (
+    highspy.HighsModelStatus.kOptimal,
+    highspy.HighsModelStatus.kUnknown,
+    highspy.HighsModelStatus.kTimeLimit,
+)
+
 
 class MasterProgram:
     """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
@@ -21,6 +29,7 @@ class MasterProgram:
         self.master = master
         self.part_count = part_count
         self.cuts: list[Cut] = []
+        self._has_lost_basis = False
         # Presolve would throw away the basis that the last answer left.
         self._highs = new_highs(seed=seed, presolve="off")
         matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
@@ -64,7 +73,12 @@ class MasterProgram:
         UnsolvedMasterError
             If HiGHS can say neither that nor find the optimum.
         """
+        if self._has_lost_basis:
+            # From the middle of the optimal face a crossover finds the corner that a cold simplex method takes long for.
+            self._highs.setOptionValue("solver", "ipx")
         self._highs.run()
+        self._highs.setOptionValue("solver", "choose")
+        self._has_lost_basis = False
         if not is_optimal(self._highs):
             self._highs.clearSolver()
             self._highs.run()
@@ -85,6 +99,68 @@ class MasterProgram:
             raise InfeasibleMasterError(str(self._highs.getModelStatus()))
         if not is_optimal(self._highs):
             raise UnsolvedMasterError(str(self._highs.getModelStatus()))
+
+    def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
+        """
+        Solve the relaxation by an interior-point method and stay in the middle of its optimal face.
+
+        At full size this is several times faster than the simplex method, and from the middle the next cuts see more.
+
+        Parameters
+        ----------
+        time_limit_s
+            Seconds after which to stop with what is there.
+
+        Returns
+        -------
+        tuple
+            Lower bound in cost units, master columns, part cost columns. The bound is worked out from the duals
+            (`_bound_of`), so it holds however inexact the answer is.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If no choice of the master columns keeps the master's own rows.
+        """
+        started = self._highs.getRunTime()
+        ends = started + time_limit_s if np.isfinite(time_limit_s) else INFINITY
+        for name, value in (("solver", "ipx"), ("run_crossover", "off"), ("time_limit", ends)):
+            self._highs.setOptionValue(name, value)
+        self._highs.run()
+        solution, status = self._highs.getSolution(), self._highs.getModelStatus()
+        for name, value in (("solver", "choose"), ("run_crossover", "on"), ("time_limit", INFINITY)):
+            self._highs.setOptionValue(name, value)
+        self._has_lost_basis = True
+        values, duals = np.array(solution.col_value), np.array(solution.row_dual)
+        is_usable = status in _ANSWERED and len(values) and np.isfinite(values).all() and np.isfinite(duals).all()
+        if not is_usable:
+            self._highs.clearSolver()
+            self._has_lost_basis = False
+            bound, point, part_costs, _ = self.solve()
+            return bound, point, part_costs
+        size = len(self.master.cost)
+        return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
+
+    def _bound_of(self, duals: FloatArray) -> float:
+        """
+        Lower bound that any row duals prove.
+
+        Their signs are set right, those of a part's cuts are scaled to sum to no more than the part's cost of 1, and
+        each column is priced at the bound that its reduced cost asks for.
+        """
+        master, count = self.master, len(self.master.row_lower)
+        own, of_cuts = duals[:count], np.maximum(duals[count:], 0.0)
+        own = np.where(np.isneginf(master.row_lower), np.minimum(own, 0.0), own)
+        own = np.where(np.isposinf(master.row_upper), np.maximum(own, 0.0), own)
+        side = np.where(own > 0, master.row_lower, master.row_upper)
+        bound = float(own @ np.where(own == 0, 0.0, side))
+        reduced = master.cost - master.matrix.T @ own
+        if self.cuts:
+            part = np.array([cut.part for cut in self.cuts])
+            of_cuts = of_cuts / np.maximum(np.bincount(part, of_cuts, self.part_count), 1.0)[part]
+            reduced = reduced - (cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
+            bound += float(of_cuts @ np.array([cut.constant for cut in self.cuts]))
+        return bound + float(np.where(reduced > 0, reduced * master.lower, reduced * master.upper).sum())
 
     def as_compiled(self) -> CompiledModel:
         """Write the master with its cuts as an integer program of its own (costs in cost units)."""

@@ -60,6 +60,7 @@ class DeploymentSearch:
 
     def start(self) -> Choice | None:
         """Begin with the deployments that the relaxation uses; with more of them, should these not be enough."""
+        self._of.find_corner()
         share = self._of.relaxed_point[self._deploy]
         for least in (0.05, 1e-6, -1.0):
             choice = self.evaluate(frozenset(np.flatnonzero(share > least).tolist()), rounds=START_ROUNDS)
@@ -101,7 +102,7 @@ class DeploymentSearch:
         if np.isfinite(cost) and (self.best is None or cost < self.best.cost_units):
             self.best = choice
             unit = self._of.cny_per_unit
-            self._control.say(cost * unit, self._of.bound_units * unit, "search")
+            self._control.say(cost * unit, self._of.proved_units * unit, "search")
         return choice
 
     def release(self) -> None:
@@ -135,7 +136,7 @@ class DeploymentSearch:
         if self._control.seconds - self._said >= TICK_S:
             self._said = self._control.seconds
             cost = np.inf if self.best is None else self.best.cost_units * self._of.cny_per_unit
-            self._control.say(cost, self._of.bound_units * self._of.cny_per_unit, "search")
+            self._control.say(cost, self._of.proved_units * self._of.cny_per_unit, "search")
 
     def _descend(self, choice: Choice, enough_units: float) -> Choice:
         """Follow the master's opinion: make the change that could save most, keep it if it saves, go on."""
