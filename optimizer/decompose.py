@@ -112,39 +112,43 @@ class _Run:
 
     def solve(self, known: Solution | None) -> Solution:
         """Go through the phases; `known` is what a run with fewer limits has proved."""
-        control, search = self._control, DeploymentSearch(self._of, self._control)
+        search = DeploymentSearch(self._of, self._control)
         if known is not None:
             self._earlier_bound_cny = known.bound_cny
         try:
-            self._raise_bound()
-            start = search.start()
-            if start is not None and self.watched_links.any():
-                self._keep(start)
-            if start is not None:
-                search.improve(start, target_units=self._target_units())
-            self._lap("search")
-            self._keep(search.best)
-            if not self._is_done() and control.must_stop:
-                self._keep(search.current)
-            self._lap("polish")
-            if not self._is_done() and not control.must_stop:
-                search.release()
-                termination = self._branch(search)
-                self._lap("branch")
-                if termination is not None:
-                    return self._solution(termination)
-            if self._plan is None and control.must_stop:
-                self._keep_everything()
+            return self._solution(self._phases(search))
         except InfeasibleMasterError:
             return self._solution(Termination.INFEASIBLE)
         except UnsolvedMasterError:
             self._keep(search.best)
             return self._solution(Termination.STALLED)
         except _OverloadedError:
-            pass
+            return self._solution(self._control.reason)
         finally:
             self._of.blocks.close()
-        return self._solution(Termination.OPTIMAL if self._is_done() else control.reason)
+
+    def _phases(self, search: DeploymentSearch) -> Termination:
+        control = self._control
+        self._raise_bound()
+        start = search.start()
+        if start is not None and self.watched_links.any():
+            self._keep(start)
+        if start is not None:
+            search.improve(start, target_units=self._target_units())
+        self._lap("search")
+        self._keep(search.best)
+        if not self._is_done() and control.must_stop:
+            self._keep(search.current)
+        self._lap("polish")
+        if not self._is_done() and not control.must_stop:
+            search.release()
+            termination = self._branch(search)
+            self._lap("branch")
+            if termination is not None:
+                return termination
+        if self._plan is None and control.must_stop:
+            self._keep_everything()
+        return Termination.OPTIMAL if self._is_done() else control.reason
 
     def _raise_bound(self) -> None:
         small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS

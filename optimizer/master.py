@@ -74,7 +74,7 @@ class MasterProgram:
             If HiGHS can say neither that nor find the optimum.
         """
         if self._has_lost_basis:
-            # From the middle of the optimal face a crossover finds the corner that a cold simplex method takes long for.
+            # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
             self._highs.setOptionValue("solver", "ipx")
         self._highs.run()
         self._highs.setOptionValue("solver", "choose")

@@ -54,6 +54,18 @@ TOYS = {
     "workloads without demand": {"demand_mtok_per_h": (100.0, 0.0, 100.0, 50.0), "deferrable_h": 24},
     "models kept loaded": {"min_accelerators": (60, 30), "deploy_cny_per_year": (0.0, 0.0)},
     "models kept loaded on bought pods": {"min_accelerators": (25, 35), "existing_pods": (1, 1)},
+    "three days alike": {
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+        "demand_charge_cny_per_kw_month": (40.0, 30.0),
+        "opening_cny_per_year": (1e6, 3e6),
+    },
+    "days of two kinds": {
+        "day_months": (4.0, 4.0, 4.0),
+        "profile": (1.0, 0.5, 1.0, 0.5, 0.4, 0.9),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+        "deferrable_h": 12,
+    },
     "min share": {"min_share": (0.3, 0.0), "max_sites": (2, 1)},
 }
 
