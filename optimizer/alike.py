@@ -53,11 +53,10 @@ def transfer_cuts(
             known = number < len(described[twin]) and described[twin][number][0] == key
             if known:
                 _, own, own_size = described[twin][number]
-                ratio = size / own_size
-                out += [
-                    Cut(part, cut.constant * ratio, columns[np.searchsorted(own, cut.columns)], cut.gradient * ratio)
-                    for cut in by_part.get(int(first[twin]) + number, ())
-                ]
+                for cut in by_part.get(int(first[twin]) + number, ()):
+                    ratio = 1.0 if cut.is_of_balances else size / own_size
+                    at = columns[np.searchsorted(own, cut.columns)]
+                    out.append(Cut(part, cut.constant * ratio, at, cut.gradient * ratio, cut.is_of_balances))
             part += 1
     return out
 

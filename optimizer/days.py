@@ -5,6 +5,9 @@ Such days differ in their prices alone. With the prices averaged they become one
 them, costs on all of them together what it costs on the merged one; at each day's own prices it can only be made
 cheaper. So a plan of the merged problem is a plan of the original at no more cost, found on a fraction of the slices,
 and one problem has a plan exactly if the other has. A lower bound of the merged problem is none of the original.
+
+What the policy demands of the year is the same for both, since it counts means over the days; but not so a limit on
+yearly spending, which only a plan that follows each day's prices may keep. With such a limit no days are merged.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
     groups: dict[bytes, list[IntArray]] = {}
     for rows in days.values():
         groups.setdefault(_key(problem, np.asarray(rows)), []).append(np.asarray(rows))
-    if len(groups) == len(days):
+    if len(groups) == len(days) or problem.policy.spending_limit_cny_per_year is not None:
         return MergedDays(problem, np.arange(len(problem.slices)))
     slice_of = np.empty(len(problem.slices), np.int64)
     first, weights, prices, previous = [], [], [], []

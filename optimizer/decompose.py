@@ -15,7 +15,8 @@ from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
 from optimizer.plan import Plan
-from optimizer.polish import PolishError, polish
+from optimizer.pod_rounding import round_pods
+from optimizer.polish import Polished, PolishError, polish
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.search import Choice, DeploymentSearch
 from optimizer.solution import Control, Solution, Termination, relative_gap
@@ -195,9 +196,11 @@ class _Run:
         if key in self._polished:
             return
         self._polished.add(key)
-        try:
-            polished = polish(self._merged.problem, self._compiled, integers, seed=self._seed)
-        except PolishError:
+        polished = self._polish(integers)
+        if polished is None and self._merged.problem.policy.limits_pods:
+            point = round_pods(self._of, choice.point, seed=self._seed, control=self._control)
+            polished = None if point is None else self._polish(self._whole_decisions(point))
+        if polished is None:
             return
         if polished.objective_cny < self._objective_cny:
             plan = self._expand(polished.plan)
@@ -205,6 +208,12 @@ class _Run:
             self._objective_cny = polished.objective_cny
             self._plan = plan
             self._control.say(self._objective_cny, self._bound_cny, "polish")
+
+    def _polish(self, integers: FloatArray) -> Polished | None:
+        try:
+            return polish(self._merged.problem, self._compiled, integers, seed=self._seed)
+        except PolishError:
+            return None
 
     def _require_links(self, plan: Plan) -> None:
         """End the run if a plan overloads a link whose limit was left out so far."""

@@ -145,8 +145,8 @@ class MasterProgram:
         """
         Lower bound that any row duals prove.
 
-        Their signs are set right, those of a part's cuts are scaled to sum to no more than the part's cost of 1, and
-        each column is priced at the bound that its reduced cost asks for.
+        Their signs are set right, those of a part's cuts are scaled to sum to no more than the part's cost of 1 (cuts of
+        balances need no scaling), and each column is priced at the bound that its reduced cost asks for.
         """
         master, count = self.master, len(self.master.row_lower)
         own, of_cuts = duals[:count], np.maximum(duals[count:], 0.0)
@@ -157,7 +157,9 @@ class MasterProgram:
         reduced = master.cost - master.matrix.T @ own
         if self.cuts:
             part = np.array([cut.part for cut in self.cuts])
-            of_cuts = of_cuts / np.maximum(np.bincount(part, of_cuts, self.part_count), 1.0)[part]
+            is_of_cost = np.array([not cut.is_of_balances for cut in self.cuts])
+            most = np.maximum(np.bincount(part, of_cuts * is_of_cost, self.part_count), 1.0)[part]
+            of_cuts = of_cuts / np.where(is_of_cost, most, 1.0)
             reduced = reduced - (cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
             bound += float(of_cuts @ np.array([cut.constant for cut in self.cuts]))
         return bound + float(np.where(reduced > 0, reduced * master.lower, reduced * master.upper).sum())

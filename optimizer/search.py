@@ -30,6 +30,9 @@ SETTLE_SHARE = 0.12
 DOUBT_SHARE = 4e-3
 # Deployments that could save nearly as much as the one that could save most are dropped together first.
 ALIKE_SHARE = 0.8
+TINY_SHARE = 1e-6
+# How far open a data center is in the relaxation to be among those to begin with, one after the other.
+OPEN_SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,27 @@ class DeploymentSearch:
         self.current: Choice | None = None  # where the search stands: on the cuts alone it may be better than the best
 
     def start(self) -> Choice | None:
-        """Begin with the deployments that the relaxation uses; with more of them, should these not be enough."""
+        """
+        Begin with the deployments that the relaxation uses; with more of them, should these not be enough.
+
+        Where an open data center must be kept busy, those that are open in part may be too many: then it is also tried
+        with those that are open most, and the best is taken.
+        """
         self._of.find_corner()
         share = self._of.relaxed_point[self._deploy]
-        for least in (0.05, 1e-6, -1.0):
-            choice = self.evaluate(frozenset(np.flatnonzero(share > least).tolist()), rounds=START_ROUNDS)
+        opened = self._of.relaxed_point[self._open][self._center]
+        tries = [share > least for least in (0.05, TINY_SHARE, -1.0)]
+        must_be_busy = self._of.problem.policy.min_utilization_share > 0
+        if must_be_busy:
+            tries += [(share > TINY_SHARE) & (opened > least) for least in OPEN_SHARES]
+        found: list[Choice] = []
+        for chosen in tries:
+            choice = self.evaluate(frozenset(np.flatnonzero(chosen).tolist()), rounds=START_ROUNDS)
             if choice is not None:
-                return choice
-        return None
+                found.append(choice)
+            if self._control.must_stop or (found and not must_be_busy):
+                break
+        return min(found, key=lambda choice: (choice.cost_units, choice.opinion_units), default=None)
 
     def improve(self, choice: Choice, *, target_units: float) -> None:
         """Change deployments one by one until nothing helps, the target is met, or the control says stop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from network_files import Row, changed
@@ -205,6 +206,29 @@ def test_order_of_rows_decides_nothing_but_order(toy: ToyScenario) -> None:
     pd.testing.assert_frame_equal(straight.links, turned.links)
     assert turned.data_centers["id"].tolist() == ["dc_west", "dc_east"]
     assert turned.energy_price_cny_per_mwh[:, ::-1].tolist() == straight.energy_price_cny_per_mwh.tolist()
+
+
+@pytest.mark.parametrize(("scope", "leaving"), [("province", ["a-west", "b-east"]), ("region", ["a-west", "b-east"])])
+def test_data_that_leaves_home_has_a_price(toy: ToyScenario, scope: str, leaving: list[str]) -> None:
+    problem = toy(costs={"data_transfer_cny_per_gb": 2.0, "data_transfer_scope": scope})
+    table = problem.candidates.assign(
+        hub=problem.workloads["demand_hub"].iloc[problem.candidates["workload_index"]].str[-1].to_numpy(),
+        place=problem.data_centers["id"].iloc[problem.candidates["data_center_index"]].str[3:].to_numpy(),
+    )
+    chat = table[problem.candidate_class == 0].set_index(["hub", "place"])["data_transfer_cny_per_mtok"]
+    # 0.75 x 4 + 0.25 x 150 bytes a token: 40.5 MB a million tokens.
+    expected = {pair: 2.0 * 0.0405 if "-".join(pair) in leaving else 0.0 for pair in chat.index}
+    assert chat.to_dict() == pytest.approx(expected)
+    assert (toy().candidates["data_transfer_cny_per_mtok"] == 0).all()
+
+
+def test_new_pods_have_a_price_up_front(toy: ToyScenario) -> None:
+    problem = toy(fleet={"interest_rate": 0.0, "site_lifetime_years": 10})
+    pools = problem.pools
+    # Without interest the annualized price is the price over the lifetime.
+    assert pools["site_cny"].to_numpy() == pytest.approx(10 * pools["site_cny_per_year"].to_numpy())
+    years = pools["pod_cny"] / pools["pod_cny_per_year"]
+    assert years.to_numpy() == pytest.approx(np.round(years.to_numpy()))
 
 
 def test_carbon_factor_is_that_of_the_grid(toy: ToyScenario) -> None:

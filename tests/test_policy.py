@@ -8,6 +8,7 @@ nothing else costs anything, so everything goes west, at 2 x 1440 CNY an hour.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ from toy_problems import random_problem, toy_problem
 from optimizer.check import CheckReport, check_plan
 from optimizer.check_facts import PlanFacts
 from optimizer.decompose import solve_decomposed
+from optimizer.decomposition import Decomposition
 from optimizer.merge import merge_hubs
 from optimizer.plan import Plan
+from optimizer.pod_rounding import round_pods
+from optimizer.policy import PolicyLimits
 from optimizer.policy_results import describe_outcome, policy_outcome
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination
@@ -242,6 +246,28 @@ def test_both_methods_agree_on_random_problems_with_a_policy(seed: int, size: in
     while not problem.policy.is_active:
         problem = random_problem(rng, size)
     assert_both_agree(problem)
+
+
+def test_pods_are_rounded_so_that_the_investment_limit_holds() -> None:
+    """In parts, 3.4 pods in the west for 15.3 million CNY; rounded up 4 would cost 18 million, and 16 are there."""
+    problem = toy_problem(
+        **FREE | {"demand_mtok_per_h": (120.0, 0.0, 100.0, 0.0)}, existing_pods=(4, 1), max_new_pods=(0, 9)
+    )
+    problem = replace(problem, policy=PolicyLimits(investment_limit_cny=16.0e6))
+    decomposition = Decomposition(problem, seed=1, threads=1)
+    decomposition.raise_bound(Control(), np.inf, exact_rounds=20)
+    pods = decomposition.positions("NewPods")
+    point = decomposition.relaxed_point.copy()
+    assert point[pods] == pytest.approx([0.0, 3.4])
+    for name in ("Open", "Deploy"):
+        point[decomposition.positions(name)] = 1.0
+    whole = round_pods(decomposition, point, seed=1, control=Control())
+    decomposition.blocks.close()
+    assert whole is not None
+    assert whole[pods] == pytest.approx([0.0, 3.0])
+    solution = assert_both_agree(problem)
+    assert solution.plan is not None
+    assert solution.plan.new_pods.tolist() == [0, 3]
 
 
 def test_outcome_is_set_beside_each_demand() -> None:
