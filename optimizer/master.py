@@ -145,8 +145,8 @@ class MasterProgram:
         """
         Lower bound that any row duals prove.
 
-        Their signs are set right, those of a part's cuts are scaled to sum to no more than the part's cost of 1 (cuts of
-        balances need no scaling), and each column is priced at the bound that its reduced cost asks for.
+        Their signs are set right, those of a part's cuts of cost are scaled to sum to no more than its cost of 1, and
+        each column is priced at the bound that its reduced cost asks for.
         """
         master, count = self.master, len(self.master.row_lower)
         own, of_cuts = duals[:count], np.maximum(duals[count:], 0.0)

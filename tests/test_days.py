@@ -9,7 +9,9 @@ from toy_problems import toy_problem
 from optimizer.alike import transfer_cuts
 from optimizer.days import merge_days
 from optimizer.decomposition import Decomposition
+from optimizer.extract import columns_from_plan
 from optimizer.problem import PlacementProblem
+from optimizer.slice_lp import FORBIDDEN_SHARE, Cut
 from optimizer.solution import Control
 from optimizer.whole import solve_whole
 
@@ -88,3 +90,33 @@ def test_nothing_is_handed_on_between_different_demands() -> None:
     second.blocks.close()
     chat_is_another = {cut.part for cut in cuts}
     assert len(chat_is_another) < second.blocks.part_count
+
+
+def test_days_are_merged_under_a_policy_but_not_with_a_limit_on_spending() -> None:
+    """The means of the days count in a share or a cap; what is spent depends on following each day's prices."""
+    assert merge_days(three_days(policy={"min_region_share": {"east": 0.3}, "carbon_cap_t_per_year": 1e6})).is_smaller
+    assert not merge_days(three_days(policy={"spending_limit_cny_per_year": 1e9})).is_smaller
+
+
+def test_cuts_of_balances_handed_on_forbid_no_plan() -> None:
+    problem = three_days(policy={"min_region_share": {"west": 0.5}}, rtt_limit_ms=(24.0, np.inf))
+    merged = merge_days(problem)
+    few, every = (Decomposition(each, seed=1, threads=1) for each in (merged.problem, problem))
+    rng = np.random.default_rng(1)
+    found: list[Cut] = []
+    for _ in range(10):
+        point = rng.uniform(0.0, 1.0, len(few.master.cost)) * few.master.upper
+        _, cuts, missed = few.cost_at(point)
+        forbidding = [cut for cut in cuts if cut.is_of_balances]
+        assert bool(forbidding) == (missed > FORBIDDEN_SHARE)
+        assert all(cut.at(point) > 0 for cut in forbidding)
+        found += forbidding
+    handed_on = transfer_cuts(found, few.split_blocks, every.split_blocks, merged.slice_of)
+    assert len(handed_on) == 3 * len(found) > 0
+    assert all(cut.is_of_balances for cut in handed_on)
+    solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+    assert solution.plan is not None
+    plan = columns_from_plan(every.compiled, solution.plan)[every.master.columns] / every.master.scale
+    few.blocks.close()
+    every.blocks.close()
+    assert max(cut.at(plan) for cut in handed_on) <= 1e-6

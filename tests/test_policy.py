@@ -229,6 +229,17 @@ TOYS: dict[str, dict[str, Any]] = {
     },
     "investment, one pod short": {"policy": {"investment_limit_cny": 18.0e6}, "existing_pods": (2, 1)},
     "spending": {"policy": {"spending_limit_cny_per_year": 60.0e6}, "demand_charge_cny_per_kw_month": (5.0, 5.0)},
+    "merged days": {
+        "policy": {"min_region_share": {"east": 0.4}, "carbon_cap_t_per_year": 104_000.0, "min_green_share": 0.4},
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
+    "merged days, spending": {
+        "policy": {"spending_limit_cny_per_year": 51.0e6},
+        "latency_cny_per_ms_per_mtok": (1.0, 0.0),
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
     "data transfer, merged hubs": {"data_transfer_cny_per_gb": 0.05, "deferrable_h": 24},
 }
 
