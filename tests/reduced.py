@@ -22,8 +22,8 @@ from scenarios import load_scenario
 HUBS = ("shanghai", "wuhan", "chengdu")
 # Interactive, in agents' chains, under a short limit, deferrable, indivisible.
 CLASSES = ("chat", "coding_agent", "voice_realtime", "offline_batch", "gov_finance")
-# Slices a day where two would be too many days times slices.
-SLICES_PER_DAY = {"full_year": 1}
+# Slices a day where two would be too many for its many days, or too few to tell its seasons apart.
+SLICES_PER_DAY = {"full_year": 1, "base_seasons": 4}
 GAP = 2e-3
 # Whole and on one thread: the same plan on every run, since no clock takes part in the search.
 SETTINGS = (
