@@ -222,8 +222,9 @@ def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tup
         _is_allowed_in_time(reachable).reindex(every.index),
         reachable["is_protected"].reindex(every.index),
     )
+    every["is_unprotected"] = fits & ~protected
     candidates = every.loc[fits & protected, [*columns, *costs]]
-    return candidates.reset_index(drop=True), every[~fits].reset_index(drop=True)
+    return candidates.reset_index(drop=True), every[~(fits & protected)].reset_index(drop=True)
 
 
 def _is_allowed_in_time(reachable: pd.DataFrame) -> pd.Series:

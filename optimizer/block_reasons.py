@@ -43,8 +43,8 @@ class Reason:
     Attributes
     ----------
     kind
-        rtt_limit, residency, closed, not_deployed, max_sites, indivisible, pods, it_power, link, demand_charge,
-        min_share, policy, another limit's equation, or none.
+        rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
+        demand_charge, min_share, policy, another limit's equation, or none.
     text
         In words, with numbers.
     cny_per_mtok
@@ -148,7 +148,9 @@ def _left_out(question: Question, way: int) -> tuple[Reason, ...]:
         rule = question.admits.removesuffix(" allows").removesuffix(" allow").removesuffix(" hold")
         text = f"its {rule} does not admit it" if rule else "its data may not go there"
         found.append(Reason("residency", text))
-    return tuple(found) or (Reason("none", "no candidate"),)
+    if row["is_unprotected"]:
+        found.append(Reason("second_route", "its route has no second, link-disjoint one within the limit"))
+    return tuple(found)
 
 
 def _whole_decisions(question: Question, way: int) -> list[Reason]:

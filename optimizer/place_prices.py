@@ -31,7 +31,8 @@ class PlacePrices:
     ----------
     ways
         (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
-        accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred.
+        accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
+        is_unprotected.
     own
         Cost component -> (T, N).
     rents
@@ -92,7 +93,7 @@ def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
     left_out = problem.left_out[problem.left_out["workload_index"] == workload]
     routes = pd.concat(
         [
-            candidates.assign(candidate=candidates.index, late_ms=0.0, is_barred=False),
+            candidates.assign(candidate=candidates.index, late_ms=0.0, is_barred=False, is_unprotected=False),
             *([left_out.assign(candidate=-1)] if len(left_out) else []),
         ],
         ignore_index=True,

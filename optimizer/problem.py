@@ -22,7 +22,8 @@ def no_routes_left_out() -> pd.DataFrame:
     """Table `PlacementProblem.left_out` without rows."""
     whole = ["workload_index", "data_center_index", "route_index"]
     real = ["rtt_ms", "network_cny_per_mtok", "data_transfer_cny_per_mtok", "late_ms"]
-    kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | {"is_barred": np.bool_}
+    reasons = ["is_barred", "is_unprotected"]
+    kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | dict.fromkeys(reasons, np.bool_)
     return pd.DataFrame({name: np.zeros(0, kind) for name, kind in kinds.items()})
 
 
@@ -92,8 +93,9 @@ class PlacementProblem:
         Cost of an unserved million tokens (0 where shedding is not allowed).
     left_out
         Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
-        the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule). No equation reads it:
-        it is what prices of RTT limits and explanations are made of. Routes that lack a second one (12) are not listed.
+        the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule), is_unprotected (in
+        time and allowed, but without the second route that is asked for, 12). No equation reads it: it is what prices
+        of RTT limits and explanations are made of.
     compute_ms
         (K, A) time to compute the first token; None where times to the first token are not budgeted.
     queue_margin_share

@@ -85,7 +85,10 @@ def _late_routes(problem: PlacementProblem, compiled: CompiledModel, integers: F
     single = problem.workloads["is_indivisible"].to_numpy(bool)[left["workload_index"]]
     known = pd.MultiIndex.from_frame(problem.indivisible_pairs[["workload_index", "data_center_index"]])
     is_new_place = single & ~pd.MultiIndex.from_frame(left[["workload_index", "data_center_index"]]).isin(known)
-    usable = deployed[k, d] & (left["late_ms"].to_numpy(float) > 0) & ~left["is_barred"].to_numpy(bool) & ~is_new_place
+    # Whether a late route has a second one is not known.
+    protected = problem.is_protected if problem.is_protected.size else np.zeros(len(problem.workloads), np.bool_)
+    is_held = is_new_place | protected[left["workload_index"].to_numpy(int)]
+    usable = deployed[k, d] & (left["late_ms"].to_numpy(float) > 0) & ~left["is_barred"].to_numpy(bool) & ~is_held
     out: pd.DataFrame = left[usable]
     return out
 

@@ -138,12 +138,24 @@ def test_residency() -> None:
     problem = replace(
         problem,
         candidates=problem.candidates[~barred].reset_index(drop=True),
-        left_out=problem.candidates[barred].assign(late_ms=0.0, is_barred=True),
+        left_out=problem.candidates[barred].assign(late_ms=0.0, is_barred=True, is_unprotected=False),
     )
     found = explain_workload(problem, best(problem), ALPHA_CHAT, admits="residency rule (province) allows")
     assert only_reason(found, "residency").text == "its residency rule (province) does not admit it"
     assert found.next_best is None
     assert "Next best: none; its limits leave it no other data center" in describe_explanation(found)
+
+
+def test_no_second_route() -> None:
+    problem = toy_problem(demand_mtok_per_h=(100.0, 120.0, 0.0, 0.0))
+    away = (problem.candidates["workload_index"] == ALPHA_CHAT) & (problem.candidates["data_center_index"] == WEST)
+    problem = replace(
+        problem,
+        candidates=problem.candidates[~away].reset_index(drop=True),
+        left_out=problem.candidates[away].assign(late_ms=0.0, is_barred=False, is_unprotected=True),
+    )
+    reason = only_reason(explain_workload(problem, best(problem), ALPHA_CHAT), "second_route")
+    assert reason.text == "its route has no second, link-disjoint one within the limit"
 
 
 def test_closed() -> None:

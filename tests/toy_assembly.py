@@ -167,13 +167,13 @@ def _candidates(parts: Parts, workloads: pd.DataFrame, routes: pd.DataFrame) -> 
                 rows.append((w, d, index, rtt_ms, gbps[k] * cny, gbps[k] * leaves * transfer_cny_per_gbps_h))
             elif start == hub:
                 way = (gbps[k] * cny, gbps[k] * leaves * transfer_cny_per_gbps_h)
-                late.append((w, d, index, rtt_ms, *way, rtt_ms - limit_ms[k], False))
+                late.append((w, d, index, rtt_ms, *way, rtt_ms - limit_ms[k], False, False))
     names = ["workload_index", "data_center_index", "route_index", "rtt_ms", "network_cny_per_mtok"]
     names.append("data_transfer_cny_per_mtok")
     table = pd.DataFrame(rows, columns=names)
     kinds = dict.fromkeys(names[:3], np.int64) | dict.fromkeys(names[3:], float)
-    left_out = pd.DataFrame(late, columns=[*names, "late_ms", "is_barred"])
-    return table.astype(kinds), left_out.astype(kinds | {"late_ms": float, "is_barred": bool})
+    left_out = pd.DataFrame(late, columns=[*names, "late_ms", "is_barred", "is_unprotected"])
+    return table.astype(kinds), left_out.astype(kinds | {"late_ms": float, "is_barred": bool, "is_unprotected": bool})
 
 
 def _backlog_limit(parts: Parts, workloads: pd.DataFrame, slices: pd.DataFrame) -> FloatArray:
