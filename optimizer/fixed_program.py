@@ -20,17 +20,14 @@ from optimizer.extract import round_integers
 from optimizer.failover import NoFailoverError, hold_failover, with_failover
 from optimizer.highs import is_infeasible, is_optimal, new_highs, pass_rows
 from optimizer.problem import FloatArray, IntArray
+from optimizer.reduced_program import PolishError, price_idle_rows, price_removed_rows, reduce_program
+
+__all__ = ["FixedPoint", "FixedProgram", "PolishError", "reduced_costs"]
 
 # Costs go to the solver in thousands: its dual tolerance of 1e-7 is then 0.0001 CNY per year and unit of a column.
 CNY_PER_COST_UNIT = 1e3
-# A right side this far below zero (relative to the row) is rounding of the integers' own row, not a contradiction.
-ROUNDING = 1e-9
 # A dual below this many CNY per year and unit is rounding.
 NO_PRICE_CNY = 1e-6
-
-
-class PolishError(ValueError):
-    """The integers leave no feasible plan, or the solver found no optimum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +53,6 @@ class FixedPoint:
     cost_cny: float
 
 
-@dataclass(frozen=True)
-class _Reduced:
-    """The program that is left: kept rows and columns, bounds, and the removed row that bounds each free column."""
-
-    free: IntArray  # columns that are not integer
-    is_kept_row: npt.NDArray[np.bool_]
-    is_kept_column: npt.NDArray[np.bool_]  # of `free`
-    upper: FloatArray  # of `free`
-    bounding_row: IntArray  # of `free`: -1 where the column's own bound holds
-    bounding_value: FloatArray
-    row_lower: FloatArray
-    row_upper: FloatArray
-
-
 class FixedProgram:
     """
     The program that is left when the integers are held.
@@ -83,9 +66,11 @@ class FixedProgram:
     seed
         Random seed of the solver.
     stays
-        (rows,) rows to keep as they are, so that `cost_with_more` can move their right side.
+        (rows,) rows to keep as they are, so that `saving_with_more` can move their right side.
     closed
-        Columns held at zero until `cost_with_open` opens them.
+        Columns held at zero until `saving_with_open` opens them.
+    like
+        A solved program of the same model with other integers or bounds, to start from where it ended.
 
     Raises
     ------
@@ -101,6 +86,7 @@ class FixedProgram:
         seed: int = 1,
         stays: npt.NDArray[np.bool_] | None = None,
         closed: IntArray | None = None,
+        like: FixedProgram | None = None,
     ) -> None:
         self.compiled = compiled
         self.integers: FloatArray = np.where(compiled.is_integer, round_integers(compiled, integers), 0.0)
@@ -114,10 +100,13 @@ class FixedProgram:
         held = hold_failover(compiled)
         self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
         none = np.zeros(rows, np.bool_)
-        self._reduced = _reduce(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
+        self._reduced = reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
+        self._like = like
         self._highs: highspy.Highs | None = None
+        self._basis: highspy.HighsBasis | None = None
+        self._point: FixedPoint | None = None
         self._cost_units = np.inf
 
     def solve(self) -> FixedPoint:
@@ -131,25 +120,41 @@ class FixedProgram:
         """
         reduced, compiled = self._reduced, self.compiled
         highs = self._load()
+        if self._like is not None:
+            self._start_like(highs, self._like)
         self._run(highs)
         if is_infeasible(highs):
             raise PolishError("no plan has these integers")
         solution = highs.getSolution()
-        self._cost_units = highs.getInfo().objective_function_value
+        self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
         x = self.integers.copy()
         x[reduced.free[reduced.is_kept_column]] = np.array(solution.col_value)
         row_dual = np.zeros(len(compiled.row_upper))
         row_dual[reduced.is_kept_row] = np.array(solution.row_dual) * CNY_PER_COST_UNIT
-        _price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
+        price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
         kept = row_dual.copy()
-        _price_removed_rows(compiled, self._body, reduced, row_dual)
+        price_removed_rows(compiled, self._body, reduced, row_dual)
         row_dual[np.abs(row_dual) < NO_PRICE_CNY] = 0.0
-        return FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
+        self._point = FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
+        return self._point
 
     @property
     def has_free_columns(self) -> npt.NDArray[np.bool_]:
         """(rows,) whether anything but integers stands in a row."""
         return np.asarray(np.diff(self._body.indptr) > 0)
+
+    @property
+    def point(self) -> FixedPoint:
+        """Optimum; solves the program if need be."""
+        return self.solve() if self._point is None else self._point
+
+    @property
+    def basis(self) -> highspy.HighsBasis:
+        """Basis of the optimum; solves the program if need be."""
+        self._solved()
+        if self._basis is None:
+            raise AssertionError("a solved program has a basis")
+        return self._basis
 
     def saving_with_more(self, rows: IntArray, more: FloatArray) -> float:
         """
@@ -168,7 +173,6 @@ class FixedProgram:
         lower, upper = reduced.row_lower[rows], reduced.row_upper[rows]
         for row, low, high in zip(at, lower + more, upper + more, strict=True):
             highs.changeRowBounds(int(row), low, high)
-        self._run(highs)
         saving = self._saving(highs)
         for row, low, high in zip(at, lower, upper, strict=True):
             highs.changeRowBounds(int(row), low, high)
@@ -190,22 +194,9 @@ class FixedProgram:
         upper = self._upper()[at]
         zeros = np.zeros(len(at))
         highs.changeColsBounds(len(at), at, zeros, upper)
-        self._run(highs)
         saving = self._saving(highs)
         highs.changeColsBounds(len(at), at, zeros, zeros)
         return saving
-
-    def reduced_cost(self, point: FixedPoint, columns: IntArray) -> FloatArray:
-        """
-        Price columns, open or closed, at the duals of the rows that were kept.
-
-        Returns
-        -------
-        ndarray
-            CNY per year and unit; negative where a closed column would be used if it were open.
-        """
-        part = self.matrix[:, columns]
-        return np.asarray(self.compiled.cost[columns] - part.T @ point.kept_row_duals)
 
     def _load(self) -> highspy.Highs:
         """Hand the reduced program to a solver, with the closed columns at zero."""
@@ -229,6 +220,20 @@ class FixedProgram:
         )
         self._highs = highs
         return highs
+
+    def _start_like(self, highs: highspy.Highs, like: FixedProgram) -> None:
+        """Take over what was basic; columns and rows that the other program lacked are at a bound and basic."""
+        basis, old, new = like.basis, like._reduced, self._reduced
+        status = highspy.HighsBasisStatus
+        columns = np.full(len(self.compiled.cost), status.kLower, dtype=object)
+        rows = np.full(len(self.compiled.row_upper), status.kBasic, dtype=object)
+        columns[old.free[old.is_kept_column]] = np.array(basis.col_status, dtype=object)
+        rows[old.is_kept_row] = np.array(basis.row_status, dtype=object)
+        start = highspy.HighsBasis()
+        start.col_status = columns[new.free[new.is_kept_column]].tolist()
+        start.row_status = rows[new.is_kept_row].tolist()
+        start.valid, start.alien = True, True
+        highs.setBasis(start)
 
     def _upper(self) -> FloatArray:
         return self._reduced.upper[self._reduced.is_kept_column]
@@ -256,106 +261,32 @@ class FixedProgram:
             raise PolishError(f"HiGHS stopped with {highs.getModelStatus()}")
 
     def _saving(self, highs: highspy.Highs) -> float:
+        # From the optimum of the program as it was: shorter than from wherever the last change led.
+        highs.setBasis(self.basis)
+        self._run(highs)
         if is_infeasible(highs):
             return -np.inf
         return float(self._cost_units - highs.getInfo().objective_function_value) * CNY_PER_COST_UNIT
 
 
-def _reduce(compiled: CompiledModel, body: sp.csr_array, moved: FloatArray, stays: npt.NDArray[np.bool_]) -> _Reduced:
+def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntArray) -> FloatArray:
     """
-    Turn rows into bounds where that loses nothing.
+    Price columns at some duals.
 
-    A row `sum of a x <= b` with a > 0 over columns >= 0 is the bound x <= b / a if it has one column, and closes all
-    of its columns if b = 0; either way the row can go, unless it is one that `stays`.
+    Parameters
+    ----------
+    compiled
+        The model.
+    row_duals
+        (rows,) duals.
+    columns
+        Columns, open or closed.
+
+    Returns
+    -------
+    ndarray
+        CNY per year and unit; negative where a closed column would be used if it were open.
     """
-    lower, upper = compiled.row_lower - moved, compiled.row_upper - moved
-    counts = np.diff(body.indptr)
-    row_of = np.repeat(np.arange(len(counts)), counts)
-    size = np.zeros(len(counts))
-    np.maximum.at(size, row_of, np.abs(body.data))
-    slack = ROUNDING * np.maximum(1.0, np.maximum(size, np.abs(moved)))
-    empty = counts == 0
-    broken = empty & ((upper < -slack) | (lower > slack))
-    if broken.any():
-        raise PolishError(f"the integers alone break {_where(compiled, broken)}")
-    has_negative = np.bincount(row_of, body.data <= 0, len(counts)) > 0
-    packs = ~empty & np.isneginf(lower) & ~has_negative
-    upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
-    broken = packs & (upper < 0)
-    if broken.any():
-        raise PolishError(f"the integers leave less than nothing for {_where(compiled, broken)}")
-    removed = packs & ~stays & ((counts == 1) | (upper == 0))
-    free = np.flatnonzero(~compiled.is_integer)
-    bound, bounding_row = compiled.upper[free].copy(), np.full(len(free), -1)
-    bounding_value = np.ones(len(free))
-    entry = np.flatnonzero(removed[row_of])
-    limit = upper[row_of[entry]] / body.data[entry]
-    order = np.argsort(-limit, kind="stable")  # the tightest is written last
-    entry, limit = entry[order], limit[order]
-    binds = limit < bound[body.indices[entry]]
-    entry, limit = entry[binds], limit[binds]
-    column = body.indices[entry]
-    bound[column], bounding_row[column], bounding_value[column] = limit, row_of[entry], body.data[entry]
-    # A bound that a balance implies (no workload gets more than it asks for) would only share the balance's dual.
-    # Loosened it never binds; dropped altogether, the dual simplex would take twice as long.
-    implied = (bound > 0) & (_implied_bounds(body, row_of, lower, upper, has_negative) <= bound * (1 + ROUNDING))
-    bound[implied], bounding_row[implied] = 2.0 * bound[implied], -1
-    return _Reduced(free, ~removed & ~empty, bound > 0, bound, bounding_row, bounding_value, lower, upper)
-
-
-def _implied_bounds(
-    body: sp.csr_array, row_of: IntArray, lower: FloatArray, upper: FloatArray, has_negative: npt.NDArray[np.bool_]
-) -> FloatArray:
-    """Most that each column can be by the equalities that add up nothing but columns."""
-    entry = np.flatnonzero(((lower == upper) & ~has_negative)[row_of])
-    most = np.full(body.shape[1], np.inf)
-    np.minimum.at(most, body.indices[entry], upper[row_of[entry]] / body.data[entry])
-    return most
-
-
-def _price_idle_rows(
-    compiled: CompiledModel, body: sp.csr_array, reduced: _Reduced, values: FloatArray, row_dual: FloatArray
-) -> None:
-    """
-    Let idle rows pass on what the first unit through them would cost, in place.
-
-    Where nothing flows, a solver may price accelerators and processing at nothing just as well as at their cost, and a
-    closed deployment would look as if its work ran for free. So the dual of each row `inflow - capacity <= 0` whose
-    columns are all 0 is lowered until its capacity earns its cost; the duals stay optimal. Later equations feed
-    earlier ones (peak, accelerators, processing), hence the order.
-    """
-    reduced_cost = compiled.cost[reduced.free] - body.T @ row_dual
-    touched = abs(body) @ np.abs(values) > 0
-    idle = reduced.is_kept_row & (reduced.row_upper == 0) & ~touched
-    for block in reversed(compiled.rows.values()):
-        rows = block.rows.start + np.flatnonzero(idle[block.rows])
-        part = sp.csr_array(body[rows])
-        row_of = np.repeat(np.arange(len(rows)), np.diff(part.indptr))
-        capacity = part.data < 0
-        has_inflow = np.bincount(row_of[~capacity], minlength=len(rows)) > 0
-        column = part.indices[capacity]
-        sharing = np.bincount(column, minlength=len(values))[column]
-        room = np.full(len(rows), np.inf)
-        np.minimum.at(room, row_of[capacity], reduced_cost[column] / (-part.data[capacity] * sharing))
-        drop = np.where(has_inflow & np.isfinite(room), np.maximum(room, 0.0), 0.0)
-        row_dual[rows] -= drop
-        reduced_cost += part.T @ drop
-
-
-def _price_removed_rows(compiled: CompiledModel, body: sp.csr_array, reduced: _Reduced, row_dual: FloatArray) -> None:
-    """
-    Give each removed row the dual that its columns ask for, in place.
-
-    A column held down by the row has a negative reduced cost; the row takes the largest of them over, after which no
-    reduced cost of a column at zero is negative and no column is held by anything but its own bound.
-    """
-    held = np.flatnonzero(reduced.bounding_row >= 0)
-    cost = compiled.cost[reduced.free]
-    price = (cost - body.T @ row_dual)[held] / reduced.bounding_value[held]
-    np.minimum.at(row_dual, reduced.bounding_row[held], np.minimum(price, 0.0))
-
-
-def _where(compiled: CompiledModel, rows: npt.NDArray[np.bool_]) -> str:
-    """Count rows by equation: "3 rows of deploy_where_open"."""
-    counts = {name: int(rows[block.rows].sum()) for name, block in compiled.rows.items()}
-    return ", ".join(f"{count} row(s) of {name}" for name, count in counts.items() if count)
+    shape = (len(compiled.row_upper), len(compiled.cost))
+    matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=shape)
+    return np.asarray(compiled.cost[columns] - (matrix.T @ row_duals)[columns])

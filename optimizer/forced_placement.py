@@ -44,7 +44,7 @@ class ForcedPlacement:
 
 
 def force_placement(
-    problem: PlacementProblem, compiled: CompiledModel, base: Polished, workload: int, center: int, *, seed: int = 1
+    problem: PlacementProblem, program: FixedProgram, base: Polished, workload: int, center: int, *, seed: int = 1
 ) -> ForcedPlacement:
     """
     Serve all of a workload from one data center, and solve the rest again with the integers held.
@@ -54,29 +54,29 @@ def force_placement(
 
     Parameters
     ----------
-    problem, compiled
-        The problem and its model.
-    base
-        The plan to compare with, polished.
+    problem
+        The problem.
+    program, base
+        The plan to compare with: its program, solved, and what came of it.
     workload, center
         Positions of the workload and of a data center that it may use.
     seed
         Random seed of the solver.
     """
     names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
-    x = _with_place(problem, compiled, base.plan, workload, center)
+    x = _with_place(problem, program.compiled, base.plan, workload, center)
     if x is None:
         k = int(problem.workloads["class_index"].iloc[workload])
         most = int(problem.classes["max_sites"].iloc[k])
         text = f"{problem.classes['name'].iloc[k]} may stand in no more than {most} data center(s), all taken by others"
         return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
-    held = _with_closed_routes(problem, compiled, workload, center)
+    held = _with_closed_routes(problem, program.compiled, workload, center)
     try:
-        forced = polished_of(problem, FixedProgram(held, x, seed=seed))
+        forced = polished_of(problem, FixedProgram(held, x, seed=seed, like=program))
     except PolishError as error:
         try:
             bought = _with_pods_bought(problem, held, x, center, seed)
-            forced = polished_of(problem, FixedProgram(held, bought, seed=seed))
+            forced = polished_of(problem, FixedProgram(held, bought, seed=seed, like=program))
         except PolishError:
             text = f"it cannot take all of it, whatever else moves ({error})"
             return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)

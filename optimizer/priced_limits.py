@@ -13,6 +13,7 @@ from optimizer.problem import PlacementProblem
 CNY_PER_MCNY = 1e6
 # A share that is lowered stays above zero: at zero the limit would not be in the model any more.
 LEAST_SHARE = 1e-9
+TRIES = (10,)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Limit:
         Adds a step for every thing of a variant at once.
     moves_right_side
         Whether nothing but right sides changes, the integers being held.
+    tries
+        Numbers of steps tried, to see how far the price holds.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class Limit:
     things: Callable[[PlacementProblem], list[Thing]]
     move: Callable[[PlacementProblem, int], PlacementProblem]
     moves_right_side: bool = True
+    tries: tuple[int, ...] = TRIES
 
 
 def every_center(problem: PlacementProblem) -> list[Thing]:
@@ -148,11 +152,12 @@ LIMITS = (
     ),
     Limit(
         "carbon_cap", "CNY per year and t CO2", 1.0, "1 t more of CO2 under the cap", (),
-        _only_if("carbon_cap_t_per_year"), _policy_plus("carbon_cap_t_per_year", 1.0),
+        _only_if("carbon_cap_t_per_year"), _policy_plus("carbon_cap_t_per_year", 1.0), tries=(1000, 100_000),
     ),
     Limit(
         "spending_limit", "CNY per year and million CNY per year", 1.0, "1 million CNY more of yearly budget", (),
         _only_if("spending_limit_cny_per_year"), _policy_plus("spending_limit_cny_per_year", CNY_PER_MCNY),
+        tries=(10, 100),
     ),
     Limit(
         "region_share", "CNY per year and percentage point", 1.0,

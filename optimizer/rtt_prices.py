@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from optimizer.assemble import limiting_links
 from optimizer.compile import CompiledModel, compile_model
-from optimizer.fixed_program import FixedProgram
+from optimizer.fixed_program import FixedProgram, reduced_costs
 from optimizer.price_table import LEAST_VALUE_CNY, Price, price_row, price_sentence, spell_cny
 from optimizer.problem import FloatArray, PlacementProblem
 
@@ -22,9 +23,7 @@ ROUNDING_MS = 1e-9
 _ORDER = ["workload_index", "data_center_index", "route_index"]
 
 
-def rtt_prices(
-    problem: PlacementProblem, compiled: CompiledModel, integers: FloatArray, *, seed: int = 1
-) -> list[dict[str, Any]]:
+def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 1) -> list[dict[str, Any]]:
     """
     Price a longer limit for each class that has one, with the integers held.
 
@@ -34,10 +33,10 @@ def rtt_prices(
 
     Parameters
     ----------
-    problem, compiled
-        The problem and its model.
-    integers
-        (columns,) vector whose integers are held.
+    problem
+        The problem.
+    program
+        Its program with the integers held.
     seed
         Random seed of the solver.
 
@@ -46,8 +45,10 @@ def rtt_prices(
     list of dict
         Rows of the table of shadow prices: kind rtt_limit, id = class.
     """
-    late = _late_routes(problem, compiled, integers)
-    longer = _LongerLimits(problem, compiled, integers, late, seed) if len(late) else None
+    late = _late_routes(problem, program.compiled, program.integers)
+    longer = _LongerLimits(problem, program, late, seed) if len(late) else None
+    if longer is not None and not longer.may_save(program.point.kept_row_duals):
+        longer = None
     rows = []
     for k in np.flatnonzero(has_limit(problem)).tolist():
         name, ids = str(problem.classes["name"].iloc[k]), [str(problem.classes["id"].iloc[k])]
@@ -96,22 +97,42 @@ def _late_routes(problem: PlacementProblem, compiled: CompiledModel, integers: F
 class _LongerLimits:
     """The linear program with all late routes in it, closed until a class is given more time."""
 
-    def __init__(
-        self, problem: PlacementProblem, compiled: CompiledModel, integers: FloatArray, late: pd.DataFrame, seed: int
-    ) -> None:
+    def __init__(self, problem: PlacementProblem, program: FixedProgram, late: pd.DataFrame, seed: int) -> None:
+        self._before, self._now = program.compiled, problem
         problem = with_candidates(problem, late)
         every = problem.candidates.merge(late[[*_ORDER, "late_ms"]], on=_ORDER, how="left")
         late_ms = every["late_ms"].to_numpy(float)
         new = np.flatnonzero(~np.isnan(late_ms))
-        longer = compile_model(problem)
-        block = longer.columns["Flow"]
+        self._longer, self._model = problem, compile_model(problem)
+        block = self._model.columns["Flow"]
         self._columns = np.arange(block.columns.start, block.columns.stop).reshape(block.shape)[:, new]
         self._class, self._late_ms = problem.candidate_class[new], late_ms[new]
-        x = carry_integers(compiled, longer, integers)
-        self._program = FixedProgram(longer, x, seed=seed, closed=self._columns.reshape(-1))
-        reduced_cost = self._program.reduced_cost(self._program.solve(), self._columns.reshape(-1))
-        most = problem.servable_mtok_per_h[:, every["workload_index"].to_numpy(int)[new]]
-        self._could_save_cny = (-np.minimum(reduced_cost.reshape(most.shape), 0.0) * most).sum(axis=0)
+        self._most = problem.servable_mtok_per_h[:, every["workload_index"].to_numpy(int)[new]]
+        self._integers = carry_integers(program.compiled, self._model, program.integers)
+        self._seed = seed
+
+    def may_save(self, kept_row_duals: FloatArray) -> bool:
+        """Tell from the duals of the program as it is whether any of the routes might be used."""
+        duals = np.zeros(len(self._model.row_upper))
+        for name, block in self._model.rows.items():
+            before = self._before.rows[name]
+            if before.shape == block.shape:
+                duals[block.rows] = kept_row_duals[before.rows]
+            elif name == "limit_link_traffic":
+                is_old = self._now.links["is_limiting"].to_numpy(bool)[self._longer.links["is_limiting"].to_numpy(bool)]
+                duals[block.rows].reshape(block.shape)[:, is_old] = kept_row_duals[before.rows].reshape(before.shape)
+        cost = reduced_costs(self._model, duals, self._columns.reshape(-1))
+        return bool((-np.minimum(cost.reshape(self._most.shape), 0.0) * self._most).sum() >= LEAST_VALUE_CNY)
+
+    @cached_property
+    def _program(self) -> FixedProgram:
+        return FixedProgram(self._model, self._integers, seed=self._seed, closed=self._columns.reshape(-1))
+
+    @cached_property
+    def _could_save_cny(self) -> FloatArray:
+        """(late routes,) most that each could save, by the duals of the program in which it is closed."""
+        cost = reduced_costs(self._model, self._program.solve().kept_row_duals, self._columns.reshape(-1))
+        return np.asarray((-np.minimum(cost.reshape(self._most.shape), 0.0) * self._most).sum(axis=0))
 
     def step_ms(self, class_index: int) -> float:
         """Least time that admits a route worth using, but no less than a millisecond; NaN if there is none."""

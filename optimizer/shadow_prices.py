@@ -26,13 +26,12 @@ from optimizer.model_data import model_data
 from optimizer.plan import Plan
 from optimizer.polish import Polished, polished_of
 from optimizer.price_table import COLUMNS, LEAST_VALUE_CNY, Price, price_row, price_sentence, spell_cny
-from optimizer.priced_limits import LIMITS, Limit, Thing, every_pool
+from optimizer.priced_limits import LIMITS, TRIES, Limit, Thing, every_pool
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.rtt_prices import rtt_prices
 from optimizer.token_costs import token_costs
 
-# Units tried, largest last; a price holds as far as a unit is worth nine tenths of the first.
-STEPS = (10, 100, 1000)
+# A price holds as far as a step is worth nine tenths of the first.
 HOLDS_SHARE = 0.9
 PURCHASE_UNIT = "CNY per year and pod"
 
@@ -151,12 +150,12 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     DataFrame
         kind, id, unit, value (what the first whole step saves per unit, in `unit`; of a token, what it costs),
         marginal_value (the same for the first small part of it, from the duals; NaN where there is none), step and
-        holds_to (how much was added, and to how much each unit is worth at least nine tenths of `value`, of 1, 10 and
-        100 steps tried; in the limit's own unit, NaN where not known), sentence.
+        holds_to (how much was added, and to how much each unit is worth at least nine tenths of `value`, of a few steps
+        tried; in the limit's own unit, NaN where not known), sentence.
     """
     rows = [row for limit in LIMITS for row in _limit_rows(priced, limit)]
     rows += _purchase_rows(priced)
-    rows += rtt_prices(priced.problem, priced.compiled, priced.program.integers, seed=seed)
+    rows += rtt_prices(priced.problem, priced.program, seed=seed)
     rows += token_costs(priced.problem, priced.polished)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -173,7 +172,11 @@ def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
         if rows is None:
             price, sentence = Price(0.0, 0.0), f"{what} is worth nothing in this plan, where {thing.names[0]} is closed"
         else:
-            price = _price(priced, rows, shift[rows]) if limit.moves_right_side else _price_anew(priced, limit, thing)
+            price = (
+                _price(priced, rows, shift[rows], tries=limit.tries)
+                if limit.moves_right_side
+                else _price_anew(priced, limit, thing)
+            )
             sentence = price_sentence(what, price.value, price.holds_steps)
         yield price_row(limit.kind, thing.ids, limit.unit, price, limit.step, sentence)
 
@@ -201,7 +204,9 @@ def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
         yield price_row("purchasable_pod", thing.ids, PURCHASE_UNIT, price, 1.0, sentence)
 
 
-def _price(priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float = 0.0) -> Price:
+def _price(
+    priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float = 0.0, tries: tuple[int, ...] = TRIES
+) -> Price:
     """Price the first step, and see how far it holds; nothing is solved where the duals say that nothing changes."""
     marginal = float(-_row_duals(priced)[rows] @ more) - own_cny
     if (more >= 0).all() and marginal + own_cny < LEAST_VALUE_CNY:
@@ -210,7 +215,7 @@ def _price(priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float 
     if not np.isfinite(first):
         return Price(np.nan, marginal)
     holds = 1
-    for steps in STEPS if first >= LEAST_VALUE_CNY else ():
+    for steps in tries if first >= LEAST_VALUE_CNY else ():
         each = priced.program.saving_with_more(rows, more * steps) / steps - own_cny
         if each < HOLDS_SHARE * first:
             break

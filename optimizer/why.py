@@ -174,7 +174,7 @@ def explain_workload(
     chosen = _chosen(question, mine, flow)
     used = {place.data_center for place in chosen}
     tried = [
-        force_placement(problem, compiled, base, workload, center, seed=seed)
+        force_placement(problem, program, base, workload, center, seed=seed)
         for center in _most_promising(question, base, used)
     ]
     tried.sort(key=lambda one: np.inf if one.extra_cny_per_year is None else one.extra_cny_per_year)

@@ -130,8 +130,11 @@ def _next_best_lines(found: PlacementExplanation) -> list[str]:
 def _extra_words(extra_cny: float) -> str:
     if abs(extra_cny) < LEAST_VALUE_CNY:
         return "all of it there would cost the same"
-    more = "more" if extra_cny > 0 else "less"
-    return f"all of it there would cost {spell_cny(abs(extra_cny))} a year {more}"
+    if extra_cny < 0:
+        return (
+            f"all of it there would cost {spell_cny(-extra_cny)} a year less: the plan is only good to within its gap"
+        )
+    return f"all of it there would cost {spell_cny(extra_cny)} a year more"
 
 
 def _method_words(best: ForcedPlacement) -> str:

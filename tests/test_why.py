@@ -307,11 +307,12 @@ def test_own_cost_and_rents_add_up_to_the_price_where_served_and_to_no_less_else
 def test_forced_cost_is_that_of_a_problem_without_the_other_routes(seed: int) -> None:
     problem, plan = random_plan(seed)
     compiled = compile_model(problem)
-    base = polish(problem, compiled, plan)
+    program = FixedProgram(compiled, columns_from_plan(compiled, plan))
+    base = polished_of(problem, program)
     rng = np.random.default_rng(seed)
     row = problem.pairs.iloc[int(rng.integers(len(problem.pairs)))]
     w, d = int(row["workload_index"]), int(row["data_center_index"])
-    forced = force_placement(problem, compiled, base, w, d)
+    forced = force_placement(problem, program, base, w, d)
     candidates = problem.candidates
     kept = (candidates["workload_index"] != w) | (candidates["data_center_index"] == d)
     alone = replace(problem, candidates=candidates[kept].reset_index(drop=True))
