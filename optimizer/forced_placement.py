@@ -64,51 +64,55 @@ def force_placement(
         Random seed of the solver.
     """
     names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
-    x = _with_place(problem, program.compiled, base.plan, workload, center)
-    if x is None:
+    held = _with_closed_routes(problem, program.compiled, workload, center)
+    choices = _with_place(problem, program.compiled, base.plan, workload, center)
+    if not choices:
         k = int(problem.workloads["class_index"].iloc[workload])
         most = int(problem.classes["max_sites"].iloc[k])
         text = f"{problem.classes['name'].iloc[k]} may stand in no more than {most} data center(s), all taken by others"
         return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
-    held = _with_closed_routes(problem, program.compiled, workload, center)
-    try:
-        forced = polished_of(problem, FixedProgram(held, x, seed=seed, like=program))
-    except PolishError as error:
+    failure = ""
+    for buys, x in ((buys, x) for buys in (False, True) for x in choices):
         try:
-            bought = _with_pods_bought(problem, held, x, center, seed)
-            forced = polished_of(problem, FixedProgram(held, bought, seed=seed, like=program))
-        except PolishError:
-            text = f"it cannot take all of it, whatever else moves ({error})"
-            return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
-    extra = forced.objective_cny - base.objective_cny
-    return ForcedPlacement(**names, extra_cny_per_year=extra, changes=_changes(problem, base.plan, forced.plan))
+            integers = _with_pods_bought(problem, held, x, center, seed) if buys else x
+            forced = polished_of(problem, FixedProgram(held, integers, seed=seed, like=program))
+        except PolishError as error:
+            failure = failure or str(error)
+            continue
+        extra = forced.objective_cny - base.objective_cny
+        return ForcedPlacement(**names, extra_cny_per_year=extra, changes=_changes(problem, base.plan, forced.plan))
+    text = f"it cannot take all of it, whatever else moves ({failure})"
+    return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
 
 
 def _with_place(
     problem: PlacementProblem, compiled: CompiledModel, plan: Plan, workload: int, center: int
-) -> FloatArray | None:
-    """Open the place in the integers of the plan; None if the class may not stand in one place more."""
+) -> list[FloatArray]:
+    """
+    Open the place in the integers of the plan; none if the class may not stand in one place more.
+
+    The workload leaves its other places. One that serves nothing else of its class may be kept for others, or given up:
+    it must be where the class may stand in so many places only, or where a minimum share would have to be kept there.
+    """
     k = int(problem.workloads["class_index"].iloc[workload])
     deployments, pairs = problem.deployments.to_numpy(int), problem.indivisible_pairs
     is_here = (deployments == (k, center)).all(axis=1)
-    deployed = np.asarray(plan.is_deployed).copy()
-    deployed[is_here] = 1
-    of_class = np.flatnonzero((deployments[:, 0] == k) & (deployed == 1) & ~is_here)
-    if len(of_class) + 1 > int(problem.classes["max_sites"].iloc[k]):
-        # The workload leaves the other places; one that serves nothing else can be given up.
-        others = problem.candidates["workload_index"].to_numpy(int) != workload
-        used = others & (problem.candidate_class == k) & (plan.flow_mtok_per_h.max(axis=0, initial=0.0) > 0)
-        busy = set(problem.candidates["data_center_index"].to_numpy(int)[used].tolist())
-        idle = [n for n in of_class if deployments[n, 1] not in busy]
-        if not idle:
-            return None
-        deployed[idle[0]] = 0
+    others = problem.candidates["workload_index"].to_numpy(int) != workload
+    used = others & (problem.candidate_class == k) & (plan.flow_mtok_per_h.max(axis=0, initial=0.0) > 0)
+    busy = np.unique(problem.candidates["data_center_index"].to_numpy(int)[used])
+    kept = np.asarray(plan.is_deployed).copy()
+    is_idle = (deployments[:, 0] == k) & (kept == 1) & ~is_here & ~np.isin(deployments[:, 1], busy)
+    kept[is_here] = 1
     assigned = np.asarray(plan.is_assigned).copy()
     mine = pairs["workload_index"].to_numpy(int) == workload
     assigned[mine] = (pairs["data_center_index"].to_numpy(int) == center)[mine]
     is_open = np.asarray(plan.is_open).copy()
     is_open[center] = 1
-    return columns_from_plan(compiled, replace(plan, is_open=is_open, is_deployed=deployed, is_assigned=assigned))
+    return [
+        columns_from_plan(compiled, replace(plan, is_open=is_open, is_deployed=deployed, is_assigned=assigned))
+        for deployed in ([kept, np.where(is_idle, 0, kept)] if is_idle.any() else [kept])
+        if deployed[deployments[:, 0] == k].sum() <= problem.classes["max_sites"].iloc[k]
+    ]
 
 
 def _with_closed_routes(
