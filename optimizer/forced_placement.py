@@ -10,7 +10,7 @@ from optimizer.compile import CompiledModel
 from optimizer.extract import columns_from_plan
 from optimizer.fixed_program import FixedProgram, PolishError
 from optimizer.plan import Plan
-from optimizer.polish import Polished, polished_of
+from optimizer.polish import Polished, polish
 from optimizer.problem import FloatArray, PlacementProblem
 
 # A pod bought by no more than this above a whole number is that number.
@@ -75,7 +75,7 @@ def force_placement(
     for buys, x in ((buys, x) for buys in (False, True) for x in choices):
         try:
             integers = _with_pods_bought(problem, held, x, center, seed) if buys else x
-            forced = polished_of(problem, FixedProgram(held, integers, seed=seed, like=program))
+            forced = polish(problem, held, integers, seed=seed, like=program)
         except PolishError as error:
             failure = failure or str(error)
             continue

@@ -7,9 +7,11 @@ the whole program.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.compile import CompiledModel
 from optimizer.extract import columns_from_plan, plan_from_columns
@@ -19,7 +21,7 @@ from optimizer.model_data import AXIS
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, PlacementProblem
 
-__all__ = ["PolishError", "Polished", "polish", "polished_of"]
+__all__ = ["PolishError", "Polished", "polish", "polished_of", "settle"]
 
 # Pods switched on by no more than this above a whole number are that number.
 WHOLE = 1e-9
@@ -57,7 +59,12 @@ class Polished:
 
 
 def polish(
-    problem: PlacementProblem, compiled: CompiledModel, integers: FloatArray | Plan, *, seed: int = 1
+    problem: PlacementProblem,
+    compiled: CompiledModel,
+    integers: FloatArray | Plan,
+    *,
+    seed: int = 1,
+    like: FixedProgram | None = None,
 ) -> Polished:
     """
     Fix the integers, solve what is left exactly, and take back what turns out to be unused.
@@ -76,6 +83,8 @@ def polish(
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
     seed
         Random seed of the solver.
+    like
+        A solved program of the same model to start from.
 
     Raises
     ------
@@ -83,16 +92,55 @@ def polish(
         If no plan has these integers.
     """
     vector = columns_from_plan(compiled, integers) if isinstance(integers, Plan) else integers
-    polished = polished_of(problem, FixedProgram(compiled, vector, seed=seed))
+    polished = polished_of(problem, FixedProgram(compiled, vector, seed=seed, like=like))
     if (problem.min_accelerators > 0).any():
         # A deployment taken back no longer keeps accelerators on: what runs without it is cheaper still.
         deployed = int(np.floor(vector[compiled.columns["Deploy"].columns] + 0.5).sum())
         while (count := int(polished.plan.is_deployed.sum())) < deployed:
             deployed = count
             polished = polished_of(
-                problem, FixedProgram(compiled, columns_from_plan(compiled, polished.plan), seed=seed)
+                problem, FixedProgram(compiled, columns_from_plan(compiled, polished.plan), seed=seed, like=like)
             )
     return polished
+
+
+def settle(
+    problem: PlacementProblem,
+    compiled: CompiledModel,
+    plan: Plan,
+    *,
+    seed: int = 1,
+    stays: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None,
+) -> tuple[FixedProgram, Polished]:
+    """
+    Polish a plan until none of its integers is unused, and keep the program behind it.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    compiled
+        From `compile_model`.
+    plan
+        Its integers are held; those that turn out to be unused are taken back first.
+    seed
+        Random seed of the solver.
+    stays
+        Says which rows to keep as they are, by solution vector (see `FixedProgram`).
+
+    Raises
+    ------
+    PolishError
+        If no plan has these integers.
+    """
+    while True:
+        x = columns_from_plan(compiled, plan)
+        program = FixedProgram(compiled, x, seed=seed, stays=None if stays is None else stays(x))
+        polished = polished_of(problem, program)
+        settled = columns_from_plan(compiled, polished.plan)[compiled.is_integer]
+        if np.array_equal(settled, program.integers[compiled.is_integer]):
+            return program, polished
+        plan = polished.plan
 
 
 def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:

@@ -24,7 +24,7 @@ from optimizer.fixed_program import FixedProgram
 from optimizer.formulation import CONSTRAINTS
 from optimizer.model_data import model_data
 from optimizer.plan import Plan
-from optimizer.polish import Polished, polished_of
+from optimizer.polish import Polished, settle
 from optimizer.price_table import COLUMNS, LEAST_VALUE_CNY, Price, price_row, price_sentence, spell_cny
 from optimizer.priced_limits import LIMITS, TRIES, Limit, Thing, every_pool
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
@@ -33,6 +33,7 @@ from optimizer.token_costs import token_costs
 
 # A price holds as far as a step is worth nine tenths of the first.
 HOLDS_SHARE = 0.9
+ROUNDING = 1e-9
 PURCHASE_UNIT = "CNY per year and pod"
 
 
@@ -100,14 +101,10 @@ def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *
         for limit in LIMITS
         for variant in sorted({thing.variant for thing in limit.things(problem)})
     }
-    while True:
-        x = columns_from_plan(compiled, plan)
-        program = FixedProgram(compiled, x, seed=seed, stays=_rows_to_move(problem, compiled, shifts, x))
-        polished = polished_of(problem, program)
-        again = columns_from_plan(compiled, polished.plan)
-        if np.array_equal(again[compiled.is_integer], program.integers[compiled.is_integer]):
-            return PricedPlan(problem, compiled, polished, program, shifts)
-        plan = polished.plan
+    program, polished = settle(
+        problem, compiled, plan, seed=seed, stays=lambda x: _rows_to_move(problem, compiled, shifts, x)
+    )
+    return PricedPlan(problem, compiled, polished, program, shifts)
 
 
 def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
@@ -191,6 +188,8 @@ def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
         price, sentence = Price(0.0, 0.0), f"{what} is worth nothing: as many as pay may be bought already"
         if not is_open[pool]:
             sentence = f"{what} is worth nothing in this plan, where {thing.names[0]} is closed"
+        elif is_bought_out[pool] and _breaks_limit(priced.program, pool):
+            sentence = f"{what} is worth nothing: another limit on purchases is used up"
         elif is_bought_out[pool]:
             rows, more = _pod_rows(priced.program, pool)
             own_cny = float(compiled.cost[compiled.columns["NewPods"].columns][pool])
@@ -262,6 +261,17 @@ def _pod_rows(program: FixedProgram, pool: int) -> tuple[IntArray, FloatArray]:
     part = sp.csc_array(program.matrix[:, [column]])
     is_open_row = program.has_free_columns[part.indices]
     return part.indices[is_open_row].astype(np.int64), -part.data[is_open_row]
+
+
+def _breaks_limit(program: FixedProgram, pool: int) -> bool:
+    """Whether a new pod more would break a limit that the integers fill alone, the number that may be bought apart."""
+    column = program.compiled.columns["NewPods"].columns.start + pool
+    part = sp.csc_array(program.matrix[:, [column]])
+    rows, data = part.indices, part.data
+    block = program.compiled.rows["buy_pods_where_open"].rows
+    alone = ~program.has_free_columns[rows] & ~((rows >= block.start) & (rows < block.stop))
+    left = (program.compiled.row_upper - program.matrix @ program.integers)[rows] - data
+    return bool((left[alone] < -ROUNDING * np.maximum(1.0, np.abs(data[alone]))).any())
 
 
 def _is_open(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> npt.NDArray[np.bool_]:

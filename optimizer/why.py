@@ -12,13 +12,11 @@ import pandas as pd
 from network_data.faults import FaultList, quote_value
 from optimizer.block_reasons import Question, block_reasons
 from optimizer.compile import compile_model
-from optimizer.extract import columns_from_plan
-from optimizer.fixed_program import FixedProgram
 from optimizer.forced_placement import force_placement
 from optimizer.place_prices import place_prices
 from optimizer.placement_record import BlockedPlace, ChosenPlace, PlacementExplanation, PlacePrice
 from optimizer.plan import Plan
-from optimizer.polish import Polished, polished_of
+from optimizer.polish import Polished, settle
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.residency import what_admits
 from optimizer.run_folder import read_stored_run
@@ -160,8 +158,7 @@ def explain_workload(
         If no plan has these integers.
     """
     compiled = compile_model(problem)
-    program = FixedProgram(compiled, columns_from_plan(compiled, plan), seed=seed)
-    base = polished_of(problem, program)
+    program, base = settle(problem, compiled, plan, seed=seed)
     duals = np.concatenate([base.row_duals[name].reshape(-1) for name in compiled.rows])
     prices = place_prices(problem, program, duals, workload)
     mine = np.flatnonzero(problem.candidates["workload_index"] == workload)

@@ -232,7 +232,7 @@ def test_prices_are_finite_differences(seed: int) -> None:
         one_more = integers.copy()
         one_more[new.start + p] += 1
         if is_open and bought[p] == problem.pools["max_new_pods"].iloc[p]:
-            saved = now - cost_cny(more("pools", "max_new_pods", p, 1)(problem), one_more)
+            saved = now - cost_or_inf_cny(more("pools", "max_new_pods", p, 1)(problem), one_more)
             assert by_id.loc[("purchasable_pod", name), "value"] == pytest.approx(max(saved, 0.0), abs=tolerance)
         else:
             assert by_id.loc[("purchasable_pod", name), "value"] == 0.0
