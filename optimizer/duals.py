@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from optimizer.check_facts import PlanFacts
 from optimizer.compile import CompiledModel
 from optimizer.extract import columns_from_plan
 from optimizer.formulation import CONSTRAINTS, Equation
@@ -133,15 +134,31 @@ def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: P
     matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
     fixed = np.where(compiled.is_integer, columns_from_plan(compiled, polished.plan), 0.0)
     right = compiled.row_upper - matrix @ fixed
-    values = {}
+    values, shares = {}, _asked_of_shares(problem, polished)
     for name, words in LIMIT_NAMES.items():
         block = compiled.rows[name]
-        values[words] = float(np.abs(polished.row_duals[name].reshape(-1) * right[block.rows]).sum())
+        asked = right[block.rows] if name not in shares else shares[name]
+        values[words] = float(np.abs(polished.row_duals[name].reshape(-1) * asked).sum())
     backlog = compiled.columns["Backlog"]
     kept_back = np.minimum(polished.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
     values["waiting windows"] = float(-kept_back.sum())
     values |= _value_of_left_out_routes(problem, polished)
     return dict(sorted(((k, v) for k, v in values.items() if v >= LEAST_VALUE_CNY), key=lambda item: -item[1]))
+
+
+def _asked_of_shares(problem: PlacementProblem, polished: Polished) -> dict[str, FloatArray]:
+    """
+    Work out what a least share asks for in all, mean of the year: mtok/h of each region, MW of green power.
+
+    The rows of shares compare with a part of a total that is a sum of variables, so their right side is 0.
+    """
+    facts, policy, hours = PlanFacts(problem, polished.plan), problem.policy, problem.weight_h.sum()
+    mtok_per_h = float(facts.candidate_mtok_per_year.sum()) / hours
+    green_mw = policy.min_green_share * float(facts.energy_mwh_per_year.sum()) / hours
+    return {
+        "require_region_share": np.array([policy.min_region_share[name] * mtok_per_h for name in policy.regions]),
+        "require_green_share": np.array([green_mw] if policy.min_green_share > 0 else []),
+    }
 
 
 def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> dict[str, float]:
