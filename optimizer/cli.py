@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except InputError as error:
-        _tell(str(error))
+        _tell(f"{error}{_advice(error)}")
         if arguments.json:
             _emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
         return EXIT_BAD_INPUT
@@ -274,6 +274,12 @@ def _size(text: str) -> tuple[int, int]:
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1600x1200")
     return int(width), int(height)
+
+
+def _advice(error: InputError) -> str:
+    """Point to `edwc explain` where nothing is wrong but that workloads reach no data center."""
+    is_out_of_reach = all(fault.column == "workload" for fault in error.faults)
+    return "\n`edwc explain` finds the smallest changes that bring them into reach" if is_out_of_reach else ""
 
 
 def _is_internal(error: Exception) -> bool:

@@ -149,7 +149,7 @@ class ElasticModel:
         """
         Add columns of a lever; returns where they are.
 
-        `tie` adds to the price: at most `TIE_SHARE` of it or, where nothing has a price, `TIE_SHARE` in all.
+        `tie` adds to the price, at most `TIE_SHARE` of it.
         """
         count = len(item)
         columns = self.add_free(count, upper=upper, is_whole=is_whole)
@@ -211,32 +211,69 @@ class ElasticModel:
             Values of whole variables to hold, by name.
         """
         model, price = self._assembled(kinds, at_least or {}, held or {})
-        options: dict[str, Any] = {
-            "random_seed": seed,
-            "mip_rel_gap": mip_rel_gap,
-            "mip_abs_gap": 1e-6,
-            "mip_feasibility_tolerance": tolerance,
-        }
-        if self._column_count <= AT_ONCE_MAX_COLUMNS:
-            outcome = _solve_here(model, options, control)
-        else:
-            outcome = run_mip(
-                model,
-                cny_per_cost_unit=CHANGE_UNIT,
-                options={"output_flag": False, "threads": threads, **options},
-                control=control,
-            )
+        outcome = self._run(
+            model,
+            {
+                "random_seed": seed,
+                "mip_rel_gap": mip_rel_gap,
+                "mip_abs_gap": 1e-6,
+                "mip_feasibility_tolerance": tolerance,
+            },
+            control,
+            threads,
+        )
         if outcome.termination is None:
             raise AssertionError("a solve ends for a reason")
         # The part of the objective that decides ties is no change: what is left is a bound on the rest.
-        ties = sum(TIE_SHARE for kind in kinds if (lever := self.levers.get(kind)) and not lever.price.any())
-        bound = (outcome.bound_cny - ties) / (1 + TIE_SHARE) if np.isfinite(outcome.bound_cny) else 0.0
-        bound = max(0.0, bound)
+        bound = max(0.0, outcome.bound_cny) / (1 + TIE_SHARE) if np.isfinite(outcome.bound_cny) else 0.0
         if not outcome.incumbents or outcome.termination == Termination.INFEASIBLE:
             return ElasticOutcome(outcome.termination, None, {}, np.inf, bound)
         x = outcome.incumbents[-1]
         share = max(0.0, float(price @ x))
         return ElasticOutcome(outcome.termination, x, self._amounts(kinds, x), share, min(bound, share))
+
+    def with_least(
+        self, kind: str, kinds: Collection[str], outcome: ElasticOutcome, control: Control
+    ) -> ElasticOutcome:
+        """
+        Keep a change as it is, and of the plans that it allows take one that moves a lever without price the least.
+
+        Parameters
+        ----------
+        kind
+            The lever.
+        kinds
+            Levers that may move.
+        outcome
+            From `solve`.
+        control
+            Deadline and stop request.
+        """
+        model, price = self._assembled(kinds, {}, {})
+        x = outcome.point
+        whole = np.where(model.is_integer, np.floor(x + 0.5), x)
+        priced = np.flatnonzero(price > 0)
+        lower, upper = model.lower.copy(), model.upper.copy()
+        upper[priced] = np.minimum(upper[priced], whole[priced] * (1 + ROUNDING) + ROUNDING)
+        lower[model.is_integer] = upper[model.is_integer] = whole[model.is_integer]
+        cost = np.zeros(len(price))
+        # Numbers of ordinary size: the solver takes a cost of 1e-7 for none.
+        cost[self.levers[kind].columns] = CHANGE_UNIT
+        found = self._run(replace(model, lower=lower, upper=upper, cost=cost), {"random_seed": 1}, control, 1)
+        if not found.incumbents:
+            return outcome
+        point = found.incumbents[-1]
+        return replace(outcome, x=point, amounts=self._amounts(kinds, point))
+
+    def _run(self, model: CompiledModel, options: dict[str, Any], control: Control, threads: int) -> MipOutcome:
+        if self._column_count <= AT_ONCE_MAX_COLUMNS:
+            return _solve_here(model, options, control)
+        return run_mip(
+            model,
+            cny_per_cost_unit=CHANGE_UNIT,
+            options={"output_flag": False, "threads": threads, **options},
+            control=control,
+        )
 
     def _amounts(self, kinds: Collection[str], x: FloatArray) -> dict[str, dict[int, float]]:
         amounts: dict[str, dict[int, float]] = {}

@@ -7,6 +7,7 @@ a proven least change; what is missing over all slices, if anything, is added wi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from optimizer.solution import Control
 # Flow columns, alike workloads together, up to which the elastic model is solved whole.
 WHOLE_MAX_FLOW_COLUMNS = 20_000
 WHOLE_GAP, REDUCED_GAP = 1e-6, 1e-3
+# Seconds for a large problem over all slices, once its slices that matter have not been enough.
+WHOLE_MAX_S = 120.0
 # Work left unserved is rounded up by this share, so that a plan found is not a hair short.
 ROUNDING = 1e-9
 CARRIES_MTOK_PER_H = 1e-6
@@ -37,6 +40,15 @@ class Decisions:
     is_deployed: IntArray
     new_pods: IntArray
     is_assigned: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A change that may be enough; `is_proof` = its bound, or that there is none, holds whatever else is decided."""
+
+    model: ElasticModel
+    outcome: ElasticOutcome
+    is_proof: bool
 
 
 class Stage:
@@ -74,17 +86,38 @@ class Stage:
             )
         return self._solved[kinds]
 
-    def settle(self, kinds: tuple[str, ...], outcome: ElasticOutcome) -> ElasticOutcome | None:
+    def attempts(self, kinds: tuple[str, ...]) -> Iterator[Attempt]:
+        """Yield changes of these kinds: the smallest by the slices that matter; if asked for more, by all slices."""
+        first = self.solve(kinds)
+        if self.is_small:
+            first = self._with_least_unserved(kinds, first)
+        yield Attempt(self.model, first, is_proof=True)
+        if self.is_small or first.x is None:
+            return
+        if not self._control.must_stop:
+            settled = self._with_least_unserved(kinds, self._settled(kinds, first))
+            yield Attempt(self.whole, settled, is_proof=False)
+        if not self._control.must_stop:
+            control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
+            found = self.whole.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
+            yield Attempt(self.whole, self._with_least_unserved(kinds, found), is_proof=True)
+
+    def _with_least_unserved(self, kinds: tuple[str, ...], outcome: ElasticOutcome) -> ElasticOutcome:
+        """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
+        if "unserved" not in kinds or outcome.x is None or self._control.must_stop:
+            return outcome
+        return self.whole.with_least("unserved", _with_worst(kinds), outcome, self._control)
+
+    def _settled(self, kinds: tuple[str, ...], outcome: ElasticOutcome) -> ElasticOutcome:
         """Find what a change lacks over all slices, with the whole decisions held except for what is bought."""
         held = held_columns(self.whole.problem, self.decisions(self.model, outcome.point), self._condensed.group)
         if "pods" in kinds:
             held.pop("NewPods")
         least = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
-        settled = self.whole.solve(
+        return self.whole.solve(
             _with_worst(kinds), control=self._control, mip_rel_gap=REDUCED_GAP, at_least=least, held=held,
             **self._solver,
         )  # fmt: skip
-        return settled if settled.x is not None else None
 
     @property
     def whole(self) -> ElasticModel:

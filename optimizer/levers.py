@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from optimizer import policy_levers
@@ -114,13 +115,13 @@ def _link_capacity(model: ElasticModel) -> None:
 
 
 def _unserved(model: ElasticModel) -> None:
-    """Leave more work unserved than the scenario allows: the worst slice counts, of equals the whole year."""
+    """Leave more work unserved than the scenario allows: the worst slice counts."""
     problem, block = model.problem, model.compiled.columns["Shed"]
     room = np.maximum(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h, 0.0)
     slices, workloads = room.shape
     demand = model.whole.demand_mtok_per_h.sum(axis=1)
-    peak, total = max(float(demand.max()), 1e-9), max(float(demand.sum()), 1e-9)
-    columns = model.add_columns("unserved", np.arange(room.size), 0.0, upper=room.reshape(-1), tie=TIE_SHARE / total)
+    peak = max(float(demand.max()), 1e-9)
+    columns = model.add_columns("unserved", np.arange(room.size), 0.0, upper=room.reshape(-1))
     rows = len(model.compiled.row_upper)
     matrix = sp.csr_array(
         (model.compiled.values, model.compiled.indices, model.compiled.starts), shape=(rows, model.base_columns)
@@ -157,6 +158,7 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
     classes = problem.candidate_class[beyond]
     items: list[int] = []
     rises: list[float] = []
+    heights: list[float] = []
     column_of = np.zeros(len(beyond), np.int64)
     chained: list[tuple[int, int]] = []
     for k in np.unique(classes):
@@ -166,6 +168,7 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
         chained += [(len(items) + n, len(items) + n - 1) for n in range(1, len(levels))]
         items += [int(k)] * len(levels)
         rises += np.diff(levels, prepend=0.0).tolist()
+        heights += levels.tolist()
     rise = np.array(rises)
     price = rise / np.array([size(k) for k in items])
     columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_whole=True)
@@ -180,6 +183,27 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
     model.enter(gate, routed, 1.0)
     model.enter(gate, columns[column_of], -most)
     _gate_reroutes(model, beyond, columns[column_of])
+    _gate_places(model, needed, dict(zip(zip(items, heights, strict=True), columns.tolist(), strict=True)))
+
+
+def _gate_places(model: ElasticModel, needed: FloatArray, column_of: dict[tuple[int, float], int]) -> None:
+    """Deploy and assign nothing where every candidate is beyond the limit, unless the lowest step to it is taken."""
+    problem = model.problem
+    table = problem.candidates[["workload_index", "data_center_index"]].assign(
+        class_index=problem.candidate_class, needed=needed
+    )
+    for name, keys, places in (
+        ("Deploy", ["class_index", "data_center_index"], problem.deployments),
+        ("Assign", ["workload_index", "data_center_index"], problem.indivisible_pairs),
+    ):
+        least = table.groupby(keys)["needed"].min()
+        height = least.reindex(pd.MultiIndex.from_frame(places[keys])).to_numpy(float)
+        far = np.flatnonzero(height > 0)
+        first = model.compiled.columns[name].columns.start
+        opened_by = [column_of[int(places["class_index"].iloc[n]), float(height[n])] for n in far]
+        rows = model.add_rows(np.zeros(len(far)))
+        model.enter(rows, first + far, 1.0)
+        model.enter(rows, np.array(opened_by, np.int64), -1.0)
 
 
 def _gate_reroutes(model: ElasticModel, beyond: IntArray, opened_by: IntArray) -> None:
@@ -282,6 +306,46 @@ def _indivisible(model: ElasticModel) -> None:
 # Levers that bring candidates beyond the limits into play.
 REACH_KINDS = ("rtt_limit", "residency", "allowed_regions", "second_route")
 UNSERVED_WORST = "unserved_worst"
+# Equations that levers loosen. The other levers add candidates.
+LOOSENED = {
+    "buy_pods_where_open": "pods",
+    "keep_min_pods": "min_pods",
+    "limit_it_power": "it_power",
+    "limit_it_power_in_outage": "it_power",
+    "limit_sites": "max_sites",
+    "require_min_share": "min_share",
+    "keep_models_loaded": "min_accelerators",
+    "serve_where_assigned": "indivisible",
+    "limit_link_traffic": "link_capacity",
+    "limit_link_traffic_in_outage": "link_capacity",
+    "require_region_share": "region_share",
+    "require_green_share": "green_share",
+    "keep_carbon_cap": "carbon_cap",
+    "require_utilization": "utilization",
+    "keep_investment_limit": "investment",
+    "keep_spending_limit": "spending",
+    "serve_in_outage": "survive",
+    "serve_demand": "unserved",
+    "defer_demand": "unserved",
+}
+# Equations that say what a plan is, not what it may do.
+NEVER_LOOSENED = frozenset(
+    {
+        "process_what_is_routed",
+        "limit_accelerators",
+        "switch_on_installed_pods",
+        "serve_where_deployed",
+        "deploy_where_open",
+        "assign_once",
+        "assign_where_deployed",
+        "pay_peak_power",
+        "pay_contracted_power",
+        "idle_no_pod_to_look_green",
+        "take_over_where_deployed",
+        "process_what_is_taken_over",
+        "limit_accelerators_in_outage",
+    }
+)
 LEVERS = (
     Lever("it_power", "MW", "IT power", _it_power),
     Lever("pods", "pods", "accelerator pods", _pods),

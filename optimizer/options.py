@@ -19,7 +19,7 @@ from optimizer.change_lines import ChangeItem, describe_change
 from optimizer.check import check_plan
 from optimizer.condense import condense
 from optimizer.elastic import ElasticModel, ElasticOutcome
-from optimizer.elastic_stage import REDUCED_GAP, Decisions, Stage, held_columns
+from optimizer.elastic_stage import REDUCED_GAP, Attempt, Decisions, Stage, held_columns
 from optimizer.extract import plan_from_columns
 from optimizer.levers import LEVERS, REACH_KINDS
 from optimizer.plan import Plan
@@ -121,11 +121,16 @@ class OptionSearch:
 
     def plan_without_change(self) -> Plan | None:
         """Find a plan for the problem as it is; None where there is none, or none was found."""
-        outcome = self._near.solve(self._served_kinds)
-        if outcome.x is None or outcome.change_share > NO_CHANGE:
-            self._note(outcome)
-            return None
-        return self._plan(self._remake(Change({})), self._near.decisions(self._near.model, outcome.x))
+        for attempt in self._near.attempts(self._served_kinds):
+            outcome = attempt.outcome
+            if outcome.x is not None and outcome.change_share <= NO_CHANGE:
+                plan = self._plan(self._remake(Change({})), self._near.decisions(attempt.model, outcome.x))
+                if plan is not None:
+                    return plan
+            elif attempt.is_proof:
+                self._note(outcome)
+                return None
+        return None
 
     @property
     def _served_kinds(self) -> tuple[str, ...]:
@@ -165,17 +170,23 @@ class OptionSearch:
             self.is_complete = False
             return Option(kinds, title, "unfinished", np.inf, 0.0)
         self._say(f"looking for the smallest change: {title}")
-        stage = self._stage(kinds)
-        outcome = stage.solve(kinds)
-        if stage is self._near:
-            self._note(outcome)
-        if outcome.x is None:
-            is_none = outcome.termination == Termination.INFEASIBLE and stage is self._near
-            self.is_complete &= is_none
-            seconds = time.monotonic() - began
-            return Option(kinds, title, "none" if is_none else "unfinished", np.inf, 0.0, seconds=seconds)
-        option = replace(self._prove(kinds, title, outcome), seconds=time.monotonic() - began)
-        self._say(f"  {option.result}: {option.change_share:.2%}, at least {option.bound_share:.2%} is needed")
+        stage, bound, option = self._stage(kinds), 0.0, Option(kinds, title, "unfinished", np.inf, 0.0)
+        for attempt in stage.attempts(kinds):
+            outcome = attempt.outcome
+            if attempt.is_proof and stage is self._near:
+                self._note(outcome)
+                bound = max(bound, outcome.bound_share)
+                if outcome.termination == Termination.INFEASIBLE:
+                    option = Option(kinds, title, "none", np.inf, 0.0)
+                    break
+            if outcome.x is not None and not ("unserved" in kinds and attempt.model is not stage.whole):
+                option = self._applied(stage, attempt, option, bound)
+                if option.is_enough:
+                    break
+        self.is_complete &= option.result != "unfinished"
+        option = replace(option, seconds=time.monotonic() - began)
+        if np.isfinite(option.change_share):
+            self._say(f"  {option.result}: {option.change_share:.2%}, at least {option.bound_share:.2%} is needed")
         return option
 
     def _note(self, outcome: ElasticOutcome) -> None:
@@ -183,30 +194,23 @@ class OptionSearch:
         is_needed = outcome.bound_share > NO_CHANGE
         self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
 
-    def _prove(self, kinds: tuple[str, ...], title: str, outcome: ElasticOutcome) -> Option:
-        """Apply a change and look for a plan; add what is missing over all slices, if anything."""
-        stage = self._stage(kinds)
-        bound, model = outcome.bound_share if stage is self._near else 0.0, stage.model
-        change, problem, plan = stage.change(model, outcome), None, None
-        if stage.is_small or "unserved" not in kinds:
-            problem, plan = self._apply(stage, model, outcome, change)
-        if plan is None and not stage.is_small and not self._control.must_stop:
-            settled = stage.settle(kinds, outcome)
-            if settled is not None:
-                outcome, model = settled, stage.whole
-                change = stage.change(model, outcome)
-                problem, plan = self._apply(stage, model, outcome, change)
-        share = outcome.change_share
-        is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
-        result: Result = "unproved" if plan is None else "proved" if is_smallest else "sufficient"
-        items = describe_change(self._reach, change, stage.used_beyond(model, outcome.point))
-        return Option(kinds, title, result, share, min(bound, share), items, change, problem, plan)
-
-    def _apply(
-        self, stage: Stage, model: ElasticModel, outcome: ElasticOutcome, change: Change
-    ) -> tuple[PlacementProblem, Plan | None]:
+    def _applied(self, stage: Stage, attempt: Attempt, option: Option, bound: float) -> Option:
+        """Apply a change and look for a plan."""
+        outcome, share = attempt.outcome, attempt.outcome.change_share
+        change = stage.change(attempt.model, outcome)
         problem = self._remake(change)
-        return problem, self._plan(problem, stage.decisions(model, outcome.point))
+        plan = self._plan(problem, stage.decisions(attempt.model, outcome.point))
+        is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
+        return replace(
+            option,
+            result="unproved" if plan is None else "proved" if is_smallest else "sufficient",
+            change_share=share,
+            bound_share=min(bound, share),
+            items=describe_change(self._reach, change, stage.used_beyond(attempt.model, outcome.point)),
+            change=change,
+            problem=problem,
+            plan=plan,
+        )
 
     def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
         """Find a plan with these whole decisions, or with any where the problem is small; it passes the check."""

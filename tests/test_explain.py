@@ -10,8 +10,12 @@ import pytest
 from toy_problems import toy_problem
 
 from optimizer.change import Change
+from optimizer.change_lines import ChangeItem
 from optimizer.check import check_plan
 from optimizer.explain import Explanation, explain_problem
+from optimizer.explain_text import change_line
+from optimizer.formulation import CONSTRAINTS
+from optimizer.levers import LEVERS, LOOSENED, NEVER_LOOSENED, REACH_KINDS, Lever
 from optimizer.options import Option
 from optimizer.problem import PlacementProblem
 from optimizer.reach import reach_of_problem
@@ -349,6 +353,20 @@ def test_interrupted_after_a_condition_failed() -> None:
     control.stop.set()
     explanation = explain_problem(toy_problem(existing_pods=(0, 0), max_new_pods=(1, 1)), control=control)
     assert (explanation.status, explanation.is_complete) == ("infeasible", False)
+
+
+def test_every_equation_has_a_lever_or_is_never_loosened() -> None:
+    equations = {equation.name for equation in CONSTRAINTS}
+    assert set(LOOSENED).isdisjoint(NEVER_LOOSENED)
+    assert equations == {*LOOSENED, *NEVER_LOOSENED}
+    assert set(LOOSENED.values()) | set(REACH_KINDS) == {lever.kind for lever in LEVERS}
+
+
+@pytest.mark.parametrize("lever", LEVERS, ids=lambda lever: lever.kind)
+def test_every_lever_has_words_of_its_own(lever: Lever) -> None:
+    item = ChangeItem(lever.kind, "somewhere", 2.0, lever.unit, 1, 3, "table.key")
+    assert change_line(item).count("somewhere") <= 1
+    assert "2" in change_line(item) or "1 -> 3" in change_line(item)
 
 
 def test_reach_holds_what_the_limit_keeps_out() -> None:

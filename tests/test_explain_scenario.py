@@ -73,6 +73,11 @@ def test_infeasible_ends_with_2_and_says_what_would_do(toy: Callable[..., Path])
     assert "`edwc explain` finds the smallest changes" in told
 
 
+def test_workloads_out_of_reach_are_pointed_to_it(toy: Callable[..., Path]) -> None:
+    _, err = edwc("check", toy(chat={"rtt_limit_ms": 2}), code=1)
+    assert err.endswith("`edwc explain` finds the smallest changes that bring them into reach\n")
+
+
 def test_json_holds_conditions_and_changes(toy: Callable[..., Path]) -> None:
     found = json.loads(edwc("explain", toy(chat={"rtt_limit_ms": 2}), "--json", code=2)[0])
     assert (found["status"], found["exit_code"], found["is_complete"]) == ("infeasible", 2, True)
