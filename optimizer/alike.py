@@ -35,7 +35,7 @@ def transfer_cuts(
     source, target
         Blocks from `split`.
     source_of
-        (T,) for each target block the source block with the same demand.
+        For each target block the source block with the same demand, -1 where there is none.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def transfer_cuts(
     out, part = [], 0
     for block, twin in zip(target, source_of, strict=True):
         for number, (key, columns, size) in enumerate(_describe(block)):
-            known = number < len(described[twin]) and described[twin][number][0] == key
+            known = twin >= 0 and number < len(described[twin]) and described[twin][number][0] == key
             if known:
                 _, own, own_size = described[twin][number]
                 for cut in by_part.get(int(first[twin]) + number, ()):

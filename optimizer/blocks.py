@@ -1,10 +1,11 @@
 """
-Split the compiled model into a master and one block per time slice.
+Split the compiled model into a master, one block per time slice and one per outage.
 
-The routing columns (Flow, Shed) of a slice form its block; all others (what is open, deployed, bought, assigned,
-processed, switched on, billed, waiting) form the master. So the master knows energy, capacity and peaks exactly,
-and a block only says what the routing costs, workload by workload. The split is read off the matrix: the equations
-stand only in `formulation`.
+The routing columns (Flow, Shed) of a slice form its block; so do the columns of an outage (Reroute, OutageWork), which
+cost nothing: such a block only says whether the outage can be survived. All others (what is open, deployed, bought,
+assigned, processed, switched on, billed, waiting) form the master. So the master knows energy, capacity and peaks
+exactly, and a block only says what the routing costs, workload by workload. The split is read off the matrix: the
+equations stand only in `formulation`.
 
 In a block, a row with a single block column is not a row but a bound on that column that moves with the master:
 that is how "route only to where the class is deployed" (6a) costs nothing in the block and still enters each cut in
@@ -24,16 +25,20 @@ from scipy.sparse.csgraph import connected_components
 from optimizer.compile import CompiledModel
 from optimizer.problem import FloatArray, IntArray
 
-BLOCK_COLUMNS = ("Flow", "Shed")
+# Variables over slices: the columns of a slice are a block.
+SLICE_COLUMNS = ("Flow", "Shed")
+# Variables whose first index is an outage: the columns of an outage are a block.
+OUTAGE_COLUMNS = ("Reroute", "OutageWork")
 
 
 @dataclass(frozen=True)
 class Block:
     """
-    One slice: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, and x <= bounding - H y by column.
+    One slice or outage: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, x <= bounding - H y by column.
 
     x are the block columns in shares of the most they can be (`column = x * scale`), followed by artificial
-    columns that keep every master point solvable; y are the master columns. Costs in cost units.
+    columns that keep every master point solvable; y are the master columns. Costs in cost units; of a block that
+    `costs_nothing` they count the share by which balances are missed, and no plan may miss any.
     """
 
     columns: IntArray
@@ -50,6 +55,7 @@ class Block:
     component_of_row: IntArray
     component_of_column: IntArray
     component_count: int
+    costs_nothing: bool
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,13 @@ class _MovingBounds:
 
 @dataclass(frozen=True)
 class _Whole:
-    """What the slices are cut from: the model, its matrix, and the part of it that stands before the master columns."""
+    """What the blocks are cut from: the model, its matrix, and the part of it that stands before the master columns."""
 
     model: CompiledModel
     matrix: sp.csr_array
     master_matrix: sp.csr_array
-    touches_block: npt.NDArray[np.bool_]
+    block_of_row: IntArray
+    block_of_column: IntArray
     master_upper: FloatArray
     reach: FloatArray
     cny_per_unit: float
@@ -103,8 +110,8 @@ def split(
     slice_count
         T.
     penalty_units
-        (T,) cost units for each mtok/h by which a balance of the slice is missed. A point that pays it is
-        no plan; a bound with it is a bound without it.
+        (T,) cost units for each mtok/h by which a balance of the slice is missed; outages have no penalty. A point
+        that pays it is no plan; a bound with it is a bound without it.
     reach
         (columns,) most that each column can be in any plan; master columns are scaled by it, to lie between 0 and 1.
 
@@ -114,22 +121,19 @@ def split(
         The master also holds rows that the blocks imply (`_implied_rows`).
     """
     matrix = sp.csr_array((model.values, model.indices, model.starts), shape=(len(model.row_upper), len(model.cost)))
-    in_block = np.zeros(len(model.cost), np.bool_)
-    for name in BLOCK_COLUMNS:
-        in_block[model.columns[name].columns] = True
-    touches_block = np.zeros(len(model.row_upper), np.bool_)
-    row_of = np.repeat(np.arange(len(model.row_upper)), np.diff(model.starts))
-    touches_block[row_of[in_block[model.indices]]] = True
-    columns, rows = np.flatnonzero(~in_block), np.flatnonzero(~touches_block)
+    block_of_column, block_count = _blocks_of_columns(model, slice_count)
+    block_of_row = _blocks_of_rows(model, block_of_column)
+    columns, rows = np.flatnonzero(block_of_column < 0), np.flatnonzero(block_of_row < 0)
     scale = np.where(model.is_integer[columns], 1.0, np.maximum(reach[columns], 1e-9))
     master_matrix = sp.csr_array(matrix[:, columns] @ sp.diags_array(scale))
     upper = np.minimum(model.upper[columns], reach[columns]) / scale
-    whole = _Whole(model, matrix, master_matrix, touches_block, upper, reach, cny_per_unit)
+    whole = _Whole(model, matrix, master_matrix, block_of_row, block_of_column, upper, reach, cny_per_unit)
     own = sp.csr_array(master_matrix[rows])
     blocks = []
     parts, lowers, uppers = [own], [model.row_lower[rows]], [model.row_upper[rows]]
-    for t in range(slice_count):
-        block, implied, implied_lower, implied_upper = _block(whole, t, penalty_units[t])
+    for n in range(block_count):
+        penalty = float(penalty_units[n]) if n < slice_count else None
+        block, implied, implied_lower, implied_upper = _block(whole, n, penalty)
         blocks.append(block)
         parts.append(implied)
         lowers.append(implied_lower)
@@ -174,28 +178,53 @@ def _distinct(rows: sp.csr_array, lower: FloatArray, upper: FloatArray) -> tuple
     return sp.csr_array(sp.diags_array(1 / largest) @ kept), lower[keep] / largest, upper[keep] / largest
 
 
-def _of_slice(whole: _Whole, t: int) -> tuple[IntArray, IntArray]:
-    """Rows and columns of a slice."""
-    rows = []
-    for block in whole.model.rows.values():
-        if block.rows.start + (t + 1) * block.shape[1] > block.rows.stop:
-            continue  # not a family over slices
-        first = block.rows.start + t * block.shape[1]
-        own = np.arange(first, first + block.shape[1])
-        if len(own) and whole.touches_block[own].any():
-            rows.append(own)
-    columns = []
-    for name in BLOCK_COLUMNS:
-        column = whole.model.columns[name]
-        first = column.columns.start + t * column.shape[1]
-        columns.append(np.arange(first, first + column.shape[1]))
-    return np.concatenate(rows), np.concatenate(columns)
+def _blocks_of_columns(model: CompiledModel, slice_count: int) -> tuple[IntArray, int]:
+    """Block of each column, -1 for the master's, and the number of blocks: slices first, then outages."""
+    out = np.full(len(model.cost), -1)
+    count = slice_count
+    for name in SLICE_COLUMNS:
+        column = model.columns[name]
+        out[column.columns] = np.repeat(np.arange(slice_count), column.shape[1])
+    for name in OUTAGE_COLUMNS:
+        column = model.columns[name]
+        outage = column.members[:, 0].astype(np.int64)
+        out[column.columns] = slice_count + outage
+        count = max(count, slice_count + int(outage.max(initial=-1)) + 1)
+    return out, count
 
 
-def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
-    """Cut out the block of a slice; the rows it implies for the master come with their lower and upper sides."""
+def _blocks_of_rows(model: CompiledModel, block_of_column: IntArray) -> IntArray:
+    """
+    Block of each row, -1 for a row of master columns alone.
+
+    Raises
+    ------
+    ValueError
+        If a row ties two blocks together: it cannot be split.
+    """
+    row_of = np.repeat(np.arange(len(model.row_upper)), np.diff(model.starts))
+    block = block_of_column[model.indices]
+    inside = block >= 0
+    last, first = np.full(len(model.row_upper), -1), np.full(len(model.row_upper), np.iinfo(np.int64).max)
+    np.maximum.at(last, row_of[inside], block[inside])
+    np.minimum.at(first, row_of[inside], block[inside])
+    torn = (last >= 0) & (first != last)
+    if torn.any():
+        names = [name for name, rows in model.rows.items() if torn[rows.rows].any()]
+        raise ValueError(f"rows of {', '.join(names)} tie blocks together")
+    return last
+
+
+def _block(
+    whole: _Whole, number: int, penalty_units: float | None
+) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
+    """
+    Cut out a block; the rows it implies for the master come with their lower and upper sides.
+
+    Without a penalty the block costs nothing but what is missed, a whole balance counted as 1.
+    """
     model = whole.model
-    rows, columns = _of_slice(whole, t)
+    rows, columns = np.flatnonzero(whole.block_of_row == number), np.flatnonzero(whole.block_of_column == number)
     body, outer = sp.csr_array(sp.csr_array(whole.matrix[rows])[:, columns]), sp.csr_array(whole.master_matrix[rows])
     row_lower, row_upper = model.row_lower[rows], model.row_upper[rows]
     is_bound = (np.diff(body.indptr) == 1) & np.isneginf(row_lower)
@@ -209,9 +238,12 @@ def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_a
     body, outer = sp.csr_array(body[~is_bound]), sp.csr_array(outer[~is_bound])
     row_lower, row_upper = row_lower[~is_bound], row_upper[~is_bound]
     implied = _implied_rows(body, outer, row_lower, row_upper, _MovingBounds(bounded, bounding, bounding_master, upper))
-    is_balance = row_lower == row_upper
-    # A balance may be missed either way: work that nothing is routed to, a workload that nothing serves.
-    weight = np.sign(body.sum(axis=1))[is_balance] * abs(body).max(axis=1).toarray().reshape(-1)[is_balance]
+    # A balance that nothing at all would keep need not be missed.
+    is_balance = (row_lower == row_upper) & ((row_lower != 0) | (np.diff(outer.indptr) > 0))
+    # Others may be missed either way: work that nothing is routed to, a workload that nothing serves.
+    weight = (
+        np.where(body.sum(axis=1) < 0, -1.0, 1.0)[is_balance] * abs(body).max(axis=1).toarray().reshape(-1)[is_balance]
+    )
     short = sp.csr_array(
         (np.concatenate([weight, -weight]), (np.tile(np.flatnonzero(is_balance), 2), np.arange(2 * is_balance.sum()))),
         shape=(len(row_lower), 2 * int(is_balance.sum())),
@@ -219,6 +251,7 @@ def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_a
     scale = np.where((upper > 0) & np.isfinite(upper), upper, 1.0)
     row_unit = np.maximum(abs(sp.csr_array(body @ sp.diags_array(scale))).max(axis=1).toarray().reshape(-1), 1e-12)
     unit = row_unit[is_balance] / np.abs(weight)
+    penalty = np.ones(len(unit)) if penalty_units is None else penalty_units * unit
     widest = float(max(1.0, np.max(np.abs(row_upper[is_balance]) / row_unit[is_balance], initial=0.0)))
     scale_all = np.concatenate([scale, unit, unit])
     full = sp.csr_array(sp.hstack([body, short]))
@@ -229,7 +262,7 @@ def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_a
     block = Block(
         columns=columns,
         scale=scale,
-        cost=np.concatenate([model.cost[columns] / whole.cny_per_unit * scale, np.tile(penalty_units * unit, 2)]),
+        cost=np.concatenate([model.cost[columns] / whole.cny_per_unit * scale, np.tile(penalty, 2)]),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
         matrix=sp.csc_array(scaled),
         master_matrix=sp.csr_array(sp.diags_array(1 / row_unit) @ outer),
@@ -241,8 +274,13 @@ def _block(whole: _Whole, t: int, penalty_units: float) -> tuple[Block, sp.csr_a
         component_of_row=of_rows_component,
         component_of_column=np.concatenate([labels[len(row_lower) :], balance_component, balance_component]),
         component_count=count,
+        costs_nothing=penalty_units is None,
     )
     return block, *implied
+
+
+def _no_rows(width: int) -> tuple[sp.csr_array, FloatArray, FloatArray]:
+    return sp.csr_array((0, width)), np.zeros(0), np.zeros(0)
 
 
 def _most(matrix: sp.csr_array, upper: FloatArray) -> FloatArray:
@@ -270,7 +308,7 @@ def _implied_rows(
     balances = np.flatnonzero((row_lower == row_upper) & (np.diff(body.indptr) > 0))
     balance, around, side = sp.csr_array(body[balances]), sp.csr_array(outer[balances]), row_lower[balances]
     if (balance.data <= 0).any():
-        return sp.csr_array((0, outer.shape[1])), np.zeros(0), np.zeros(0)
+        return _no_rows(outer.shape[1])
     asks = np.diff(around.indptr) > 0
     by_column = np.full(body.shape[1], -1)
     by_column[bounds.column[::-1]] = np.arange(len(bounds.column))[::-1]

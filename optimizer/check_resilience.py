@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from optimizer.check_facts import PlanFacts, sum_by_group
+from optimizer.check_facts import PlanFacts, sum_by_group, sum_once
 from optimizer.check_index import Labels, index_of, join_labels, numbers_of
 from optimizer.check_limits import Limit
 from optimizer.problem import FloatArray, IntArray
@@ -28,6 +28,7 @@ class OutageFacts:
         self.slice = index_of(problem.outages, "slice_index")
         count = len(self.failed)
         asked = problem.outage_demand_mtok_per_h
+        self.asked_mtok_per_h: FloatArray = asked.sum(axis=0) if asked.size else np.zeros(len(problem.workloads))
         self.demand_mtok_per_h: FloatArray = asked[self.slice] if asked.size else np.zeros((0, len(problem.workloads)))
         self.share = _sized(plan.failover_share, (count, len(problem.candidates)))
         self.work_mtok_per_h = _sized(plan.failover_work_mtok_per_h, (count, len(problem.processes)))
@@ -54,7 +55,7 @@ def cover_every_outage(f: PlanFacts, o: OutageFacts) -> Limit:
     covered = np.ones((len(asked), len(f.data_center_labels)))
     serves = np.zeros(len(f.data_center_labels), np.bool_)
     if asked.size:
-        serves[f.candidate_data_center[asked.sum(axis=0)[f.candidate_workload] > 0.0]] = True
+        serves[f.candidate_data_center[o.asked_mtok_per_h[f.candidate_workload] > 0.0]] = True
     for d in np.flatnonzero(serves):
         planned = asked[o.slice[o.failed == d]]
         covered[:, d] = [bool((planned >= now).all(axis=1).any()) for now in asked]
@@ -129,6 +130,18 @@ def limit_link_traffic_in_outage(f: PlanFacts, o: OutageFacts) -> Limit:
     return Limit("11f", "limit_link_traffic_in_outage", "gbps", f.link_labels, link_gbps, "<=", most, o.labels)
 
 
+def stand_in_two_places(f: PlanFacts, o: OutageFacts) -> Limit:
+    """(11g) Within reach of each workload that must not wait its class is deployed in two data centers."""
+    problem = f.problem
+    deployed = np.unique(f.pair_workload * len(f.data_center_labels) + index_of(problem.pairs, "data_center_index"))
+    workload, center = np.divmod(deployed, len(f.data_center_labels))
+    at = f.deployment_of(index_of(problem.workloads, "class_index")[workload], center)
+    places = sum_once(f.plan.is_deployed[at], workload, len(f.workload_labels))
+    asked = o.asked_mtok_per_h > 0.0
+    name = "stand_in_two_places"
+    return Limit("11g", name, "data_centers", f.workload_labels[asked], places[asked], ">=", 2.0)
+
+
 def keep_second_route(f: PlanFacts) -> Limit:
     """(12) A candidate of a protected workload that carries anything has a second, link-disjoint route in its limit."""
     problem = f.problem
@@ -195,6 +208,7 @@ OUTAGE_LIMITS: tuple[Callable[[PlanFacts, OutageFacts], Limit], ...] = (
     limit_accelerators_in_outage,
     limit_it_power_in_outage,
     limit_link_traffic_in_outage,
+    stand_in_two_places,
 )
 
 

@@ -43,6 +43,28 @@ class MergedDays:
         """Whether any days were merged."""
         return len(self.problem.slices) < len(self.slice_of)
 
+    def block_of(self, original: PlacementProblem) -> IntArray:
+        """
+        Block of the merged problem that each of the original's has the demand of: slices, then outages.
+
+        Parameters
+        ----------
+        original
+            The problem that was merged.
+
+        Returns
+        -------
+        ndarray
+            -1 for an outage that the merged problem does not plan for.
+        """
+        columns = ["failed_index", "slice_index"]
+        known = {outage: n for n, outage in enumerate(self.problem.outages[columns].itertuples(index=False, name=None))}
+        there = original.outages.assign(slice_index=self.slice_of[original.outages["slice_index"].to_numpy(int)])
+        wanted = there[columns].itertuples(index=False, name=None)
+        found = [known.get(outage, -1) for outage in wanted]
+        slices = len(self.problem.slices)
+        return np.concatenate([self.slice_of, [slices + n if n >= 0 else -1 for n in found]]).astype(np.int64)
+
 
 def merge_days(problem: PlacementProblem) -> MergedDays:
     """
@@ -75,7 +97,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         touched = np.unique(problem.slices["billing_index"].to_numpy()[rows])
         billing[np.isin(billing, billing[touched])] = billing[touched].min()
         count += rows.shape[1]
-    kept = np.concatenate(first)
+    kept, asked = np.concatenate(first), problem.outage_demand_mtok_per_h
     periods, period_of = np.unique(billing, return_inverse=True)
     months = np.bincount(period_of, problem.billing["months"].to_numpy(float))
     slices = problem.slices.iloc[kept].reset_index(drop=True)
@@ -91,6 +113,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         servable_mtok_per_h=problem.servable_mtok_per_h[kept],
         shed_limit_mtok_per_h=problem.shed_limit_mtok_per_h[kept],
         energy_price_cny_per_mwh=np.concatenate(prices),
+        outage_demand_mtok_per_h=asked[kept] if asked.size else asked,
     )
     return MergedDays(merged, slice_of)
 

@@ -98,6 +98,8 @@ SETS = (
     SetDeclaration("OUTAGE_CLASSES_OF", 1, "classes that (d, a) may take over in o", owner="OUTAGE_POOLS"),
     SetDeclaration("OUTAGE_PROCESSES_OF", 2, "(k, a) that d may take over in o", owner="OUTAGE_CENTERS"),
     SetDeclaration("REROUTES_OVER", 1, "candidates over the link in o", owner="OUTAGE_LINKS"),
+    SetDeclaration("REACHES", 1, "workloads that must not wait, of a class those that reach least"),
+    SetDeclaration("SITES_IN_REACH", 1, "data centers in reach of w", owner="REACHES"),
 )
 
 PARAMETERS = (

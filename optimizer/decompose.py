@@ -14,6 +14,7 @@ from optimizer.lazy_links import find_overloaded
 from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
+from optimizer.outages import failover_mtok_per_h
 from optimizer.plan import Plan
 from optimizer.pod_rounding import round_pods
 from optimizer.polish import Polished, PolishError, polish
@@ -163,7 +164,12 @@ class _Run:
         every = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
         try:
             every.program.add(
-                transfer_cuts(self._of.program.cuts, self._of.split_blocks, every.split_blocks, self._days.slice_of)
+                transfer_cuts(
+                    self._of.program.cuts,
+                    self._of.split_blocks,
+                    every.split_blocks,
+                    self._days.block_of(self._merged.problem),
+                )
             )
             every.raise_bound(self._control, np.inf, least_rounds=FEW_ROUNDS)
         finally:
@@ -217,7 +223,8 @@ class _Run:
 
     def _require_links(self, plan: Plan) -> None:
         """End the run if a plan overloads a link whose limit was left out so far."""
-        self.overloaded_links = find_overloaded(self._original, plan.flow_mtok_per_h, self.watched_links)
+        flows = np.vstack([plan.flow_mtok_per_h, failover_mtok_per_h(self._original, plan.failover_share)])
+        self.overloaded_links = find_overloaded(self._original, flows, self.watched_links)
         if self.overloaded_links.any():
             raise _OverloadedError
 
@@ -251,6 +258,9 @@ class _Run:
         Returns a termination only where the loop itself proves one.
         """
         inner_gap = self._gap / 2
+        if not self._original.outages.empty:
+            # With a reserve to keep too, a penalty may not be dear enough to prove that there is no plan.
+            self._of.blocks.forbid_misses()
         while not self._is_done() and not self._control.must_stop:
             cuts_before = len(self._of.program.cuts)
             model = self._of.program.as_compiled()

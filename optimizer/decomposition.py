@@ -90,6 +90,12 @@ class Decomposition:
         cuts = list(itertools.chain.from_iterable(answer.cuts for answer in answers))
         return cost, cuts, max(answer.missed for answer in answers)
 
+    def learn_outages(self, point: FloatArray) -> int:
+        """Add cuts where outages cannot be survived at a master point; return how many."""
+        cuts = self.blocks.solve_outages(point)
+        self.program.add(cuts)
+        return len(cuts)
+
     def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
         """Add the cuts that a master solution breaks; return how many."""
         broken = [
@@ -145,7 +151,8 @@ class Decomposition:
                 core = CORE_STEP * point + (1 - CORE_STEP) * core
             aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
             _, cuts, _ = self.cost_at(aim)
-            if not self.add_violated(cuts, point, part_costs):
+            # Seen from the core, which is rich, every outage is survived; and they are quickly solved.
+            if not self.add_violated(cuts, point, part_costs) + self.learn_outages(point):
                 break
         for _ in range(exact_rounds):
             if control.must_stop:

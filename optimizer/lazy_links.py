@@ -22,14 +22,14 @@ def find_overloaded(
     problem
         Frozen arrays.
     flow_mtok_per_h
-        (T, R) tokens routed by candidate.
+        (n, R) tokens routed by candidate, in slices and in outages.
     watched
         (L,) links to look at.
 
     Returns
     -------
     ndarray
-        (L,) True where a watched link carries more than its capacity in some slice.
+        (L,) True where a watched link carries more than its capacity at some time.
     """
     if not watched.any():
         return np.zeros_like(watched)

@@ -92,6 +92,7 @@ def _sets(problem: PlacementProblem) -> dict[str, Int32Array]:
         "OUTAGE_POOLS": _table(outages.pools),
         "OUTAGE_CENTERS": _table(outages.centers),
         "OUTAGE_LINKS": _table(outages.links),
+        "REACHES": _column(np.unique(outages.reaches["workload_index"].to_numpy(np.int64))),
     }
 
 
@@ -172,6 +173,11 @@ def _outage_families(problem: PlacementProblem, sets: dict[str, Int32Array]) -> 
         "OUTAGE_CLASSES_OF": family("OUTAGE_POOLS", (in_outage, at, on), done),
         "OUTAGE_PROCESSES_OF": family("OUTAGE_CENTERS", (in_outage, at), done, on),
         "REROUTES_OVER": family("OUTAGE_LINKS", (o[crossing], link), r[crossing]),
+        "SITES_IN_REACH": family(
+            "REACHES",
+            (outages.reaches["workload_index"].to_numpy(np.int64),),
+            outages.reaches["data_center_index"].to_numpy(np.int64),
+        ),
     }
 
 

@@ -45,6 +45,8 @@ class OutageTables:
         outage_index, link_index: limiting links that a reroute crosses.
     reroute_links
         reroute (row of `reroutes`), link_index.
+    reaches
+        workload_index, data_center_index: what the workloads with the least reach of each class reach.
     stands_for
         (R,) candidate of the call's workload that each candidate goes with, -1 where it is never used.
     """
@@ -58,6 +60,7 @@ class OutageTables:
     centers: pd.DataFrame
     links: pd.DataFrame
     reroute_links: pd.DataFrame
+    reaches: pd.DataFrame
     stands_for: IntArray
 
     def expand(self, reroute_share: FloatArray) -> FloatArray:
@@ -103,6 +106,28 @@ def outage_tables(problem: PlacementProblem) -> OutageTables:
     return _TABLES[problem]
 
 
+def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -> FloatArray:
+    """
+    Work out what each candidate takes over in each outage.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    failover_share
+        (S, R) as in `Plan`, or (0, 0).
+
+    Returns
+    -------
+    ndarray
+        (S, R), or (0, R) where nothing is planned.
+    """
+    if not failover_share.size:
+        return np.zeros((0, len(problem.candidates)))
+    asked = problem.outage_demand_mtok_per_h[problem.outages["slice_index"]]
+    return failover_share * asked[:, problem.candidates["workload_index"]]
+
+
 def _build(problem: PlacementProblem) -> OutageTables:
     outages = problem.outages
     leader, stands_for = _calls(problem)
@@ -141,6 +166,7 @@ def _build(problem: PlacementProblem) -> OutageTables:
         ),
         links=links.sort_values(list(links), ignore_index=True),
         reroute_links=over[["reroute", "link_index"]],
+        reaches=_reaches(problem),
         stands_for=stands_for,
     )  # fmt: skip
 
@@ -171,6 +197,21 @@ def _calls(problem: PlacementProblem) -> tuple[IntArray, IntArray]:
         for way, r in needed.items():
             stands_for[r] = ways[lead][way]
     return leader, stands_for
+
+
+def _reaches(problem: PlacementProblem) -> pd.DataFrame:
+    """Find what the workloads that must not wait reach; who reaches all that another of its class does is left out."""
+    pairs = problem.pairs[problem.cannot_wait[problem.pairs["workload_index"]]]
+    reach: dict[int, set[int]] = {}
+    for w, d in zip(pairs["workload_index"].tolist(), pairs["data_center_index"].tolist(), strict=True):
+        reach.setdefault(w, set()).add(d)
+    class_index = problem.workloads["class_index"].to_numpy()
+    least: list[int] = []
+    for w in sorted(reach, key=lambda w: len(reach[w])):
+        if not any(class_index[v] == class_index[w] and reach[v] <= reach[w] for v in least):
+            least.append(w)
+    rows = [(w, d) for w in sorted(least) for d in sorted(reach[w])]
+    return pd.DataFrame(rows, columns=["workload_index", "data_center_index"], dtype=np.int64)
 
 
 def _limiting_links(problem: PlacementProblem) -> dict[int, frozenset[int]]:

@@ -86,6 +86,20 @@ def limit_link_traffic_in_outage(m: Model, o: Any, link: Any) -> Expression:
     return traffic_gbps <= m.link_capacity_gbps[link]
 
 
+def stand_in_two_places(m: Model, w: Any) -> Expression:
+    r"""
+    Deploy a class in two data centers in reach of each workload that must not wait.
+
+    .. math:: \sum_{d \in D_w} x_{k(w)d} \ge 2 \qquad \forall w \in W^{reach} \tag{11g}
+
+    Notes
+    -----
+    For whole :math:`x` this follows from (11a) and (11b). It is here because it is much stronger where a solver lets
+    :math:`x` be a fraction, and because one row says what those of all failures say together.
+    """
+    return sum(m.Deploy[m.class_of[w], d] for d in m.SITES_IN_REACH[w]) >= 2  # noqa: PLR2004 - the equation's own number
+
+
 RESILIENCE_CONSTRAINTS = (
     Equation(serve_in_outage, ("CALLS",), "11a"),
     Equation(take_over_where_deployed, ("REROUTES",), "11b"),
@@ -93,4 +107,5 @@ RESILIENCE_CONSTRAINTS = (
     Equation(limit_accelerators_in_outage, ("OUTAGE_POOLS",), "11d"),
     Equation(limit_it_power_in_outage, ("OUTAGE_CENTERS",), "11e"),
     Equation(limit_link_traffic_in_outage, ("OUTAGE_LINKS",), "11f"),
+    Equation(stand_in_two_places, ("REACHES",), "11g"),
 )

@@ -22,6 +22,7 @@ LEAST_SAVING_SHARE = 2e-5
 # Blocks and master agree about a choice when their costs differ by less than this share.
 AGREED_SHARE = 3e-4
 EVALUATION_ROUNDS = 25
+OUTAGE_ROUNDS = 12
 START_ROUNDS = 3
 TICK_S = 2.0
 # Share of the time limit kept for solving the blocks at the last choice.
@@ -33,6 +34,9 @@ ALIKE_SHARE = 0.8
 TINY_SHARE = 1e-6
 # How far open a data center is in the relaxation to be among those to begin with, one after the other.
 OPEN_SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+
+# The master's answer: its opinion of the cost, its point, the costs of the parts, reduced costs.
+Look = tuple[float, FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ class DeploymentSearch:
         master = self._of.master
         self._of.program.fix(self._integers, master.lower[self._integers], master.upper[self._integers])
 
-    def _look(self, deployed: frozenset[int]) -> tuple[float, FloatArray, FloatArray, FloatArray] | None:
+    def _look(self, deployed: frozenset[int]) -> Look | None:
         held = np.zeros(len(self._deploy))
         chosen = np.fromiter(deployed, dtype=int)
         held[chosen] = 1.0
@@ -139,6 +143,15 @@ class DeploymentSearch:
             return self._of.program.solve()
         except (InfeasibleMasterError, UnsolvedMasterError):
             return None
+
+    def _survive(self, deployed: frozenset[int], looked: Look) -> Look | None:
+        """Let the master learn of the outages that a choice does not survive, until it does; None if it never can."""
+        current: Look | None = looked
+        for _ in range(OUTAGE_ROUNDS):
+            if current is None or not self._of.learn_outages(current[1]):
+                break
+            current = self._look(deployed)
+        return current
 
     @property
     def _must_settle(self) -> bool:
@@ -171,6 +184,8 @@ class DeploymentSearch:
             deployed = current.deployed ^ {change}
             looked = self._look(deployed) if deployed else None
             if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
+                looked = self._survive(deployed, looked)
+            if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
                 current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
                 self.current = current
         return current
@@ -186,6 +201,8 @@ class DeploymentSearch:
                 break
             deployed = current.deployed - set(np.flatnonzero(saving >= ALIKE_SHARE * most).tolist())
             looked = self._look(deployed) if deployed else None
+            if looked is not None and looked[0] < current.opinion_units:
+                looked = self._survive(deployed, looked)
             if looked is None or looked[0] >= current.opinion_units:
                 break
             current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])

@@ -59,7 +59,7 @@ class SliceProgram:
         self, block: Block, first_part: int, master_upper: FloatArray, *, seed: int, forbids_misses: bool
     ) -> None:
         self._block = block
-        self._forbids_misses = forbids_misses
+        self.forbids_misses = forbids_misses
         self._misses = np.zeros(len(block.cost))
         self._misses[len(block.columns) :] = 1.0
         self._master_upper = master_upper
@@ -85,6 +85,11 @@ class SliceProgram:
             by_rows=False,
         )
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether this is an outage, which can be survived or not, and costs nothing."""
+        return self._block.costs_nothing
+
     def solve(self, point: FloatArray) -> SliceAnswer:
         """
         Solve the slice at a master point and derive the cut that supports its cost there.
@@ -98,6 +103,9 @@ class SliceProgram:
             If HiGHS finds no optimum; a slice always has one, so this would be a numerical failure.
         """
         block, highs = self._block, self._highs
+        if block.costs_nothing:
+            # A master column a hair below zero would leave less than nothing for rows that only add up.
+            point = np.clip(point, 0.0, self._master_upper)
         bound, binding = self._bounds(point)
         moved = block.master_matrix @ point
         lower, upper = block.row_lower - moved, block.row_upper - moved
@@ -112,10 +120,14 @@ class SliceProgram:
         solution = highs.getSolution()
         values = np.array(solution.col_value)
         real = len(block.columns)
+        missed = float(values[real:].max(initial=0.0))
+        if block.costs_nothing:
+            cuts = self._cuts(np.array(solution.row_dual), binding, block.cost) if missed > FORBIDDEN_SHARE else []
+            cuts = [_of_balances(cut) for cut in cuts]
+            return SliceAnswer(np.zeros(block.component_count), cuts, values[:real] * block.scale, missed)
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
         cuts = self._cuts(np.array(solution.row_dual), binding, block.cost)
-        missed = float(values[real:].max(initial=0.0))
-        if self._forbids_misses and missed > FORBIDDEN_SHARE:
+        if self.forbids_misses and missed > FORBIDDEN_SHARE:
             cuts += self._balance_cuts(binding)
         # Weighted counts are floats; numpy's stub says integers.
         return SliceAnswer(costs.astype(np.float64, copy=False), cuts, values[:real] * block.scale, missed)
@@ -136,7 +148,7 @@ class SliceProgram:
         cuts = self._cuts(np.array(solution.row_dual), binding, self._misses) if missed.any() else []
         highs.changeColsCost(count, self._all_columns, self._block.cost)
         is_missed = missed > FORBIDDEN_SHARE
-        return [replace(cut, is_of_balances=True) for cut in cuts if is_missed[cut.part - self._first_part]]
+        return [_of_balances(cut) for cut in cuts if is_missed[cut.part - self._first_part]]
 
     def _bounds(self, point: FloatArray) -> tuple[FloatArray, IntArray]:
         """Column bounds at a point, and which bounding row gives each (-1: the column's own bound)."""
@@ -193,15 +205,32 @@ class SlicePrograms:
             SliceProgram(block, int(n), master_upper, seed=seed, forbids_misses=forbids_misses)
             for block, n in zip(blocks, first, strict=False)
         ]
+        self._outages = [program for program in self._programs if program.costs_nothing]
         self._pool = ThreadPoolExecutor(max_workers=threads)
 
     def solve(self, point: FloatArray) -> list[SliceAnswer]:
         """Solve every slice at a master point."""
         return list(self._pool.map(lambda program: program.solve(point), self._programs))
 
+    def solve_outages(self, point: FloatArray) -> list[Cut]:
+        """Cuts of the outages that cannot be survived at a master point."""
+        answers = self._pool.map(lambda program: program.solve(point), self._outages)
+        return [cut for answer in answers for cut in answer.cuts]
+
+    def forbid_misses(self) -> None:
+        """From now on cut off every point that misses a balance, whatever its penalty."""
+        for program in self._programs:
+            program.forbids_misses = True
+
     def close(self) -> None:
         """Stop the threads."""
         self._pool.shutdown()
+
+
+def _of_balances(cut: Cut) -> Cut:
+    """Forbid what the cut bounds, in the unit of its largest entry: it says the same, and suits a solver better."""
+    size = float(np.abs(cut.gradient).max(initial=0.0)) or 1.0
+    return replace(cut, constant=cut.constant / size, gradient=cut.gradient / size, is_of_balances=True)
 
 
 def _selector(labels: IntArray, count: int) -> sp.csr_array:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.check import check_plan
+from optimizer.outages import outage_tables
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination, relative_gap
@@ -118,10 +119,10 @@ def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
     """
     Choose how to solve a problem.
 
-    Up to `WHOLE_MAX_FLOW_COLUMNS` flow columns one integer program is solved at once; above it the problem is
-    decomposed by time slice, unless `why_not_decomposed` says that it cannot be.
+    Up to `WHOLE_MAX_FLOW_COLUMNS` flow columns, in slices and in outages, one integer program is solved at once; above
+    it the problem is decomposed by time slice, unless `why_not_decomposed` says that it cannot be.
     """
-    flow_columns = len(problem.candidates) * len(problem.slices)
+    flow_columns = len(problem.candidates) * len(problem.slices) + len(outage_tables(problem).reroutes)
     if flow_columns <= WHOLE_MAX_FLOW_COLUMNS or why_not_decomposed(problem):
         return "whole"
     return "decomposed"

@@ -120,3 +120,19 @@ def test_cuts_of_balances_handed_on_forbid_no_plan() -> None:
     few.blocks.close()
     every.blocks.close()
     assert max(cut.at(plan) for cut in handed_on) <= 1e-6
+
+
+def test_cuts_of_outages_are_handed_on() -> None:
+    """The outages are planned for in the first of equal days; the merged day has the same, with the same cuts."""
+    problem = three_days(existing_pods=(1, 1), pod_cny_per_year=1e9, survives=(0, 1))
+    merged = merge_days(problem)
+    few, every = (Decomposition(each, seed=1, threads=1) for each in (merged.problem, problem))
+    few.raise_bound(Control(), np.inf)
+    of_outages = [cut for cut in few.program.cuts if cut.is_of_balances]
+    assert of_outages
+    cuts = transfer_cuts(of_outages, few.split_blocks, every.split_blocks, merged.block_of(problem))
+    assert len(cuts) == len(of_outages)
+    point = np.zeros(len(every.master.cost))
+    answers = every.blocks.solve(point)
+    missed = {cut.part for answer in answers for cut in answer.cuts if cut.is_of_balances}
+    assert {cut.part for cut in cuts} <= missed

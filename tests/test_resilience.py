@@ -201,6 +201,13 @@ TOYS = {
     "opening": {"opening_cny_per_year": (3e6, 1e6), "deploy_cny_per_year": (1e5, 1e5)},
     "one in reach": {"rtt_limit_ms": (10.0, np.inf)},
     "shedding": {"shed_penalty_cny_per_mtok": 0.5},
+    "days alike": {"day_months": (5.0, 7.0), "energy_price_cny_per_mwh": ((500.0, 300.0),) * 2 + ((300.0, 400.0),) * 2},
+    "links only in an outage": {
+        "energy_price_cny_per_mwh": ((100.0, 300.0),),
+        "existing_pods": (10, 10),
+        "link_capacity_gbps": (5.0, 5.0, 1.9, 5.0),
+        "second_route": True,
+    },
 }
 
 
@@ -305,9 +312,19 @@ def test_11a_plan_without_failover_serves_nothing(survivor: tuple[PlacementProbl
 def test_11b_take_over_where_deployed(survivor: tuple[PlacementProblem, Plan]) -> None:
     problem, plan = survivor
     plan = with_entry(plan, "is_deployed", 2 * CHAT + EAST, 0)
-    rows = only_violation(check_plan(problem, plan), "11b", "take_over_where_deployed")
-    assert {row[1:] for row in rows} == {(1.0, 0.0, 1.0, "1")}
-    assert rows[0][0] == f"chat alpha -> east via alpha>coast, {LOSS_OF_WEST}"
+    found = check_plan(problem, plan).violations
+    assert set(found["equation"]) == {"11b", "11g"}  # a single place is left
+    rows = found[found["name"] == "take_over_where_deployed"]
+    assert rows["where"].tolist()[0] == f"chat alpha -> east via alpha>coast, {LOSS_OF_WEST}"
+    assert rows[["amount", "limit"]].to_numpy().tolist() == [[1.0, 0.0]] * 2
+
+
+def test_11g_stand_in_two_places(survivor: tuple[PlacementProblem, Plan]) -> None:
+    problem, plan = survivor
+    found = check_plan(problem, with_entry(plan, "is_deployed", 2 * CHAT + EAST, 0)).violations
+    rows = found[found["name"] == "stand_in_two_places"]
+    assert rows["where"].tolist() == ["chat alpha", "chat beta"]
+    assert rows[["amount", "limit"]].to_numpy().tolist() == [[1.0, 2.0]] * 2
 
 
 def test_11b_no_share_is_negative(survivor: tuple[PlacementProblem, Plan]) -> None:
