@@ -8,6 +8,7 @@ from toy_problems import toy_problem
 
 from optimizer.alike import transfer_cuts
 from optimizer.days import merge_days
+from optimizer.decompose import solve_decomposed
 from optimizer.decomposition import Decomposition
 from optimizer.extract import columns_from_plan
 from optimizer.problem import PlacementProblem
@@ -46,6 +47,18 @@ def test_a_problem_of_one_day_stays_as_it_is() -> None:
     merged = merge_days(problem)
     assert not merged.is_smaller
     assert merged.problem is problem
+
+
+def test_days_with_outages_to_survive_are_merged_too() -> None:
+    problem = three_days(survives=(0, 1), opening_cny_per_year=(1e6, 3e6), existing_pods=(4, 4), max_new_pods=(8, 8))
+    merged = merge_days(problem)
+    assert merged.problem.outage_demand_mtok_per_h.shape == (2, 4)
+    assert len(merged.problem.outages) == len(problem.outages)
+    whole, decomposed = (
+        solve(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control())
+        for solve in (solve_whole, solve_decomposed)
+    )
+    assert decomposed.objective_cny == pytest.approx(whole.objective_cny, rel=1e-3)
 
 
 def test_merged_days_never_cost_less() -> None:
