@@ -48,7 +48,7 @@ scenarios: $(CORE)
 	@$(PY) -m benchmarks.scenarios $(if $(FORCE),--force)
 
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(DEV)
 	$(PY) -m ruff check
