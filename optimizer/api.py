@@ -19,6 +19,7 @@ from optimizer.check import check_plan
 from optimizer.outages import outage_tables
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
+from optimizer.resilience_price import price_of_resilience, solve_without_reserve, with_known_bound
 from optimizer.results import Margins, Results, build_results, demand_by_region, home_region
 from optimizer.run_folder import check_target, write_run
 from optimizer.run_info import run_info
@@ -224,10 +225,15 @@ def solve_scenario(
     # and cheaper to find than a solver's.
     lap = time.monotonic()
     failure = _first_failure(problem) if start is None else None
+    without: Solution | None = None
     seconds["conditions"] = time.monotonic() - lap
     if failure is not None:
         solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
     else:
+        lap = time.monotonic()
+        without = solve_without_reserve(problem, loaded, control)
+        if without is not None:
+            seconds["without_reserve"] = time.monotonic() - lap
         solution = solve_problem(
             problem,
             method=options.method,
@@ -237,6 +243,7 @@ def solve_scenario(
             control=control,
             start=start,
         )
+    solution = with_known_bound(solution, without)
     lap, results = time.monotonic(), None
     if solution.plan is not None:
         solution, results = _results(problem, network, solution, baselines, control, options.seed)
@@ -246,6 +253,8 @@ def solve_scenario(
             solution = replace(solution, termination=Termination.OPTIMAL)
     solution = replace(solution, seconds=seconds | solution.seconds)
     info = run_info(loaded, network, solution, results, folder)
+    price = price_of_resilience(solution, without)
+    info["resilience"] = None if price is None else price.as_dict()
     if folder is not None and results is not None:
         write_run(folder, info, results.tables, basemap=network.basemap)
     return ScenarioRun(

@@ -91,6 +91,13 @@ def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Bas
         ("nearest", "nearest data center", nearest_data_center(problem)),
         ("home_region", f"everything in {home_region}", cheapest_in_region(problem, home_region)),
     )
+    if not problem.outages.empty:
+        from optimizer.failover import plans_with_failover  # the compiler is slow to import
+
+        return tuple(
+            _evaluate(problem, *item[:2], plan)
+            for item, plan in zip(plans, plans_with_failover(problem, [plan for _, _, plan in plans]), strict=True)
+        )
     return tuple(_evaluate(problem, *item) for item in plans)
 
 

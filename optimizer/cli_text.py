@@ -71,6 +71,7 @@ def describe_run(run: ScenarioRun) -> str:
         *_latency_table(run.results.tables["latency"]),
         *_baseline_table(run.results.baselines, solution.objective_cny),
         "",
+        *_resilience_lines(run.info.get("resilience")),
         f"Limits that made the difference: {run.results.limits_line}",
         *map(escape_text, price_lines(run.results.shadow_prices)),
     ]
@@ -153,6 +154,18 @@ def describe_verification(report: VerifyReport) -> str:
     more = len(report.differences) - len(shown)
     lines = [f"NOT verified: {len(report.differences)} difference(s)", *(f"  {line}" for line in shown)]
     return "\n".join([*lines, f"  and {more} more"] if more else lines)
+
+
+def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
+    """Say what surviving failures costs, and what is proved of that."""
+    if price is None:
+        return []
+    without, most = price["cost_without_cny_per_year"], price["most_price_cny_per_year"]
+    share = price["price_cny_per_year"] / without if without else 0.0
+    between = f"{_million(price['least_price_cny_per_year'])} and {_million(most)}"
+    costs = f"{_million(price['price_cny_per_year'])} million CNY a year"
+    against = f"{_percent(share)} of {_million(without)} without the reserve"
+    return [f"Surviving failures costs {costs} ({against}), proved to be between {between}.", ""]
 
 
 def _without_plan(run: ScenarioRun) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -83,20 +84,27 @@ def hold_failover(compiled: CompiledModel) -> CompiledModel:
     return replace(compiled, is_integer=is_held, row_lower=row_lower, row_upper=row_upper)
 
 
-def plan_with_failover(problem: PlacementProblem, plan: Plan) -> Plan:
+def plans_with_failover(problem: PlacementProblem, plans: Sequence[Plan]) -> list[Plan]:
     """
-    Add to a plan, a greedy one say, what is taken over in each outage; a plan that cannot survive comes back as it is.
+    Add to plans, greedy ones say, what is taken over in each outage.
 
     Parameters
     ----------
     problem
         The problem.
-    plan
-        Its whole decisions are read.
+    plans
+        Their whole decisions are read.
+
+    Returns
+    -------
+    list of Plan
+        A plan that cannot survive an outage comes back as it is.
     """
-    if problem.outages.empty:
-        return plan
     compiled = compile_model(problem)
+    return [_with_failover(problem, compiled, plan) for plan in plans]
+
+
+def _with_failover(problem: PlacementProblem, compiled: CompiledModel, plan: Plan) -> Plan:
     try:
         filled = plan_from_columns(problem, compiled, with_failover(compiled, columns_from_plan(compiled, plan)))
     except NoFailoverError:

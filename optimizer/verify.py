@@ -17,6 +17,7 @@ from optimizer.baselines import evaluate_baselines
 from optimizer.check import MalformedPlanError, check_plan
 from optimizer.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.problem import PlacementProblem
+from optimizer.resilience_price import ResiliencePrice
 from optimizer.result_tables import result_tables
 from optimizer.results import compare_baseline, home_region, summarize
 from optimizer.run_folder import StoredRun, json_ready, read_stored_run
@@ -115,6 +116,7 @@ def verify_run(run_folder: Path | str) -> VerifyReport:
     found.compare("market_value", stored.info.get("market_value"), beside)
     found.compare("objective_cny_per_year", stored.info.get("objective_cny_per_year"), report.total_cny)
     _compare_bound(stored.info, report.total_cny, found)
+    _compare_price(stored.info, found)
     _compare_baselines(stored.info, problem, network, report.total_cny, found)
     found.compare("scenario.name", stored.info["scenario"].get("name"), scenario.name)
     return VerifyReport(tuple(found.lines), report.total_cny, found.checked)
@@ -149,6 +151,18 @@ def _compare_bound(info: Mapping[str, Any], total_cny: float, found: _Difference
         found.add(f"bound_cny_per_year: the bound {bound:.9g} is above the cost {total_cny:.9g}")
     gap = 0.0 if bound >= total_cny else (total_cny - bound) / max(abs(total_cny), 1e-9)
     found.compare("mip_rel_gap", info.get("mip_rel_gap"), gap)
+
+
+def _compare_price(info: Mapping[str, Any], found: _Differences) -> None:
+    """Work out the price of resilience again from the stored costs and bounds; the other solve is not repeated."""
+    told = info.get("resilience")
+    if not isinstance(told, dict):
+        return
+    names = ("cost_without_cny_per_year", "bound_without_cny_per_year")
+    numbers = [info.get("objective_cny_per_year"), info.get("bound_cny_per_year"), *(told.get(name) for name in names)]
+    known = [float(number) for number in numbers if isinstance(number, int | float)]
+    if len(known) == len(numbers):  # a bound that was not found has no number
+        found.compare("resilience", told, json_ready(ResiliencePrice(*known).as_dict()))
 
 
 def _compare_baselines(
