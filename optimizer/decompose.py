@@ -62,7 +62,8 @@ def solve_decomposed(
         Bound and objective hold for the problem as given, not for the merged one that is solved.
     """
     limiting = problem.links["is_limiting"].to_numpy(bool)
-    kept = np.zeros_like(limiting)
+    # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
+    kept = limiting if len(problem.outages) else np.zeros_like(limiting)
     seconds: dict[str, float] = {}
     known: Solution | None = None
     while True:

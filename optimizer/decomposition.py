@@ -249,7 +249,12 @@ def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> flo
 
 
 def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
-    """Most that each column of the compiled model can be in any plan, (columns,)."""
+    """
+    Most that each column of the compiled model can be in any plan that is worth considering, (columns,).
+
+    No more pods are switched on than all work in reach and all models to be kept loaded can use. Where thousands of
+    pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
+    """
     reach = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
     place = problem.deployments.reset_index(names="row").set_index(["class_index", "data_center_index"])["row"]
     pair_row = place.loc[list(problem.pairs[["class_index", "data_center_index"]].itertuples(index=False))].to_numpy()
@@ -257,7 +262,7 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
     np.add.at(most.T, pair_row, problem.servable_mtok_per_h[:, problem.pairs["workload_index"]].T)
     process = problem.processes[["class_index", "data_center_index"]]
     process_row = place.loc[list(process.itertuples(index=False))].to_numpy()
-    pods = (problem.pools["existing_pods"] + problem.pools["max_new_pods"]).to_numpy(float)
+    active = _most_active_pods(problem, most[:, process_row])
     center = compiled.columns["Peak"].members[:, 0]
     power = (problem.data_centers["it_capacity_mw"] * problem.data_centers["pue"]).to_numpy(float)
     flow = problem.servable_mtok_per_h[:, problem.candidates["workload_index"]]
@@ -266,7 +271,7 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
         ("Flow", flow),
         ("Shed", problem.shed_limit_mtok_per_h),
         ("Work", most[:, process_row]),
-        ("Active", pods[None, :]),
+        ("Active", active),
         ("Peak", power[center]),
         ("Contract", power[compiled.columns["Contract"].members[:, 0]]),
         ("Reroute", np.ones(1)),
@@ -275,3 +280,19 @@ def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArr
         block = compiled.columns[name]
         reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)
     return reach
+
+
+def _most_active_pods(problem: PlacementProblem, most_work_mtok_per_h: FloatArray) -> FloatArray:
+    """(T, P) pods that can be of use, given the most work of each process, (T, X)."""
+    pools, processes = problem.pools, problem.processes
+    accelerator = pools["accelerator_index"].to_numpy()
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
+    hours = problem.accel_h_per_mtok[processes["class_index"], processes["accelerator_index"]]
+    busy = np.zeros((len(problem.slices), len(pools)))
+    np.add.at(busy.T, processes["pool_index"].to_numpy(), (most_work_mtok_per_h * hours).T)
+    loaded = np.zeros(len(problem.data_centers))
+    deployments = problem.deployments
+    np.add.at(loaded, deployments["data_center_index"], problem.min_accelerators[deployments["class_index"]])
+    useful = busy / (problem.utilization_limit_share * per_pod) + loaded[pools["data_center_index"]] / per_pod
+    pods = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float)
+    return np.asarray(np.minimum(pods, useful * (1 + 1e-6)))
