@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.days import MergedDays, merge_days
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.reach import Reach
@@ -39,6 +40,8 @@ class Condensed:
         (R,) candidate of the smaller problem for each original one.
     is_first
         (R,) whether an original candidate carries its workload's share of that candidate.
+    slice_of
+        (T,) slice of the smaller problem for each original one.
     """
 
     reach: Reach
@@ -46,27 +49,39 @@ class Condensed:
     group: IntArray
     candidate: IntArray
     is_first: npt.NDArray[np.bool_]
+    slice_of: IntArray
 
     def expand(self, plan: Plan) -> Plan:
-        """Share a plan of the smaller problem out among the original workloads, in proportion to demand."""
-        share = self.share
+        """Share a plan out among the original workloads, in proportion to demand, and repeat it on days alike."""
+        share, t = self.share, self.slice_of
         workload = self.original.candidates["workload_index"].to_numpy(int)
-        flow = plan.flow_mtok_per_h[:, self.candidate] * share[:, workload] * self.is_first
+        flow = plan.flow_mtok_per_h[t][:, self.candidate] * share[:, workload] * self.is_first
         failover = plan.failover_share
         if failover.size:
             failover = failover[:, self.candidate] * self.is_first
         return replace(
             plan,
             flow_mtok_per_h=flow,
-            shed_mtok_per_h=plan.shed_mtok_per_h[:, self.group] * share,
-            backlog_mtok=plan.backlog_mtok[:, self.group] * share,
+            shed_mtok_per_h=plan.shed_mtok_per_h[t][:, self.group] * share,
+            backlog_mtok=plan.backlog_mtok[t][:, self.group] * share,
+            work_mtok_per_h=plan.work_mtok_per_h[t],
+            active_pods=plan.active_pods[t],
+            peak_mw=self._peak(plan),
             failover_share=failover,
         )
+
+    def _peak(self, plan: Plan) -> FloatArray:
+        """(B, D) peaks of the original billing periods: each lies inside one of the smaller problem."""
+        inside = np.zeros(len(self.original.billing), np.int64)
+        smaller = self.reach.problem.slices["billing_index"].to_numpy(int)[self.slice_of]
+        inside[self.original.slices["billing_index"].to_numpy(int)] = smaller
+        return plan.peak_mw[inside]
 
     @property
     def share(self) -> FloatArray:
         """(T, W) share of each original workload in the demand of its group."""
-        demand, total = self.original.demand_mtok_per_h, self.reach.problem.demand_mtok_per_h[:, self.group]
+        demand = self.original.demand_mtok_per_h
+        total = self.reach.problem.demand_mtok_per_h[self.slice_of][:, self.group]
         # Work that may wait is served in slices in which none arises; its members have demand of one shape.
         waits = self.original.workloads["is_deferrable"].to_numpy(bool)
         demand, total = (np.where(waits, values.sum(axis=0), values) for values in (demand, total))
@@ -76,14 +91,17 @@ class Condensed:
 
 def condense(reach: Reach) -> Condensed:
     """
-    Merge workloads that nothing but their name tells apart.
+    Merge workloads that nothing but their name tells apart, and days on which the same is asked for.
 
     Parameters
     ----------
     reach
         The problem, with candidates beyond its limits.
     """
-    problem = reach.problem
+    days = merge_days(reach.problem)
+    if len(days.problem.outages) != len(reach.problem.outages):
+        days = MergedDays(reach.problem, np.arange(len(reach.problem.slices)))
+    problem = days.problem
     what = _what_candidates_are(reach)
     group = _groups(problem, what)
     first = np.unique(group, return_index=True)[1]
@@ -108,7 +126,20 @@ def condense(reach: Reach) -> Condensed:
     )
     rules = tuple(replace(rule, needed=rule.needed[order]) for rule in reach.rules)
     out = Reach(smaller, reach.over_ms[order], rules)
-    return Condensed(out, problem, group, candidate.astype(np.int64), ~own.duplicated())
+    return Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
+
+
+def without_link_limits(reach: Reach) -> Reach:
+    """
+    Leave the limits of links out.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    """
+    links = reach.problem.links.assign(is_limiting=False)
+    return replace(reach, problem=replace(reach.problem, links=links))
 
 
 def representative(reach: Reach) -> Reach:

@@ -1,8 +1,9 @@
 """
-One elastic model with the problem it was condensed from: solved whole, or on the slices that matter and then settled.
+The elastic models of one problem, from small ones that give proven bounds to the whole.
 
-A problem that is small once alike workloads are together is solved whole. Of a larger one the slices that matter give
-a proven least change; what is missing over all slices, if anything, is added with the whole decisions held.
+A problem that is small once alike workloads and days are together is solved whole. Of a larger one the slices that
+matter give a proven least change; what is missing over all slices, if anything, is added with the whole decisions held.
+The limits of links, which tell workloads apart that are alike otherwise, come in only where a plan breaks them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from optimizer.change import Change, rounded_up
-from optimizer.condense import condense, representative
+from optimizer.condense import condense, representative, without_link_limits
 from optimizer.elastic import ElasticModel, ElasticOutcome
-from optimizer.levers import UNSERVED_WORST, build_elastic
+from optimizer.levers import LEVERS, UNSERVED_WORST, build_elastic
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.reach import Reach
 from optimizer.solution import Control
@@ -42,18 +43,87 @@ class Decisions:
     is_assigned: IntArray
 
 
+class Level:
+    """
+    A problem made smaller in one way, its elastic model, and the way back.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    has_links
+        False: without the limits of links, so that far more workloads are alike.
+    is_few
+        Only the slices that matter.
+    """
+
+    def __init__(self, reach: Reach, *, has_links: bool, is_few: bool) -> None:
+        self.reach = reach
+        self.has_all_slices = not is_few
+        self._condensed = condense(reach if has_links else without_link_limits(reach))
+        smaller = representative(self._condensed.reach) if is_few else self._condensed.reach
+        self.model = build_elastic(ElasticModel(smaller, reach.problem))
+
+    def held(self, decisions: Decisions) -> dict[str, FloatArray]:
+        """Write decisions as values of the model's columns."""
+        return held_columns(self.model.problem, decisions, self._condensed.group)
+
+    def decisions(self, outcome: ElasticOutcome) -> Decisions:
+        """Round the whole decisions of a point by halves, for the original workloads."""
+        problem, columns = self.model.problem, self.model.compiled.columns
+        whole = {
+            name: np.floor(columns[name].values(outcome.point) + 0.5).astype(np.int64)
+            for name in ("Open", "Deploy", "NewPods", "Assign")
+        }
+        group = self._condensed.group
+        deployed = np.zeros((len(problem.classes), len(problem.data_centers)), np.int64)
+        deployed[problem.deployments["class_index"], problem.deployments["data_center_index"]] = whole["Deploy"]
+        assigned = np.zeros((int(group.max()) + 1, len(problem.data_centers)), np.int64)
+        pairs = problem.indivisible_pairs
+        assigned[pairs["workload_index"], pairs["data_center_index"]] = whole["Assign"]
+        return Decisions(whole["Open"], deployed, whole["NewPods"], assigned[group])
+
+    def change(self, outcome: ElasticOutcome) -> Change:
+        """Round the amounts up; share work left unserved out among the original workloads and days."""
+        kept = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
+        unserved = outcome.amounts.get("unserved")
+        if not unserved or not self.has_all_slices:
+            return Change(rounded_up(kept))
+        demand = self.model.problem.demand_mtok_per_h
+        amount, share = np.zeros(demand.size), np.zeros(demand.shape)
+        amount[list(unserved)] = list(unserved.values())
+        np.divide(amount.reshape(demand.shape), demand, out=share, where=demand > 0)
+        share = np.where(share > 0, np.minimum(share * (1 + ROUNDING) + ROUNDING, 1.0), 0.0)
+        return Change(rounded_up(kept), share[self._condensed.slice_of][:, self._condensed.group])
+
+    def used_beyond(self, outcome: ElasticOutcome) -> pd.DataFrame:
+        """List the original candidates beyond the limits that carry something."""
+        flow = self.model.compiled.columns["Flow"].values(outcome.point).max(axis=0)
+        original = self.reach
+        carries = (flow > CARRIES_MTOK_PER_H)[self._condensed.candidate] & original.is_beyond & self._condensed.is_first
+        table = original.problem.candidates[carries]
+        workloads = original.problem.workloads.iloc[table["workload_index"]]
+        return pd.DataFrame(
+            {
+                "class_index": workloads["class_index"].to_numpy(int),
+                "demand_hub": workloads["demand_hub"].to_numpy(str),
+                "data_center_index": table["data_center_index"].to_numpy(int),
+            }
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Attempt:
     """A change that may be enough; `is_proof` = its bound, or that there is none, holds whatever else is decided."""
 
-    model: ElasticModel
+    level: Level
     outcome: ElasticOutcome
     is_proof: bool
 
 
 class Stage:
     """
-    The elastic model of a problem.
+    The elastic models of a problem, from the smallest to the whole.
 
     Parameters
     ----------
@@ -69,105 +139,83 @@ class Stage:
         self.reach = reach
         self._control = control
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
-        self._condensed = condense(reach)
-        problem = self._condensed.reach.problem
-        self.is_small = len(problem.candidates) * len(problem.slices) <= WHOLE_MAX_FLOW_COLUMNS
-        searched = self._condensed.reach if self.is_small else representative(self._condensed.reach)
-        self.model = build_elastic(ElasticModel(searched, reach.problem))
-        self._whole = self.model if self.is_small else None
-        self._solved: dict[tuple[str, ...], ElasticOutcome] = {}
+        self._levels: dict[tuple[bool, bool], Level] = {}
+        self._solved: dict[tuple[tuple[str, ...], bool], ElasticOutcome] = {}
+        self.is_small = is_small(condense(reach).reach.problem)
+        self._has_links = bool(reach.problem.links["is_limiting"].any())
 
-    def solve(self, kinds: tuple[str, ...]) -> ElasticOutcome:
-        """Find the smallest change of these kinds: on the whole problem, or what every plan needs at least."""
-        if kinds not in self._solved:
-            gap = WHOLE_GAP if self.is_small else REDUCED_GAP
-            self._solved[kinds] = self.model.solve(
-                _with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver
-            )
-        return self._solved[kinds]
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of change that have something to loosen."""
+        there = {*self._level(has_links=self.is_small, is_few=not self.is_small).model.levers}
+        return tuple(
+            lever.kind for lever in LEVERS if lever.kind in there or (lever.kind == "link_capacity" and self._has_links)
+        )
 
     def attempts(self, kinds: tuple[str, ...]) -> Iterator[Attempt]:
-        """Yield changes of these kinds: the smallest by the slices that matter; if asked for more, by all slices."""
-        first = self.solve(kinds)
-        if self.is_small:
-            first = self._with_least_unserved(kinds, first)
-        yield Attempt(self.model, first, is_proof=True)
-        if self.is_small or first.x is None:
-            return
+        """
+        Yield changes of these kinds, from the cheapest to find to the surest.
+
+        A small problem is solved whole. Of a large one first the slices that matter, then all with the whole decisions
+        held; both without and then with the limits of links; at last everything at once.
+        """
+        for has_links in (True,) if self.is_small or not self._has_links else (False, True):
+            level = self._level(has_links=has_links, is_few=not self.is_small)
+            outcome = self._first(kinds, level, has_links=has_links)
+            yield Attempt(level, outcome, is_proof=True)
+            if self.is_small or outcome.x is None:
+                return
+            if outcome.change_share > 0 and not self._control.must_stop:
+                every = self._level(has_links=has_links, is_few=False)
+                yield Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
         if not self._control.must_stop:
-            settled = self._with_least_unserved(kinds, self._settled(kinds, first))
-            yield Attempt(self.whole, settled, is_proof=False)
-        if not self._control.must_stop:
+            level = self._level(has_links=True, is_few=False)
             control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
-            found = self.whole.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
-            yield Attempt(self.whole, self._with_least_unserved(kinds, found), is_proof=True)
+            outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
+            yield Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
 
-    def _with_least_unserved(self, kinds: tuple[str, ...], outcome: ElasticOutcome) -> ElasticOutcome:
-        """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
-        if "unserved" not in kinds or outcome.x is None or self._control.must_stop:
-            return outcome
-        return self.whole.with_least("unserved", _with_worst(kinds), outcome, self._control)
+    def _level(self, *, has_links: bool, is_few: bool) -> Level:
+        key = (has_links or not self._has_links, is_few)
+        if key not in self._levels:
+            self._levels[key] = Level(self.reach, has_links=key[0], is_few=is_few)
+        return self._levels[key]
 
-    def _settled(self, kinds: tuple[str, ...], outcome: ElasticOutcome) -> ElasticOutcome:
+    def _first(self, kinds: tuple[str, ...], level: Level, *, has_links: bool) -> ElasticOutcome:
+        if (kinds, has_links) not in self._solved:
+            gap = WHOLE_GAP if self.is_small else REDUCED_GAP
+            found = level.model.solve(_with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver)
+            self._solved[kinds, has_links] = self._with_least_unserved(kinds, level, found)
+        return self._solved[kinds, has_links]
+
+    def _settled(self, kinds: tuple[str, ...], few: Level, outcome: ElasticOutcome, every: Level) -> ElasticOutcome:
         """Find what a change lacks over all slices, with the whole decisions held except for what is bought."""
-        held = held_columns(self.whole.problem, self.decisions(self.model, outcome.point), self._condensed.group)
+        held = every.held(few.decisions(outcome))
         if "pods" in kinds:
             held.pop("NewPods")
         least = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
-        return self.whole.solve(
+        found = every.model.solve(
             _with_worst(kinds), control=self._control, mip_rel_gap=REDUCED_GAP, at_least=least, held=held,
             **self._solver,
         )  # fmt: skip
+        return self._with_least_unserved(kinds, every, found)
 
-    @property
-    def whole(self) -> ElasticModel:
-        """The model over all slices, made when it is needed."""
-        if self._whole is None:
-            self._whole = build_elastic(ElasticModel(self._condensed.reach, self.reach.problem))
-        return self._whole
+    def _with_least_unserved(self, kinds: tuple[str, ...], level: Level, outcome: ElasticOutcome) -> ElasticOutcome:
+        """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
+        if "unserved" not in kinds or outcome.x is None or not level.has_all_slices or self._control.must_stop:
+            return outcome
+        return level.model.with_least("unserved", _with_worst(kinds), outcome, self._control)
 
-    def change(self, model: ElasticModel, outcome: ElasticOutcome) -> Change:
-        """Round the amounts up; share work left unserved out among the original workloads, if all slices are there."""
-        kept = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
-        unserved = outcome.amounts.get("unserved")
-        if not unserved or model is not self._whole:
-            return Change(rounded_up(kept))
-        demand = model.problem.demand_mtok_per_h
-        amount, share = np.zeros(demand.size), np.zeros(demand.shape)
-        amount[list(unserved)] = list(unserved.values())
-        np.divide(amount.reshape(demand.shape), demand, out=share, where=demand > 0)
-        share = np.where(share > 0, np.minimum(share * (1 + ROUNDING) + ROUNDING, 1.0), 0.0)
-        return Change(rounded_up(kept), share[:, self._condensed.group])
 
-    def decisions(self, model: ElasticModel, x: FloatArray) -> Decisions:
-        """Round the whole decisions of a point by halves, for the original workloads."""
-        problem, columns = model.problem, model.compiled.columns
-        whole = {
-            name: np.floor(columns[name].values(x) + 0.5).astype(np.int64)
-            for name in ("Open", "Deploy", "NewPods", "Assign")
-        }
-        group = self._condensed.group
-        deployed = np.zeros((len(problem.classes), len(problem.data_centers)), np.int64)
-        deployed[problem.deployments["class_index"], problem.deployments["data_center_index"]] = whole["Deploy"]
-        assigned = np.zeros((int(group.max()) + 1, len(problem.data_centers)), np.int64)
-        pairs = problem.indivisible_pairs
-        assigned[pairs["workload_index"], pairs["data_center_index"]] = whole["Assign"]
-        return Decisions(whole["Open"], deployed, whole["NewPods"], assigned[group])
+def is_small(problem: PlacementProblem) -> bool:
+    """
+    Say whether a condensed problem is solved whole.
 
-    def used_beyond(self, model: ElasticModel, x: FloatArray) -> pd.DataFrame:
-        """List the original candidates beyond the limits that carry something."""
-        flow = model.compiled.columns["Flow"].values(x).max(axis=0)
-        original = self.reach
-        carries = (flow > CARRIES_MTOK_PER_H)[self._condensed.candidate] & original.is_beyond & self._condensed.is_first
-        table = original.problem.candidates[carries]
-        workloads = original.problem.workloads.iloc[table["workload_index"]]
-        return pd.DataFrame(
-            {
-                "class_index": workloads["class_index"].to_numpy(int),
-                "demand_hub": workloads["demand_hub"].to_numpy(str),
-                "data_center_index": table["data_center_index"].to_numpy(int),
-            }
-        )
+    Parameters
+    ----------
+    problem
+        From `condense`.
+    """
+    return len(problem.candidates) * len(problem.slices) <= WHOLE_MAX_FLOW_COLUMNS
 
 
 def held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:

@@ -226,6 +226,8 @@ def _survive(model: ElasticModel) -> None:
     if len(model.problem.outages):
         columns = model.add_columns("survive", np.zeros(1, np.int64), 1.0, upper=1.0, is_whole=True)
         model.enter(model.rows("serve_in_outage")[0], columns, 1.0)
+        # Read as `... <= -2`, the rows ask for nothing once two is taken off.
+        model.enter(model.rows("stand_in_two_places")[0], columns, -2.0)
 
 
 def _max_sites(model: ElasticModel) -> None:
@@ -325,6 +327,7 @@ LOOSENED = {
     "keep_investment_limit": "investment",
     "keep_spending_limit": "spending",
     "serve_in_outage": "survive",
+    "stand_in_two_places": "survive",
     "serve_demand": "unserved",
     "defer_demand": "unserved",
 }

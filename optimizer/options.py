@@ -17,7 +17,7 @@ import numpy as np
 from optimizer.change import Change
 from optimizer.change_lines import ChangeItem, describe_change
 from optimizer.check import check_plan
-from optimizer.condense import condense
+from optimizer.condense import condense, without_link_limits
 from optimizer.elastic import ElasticModel, ElasticOutcome
 from optimizer.elastic_stage import REDUCED_GAP, Attempt, Decisions, Stage, held_columns
 from optimizer.extract import plan_from_columns
@@ -124,7 +124,7 @@ class OptionSearch:
         for attempt in self._near.attempts(self._served_kinds):
             outcome = attempt.outcome
             if outcome.x is not None and outcome.change_share <= NO_CHANGE:
-                plan = self._plan(self._remake(Change({})), self._near.decisions(attempt.model, outcome.x))
+                plan = self._plan(self._remake(Change({})), attempt.level.decisions(outcome))
                 if plan is not None:
                     return plan
             elif attempt.is_proof:
@@ -135,7 +135,7 @@ class OptionSearch:
     @property
     def _served_kinds(self) -> tuple[str, ...]:
         """Kinds of change with which all work is served."""
-        return tuple(k for k in (lever.kind for lever in LEVERS) if k in self._near.model.levers and k != "unserved")
+        return tuple(kind for kind in self._near.kinds if kind != "unserved")
 
     def _stage(self, kinds: tuple[str, ...]) -> Stage:
         if not (self._is_apart and set(kinds) & set(REACH_KINDS)):
@@ -148,8 +148,7 @@ class OptionSearch:
         """Find the smallest change of all kinds together and of each kind alone, the smallest first."""
         there = (*self._served_kinds, "unserved")
         if self._is_apart:
-            reached = self._stage(REACH_KINDS).model.levers
-            there += tuple(kind for kind in REACH_KINDS if kind in reached)
+            there += tuple(kind for kind in self._stage(REACH_KINDS).kinds if kind in REACH_KINDS)
         found = [self._option(self._served_kinds, "together")]
         found += [self._option((lever.kind,), lever.title) for lever in LEVERS if lever.kind in there]
         alone = {option.kinds[0]: option for option in found[1:]}
@@ -179,8 +178,9 @@ class OptionSearch:
                 if outcome.termination == Termination.INFEASIBLE:
                     option = Option(kinds, title, "none", np.inf, 0.0)
                     break
-            if outcome.x is not None and not ("unserved" in kinds and attempt.model is not stage.whole):
-                option = self._applied(stage, attempt, option, bound)
+            is_change = outcome.x is not None and outcome.change_share > NO_CHANGE
+            if is_change and ("unserved" not in kinds or attempt.level.has_all_slices):
+                option = self._applied(attempt, option, bound)
                 if option.is_enough:
                     break
         self.is_complete &= option.result != "unfinished"
@@ -194,19 +194,19 @@ class OptionSearch:
         is_needed = outcome.bound_share > NO_CHANGE
         self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
 
-    def _applied(self, stage: Stage, attempt: Attempt, option: Option, bound: float) -> Option:
+    def _applied(self, attempt: Attempt, option: Option, bound: float) -> Option:
         """Apply a change and look for a plan."""
         outcome, share = attempt.outcome, attempt.outcome.change_share
-        change = stage.change(attempt.model, outcome)
+        change = attempt.level.change(outcome)
         problem = self._remake(change)
-        plan = self._plan(problem, stage.decisions(attempt.model, outcome.point))
+        plan = self._plan(problem, attempt.level.decisions(outcome))
         is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
         return replace(
             option,
             result="unproved" if plan is None else "proved" if is_smallest else "sufficient",
             change_share=share,
             bound_share=min(bound, share),
-            items=describe_change(self._reach, change, stage.used_beyond(attempt.model, outcome.point)),
+            items=describe_change(self._reach, change, attempt.level.used_beyond(outcome)),
             change=change,
             problem=problem,
             plan=plan,
@@ -215,18 +215,20 @@ class OptionSearch:
     def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
         """Find a plan with these whole decisions, or with any where the problem is small; it passes the check."""
         reach = Reach(problem, np.zeros(len(problem.candidates)), ())
-        condensed = condense(reach)
-        model = ElasticModel(condensed.reach)
-        held = held_columns(condensed.reach.problem, decisions, condensed.group)
-        for holds in (held, None):
-            if self._control.must_stop or (holds is None and not self._near.is_small):
-                return None
-            outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)
-            if outcome.x is not None:
-                plan = plan_from_columns(condensed.reach.problem, model.compiled, outcome.x)
-                plan = condensed.expand(plan)
-                if check_plan(problem, plan).is_feasible:
-                    return plan
+        is_limited = bool(problem.links["is_limiting"].any()) and not self._near.is_small
+        for source in (without_link_limits(reach), reach) if is_limited else (reach,):
+            condensed = condense(source)
+            model = ElasticModel(condensed.reach)
+            held = held_columns(condensed.reach.problem, decisions, condensed.group)
+            for holds in (held, None) if self._near.is_small else (held,):
+                if self._control.must_stop:
+                    return None
+                outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)
+                if outcome.x is not None:
+                    plan = plan_from_columns(condensed.reach.problem, model.compiled, outcome.x)
+                    plan = condensed.expand(plan)
+                    if check_plan(problem, plan).is_feasible:
+                        return plan
         return None
 
 
