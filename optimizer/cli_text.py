@@ -186,7 +186,7 @@ def explain_failure(failure: Condition | None) -> list[str]:
     advice = "`edwc explain` finds the smallest changes that would make it feasible"
     if failure is None:
         return [
-            "total capacity, capacity within reach, sites, single places and the policy each pass alone",
+            "total capacity, capacity within reach, sites, single places, failures and the policy each pass alone",
             "what remains is link capacity, whole pods, or several of these limits at once",
             advice,
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from optimizer.condition import Condition
+from optimizer.failure_cases import without_each
 from optimizer.greedy import mw_per_busy_accelerator
 from optimizer.necessary_policy import check_policies
 from optimizer.problem import FloatArray, PlacementProblem
@@ -26,15 +28,17 @@ from optimizer.shortage import (
 __all__ = ["Condition", "check_conditions", "first_failure"]
 
 _NAMED = 4
+PLACES_TO_SURVIVE = 2
 
 
 def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
     """
     Check what every plan must meet, from the coarsest condition to the finest.
 
-    Total capacity; capacity within reach; sites and shares of each class; a single place for indivisible work; what the
-    policy demands. All count every pod that could be bought. What passes can still fail for links, whole pods, or
-    several of them at once.
+    Total capacity; capacity within reach; sites and shares of each class; a single place for indivisible work; two
+    places, and capacity after the loss of any data center, where failures are to be survived; what the policy demands.
+    All count every pod that could be bought. What passes can still fail for links, whole pods, or several of them at
+    once.
 
     Yields
     ------
@@ -47,6 +51,9 @@ def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
     for k in range(len(problem.classes)):
         yield _sites(problem, must, k)
     yield _single_places(problem, must)
+    if not problem.outages.empty:
+        yield _two_places(problem)
+        yield _capacity_after_loss(problem)
     yield from check_policies(problem)
 
 
@@ -172,6 +179,37 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
     how_many = "more data centers than it may use" if needed is None else f"at least {needed} data center(s)"
     message = f"{row['id']} needs {how_many} to reach all its demand hubs {within}; {allowed}"
     return Condition(name, holds=False, message=message)
+
+
+def _two_places(problem: PlacementProblem) -> Condition:
+    """See that each class that must not wait may be deployed in two data centers, so that one may fail."""
+    name = "two places for what must not wait"
+    must = np.unique(problem.workloads["class_index"].to_numpy(int)[problem.cannot_wait])
+    narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < PLACES_TO_SURVIVE]
+    if not narrow:
+        return Condition(name, holds=True, message="each class that must not wait may be deployed in two data centers")
+    ids = _names(problem.classes["id"].iloc[narrow])
+    message = f"resilience.survive needs {ids} in two data centers; max_sites allows one"
+    return Condition(name, holds=False, message=message)
+
+
+def _capacity_after_loss(problem: PlacementProblem) -> Condition:
+    """Compare what must be served at once with what is left when a data center fails, each in turn."""
+    name = "capacity after the loss of a data center"
+    found: list[tuple[str, Condition]] = []
+    for lost, left in without_each(problem):
+        for by_reach in (False, True):
+            condition = _capacity(left, left.demand_mtok_per_h, by_reach=by_reach)
+            if not condition.holds:
+                found.append((lost, condition))
+                break
+    if not found:
+        return Condition(name, holds=True, message="whichever data center fails, the others have capacity enough")
+    lost, worst = max(found, key=lambda item: item[1].short_mtok_per_h)
+    message = f"should {lost} fail, {worst.message}"
+    if len(found) > 1:
+        message += f"; {len(found) - 1} more data center(s) cannot be lost either"
+    return replace(worst, name=name, message=message)
 
 
 def _accelerators(problem: PlacementProblem) -> FloatArray:
