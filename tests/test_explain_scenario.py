@@ -159,7 +159,8 @@ def test_workload_that_a_single_data_center_is_in_reach_of(toy: Callable[..., Pa
     # Metro A is 2.18 ms from the east and 11.1 ms from the west: with 10 ms nothing takes over from the east.
     path = toy(chat={"rtt_limit_ms": 10}, resilience={"survive": "any_data_center"})
     explanation = explain_scenario(path)
-    assert [condition.name for condition in explanation.failures] == ["reach of chat of metro_a"]
+    names = [condition.name for condition in explanation.failures]
+    assert names == ["reach of chat of metro_a", "capacity after the loss of a data center"]
     assert "reaches dc_east alone within its limits" in explanation.failures[0].message
     option = alone(explanation, "rtt_limit")
     assert option.result == "sufficient"
