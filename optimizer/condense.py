@@ -129,16 +129,19 @@ def condense(reach: Reach) -> Condensed:
     return Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
 
 
-def without_link_limits(reach: Reach) -> Reach:
+def with_watched_links(reach: Reach, watched: npt.NDArray[np.bool_]) -> Reach:
     """
-    Leave the limits of links out.
+    Leave the limits of links out, except for those that are watched.
 
     Parameters
     ----------
     reach
         The problem, with candidates beyond its limits.
+    watched
+        (L,) links whose limits stay, as far as any plan can exceed them.
     """
-    links = reach.problem.links.assign(is_limiting=False)
+    is_limiting = reach.problem.links["is_limiting"].to_numpy(bool) & watched
+    links = reach.problem.links.assign(is_limiting=is_limiting)
     return replace(reach, problem=replace(reach.problem, links=links))
 
 

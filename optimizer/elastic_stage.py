@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from optimizer.change import Change, rounded_up
-from optimizer.condense import condense, representative, without_link_limits
+from optimizer.condense import condense, representative, with_watched_links
 from optimizer.elastic import ElasticModel, ElasticOutcome
 from optimizer.levers import LEVERS, UNSERVED_WORST, build_elastic
-from optimizer.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.reach import Reach
 from optimizer.solution import Control
 
@@ -51,16 +51,16 @@ class Level:
     ----------
     reach
         The problem, with candidates beyond its limits.
-    has_links
-        False: without the limits of links, so that far more workloads are alike.
+    watched
+        (L,) links whose limits are kept: the fewer, the more workloads are alike.
     is_few
         Only the slices that matter.
     """
 
-    def __init__(self, reach: Reach, *, has_links: bool, is_few: bool) -> None:
+    def __init__(self, reach: Reach, watched: BoolArray, *, is_few: bool) -> None:
         self.reach = reach
         self.has_all_slices = not is_few
-        self._condensed = condense(reach if has_links else without_link_limits(reach))
+        self._condensed = condense(with_watched_links(reach, watched))
         smaller = representative(self._condensed.reach) if is_few else self._condensed.reach
         self.model = build_elastic(ElasticModel(smaller, reach.problem))
 
@@ -139,53 +139,59 @@ class Stage:
         self.reach = reach
         self._control = control
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
-        self._levels: dict[tuple[bool, bool], Level] = {}
-        self._solved: dict[tuple[tuple[str, ...], bool], ElasticOutcome] = {}
+        self._levels: dict[tuple[bytes, bool], Level] = {}
+        self._solved: dict[tuple[tuple[str, ...], bytes], ElasticOutcome] = {}
+        self._limiting = reach.problem.links["is_limiting"].to_numpy(bool)
         self.is_small = is_small(condense(reach).reach.problem)
-        self._has_links = bool(reach.problem.links["is_limiting"].any())
+        # Links that a plan has overloaded; of a small problem all that any plan could.
+        self.watched = self._limiting if self.is_small else np.zeros_like(self._limiting)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds of change that have something to loosen."""
-        there = {*self._level(has_links=self.is_small, is_few=not self.is_small).model.levers}
-        return tuple(
-            lever.kind for lever in LEVERS if lever.kind in there or (lever.kind == "link_capacity" and self._has_links)
-        )
+        there = set(self._level(self.watched, is_few=not self.is_small).model.levers)
+        if self._limiting.any():
+            there.add("link_capacity")
+        return tuple(lever.kind for lever in LEVERS if lever.kind in there)
 
     def attempts(self, kinds: tuple[str, ...]) -> Iterator[Attempt]:
         """
         Yield changes of these kinds, from the cheapest to find to the surest.
 
         A small problem is solved whole. Of a large one first the slices that matter, then all with the whole decisions
-        held; both without and then with the limits of links; at last everything at once.
+        held, both with the limits of the links watched, again if there are more of these by then; at last everything.
         """
-        for has_links in (True,) if self.is_small or not self._has_links else (False, True):
-            level = self._level(has_links=has_links, is_few=not self.is_small)
-            outcome = self._first(kinds, level, has_links=has_links)
+        tried: set[bytes] = set()
+        while (key := self.watched.tobytes()) not in tried:
+            tried.add(key)
+            watched = self.watched
+            level = self._level(watched, is_few=not self.is_small)
+            outcome = self._first(kinds, level, key)
             yield Attempt(level, outcome, is_proof=True)
             if self.is_small or outcome.x is None:
                 return
             if outcome.change_share > 0 and not self._control.must_stop:
-                every = self._level(has_links=has_links, is_few=False)
+                every = self._level(watched, is_few=False)
                 yield Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
-        if not self._control.must_stop:
-            level = self._level(has_links=True, is_few=False)
-            control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
-            outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
-            yield Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
+            if self._control.must_stop:
+                return
+        level = self._level(self._limiting, is_few=False)
+        control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
+        outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
+        yield Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
 
-    def _level(self, *, has_links: bool, is_few: bool) -> Level:
-        key = (has_links or not self._has_links, is_few)
+    def _level(self, watched: BoolArray, *, is_few: bool) -> Level:
+        key = (watched.tobytes(), is_few)
         if key not in self._levels:
-            self._levels[key] = Level(self.reach, has_links=key[0], is_few=is_few)
+            self._levels[key] = Level(self.reach, watched, is_few=is_few)
         return self._levels[key]
 
-    def _first(self, kinds: tuple[str, ...], level: Level, *, has_links: bool) -> ElasticOutcome:
-        if (kinds, has_links) not in self._solved:
+    def _first(self, kinds: tuple[str, ...], level: Level, key: bytes) -> ElasticOutcome:
+        if (kinds, key) not in self._solved:
             gap = WHOLE_GAP if self.is_small else REDUCED_GAP
             found = level.model.solve(_with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver)
-            self._solved[kinds, has_links] = self._with_least_unserved(kinds, level, found)
-        return self._solved[kinds, has_links]
+            self._solved[kinds, key] = self._with_least_unserved(kinds, level, found)
+        return self._solved[kinds, key]
 
     def _settled(self, kinds: tuple[str, ...], few: Level, outcome: ElasticOutcome, every: Level) -> ElasticOutcome:
         """Find what a change lacks over all slices, with the whole decisions held except for what is bought."""

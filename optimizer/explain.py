@@ -227,7 +227,7 @@ def _with_purchase(network: Network, scenario: Scenario) -> list[Option]:
     plan = _greedy_plan(problem, network)
     if plan is None:
         return []
-    note = f", {int(plan.new_pods.sum()):,} pods are enough"
+    note = f"{int(plan.new_pods.sum()):,} pods are enough"
     item = ChangeItem("allow_purchase", "the fleet", 1.0, "step", False, True, "fleet.allow_purchase", note)  # noqa: FBT003 - values
     return [Option(("allow_purchase",), "purchases", "sufficient", 1.0, 0.0, (item,), None, problem, plan)]
 

@@ -50,7 +50,7 @@ def describe_explanation(explanation: Explanation) -> str:
     for option in explanation.options:
         if option.result == "unproved":
             lines += ["", "Needed at least, and not shown to be enough", *_option_lines(option)]
-    for result, text in (("none", "Not enough alone, however much of it"), ("unfinished", "Not looked at to the end")):
+    for result, text in (("none", "Not enough alone, however much of it"), ("unfinished", "Not decided")):
         if titles := [option.title for option in explanation.options if option.result == result]:
             lines += ["", f"{text}: {', '.join(titles)}"]
     return "\n".join(escape_text(line) for line in lines)

@@ -16,15 +16,15 @@ import numpy as np
 
 from optimizer.change import Change
 from optimizer.change_lines import ChangeItem, describe_change
-from optimizer.check import check_plan
-from optimizer.condense import condense, without_link_limits
+from optimizer.check import CheckReport, check_plan
+from optimizer.condense import condense, with_watched_links
 from optimizer.elastic import ElasticModel, ElasticOutcome
 from optimizer.elastic_stage import REDUCED_GAP, Attempt, Decisions, Stage, held_columns
 from optimizer.extract import plan_from_columns
 from optimizer.levers import LEVERS, REACH_KINDS
 from optimizer.plan import Plan
 from optimizer.policy_levers import NOT_PROVED
-from optimizer.problem import PlacementProblem
+from optimizer.problem import BoolArray, PlacementProblem
 from optimizer.reach import Reach, within_limits
 from optimizer.solution import Control, Termination
 
@@ -215,21 +215,43 @@ class OptionSearch:
     def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
         """Find a plan with these whole decisions, or with any where the problem is small; it passes the check."""
         reach = Reach(problem, np.zeros(len(problem.candidates)), ())
-        is_limited = bool(problem.links["is_limiting"].any()) and not self._near.is_small
-        for source in (without_link_limits(reach), reach) if is_limited else (reach,):
-            condensed = condense(source)
+        watched = np.full(len(problem.links), self._near.is_small)
+        while not self._control.must_stop:
+            condensed = condense(with_watched_links(reach, watched))
             model = ElasticModel(condensed.reach)
             held = held_columns(condensed.reach.problem, decisions, condensed.group)
+            overloaded = np.zeros_like(watched)
             for holds in (held, None) if self._near.is_small else (held,):
-                if self._control.must_stop:
-                    return None
                 outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)
                 if outcome.x is not None:
                     plan = plan_from_columns(condensed.reach.problem, model.compiled, outcome.x)
                     plan = condensed.expand(plan)
-                    if check_plan(problem, plan).is_feasible:
+                    report = check_plan(problem, plan)
+                    if report.is_feasible:
                         return plan
+                    overloaded = overloaded_links(problem, report)
+            if not (overloaded & ~watched).any():
+                break
+            watched |= overloaded
+        for stage in filter(None, (self._near, self._far)):
+            stage.watched = stage.watched | watched
         return None
+
+
+def overloaded_links(problem: PlacementProblem, report: CheckReport) -> BoolArray:
+    """
+    Say which links a plan overloads, in normal operation or in an outage, (L,).
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    report
+        From `check_plan`.
+    """
+    broken = report.violations[report.violations["unit"] == "gbps"]["where"].astype(str)
+    ids = {where.partition(",")[0] for where in broken}
+    return np.asarray(problem.links["id"].isin(ids), bool)
 
 
 def sort_options(options: Sequence[Option]) -> tuple[Option, ...]:

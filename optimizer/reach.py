@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from network_data.load import Network
-from optimizer.assemble import assemble_problem, limiting_links
+from optimizer.assemble import limiting_links
 from optimizer.problem import FloatArray, IntArray, PlacementProblem, no_routes_left_out
 from optimizer.residency import residency_mask
 from scenarios.schema import Scenario
@@ -25,6 +25,9 @@ _LOOSER = {
     "national": ("none",),
     "none": (),
 }
+
+
+_ORDER = ["workload_index", "data_center_index", "route_index"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +94,7 @@ def reach_of_problem(problem: PlacementProblem) -> Reach:
         The problem.
     """
     every = _every_route(problem)
-    every = every[~every["is_barred"].to_numpy(bool)]
+    every = every[~(every["is_barred"] | every["is_unprotected"]).to_numpy(bool)]
     return Reach(with_candidates(problem, every), every["late_ms"].to_numpy(float), ())
 
 
@@ -107,7 +110,7 @@ def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementPr
         The problem; workloads without any candidate are welcome.
     """
     items = {k: scenario.workload_classes[k] for k in problem.classes["id"]}
-    every, unprotected = _with_unprotected(network, scenario, problem)
+    every = _every_route(problem)
     looser: dict[str, dict[str, tuple[Any, ...]]] = {
         "residency": {k: _LOOSER[item.residency] for k, item in items.items()},
         "allowed_regions": {k: () if item.allowed_regions is None else (None,) for k, item in items.items()},
@@ -118,6 +121,7 @@ def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementPr
     barred = every["is_barred"].to_numpy(bool)
     known = np.logical_or.reduce([~barred, *(rule.needed > 0 for rule in rules)])
     rules = tuple(replace(rule, needed=np.where(barred, rule.needed, 0)) for rule in rules)
+    unprotected = every["is_unprotected"].to_numpy(bool)
     if unprotected.any():
         asked = tuple(item.second_route for item in items.values())
         steps = tuple(("none",) if value != "none" else () for value in asked)
@@ -168,26 +172,12 @@ def with_candidates(problem: PlacementProblem, candidates: pd.DataFrame) -> Plac
 
 def _every_route(problem: PlacementProblem) -> pd.DataFrame:
     """Candidates and routes left out together, with demand_hub and workload_class."""
-    candidates = problem.candidates.assign(late_ms=0.0, is_barred=False)
+    candidates = problem.candidates.assign(late_ms=0.0, is_barred=False, is_unprotected=False)
     parts = [part for part in (candidates, problem.left_out[list(candidates.columns)]) if len(part)]
     table = pd.concat(parts) if parts else candidates
-    table = table.sort_values(["workload_index", "data_center_index", "route_index"], ignore_index=True)
+    table = table.sort_values(_ORDER, ignore_index=True)
     workloads = problem.workloads[["demand_hub", "workload_class"]].iloc[table["workload_index"]]
     return pd.concat([table, workloads.reset_index(drop=True)], axis=1)
-
-
-def _with_unprotected(
-    network: Network, scenario: Scenario, problem: PlacementProblem
-) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
-    """Every route, those left out for want of a second one included, and which ones these are."""
-    every = _every_route(problem)
-    if all(item.second_route == "none" for item in scenario.workload_classes.values()):
-        return every, np.zeros(len(every), bool)
-    classes = {k: item.model_copy(update={"second_route": "none"}) for k, item in scenario.workload_classes.items()}
-    free = scenario.model_copy(update={"workload_classes": classes})
-    all_routes = _every_route(assemble_problem(network, free, allow_stranded=True))
-    keys = [pd.MultiIndex.from_frame(table[["workload_index", "route_index"]]) for table in (all_routes, every)]
-    return all_routes, ~keys[0].isin(keys[1])
 
 
 def _rule(

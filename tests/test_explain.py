@@ -296,6 +296,13 @@ def test_links_in_an_outage() -> None:
     assert lines(alone(explanation, "link_capacity")) == [("coast_inland", pytest.approx(2.0), "Gbps", 4.0, 6.0)]
 
 
+def test_a_large_problem_watches_the_links_that_plans_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As above, treated as a large problem: its first plans know of no limit of a link.
+    monkeypatch.setattr("optimizer.elastic_stage.WHOLE_MAX_FLOW_COLUMNS", 0)
+    explanation = explained(toy_problem(link_capacity_gbps=(1000.0, 1000.0, 4.0, 1000.0), survives=(0, 1)))
+    assert lines(alone(explanation, "link_capacity")) == [("coast_inland", pytest.approx(2.0), "Gbps", 4.0, 6.0)]
+
+
 def test_only_a_longer_round_trip_makes_up_for_a_data_center() -> None:
     # Within 10 ms chat has the east only. Beta's chat needs 25 ms to the west.
     explanation = explained(toy_problem(rtt_limit_ms=(10.0, np.inf), survives=(0,)))

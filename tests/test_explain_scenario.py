@@ -13,14 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from network_files import changed
 from toy_scenario import ToyScenario
 
-from network_data import InputError
+from network_data import InputError, load_network
 from optimizer import solve_scenario
+from optimizer.assemble import assemble_problem
 from optimizer.explain import Explanation, explain_scenario
 from optimizer.options import Option
+from optimizer.reach import reach_of_scenario, within_limits
+from scenarios import load_scenario
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
@@ -92,7 +96,7 @@ def test_limit_that_strikes_first_ends_with_4(toy: Callable[..., Path]) -> None:
     path = toy(tables={"links": lambda rows: [row | {"capacity_gbps": 1e-6} for row in rows]})
     out, _ = edwc("explain", path, "--time-limit", "0.000001", code=4)
     assert "undecided" in out
-    assert "Not looked at to the end" in out
+    assert "Not decided" in out
 
 
 def test_bad_input_ends_with_1(toy: Callable[..., Path]) -> None:
@@ -155,6 +159,16 @@ def test_second_route_that_is_not_there(toy: Callable[..., Path]) -> None:
     assert solve_scenario(path, ["workload_classes.chat.second_route=none"]).exit_code == 0
 
 
+@pytest.mark.parametrize("scenario", ["base", "resilient"])
+def test_within_its_limits_the_reach_is_the_problem(scenario: str) -> None:
+    loaded = load_scenario(scenario, ["time.slices_per_day=1"])
+    network = load_network(loaded.network)
+    problem = assemble_problem(network, loaded)
+    reach = reach_of_scenario(network, loaded, problem)
+    assert reach.is_beyond.sum() > 1000
+    pd.testing.assert_frame_equal(within_limits(reach).problem.candidates, problem.candidates)
+
+
 def test_workload_that_a_single_data_center_is_in_reach_of(toy: Callable[..., Path]) -> None:
     # Metro A is 2.18 ms from the east and 11.1 ms from the west: with 10 ms nothing takes over from the east.
     path = toy(chat={"rtt_limit_ms": 10}, resilience={"survive": "any_data_center"})
@@ -196,5 +210,5 @@ def test_ctrl_c_keeps_what_is_found() -> None:
         out, err = process.communicate(timeout=60)
     assert process.returncode == 2, err
     assert "all data centers together are too small" in out
-    assert "Not looked at to the end" in out
+    assert "Not decided" in out
     assert "Traceback" not in err
