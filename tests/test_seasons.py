@@ -272,7 +272,7 @@ def test_days_of_overlapping_months_are_judged_together(write: WriteScenario) ->
 
 def test_full_year_has_all_hours_of_the_year() -> None:
     problem = assemble_problem(load_network("china_2026"), load_scenario("full_year"))
-    assert len(problem.slices) == 12 * 2 * 24
+    assert len(problem.slices) == 12 * 2 * 8
     assert problem.weight_h.sum() == pytest.approx(YEAR_H, rel=1e-12)
     assert problem.billing["months"].tolist() == [1.0] * 12
     days = problem.slices.groupby("day", sort=False)["weight_h"].sum() / 24
