@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer.alike import transfer_cuts
 from optimizer.days import MergedDays, merge_days
@@ -68,12 +69,13 @@ def solve_decomposed(
     known: Solution | None = None
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
-        run = _Run(stage, mip_rel_gap, seed, threads, control)
-        run.watched_links = limiting & ~kept
+        run = _Run(stage, mip_rel_gap, seed, threads, control, limiting & ~kept)
         solution = run.solve(known)
         for phase, spent in solution.seconds.items():
             seconds[phase] = seconds.get(phase, 0.0) + spent
         known = solution
+        if solution.plan is not None and control.must_stop:
+            return replace(solution, seconds=seconds)
         if run.overloaded_links.any():
             kept = kept | run.overloaded_links
         elif solution.termination == Termination.STALLED and solution.plan is None and (limiting & ~kept).any():
@@ -91,7 +93,13 @@ class _Run:
     """
 
     def __init__(
-        self, problem: PlacementProblem, mip_rel_gap: float, seed: int, threads: int, control: Control
+        self,
+        problem: PlacementProblem,
+        mip_rel_gap: float,
+        seed: int,
+        threads: int,
+        control: Control,
+        watched_links: npt.NDArray[np.bool_],
     ) -> None:
         self._gap, self._seed, self._threads, self._control = mip_rel_gap, seed, threads, control
         self._seconds: dict[str, float] = {}
@@ -109,22 +117,25 @@ class _Run:
         self._objective_cny = np.inf
         self._earlier_bound_cny = -np.inf
         self._polished: set[bytes] = set()
-        self.watched_links = np.zeros(len(problem.links), np.bool_)
+        self._watched_links = watched_links
         self.overloaded_links = np.zeros(len(problem.links), np.bool_)
         self._lap("compile")
 
     def solve(self, known: Solution | None) -> Solution:
-        """Go through the phases; `known` is what a run with fewer limits has proved."""
+        """Go through the phases; `known` is what a run with fewer limits has proved, and its plan if it has one."""
         search = DeploymentSearch(self._of, self._control)
         if known is not None:
             self._earlier_bound_cny = known.bound_cny
+            self._plan, self._objective_cny = known.plan, known.objective_cny
         try:
-            return self._solution(self._phases(search))
+            try:
+                termination = self._phases(search)
+            except UnsolvedMasterError:
+                self._keep(search.best)
+                termination = Termination.STALLED
+            return self._solution(termination)
         except InfeasibleMasterError:
             return self._solution(Termination.INFEASIBLE)
-        except UnsolvedMasterError:
-            self._keep(search.best)
-            return self._solution(Termination.STALLED)
         except _OverloadedError:
             return self._solution(self._control.reason)
         finally:
@@ -134,7 +145,7 @@ class _Run:
         control = self._control
         self._raise_bound()
         start = search.start()
-        if start is not None and self.watched_links.any():
+        if start is not None and self._watched_links.any():
             self._keep(start)
         if start is not None:
             search.improve(start, target_units=self._target_units())
@@ -225,7 +236,7 @@ class _Run:
     def _require_links(self, plan: Plan) -> None:
         """End the run if a plan overloads a link whose limit was left out so far."""
         flows = np.vstack([plan.flow_mtok_per_h, failover_mtok_per_h(self._original, plan.failover_share)])
-        self.overloaded_links = find_overloaded(self._original, flows, self.watched_links)
+        self.overloaded_links = find_overloaded(self._original, flows, self._watched_links)
         if self.overloaded_links.any():
             raise _OverloadedError
 

@@ -12,7 +12,7 @@ from optimizer.extract import columns_from_plan
 from optimizer.formulation import CONSTRAINTS, Equation
 from optimizer.model_data import AXIS, Int32Array, model_data
 from optimizer.polish import Polished
-from optimizer.problem import GB_PER_GBPS_H, FloatArray, IntArray, PlacementProblem
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.resilience_rules import RESILIENCE_CONSTRAINTS
 
 # Below a yuan a year, a value is rounding of the solver.
@@ -163,39 +163,36 @@ def _asked_of_shares(problem: PlacementProblem, polished: Polished) -> dict[str,
 
 def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> dict[str, float]:
     """
-    Value the RTT limits and the residency rules.
+    Value the rules that leave routes out: RTT limits, residency, second routes.
 
     For each urgent workload and each route of its hub that is no candidate: the marginal cost of processing its class
-    there (the dual of (2)) plus latency and transport, against the marginal cost of serving it as planned (the dual
-    of (1a)). The best such saving counts, times demand; only places where its class is deployed are compared.
+    there (the dual of (2)) plus latency, transport and data transfer, against the marginal cost of serving it as
+    planned (the dual of (1a)). The best such saving counts, times demand; only places where its class is deployed are
+    compared. A route that two rules leave out is credited to neither: to give up one of them would not admit it.
     """
-    routes = problem.routes.reset_index(names="route_index")
-    workloads = problem.workloads.reset_index(names="workload_index")
-    urgent = np.flatnonzero(~workloads["is_deferrable"].to_numpy(bool))  # in the order of the rows of (1a)
-    every = workloads[workloads["workload_index"].isin(urgent)].merge(routes, on="demand_hub")
-    known = pd.MultiIndex.from_frame(problem.candidates[["workload_index", "route_index"]])
-    every = every[~pd.MultiIndex.from_frame(every[["workload_index", "route_index"]]).isin(known)]
+    may_wait = problem.workloads["is_deferrable"].to_numpy(bool)
+    row_of = np.cumsum(~may_wait) - 1  # rows of (1a) are those of urgent workloads
     deployed = problem.deployments[polished.plan.is_deployed > 0].reset_index(names="deployment")
+    every = problem.left_out[~may_wait[problem.left_out["workload_index"]]]
+    every = every.assign(class_index=problem.workloads["class_index"].to_numpy()[every["workload_index"]])
     every = every.merge(deployed, on=["class_index", "data_center_index"])
     if every.empty:
         return {}
-    k = every["class_index"].to_numpy(int)
-    classes, rtt_ms = problem.classes, every["rtt_ms"].to_numpy(float)
-    on_the_way = classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * rtt_ms
-    transfer_cny_per_gbps_h = problem.data_transfer_cny_per_gb * GB_PER_GBPS_H * every["is_transfer"].to_numpy(bool)
-    price_cny_per_gbps_h = every["network_cny_per_gbps_h"].to_numpy(float) + transfer_cny_per_gbps_h
-    on_the_way += classes["gbps_per_mtok_per_h"].to_numpy(float)[k] * price_cny_per_gbps_h
-    row_of = np.full(len(problem.workloads), -1)
-    row_of[urgent] = np.arange(len(urgent))
-    w = every["workload_index"].to_numpy(int)
+    k, w = every["class_index"].to_numpy(int), every["workload_index"].to_numpy(int)
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * every["rtt_ms"].to_numpy(float)
+    transport = every[["network_cny_per_mtok", "data_transfer_cny_per_mtok"]].sum(axis=1).to_numpy(float)
     now = polished.row_duals["serve_demand"][:, row_of[w]]
     there = -polished.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
-    there = there + problem.weight_h[:, None] * on_the_way
-    saving = np.maximum(now - there, 0.0)
-    is_late = rtt_ms > problem.rtt_limit_ms[k, every["data_center_index"].to_numpy(int)]
+    saving = np.maximum(now - there - problem.weight_h[:, None] * (latency + transport), 0.0)
+    is_late, is_barred = every["late_ms"].to_numpy(float) > 0, every["is_barred"].to_numpy(bool)
     return {
         name: _best_saving(problem, saving[:, mask], w[mask])
-        for name, mask in (("RTT limits", is_late), ("residency rules", ~is_late))
+        for name, mask in (
+            ("RTT limits", is_late & ~is_barred),
+            ("residency rules", is_barred & ~is_late),
+            ("RTT limits and residency rules together", is_late & is_barred),
+            ("second routes", every["is_unprotected"].to_numpy(bool)),
+        )
     }
 
 

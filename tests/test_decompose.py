@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_problems import random_problem, toy_problem
 
+from optimizer import decompose
 from optimizer.check import check_plan
 from optimizer.decompose import solve_decomposed
+from optimizer.master import UnsolvedMasterError
 from optimizer.merge import merge_hubs
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination
@@ -108,3 +112,34 @@ def test_same_seed_gives_the_same_plan() -> None:
     assert first.plan is not None
     assert second.plan is not None
     assert np.array_equal(first.plan.flow_mtok_per_h, second.plan.flow_mtok_per_h)
+
+
+SCARCE = {"link_capacity_gbps": (5.0, 5.0, 2.0, 5.0), "second_route": True}
+
+
+def test_plan_found_before_a_link_was_added_is_kept() -> None:
+    problem = toy_problem(**SCARCE)
+    known = whole(problem)
+    control = Control(time_limit_s=60)
+    control.stop.set()
+    nothing = np.zeros(len(problem.links), np.bool_)
+    run = decompose._Run(problem, GAP, 1, 1, control, nothing)
+    kept = run.solve(replace(known, bound_cny=known.bound_cny / 2))
+    assert kept.plan is not None
+    assert kept.objective_cny <= known.objective_cny
+    assert check_plan(problem, kept.plan).is_feasible
+
+
+def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = toy_problem(**SCARCE)
+    run = decompose._Run(problem, GAP, 1, 1, Control(time_limit_s=60), problem.links["is_limiting"].to_numpy(bool))
+
+    def give_up(*_: object) -> None:
+        raise UnsolvedMasterError
+
+    def overload(*_: object) -> None:
+        raise decompose._OverloadedError
+
+    monkeypatch.setattr(run, "_phases", give_up)
+    monkeypatch.setattr(run, "_keep", overload)
+    assert run.solve(None).plan is None
