@@ -44,7 +44,11 @@ def carbon_cost(m: Model) -> Expression:
 
 
 def demand_charge_cost(m: Model) -> Expression:
-    r"""Demand charge, CNY/year: :math:`\sum_{d,b} c^{peak}_d M_b\, \hat p_{db}`, or on the contract."""
+    r"""
+    Demand charge, CNY/year, on the peak of each billing period or on the contracted power.
+
+    .. math:: \sum_{d,b} c^{peak}_d M_b\, \hat p_{db} + \sum_{d \in D^{contract}} c^{peak}_d M\, \bar p_d
+    """
     by_peak = sum(
         m.demand_charge_cny_per_mw_month[d] * m.billed_months[b] * m.Peak[d, b]
         for d in m.PEAK_BILLED

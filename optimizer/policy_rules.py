@@ -104,7 +104,8 @@ def keep_spending_limit(m: Model, n: Any) -> Expression:
     Keep what data centers cost in a year within the budget.
 
     .. math:: \sum_{d,t} \omega_t (c_{dt} + e_d) PUE_d P^{IT}_{dt} + \sum_{d,b} c^{peak}_d M_b \hat p_{db}
-              + \sum_{d,a} (C_{da} + B_{da}) n^{new}_{da} + \sum_d O_d y_d + \sum_{k,d} X_k x_{kd} \le \bar S \tag{10f}
+              + \sum_{d \in D^{contract}} c^{peak}_d M\, \bar p_d + \sum_{d,a} (C_{da} + B_{da}) n^{new}_{da}
+              + \sum_d O_d y_d + \sum_{k,d} X_k x_{kd} \le \bar S \tag{10f}
 
     Notes
     -----
