@@ -13,7 +13,8 @@ from optimizer.fleet_pools import fleet_pools
 from optimizer.graph import fibre_graph, merge_links
 from optimizer.latency import first_token_ms, record_used_up
 from optimizer.policy_input import policy_limits
-from optimizer.prices import energy_prices, price_calendar, price_confidence
+from optimizer.price_changes import ScenarioPrices, scenario_prices
+from optimizer.prices import energy_prices, price_calendar
 from optimizer.problem import GB_PER_GBPS_H, FloatArray, PlacementProblem, rtt_budgets_ms, rtt_limits_ms
 from optimizer.protection import (
     add_second_routes,
@@ -31,7 +32,7 @@ SECONDS_PER_HOUR = 3600.0
 CENTER_COLUMNS = [
     "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
     "demand_charge_cny_per_kw_month", "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
-    "longitude_deg", "confidence", "price_confidence",
+    "longitude_deg", "confidence", "price_confidence", "demand_charge_confidence",
 ]  # fmt: skip
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
 
@@ -55,19 +56,19 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     """
     faults = FaultList(f"scenario {scenario.name} on network {network.name}")
     calendar = price_calendar(network, scenario.price_series, faults)
+    # Before any change of prices: all price cases of a scenario share their days and slices.
     days = representative_days(scenario.time, calendar)
+    prices = scenario_prices(network, scenario, calendar, faults)
     slices, billing = time_slices(days, scenario.time.slices_per_day)
     offered = fleet_pools(network, scenario, faults)
     accelerators = accelerator_table(network, offered, faults)
-    centers = network.data_centers.reset_index()
-    centers["carbon_kg_per_kwh"] = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
-    centers["price_confidence"] = price_confidence(network, calendar)
+    centers = _center_table(network, prices)
     pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
     policy = policy_limits(scenario, centers, pools, faults)
     faults.raise_if_any()
-    classes = _class_table(scenario, workloads, len(centers))
+    classes = _class_table(scenario, prices, workloads, len(centers))
     compute_ms = first_token_ms(scenario, classes["id"].tolist(), accelerators)
     record_used_up(scenario, classes, compute_ms, accelerators, faults)
     faults.raise_if_any()
@@ -111,10 +112,10 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         backlog_limit_mtok=demand.backlog_limit_mtok,
         servable_mtok_per_h=demand.servable_mtok_per_h,
         shed_limit_mtok_per_h=demand.demand_mtok_per_h * (shed_penalty is not None),
-        energy_price_cny_per_mwh=energy_prices(calendar, days, scenario.time.hours_per_slice),
+        energy_price_cny_per_mwh=energy_prices(prices.calendar, days, scenario.time.hours_per_slice),
         accel_h_per_mtok=_accelerator_hours(classes, accelerators),
         utilization_limit_share=scenario.fleet.utilization_limit,
-        carbon_price_cny_per_t=scenario.costs.carbon_price_cny_per_t,
+        carbon_price_cny_per_t=prices.carbon_price_cny_per_t,
         shed_penalty_cny_per_mtok=shed_penalty or 0.0,
         left_out=left_out,
         compute_ms=compute_ms,
@@ -128,7 +129,20 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     )
 
 
-def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int) -> pd.DataFrame:
+def _center_table(network: Network, prices: ScenarioPrices) -> pd.DataFrame:
+    centers = network.data_centers.reset_index()
+    carbon = network.grids["carbon_kg_per_kwh"].reindex(centers["grid"]).to_numpy()
+    return centers.assign(
+        carbon_kg_per_kwh=carbon,
+        price_confidence=prices.price_confidence,
+        demand_charge_cny_per_kw_month=prices.demand_charge_cny_per_kw_month,
+        demand_charge_confidence=prices.demand_charge_confidence,
+    )
+
+
+def _class_table(
+    scenario: Scenario, prices: ScenarioPrices, workloads: pd.DataFrame, center_count: int
+) -> pd.DataFrame:
     used = [k for k in scenario.workload_classes if k in set(workloads["workload_class"])]
     rows = []
     for class_id in used:
@@ -139,7 +153,7 @@ def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int)
             {
                 "id": class_id,
                 "name": item.name,
-                "latency_cny_per_ms_per_mtok": _latency_value(item),
+                "latency_cny_per_ms_per_mtok": _latency_value(item, prices.token_price_cny_per_mtok[class_id]),
                 "gbps_per_mtok_per_h": bytes_per_token * 1e6 * 8 / 1e9 / SECONDS_PER_HOUR,
                 "rtt_limit_ms": np.inf if item.rtt_limit_ms is None else item.rtt_limit_ms,
                 "ttft_limit_ms": np.inf if item.ttft_limit_ms is None else item.ttft_limit_ms,
@@ -151,14 +165,15 @@ def _class_table(scenario: Scenario, workloads: pd.DataFrame, center_count: int)
                 "prefill_share": input_share * (1 - item.cache_hit_share),
                 "decode_share": 1 - input_share,
                 "confidence": item.confidence or "estimate",
+                "token_price_confidence": prices.token_price_confidence[class_id],
             }
         )
     return pd.DataFrame(rows)
 
 
-def _latency_value(item: WorkloadClass) -> float:
+def _latency_value(item: WorkloadClass, token_price_cny_per_mtok: float) -> float:
     """CNY per ms of round trip per million tokens: revenue lost per 100 ms, times the calls a user waits for."""
-    return item.revenue_loss_share_per_100ms / 100 * item.token_price_cny_per_mtok * item.sequential_calls
+    return item.revenue_loss_share_per_100ms / 100 * token_price_cny_per_mtok * item.sequential_calls
 
 
 def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> FloatArray:

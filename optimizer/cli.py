@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optimizer.solution import Progress
 
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
-_LISTS = ("networks", "scenarios")
+_LISTS = ("networks", "scenarios", "price-cases")
 _SOLVER_FLAGS = {
     "mip_rel_gap": "mip_rel_gap",
     "time_limit_s": "time_limit",
@@ -120,6 +120,10 @@ def _build_parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
             help="change a key of the scenario, e.g. time.slices_per_day=4; may be repeated",
         )  # fmt: skip
+        command.add_argument(
+            "--price-case", action="append", default=[], metavar="P[+Q]", dest="price_cases",
+            help="apply a price case (built in or YAML file) in place of the scenario's own; P+Q applies P, then Q",
+        )  # fmt: skip
     solve.add_argument("--out", metavar="DIR", help="run folder to write; an older run there is replaced when done")
     for flag, kind, text in (
         ("--mip-rel-gap", float, "stop when proved within this share of the optimum, e.g. 0.01"),
@@ -146,16 +150,36 @@ def _build_parser() -> argparse.ArgumentParser:
 def _list(arguments: argparse.Namespace) -> int:
     import optimizer
 
+    if arguments.what == "price-cases":
+        return _list_price_cases(arguments)
     names = optimizer.list_networks() if arguments.what == "networks" else optimizer.list_scenarios()
     _emit_json(names) if arguments.json else _emit("\n".join(names))
     return EXIT_OK
+
+
+def _list_price_cases(arguments: argparse.Namespace) -> int:
+    from scenarios import list_price_cases, load_price_case
+
+    cases = [load_price_case(name) for name in list_price_cases()]
+    if arguments.json:
+        _emit_json([case.model_dump(include={"name", "description", "source", "confidence"}) for case in cases])
+    else:
+        _emit("\n".join(f"{case.name:24} {' '.join(case.description.split())}" for case in cases))
+    return EXIT_OK
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
+    """List the overrides of a scenario: the price cases named, then what `--set` says."""
+    from scenarios.price_parameters import price_case_override
+
+    return [*([price_case_override(arguments.price_cases)] if arguments.price_cases else []), *arguments.overrides]
 
 
 def _check(arguments: argparse.Namespace) -> int:
     import optimizer
     from optimizer.cli_text import describe_check
 
-    found = optimizer.check_scenario(arguments.scenario, arguments.overrides)
+    found = optimizer.check_scenario(arguments.scenario, _overrides(arguments))
     _emit_json(found) if arguments.json else _emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
@@ -165,7 +189,7 @@ def _solve(arguments: argparse.Namespace) -> int:
     from optimizer.cli_text import describe_run
 
     overrides = [
-        *arguments.overrides,
+        *_overrides(arguments),
         *(
             f"solver.{key}={value!r}"
             for key, flag in _SOLVER_FLAGS.items()
@@ -193,7 +217,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     limit = [] if arguments.time_limit is None else [f"solver.time_limit_s={arguments.time_limit!r}"]
     with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
-        overrides = [*arguments.overrides, *limit]
+        overrides = [*_overrides(arguments), *limit]
         found = pool.submit(explain_scenario, arguments.scenario, overrides, report=_tell, stop=stop).result()
     _emit_json(explanation_json(found)) if arguments.json else _emit(describe_explanation(found))
     return found.exit_code

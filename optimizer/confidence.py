@@ -14,7 +14,7 @@ from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.routes import HOURS_PER_MONTH
 
 ESTIMATE = "estimate"
-_OF_DATA_CENTER = ("demand_charge", "site_capital", "opening")
+_OF_DATA_CENTER = ("site_capital", "opening")
 
 
 def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
@@ -24,8 +24,10 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
     energy by its tariff (any row; an hourly price series counts as one), demand charge, opening and site capital by
     the data center, latency, deployment and data transfer (its bytes; its price is a choice) by the workload class,
-    network by the link, accelerator capital by the accelerator, carbon by the grid. The penalty of unserved tokens is
-    a choice, not an estimate. Whatever the row, quantities (demand shares, token rates) are not judged here.
+    network by the link, accelerator capital by the accelerator, carbon by the grid. A price that a price case changed
+    (of energy, demand or tokens) rests on that case too, and on it alone where it was replaced. The penalty of
+    unserved tokens is a choice, not an estimate. Whatever the row, quantities (demand shares, token rates) are not
+    judged here.
 
     Returns
     -------
@@ -42,6 +44,7 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     estimated = {
         "energy": by_center["energy"][_is_estimate(problem.data_centers["price_confidence"])],
         "carbon": by_center["carbon"][_grid_is_estimate(problem, network)],
+        "demand_charge": by_center["demand_charge"][_is_estimate(problem.data_centers["demand_charge_confidence"])],
         **{name: by_center[name][_is_estimate(problem.data_centers["confidence"])] for name in _OF_DATA_CENTER},
         "accelerator_capital": _accelerator_capital(problem, network, plan),
         "latency": _latency(facts),
@@ -77,7 +80,7 @@ def _accelerator_capital(problem: PlacementProblem, network: Network, plan: Plan
 def _latency(facts: PlanFacts) -> FloatArray:
     problem = facts.problem
     cny = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[facts.candidate_class]
-    guessed = _is_estimate(problem.classes["confidence"])[facts.candidate_class]
+    guessed = _is_estimate(problem.classes["token_price_confidence"])[facts.candidate_class]
     return np.asarray(cny * problem.candidates["rtt_ms"].to_numpy(float) * facts.candidate_mtok_per_year * guessed)
 
 

@@ -70,18 +70,47 @@ def price_calendar(network: Network, series: PriceSeries | None, faults: FaultLi
     share = np.full(MONTHS_PER_YEAR, WEEKEND_SHARE_OF_WEEK)
     is_series = np.zeros(len(centers), np.bool_)
     if series is not None:
-        _record_unknown(series, list(centers.index), list(tariffs), faults)
         months, is_weekend = _calendar(series)
         counted = np.zeros((2, MONTHS_PER_YEAR))
         np.add.at(counted, (is_weekend.astype(int), months), 1.0)
         share = counted[1] / counted.sum(axis=0)
-        for at, (center, tariff) in enumerate(zip(centers.index, centers["tariff"], strict=True)):
-            values = series.columns.get(str(center), series.columns.get(str(tariff)))
-            if values is not None:
-                is_series[at] = True
-                price[:, :, at] = _means(np.array(values).reshape(-1, HOURS_PER_DAY), months, is_weekend)
+        for at, hourly in series_prices(network, series, faults).items():
+            is_series[at] = True
+            price[:, :, at] = hourly
     days = np.array(DAYS_IN_MONTH, dtype=float)
     return PriceCalendar(price, np.stack([days, days * (1 - share), days * share]), is_series)
+
+
+def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> dict[int, FloatArray]:
+    """
+    Average an hourly series over the days of each month.
+
+    Parameters
+    ----------
+    network
+        With data centers and tariffs.
+    series
+        Its columns are tariffs or data centers; that of a data center comes before that of its tariff.
+    faults
+        Receives columns that are neither, or both.
+
+    Returns
+    -------
+    dict
+        Number of each data center that the series has a column for to prices (3, 12, 24) by kind of day, month, hour.
+    """
+    centers = network.data_centers
+    _record_unknown(series, list(centers.index), list(network.tariffs["tariff"].unique()), faults)
+    months, is_weekend = _calendar(series)
+    columns = {
+        at: series.columns.get(str(center), series.columns.get(str(tariff)))
+        for at, (center, tariff) in enumerate(zip(centers.index, centers["tariff"], strict=True))
+    }
+    return {
+        at: _means(np.array(values).reshape(-1, HOURS_PER_DAY), months, is_weekend)
+        for at, values in columns.items()
+        if values is not None
+    }
 
 
 def energy_prices(calendar: PriceCalendar, days: Sequence[RepresentativeDay], hours_per_slice: int) -> FloatArray:

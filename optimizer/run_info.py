@@ -22,6 +22,7 @@ from optimizer.run_folder import BASEMAP_FILE, missing_file
 from optimizer.solution import Progress, Solution
 from scenarios.schema import Scenario
 from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
+from scenarios.sources import list_price_cases
 
 _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
 # Keys whose value is a file name; given with --set, it starts from the working directory.
@@ -186,9 +187,13 @@ def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, 
 def _absolute_override(text: str) -> str:
     """Spell a file named in an override from the root, so that it is found from any working directory."""
     key, equals, value = text.partition("=")
-    if not equals or key.strip() not in _PATH_KEYS:
+    if not equals or key.strip() not in (*_PATH_KEYS, "price_cases"):
         return text
     name = yaml.safe_load(value)
+    if key.strip() == "price_cases":
+        built_in = list_price_cases()
+        cases = [str(case) if case in built_in else str(Path(case).resolve()) for case in name]
+        return f"{key}={json.dumps(cases)}"
     if not isinstance(name, str) or name in list_networks():
         return text
     return f"{key}={json.dumps(str(Path(name).resolve()))}"

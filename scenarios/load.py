@@ -10,6 +10,7 @@ from typing import Any
 from network_data.faults import FaultList, quote_value, suggest
 from network_data.load import list_networks
 from scenarios.document import Node, Place, merge, plain, without
+from scenarios.price_case import price_steps, read_price_cases
 from scenarios.price_series import PriceSeries, read_price_series
 from scenarios.schema import Scenario, ScenarioKeys, WorkloadDemand
 from scenarios.sources import Sources, find_scenario, list_scenarios
@@ -56,7 +57,8 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     profiles = _read_profiles(root, sources, faults)
     workloads, workloads_path = _read_workloads(root, sources, faults)
     price_series = _read_price_series(root, sources, faults)
-    keys = validate_keys(root, plain(root), faults)
+    price_cases = read_price_cases(root, sources, faults)
+    keys = validate_keys(root, plain(root), faults, ScenarioKeys)
     _check_shares(root, faults)
     if keys is None or profiles is None or len(faults):
         raise faults.error()
@@ -66,6 +68,8 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         workloads=workloads,
         workloads_path=workloads_path,
         price_series=price_series,
+        loaded_price_cases=price_cases,
+        price_steps=price_steps(keys.price_changes, root.get("price_changes"), "price_changes", None),
         source_path=sources.path,
         file_hashes=sources.file_hashes,
         overrides=tuple(overrides),

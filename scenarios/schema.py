@@ -17,6 +17,7 @@ from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
 from scenarios.policy import Policy
+from scenarios.price_changes import PriceCase, PriceChange, PriceStep
 from scenarios.price_series import PriceSeries
 from scenarios.resilience import Resilience
 from scenarios.workload_class import WorkloadClass
@@ -154,6 +155,13 @@ class ScenarioKeys(Section):
         description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (local "
         "hours, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it replaces",
     )
+    price_cases: Annotated[tuple[FilePath, ...], Field(max_length=1_000)] = Field(
+        (),
+        description="price cases to apply, in this order, as a list: built-in names, or files relative to this one",
+    )
+    price_changes: dict[Id, PriceChange] = Field(
+        {}, description="changes of prices by id, applied in this order, after the price cases"
+    )
     routing: Routing = Field(Routing(), description="which routes are offered")
     latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
@@ -194,6 +202,8 @@ class Scenario(ScenarioKeys):
     )
     workloads_path: Path | None = Field(description="file that workloads were read from, or None")
     price_series: PriceSeries | None = Field(None, description="hourly energy prices, or None", repr=False)
+    loaded_price_cases: tuple[PriceCase, ...] = Field((), description="price cases to apply, in order", repr=False)
+    price_steps: tuple[PriceStep, ...] = Field((), description="price_changes with their places, in order", repr=False)
     source_path: Path = Field(description="scenario file that was asked for")
     file_hashes: dict[str, str] = Field(
         description="SHA-256 of every file read, by file name relative to the scenario's folder; built-in "

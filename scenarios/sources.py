@@ -11,6 +11,7 @@ from scenarios.document import Node, Place, merge, without
 from scenarios.yaml_reader import read_yaml
 
 BUILT_IN_FOLDER = Path(__file__).parent
+PRICE_CASE_FOLDER = BUILT_IN_FOLDER / "price_cases"
 MAX_YAML_BYTES = 1_000_000
 MAX_TABLE_BYTES = 64_000_000
 _FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
@@ -27,6 +28,18 @@ def list_scenarios() -> list[str]:
         Names in alphabetical order.
     """
     return sorted(path.stem for path in BUILT_IN_FOLDER.glob("*.yaml"))
+
+
+def list_price_cases() -> list[str]:
+    """
+    List the built-in price cases.
+
+    Returns
+    -------
+    list of str
+        Names in alphabetical order.
+    """
+    return sorted(path.stem for path in PRICE_CASE_FOLDER.glob("*.yaml"))
 
 
 def find_scenario(name_or_path: str | Path, folder: Path) -> Path:
@@ -48,6 +61,23 @@ def find_scenario(name_or_path: str | Path, folder: Path) -> Path:
     if isinstance(name_or_path, str) and name_or_path in list_scenarios():
         return BUILT_IN_FOLDER / f"{name_or_path}.yaml"
     return folder / name_or_path
+
+
+def price_case_names(text: str) -> list[str]:
+    """
+    Take `a+b` apart into price cases to apply one after the other.
+
+    Parameters
+    ----------
+    text
+        Names or files with `+` between them; a file whose name holds one is not taken apart.
+
+    Examples
+    --------
+    >>> price_case_names("today+carbon_50")
+    ['today', 'carbon_50']
+    """
+    return [text] if os.path.isfile(text) else [name.strip() for name in text.split("+")]  # noqa: PTH113 - bad names
 
 
 class Sources:
@@ -104,6 +134,27 @@ class Sources:
         while chain:
             root = merge(without(root, *_NOT_INHERITED), chain.pop())
         return Node(root.value, top.place)
+
+    def read_price_case(self, path: Path, place: Place) -> Node | None:
+        """
+        Read the file of a price case.
+
+        Parameters
+        ----------
+        path
+            The file, which need not exist.
+        place
+            Where it was named.
+
+        Returns
+        -------
+        Node or None
+            None if it cannot be read.
+        """
+        key = "price_cases"
+        if not self._is_usable(path, MAX_YAML_BYTES, place, key, str(path)):
+            return None
+        return self._read_document(path, place, key)
 
     def find_table(self, root: Node, *key: str, suffixes: tuple[str, ...] = (".csv",)) -> Path | None:
         """
@@ -165,7 +216,7 @@ class Sources:
         node = read_yaml(text, str(path), self._faults)
         if node is not None and not isinstance(node.value, dict):
             what = "is empty" if node.value is None else "is not a mapping of keys to values"
-            self._fault(node.place, f"the scenario {what}", "Write lines of the form `key: value`.", None)
+            self._fault(node.place, f"the file {what}", "Write lines of the form `key: value`.", None)
             return None
         return node
 
@@ -178,8 +229,10 @@ class Sources:
         if size is None:
             remedy = "Correct the name or add the file."
             if path.suffix not in _FORMAT_NAMES:
-                built_in = list_scenarios()
-                remedy += f" Built-in scenarios: {', '.join(built_in)}.{suggest(path.stem, built_in)}"
+                noun, built_in = "scenarios", list_scenarios()
+                if key == "price_cases":
+                    noun, built_in = "price cases", list_price_cases()
+                remedy += f" Built-in {noun}: {', '.join(built_in)}.{suggest(path.stem, built_in)}"
             self._fault(place, "there is no such file", remedy, key, name)
         elif size > limit:
             problem = f"the file has {size} bytes, more than {limit}"
@@ -193,8 +246,8 @@ class Sources:
 def _label(path: Path, folder: Path) -> str:
     """Name a file so that the name is the same on every machine, where that can be."""
     resolved = path.resolve()
-    if resolved.parent == BUILT_IN_FOLDER.resolve():
-        return f"{BUILT_IN_FOLDER.name}/{path.name}"
+    if resolved.parent in (BUILT_IN_FOLDER.resolve(), PRICE_CASE_FOLDER.resolve()):
+        return resolved.relative_to(BUILT_IN_FOLDER.resolve().parent).as_posix()
     try:
         return Path(os.path.relpath(resolved, folder.resolve())).as_posix()
     except ValueError:  # another drive

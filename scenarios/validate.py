@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -11,7 +11,9 @@ from pydantic_core import ErrorDetails
 
 from network_data.faults import FaultList, suggest
 from scenarios.document import Node, Scalar, locate
-from scenarios.schema import ScenarioKeys
+from scenarios.field_types import Section
+
+Keys = TypeVar("Keys", bound=Section)
 
 _PLAIN_WORDS = {
     "missing": "the required key is missing",
@@ -54,47 +56,49 @@ def add_fault(
     faults.add(place.file, problem, remedy, row=place.row, column=column or None, value=value)
 
 
-def validate_keys(root: Node, values: dict[str, Any], faults: FaultList) -> ScenarioKeys | None:
+def validate_keys(root: Node, values: dict[str, Any], faults: FaultList, schema: type[Keys]) -> Keys | None:
     """
-    Check the merged scenario against the schema.
+    Check a document, such as the merged scenario, against its schema.
 
     Parameters
     ----------
     root
-        The merged scenario, for the places.
+        The document, for the places.
     values
         The same without places.
     faults
         Receives what the schema refuses.
+    schema
+        Its keys.
 
     Returns
     -------
-    ScenarioKeys or None
+    Keys or None
         None if anything was refused.
     """
     try:
-        return ScenarioKeys.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
         for details in error.errors(include_url=False):
             if details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]:
                 continue  # pydantic counts only the good items; the bad ones have their own fault
             path = tuple(part for part in details["loc"] if part != "[key]")
-            problem, remedy = _explain(details, path)
+            problem, remedy = _explain(details, path, schema)
             add_fault(faults, root, path, problem, remedy, _shown(details))
         return None
 
 
-def _explain(details: ErrorDetails, path: tuple[str | int, ...]) -> tuple[str, str]:
+def _explain(details: ErrorDetails, path: tuple[str | int, ...], schema: type[Section]) -> tuple[str, str]:
     kind = details["type"]
     if kind == "scenario_check":
         return str(details["ctx"]["problem"]), str(details["ctx"]["remedy"])
     *parents, last = path or ("",)
     if kind == "extra_forbidden":
-        return _PLAIN_WORDS[kind], "Rename or remove it." + suggest(str(last), _known_keys(parents))
+        return _PLAIN_WORDS[kind], "Rename or remove it." + suggest(str(last), _known_keys(parents, schema))
     problem = _PLAIN_WORDS.get(kind) or _reword(details["msg"])
     if kind == "string_pattern_mismatch":
         return "is not a valid id", _ID_REMEDY
-    field = _field_at(path)
+    field = _field_at(path, schema)
     if field is None:
         return problem, "See the list of keys in the scenario schema."
     return problem, f"{'Add it' if kind == 'missing' else 'Expected'}: {field.description}."
@@ -116,16 +120,16 @@ def _shown(details: ErrorDetails) -> Scalar:
     return str(value)
 
 
-def _known_keys(path: Sequence[str | int]) -> list[str]:
-    annotation: Any = ScenarioKeys
+def _known_keys(path: Sequence[str | int], schema: type[Section]) -> list[str]:
+    annotation: Any = schema
     for part in path:
         annotation = _step(annotation, part)
     return list(annotation.model_fields) if _is_model(annotation) else []
 
 
-def _field_at(path: Sequence[str | int]) -> FieldInfo | None:
+def _field_at(path: Sequence[str | int], schema: type[Section]) -> FieldInfo | None:
     """Field of the schema that a path leads to; for an item of a list or mapping, the list or mapping."""
-    annotation: Any = ScenarioKeys
+    annotation: Any = schema
     field: FieldInfo | None = None
     for part in path:
         if _is_model(annotation):
