@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,6 +178,7 @@ def solve_scenario(
     overrides: Sequence[str] = (),
     *,
     out: str | Path | None = None,
+    notes: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> ScenarioRun:
@@ -192,6 +193,8 @@ def solve_scenario(
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     out
         Run folder to write if there is a plan.
+    notes
+        Further keys of `run.json`, such as the case of a comparison that the run belongs to.
     report
         Called with each line of progress.
     stop
@@ -255,6 +258,7 @@ def solve_scenario(
     info = run_info(loaded, network, solution, results, folder)
     price = price_of_resilience(solution, without)
     info["resilience"] = None if price is None else price.as_dict()
+    info |= notes or {}
     if folder is not None and results is not None:
         write_run(folder, info, results.tables, basemap=network.basemap)
     return ScenarioRun(

@@ -1,24 +1,46 @@
-"""Solve the cases of a comparison, each into a run folder of its own."""
+"""Solve the cases of a comparison, each into a run folder of its own, on whatever workers there are."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
-from optimizer.case_solver import CaseTask, solve_case
-from optimizer.cases import REFERENCE, Case, CaseResult
+from network_data.faults import InputError
+from optimizer.case_keys import CASE_KEY, CaseKeys, code_hash, key_of_run, plan_hash
+from optimizer.case_solver import CaseTask
+from optimizer.case_worker import STOP_FILE, read_progress
+from optimizer.cases import REFERENCE, Case, CaseResult, CaseStatus
+from optimizer.comparison_folder import ComparisonFolder
+from optimizer.engine import Ended, Engine
+from optimizer.engine_local import LocalEngine
+from optimizer.engine_serial import SerialEngine
+from optimizer.run_folder import read_intact_info
+from optimizer.run_info import absolute_override, library_versions
 from optimizer.solution import Progress
+from optimizer.sweep_progress import SweepClock, SweepProgress
 
-CASES_FOLDER = "cases"
+EngineName = Literal["serial", "local"]
+POLL_S = 0.2
+STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
+MAX_DEATHS = 3  # of workers that had the case
+# Each worker is one process with one thread: two settings that would make results depend on their number.
+_SETTINGS = ("solver.threads=1",)
 
 
 class CaseRunner:
     """
     Solves cases of one scenario; asking for a case again costs nothing.
+
+    Results depend on the case and the reference alone: every engine, with any number of workers, writes the same run
+    folders, times aside.
 
     Parameters
     ----------
@@ -27,30 +49,59 @@ class CaseRunner:
     overrides
         Of all cases, the reference included.
     out
-        Folder of the comparison; None for one that is removed with the runner (use it in a `with` statement).
+        Folder of the comparison; None for one that is removed with the runner (use it in a `with` statement). Cases
+        that an older comparison left there are used again if they were solved from the same.
     reference
         The case that the others start from.
+    engine
+        serial = in this process; local = processes of this machine.
+    workers
+        How many processes; None = one for each processor.
+    asked
+        What the comparison was asked for, kept in `comparison.json`.
+    force
+        Solve again what is stored.
     report
-        Called with each line of progress.
+        Called with how far the comparison is, at least every 2 s.
     stop
-        Set it, and what is being solved ends.
+        Set it, and what is being solved ends within a second.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, keyword-only
         self,
         scenario: str | Path,
         overrides: Sequence[str] = (),
         *,
         out: str | Path | None = None,
         reference: Case = REFERENCE,
-        report: Callable[[Progress], None] | None = None,
+        engine: EngineName = "serial",
+        workers: int | None = None,
+        asked: Mapping[str, Any] | None = None,
+        force: bool = False,
+        report: Callable[[SweepProgress], None] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self.scenario, self.overrides = scenario, tuple(overrides)
+        path = Path(scenario)
+        self.scenario: str | Path = path.absolute() if path.is_file() else scenario
+        self.overrides = tuple(absolute_override(text) for text in (*_SETTINGS, *overrides))
         self.reference = reference
         self._temporary = tempfile.TemporaryDirectory(prefix="edwc-compare-") if out is None else None
-        self.out = Path(self._temporary.name if self._temporary is not None else str(out)).absolute()
-        self._report, self._stop = report, stop if stop is not None else threading.Event()
+        self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
+        self.out = self._folder.path
+        self._engine_name, self._workers = engine, workers or _processors()
+        self._engine: Engine | None = None
+        self._asked, self._force = dict(asked or {}), force
+        self._stop = stop if stop is not None else threading.Event()
+        self._clock = SweepClock(report)
+        self._said: dict[str, tuple[float, float]] = {}  # by the serial engine
+        self._keys = CaseKeys(self.scenario)
+        self._key_of: dict[str, str] = {}
+        self._cases: dict[str, Case] = {}
         self._done: dict[str, CaseResult] = {}
 
     def __enter__(self) -> Self:
@@ -62,7 +113,11 @@ class CaseRunner:
         self.close()
 
     def close(self) -> None:
-        """Remove a temporary folder."""
+        """End the workers, and remove a temporary folder."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self._folder.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -82,6 +137,8 @@ class CaseRunner:
 
         Raises
         ------
+        InputError
+            If the scenario cannot be read, whatever the case, or the engine cannot be used.
         ValueError
             If two different cases have the same id.
         """
@@ -89,15 +146,140 @@ class CaseRunner:
         for case in cases:
             if wanted.setdefault(case.id, case) != case:
                 raise ValueError(f"two different cases have the id {case.id}")
-        for case in wanted.values():
-            known = self._done.get(case.id)
-            if known is not None and known.case != case:
-                raise ValueError(f"two different cases have the id {case.id}")
-            if known is None:
-                self._done[case.id] = solve_case(self._task(case), report=self._report, stop=self._stop)
+        for name, case in wanted.items():
+            if name in self._done and self._done[name].case != case:
+                raise ValueError(f"two different cases have the id {name}")
+        self._cases |= wanted
+        new = [case for name, case in wanted.items() if name not in self._done]
+        if new:
+            self._keys.check(self.overrides)
+            self._clock.total += len(new)
+            self._write()
+            self._solve([case for case in new if case == self.reference])
+            self._solve([case for case in new if case != self.reference])
         return {name: self._done[name] for name in wanted}
 
-    def _task(self, case: Case) -> CaseTask:
+    def _solve(self, cases: Sequence[Case]) -> None:
+        tasks = [task for case in cases if (task := self._prepare(case)) is not None]
+        if len(tasks) < len(cases):
+            self._write()
+        if tasks:
+            self._run_tasks(deque(tasks))
+
+    def _prepare(self, case: Case) -> CaseTask | None:
+        """Say what a worker is to do; None if the result is known: stored, or that the inputs are at fault."""
         of_reference = self._done.get(self.reference.id)
+        start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
+        own = tuple(absolute_override(text) for text in case.overrides)
+        try:
+            key = self._keys.key((*self.overrides, *own), start)
+        except InputError as error:
+            self._end(CaseResult(case, CaseStatus.FAILED, str(error)))
+            return None
+        self._key_of[case.id] = key
+        if not self._force and (stored := self._folder.stored(case, key)) is not None:
+            self._done[case.id] = stored
+            self._clock.end(case.id, stored.status, is_reused=True)
+            return None
+        folder = self._folder.case_folder(case)
+        notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
         reference = None if of_reference is None else of_reference.folder
-        return CaseTask(self.scenario, self.overrides, case, self.out / CASES_FOLDER / case.id, reference)
+        return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes)
+
+    def _run_tasks(self, waiting: deque[CaseTask]) -> None:
+        engine = self._ready_engine()
+        running: dict[str, CaseTask] = {}
+        deaths: Counter[str] = Counter()
+        while waiting or running:
+            if self._stop.is_set():
+                self._end_early(engine, running, waiting)
+                return
+            while waiting and engine.has_room():
+                task = waiting.popleft()
+                engine.start(task)
+                running[task.case.id] = task
+                self._clock.begin(task.case.id)
+            for ended in engine.wait(POLL_S):
+                task = running.pop(ended.case_id)
+                if ended.outcome is None and not self._was_written(task):
+                    deaths[ended.case_id] += 1
+                    if deaths[ended.case_id] < MAX_DEATHS:
+                        self._clock.abandon(ended.case_id)
+                        waiting.appendleft(task)
+                        continue
+                self._end(self._result(task, ended))
+                self._write()
+            self._clock.tick(self._progress_of)
+
+    def _end_early(self, engine: Engine, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
+        """Ask what is being solved to end with what it has, and end what does not."""
+        (self._folder.signals / STOP_FILE).touch()
+        deadline = time.monotonic() + STOP_GRACE_S
+        while running and (left := deadline - time.monotonic()) > 0:
+            for ended in engine.wait(min(left, POLL_S)):
+                if ended.outcome is not None:
+                    self._end(self._result(running.pop(ended.case_id), ended))
+        engine.kill()
+        for name in running:
+            self._end(CaseResult(self._cases[name], CaseStatus.NO_PLAN, "interrupted"))
+        for task in waiting:
+            why = "not begun: the comparison was interrupted"
+            self._end(CaseResult(self._cases[task.case.id], CaseStatus.NO_PLAN, why))
+        self._write()
+
+    def _was_written(self, task: CaseTask) -> bool:
+        """Whether the worker died after its run folder was whole: nothing is lost then."""
+        return self._folder.stored(task.case, self._key_of[task.case.id]) is not None
+
+    def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
+        case, outcome = self._cases[task.case.id], ended.outcome
+        if outcome is not None and not outcome.has_plan:
+            return CaseResult(case, outcome.status, outcome.reason)
+        info = read_intact_info(task.folder)
+        if info is not None and key_of_run(info) == self._key_of[case.id]:
+            return CaseResult.of_run(case, task.folder, info)
+        if outcome is None:
+            why = f"its worker died each of the {MAX_DEATHS} times it was tried, the last time {ended.death}"
+        elif info is None:
+            why = "its run folder is damaged"
+        else:
+            why = "its inputs changed while it was solved, or its worker sees others"
+        return CaseResult(case, CaseStatus.FAILED, why)
+
+    def _end(self, result: CaseResult) -> None:
+        self._done[result.case.id] = result
+        self._clock.end(result.case.id, result.status)
+        if not result.has_plan:
+            self._folder.discard(result.case, self._key_of.get(result.case.id))
+
+    def _write(self) -> None:
+        head = {
+            "asked": self._asked,
+            "scenario": str(self.scenario),
+            "overrides": self.overrides,
+            "reference": self.reference.id,
+            "versions": library_versions(),
+            "code": code_hash(),
+        }
+        self._folder.write(head, self._done.values(), self._key_of)
+
+    def _ready_engine(self) -> Engine:
+        if self._engine is None:
+            if self._engine_name == "serial":
+                self._engine = SerialEngine(self._stop, self._heard)
+            else:
+                self._engine = LocalEngine(self._workers, self._folder.signals)
+        return self._engine
+
+    def _heard(self, case_id: str, line: Progress) -> None:
+        """Take in what the serial engine says: it is in this thread, so nobody else can."""
+        plan_cny, bound_cny = self._said.get(case_id, (float("inf"), float("-inf")))
+        self._said[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+        self._clock.tick(self._progress_of)
+
+    def _progress_of(self, case_id: str) -> tuple[float, float] | None:
+        return self._said.get(case_id) or read_progress(self._folder.signals, case_id)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))

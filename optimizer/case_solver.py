@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from network_data.faults import InputError
 from optimizer.api import ScenarioRun, solve_scenario
@@ -32,6 +33,8 @@ class CaseTask:
         Run folder to write.
     reference
         Run folder of the reference, which the solve starts from; None for the reference itself.
+    notes
+        Further keys of `run.json`.
     """
 
     scenario: str | Path
@@ -39,6 +42,7 @@ class CaseTask:
     case: Case
     folder: Path
     reference: Path | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def solve_case(
@@ -67,9 +71,8 @@ def solve_case(
         Also of a case that fails: nothing that an input or a solver does is raised.
     """
     try:
-        run = solve_scenario(
-            task.scenario, [*task.overrides, *task.case.overrides], out=task.folder, report=report, stop=stop
-        )
+        overrides = [*task.overrides, *task.case.overrides]
+        run = solve_scenario(task.scenario, overrides, out=task.folder, notes=task.notes, report=report, stop=stop)
     except (InputError, SolverError, InvalidPlanError, OSError) as error:
         return CaseResult(task.case, CaseStatus.FAILED, str(error))
     return _result(task.case, run)
@@ -82,7 +85,4 @@ def _result(case: Case, run: ScenarioRun) -> CaseResult:
         return CaseResult(case, CaseStatus.INFEASIBLE, why)
     if run.folder is None:
         return CaseResult(case, CaseStatus.NO_PLAN, f"stopped without a plan ({solution.termination})")
-    if solution.termination == Termination.OPTIMAL:
-        return CaseResult(case, CaseStatus.SOLVED, "", run.folder, run.info)
-    why = f"stopped at a gap of {solution.mip_rel_gap:.2%} ({solution.termination})"
-    return CaseResult(case, CaseStatus.STOPPED, why, run.folder, run.info)
+    return CaseResult.of_run(case, run.folder, run.info)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 REFERENCE_ID = "reference"
 
@@ -72,6 +72,29 @@ class CaseResult:
     reason: str = ""
     folder: Path | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, case: Case, folder: Path, info: Mapping[str, Any]) -> Self:
+        """
+        Describe a case with a plan by its run folder.
+
+        Parameters
+        ----------
+        case
+            The case.
+        folder, info
+            Its run folder and the content of `run.json`.
+        """
+        if info["termination"] == "optimal":
+            return cls(case, CaseStatus.SOLVED, "", folder, info)
+        why = f"stopped at a gap of {_number(info['mip_rel_gap'], math.inf):.2%} ({info['termination']})"
+        return cls(case, CaseStatus.STOPPED, why, folder, info)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether solving again would tell nothing new: solved, proved to have no plan, or stopped by its own limit."""
+        was_interrupted = self.info.get("termination") == "interrupted"
+        return self.status in {CaseStatus.SOLVED, CaseStatus.INFEASIBLE, CaseStatus.STOPPED} and not was_interrupted
 
     @property
     def has_plan(self) -> bool:

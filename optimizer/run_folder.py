@@ -270,6 +270,31 @@ def read_stored_run(folder: Path | str) -> StoredRun:
     return StoredRun(path, info, tables, tuple(changed))
 
 
+def read_intact_info(folder: Path) -> dict[str, Any] | None:
+    """
+    Read `run.json` of a run whose files are as they were written, without reading its tables.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Returns
+    -------
+    dict or None
+        None if there is no run, or it is damaged.
+    """
+    faults = FaultList("the run folder")
+    info = _read_info(folder, faults)
+    if len(faults):
+        return None
+    try:
+        is_intact = all(_sha256(folder / name) == sha256 for name, sha256 in info["files"].items())
+    except OSError:
+        return None
+    return info if is_intact else None
+
+
 def _read_info(path: Path, faults: FaultList) -> dict[str, Any]:
     remedy = "Give the folder that `edwc solve --out` wrote."
     try:

@@ -55,7 +55,7 @@ def run_info(
     return {
         "scenario": describe_scenario(scenario, folder),
         "network": describe_network(network, folder),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
+        "versions": library_versions(),
         "options": scenario.solver.model_dump(),
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "termination": str(solution.termination),
@@ -72,6 +72,11 @@ def run_info(
         "top_shadow_prices": [] if results is None else top_prices(results.shadow_prices).to_dict("records"),
         "progress": [_progress(line) for line in solution.progress],
     }
+
+
+def library_versions() -> dict[str, str | None]:
+    """Versions of Python, of this program and of the libraries that what it finds depends on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
 
 
 def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:
@@ -120,7 +125,7 @@ def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]
         "name": scenario.name,
         "description": scenario.description,
         **_locate(source, source.stem if source.parent.resolve() == SCENARIO_FOLDER.resolve() else None, folder),
-        "overrides": [_absolute_override(text) for text in scenario.overrides],
+        "overrides": [absolute_override(text) for text in scenario.overrides],
         "file_hashes": scenario.file_hashes,
     }
 
@@ -184,8 +189,15 @@ def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, 
     return {"built_in": None, "path": os.path.relpath(path, start), "absolute_path": str(path)}
 
 
-def _absolute_override(text: str) -> str:
-    """Spell a file named in an override from the root, so that it is found from any working directory."""
+def absolute_override(text: str) -> str:
+    """
+    Spell a file named in an override from the root, so that it is found from any working directory.
+
+    Parameters
+    ----------
+    text
+        The override.
+    """
     key, equals, value = text.partition("=")
     if not equals or key.strip() not in (*_PATH_KEYS, "price_cases"):
         return text

@@ -1,0 +1,217 @@
+"""
+The folder of a comparison: one run folder for each case, and `comparison.json`, which says what was asked and became.
+
+A case is taken from here instead of being solved if its key is still what its run folder says it was solved from.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from network_data.faults import Fault, FaultList, InputError
+from optimizer.case_keys import key_of_run
+from optimizer.cases import Case, CaseResult, CaseStatus
+from optimizer.run_folder import json_ready, read_intact_info
+
+COMPARISON_FILE = "comparison.json"
+CASES_FOLDER = "cases"
+FORMAT = 1
+_ID = re.compile("[a-z0-9_]+")
+_SIGNALS_PREFIX = ".edwc-signals-"
+_SUBJECT = "the folder of the comparison"
+
+
+class ComparisonFolder:
+    """
+    A folder that one comparison at a time writes to.
+
+    Parameters
+    ----------
+    out
+        The folder; it may hold an older comparison, whose cases are used again where they are still right.
+
+    Raises
+    ------
+    InputError
+        If something else stands there, it cannot be written to, or another comparison is writing to it.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self.path = _checked(out)
+        self._before = _read_entries(self.path)
+        self._lock = _lock(self.path)
+        for old in self.path.glob(f"{_SIGNALS_PREFIX}*"):
+            shutil.rmtree(old, ignore_errors=True)  # of a comparison that was killed: nobody else holds the lock
+        self.signals = Path(tempfile.mkdtemp(prefix=_SIGNALS_PREFIX, dir=self.path))
+
+    def close(self) -> None:
+        """Let others write to the folder."""
+        shutil.rmtree(self.signals, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock)
+
+    def case_folder(self, case: Case) -> Path:
+        """
+        Name the run folder of a case.
+
+        Parameters
+        ----------
+        case
+            The case.
+        """
+        return self.path / CASES_FOLDER / case.id
+
+    def stored(self, case: Case, key: str) -> CaseResult | None:
+        """
+        Take a case from where it is stored, if it was solved from the same and ended for good.
+
+        Parameters
+        ----------
+        case
+            The case.
+        key
+            What it would be solved from now.
+        """
+        folder = self.case_folder(case)
+        info = read_intact_info(folder)
+        if info is not None and key_of_run(info) == key:
+            found = CaseResult.of_run(case, folder, info)
+            return found if found.is_final else None
+        entry = self._before.get(case.id, {})
+        if entry.get("key") == key and entry.get("status") == CaseStatus.INFEASIBLE:
+            return CaseResult(case, CaseStatus.INFEASIBLE, str(entry.get("reason")))
+        return None
+
+    def discard(self, case: Case, key: str | None) -> None:
+        """
+        Remove the run of a case that was solved from something else, since the case has no plan now.
+
+        Parameters
+        ----------
+        case
+            The case.
+        key
+            What it would be solved from now; None if its inputs are at fault.
+        """
+        info = read_intact_info(self.case_folder(case))
+        if info is not None and key_of_run(info) != key:
+            shutil.rmtree(self.case_folder(case), ignore_errors=True)
+
+    def write(self, head: Mapping[str, Any], results: Iterable[CaseResult], keys: Mapping[str, str]) -> None:
+        """
+        Write `comparison.json`, whole or not at all.
+
+        Parameters
+        ----------
+        head
+            What was asked, and by which versions.
+        results
+            What came of each case so far.
+        keys
+            Key of each case whose inputs could be read.
+        """
+        entries = [
+            {
+                "id": result.case.id,
+                "label": result.case.label,
+                "overrides": result.case.overrides,
+                "point": result.case.point,
+                "key": keys.get(result.case.id),
+                "status": result.status,
+                "reason": result.reason,
+                "folder": f"{CASES_FOLDER}/{result.case.id}" if result.has_plan else None,
+            }
+            for result in results
+        ]
+        content = json_ready({"format": FORMAT, **head, "cases": entries})
+        draft = self.signals / COMPARISON_FILE
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / COMPARISON_FILE)
+
+
+def read_cases(folder: str | Path) -> list[CaseResult]:
+    """
+    Read the cases of a stored comparison.
+
+    Parameters
+    ----------
+    folder
+        Folder that a comparison was written to.
+
+    Raises
+    ------
+    InputError
+        If it holds no comparison.
+    """
+    path = Path(folder)
+    entries = _read_entries(path)
+    if not entries:
+        remedy = "Give the folder that `edwc compare --out` wrote."
+        raise InputError(
+            [Fault(str(path / COMPARISON_FILE), None, None, None, "holds no comparison", remedy)], _SUBJECT
+        )
+    return [_result(path, entry) for entry in entries.values()]
+
+
+def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:
+    case = Case(entry["id"], entry["label"], tuple(entry["overrides"]), entry["point"])
+    folder = path / CASES_FOLDER / case.id
+    info = None if entry["folder"] is None else read_intact_info(folder)
+    if info is None:
+        return CaseResult(case, CaseStatus(entry["status"]), entry["reason"])
+    return CaseResult.of_run(case, folder, info)
+
+
+def _read_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Entries of an older `comparison.json` by id; none if there is none that can be read."""
+    try:
+        content = json.loads((path / COMPARISON_FILE).read_text(encoding="utf-8"))
+        # Ids become names of folders: one that is no id is of no comparison of ours.
+        entries = {entry["id"]: dict(entry) for entry in content["cases"] if _ID.fullmatch(entry["id"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return entries if content.get("format") == FORMAT else {}
+
+
+def _checked(out: str | Path) -> Path:
+    faults = FaultList(_SUBJECT)
+    try:
+        path = Path(out).absolute()
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not (path / COMPARISON_FILE).is_file():
+            faults.add(str(out), "is not empty and holds no comparison", "Name a new folder, or an older comparison.")
+        else:
+            with tempfile.TemporaryDirectory(dir=path):
+                pass
+    except (OSError, ValueError) as error:
+        faults.add(str(out), f"cannot be written to ({error})", "Name a folder that you may write to.")
+        raise faults.error() from error
+    faults.raise_if_any()
+    return path
+
+
+def _lock(path: Path) -> int:
+    """Hold the folder itself until this process ends, however it ends."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        faults = FaultList(_SUBJECT)
+        faults.add(str(path), "another comparison is writing to it", "Wait for it, or name another folder.")
+        raise faults.error() from None
+    except OSError:
+        pass  # a file system without locks
+    return handle

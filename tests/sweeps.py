@@ -1,0 +1,84 @@
+"""Small comparisons for tests of the engines, in real processes, and what their folders hold beside the clock."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from toy_scenario import ToyScenario
+
+from optimizer.case_runner import CaseRunner
+from optimizer.cases import Case, CaseResult
+from optimizer.sweep_progress import SweepProgress
+
+CARBON = [Case(f"carbon_{price}", f"carbon {price}", (f"costs.carbon_price_cny_per_t={price}",)) for price in (20, 40)]
+WITH_TIMES = ("seconds", "finished_utc", "peak_memory_mb", "progress")
+
+
+def write_toy(folder: Path) -> Path:
+    """Write the toy scenario and its network; returns the scenario's file."""
+    ToyScenario(folder)(solver={"threads": 1, "mip_rel_gap": 1e-6})
+    return folder / "toy.yaml"
+
+
+def run(scenario: str | Path, cases: list[Case], out: Path, **options: Any) -> dict[str, CaseResult]:
+    """Solve cases into a folder."""
+    with CaseRunner(scenario, options.pop("overrides", ()), out=out, **options) as runner:
+        return runner.run(cases)
+
+
+def contents(out: Path) -> dict[str, bytes | dict[str, Any]]:
+    """Everything in the folder of a comparison, by name; of `run.json` all but times and memory."""
+    found: dict[str, bytes | dict[str, Any]] = {}
+    for path in sorted(out.rglob("*")):
+        if not path.is_file():
+            continue
+        name = path.relative_to(out).as_posix()
+        if path.name == "run.json":
+            info = json.loads(path.read_text(encoding="utf-8"))
+            found[name] = {key: value for key, value in info.items() if key not in WITH_TIMES}
+        else:
+            found[name] = path.read_bytes()
+    return found
+
+
+class Killer:
+    """Ends workers with SIGKILL while a case is being solved, as often as asked; counts how often each case began."""
+
+    def __init__(self, case_id: str, times: int, pids: Callable[[], list[int]] | None = None) -> None:
+        self.case_id, self.left = case_id, times
+        self._pids = pids if pids is not None else workers_of_this_process
+        self.ended: list[str] = []
+
+    def __call__(self, progress: SweepProgress) -> None:
+        if progress.ended:
+            self.ended.append(progress.ended)
+        if self.left and any(case.case_id == self.case_id for case in progress.running):
+            pids = self._pids()
+            if pids:
+                self.left -= 1
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+
+
+def workers_of_this_process() -> list[int]:
+    """Process ids of the local engine's workers."""
+    return [child.pid for child in multiprocessing.active_children() if child.pid is not None]
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of a process's children, read from the system."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
