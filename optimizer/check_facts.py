@@ -10,7 +10,7 @@ import pandas as pd
 
 from optimizer.check_index import ProblemIndex, index_of, numbers_of
 from optimizer.plan import Plan
-from optimizer.problem import FloatArray, IntArray
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
 
 
 def sum_by_group(values: FloatArray | IntArray, group: IntArray, count: int) -> FloatArray:
@@ -61,6 +61,20 @@ class PlanFacts(ProblemIndex):
     """
 
     plan: Plan
+
+    def at_prices(self, problem: PlacementProblem) -> PlanFacts:
+        """
+        Set the plan beside a problem that differs in prices alone, and keep what does not depend on them.
+
+        Parameters
+        ----------
+        problem
+            Same rows in the same order, with other prices.
+        """
+        other = PlanFacts(problem, self.plan)
+        known = self.__dict__.items()
+        other.__dict__.update({name: value for name, value in known if name in _NOT_OF_PRICES})
+        return other
 
     @cached_property
     def pool_is_open(self) -> IntArray:
@@ -193,3 +207,23 @@ class PlanFacts(ProblemIndex):
         mtok = self.candidate_mtok_per_year
         total = mtok @ numbers_of(self.problem.candidates, "rtt_ms")
         return float(_mean(np.array([total]), np.array([mtok.sum()]))[0])
+
+
+# What costs are made of, and no price enters.
+_NOT_OF_PRICES = (
+    "busy_accelerators",
+    "candidate_class",
+    "candidate_data_center",
+    "candidate_mtok_per_year",
+    "candidate_workload",
+    "carbon_t_per_year",
+    "classes",
+    "data_center_labels",
+    "deployment_class",
+    "deployment_data_center",
+    "energy_mwh_per_year",
+    "facility_power_mw",
+    "is_contracted",
+    "it_power_mw",
+    "pool_data_center",
+)

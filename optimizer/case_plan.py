@@ -1,0 +1,284 @@
+"""The plan of a case beside its problem, and unchanged in another case: what it costs there, or why it is none."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from optimizer.cases import CaseResult
+from optimizer.check import check_plan
+from optimizer.check_costs import list_costs
+from optimizer.check_facts import PlanFacts
+from optimizer.plan import Plan
+from optimizer.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
+from optimizer.problem import PlacementProblem
+from optimizer.stored_plan import read_stored_plan
+
+# What only the objective reads, and limits on money: by table, its columns.
+PRICE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "classes": ("latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
+    "data_centers": ("opening_cny_per_year", "demand_charge_cny_per_kw_month"),
+    "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny"),
+    "candidates": ("network_cny_per_mtok", "data_transfer_cny_per_mtok"),
+    "routes": ("network_cny_per_gbps_h", "is_transfer"),
+}
+PRICE_FIELDS = (
+    "energy_price_cny_per_mwh",
+    "carbon_price_cny_per_t",
+    "shed_penalty_cny_per_mtok",
+    "data_transfer_cny_per_gb",
+)
+# What no cost and no limit reads: names, how sure a number is, routes that are no candidates.
+NO_MATTER_FIELDS = ("name", "left_out", "unprotected_candidates")
+NO_MATTER_COLUMNS = ("name", "name_local", "category", "confidence", "price_confidence")
+# What differs, in words, by part of the problem; in the order in which a reader wants to know.
+PART_NAMES: Mapping[str, str] = {
+    "slices": "time slices",
+    "demand_mtok_per_h": "demand",
+    "shed_limit_mtok_per_h": "permission to leave work unserved",
+    "backlog_limit_mtok": "windows of deferrable work",
+    "candidates": "routes within limits",
+    "classes": "limits of classes",
+    "data_centers": "data centers",
+    "pools": "pods",
+    "accelerators": "accelerators",
+    "accel_h_per_mtok": "accelerator hours per token",
+    "links": "links",
+    "policy": "policy",
+    "outage_demand_mtok_per_h": "failures to survive",
+}
+_NAMED_TABLES = ("classes", "data_centers", "accelerators")
+_REASONS_TOLD = 2
+
+
+@dataclass(frozen=True, eq=False)
+class CasePlan:
+    """
+    A case with a plan.
+
+    Attributes
+    ----------
+    id, label
+        Of the case.
+    problem, plan
+        What was solved and the plan found.
+    bound_cny
+        Proven lower bound of the case, CNY per year; -inf where there is none.
+    """
+
+    id: str
+    label: str
+    problem: PlacementProblem
+    plan: Plan
+    bound_cny: float = -np.inf
+
+    @cached_property
+    def facts(self) -> PlanFacts:
+        """What the plan amounts to."""
+        return PlanFacts(self.problem, self.plan)
+
+    @cached_property
+    def component_cny(self) -> pd.Series:
+        """CNY per year by component, in the order of the objective."""
+        return component_costs(self.facts)
+
+    @property
+    def cost_cny(self) -> float:
+        """Cost of the plan, CNY per year."""
+        return math.fsum(self.component_cny)
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The decisions with labels, without what is zero: what `plan_from_tables` needs to find elsewhere."""
+        problem, plan = self.problem, self.plan
+        tables, centers = plan_tables(problem, plan), problem.data_centers["id"].to_numpy()
+        places = pd.DataFrame({"id": centers, "is_open": plan.is_open, "contract_mw": plan.contract_mw})
+        routes = problem.routes
+        return tables | {
+            "pools": tables["pools"][tables["pools"]["new_pods"] != 0],
+            "data_centers": places[(places["is_open"] != 0) | (places["contract_mw"] != 0)],
+            "routes": pd.DataFrame(
+                {
+                    "route": np.arange(len(routes)),
+                    "demand_hub": routes["demand_hub"],
+                    "data_center": centers[routes["data_center_index"]],
+                    "nodes": routes["nodes"],
+                }
+            ),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedPlan:
+    """
+    A plan in a case that it was not made for.
+
+    Attributes
+    ----------
+    plan
+        The same decisions in the rows of the other problem; None where it has no such rows.
+    reason
+        Why it is no plan there; empty if it is one.
+    component_cny
+        What it costs there, CNY per year by component; empty where it is no plan.
+    """
+
+    plan: Plan | None
+    reason: str
+    component_cny: pd.Series
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it keeps every limit there."""
+        return not self.reason
+
+    @property
+    def cost_cny(self) -> float:
+        """Cost there, CNY per year; NaN where it is no plan."""
+        return math.fsum(self.component_cny) if self.is_plan else float("nan")
+
+
+def component_costs(facts: PlanFacts) -> pd.Series:
+    """Add up the independent checker's list of costs by component, CNY per year, in the order of the objective."""
+    return list_costs(facts).groupby("component", sort=False)["cny_per_year"].sum()
+
+
+def read_case_plan(result: CaseResult) -> CasePlan:
+    """
+    Read the plan of a case from its run folder.
+
+    Parameters
+    ----------
+    result
+        Of a case that has a plan.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    InputError
+        If the folder is not a run that can be read, or its inputs are gone or not what they were.
+    """
+    if result.folder is None:
+        raise ValueError(f"case {result.case.id} has no plan")
+    stored = read_stored_plan(result.folder)
+    return CasePlan(result.case.id, result.case.label, stored.problem, stored.plan, result.bound_cny)
+
+
+def carry_plan(plan: CasePlan, to: CasePlan) -> CarriedPlan:
+    """
+    Evaluate the unchanged plan of one case in another, with the independent checker.
+
+    Rows are found by their labels. The power that a demand charge is paid on is no decision: it is what the plan
+    draws there.
+
+    Parameters
+    ----------
+    plan
+        Whose plan.
+    to
+        Whose problem.
+    """
+    if plan is to:
+        return CarriedPlan(plan.plan, "", plan.component_cny)
+    if differs_in_prices_alone(plan.problem, to.problem):
+        return CarriedPlan(plan.plan, "", component_costs(plan.facts.at_prices(to.problem)))
+    try:
+        moved = plan_from_tables(to.problem, plan.tables)
+    except UnknownLabelError as error:
+        first, *more = str(error).splitlines()
+        why = first + (f" (and {len(more)} more)" if more else "")
+        return CarriedPlan(None, _with_differences(plan, to, why), pd.Series(dtype=float))
+    settled = with_least_peaks(to.problem, moved)
+    report = check_plan(to.problem, settled)
+    if report.is_feasible:
+        return CarriedPlan(settled, "", report.component_cny)
+    why = describe_violations(report.violations)
+    return CarriedPlan(settled, _with_differences(plan, to, why), pd.Series(dtype=float))
+
+
+def with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
+    """
+    Let the demand charge be paid on what a plan draws.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and the problem whose PUE, accelerators and billing periods say what it draws.
+    """
+    drawn = PlanFacts(problem, plan).facility_power_mw
+    peak = np.zeros((len(problem.billing), len(problem.data_centers)))
+    np.maximum.at(peak, problem.slices["billing_index"].to_numpy(np.int64), drawn)
+    return replace(plan, peak_mw=peak, contract_mw=peak.max(axis=0, initial=0.0))
+
+
+def describe_violations(violations: pd.DataFrame) -> str:
+    """
+    Say which limits a plan breaks: of each equation the worst row, the two worst equations first.
+
+    Parameters
+    ----------
+    violations
+        `CheckReport.violations`, not empty.
+    """
+    limit = violations["limit"].to_numpy(float)
+    size = violations["excess"].to_numpy(float) / np.maximum(1.0, np.abs(limit))
+    ranked = violations.assign(size=size).sort_values("size", ascending=False, kind="stable")
+    worst = ranked.drop_duplicates("name")
+    counts = Counter(violations["name"])
+    told = []
+    for row in worst.head(_REASONS_TOLD).itertuples(index=False):
+        more = f" (and {counts[str(row.name)] - 1} more)" if counts[str(row.name)] > 1 else ""
+        told.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
+                    f"{row.unit}{more}")  # fmt: skip
+    rest = len(worst) - len(told)
+    return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
+
+
+def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -> bool:
+    """
+    Say whether each plan of one problem is a plan of the other, row by row, at another cost.
+
+    False also where a limit on money may tell them apart.
+
+    Parameters
+    ----------
+    first, second
+        The problems.
+    """
+    for problem in (first, second):
+        policy = problem.policy
+        if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
+            return first is second
+    return not _parts_that_differ(first, second)
+
+
+def _with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
+    """Say first what differs between the cases, then what that does to the plan."""
+    parts = [PART_NAMES[part] for part in _parts_that_differ(plan.problem, to.problem) if part in PART_NAMES]
+    order = list(PART_NAMES.values())
+    return f"other {', '.join(sorted(parts, key=order.index))}: {why}" if parts else why
+
+
+def _parts_that_differ(first: PlacementProblem, second: PlacementProblem) -> list[str]:
+    """Members of the problem that differ in more than prices."""
+    same_shape = first.energy_price_cny_per_mwh.shape == second.energy_price_cny_per_mwh.shape
+    members = [m.name for m in fields(PlacementProblem) if m.name not in {*PRICE_FIELDS, *NO_MATTER_FIELDS}]
+    differing = [name for name in members if not _is_same(name, getattr(first, name), getattr(second, name))]
+    return differing if same_shape else [*differing, "energy_price_cny_per_mwh"]
+
+
+def _is_same(name: str, first: object, second: object) -> bool:
+    if isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame):
+        ignored = [*PRICE_COLUMNS.get(name, ()), *(NO_MATTER_COLUMNS if name in _NAMED_TABLES else ())]
+        left, right = (table.drop(columns=ignored, errors="ignore") for table in (first, second))
+        return left.equals(right)
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.array_equal(first, second)
+    return first is second or bool(first == second)
