@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optimizer.export import export_run
     from optimizer.geo import allocation_layers
     from optimizer.plan import Plan
+    from optimizer.price_effect import price_effect
     from optimizer.problem import PlacementProblem
     from optimizer.pyomo_model import to_pyomo
     from optimizer.solution import Control, Progress, Solution, Termination
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from optimizer.verify import VerifyReport, verify_run
     from optimizer.why import explain_placement, list_workloads
     from scenarios.load import list_scenarios
+    from scenarios.price_case import list_price_cases
 
 __all__ = [
     "CheckReport",
@@ -44,9 +46,11 @@ __all__ = [
     "explain_scenario",
     "export_run",
     "list_networks",
+    "list_price_cases",
     "list_scenarios",
     "list_workloads",
     "load_highs",
+    "price_effect",
     "solve_problem",
     "solve_scenario",
     "to_pyomo",
@@ -74,9 +78,11 @@ _MODULE_OF = {
     "explain_scenario": "optimizer.explain",
     "export_run": "optimizer.export",
     "list_networks": "network_data.load",
+    "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",
     "list_workloads": "optimizer.why",
     "load_highs": "optimizer.compile",
+    "price_effect": "optimizer.price_effect",
     "solve_problem": "optimizer.solve",
     "solve_scenario": "optimizer.api",
     "to_pyomo": "optimizer.pyomo_model",

@@ -18,6 +18,7 @@ from optimizer.baselines import Baseline, evaluate_baselines
 from optimizer.check import check_plan
 from optimizer.outages import outage_tables
 from optimizer.plan import Plan
+from optimizer.price_effect import price_facts
 from optimizer.problem import PlacementProblem
 from optimizer.resilience_price import price_of_resilience, solve_without_reserve, with_known_bound
 from optimizer.results import Margins, Results, build_results, demand_by_region, home_region
@@ -88,8 +89,8 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
     dict
         Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
         choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
-        that a workload reaches, and `policy`: for each demand of the policy name, holds (whether it is in reach) and
-        message, with numbers.
+        that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
+        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
 
     Raises
     ------
@@ -105,6 +106,7 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         **describe_problem(problem),
         "demand_region_share": demand_by_region(problem, network),
         "policy": _check_policy(problem),
+        "prices": price_facts(network, loaded),
     }
 
 

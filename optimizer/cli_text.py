@@ -115,9 +115,35 @@ def describe_check(found: Mapping[str, Any]) -> str:
         rows["protected"] = f"{found['protected_workloads']} workloads; {without}"
     if found["too_slow"]:
         rows["too slow"] = f"no time to the first token left for {', '.join(found['too_slow'])}"
+    rows |= _price_rows(found["prices"])
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
     return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])
+
+
+def _price_rows(prices: Mapping[str, Any]) -> dict[str, str]:
+    """Say what price cases and price changes do: the mean of the data centers of each region, before and after."""
+    rows = {}
+    for name in ("price_cases", "price_changes"):
+        if prices[name]:
+            rows[name.replace("_", " ")] = ", ".join(prices[name])
+    if not rows:
+        return {}
+    for row, name, unit in (
+        ("mean energy price", "energy_price_cny_per_mwh", "CNY per MWh"),
+        ("mean demand charge", "demand_charge_cny_per_kw_month", "CNY per kW and month"),
+    ):
+        parts = [f"{escape_text(region)} {_now_and_before(*pair)}" for region, pair in prices[name].items()]
+        rows[row] = f"{', '.join(parts)} {unit}"
+    rows["carbon price"] = f"{_now_and_before(*prices['carbon_price_cny_per_t'])} CNY per tonne"
+    if prices["token_price_cny_per_mtok"]:
+        parts = [f"{name} {_now_and_before(*pair)}" for name, pair in prices["token_price_cny_per_mtok"].items()]
+        rows["token price"] = f"{', '.join(parts)} CNY per million tokens"
+    return rows
+
+
+def _now_and_before(before: float, now: float) -> str:
+    return f"{now:,.4g}" if now == before else f"{now:,.4g} (was {before:,.4g})"
 
 
 def _policy_check(found: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,7 @@ def move_period(tariff: Tariff, move: PeriodMove, months: BoolArray) -> Tariff:
     The hours it goes to take the mean price of the period in the month, whatever they were before; the hours of the
     period that it leaves take the mean price of the period named in `leaves`. What the price is made of (flat price,
     floating share, multiplier) goes along. A month without the period stays as it is. The mean price of a day changes
-    as dear hours become cheap and cheap ones flat: nothing is scaled to make up for it.
+    as dear hours become cheap and cheap ones flat, unless `keep_mean` adds the difference to all hours of the month.
 
     Parameters
     ----------
@@ -72,6 +72,9 @@ def move_period(tariff: Tariff, move: PeriodMove, months: BoolArray) -> Tariff:
             values[month, to] = _mean(old[moved])
             if left.any():
                 values[month, left] = _mean(old[stays])
+        if move.keep_mean:
+            price = numbers["price_cny_per_mwh"]
+            price[month] += tariff.price_cny_per_mwh[month].mean() - price[month].mean()
         name = next(name for name in move.periods if (tariff.period[month] == name).any())
         period[month, to] = name
         period[month, left] = move.leaves

@@ -126,6 +126,10 @@ def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]
         "description": scenario.description,
         **_locate(source, source.stem if source.parent.resolve() == SCENARIO_FOLDER.resolve() else None, folder),
         "overrides": [absolute_override(text) for text in scenario.overrides],
+        "price_cases": [
+            case.model_dump(include={"name", "description", "source", "confidence"})
+            for case in scenario.loaded_price_cases
+        ],
         "file_hashes": scenario.file_hashes,
     }
 

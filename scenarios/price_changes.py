@@ -72,6 +72,11 @@ class PeriodMove(Section):
     )
     to_hours: Hours = Field(description='hours of the day they go to, such as "11-17" or "0-6;23-24"')
     leaves: Text = Field("flat", description="period whose mean price the hours take that are left")
+    keep_mean: bool = Field(
+        default=False,
+        description="true = one amount is added to all hours of a month so that the mean price of its days stays; "
+        "false = it changes as dear hours become cheap and cheap ones dear",
+    )
 
 
 class PriceChange(Section):

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -246,19 +246,21 @@ def _price_change(key: str, change: dict[str, Any]) -> str:
     return f"price_changes.{name}={json.dumps(change, ensure_ascii=False)}"
 
 
-def _split(texts: Sequence[str], option: str, form: str, faults: FaultList) -> list[tuple[str, str, str]]:
+def _split(texts: Sequence[str], option: str, form: str, faults: FaultList) -> Iterator[tuple[str, str, str]]:
     """Key, values and whole text of each; records texts without either, and keys that are wrong or there twice."""
-    found: list[tuple[str, str, str]] = []
+    seen: set[str] = set()
     for text in texts:
         key, equals, values = (part.strip() for part in text.partition("="))
         if not (key and equals and values):
-            faults.add(option, f"is not of the form {form}", "Write e.g. price.west=0.5:1.5:0.1.", value=text)
+            faults.add(
+                option, f"is not of the form {form}", "Write the name of a parameter, = and its values.", value=text
+            )
             continue
-        if key in [other for other, _, _ in found]:
+        if key in seen:
             faults.add(option, "the parameter is there twice", "Give all its values at once.", value=text)
+        seen.add(key)
         _check_key(key, text, option, faults)
-        found.append((key, values, text))
-    return found
+        yield key, values, text
 
 
 def _check_key(key: str, text: str, option: str, faults: FaultList) -> None:
