@@ -192,15 +192,13 @@ def carry_plan(plan: CasePlan, to: CasePlan) -> CarriedPlan:
     try:
         moved = plan_from_tables(to.problem, plan.tables)
     except UnknownLabelError as error:
-        first, *more = str(error).splitlines()
-        why = first + (f" (and {len(more)} more)" if more else "")
-        return CarriedPlan(None, _with_differences(plan, to, why), pd.Series(dtype=float))
+        return CarriedPlan(None, with_differences(plan, to, describe_unknown(error)), pd.Series(dtype=float))
     settled = with_least_peaks(to.problem, moved)
     report = check_plan(to.problem, settled)
     if report.is_feasible:
         return CarriedPlan(settled, "", report.component_cny)
     why = describe_violations(report.violations)
-    return CarriedPlan(settled, _with_differences(plan, to, why), pd.Series(dtype=float))
+    return CarriedPlan(settled, with_differences(plan, to, why), pd.Series(dtype=float))
 
 
 def with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
@@ -259,8 +257,23 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
     return not _parts_that_differ(first, second)
 
 
-def _with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
-    """Say first what differs between the cases, then what that does to the plan."""
+def describe_unknown(error: UnknownLabelError) -> str:
+    """Say the first of the labels that a problem does not have."""
+    first, *more = str(error).splitlines()
+    return first + (f" (and {len(more)} more)" if more else "")
+
+
+def with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
+    """
+    Say first what differs between two cases, then what that does to a plan.
+
+    Parameters
+    ----------
+    plan, to
+        The case of the plan, and the other one.
+    why
+        What the plan breaks there.
+    """
     parts = [PART_NAMES[part] for part in _parts_that_differ(plan.problem, to.problem) if part in PART_NAMES]
     order = list(PART_NAMES.values())
     return f"other {', '.join(sorted(parts, key=order.index))}: {why}" if parts else why
