@@ -80,6 +80,33 @@ def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
         yield _together(year, demands)
 
 
+def least_carbon_t_per_year(problem: PlacementProblem) -> float | None:
+    """
+    Find emissions that no plan is below, whatever it costs.
+
+    Means over the year are compared, with every pod that could be bought; the policy's demands are not counted.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+
+    Returns
+    -------
+    float or None
+        t CO2 per year; None if not all that must be served finds a place.
+    """
+    year = _mean_year(problem)
+    vector = _carbon_vector(problem, year)
+    point = year.least(vector)
+    return None if point is None else float(vector @ point)
+
+
+def _carbon_vector(problem: PlacementProblem, year: YearRelaxation) -> FloatArray:
+    factor = year.of_flows(problem.data_centers["carbon_kg_per_kwh"].to_numpy(float))
+    return year.vector(factor * year.facility_mwh_per_mtok * problem.weight_h.sum())
+
+
 def _mean_year(problem: PlacementProblem, closed: IntArray | None = None) -> YearRelaxation:
     share = problem.weight_h / problem.weight_h.sum()
     demand = np.asarray(share @ problem.demand_mtok_per_h)
@@ -167,9 +194,7 @@ class _Demands:
         return Demand(f"min_green_share = {share:g}", (Row(share * whole - part, 0.0),), best)
 
     def _carbon(self, cap_t: float) -> Demand:
-        year, hours = self.year, self.problem.weight_h.sum()
-        factor = year.of_flows(self.problem.data_centers["carbon_kg_per_kwh"].to_numpy(float))
-        vector = year.vector(factor * year.facility_mwh_per_mtok * hours)
+        vector = _carbon_vector(self.problem, self.year)
         return self._at_most(
             f"carbon_cap_t_per_year = {cap_t:,.0f}", vector, cap_t, "serving all tokens emits at least", "t a year"
         )

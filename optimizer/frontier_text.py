@@ -1,0 +1,230 @@
+"""What a frontier and a latency return say in the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from network_data.faults import escape_text
+from optimizer.frontier import Frontier
+from optimizer.frontier_points import SAVINGS_PER_MS
+from optimizer.latency_return import ENERGY_PER_MS, LatencyReturn
+from optimizer.relocation import ALL_CLASSES
+
+CNY_PER_MCNY = 1e6
+_NONE = "-"
+
+
+def describe_frontier(frontier: Frontier) -> str:
+    """
+    Print a frontier: its points, what is out of reach, what each step saves, and what leaves its own region.
+
+    Parameters
+    ----------
+    frontier
+        The frontier.
+    """
+    lines = _latency_head(frontier) if frontier.kind == "latency" else _carbon_head(frontier)
+    lines += ["", *_points(frontier), *_reasons(frontier), "", *_steps(frontier), *_order(frontier)]
+    if frontier.kind == "latency":
+        lines += ["", *_relocation(frontier)]
+    return "\n".join(lines)
+
+
+def _latency_head(frontier: Frontier) -> list[str]:
+    classes = escape_text(", ".join(frontier.classes))
+    return [
+        f"Cost against latency: one budget on the round trip of {classes}; no limit is loosened",
+        f"  tightest budget under which every workload reaches a data center: {_size(frontier.least_size)} ms",
+    ]
+
+
+def _carbon_head(frontier: Frontier) -> list[str]:
+    lines = ["Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference"]
+    if math.isfinite(frontier.least_size):
+        lines.append(f"  no plan emits less than {_size(frontier.least_size)} t a year, whatever it costs")
+    return lines
+
+
+def _points(frontier: Frontier) -> list[str]:
+    """List the points: what is proved of the cost, then the best known plan."""
+    head = "budget ms" if frontier.kind == "latency" else "cap t/year"
+    west = [name for name in frontier.points if str(name).startswith("region_share.")]
+    regions = [str(name).partition(".")[2] for name in west]
+    rows = [
+        [
+            head,
+            "proved at least",
+            "best plan",
+            "gap",
+            "without latency",
+            "mean ms",
+            "worst ms",
+            "carbon t",
+            *regions,
+            "",
+        ]
+    ]
+    for row in frontier.points.to_dict("records"):
+        size = float(row[frontier.size_name])
+        worst = row.get("worst_rtt_of_limited_ms", row.get("worst_rtt_ms"))
+        rows.append(
+            [
+                _size(size),
+                _million(row["least_cny_per_year"]),
+                _million(row["most_cny_per_year"]),
+                _share(row["gap_share"], 2),
+                _million(row.get("cost_without_latency_cny_per_year")),
+                _plain(row.get("mean_rtt_ms"), 1),
+                _plain(worst, 1),
+                _plain(row.get("carbon_t_per_year"), 0),
+                *(_share(row.get(name), 1) for name in west),
+                _remark(row),
+            ]
+        )
+    return ["  million CNY a year; share of the tokens by region of the data center", *_align(rows)]
+
+
+def _remark(row: dict[Hashable, Any]) -> str:
+    if row["plan_of"] == "":
+        return str(row["status"])
+    remarks = ["dominated"] if row["is_dominated"] else []
+    if row["plan_of"] != row["case"]:
+        remarks.append(f"plan of {row['plan_of']}")
+    return ", ".join(remarks)
+
+
+def _reasons(frontier: Frontier) -> list[str]:
+    lines = []
+    for row in frontier.points.to_dict("records"):
+        if row["plan_of"] == "" and row["reason"]:
+            first = str(row["reason"]).strip().splitlines()[0]
+            lines.append(f"  {_size(row[frontier.size_name])}: {escape_text(first)}")
+    return lines
+
+
+def _steps(frontier: Frontier) -> list[str]:
+    """List what each step saves per unit of limit released; no number where its sign is not proved."""
+    if frontier.steps.empty:
+        return []
+    latency = frontier.kind == "latency"
+    names = [f"{side}_{frontier.size_name}" for side in ("tighter", "looser")]
+    per = [name for name in frontier.steps if str(name).endswith(("_per_ms", "_per_t"))]
+    unit, scale = ("million CNY a year per ms", CNY_PER_MCNY) if latency else ("CNY/t", 1.0)
+    what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
+    rows = [["from", "to", unit, "at least", "at most", ""]]
+    for row in frontier.steps.to_dict("records"):
+        numbers = [_number(float(row[name]) / scale) for name in per]
+        rows.append([*(_size(row[name]) for name in names), *numbers, str(row["verdict"])])
+    return [what, *_align(rows)]
+
+
+def _order(frontier: Frontier) -> list[str]:
+    if frontier.pairs.empty:
+        return []
+    certain = int(frontier.pairs["is_certain"].sum())
+    count = len(frontier.pairs)
+    return [f"  {certain} of {count} pairs of points are certainly ordered or equal; the rest lie within the gaps"]
+
+
+def _relocation(frontier: Frontier) -> list[str]:
+    """Lay out the share of the tokens that leaves its own region, a column for each budget."""
+    table = frontier.relocatable
+    if table.empty:
+        return []
+    lines = []
+    for scope in ("region", "province"):
+        wide = table.pivot_table(
+            index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
+        )
+        shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
+        rows = [["budget ms", *map(_size, wide.columns)]]
+        rows += [[escape_text(str(name)), *(_share(value, 1) for value in shown.loc[name])] for name in shown.index]
+        lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
+    return lines
+
+
+def describe_latency_return(found: LatencyReturn) -> str:
+    """
+    Print the energy return on latency: classes by what a millisecond of their budget saves, then each step.
+
+    Parameters
+    ----------
+    found
+        The return.
+    """
+    head = ["class", "from ms", "to ms", "million CNY a year per ms", "energy alone", "at least", "at most", ""]
+    ranking, steps = (table.to_dict("records") for table in (found.ranking, found.steps))
+    rows = [
+        _return_row(row, min(row["useful_limit_ms"], row["looser_budget_ms"]), _rank_remark(row)) for row in ranking
+    ]
+    by_step = [_return_row(row, row["looser_budget_ms"], str(row["verdict"])) for row in steps]
+    lines = [
+        "Energy return on latency: what a millisecond of one class's round-trip budget saves, all others as stated",
+        "  from the tightest budget with a plan to the class's own limit (or the longest way in reach)",
+        *_align([head, *rows]),
+        "",
+        "Step by step",
+        *_align([head, *by_step]),
+    ]
+    for row in found.points[found.points["plan_of"] == ""].to_dict("records"):
+        reason = str(row["reason"]).strip().splitlines() or [str(row["status"])]
+        where = f"{escape_text(str(row['workload_class']))} at {_size(row['budget_ms'])} ms"
+        lines.append(f"  {where}: {escape_text(reason[0])}")
+    return "\n".join(lines)
+
+
+def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str]:
+    saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
+    numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
+    sizes = [_size(row["tighter_budget_ms"]), _size(to_ms)]
+    return [escape_text(str(row["workload_class"])), *sizes, *map(_number, numbers), remark]
+
+
+def _rank_remark(row: dict[Hashable, Any]) -> str:
+    if not row["is_certain"]:
+        return str(row["verdict"])
+    return "certainly above all below" if row["is_above_next"] else ""
+
+
+def _million(value: Any) -> str:
+    return _plain(None if value is None else float(value) / CNY_PER_MCNY, 1)
+
+
+def _plain(value: Any, decimals: int) -> str:
+    number = math.nan if value is None else float(value)
+    return f"{number:,.{decimals}f}" if math.isfinite(number) else _NONE
+
+
+def _number(value: float) -> str:
+    """Three digits, in the plain notation; a number that means nothing is a dash."""
+    if not math.isfinite(value):
+        return _NONE
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 6)}f}"
+
+
+def _size(value: Any) -> str:
+    """Spell a limit in full, with up to three decimals."""
+    return f"{float(value):,.3f}".rstrip("0").rstrip(".")
+
+
+def _share(value: Any, decimals: int) -> str:
+    number = math.nan if value is None else float(value)
+    return f"{number:.{decimals}%}" if math.isfinite(number) else _NONE
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Set texts in columns: the first and last to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
+    return [
+        "  " + "  ".join(
+            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip
