@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from network_data.load import list_networks
     from optimizer.api import ScenarioRun, check_scenario, solve_scenario
     from optimizer.assemble import assemble_problem
+    from optimizer.break_even import BreakEvenMap, find_break_points
     from optimizer.check import CheckReport, check_plan
     from optimizer.compile import load_highs
     from optimizer.explain import Explanation, explain_problem, explain_scenario
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from scenarios.price_case import list_price_cases
 
 __all__ = [
+    "BreakEvenMap",
     "CheckReport",
     "Control",
     "Explanation",
@@ -45,6 +47,7 @@ __all__ = [
     "explain_problem",
     "explain_scenario",
     "export_run",
+    "find_break_points",
     "list_networks",
     "list_price_cases",
     "list_scenarios",
@@ -59,6 +62,7 @@ __all__ = [
 
 # Resolved on first use, so that importing the package (for a help text, say) imports no heavy library.
 _MODULE_OF = {
+    "BreakEvenMap": "optimizer.break_even",
     "CheckReport": "optimizer.check",
     "Control": "optimizer.solution",
     "Explanation": "optimizer.explain",
@@ -77,6 +81,7 @@ _MODULE_OF = {
     "explain_problem": "optimizer.explain",
     "explain_scenario": "optimizer.explain",
     "export_run": "optimizer.export",
+    "find_break_points": "optimizer.break_even",
     "list_networks": "network_data.load",
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",

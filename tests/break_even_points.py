@@ -1,0 +1,97 @@
+"""Break-even searches on small problems in memory: solved by the real solver, without files and run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from optimizer.break_even_map import ParameterPoints, case_of
+from optimizer.case_plan import CasePlan, carry_plan
+from optimizer.cases import REFERENCE, CaseResult, CaseStatus
+from optimizer.problem import PlacementProblem
+from optimizer.solution import Control, Termination
+from optimizer.whole import solve_whole
+
+Make = Callable[[float], PlacementProblem]
+
+
+class ToyPoints(ParameterPoints):
+    """
+    Solves the problems that a function makes of values of one parameter.
+
+    With `looseness` above 0 what is handed on is true but poor, as of a solver with such a gap: bounds are lowered at
+    random, and instead of the best plan one that was found for another value is given where it is within the gap.
+    """
+
+    def __init__(self, make: Make, reference: float, *, looseness: float = 0.0, max_solves: int = 60) -> None:
+        super().__init__(None, "toy", max_solves)  # type: ignore[arg-type] - no runner is asked
+        self.make, self.reference_value, self.looseness = make, reference, looseness
+        self.rng = np.random.default_rng(1)
+        self.pool: list[CasePlan] = []
+        self.batches: list[list[float]] = []
+        self.cases: dict[str, CasePlan] = {}
+        self._reference = self._solve(reference, REFERENCE.id)
+
+    @property
+    def reference(self) -> CaseResult:
+        return self._reference
+
+    def problem(self, value: float) -> PlacementProblem:
+        return self.make(value)
+
+    def is_stranded(self, value: float) -> bool:  # noqa: ARG002 - every workload of these keeps a route
+        return False
+
+    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
+        return super().tolerance_cny(0.0 if asked_cny is None else asked_cny, value)
+
+    def run(self, values: Sequence[float]) -> dict[float, CaseResult]:
+        self.batches.append(list(values))
+        return {value: self._solve(value, case_of("toy", value).id) for value in values}
+
+    def plan(self, result: CaseResult) -> CasePlan | None:
+        return self.cases.get(result.case.id)
+
+    def _solve(self, value: float, name: str) -> CaseResult:
+        problem = self.make(value)
+        solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+        case = replace(case_of("toy", value), id=name)
+        if solution.termination == Termination.INFEASIBLE:
+            return CaseResult(case, CaseStatus.INFEASIBLE, "no plan keeps every limit")
+        assert solution.plan is not None
+        best = CasePlan(name, name, problem, solution.plan, solution.bound_cny)
+        cost, bound = best.cost_cny, solution.bound_cny
+        if self.looseness:
+            carried = [carry_plan(known, best) for known in self.pool]
+            near = [one.plan for one in carried if one.plan is not None and one.is_plan]
+            near = [plan for plan in near if replace(best, plan=plan).cost_cny <= cost * (1 + self.looseness)]
+            self.pool.append(best)
+            bound -= abs(cost) * self.looseness * float(self.rng.random())
+            best = replace(best, plan=near[int(self.rng.integers(len(near)))]) if near else best
+        self.cases[name] = best
+        info = {"objective_cny_per_year": best.cost_cny, "bound_cny_per_year": bound}
+        return CaseResult(case, CaseStatus.SOLVED, "", Path(), info)
+
+
+def with_west_price(problem: PlacementProblem, factor: float) -> PlacementProblem:
+    """Scale the energy price of the last data center."""
+    prices = problem.energy_price_cny_per_mwh.copy()
+    prices[:, -1] *= factor
+    return replace(problem, energy_price_cny_per_mwh=prices)
+
+
+def with_limit(problem: PlacementProblem, limit_ms: float) -> PlacementProblem:
+    """Keep the candidates of the first class that are within a limit, and all of the others."""
+    keeps = (problem.candidate_class != 0) | (problem.candidates["rtt_ms"].to_numpy(float) <= limit_ms)
+    classes = problem.classes.copy()
+    classes.loc[0, "rtt_limit_ms"] = limit_ms
+    return replace(problem, classes=classes, candidates=problem.candidates[keeps].reset_index(drop=True))
+
+
+def least_cost_cny(problem: PlacementProblem) -> float:
+    """Solve to optimality; inf where there is no plan."""
+    solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+    return solution.objective_cny
