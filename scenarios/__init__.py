@@ -8,7 +8,7 @@ from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from scenarios.load import list_scenarios, load_scenario, scenario_json_schema
-    from scenarios.price_case import list_price_cases, load_price_case
+    from scenarios.price_case import list_price_cases, load_price_case, price_case_json_schema
     from scenarios.price_changes import PriceCase, PriceChange
     from scenarios.schema import Scenario
     from scenarios.workload_class import WorkloadClass
@@ -22,6 +22,7 @@ __all__ = [
     "list_scenarios",
     "load_price_case",
     "load_scenario",
+    "price_case_json_schema",
     "scenario_json_schema",
 ]
 
@@ -35,6 +36,7 @@ _MODULE_OF = {
     "list_scenarios": "scenarios.load",
     "load_price_case": "scenarios.price_case",
     "load_scenario": "scenarios.load",
+    "price_case_json_schema": "scenarios.price_case",
     "scenario_json_schema": "scenarios.load",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from network_data.faults import FaultList, quote_value
 from scenarios.document import Node, Place, plain
@@ -12,7 +13,7 @@ from scenarios.price_series import read_price_series
 from scenarios.sources import PRICE_CASE_FOLDER, Sources, list_price_cases
 from scenarios.validate import validate_keys
 
-__all__ = ["list_price_cases", "load_price_case", "price_steps", "read_price_cases"]
+__all__ = ["list_price_cases", "load_price_case", "price_case_json_schema", "price_steps", "read_price_cases"]
 
 
 def load_price_case(name_or_path: str | Path) -> PriceCase:
@@ -35,6 +36,18 @@ def load_price_case(name_or_path: str | Path) -> PriceCase:
     if case is None:
         raise faults.error()
     return case
+
+
+def price_case_json_schema() -> dict[str, Any]:
+    """
+    Describe a price-case file as JSON Schema, for editors and documentation.
+
+    Returns
+    -------
+    dict
+        The schema.
+    """
+    return PriceCaseKeys.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 
 def find_price_case(name_or_path: str | Path, folder: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from documents import table_rows
 
 from network_data import load_network
 from network_data.load import Network
@@ -179,6 +180,17 @@ def test_cases_share_the_slices_of_their_scenario(scenario: str) -> None:
     for name in ("spot_prices", "coal_price_shock", "valley_to_midday"):
         after = assemble_problem(china(), load_scenario(scenario, [f"price_cases=[{name}]", *slices])).slices
         assert after.equals(before)
+
+
+def test_the_page_lists_every_case_with_its_mean_prices() -> None:
+    rows = [
+        row for row in table_rows("docs/comparing.md") if len(row) == 3 and row[0].startswith("`") and "," in row[2]
+    ]
+    said = {name: row[2] for row in rows for name in row[0].replace("`", "").split(", ") if "." not in name}
+    assert {name for name in said if name in list_price_cases()} == set(list_price_cases())
+    for name in list_price_cases():
+        found = effect(name).groupby("region", sort=False)[ENERGY].mean()
+        assert said[name] == ", ".join(f"{found[region]:.1f}" for region in ("east", "central", "west")), name
 
 
 def test_every_file_of_the_folder_belongs_to_a_case() -> None:
