@@ -16,10 +16,10 @@ from typing import Any, Literal, Self
 from network_data.faults import InputError
 from optimizer.case_keys import CASE_KEY, CaseKeys, code_hash, key_of_run, plan_hash
 from optimizer.case_solver import CaseTask
-from optimizer.case_worker import STOP_FILE, read_progress
+from optimizer.case_worker import read_progress
 from optimizer.cases import REFERENCE, Case, CaseResult, CaseStatus
 from optimizer.comparison_folder import ComparisonFolder
-from optimizer.engine import Ended, Engine
+from optimizer.engine import Ended, Engine, EngineLostError
 from optimizer.engine_local import LocalEngine
 from optimizer.engine_serial import SerialEngine
 from optimizer.run_folder import read_intact_info
@@ -27,7 +27,7 @@ from optimizer.run_info import absolute_override, library_versions
 from optimizer.solution import Progress
 from optimizer.sweep_progress import SweepClock, SweepProgress
 
-EngineName = Literal["serial", "local"]
+EngineName = Literal["serial", "local", "dask"]
 POLL_S = 0.2
 STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
 MAX_DEATHS = 3  # of workers that had the case
@@ -54,9 +54,11 @@ class CaseRunner:
     reference
         The case that the others start from.
     engine
-        serial = in this process; local = processes of this machine.
+        serial = in this process; local = processes of this machine; dask = workers of a cluster (extra `cluster`).
     workers
         How many processes; None = one for each processor.
+    scheduler
+        Address of a Dask scheduler; None starts a cluster on this machine.
     asked
         What the comparison was asked for, kept in `comparison.json`.
     force
@@ -81,6 +83,7 @@ class CaseRunner:
         reference: Case = REFERENCE,
         engine: EngineName = "serial",
         workers: int | None = None,
+        scheduler: str | None = None,
         asked: Mapping[str, Any] | None = None,
         force: bool = False,
         report: Callable[[SweepProgress], None] | None = None,
@@ -93,7 +96,7 @@ class CaseRunner:
         self._temporary = tempfile.TemporaryDirectory(prefix="edwc-compare-") if out is None else None
         self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
         self.out = self._folder.path
-        self._engine_name, self._workers = engine, workers or _processors()
+        self._engine_name, self._workers, self._scheduler = engine, workers or _processors(), scheduler
         self._engine: Engine | None = None
         self._asked, self._force = dict(asked or {}), force
         self._stop = stop if stop is not None else threading.Event()
@@ -189,6 +192,12 @@ class CaseRunner:
     def _run_tasks(self, waiting: deque[CaseTask]) -> None:
         engine = self._ready_engine()
         running: dict[str, CaseTask] = {}
+        try:
+            self._drive(engine, waiting, running)
+        except EngineLostError as error:
+            self._give_up(running, waiting, CaseStatus.FAILED, (str(error), str(error)))
+
+    def _drive(self, engine: Engine, waiting: deque[CaseTask], running: dict[str, CaseTask]) -> None:
         deaths: Counter[str] = Counter()
         while waiting or running:
             if self._stop.is_set():
@@ -213,18 +222,23 @@ class CaseRunner:
 
     def _end_early(self, engine: Engine, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
         """Ask what is being solved to end with what it has, and end what does not."""
-        (self._folder.signals / STOP_FILE).touch()
+        engine.stop()
         deadline = time.monotonic() + STOP_GRACE_S
         while running and (left := deadline - time.monotonic()) > 0:
             for ended in engine.wait(min(left, POLL_S)):
                 if ended.outcome is not None:
                     self._end(self._result(running.pop(ended.case_id), ended))
         engine.kill()
-        for name in running:
-            self._end(CaseResult(self._cases[name], CaseStatus.NO_PLAN, "interrupted"))
-        for task in waiting:
-            why = "not begun: the comparison was interrupted"
-            self._end(CaseResult(self._cases[task.case.id], CaseStatus.NO_PLAN, why))
+        reasons = ("interrupted", "not begun: the comparison was interrupted")
+        self._give_up(running, waiting, CaseStatus.NO_PLAN, reasons)
+
+    def _give_up(
+        self, running: dict[str, CaseTask], waiting: deque[CaseTask], status: CaseStatus, reasons: tuple[str, str]
+    ) -> None:
+        """End cases that were running, and those that were not yet, with a reason each."""
+        for tasks, reason in zip((running.values(), waiting), reasons, strict=True):
+            for task in tasks:
+                self._end(CaseResult(self._cases[task.case.id], status, reason))
         self._write()
 
     def _was_written(self, task: CaseTask) -> bool:
@@ -261,14 +275,19 @@ class CaseRunner:
             "versions": library_versions(),
             "code": code_hash(),
         }
-        self._folder.write(head, self._done.values(), self._key_of)
+        ended = [self._done[name] for name in self._cases if name in self._done]  # as asked, not as they ended
+        self._folder.write(head, ended, self._key_of)
 
     def _ready_engine(self) -> Engine:
         if self._engine is None:
             if self._engine_name == "serial":
                 self._engine = SerialEngine(self._stop, self._heard)
-            else:
+            elif self._engine_name == "local":
                 self._engine = LocalEngine(self._workers, self._folder.signals)
+            else:
+                from optimizer.engine_dask import DaskEngine  # the library is an extra
+
+                self._engine = DaskEngine(self._workers, self._folder.signals, self._scheduler)
         return self._engine
 
     def _heard(self, case_id: str, line: Progress) -> None:

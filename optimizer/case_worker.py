@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optimizer.case_solver import CaseTask
@@ -31,7 +31,10 @@ MAX_REASON_LENGTH = 2000
 
 
 def stay_with_parent() -> None:
-    """End this process as soon as the one that started it is gone."""
+    """End this process as soon as the one that started it is gone, and leave nothing behind when it is killed."""
+    # A library makes a lock when it is imported. Made for this method its name is gone at once; made for "spawn" it is
+    # somebody else's to clean up, with a warning, after a kill. No process is started by either method here.
+    multiprocessing.set_start_method("fork", force=True)
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -69,24 +72,41 @@ def work(task: CaseTask, signals: Path) -> Outcome:
     from optimizer.engine import Outcome
 
     try:
-        with _stop_on_file(signals / STOP_FILE) as stop:
+        with _stop_when_asked(signals) as stop:
             result = solve_case(task, report=_Reporter(signals / f"{task.case.id}.json"), stop=stop)
     except Exception as error:  # noqa: BLE001 - a fault of this program in one case is no reason to lose the others
         return Outcome(CaseStatus.FAILED, _short(f"internal error: {_place(error)}: {error!r}"), has_plan=False)
     return Outcome(result.status, _short(result.reason), result.has_plan)
 
 
+_stopped: set[str] = set()  # folders of signals whose comparisons have told this process to stop
+
+
+def remember_stop(signals: str) -> None:
+    """
+    Take in that a comparison is to stop, from an engine that can call this process.
+
+    Parameters
+    ----------
+    signals
+        Its folder of signals.
+    """
+    _stopped.add(signals)
+
+
 @contextmanager
-def _stop_on_file(path: Path) -> Iterator[threading.Event]:
+def _stop_when_asked(signals: Path) -> Iterator[threading.Event]:
     stop, is_over = threading.Event(), threading.Event()
+
+    def look() -> None:
+        if str(signals) in _stopped or (signals / STOP_FILE).exists():
+            stop.set()
 
     def watch() -> None:
         while not is_over.wait(POLL_S):
-            if path.exists():
-                stop.set()
+            look()
 
-    if path.exists():
-        stop.set()
+    look()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
@@ -94,6 +114,34 @@ def _stop_on_file(path: Path) -> Iterator[threading.Event]:
     finally:
         is_over.set()
         watcher.join()
+
+
+def probe(signals: str, token: str) -> dict[str, Any]:
+    """
+    See whether this process shares files and versions with the runner.
+
+    Parameters
+    ----------
+    signals
+        Folder that should be shared.
+    token
+        What the runner wrote there.
+
+    Returns
+    -------
+    dict
+        pid, token, read (what stands in the runner's file, or why it cannot be read), code, versions.
+    """
+    from optimizer.case_keys import code_hash
+    from optimizer.run_info import library_versions
+
+    folder, pid = Path(signals), os.getpid()
+    try:
+        read = (folder / "probe").read_text(encoding="utf-8")
+        (folder / f"probe-{pid}-{token}").touch()
+    except OSError as error:
+        read = str(error)
+    return {"pid": pid, "token": token, "read": read, "code": code_hash(), "versions": library_versions()}
 
 
 class _Reporter:

@@ -1,5 +1,5 @@
 """
-The command line: `edwc list`, `check`, `solve`, `explain`, `why`, `export`, `verify`.
+The command line: `edwc list`, `check`, `solve`, `compare`, `explain`, `why`, `export`, `verify`.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 solved within the gap (or: done, nothing found
 wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with the plan kept, 4 stopped without a
@@ -9,20 +9,17 @@ plan, 70 a fault of this program. Heavy libraries are imported inside the comman
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from network_data.faults import InputError, escape_text
+from optimizer.cli_compare import add_arguments as add_compare_arguments
+from optimizer.cli_io import emit, emit_json, stop_on_signals, tell
 
 if TYPE_CHECKING:
     from optimizer.solution import Progress
@@ -70,21 +67,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except InputError as error:
-        _tell(f"{error}{_advice(error)}")
+        tell(f"{error}{_advice(error)}")
         if arguments.json:
-            _emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
+            emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
         return EXIT_BAD_INPUT
     except OSError as error:
-        _tell(f"error: {error}")
+        tell(f"error: {error}")
         if arguments.json:
-            _emit_json({"error": "system", "message": str(error)})
+            emit_json({"error": "system", "message": str(error)})
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as error:
         if not _is_internal(error):
             raise
-        _tell(str(error))
+        tell(str(error))
         return EXIT_INTERNAL
 
 
@@ -132,6 +129,10 @@ def _build_parser() -> argparse.ArgumentParser:
         ("--seed", int, "random seed of the solver"),
     ):
         solve.add_argument(flag, type=kind, metavar=flag[2:].replace("-", "_").upper(), help=text)
+    compare = add(
+        "compare", _compare, "solve cases of a scenario, or take stored runs, and hold them against each other"
+    )
+    add_compare_arguments(compare)
     export = add("export", _export, "write a stored run as GeoPackage, GeoJSON, PNG or SVG")
     verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
     why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
@@ -153,7 +154,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.what == "price-cases":
         return _list_price_cases(arguments)
     names = optimizer.list_networks() if arguments.what == "networks" else optimizer.list_scenarios()
-    _emit_json(names) if arguments.json else _emit("\n".join(names))
+    emit_json(names) if arguments.json else emit("\n".join(names))
     return EXIT_OK
 
 
@@ -162,9 +163,9 @@ def _list_price_cases(arguments: argparse.Namespace) -> int:
 
     cases = [load_price_case(name) for name in list_price_cases()]
     if arguments.json:
-        _emit_json([case.model_dump(include={"name", "description", "source", "confidence"}) for case in cases])
+        emit_json([case.model_dump(include={"name", "description", "source", "confidence"}) for case in cases])
     else:
-        _emit("\n".join(f"{case.name:24} {' '.join(case.description.split())}" for case in cases))
+        emit("\n".join(f"{case.name:24} {' '.join(case.description.split())}" for case in cases))
     return EXIT_OK
 
 
@@ -180,7 +181,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from optimizer.cli_text import describe_check
 
     found = optimizer.check_scenario(arguments.scenario, _overrides(arguments))
-    _emit_json(found) if arguments.json else _emit(describe_check(found))
+    emit_json(found) if arguments.json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
 
@@ -196,7 +197,7 @@ def _solve(arguments: argparse.Namespace) -> int:
             if (value := getattr(arguments, flag)) is not None
         ),
     ]
-    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
         # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
         future = pool.submit(
             solve_scenario, arguments.scenario, overrides, out=arguments.out, report=_reporter(), stop=stop
@@ -205,9 +206,9 @@ def _solve(arguments: argparse.Namespace) -> int:
     if arguments.json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
-        _emit_json({"exit_code": run.exit_code, "folder": folder, "failed_condition": failure} | run.info)
+        emit_json({"exit_code": run.exit_code, "folder": folder, "failed_condition": failure} | run.info)
     else:
-        _emit(describe_run(run))
+        emit(describe_run(run))
     return run.exit_code
 
 
@@ -216,11 +217,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     from optimizer.explain_text import describe_explanation, explanation_json
 
     limit = [] if arguments.time_limit is None else [f"solver.time_limit_s={arguments.time_limit!r}"]
-    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
         overrides = [*_overrides(arguments), *limit]
-        found = pool.submit(explain_scenario, arguments.scenario, overrides, report=_tell, stop=stop).result()
-    _emit_json(explanation_json(found)) if arguments.json else _emit(describe_explanation(found))
+        found = pool.submit(explain_scenario, arguments.scenario, overrides, report=tell, stop=stop).result()
+    emit_json(explanation_json(found)) if arguments.json else emit(describe_explanation(found))
     return found.exit_code
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from optimizer.cli_compare import run
+
+    return run(arguments)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -230,7 +237,7 @@ def _export(arguments: argparse.Namespace) -> int:
     path = optimizer.export_run(
         arguments.run_folder, arguments.to, basemap=basemap, colour_by=arguments.colour_by, size_px=arguments.size
     )
-    _emit_json({"file": str(path)}) if arguments.json else _emit(f"wrote {escape_text(str(path))}")
+    emit_json({"file": str(path)}) if arguments.json else emit(f"wrote {escape_text(str(path))}")
     return EXIT_OK
 
 
@@ -240,9 +247,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     report = optimizer.verify_run(arguments.run_folder)
     if arguments.json:
-        _emit_json({"is_verified": report.is_verified, **vars(report)})
+        emit_json({"is_verified": report.is_verified, **vars(report)})
     else:
-        _emit(describe_verification(report))
+        emit(describe_verification(report))
     return EXIT_OK if report.is_verified else EXIT_BAD_INPUT
 
 
@@ -252,31 +259,11 @@ def _why(arguments: argparse.Namespace) -> int:
 
     if arguments.workload is None:
         table = optimizer.list_workloads(arguments.run_folder)
-        _emit_json(table.to_dict("records")) if arguments.json else _emit(describe_workloads(table))
+        emit_json(table.to_dict("records")) if arguments.json else emit(describe_workloads(table))
         return EXIT_OK
     found = optimizer.explain_placement(arguments.run_folder, arguments.workload)
-    _emit_json(asdict(found)) if arguments.json else _emit(describe_explanation(found))
+    emit_json(asdict(found)) if arguments.json else emit(describe_explanation(found))
     return EXIT_OK
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into a request to stop; a second one ends the process as usual."""
-    stop = threading.Event()
-
-    def request(number: int, _frame: object) -> None:
-        if stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        stop.set()
-        _tell("stopping: what is in hand is kept (a second signal ends at once)")
-
-    kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _reporter() -> Callable[[Progress], None]:
@@ -288,7 +275,7 @@ def _reporter() -> Callable[[Progress], None]:
 
         nonlocal plan_cny, bound_cny
         plan_cny, bound_cny = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
-        _tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
+        tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
 
     return report
 
@@ -314,37 +301,7 @@ def _is_internal(error: Exception) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _tell(f"warning: {escape_text(str(message))}")
-
-
-def _emit_json(value: Any) -> None:
-    from optimizer.run_folder import json_ready
-
-    _emit(json.dumps(json_ready(value), allow_nan=False, indent=1))
-
-
-def _emit(text: str) -> None:
-    """Write to stdout; a reader that went away (`| head`) is no fault."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _close_quietly(sys.stdout.fileno())
-
-
-def _tell(text: str) -> None:
-    try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-    except BrokenPipeError:
-        _close_quietly(sys.stderr.fileno())
-
-
-def _close_quietly(descriptor: int) -> None:
-    """Point a broken pipe at nothing, so that the interpreter's last flush does not fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    tell(f"warning: {escape_text(str(message))}")
 
 
 if __name__ == "__main__":

@@ -12,12 +12,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from network_data.faults import Fault, FaultList, InputError
+from optimizer.case_expansion import id_of
 from optimizer.case_keys import key_of_run
 from optimizer.cases import Case, CaseResult, CaseStatus
 from optimizer.run_folder import json_ready, read_intact_info
@@ -139,6 +142,51 @@ class ComparisonFolder:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path / COMPARISON_FILE)
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """
+    Write tables as CSV files, each whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    tables
+        By name, without `.csv`.
+    """
+    for name, table in tables.items():
+        draft = folder / f".{name}.csv.draft"
+        table.to_csv(draft, index=False, lineterminator="\n")
+        draft.replace(folder / f"{name}.csv")
+
+
+def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
+    """
+    Read stored runs as the cases of a comparison, or the cases of a stored comparison.
+
+    Parameters
+    ----------
+    folders
+        Run folders, or the folder of one comparison.
+
+    Raises
+    ------
+    InputError
+        With every folder that is neither, or damaged.
+    """
+    if len(folders) == 1 and (folders[0] / COMPARISON_FILE).is_file():
+        return read_cases(folders[0])
+    faults, results, taken = FaultList("the stored runs"), [], set[str]()
+    for folder in folders:
+        info = read_intact_info(folder)
+        if info is None:
+            faults.add(str(folder), "is no run, or is damaged", "Give the folder that `edwc solve --out` wrote.")
+        else:
+            label = folder.resolve().name
+            results.append(CaseResult.of_run(Case(id_of(label, taken), label), folder, info))
+    faults.raise_if_any()
+    return results
 
 
 def read_cases(folder: str | Path) -> list[CaseResult]:

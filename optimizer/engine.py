@@ -52,6 +52,10 @@ class Ended:
     death: str = ""
 
 
+class EngineLostError(RuntimeError):
+    """The workers are gone for good; what they had is lost."""
+
+
 class Engine(Protocol):
     """Workers that solve one case each at a time."""
 
@@ -63,6 +67,9 @@ class Engine(Protocol):
 
     def wait(self, seconds: float) -> list[Ended]:
         """Wait until a case ends, but no longer than asked; returns those that have ended since."""
+
+    def stop(self) -> None:
+        """Ask what is running to end with what it has."""
 
     def kill(self) -> None:
         """End what is running, at once."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.case_solver import CaseTask
-from optimizer.case_worker import stay_with_parent, warm_up, work
+from optimizer.case_worker import STOP_FILE, stay_with_parent, warm_up, work
 from optimizer.cases import CaseStatus
 from optimizer.engine import Ended, Outcome, interrupts_blocked
 
@@ -133,6 +133,10 @@ class LocalEngine:
         worker.kill()
         self._workers.remove(worker)
 
+    def stop(self) -> None:
+        """Ask what is running to end with what it has."""
+        (self._signals / STOP_FILE).touch()
+
     def kill(self) -> None:
         """End what is running, at once."""
         for worker in list(self._running.values()):
@@ -143,7 +147,9 @@ class LocalEngine:
         """Let the workers go."""
         self.kill()
         for worker in self._workers:
-            worker.kill()  # it has nothing to do, and nothing to lose
+            worker.executor.shutdown(wait=False, cancel_futures=True)  # all at once, and then wait for each
+        for worker in self._workers:
+            worker.executor.shutdown(wait=True)
         self._workers.clear()
 
 

@@ -56,6 +56,9 @@ class SerialEngine:
         result = solve_case(task, report=lambda line: self._report(task.case.id, line), stop=self._stop)
         return [Ended(task.case.id, Outcome(result.status, result.reason, result.has_plan))]
 
+    def stop(self) -> None:
+        """Do nothing: the solve is told by the same event."""
+
     def kill(self) -> None:
         """Do nothing: what was started is over."""
 

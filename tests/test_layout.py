@@ -48,6 +48,7 @@ PLACE_COLUMNS = {
     "data_centers.csv": ("id", "name", "name_local", "national_hub", "cluster", "country", "province"),
 }
 # What is installed under another name than it is imported under, or by a declared distribution.
+EXTRA_OF = {"optimizer.engine_dask": "cluster"}  # modules that are imported only where an extra is asked for
 DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 
 # In halves, so that this file does not hold what it looks for.
@@ -176,10 +177,12 @@ def test_command_line_starts_without_heavy_libraries(code: str) -> None:
 
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {Requirement(text).name for text in project["dependencies"]}
+    always = {Requirement(text).name for text in project["dependencies"]}
+    extras = project["optional-dependencies"]
     known = {*PACKAGES, *sys.stdlib_module_names}
     wrong = []
     for module, path in package_modules().items():
+        declared = always | {Requirement(text).name for text in extras.get(EXTRA_OF.get(module, ""), ())}
         for line, name in imported_names(module, path):
             top = name.split(".")[0]
             if top not in known and DISTRIBUTION_OF.get(top, top) not in declared:

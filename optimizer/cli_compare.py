@@ -1,0 +1,278 @@
+"""`edwc compare`: solve the cases, hold them against each other, print and store the tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from network_data.faults import escape_text
+from optimizer.cli_io import emit, emit_json, stop_on_signals, tell, tell_over
+
+if TYPE_CHECKING:
+    import threading
+
+    import pandas as pd
+
+    from optimizer.cases import CaseResult
+    from optimizer.compare_request import CompareRequest
+    from optimizer.sweep_progress import SweepProgress
+
+EPILOG = (
+    "Exit codes: 0 every case is solved within the gap or proved to have no plan, 1 bad data or usage, 2 every case is "
+    "infeasible, 3 some case failed, was stopped by its limit or interrupted (what is finished is kept), 4 no case has "
+    "a plan. A comparison into a folder that holds one solves only what is missing or has changed."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Add what `edwc compare` takes to its parser.
+
+    Parameters
+    ----------
+    parser
+        The parser of the command.
+    """
+    parser.epilog = EPILOG
+
+    def several(flag: str, metavar: str, text: str, **options: Any) -> None:
+        parser.add_argument(flag, action="append", default=[], metavar=metavar, help=text, **options)
+
+    parser.add_argument(
+        "inputs", nargs="+", metavar="SCENARIO|RUN",
+        help="built-in name or YAML file; or run folders, or the folder of a comparison, to compare what is stored",
+    )  # fmt: skip
+    several("--price-cases", "A,B,C+D", "price cases (built in or YAML files); C+D applies C, then D")
+    several("--sweep", "KEY=VALUES", "values of a parameter, KEY=START:STOP:STEP or KEY=V1,V2; several make a grid")
+    several("--tornado", "KEY=LOW:HIGH", "one parameter at a time, to either end")
+    several("--break-even", "KEY=LOW:HIGH", "where on the range the plan changes")
+    several("--frontier", "latency|carbon|rtt", "cost against a limit", choices=("latency", "carbon", "rtt"))
+    several("--waterfall", "A,B", "what makes the difference between two cases, by id")
+    several("--set", "KEY=VALUE", "change a key of the scenario for all cases; may be repeated", dest="overrides")
+    parser.add_argument("--reference", metavar="ID", help="case to hold the others against (default: the scenario)")
+    parser.add_argument("--out", metavar="DIR", help="folder of the comparison: run folders and tables")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "dask", "serial"),
+        default="local",
+        help="where cases are solved: processes of this machine, a Dask cluster, or this process",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="processes, one thread each (default: processors)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask (default: a cluster on this machine)")
+    parser.add_argument("--force", action="store_true", help="solve also what is stored already")
+    parser.add_argument("--mip-rel-gap", type=float, metavar="GAP", help="of each case, e.g. 0.01")
+    parser.add_argument("--time-limit", type=float, metavar="S", help="of each case, seconds")
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One analysis of a comparison.
+
+    Attributes
+    ----------
+    name
+        Key in the JSON.
+    tables
+        By the name of the file they go to.
+    text
+        What is printed.
+    """
+
+    name: str
+    tables: Mapping[str, pd.DataFrame]
+    text: str
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """
+    Carry out `edwc compare`.
+
+    Parameters
+    ----------
+    arguments
+        From the parser.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    InputError
+        With every fault of the arguments or the scenario.
+    """
+    from optimizer.compare_request import read_request
+
+    request = read_request(arguments)
+    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool, _progress() as report:
+        # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
+        results, parts = pool.submit(_compare, request, arguments, stop, report).result()
+    code = exit_code(list(results.values()))
+    if arguments.json:
+        folder = None if arguments.out is None else str(Path(arguments.out).absolute())
+        tables = {part.name: {name: _records(table) for name, table in part.tables.items()} for part in parts}
+        emit_json({"exit_code": code, "folder": folder, "reference": request.reference.id} | tables)
+    else:
+        emit("\n\n".join(part.text for part in parts if part.text))
+        if arguments.out is not None:
+            emit(f"\nTables and run folders: {escape_text(arguments.out)}")
+    return code
+
+
+def exit_code(results: Sequence[CaseResult]) -> int:
+    """
+    Say with one number what came of a comparison.
+
+    Parameters
+    ----------
+    results
+        Of all cases.
+    """
+    from optimizer.cases import CaseStatus
+
+    statuses = {result.status for result in results}
+    if not any(result.has_plan for result in results):
+        return 2 if statuses == {CaseStatus.INFEASIBLE} else 4
+    return 0 if statuses <= {CaseStatus.SOLVED, CaseStatus.INFEASIBLE} else 3
+
+
+def _compare(
+    request: CompareRequest,
+    arguments: argparse.Namespace,
+    stop: threading.Event,
+    report: Callable[[SweepProgress], None],
+) -> tuple[dict[str, CaseResult], list[Part]]:
+    from optimizer.case_runner import CaseRunner
+    from optimizer.comparison_folder import read_stored, write_tables
+
+    if request.scenario is None:
+        stored = {result.case.id: result for result in read_stored(request.folders)}
+        parts = [*_analyses(request, stored)]
+        if arguments.out is not None:
+            write_tables(Path(arguments.out), {name: table for part in parts for name, table in part.tables.items()})
+        return stored, parts
+    with CaseRunner(
+        request.scenario,
+        request.overrides,
+        out=arguments.out,
+        reference=request.reference,
+        engine=arguments.engine,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        asked=request.asked,
+        force=arguments.force,
+        report=report,
+        stop=stop,
+    ) as runner:
+        results = runner.run(request.cases)
+        parts = [*_analyses(request, results)]
+        if arguments.out is not None:
+            write_tables(runner.out, {name: table for part in parts for name, table in part.tables.items()})
+    return results, parts
+
+
+def _analyses(request: CompareRequest, results: Mapping[str, CaseResult]) -> Iterator[Part]:
+    from optimizer.compare_table import case_tables
+
+    tables = case_tables(list(results.values()), request.reference.id)
+    yield Part("cases", vars(tables), _describe(tables.cases))
+    for first, second in request.waterfalls:
+        if results[first].has_plan and results[second].has_plan:
+            yield _waterfall(results[first], results[second])
+
+
+def _waterfall(first: CaseResult, second: CaseResult) -> Part:
+    from optimizer.case_plan import read_case_plan
+    from optimizer.waterfall import build_waterfall
+
+    found = build_waterfall(read_case_plan(first), read_case_plan(second))
+    name = f"waterfall_{first.case.id}_{second.case.id}"
+    lines = [f"From {escape_text(first.case.label)} to {escape_text(second.case.label)}    million CNY/year"]
+    lines += [
+        f"  {row['kind']:<12} {row['component']:<16} {row['cny_per_year'] / 1e6:12,.1f}"
+        for row in found.bars.to_dict("records")
+    ]
+    return Part(name, {name: found.bars}, "\n".join(lines))
+
+
+def _describe(cases: pd.DataFrame) -> str:
+    lines = [f"{'case':<32} {'status':>10} {'M CNY/year':>12} {'gap':>8}"]
+    for row in cases.to_dict("records"):
+        cost = f"{row['total_cny_per_year'] / 1e6:12,.1f} {row['mip_rel_gap']:8.2%}"
+        reason = escape_text(str(row["reason"]).replace("\n", " "))
+        lines.append(f"{escape_text(str(row['label'])):<32.32} {row['status']:>10} {cost}  {reason}")
+    return "\n".join(lines)
+
+
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.to_dict("records")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[SweepProgress], None]]:
+    """Print how far it is: one line that is written over on a terminal, a line every two seconds elsewhere."""
+    is_terminal = sys.stderr.isatty()
+    said_s = -2.0
+
+    def report(progress: SweepProgress) -> None:
+        nonlocal said_s
+        if is_terminal:
+            if progress.ended:
+                tell_over("")
+                tell(progress.ended)
+            tell_over(describe_progress(progress)[: _width() - 1])
+        elif progress.ended or progress.seconds - said_s >= _EVERY_S:
+            said_s = progress.seconds
+            tell(describe_progress(progress) + (f"  {progress.ended}" if progress.ended else ""))
+
+    try:
+        yield report
+    finally:
+        if is_terminal:
+            tell_over("")
+
+
+_EVERY_S = 1.9
+_SHOWN = 3
+
+
+def describe_progress(progress: SweepProgress) -> str:
+    """
+    Spell how far a comparison is on one line.
+
+    Parameters
+    ----------
+    progress
+        How far it is.
+    """
+    running = [f"{case.case_id} {_gap(case.mip_rel_gap)}" for case in progress.running[:_SHOWN]]
+    if len(progress.running) > _SHOWN:
+        running.append(f"{len(progress.running) - _SHOWN} more")
+    stored = f" ({progress.reused} stored)" if progress.reused else ""
+    left = "" if progress.seconds_left is None else f"  {_duration(progress.seconds_left)} left"
+    now = f"  solving {', '.join(running)}" if running else ""
+    return f"{progress.seconds:7.1f} s  {progress.done} of {progress.total} cases{stored}{left}{now}"
+
+
+def _gap(gap: float) -> str:
+    return f"gap {gap:.2%}" if gap < float("inf") else "gap -"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,93 @@
+"""What all commands share: results to stdout, words to stderr, and signals that ask for an end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+
+def emit_json(value: Any) -> None:
+    """
+    Write a value as JSON to stdout.
+
+    Parameters
+    ----------
+    value
+        What `json_ready` can spell.
+    """
+    from optimizer.run_folder import json_ready
+
+    emit(json.dumps(json_ready(value), allow_nan=False, indent=1))
+
+
+def emit(text: str) -> None:
+    """
+    Write to stdout; a reader that went away (`| head`) is no fault.
+
+    Parameters
+    ----------
+    text
+        Lines.
+    """
+    _write(sys.stdout, text + "\n")
+
+
+def tell(text: str) -> None:
+    """
+    Write to stderr; as with stdout, a reader that went away is no fault.
+
+    Parameters
+    ----------
+    text
+        Lines.
+    """
+    _write(sys.stderr, text + "\n")
+
+
+def tell_over(text: str) -> None:
+    """
+    Write a line to a terminal in place of the one before; an empty text clears it.
+
+    Parameters
+    ----------
+    text
+        The line, without control characters.
+    """
+    _write(sys.stderr, f"\r{text}\x1b[K")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Turn the first SIGINT or SIGTERM into a request to stop; a second one ends the process as usual."""
+    stop = threading.Event()
+
+    def request(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        stop.set()
+        tell("stopping: what is in hand is kept (a second signal ends at once)")
+
+    kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _write(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Point it at nothing, so that the interpreter's last flush does not fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
