@@ -36,7 +36,10 @@ PRICE_FIELDS = (
 )
 # What no cost and no limit reads: names, how sure a number is, routes that are no candidates.
 NO_MATTER_FIELDS = ("name", "left_out", "unprotected_candidates")
-NO_MATTER_COLUMNS = ("name", "name_local", "category", "confidence", "price_confidence")
+NO_MATTER_COLUMNS = (
+    "name", "name_local", "category", "confidence", "price_confidence", "demand_charge_confidence",
+    "token_price_confidence",
+)  # fmt: skip
 # What differs, in words, by part of the problem; in the order in which a reader wants to know.
 PART_NAMES: Mapping[str, str] = {
     "slices": "time slices",

@@ -214,31 +214,23 @@ def _json_value(value: Any) -> Any:
 
 
 def _write_png(run: RunTables, path: Path, options: _MapOptions) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from optimizer.maps import draw_allocation_map
+    from optimizer.picture import print_png
 
     drawn = draw_allocation_map(
         run, basemap=_basemap_file(run, options.basemap), colour_by=options.colour_by, size_px=options.size_px
     )
-    # The canvas is asked itself, so that neither a global backend nor a user's matplotlibrc has a say.
-    canvas: Any = FigureCanvasAgg(drawn.figure)
-    canvas.print_png(path, metadata={"Software": "edwc"})
+    print_png(drawn.figure, path)
 
 
 def _write_svg(run: RunTables, path: Path, options: _MapOptions) -> None:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
     from optimizer.maps import draw_allocation_map
+    from optimizer.picture import print_svg
 
     drawn = draw_allocation_map(
         run, basemap=_basemap_file(run, options.basemap), colour_by=options.colour_by, size_px=options.size_px
     )
-    # Text becomes outlines: it looks the same, and collides nowhere, on a machine without the font.
-    with mpl.rc_context({"svg.hashsalt": "edwc", "svg.fonttype": "path"}):
-        canvas: Any = FigureCanvasSVG(drawn.figure)
-        canvas.print_svg(path, metadata={"Date": None, "Creator": "edwc"})
+    print_svg(drawn.figure, path)
 
 
 def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:

@@ -53,8 +53,8 @@ class PlacementProblem:
     data_centers
         (D,) id, name, node, region, it_capacity_mw, pue, opening_cny_per_year, demand_charge_cny_per_kw_month,
         demand_charge_basis (monthly_peak or contracted; monthly_peak where the column is missing),
-        carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg; of an assembled problem also confidence
-        and price_confidence (of its energy price: estimate or reported).
+        carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg; of an assembled problem also confidence,
+        price_confidence (of its energy price: estimate or reported) and demand_charge_confidence.
     accelerators
         (A,) id, name, accelerators_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator (full power less idle power).
     pools

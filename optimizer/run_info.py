@@ -14,15 +14,18 @@ from typing import Any
 
 import yaml
 
+from network_data.faults import FaultList
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
 from optimizer.price_table import top_prices
 from optimizer.results import Results
 from optimizer.run_folder import BASEMAP_FILE, missing_file
 from optimizer.solution import Progress, Solution
+from scenarios.document import plain
 from scenarios.schema import Scenario
 from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
 from scenarios.sources import list_price_cases
+from scenarios.yaml_reader import read_yaml
 
 _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
 # Keys whose value is a file name; given with --set, it starts from the working directory.
@@ -208,7 +211,10 @@ def absolute_override(text: str) -> str:
     name = yaml.safe_load(value)
     if key.strip() == "price_cases":
         built_in = list_price_cases()
-        cases = [str(case) if case in built_in else str(Path(case).resolve()) for case in name]
+        # As a scenario is read: a case called no is a name, which YAML 1.1 takes for false.
+        listed = read_yaml(value, text, FaultList(), first_line=None)
+        names = () if listed is None else plain(listed)
+        cases = [name if name in built_in else str(Path(name).resolve()) for name in names]
         return f"{key}={json.dumps(cases)}"
     if not isinstance(name, str) or name in list_networks():
         return text

@@ -47,8 +47,8 @@ PLACE_COLUMNS = {
     "nodes.csv": ("id", "name", "name_local", "country", "province"),
     "data_centers.csv": ("id", "name", "name_local", "national_hub", "cluster", "country", "province"),
 }
-# What is installed under another name than it is imported under, or by a declared distribution.
 EXTRA_OF = {"optimizer.engine_dask": "cluster"}  # modules that are imported only where an extra is asked for
+# What is installed under another name than it is imported under, or by a declared distribution.
 DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 
 # In halves, so that this file does not hold what it looks for.

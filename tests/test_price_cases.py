@@ -250,6 +250,19 @@ def test_a_series_has_no_periods_and_no_formula(toy: ToyScenario) -> None:
     assert "no selected data center has a tariff with the period" in move.problem
 
 
+def test_changes_act_on_a_series_of_the_scenario_too(toy: ToyScenario) -> None:
+    """10 a weekday hour and 24 a weekend hour: a mean of 14 over a week; tripled in the evening."""
+    times = pd.date_range("2025-01-01", "2026-01-01", freq="h", inclusive="left")
+    table = pd.DataFrame({"time": times, "dc_west": np.where(times.day_of_week >= 5, 24.0, 10.0)})
+    table.to_parquet(toy.folder / "own.parquet", index=False)
+    time = {"slices_per_day": 2, "weekends": True}
+    problem = with_changes(
+        toy, energy(scale=3, hours="18-24", regions=["west"]), price_series_table="own.parquet", time=time
+    )
+    assert list(problem.slices["day"].unique()) == ["year_weekday", "year_weekend"]
+    assert problem.energy_price_cny_per_mwh[:, WEST] == pytest.approx([10, 20, 24, 48])
+
+
 def test_a_price_rests_on_what_changed_it(toy: ToyScenario) -> None:
     def reported(rows: list[Row]) -> list[Row]:
         return [row | {"confidence": "reported"} for row in rows]

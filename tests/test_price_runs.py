@@ -18,6 +18,7 @@ from optimizer.assemble import assemble_problem
 from optimizer.check import check_plan
 from optimizer.cli import main
 from optimizer.price_effect import price_effect
+from optimizer.run_info import absolute_override
 from optimizer.stored_plan import read_stored_plan
 from optimizer.verify import verify_run
 from scenarios import load_scenario, price_case_json_schema
@@ -116,6 +117,16 @@ def test_a_scenario_may_carry_cases_which_those_that_extend_it_inherit(tmp_path:
     # A change is changed key by key and keeps its place: (600 + 2) x 10.
     problem = assemble_problem(load_network(child.network), child)
     assert problem.energy_price_cny_per_mwh[0].tolist() == [6020.0, 6020.0]
+
+
+def test_a_case_may_have_a_name_that_yaml_takes_for_something_else(tmp_path: Path, monkeypatch: Any) -> None:
+    """`no` is false in YAML 1.1, which is not how scenarios are read."""
+    monkeypatch.chdir(tmp_path)
+    Path("no").write_text("name: no\n", encoding="utf-8")
+    text = "price_cases=[no, today]"
+    assert [case.name for case in load_scenario("base", [text]).loaded_price_cases] == ["no", "today"]
+    again = absolute_override(text)
+    assert again == f'price_cases=["{tmp_path / "no"}", "today"]'
 
 
 # Command line

@@ -13,6 +13,7 @@ from documents import table_rows
 from network_data import load_network
 from network_data.load import Network
 from optimizer.assemble import assemble_problem
+from optimizer.case_plan import differs_in_prices_alone
 from optimizer.price_effect import price_effect, price_facts
 from optimizer.problem import PlacementProblem
 from scenarios import list_price_cases, load_price_case, load_scenario
@@ -191,6 +192,12 @@ def test_the_page_lists_every_case_with_its_mean_prices() -> None:
     for name in list_price_cases():
         found = effect(name).groupby("region", sort=False)[ENERGY].mean()
         assert said[name] == ", ".join(f"{found[region]:.1f}" for region in ("east", "central", "west")), name
+
+
+def test_a_case_changes_prices_and_nothing_else() -> None:
+    """What lets a waterfall price the plan of one case at the prices of another, row by row."""
+    for name in list_price_cases():
+        assert differs_in_prices_alone(problem("today"), problem(name)), name
 
 
 def test_every_file_of_the_folder_belongs_to_a_case() -> None:

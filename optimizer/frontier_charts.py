@@ -1,0 +1,331 @@
+"""Charts of a frontier and of the return on latency: bars are what is proved, points are the best known plans."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from optimizer.frontier import Frontier
+from optimizer.frontier_points import SAVINGS_PER_MS
+from optimizer.latency_return import ENERGY_PER_MS, LatencyReturn
+from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
+from optimizer.map_style import PALETTE, shorten
+from optimizer.picture import write_picture
+from optimizer.relocation import ALL_CLASSES
+
+CNY_PER_MCNY = 1e6
+PROVED, PLAN, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
+GRID = "#E3E3E3"
+DPI = 100.0
+WIDTH_IN = 13.0
+_LEFT, _RIGHT, _TITLE_IN, _FOOT_IN, _GAP_IN = 0.14, 0.97, 0.85, 0.7, 0.4
+_NAME_CHARS = 24
+_DARK_SHARE = 0.55
+
+
+def draw_frontier(frontier: Frontier, target: Path | str) -> Path:
+    """
+    Draw a frontier.
+
+    Parameters
+    ----------
+    frontier
+        The frontier.
+    target
+        File to write, `.png` or `.svg`.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not known or the folder does not exist.
+    """
+    return write_picture(latency_figure(frontier) if frontier.kind == "latency" else carbon_figure(frontier), target)
+
+
+def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
+    """
+    Draw what a millisecond of each class's budget saves.
+
+    Parameters
+    ----------
+    found
+        The return.
+    target
+        File to write, `.png` or `.svg`.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not known or the folder does not exist.
+    """
+    return write_picture(return_figure(found), target)
+
+
+def latency_figure(frontier: Frontier) -> Figure:
+    """
+    Draw cost and relocatable demand above each other, a column for each budget.
+
+    Parameters
+    ----------
+    frontier
+        Of kind latency.
+    """
+    points = frontier.points
+    names = list(dict.fromkeys(frontier.relocatable["workload_class"]))
+    figure, (cost, leaving, table) = _sheet([3.6, 2.2, 0.34 * max(len(names), 1)])
+    best = points["plan_of"] != ""
+    _titles(
+        figure,
+        "What a budget on the round trip costs",
+        f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
+        f"Below {_size(frontier.least_size)} ms some workload reaches no data center.",
+    )
+    at = np.arange(len(points))
+    _draw_costs(cost, at.astype(float), points.to_dict("records"))
+    for place in at[~best.to_numpy(bool)]:
+        for axes in (cost, leaving, table):
+            axes.axvspan(place - 0.49, place + 0.49, color="#F1F1F1", zorder=0)
+        write_text(cost, place, 0.5, "no plan", ha="center", va="center", color=FAINT_INK, fontsize=10,
+                   transform=cost.get_xaxis_transform())  # fmt: skip
+    _axis(cost, "Million CNY a year")
+    _draw_leaving(leaving, at.astype(float), frontier)
+    _draw_class_table(table, frontier, names, at)
+    for axes in (cost, leaving, table):
+        axes.set_xlim(-0.6, len(points) - 0.4)
+        axes.set_xticks([])
+    table.set_xticks(at, [_size(size) for size in points[frontier.size_name]])
+    table.set_xlabel("Budget on the round trip, ms (columns are not to scale)", color=INK, fontsize=11, family=FONT)
+    return figure
+
+
+def carbon_figure(frontier: Frontier) -> Figure:
+    """
+    Draw cost against the cap on emissions, and below it what abating a tonne more costs.
+
+    Parameters
+    ----------
+    frontier
+        Of kind carbon.
+    """
+    points = frontier.points
+    figure, (cost, steps) = _sheet([3.8, 2.6])
+    least = f"No plan emits less than {frontier.least_size / 1e3:,.0f} kt a year, whatever it costs. "
+    _titles(
+        figure,
+        "What avoiding carbon costs",
+        (least if math.isfinite(frontier.least_size) else "") + "The rightmost point is the reference, without a cap.",
+    )
+    kt = points[frontier.size_name].to_numpy(float) / 1e3
+    _draw_costs(cost, kt, points.to_dict("records"))
+    _axis(cost, "Million CNY a year")
+    for row in frontier.steps.to_dict("records"):
+        left, right = (float(row[f"{side}_{frontier.size_name}"]) / 1e3 for side in ("tighter", "looser"))
+        least_cny, most_cny = float(row["least_abatement_cny_per_t"]), float(row["most_abatement_cny_per_t"])
+        is_certain = bool(row["is_certain"])
+        colour = PROVED if is_certain else UNCERTAIN
+        steps.fill_between([left, right], least_cny, most_cny, color=colour, alpha=0.55, linewidth=0, zorder=2)
+        middle, value = (left + right) / 2, float(row["abatement_cny_per_t"])
+        if is_certain:
+            steps.hlines(value, left, right, color=PLAN, linewidth=2.2, zorder=3)
+        text = f"{value:,.0f}" if is_certain else f"at most {most_cny:,.0f}"
+        write_text(steps, middle, most_cny, text, ha="center", va="bottom", fontsize=10, zorder=4)
+    _axis(steps, "CNY for a tonne less")
+    steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
+    marks = [("_", PLAN, PLAN, "between the best known plans"), ("s", PROVED, PROVED, "proved range")]
+    if not frontier.steps["is_certain"].all():
+        marks.append(("s", UNCERTAIN, UNCERTAIN, "not distinguishable from 0"))
+    _key(steps, marks)
+    if len(kt) and np.isfinite(kt).all():
+        room = 0.06 * max(kt.max() - kt.min(), 1e-9)
+        for axes in (cost, steps):
+            axes.set_xlim(kt.min() - room, kt.max() + room)
+    cost.tick_params(labelbottom=False)
+    steps.set_xlabel("Cap on the emissions, kt CO2 a year", color=INK, fontsize=11, family=FONT)
+    return figure
+
+
+def return_figure(found: LatencyReturn) -> Figure:
+    """
+    Draw a bar for each class: what a millisecond of its budget is proved to save.
+
+    Parameters
+    ----------
+    found
+        The return.
+    """
+    rows = found.ranking.to_dict("records")
+    figure, (axes,) = _sheet([0.62 * max(len(rows), 1) + 0.3])
+    _titles(
+        figure,
+        "What a millisecond of round trip is worth, class by class",
+        "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other classes "
+        "as stated.",
+    )
+    most_of_all = max([float(row[SAVINGS_PER_MS[2]]) for row in rows] or [1.0]) / CNY_PER_MCNY
+    for place, row in enumerate(rows):
+        saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
+        is_certain = bool(row["is_certain"])
+        axes.barh(place, most - least, left=least, height=0.42, color=PROVED if is_certain else UNCERTAIN, zorder=2)
+        text = f"at most {_digits(most)}, not distinguishable from 0"
+        if is_certain:
+            energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
+            axes.plot([saving], [place], "o", color=PLAN, markersize=8, zorder=4)
+            axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
+            text = f"{_digits(saving)} (proved {_digits(least)} to {_digits(most)}), energy alone {_digits(energy)}"
+        write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
+    axes.invert_yaxis()
+    _axis(axes, "", along="x")
+    axes.set_yticks(range(len(rows)), [_range_label(row) for row in rows])
+    axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * most_of_all)
+    axes.set_xlabel("Million CNY a year saved per millisecond", color=INK, fontsize=11, family=FONT)
+    _key(axes, [("o", PLAN, PLAN, "best known plans"), ("s", PROVED, PROVED, "proved range"),
+                ("D", "white", PROVINCE, "of it energy")])  # fmt: skip
+    return figure
+
+
+def _range_label(row: dict[Hashable, Any]) -> str:
+    to_ms = min(float(row["useful_limit_ms"]), float(row["looser_budget_ms"]))
+    return _literal(
+        f"{shorten(str(row['workload_class']), _NAME_CHARS)}\n{_size(row['tighter_budget_ms'])} to {_size(to_ms)} ms"
+    )
+
+
+def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]]) -> None:
+    """Draw a bar from bound to plan at each point, the plan as a dot that is hollow where it is dominated."""
+    least, most = (
+        np.array([row[f"{end}_cny_per_year"] for row in rows], float) / CNY_PER_MCNY for end in ("least", "most")
+    )
+    known = np.isfinite(most)
+    if not known.any():
+        write_text(axes, 0.5, 0.5, "no point has a plan", ha="center", transform=axes.transAxes, color=FAINT_INK)
+        return
+    axes.plot(at[known], most[known], color=PLAN, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+    axes.vlines(at[known], np.where(np.isfinite(least), least, most)[known], most[known], color=PROVED, linewidth=9,
+                alpha=0.8, zorder=3)  # fmt: skip
+    # A frontier that is flat, or a single point, still needs room for its labels.
+    height = max(float(np.ptp(most[known])), 0.01 * float(np.abs(most[known]).max()), 1e-9)
+    style: dict[str, Any] = {"ha": "center", "zorder": 5, "path_effects": HALO}
+    for x, low, high, row in zip(at, least, most, rows, strict=True):
+        if not np.isfinite(high):
+            continue
+        face = "white" if row["is_dominated"] else PLAN
+        axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=PLAN, markersize=8, zorder=4)
+        proved = f"at least {low:,.1f}" if np.isfinite(low) else "no bound"
+        write_text(axes, x, high + 0.13 * height, f"{high:,.1f}", weight="bold", fontsize=10.5, **style)
+        write_text(axes, x, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
+    axes.set_ylim(float(most[known].min()) - 0.12 * height, float(most[known].max()) + 0.24 * height)
+    marks = [("o", PLAN, PLAN, "best known plan"), ("s", PROVED, PROVED, "down to what is proved")]
+    if any(row["is_dominated"] for row in rows):
+        marks.append(("o", "white", PLAN, "dominated: a tighter limit costs no more"))
+    _key(axes, marks)
+
+
+def _draw_leaving(axes: Axes, at: np.ndarray, frontier: Frontier) -> None:
+    """Draw the shares of all tokens that leave their own region and province."""
+    for scope, colour, mark in (("region", PLAN, "o"), ("province", PROVINCE, "s")):
+        share = frontier.points.get(f"leaves_{scope}_share")
+        if share is not None:
+            axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
+    _axis(axes, "% of the tokens that\nleave their own ...")
+    axes.set_ylim(-4, 112)
+    _key(axes, [("s", PROVINCE, PROVINCE, "province"), ("o", PLAN, PLAN, "region")])
+
+
+def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: np.ndarray) -> None:
+    """Shade a cell for each class and budget by the share that leaves its own region, with the number in it."""
+    table = frontier.relocatable
+    column = {float(size): int(place) for size, place in zip(frontier.points[frontier.size_name], at, strict=True)}
+    shares = np.full((len(names), len(at)), np.nan)
+    for row in table.to_dict("records"):
+        shares[names.index(str(row["workload_class"])), column[float(row[frontier.size_name])]] = row[
+            "leaves_region_share"
+        ]
+    if not names:
+        return
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest", zorder=1)
+    for (y, x), share in np.ndenumerate(shares):
+        if np.isfinite(share):
+            colour = "white" if share > _DARK_SHARE else INK
+            write_text(axes, x, y, f"{share:.0%}", ha="center", va="center", fontsize=9.5, color=colour, zorder=2)
+    labels = ["all classes" if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names]
+    axes.set_yticks(range(len(names)), [_literal(label) for label in labels])
+    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
+    axes.set_xticks(np.arange(len(at) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0, colors=INK)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_ylabel("Leave their region,\nby class", color=INK, fontsize=11, family=FONT)
+
+
+def _sheet(heights_in: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Lay out panels above each other below the title."""
+    total = _TITLE_IN + sum(heights_in) + _GAP_IN * len(heights_in) + _FOOT_IN
+    figure = Figure(figsize=(WIDTH_IN, total), dpi=DPI, facecolor="white")
+    axes, top = [], total - _TITLE_IN - _GAP_IN
+    for height in heights_in:
+        axes.append(figure.add_axes((_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)))
+        top -= height + _GAP_IN
+    return figure, axes
+
+
+def _titles(figure: Figure, title: str, below: str) -> None:
+    height = figure.get_figheight()
+    head = figure.add_axes((0.03, 1 - _TITLE_IN / height, 0.94, _TITLE_IN / height))
+    head.set_axis_off()
+    write_text(head, 0.0, 0.42, title, fontsize=17, weight="bold", transform=head.transAxes)
+    write_text(head, 0.0, 0.08, below, fontsize=11, color=FAINT_INK, transform=head.transAxes)
+
+
+def _axis(axes: Axes, label: str, along: str = "y") -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(GRID)
+    axes.set_axisbelow(True)
+    axes.grid(axis="x" if along == "x" else "y", color=GRID, linewidth=0.8)
+    axes.tick_params(length=0, colors=INK, labelsize=10)
+    axes.set_ylabel(label, color=INK, fontsize=11, family=FONT)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+
+
+def _key(axes: Axes, marks: Sequence[tuple[str, str, str, str]]) -> None:
+    """Explain the marks above the upper right corner, where nothing is drawn."""
+    handles = [
+        axes.plot(
+            [],
+            [],
+            marker,
+            markerfacecolor=face,
+            markeredgecolor=edge,
+            markersize=8,
+            linestyle="none",
+            markeredgewidth=2.4 if marker == "_" else 1.2,
+        )[0]
+        for marker, face, edge, _ in marks
+    ]
+    axes.legend(handles, [text for *_, text in marks], loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False,
+                borderaxespad=0.0, ncols=len(marks), prop={"family": FONT, "size": 10})  # fmt: skip
+
+
+def _literal(text: str) -> str:
+    """Keep the dollar signs of a name from being read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def _size(value: Any) -> str:
+    number = float(value)
+    return f"{number:,.3f}".rstrip("0").rstrip(".") if math.isfinite(number) else "as stated"
+
+
+def _digits(value: float) -> str:
+    """Spell a number with three digits."""
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else "-"
+    return f"{value:,.{max(0, min(6, 2 - math.floor(math.log10(abs(value)))))}f}"
