@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optimizer.compile import load_highs
     from optimizer.explain import Explanation, explain_problem, explain_scenario
     from optimizer.export import export_run
+    from optimizer.frontier import Frontier, LatencyReturn, carbon_frontier, latency_frontier, latency_return
     from optimizer.geo import allocation_layers
     from optimizer.plan import Plan
     from optimizer.price_effect import price_effect
@@ -32,6 +33,8 @@ __all__ = [
     "CheckReport",
     "Control",
     "Explanation",
+    "Frontier",
+    "LatencyReturn",
     "PlacementProblem",
     "Plan",
     "Progress",
@@ -41,6 +44,7 @@ __all__ = [
     "VerifyReport",
     "allocation_layers",
     "assemble_problem",
+    "carbon_frontier",
     "check_plan",
     "check_scenario",
     "explain_placement",
@@ -48,6 +52,8 @@ __all__ = [
     "explain_scenario",
     "export_run",
     "find_break_points",
+    "latency_frontier",
+    "latency_return",
     "list_networks",
     "list_price_cases",
     "list_scenarios",
@@ -66,6 +72,8 @@ _MODULE_OF = {
     "CheckReport": "optimizer.check",
     "Control": "optimizer.solution",
     "Explanation": "optimizer.explain",
+    "Frontier": "optimizer.frontier",
+    "LatencyReturn": "optimizer.frontier",
     "PlacementProblem": "optimizer.problem",
     "Plan": "optimizer.plan",
     "Progress": "optimizer.solution",
@@ -75,6 +83,7 @@ _MODULE_OF = {
     "VerifyReport": "optimizer.verify",
     "allocation_layers": "optimizer.geo",
     "assemble_problem": "optimizer.assemble",
+    "carbon_frontier": "optimizer.frontier",
     "check_plan": "optimizer.check",
     "check_scenario": "optimizer.api",
     "explain_placement": "optimizer.why",
@@ -82,6 +91,8 @@ _MODULE_OF = {
     "explain_scenario": "optimizer.explain",
     "export_run": "optimizer.export",
     "find_break_points": "optimizer.break_even",
+    "latency_frontier": "optimizer.frontier",
+    "latency_return": "optimizer.frontier",
     "list_networks": "network_data.load",
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",

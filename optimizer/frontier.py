@@ -25,8 +25,8 @@ from optimizer.frontier_points import (
     relocation_table,
     solve_points,
 )
-from optimizer.latency_return import LatencyReturn, latency_return
 from optimizer.rtt_budgets import BudgetSpace, are_within, budget_cases
+from optimizer.rtt_return import LatencyReturn, latency_return
 
 __all__ = [
     "BUDGETS_MS",
@@ -134,7 +134,7 @@ def latency_frontier(
     # Another choice of classes is another case.
     mark = "" if classes is None else f"_of_{hashlib.sha256('|'.join(named).encode()).hexdigest()[:8]}"
     what = "all classes" if classes is None else ", ".join(named)
-    cases = budget_cases(runner.reference, budgets, f"budget{mark}", what)
+    cases = budget_cases(runner.reference_result, budgets, f"budget{mark}", what)
     points = [
         Point(loosest_ms if budget is space.stated else budget.rtt_ms, case, budget.reason)
         for budget, case in zip(budgets, cases, strict=True)

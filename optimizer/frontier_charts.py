@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
-from optimizer.latency_return import ENERGY_PER_MS, LatencyReturn
 from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, shorten
 from optimizer.picture import write_picture
 from optimizer.relocation import ALL_CLASSES
+from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 CNY_PER_MCNY = 1e6
 PROVED, PLAN, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]

@@ -9,8 +9,8 @@ from typing import Any
 from network_data.faults import escape_text
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
-from optimizer.latency_return import ENERGY_PER_MS, LatencyReturn
 from optimizer.relocation import ALL_CLASSES
+from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 CNY_PER_MCNY = 1e6
 _NONE = "-"
@@ -142,6 +142,7 @@ def _relocation(frontier: Frontier) -> list[str]:
         rows = [["budget ms", *map(_size, wide.columns)]]
         rows += [[escape_text(str(name)), *(_share(value, 1) for value in shown.loc[name])] for name in shown.index]
         lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
+    lines.append("  of the best known plan: another one within the gap may send other classes away")
     return lines
 
 

@@ -285,14 +285,15 @@ def are_within(budgets: Sequence[Budget]) -> BoolArray:
     )
 
 
-def budget_cases(reference: Case, budgets: Sequence[Budget], prefix: str, what: str) -> list[Case | None]:
+def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, what: str) -> list[Case | None]:
     """
     Make the cases of budgets, the reference among them.
 
     Parameters
     ----------
     reference
-        What the others are changes of.
+        What the others are changes of. A problem that is solved by time slice stays one under a budget, however few
+        candidates that leaves: solved whole it would have no bound for long.
     budgets
         One that changes no limit is the reference.
     prefix
@@ -307,13 +308,14 @@ def budget_cases(reference: Case, budgets: Sequence[Budget], prefix: str, what: 
         is one of them, else the loosest.
     """
     stated = [budget for budget in budgets if not budget.overrides]
-    known: dict[bytes, Case] = {budget.ways.tobytes(): reference for budget in stated}
+    known: dict[bytes, Case] = {budget.ways.tobytes(): reference.case for budget in stated}
+    method = ("solver.method=decomposed",) if reference.info.get("method") == "decomposed" else ()
     cases: list[Case | None] = []
     for budget in reversed(budgets):
         if not budget.is_possible:
             cases.append(None)
             continue
-        overrides = (*reference.overrides, *budget.overrides)
+        overrides = (*reference.case.overrides, *budget.overrides, *method)
         name, label = f"{prefix}_{label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
         case = Case(name, label, overrides, {"budget_ms": budget.rtt_ms})
         cases.append(known.setdefault(budget.ways.tobytes(), case))

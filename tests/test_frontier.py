@@ -21,13 +21,15 @@ from frontier_case import (
 )
 from network_files import Row
 
+import optimizer
 from network_data import InputError
 from optimizer.case_runner import CaseRunner
+from optimizer.cases import CaseResult, CaseStatus
 from optimizer.certified import NOT_DISTINGUISHABLE, certify_costs
 from optimizer.frontier import Frontier, carbon_frontier, latency_frontier, latency_return
 from optimizer.frontier_points import PlanReader, Point, SolvedPoints, difference_table
 from optimizer.frontier_text import describe_frontier, describe_latency_return
-from optimizer.rtt_budgets import BudgetSpace
+from optimizer.rtt_budgets import BudgetSpace, budget_cases
 
 EAST_EAST, EAST_WEST, WEST_WEST = total_cny("east", "east"), total_cny("east", "west"), total_cny("west", "west")
 # A millisecond is dear enough here to keep every metro at its nearest data center.
@@ -148,6 +150,17 @@ def test_second_routes_that_are_asked_for_move_the_tightest_budget(tmp_path: Pat
     assert "second" in space.budget(8.05, ("chat",)).reason
 
 
+def test_a_problem_solved_by_time_slice_stays_one_under_a_budget(runner: CaseRunner) -> None:
+    space = BudgetSpace(runner.scenario, runner.overrides)
+    budgets = [space.budget(6.5, ("chat",)), space.stated]
+    for method, expected in (("decomposed", ("solver.method=decomposed",)), ("whole", ())):
+        reference = CaseResult(runner.reference, CaseStatus.SOLVED, "", None, {"method": method})
+        tight, stated = budget_cases(reference, budgets, "budget", "chat")
+        assert stated == runner.reference
+        assert tight is not None
+        assert tight.overrides == ("workload_classes.chat.rtt_limit_ms=6.5", *expected)
+
+
 # Carbon
 
 
@@ -232,3 +245,8 @@ def test_bad_budgets_and_classes_are_refused_together(
 def test_a_millisecond_is_worth_what_the_case_says() -> None:
     assert pytest.approx(0.01 / 100 * 2.0 * 3) == LATENCY_CNY_PER_MS
     assert ENERGY_CNY_PER_MTOK["east"] == pytest.approx(0.0744792, rel=1e-5)
+
+
+def test_the_package_gives_functions_and_not_modules_of_their_names() -> None:
+    assert optimizer.latency_return is latency_return
+    assert optimizer.latency_frontier is latency_frontier

@@ -15,8 +15,8 @@ from optimizer.frontier import Frontier
 from optimizer.frontier_charts import carbon_figure, draw_frontier, draw_latency_return, latency_figure, return_figure
 from optimizer.frontier_points import ABATEMENT, SAVINGS, SAVINGS_PER_MS, Point, SolvedPoints, difference_table
 from optimizer.frontier_text import describe_frontier, describe_latency_return
-from optimizer.latency_return import ENERGY_PER_MS, LatencyReturn
 from optimizer.picture import write_picture
+from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 HOSTILE = "a$b$<script>\u202e"
 

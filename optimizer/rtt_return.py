@@ -91,7 +91,8 @@ def latency_return(
     if classes is None:
         named = tuple(k for k in named if math.isfinite(space.stated_ms(k))) or named
     budgets = {k: _budgets(space, k, given) for k in named}
-    cases = {k: budget_cases(runner.reference, found, f"budget_of_{k}", k) for k, found in budgets.items()}
+    reference = runner.reference_result
+    cases = {k: budget_cases(reference, found, f"budget_of_{k}", k) for k, found in budgets.items()}
     runner.run([case for found in cases.values() for case in found if case is not None])
     points, steps, ranks = [], [], []
     for k, found in budgets.items():
