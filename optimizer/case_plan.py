@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -52,6 +54,8 @@ PART_NAMES: Mapping[str, str] = {
     "pools": "pods",
     "accelerators": "accelerators",
     "accel_h_per_mtok": "accelerator hours per token",
+    "utilization_limit_share": "share of an accelerator's time that may be busy",
+    "compute_ms": "time to compute the first token",
     "links": "links",
     "policy": "policy",
     "outage_demand_mtok_per_h": "failures to survive",
@@ -253,11 +257,10 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
     first, second
         The problems.
     """
-    for problem in (first, second):
-        policy = problem.policy
+    for policy in (first.policy, second.policy):
         if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
             return first is second
-    return not _parts_that_differ(first, second)
+    return _parts(first) == _parts(second)
 
 
 def describe_unknown(error: UnknownLabelError) -> str:
@@ -277,24 +280,35 @@ def with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
     why
         What the plan breaks there.
     """
-    parts = [PART_NAMES[part] for part in _parts_that_differ(plan.problem, to.problem) if part in PART_NAMES]
-    order = list(PART_NAMES.values())
-    return f"other {', '.join(sorted(parts, key=order.index))}: {why}" if parts else why
+    before, after = _parts(plan.problem), _parts(to.problem)
+    told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
+    return f"other {', '.join(told)}: {why}" if told else why
 
 
-def _parts_that_differ(first: PlacementProblem, second: PlacementProblem) -> list[str]:
-    """Members of the problem that differ in more than prices."""
-    same_shape = first.energy_price_cny_per_mwh.shape == second.energy_price_cny_per_mwh.shape
-    members = [m.name for m in fields(PlacementProblem) if m.name not in {*PRICE_FIELDS, *NO_MATTER_FIELDS}]
-    differing = [name for name in members if not _is_same(name, getattr(first, name), getattr(second, name))]
-    return differing if same_shape else [*differing, "energy_price_cny_per_mwh"]
+def _parts(problem: PlacementProblem) -> dict[str, bytes]:
+    """Hash of each part of a problem, prices aside; worked out once, since every pair of cases is compared."""
+    if problem not in _PARTS:
+        ignored = {*PRICE_FIELDS, *NO_MATTER_FIELDS}
+        values = {m.name: getattr(problem, m.name) for m in fields(PlacementProblem) if m.name not in ignored}
+        values["price_shape"] = problem.energy_price_cny_per_mwh.shape
+        _PARTS[problem] = {name: _digest(name, value) for name, value in values.items()}
+    return _PARTS[problem]
 
 
-def _is_same(name: str, first: object, second: object) -> bool:
-    if isinstance(first, pd.DataFrame) and isinstance(second, pd.DataFrame):
+_PARTS: WeakKeyDictionary[PlacementProblem, dict[str, bytes]] = WeakKeyDictionary()
+
+
+def _digest(name: str, value: object) -> bytes:
+    """Hash what a part of a problem says, prices and names aside."""
+    content = hashlib.sha256()
+    if isinstance(value, pd.DataFrame):
         ignored = [*PRICE_COLUMNS.get(name, ()), *(NO_MATTER_COLUMNS if name in _NAMED_TABLES else ())]
-        left, right = (table.drop(columns=ignored, errors="ignore") for table in (first, second))
-        return left.equals(right)
-    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        return np.array_equal(first, second)
-    return first is second or bool(first == second)
+        table = value.drop(columns=ignored, errors="ignore")
+        content.update(repr(list(table.columns)).encode())
+        content.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    elif isinstance(value, np.ndarray):
+        content.update(repr(value.shape).encode())
+        content.update(np.ascontiguousarray(value).tobytes())
+    else:
+        content.update(repr(value).encode())
+    return content.digest()

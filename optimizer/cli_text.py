@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
+from optimizer.number_text import spell_million, spell_percent
 from optimizer.policy_results import describe_outcome
 from optimizer.price_table import price_lines
 from optimizer.solution import Progress, Solution, Termination
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from optimizer.necessary import Condition
     from optimizer.verify import VerifyReport
 
-CNY_PER_MCNY = 1e6
 _LISTED = 40
 _ENDED = {
     Termination.OPTIMAL: "solved within the gap",
@@ -41,7 +41,7 @@ def describe_progress(line: Progress) -> str:
         The line.
     """
     gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
-    plan, bound = _million(line.incumbent_cny), _million(line.bound_cny)
+    plan, bound = spell_million(line.incumbent_cny), spell_million(line.bound_cny)
     return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
 
 
@@ -175,7 +175,8 @@ def describe_verification(report: VerifyReport) -> str:
     """
     if report.is_verified:
         compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
-        return f"verified: {_million(report.total_cny_per_year)} million CNY a year; no limit broken; same: {compared}"
+        total = spell_million(report.total_cny_per_year)
+        return f"verified: {total} million CNY a year; no limit broken; same: {compared}"
     shown = [escape_text(line) for line in report.differences[:_LISTED]]
     more = len(report.differences) - len(shown)
     lines = [f"NOT verified: {len(report.differences)} difference(s)", *(f"  {line}" for line in shown)]
@@ -188,15 +189,15 @@ def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
         return []
     without, most = price["cost_without_cny_per_year"], price["most_price_cny_per_year"]
     share = price["price_cny_per_year"] / without if without else 0.0
-    between = f"{_million(price['least_price_cny_per_year'])} and {_million(most)}"
-    costs = f"{_million(price['price_cny_per_year'])} million CNY a year"
-    against = f"{_percent(share)} of {_million(without)} without the reserve"
+    between = f"{spell_million(price['least_price_cny_per_year'])} and {spell_million(most)}"
+    costs = f"{spell_million(price['price_cny_per_year'])} million CNY a year"
+    against = f"{spell_percent(share)} of {spell_million(without)} without the reserve"
     return [f"Surviving failures costs {costs} ({against}), proved to be between {between}.", ""]
 
 
 def _without_plan(run: ScenarioRun) -> list[str]:
     if run.solution.termination != Termination.INFEASIBLE:
-        return ["  no plan was found; raise the time limit", f"  proven bound {_million(run.solution.bound_cny)}"]
+        return ["  no plan was found; raise the time limit", f"  proven bound {spell_million(run.solution.bound_cny)}"]
     return [f"  {line}" for line in explain_failure(run.failure)]
 
 
@@ -220,8 +221,8 @@ def explain_failure(failure: Condition | None) -> list[str]:
 
 
 def _proof(solution: Solution) -> str:
-    cost, bound = _million(solution.objective_cny), _million(solution.bound_cny)
-    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {_percent(solution.mip_rel_gap, 2)}"
+    cost, bound = spell_million(solution.objective_cny), spell_million(solution.bound_cny)
+    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {spell_percent(solution.mip_rel_gap, 2)}"
 
 
 def _solve_seconds(run: ScenarioRun) -> float:
@@ -239,7 +240,7 @@ def _cost_table(summary: Mapping[str, Any]) -> list[str]:
 
 def _cost_row(name: str, value: float, total: float, guessed: float | None) -> str:
     share = value / total if total else 0.0
-    return f"  {name:<20}{_million(value):>18}{_percent(share):>9}{_percent(guessed, 0):>15}"
+    return f"  {name:<20}{spell_million(value):>18}{spell_percent(share):>9}{spell_percent(guessed, 0):>15}"
 
 
 def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
@@ -247,7 +248,7 @@ def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> lis
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
     power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
     emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
-    capital, invested = (_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
+    capital, invested = (spell_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
     rows = {
         "tokens": f"{summary['tokens_per_day']:,.4g} a day, {summary['cny_per_mtok']:.4f} CNY per million",
         **({} if value is None else {"market value": _market_value(value)}),
@@ -261,7 +262,7 @@ def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> lis
         "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
     }
     if summary["unserved_share"] > 0:
-        rows["unserved"] = _percent(summary["unserved_share"], 3)
+        rows["unserved"] = spell_percent(summary["unserved_share"], 3)
     return [f"  {name:<16}{escape_text(text)}" for name, text in rows.items()]
 
 
@@ -269,7 +270,7 @@ def _market_value(value: Mapping[str, float]) -> str:
     """Spell what the market is said to pay, and how much of it the cost takes."""
     cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
-    shares = (_percent(value["cost_share_of_low"]), _percent(value["cost_share_of_high"]))
+    shares = (spell_percent(value["cost_share_of_low"]), spell_percent(value["cost_share_of_high"]))
     return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
 
 
@@ -304,18 +305,18 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
     for item in baselines:
         name = escape_text(item["name"])
         if item["is_feasible"]:
-            saved = f"{_million(item['saving_cny_per_year'])} = {_percent(item['saving_share'])}"
-            rows.append(f"  {name:<28}{_million(item['total_cny_per_year']):>18}{saved:>20}")
+            saved = f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
+            rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}{saved:>20}")
             continue
-        why = [f"leaves {_percent(item['unserved_share'], 2)} unserved"] if item["unserved_share"] > 0 else []
+        why = [f"leaves {spell_percent(item['unserved_share'], 2)} unserved"] if item["unserved_share"] > 0 else []
         why += [f"breaks {', '.join(item['broken'])}"] if item["broken"] else []
-        rows.append(f"  {name:<28}{_million(item['total_cny_per_year']):>18}  not a plan: {'; '.join(why)}")
+        rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}  not a plan: {'; '.join(why)}")
     fitting = [item for item in baselines if item["is_feasible"]]
     if fitting:
         best = min(fitting, key=lambda item: item["total_cny_per_year"])
         saving = best["total_cny_per_year"] - total_cny
         share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
-        worth = f"{_million(saving)} million CNY a year ({_percent(share)})"
+        worth = f"{spell_million(saving)} million CNY a year ({spell_percent(share)})"
         rows.append(f"  The optimization is worth {worth} against the best of them, {escape_text(best['name'])}.")
     else:
         rows.append("  None of them keeps all limits: only the optimization gives a plan.")
@@ -323,16 +324,4 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
 
 
 def _shares(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())
-
-
-def _percent(share: float | None, decimals: int = 1) -> str:
-    return "-" if share is None or not math.isfinite(share) else f"{share:.{decimals}%}"
-
-
-def _million(cny: float) -> str:
-    """Spell an amount of CNY in millions: four digits are enough, and small costs need more than one decimal."""
-    if not math.isfinite(cny):
-        return "-"
-    amount = cny / CNY_PER_MCNY
-    return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"
+    return ", ".join(f"{name} {spell_percent(share)}" for name, share in shares.items())

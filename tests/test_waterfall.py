@@ -126,11 +126,10 @@ def test_plan_is_found_by_labels_not_by_position() -> None:
         candidates=dear.candidates.assign(data_center_index=1 - dear.candidates["data_center_index"]),
         energy_price_cny_per_mwh=dear.energy_price_cny_per_mwh[:, swap],
     )
+    case, other, same = solved_case("a", first), solved_case("b", turned), solved_case("b", dear)
+    assert differs_in_prices_alone(first, dear)
     assert not differs_in_prices_alone(first, turned)
-    straight = build_waterfall(solved_case("a", first), solved_case("b", dear))
-    assert heights(build_waterfall(solved_case("a", first), solved_case("b", turned))) == pytest.approx(
-        heights(straight)
-    )
+    assert heights(build_waterfall(case, other)) == pytest.approx(heights(build_waterfall(case, same)))
 
 
 @pytest.mark.parametrize(("seed", "factor"), [(0, 0.5), (3, 1.5), (5, 1.5), (8, 0.5), (11, 1.5)])
