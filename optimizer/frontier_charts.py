@@ -128,6 +128,8 @@ def carbon_figure(frontier: Frontier) -> Figure:
         left, right = (float(row[f"{side}_{frontier.size_name}"]) / 1e3 for side in ("tighter", "looser"))
         least_cny, most_cny = float(row["least_abatement_cny_per_t"]), float(row["most_abatement_cny_per_t"])
         is_certain = bool(row["is_certain"])
+        if not math.isfinite(least_cny) or not math.isfinite(most_cny):
+            continue
         colour = PROVED if is_certain else UNCERTAIN
         steps.fill_between([left, right], least_cny, most_cny, color=colour, alpha=0.55, linewidth=0, zorder=2)
         middle, value = (left + right) / 2, float(row["abatement_cny_per_t"])
@@ -167,10 +169,14 @@ def return_figure(found: LatencyReturn) -> Figure:
         "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other classes "
         "as stated.",
     )
-    most_of_all = max([float(row[SAVINGS_PER_MS[2]]) for row in rows] or [1.0]) / CNY_PER_MCNY
+    known = [most for row in rows if math.isfinite(most := float(row[SAVINGS_PER_MS[2]]) / CNY_PER_MCNY)]
+    most_of_all = max([*known, 1e-9])
     for place, row in enumerate(rows):
         saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
         is_certain = bool(row["is_certain"])
+        if not math.isfinite(least) or not math.isfinite(most):
+            write_text(axes, 0.015 * most_of_all, place, "nothing is proved", va="center", fontsize=10, color=FAINT_INK)
+            continue
         axes.barh(place, most - least, left=least, height=0.42, color=PROVED if is_certain else UNCERTAIN, zorder=2)
         text = f"at most {_digits(most)}, not distinguishable from 0"
         if is_certain:

@@ -238,7 +238,7 @@ def difference_table(
         The two sizes; saving_cny_per_year (NaN unless its sign is proved), least_ and most_saving_cny_per_year (what it
         is proved to lie between), is_certain, verdict; and the columns of `per`.
     """
-    usable = np.flatnonzero(np.isfinite(solved.costs.high_cny) & np.isfinite(solved.costs.low_cny)).tolist()
+    usable = np.flatnonzero(np.isfinite(solved.costs.high_cny)).tolist()
     rows: list[dict[str, object]] = []
     for at, i in enumerate(usable):
         looser = usable[at + 1 : at + 2] if only_neighbours else usable[at + 1 :]
@@ -248,7 +248,10 @@ def difference_table(
             row: dict[str, object] = dict(zip(names, (solved.points[i].size, solved.points[j].size), strict=True))
             row |= dict(zip(SAVINGS, shown, strict=True))
             if per:
-                released = solved.points[j].size - solved.points[i].size
+                # A limit that is not stated is looser by no number.
+                released = (
+                    solved.points[j].size - solved.points[i].size if np.isfinite(solved.points[j].size) else np.nan
+                )
                 row |= {name: value / released for name, value in zip(per, shown, strict=True)}
             rows.append(row | {"is_certain": found.is_certain, "verdict": _verdict(found.is_certain, found.best_cny)})
     columns = [*names, *SAVINGS, *per, "is_certain", "verdict"]

@@ -68,7 +68,7 @@ def _points(frontier: Frontier) -> list[str]:
     ]
     for row in frontier.points.to_dict("records"):
         size = float(row[frontier.size_name])
-        worst = row.get("worst_rtt_of_limited_ms", row.get("worst_rtt_ms"))
+        mean, worst = (row.get(f"{kind}_rtt_of_limited_ms", row.get(f"{kind}_rtt_ms")) for kind in ("mean", "worst"))
         rows.append(
             [
                 _size(size),
@@ -76,14 +76,15 @@ def _points(frontier: Frontier) -> list[str]:
                 _million(row["most_cny_per_year"]),
                 _share(row["gap_share"], 2),
                 _million(row.get("cost_without_latency_cny_per_year")),
-                _plain(row.get("mean_rtt_ms"), 1),
+                _plain(mean, 1),
                 _plain(worst, 1),
                 _plain(row.get("carbon_t_per_year"), 0),
                 *(_share(row.get(name), 1) for name in west),
                 _remark(row),
             ]
         )
-    return ["  million CNY a year; share of the tokens by region of the data center", *_align(rows)]
+    of_whom = "; round trips of the classes under the budget" if frontier.kind == "latency" else ""
+    return [f"  million CNY a year{of_whom}; share of the tokens by region of the data center", *_align(rows)]
 
 
 def _remark(row: dict[Hashable, Any]) -> str:
@@ -210,7 +211,7 @@ def _number(value: float) -> str:
 
 def _size(value: Any) -> str:
     """Spell a limit in full, with up to three decimals."""
-    return f"{float(value):,.3f}".rstrip("0").rstrip(".")
+    return f"{float(value):,.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else "as stated"
 
 
 def _share(value: Any, decimals: int) -> str:

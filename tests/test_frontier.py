@@ -220,6 +220,10 @@ def test_what_lies_within_the_gaps_has_no_number() -> None:
     assert table["x"].tolist() == pytest.approx([1, 11 / 30, np.nan], nan_ok=True)
     assert table["most_x"].tolist() == pytest.approx([1.5, 16 / 30, 0.3])
     assert table["is_certain"].tolist() == [True, True, False]
+    unbounded = certify_costs(np.array([100.0, 90.0, 89.0]), np.full(3, -np.inf), np.eye(3, dtype=bool))
+    table = difference_table(SolvedPoints(points, (None,) * 3, unbounded), ("from", "to"))
+    assert set(table["verdict"]) == {NOT_DISTINGUISHABLE}
+    assert set(table["least_saving_cny_per_year"]) == {-np.inf}
 
 
 # Inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,17 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path, suffix: str) -> N
     assert {path.name for path in tmp_path.iterdir()} == {
         f"{turn}_{name}.{suffix}" for turn in ("first", "second") for name in ("latency", "carbon", "return")
     }
+
+
+def test_what_no_bound_is_known_of_is_drawn_as_unknown(tmp_path: Path) -> None:
+    found = make_return()
+    ranking = found.ranking.assign(**{SAVINGS_PER_MS[2]: [np.inf, 1e6]})
+    assert "nothing is proved" in texts(return_figure(LatencyReturn(found.points, found.steps, ranking)))
+    carbon = make_frontier("carbon")
+    steps = carbon.steps.assign(**{ABATEMENT[1]: -np.inf, "is_certain": False})
+    figure = carbon_figure(replace(carbon, steps=steps))
+    assert "1,000" not in texts(figure)
+    assert write_picture(figure, tmp_path / "carbon.png").stat().st_size > 0
 
 
 def test_hostile_names_are_drawn_and_printed_as_they_are(tmp_path: Path) -> None:
