@@ -143,6 +143,7 @@ class PlanReader:
             "latency_cny_per_year": parts["latency"],
             "cost_without_latency_cny_per_year": result.objective_cny - parts["latency"],
             "energy_cny_per_year": parts["energy"],
+            "capital_cny_per_year": summary["capital_cny_per_year"],
             "mean_rtt_ms": summary["mean_rtt_ms"],
             "worst_rtt_ms": allocation["rtt_ms"].max(),
         }
