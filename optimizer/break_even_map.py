@@ -15,7 +15,7 @@ from optimizer.assemble import assemble_problem
 from optimizer.case_plan import CasePlan, read_case_plan
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseResult, CaseStatus
-from optimizer.plan_change import PlanChange, open_names, region_shares
+from optimizer.plan_change import PlanChange, open_centers, region_shares
 from optimizer.price_table import spell_cny
 from optimizer.problem import PlacementProblem
 from scenarios.load import load_scenario
@@ -53,7 +53,7 @@ class BreakEvenMap:
     intervals
         from, to, cost_from_cny_per_year, cost_to_cny_per_year, saving_from_cny_per_year and saving_to_cny_per_year
         (against the reference plan held fixed; NaN where there is none), <region>_share (of the tokens, by region of
-        the data center), open_data_centers (names), change (what is different from the interval before, in words),
+        the data center), open_data_centers (ids), change (what is different from the interval before, in words),
         open_cny_per_year (most that a plan not known could save), case (that the plan is from). Where no plan is
         possible, costs are infinite and case is empty.
     break_points
@@ -162,8 +162,8 @@ class ParameterPoints:
 
     def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
         """Tolerance asked for, or the gap that cases are solved to; no less than what costs can be told apart by."""
-        costs = [result.objective_cny for result in (*self.solved.values(), self.reference)]
-        scale = abs(min((cost for cost in costs if math.isfinite(cost)), default=0.0))
+        costs = [abs(result.objective_cny) for result in (*self.solved.values(), self.reference)]
+        scale = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
         asked = self.scenario(value).solver.mip_rel_gap * scale if asked_cny is None else asked_cny
         return max(asked, 10 * RESOLUTION_SHARE * scale)
 
@@ -252,10 +252,10 @@ def plan_columns(case: CasePlan | None) -> dict[str, object]:
     """
     if case is None:
         return {"open_data_centers": ""}
-    shares: Mapping[str, float] = region_shares(case)
+    shares, ids = region_shares(case), case.problem.data_centers["id"].to_numpy()
     return {
         **{f"{name}_share": share for name, share in shares.items()},
-        "open_data_centers": ", ".join(open_names(case)),
+        "open_data_centers": ", ".join(str(ids[d]) for d in open_centers(case)),
     }
 
 

@@ -105,8 +105,17 @@ class _Search:
         """List the values to solve next: where plans meet and a further one could save more than the tolerance."""
         known = np.array([self._position(value) for value in self.points.solved])
         new = [u for u in self.curve.vertices if np.abs(known - u).min() > _SAME_POSITION]
-        new = [u for u in new if self.curve.open_cny(u) > tolerance_cny]
+        new = [u for u in new if self.curve.open_cny(u) > self._threshold_cny(u, tolerance_cny)]
         return [self.low + u * (self.high - self.low) for u in sorted(new, key=self.curve.open_cny, reverse=True)]
+
+    def _threshold_cny(self, position: float, tolerance_cny: float) -> float:
+        """
+        Say how much must be open for a solve to be worth while.
+
+        Where a limit of time ended the solves beside it short of the tolerance, another would end like them.
+        """
+        beside = self.curve.open_beside(position)
+        return tolerance_cny + (beside if beside > tolerance_cny else 0.0)
 
     def result(self, tolerance_cny: float) -> BreakEvenMap:
         """Build the map."""

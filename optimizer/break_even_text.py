@@ -57,7 +57,7 @@ def spell_value(parameter: str, value: float) -> str:
     value
         Its value.
     """
-    number, (name, _, selector) = _number(value), parameter.partition(".")
+    number, (name, _, selector) = _short(value), parameter.partition(".")
     if name in _FACTORS:
         return f"{number} of today's {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''}"
     if parameter in {"carbon_price", "costs.carbon_price_cny_per_t"}:
@@ -104,7 +104,7 @@ def _sentences(found: BreakEvenMap) -> list[str]:
     lines = [_sentence(found, row) for row in told[:_LISTED]]
     if len(told) > _LISTED:
         lines.append(f"... and {len(told) - _LISTED} more, in the table of break points.")
-    quiet = [_number(row["value"]) for row in rows if row["kind"] == "routing"]
+    quiet = [_short(row["value"]) for row in rows if row["kind"] == "routing"]
     if quiet:
         more = f" and {len(quiet) - _LISTED} more values" if len(quiet) > _LISTED else ""
         lines.append(f"Only routes, places or hours of tokens change at {', '.join(quiet[:_LISTED])}{more}.")
@@ -132,6 +132,12 @@ def _certainty(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{float(value):.6g}"
+
+
+def _short(value: float) -> str:
+    """Spell a number with four digits, without an exponent where it is large."""
+    number = float(f"{float(value):.4g}")
+    return f"{number:,.0f}" if abs(number) >= 1e4 else f"{number:g}"  # noqa: PLR2004
 
 
 def _span(first: float, last: float) -> str:

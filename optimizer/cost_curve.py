@@ -108,6 +108,12 @@ class CostCurve:
         """Most that a plan not known could save at a position."""
         return self.upper(position) - self.lower(position)
 
+    def open_beside(self, position: float) -> float:
+        """Most that a plan not known could save at the nearest positions with a bound, on either side."""
+        known = sorted(u for u in self._bounds if 0.0 <= u <= 1.0)
+        beside = [*[u for u in known if u <= position][-1:], *[u for u in known if u >= position][:1]]
+        return max(map(self.open_cny, beside), default=0.0)
+
     def break_range(self, number: int) -> tuple[float, float]:
         """
         Bracket the break point after a piece.

@@ -14,6 +14,7 @@ _Name = TypeVar("_Name", bound=Hashable)
 _LISTED = 3
 # Less than this share of all tokens is a rounding error.
 _LEAST_SHARE = 1e-6
+_LEAST_TOLD = 5e-4
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class PlanChange:
             _spell(withdrawn, "is withdrawn", "are withdrawn"),
             f"bought in addition: {_list(more)}" if more else "",
             f"not bought: {_list(fewer)}" if fewer else "",
-            f"{self.moved_share:.1%} of the tokens move" if self.moved_share > _LEAST_SHARE else "",
-            f"{self.retimed_share:.1%} of the tokens change hours" if self.retimed_share > _LEAST_SHARE else "",
+            f"{self.moved_share:.1%} of the tokens move" if self.moved_share > _LEAST_TOLD else "",
+            f"{self.retimed_share:.1%} of the tokens change hours" if self.retimed_share > _LEAST_TOLD else "",
         ]
         return "; ".join(part for part in parts if part) or "the same work on other routes or accelerators"
 
@@ -88,7 +89,7 @@ def plan_change(before: CasePlan, after: CasePlan) -> PlanChange:
     before, after
         Plans of problems with the same workloads, data centers, pools and slices; candidates may differ.
     """
-    opened, closed = _differ(open_names(before), open_names(after))
+    opened, closed = _differ(_open_names(before), _open_names(after))
     deployed, withdrawn = _differ(_deployed_names(before), _deployed_names(after))
     total = before.facts.problem.annual_mtok or 1.0
     weight = before.problem.weight_h
@@ -99,9 +100,9 @@ def plan_change(before: CasePlan, after: CasePlan) -> PlanChange:
     )
 
 
-def open_names(case: CasePlan) -> list[str]:
+def open_centers(case: CasePlan) -> list[int]:
     """
-    Name the data centers that a plan uses or pays for.
+    Find the data centers that a plan uses or pays for.
 
     One that is open at no cost and does nothing counts only where others may fail.
 
@@ -114,7 +115,7 @@ def open_names(case: CasePlan) -> list[str]:
     is_used = _by_place(case).sum(axis=0) > _LEAST_SHARE * problem.annual_mtok
     costs = problem.data_centers["opening_cny_per_year"].to_numpy(float) > 0
     counts = (case.plan.is_open > 0) & (is_used | costs | (len(problem.outages) > 0))
-    return [str(name) for name in problem.data_centers["name"].to_numpy()[counts]]
+    return [int(d) for d in np.flatnonzero(counts)]
 
 
 def region_shares(case: CasePlan) -> dict[str, float]:
@@ -130,6 +131,11 @@ def region_shares(case: CasePlan) -> dict[str, float]:
     region = case.problem.data_centers["region"].to_numpy(str)
     total = float(by_center.sum()) or 1.0
     return {str(name): float(by_center[region == name].sum()) / total for name in sorted(set(region.tolist()))}
+
+
+def _open_names(case: CasePlan) -> list[str]:
+    names = case.problem.data_centers["name"].to_numpy()
+    return [str(names[d]) for d in open_centers(case)]
 
 
 def _by_place(case: CasePlan) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Break-even searches on small problems in memory: solved by the real solver, without files and run folders."""
+"""Small problems of break-even searches: in memory, without run folders but by the real solver; and one in files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from network_files import Row
+from toy_scenario import BATCH, ToyScenario
 
 from optimizer.break_even_map import ParameterPoints, case_of
 from optimizer.case_plan import CasePlan, carry_plan
@@ -15,6 +17,11 @@ from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Termination
 from optimizer.whole import solve_whole
 
+EXACT = ("solver.method=whole", "solver.mip_rel_gap=0", "solver.threads=1")
+# 100 mtok/h all year: accelerators busy for 1e6 / 4,000 / 3,600 hours per mtok, 0.7 kW above idling and 0.3 / 0.8 kW
+# of pods in use at 80 %.
+ENERGY_MWH = 100 * 8760 * 1e6 / 4000 / 3600 * (0.7 + 0.3 / 0.8) / 1e3
+EAST_CNY, WEST_CNY = ENERGY_MWH * 1.3 * 500, ENERGY_MWH * 1.2 * 300
 Make = Callable[[float], PlacementProblem]
 
 
@@ -95,3 +102,21 @@ def least_cost_cny(problem: PlacementProblem) -> float:
     """Solve to optimality; inf where there is no plan."""
     solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
     return solution.objective_cny
+
+
+def write_scenario(folder: Path, *, opening_cny: float = 0.0, **batch: object) -> Path:
+    """One class of flat demand on the toy network without other costs than energy and the opening of the west."""
+
+    def centers(rows: list[Row]) -> list[Row]:
+        opening = {"dc_east": 0.0, "dc_west": opening_cny}
+        return [{**r, "opening_cny_per_year": opening[r["id"]], "demand_charge_cny_per_kw_month": 0.0} for r in rows]
+
+    def links(rows: list[Row]) -> list[Row]:
+        return [{**row, "price_cny_per_gbps_month": 0.0} for row in rows]
+
+    ToyScenario(folder)(
+        tables={"data_centers": centers, "links": links},
+        workload_classes={"batch": BATCH | {"share_of_tokens": 1.0} | batch},
+        time={"slices_per_day": 1},
+    )
+    return folder / "toy.yaml"

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from break_even_points import ToyPoints, least_cost_cny, with_limit
-from network_files import Row
+from break_even_points import EAST_CNY, EXACT, WEST_CNY, ToyPoints, least_cost_cny, with_limit, write_scenario
 from toy_problems import random_problem, toy_problem
-from toy_scenario import BATCH, ToyScenario
 
 from network_data.faults import InputError
 from optimizer.break_even import find_break_points
@@ -20,33 +18,10 @@ from optimizer.case_runner import CaseRunner
 from optimizer.problem import PlacementProblem
 
 LIMIT = "workload_classes.batch.rtt_limit_ms"
-EXACT = ("solver.method=whole", "solver.mip_rel_gap=0", "solver.threads=1")
-# 100 mtok/h all year: accelerators busy for 1e6 / 4,000 / 3,600 hours per mtok, 0.7 kW above idling and 0.3 / 0.8 kW
-# of pods in use at 80 %.
-ENERGY_MWH = 100 * 8760 * 1e6 / 4000 / 3600 * (0.7 + 0.3 / 0.8) / 1e3
-EAST_CNY, WEST_CNY = ENERGY_MWH * 1.3 * 500, ENERGY_MWH * 1.2 * 300
 # Round trips: 4.9 us per km and 0.1 ms per link each way, and 1 ms of access.
 A_EAST, B_EAST, B_WEST, A_WEST = (
     2 * (km * 4.9e-3 + links * 0.1) + 1.0 for km, links in ((100, 1), (500, 2), (600, 1), (1000, 2))
 )
-
-
-def write_scenario(folder: Path, *, opening_cny: float = 0.0, **batch: object) -> Path:
-    """One class of flat demand on the toy network without other costs than energy and the opening of the west."""
-
-    def centers(rows: list[Row]) -> list[Row]:
-        opening = {"dc_east": 0.0, "dc_west": opening_cny}
-        return [{**r, "opening_cny_per_year": opening[r["id"]], "demand_charge_cny_per_kw_month": 0.0} for r in rows]
-
-    def links(rows: list[Row]) -> list[Row]:
-        return [{**row, "price_cny_per_gbps_month": 0.0} for row in rows]
-
-    ToyScenario(folder)(
-        tables={"data_centers": centers, "links": links},
-        workload_classes={"batch": BATCH | {"share_of_tokens": 1.0} | batch},
-        time={"slices_per_day": 1},
-    )
-    return folder / "toy.yaml"
 
 
 def test_each_route_that_comes_into_reach_is_a_step(tmp_path: Path) -> None:
