@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
+from optimizer.frontier_text import spell_number, spell_size
 from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, shorten
 from optimizer.picture import write_picture
@@ -84,7 +85,7 @@ def latency_figure(frontier: Frontier) -> Figure:
         figure,
         "What a budget on the round trip costs",
         f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
-        f"Below {_size(frontier.least_size)} ms some workload reaches no data center.",
+        f"Below {spell_size(frontier.least_size)} ms some workload reaches no data center.",
     )
     at = np.arange(len(points))
     _draw_costs(cost, at.astype(float), points.to_dict("records"))
@@ -93,13 +94,13 @@ def latency_figure(frontier: Frontier) -> Figure:
             axes.axvspan(place - 0.49, place + 0.49, color="#F1F1F1", zorder=0)
         write_text(cost, place, 0.5, "no plan", ha="center", va="center", color=FAINT_INK, fontsize=10,
                    transform=cost.get_xaxis_transform())  # fmt: skip
-    _axis(cost, "Million CNY a year")
+    _axis(cost, "All costs, million CNY a year")
     _draw_leaving(leaving, at.astype(float), frontier)
     _draw_class_table(table, frontier, names, at)
     for axes in (cost, leaving, table):
         axes.set_xlim(-0.6, len(points) - 0.4)
         axes.set_xticks([])
-    table.set_xticks(at, [_size(size) for size in points[frontier.size_name]])
+    table.set_xticks(at, [spell_size(size) for size in points[frontier.size_name]])
     table.set_xlabel("Budget on the round trip, ms (columns are not to scale)", color=INK, fontsize=11, family=FONT)
     return figure
 
@@ -119,11 +120,11 @@ def carbon_figure(frontier: Frontier) -> Figure:
     _titles(
         figure,
         "What avoiding carbon costs",
-        (least if math.isfinite(frontier.least_size) else "") + "The rightmost point is the reference, without a cap.",
+        (least if math.isfinite(frontier.least_size) else "") + "The rightmost point is the reference as it stands.",
     )
     kt = points[frontier.size_name].to_numpy(float) / 1e3
     _draw_costs(cost, kt, points.to_dict("records"))
-    _axis(cost, "Million CNY a year")
+    _axis(cost, "All costs, million CNY a year")
     for row in frontier.steps.to_dict("records"):
         left, right = (float(row[f"{side}_{frontier.size_name}"]) / 1e3 for side in ("tighter", "looser"))
         least_cny, most_cny = float(row["least_abatement_cny_per_t"]), float(row["most_abatement_cny_per_t"])
@@ -178,12 +179,13 @@ def return_figure(found: LatencyReturn) -> Figure:
             write_text(axes, 0.015 * most_of_all, place, "nothing is proved", va="center", fontsize=10, color=FAINT_INK)
             continue
         axes.barh(place, most - least, left=least, height=0.42, color=PROVED if is_certain else UNCERTAIN, zorder=2)
-        text = f"at most {_digits(most)}, not distinguishable from 0"
+        text = f"at most {spell_number(most)}, not distinguishable from 0"
         if is_certain:
             energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
             axes.plot([saving], [place], "o", color=PLAN, markersize=8, zorder=4)
             axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
-            text = f"{_digits(saving)} (proved {_digits(least)} to {_digits(most)}), energy alone {_digits(energy)}"
+            spelled = [spell_number(value) for value in (saving, least, most, energy)]
+            text = "{} (proved {} to {}), energy alone {}".format(*spelled)
         write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
     axes.invert_yaxis()
     _axis(axes, "", along="x")
@@ -197,9 +199,8 @@ def return_figure(found: LatencyReturn) -> Figure:
 
 def _range_label(row: dict[Hashable, Any]) -> str:
     to_ms = min(float(row["useful_limit_ms"]), float(row["looser_budget_ms"]))
-    return _literal(
-        f"{shorten(str(row['workload_class']), _NAME_CHARS)}\n{_size(row['tighter_budget_ms'])} to {_size(to_ms)} ms"
-    )
+    name = shorten(str(row["workload_class"]), _NAME_CHARS)
+    return _literal(f"{name}\n{spell_size(row['tighter_budget_ms'])} to {spell_size(to_ms)} ms")
 
 
 def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]]) -> None:
@@ -323,15 +324,3 @@ def _key(axes: Axes, marks: Sequence[tuple[str, str, str, str]]) -> None:
 def _literal(text: str) -> str:
     """Keep the dollar signs of a name from being read as mathematics."""
     return text.replace("$", r"\$")
-
-
-def _size(value: Any) -> str:
-    number = float(value)
-    return f"{number:,.3f}".rstrip("0").rstrip(".") if math.isfinite(number) else "as stated"
-
-
-def _digits(value: float) -> str:
-    """Spell a number with three digits."""
-    if value == 0 or not math.isfinite(value):
-        return "0" if value == 0 else "-"
-    return f"{value:,.{max(0, min(6, 2 - math.floor(math.log10(abs(value)))))}f}"

@@ -14,6 +14,7 @@ from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 CNY_PER_MCNY = 1e6
 _NONE = "-"
+_LARGE = 1e4  # from here on a limit has no decimals
 
 
 def describe_frontier(frontier: Frontier) -> str:
@@ -36,50 +37,38 @@ def _latency_head(frontier: Frontier) -> list[str]:
     classes = escape_text(", ".join(frontier.classes))
     return [
         f"Cost against latency: one budget on the round trip of {classes}; no limit is loosened",
-        f"  tightest budget under which every workload reaches a data center: {_size(frontier.least_size)} ms",
+        f"  tightest budget under which every workload reaches a data center: {spell_size(frontier.least_size)} ms",
     ]
 
 
 def _carbon_head(frontier: Frontier) -> list[str]:
     lines = ["Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference"]
     if math.isfinite(frontier.least_size):
-        lines.append(f"  no plan emits less than {_size(frontier.least_size)} t a year, whatever it costs")
+        lines.append(f"  no plan emits less than {spell_size(frontier.least_size)} t a year, whatever it costs")
     return lines
 
 
 def _points(frontier: Frontier) -> list[str]:
     """List the points: what is proved of the cost, then the best known plan."""
     head = "budget ms" if frontier.kind == "latency" else "cap t/year"
-    west = [name for name in frontier.points if str(name).startswith("region_share.")]
-    regions = [str(name).partition(".")[2] for name in west]
-    rows = [
-        [
-            head,
-            "proved at least",
-            "best plan",
-            "gap",
-            "without latency",
-            "mean ms",
-            "worst ms",
-            "carbon t",
-            *regions,
-            "",
-        ]
-    ]
+    shares = [name for name in frontier.points if str(name).startswith("region_share.")]
+    regions = [str(name).partition(".")[2] for name in shares]
+    costs = ["proved at least", "best plan", "gap", "without latency", "energy", "capital"]
+    rows = [[head, *costs, "mean ms", "worst ms", "carbon t", *regions, ""]]
     for row in frontier.points.to_dict("records"):
         size = float(row[frontier.size_name])
         mean, worst = (row.get(f"{kind}_rtt_of_limited_ms", row.get(f"{kind}_rtt_ms")) for kind in ("mean", "worst"))
         rows.append(
             [
-                _size(size),
+                spell_size(size),
                 _million(row["least_cny_per_year"]),
                 _million(row["most_cny_per_year"]),
                 _share(row["gap_share"], 2),
-                _million(row.get("cost_without_latency_cny_per_year")),
+                *(_million(row.get(f"{part}_cny_per_year")) for part in ("cost_without_latency", "energy", "capital")),
                 _plain(mean, 1),
                 _plain(worst, 1),
                 _plain(row.get("carbon_t_per_year"), 0),
-                *(_share(row.get(name), 1) for name in west),
+                *(_share(row.get(name), 1) for name in shares),
                 _remark(row),
             ]
         )
@@ -101,7 +90,7 @@ def _reasons(frontier: Frontier) -> list[str]:
     for row in frontier.points.to_dict("records"):
         if row["plan_of"] == "" and row["reason"]:
             first = str(row["reason"]).strip().splitlines()[0]
-            lines.append(f"  {_size(row[frontier.size_name])}: {escape_text(first)}")
+            lines.append(f"  {spell_size(row[frontier.size_name])}: {escape_text(first)}")
     return lines
 
 
@@ -116,8 +105,8 @@ def _steps(frontier: Frontier) -> list[str]:
     what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
     rows = [["from", "to", unit, "at least", "at most", ""]]
     for row in frontier.steps.to_dict("records"):
-        numbers = [_number(float(row[name]) / scale) for name in per]
-        rows.append([*(_size(row[name]) for name in names), *numbers, str(row["verdict"])])
+        numbers = [spell_number(float(row[name]) / scale) for name in per]
+        rows.append([*(spell_size(row[name]) for name in names), *numbers, str(row["verdict"])])
     return [what, *_align(rows)]
 
 
@@ -140,7 +129,7 @@ def _relocation(frontier: Frontier) -> list[str]:
             index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
         )
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
-        rows = [["budget ms", *map(_size, wide.columns)]]
+        rows = [["budget ms", *map(spell_size, wide.columns)]]
         rows += [[escape_text(str(name)), *(_share(value, 1) for value in shown.loc[name])] for name in shown.index]
         lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
     lines.append("  of the best known plan: another one within the gap may send other classes away")
@@ -172,7 +161,7 @@ def describe_latency_return(found: LatencyReturn) -> str:
     ]
     for row in found.points[found.points["plan_of"] == ""].to_dict("records"):
         reason = str(row["reason"]).strip().splitlines() or [str(row["status"])]
-        where = f"{escape_text(str(row['workload_class']))} at {_size(row['budget_ms'])} ms"
+        where = f"{escape_text(str(row['workload_class']))} at {spell_size(row['budget_ms'])} ms"
         lines.append(f"  {where}: {escape_text(reason[0])}")
     return "\n".join(lines)
 
@@ -180,8 +169,8 @@ def describe_latency_return(found: LatencyReturn) -> str:
 def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str]:
     saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
     numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
-    sizes = [_size(row["tighter_budget_ms"]), _size(to_ms)]
-    return [escape_text(str(row["workload_class"])), *sizes, *map(_number, numbers), remark]
+    sizes = [spell_size(row["tighter_budget_ms"]), spell_size(to_ms)]
+    return [escape_text(str(row["workload_class"])), *sizes, *map(spell_number, numbers), remark]
 
 
 def _rank_remark(row: dict[Hashable, Any]) -> str:
@@ -199,8 +188,15 @@ def _plain(value: Any, decimals: int) -> str:
     return f"{number:,.{decimals}f}" if math.isfinite(number) else _NONE
 
 
-def _number(value: float) -> str:
-    """Three digits, in the plain notation; a number that means nothing is a dash."""
+def spell_number(value: float) -> str:
+    """
+    Spell a number with three digits, in the plain notation; what is not known is a dash.
+
+    Parameters
+    ----------
+    value
+        The number.
+    """
     if not math.isfinite(value):
         return _NONE
     if value == 0:
@@ -209,9 +205,18 @@ def _number(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
-def _size(value: Any) -> str:
-    """Spell a limit in full, with up to three decimals."""
-    return f"{float(value):,.3f}".rstrip("0").rstrip(".") if math.isfinite(value) else "as stated"
+def spell_size(value: float) -> str:
+    """
+    Spell a limit in full, with up to three decimals where it is not large.
+
+    Parameters
+    ----------
+    value
+        The limit; inf where none is stated.
+    """
+    if not math.isfinite(value):
+        return "as stated"
+    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def _share(value: Any, decimals: int) -> str:

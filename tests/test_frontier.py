@@ -58,6 +58,7 @@ def test_costs_follow_by_arithmetic_from_where_each_metro_may_go(frontier: Front
     energy = energy_cny("west", "west")
     assert points["energy_cny_per_year"].iloc[-1] == pytest.approx(energy)
     assert points["cost_without_latency_cny_per_year"].iloc[-1] == pytest.approx(energy)
+    assert points["capital_cny_per_year"].iloc[-1] == 0
     assert points["mean_rtt_ms"].iloc[3] == pytest.approx(0.75 * 2.18 + 0.25 * 7.08)
     assert points["worst_rtt_of_limited_ms"].tolist()[1:] == pytest.approx([6.3, 6.3, 7.08, 7.08, 11.2, 11.2])
     assert points["region_share.west"].tolist()[1:] == pytest.approx([0, 0, 0.25, 0.25, 1, 1])
