@@ -129,7 +129,7 @@ def _relocation(frontier: Frontier) -> list[str]:
             index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
         )
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
-        rows = [["budget ms", *map(spell_size, wide.columns)]]
+        rows = [["budget ms", *(spell_size(float(size)) for size in wide.columns)]]
         rows += [[escape_text(str(name)), *(_share(value, 1) for value in shown.loc[name])] for name in shown.index]
         lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
     lines.append("  of the best known plan: another one within the gap may send other classes away")
