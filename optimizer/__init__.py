@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from optimizer.assemble import assemble_problem
     from optimizer.break_even import BreakEvenMap, find_break_points
     from optimizer.check import CheckReport, check_plan
+    from optimizer.compare_api import compare
+    from optimizer.comparison import Comparison
     from optimizer.compile import load_highs
     from optimizer.explain import Explanation, explain_problem, explain_scenario
     from optimizer.export import export_run
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BreakEvenMap",
     "CheckReport",
+    "Comparison",
     "Control",
     "Explanation",
     "Frontier",
@@ -47,6 +50,7 @@ __all__ = [
     "carbon_frontier",
     "check_plan",
     "check_scenario",
+    "compare",
     "explain_placement",
     "explain_problem",
     "explain_scenario",
@@ -70,6 +74,7 @@ __all__ = [
 _MODULE_OF = {
     "BreakEvenMap": "optimizer.break_even",
     "CheckReport": "optimizer.check",
+    "Comparison": "optimizer.comparison",
     "Control": "optimizer.solution",
     "Explanation": "optimizer.explain",
     "Frontier": "optimizer.frontier",
@@ -86,6 +91,7 @@ _MODULE_OF = {
     "carbon_frontier": "optimizer.frontier",
     "check_plan": "optimizer.check",
     "check_scenario": "optimizer.api",
+    "compare": "optimizer.compare_api",
     "explain_placement": "optimizer.why",
     "explain_problem": "optimizer.explain",
     "explain_scenario": "optimizer.explain",

@@ -180,36 +180,18 @@ def _compare(
 
 
 def _analyses(request: CompareRequest, results: Mapping[str, CaseResult]) -> Iterator[Part]:
-    from optimizer.compare_table import case_tables
+    from optimizer.compare_text import describe_comparison
+    from optimizer.comparison import build_comparison
+    from optimizer.tornado import find_ends
 
-    tables = case_tables(list(results.values()), request.reference.id)
-    yield Part("cases", vars(tables), _describe(tables.cases))
-    for first, second in request.waterfalls:
-        if results[first].has_plan and results[second].has_plan:
-            yield _waterfall(results[first], results[second])
-
-
-def _waterfall(first: CaseResult, second: CaseResult) -> Part:
-    from optimizer.case_plan import read_case_plan
-    from optimizer.waterfall import build_waterfall
-
-    found = build_waterfall(read_case_plan(first), read_case_plan(second))
-    name = f"waterfall_{first.case.id}_{second.case.id}"
-    lines = [f"From {escape_text(first.case.label)} to {escape_text(second.case.label)}    million CNY/year"]
-    lines += [
-        f"  {row['kind']:<12} {row['component']:<16} {row['cny_per_year'] / 1e6:12,.1f}"
-        for row in found.bars.to_dict("records")
-    ]
-    return Part(name, {name: found.bars}, "\n".join(lines))
-
-
-def _describe(cases: pd.DataFrame) -> str:
-    lines = [f"{'case':<32} {'status':>10} {'M CNY/year':>12} {'gap':>8}"]
-    for row in cases.to_dict("records"):
-        cost = f"{row['total_cny_per_year'] / 1e6:12,.1f} {row['mip_rel_gap']:8.2%}"
-        reason = escape_text(str(row["reason"]).replace("\n", " "))
-        lines.append(f"{escape_text(str(row['label'])):<32.32} {row['status']:>10} {cost}  {reason}")
-    return "\n".join(lines)
+    found = build_comparison(
+        request.scenario or "stored runs",
+        results,
+        request.reference.id,
+        tornado=find_ends(request.tornado, results),
+        waterfalls=request.waterfalls,
+    )
+    yield Part("cases", found.tables(), describe_comparison(found, request.waterfalls))
 
 
 def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:

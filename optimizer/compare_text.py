@@ -248,9 +248,8 @@ def _regret_words(found: Comparison) -> list[str]:
     everywhere = plans[plans["max_regret_cny_per_year"].notna()]
     lines = []
     if everywhere.empty:
-        lines = _wrapped(
-            f"no plan is one in every case; {_label_of(found, str(plans['plan'].iloc[0]))} fails in the fewest"
-        )
+        fewest = _label_of(found, str(plans["plan"].iloc[0]))
+        lines = _wrapped(f"every plan breaks a limit of some case; that of {fewest} in the fewest")
     else:
         best = everywhere.iloc[0]
         proved = f"proved between {spell_million(best['least_max_regret_cny_per_year'])} and "

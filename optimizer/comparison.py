@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from optimizer.case_plan import CasePlan, differs_in_prices_alone, read_case_pla
 from optimizer.cases import CaseResult
 from optimizer.compare_metrics import metrics_table
 from optimizer.compare_table import case_tables
+from optimizer.comparison_folder import write_tables
 from optimizer.moved import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
 from optimizer.regret import IMPROVABLE_COLUMNS, PAIR_COLUMNS, PLAN_COLUMNS, Regret, find_regret
 from optimizer.tornado import TornadoEnds, build_tornado
@@ -40,8 +42,8 @@ class Comparison:
     costs, regions, classes, data_centers
         The same in long form: one row per case and component, region, workload class, data center.
     waterfalls
-        Bars from the first to the second case of each pair asked for, by default from the reference to each case:
-        first, second, then `waterfall.Waterfall.bars`.
+        Bars from the first to the second case of each pair, those from the reference to each other case
+        among them: first, second, then `waterfall.Waterfall.bars`.
     waterfall_pairs
         One row per pair: first, second, difference_cny_per_year = price_cny_per_year + reoptimize_cny_per_year +
         change_cny_per_year, reason (why the first plan is no plan in the second case).
@@ -87,6 +89,20 @@ class Comparison:
         own = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: table for name, table in own.items() if isinstance(table, pd.DataFrame)} | dict(self.more)
 
+    def to_folder(self, out: str | Path) -> Path:
+        """
+        Write every table as `NAME.csv`, each whole or not at all.
+
+        Parameters
+        ----------
+        out
+            Folder, made if need be.
+        """
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tables(folder, self.tables())
+        return folder
+
 
 def build_comparison(  # noqa: PLR0913 - options, keyword-only
     name: str,
@@ -94,7 +110,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     reference: str,
     *,
     tornado: Sequence[TornadoEnds] = (),
-    waterfalls: Sequence[tuple[str, str]] | None = None,
+    waterfalls: Sequence[tuple[str, str]] = (),
     regret: bool | None = None,
     redispatch: bool = False,
 ) -> Comparison:
@@ -112,7 +128,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     tornado
         The two cases of each parameter.
     waterfalls
-        Pairs of ids; None = from the reference to each other case. Pairs without both plans are left out.
+        Pairs of ids, besides those from the reference to each other case. Pairs without both plans are left out.
     regret
         Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
     redispatch
@@ -125,12 +141,12 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     InputError
         If a run folder cannot be read.
     """
-    unknown = sorted({case for pair in waterfalls or () for case in pair} - results.keys())
+    unknown = sorted({case for pair in waterfalls for case in pair} - results.keys())
     if unknown:
         raise ValueError(f"there is no case {', '.join(unknown)}")
     tables = case_tables(list(results.values()), reference)
     plans = {case: read_case_plan(result) for case, result in results.items() if result.has_plan}
-    wanted = [(reference, case) for case in results if case != reference] if waterfalls is None else waterfalls
+    wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
     moves = {(a.id, b.id): find_moved(a.tables["allocation"], b.tables["allocation"]) for a, b in pairs}

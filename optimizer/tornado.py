@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from optimizer.cases import CaseResult
 from optimizer.compare_metrics import number
 from optimizer.compare_table import saving_interval
+from scenarios.price_parameters import ParameterRange, label_of
 
 ENDS = ("low", "high")
 # What the effect on is told beside the cost: column of the summary of a run.
@@ -37,6 +38,33 @@ class TornadoEnds:
     high_value: float
     low: CaseResult
     high: CaseResult
+
+
+def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult]) -> list[TornadoEnds]:
+    """
+    Find the cases at the ends of ranges.
+
+    Parameters
+    ----------
+    ranges
+        From `parse_ranges`.
+    results
+        What came of the cases that `expand_cases` made of the ranges, by id.
+
+    Raises
+    ------
+    ValueError
+        If an end is none of the cases.
+    """
+    by_label = {result.case.label: result for result in results.values()}
+    found = []
+    for bar in ranges:
+        ends = [by_label.get(label_of({bar.key: value})) for value in (bar.low, bar.high)]
+        low, high = ends
+        if low is None or high is None:
+            raise ValueError(f"no case has {bar.key} at {bar.low:g} or {bar.high:g} alone")
+        found.append(TornadoEnds(bar.key, bar.low, bar.high, low, high))
+    return found
 
 
 def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def test_failing_case_and_hostile_name_are_rows(toy: Path) -> None:
     assert {folder.name for folder in folders} == {name for name in rows if rows[name]["status"] == "solved"}
     waterfall = f"{folders[0].name},reference"
     text, _ = compare(*folders, "--waterfall", waterfall, "--reference", "reference")
-    assert "start" in text
+    assert " to reference, million CNY a year" in text
 
 
 def test_every_fault_is_told_before_anything_is_solved(
