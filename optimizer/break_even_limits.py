@@ -18,6 +18,7 @@ from optimizer.break_even_map import (
     RESOLUTION_SHARE,
     BreakEvenMap,
     ParameterPoints,
+    case_of,
     change_columns,
     interval_table,
     is_impossible,
@@ -84,12 +85,33 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
         faults.add("break-even", "there is no such class", remedy, column=points.parameter, value=class_id)
         faults.raise_if_any()
     scenario, problem = points.scenario(high), points.problem(high)
-    values = [low, *step_values(scenario, problem, class_id, low, high)]
+    values = step_values(scenario, problem, class_id, low, high)
     # A preferring rule takes candidates away when a nearer or safer one comes into reach, so that a longer limit may
     # even cost more: nothing follows from one value for another then.
     rules = scenario.workload_classes[class_id]
     is_monotone = not rules.residency.endswith("preferred") and rules.second_route != "preferred"
-    return search_steps(LimitSteps(points, values, high, class_id, is_monotone=is_monotone), tolerance_cny)
+    least = least_limit(problem, class_id) if is_monotone else -math.inf
+    possible = [value for value in values if value >= least]
+    steps = LimitSteps(points, [low, *(possible if low < least else values)], high, class_id, is_monotone=is_monotone)
+    if low < least and possible:
+        steps.rule_out(0, f"below {least:.6g} ms some workload of the class reaches no data center")
+    return search_steps(steps, tolerance_cny)
+
+
+def least_limit(problem: PlacementProblem, class_id: str) -> float:
+    """
+    Find the shortest limit that leaves each workload of a class a route, ms; -inf where none does.
+
+    Parameters
+    ----------
+    problem
+        With the limit at the upper end of the range.
+    class_id
+        The class.
+    """
+    mine = np.flatnonzero(problem.workloads["workload_class"].to_numpy(str) == class_id)
+    nearest = problem.candidates.groupby("workload_index")["rtt_ms"].min().reindex(mine)
+    return -math.inf if nearest.isna().any() else float(nearest.max())
 
 
 def search_steps(steps: LimitSteps, tolerance_cny: float | None = None) -> BreakEvenMap:
@@ -200,6 +222,12 @@ class LimitSteps:
                 ):
                     self.impossible.add(step)
         return bool(found)
+
+    def rule_out(self, step: int, reason: str) -> None:
+        """Enter a step at which it is known without solving that no plan is possible."""
+        value = self.values[step]
+        self.results[step] = CaseResult(case_of(self.points.parameter, value), CaseStatus.INFEASIBLE, reason)
+        self.impossible.add(step)
 
     def wanted(self, tolerance_cny: float) -> list[int]:
         """List the steps to solve next: the middle of each stretch on which the cost may fall, widest fall first."""

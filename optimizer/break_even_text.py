@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from optimizer.break_even_map import BreakEvenMap
 
 _FACTORS = {"price": "energy price", "demand_charge": "demand charge", "token_price": "token price"}
+_CARBON = ("carbon_price", "costs.carbon_price_cny_per_t")
 _LIMIT = ".rtt_limit_ms"
 _CLASSES = "workload_classes."
 _LISTED = 12
+_NOTED = 5
 # A certified width below this share of the range is spelled as exact.
 _EXACT_SHARE = 1e-6
 _CNY_PER_MCNY = 1e6
@@ -36,14 +38,49 @@ def describe_break_even(found: BreakEvenMap) -> str:
         *_interval_lines(found),
         "",
         *_sentences(found),
-        *map(escape_text, found.notes),
+        *map(escape_text, found.notes[:_NOTED]),
     ]
+    if len(found.notes) > _NOTED:
+        lines.append(f"... and {len(found.notes) - _NOTED} more, in the table of intervals.")
+    if found.is_complete:
+        lines.append(describe_range(found))
+    return "\n".join(lines)
+
+
+def describe_range(found: BreakEvenMap) -> str:
+    """
+    Say how much a plan that was not found could save.
+
+    Parameters
+    ----------
+    found
+        The map.
+    """
     if found.is_complete:
         from optimizer.price_table import spell_cny  # pandas is slow to import
 
         within = spell_cny(math.ceil(found.tolerance_cny))
-        lines.append(f"No other plan could save more than {within} a year anywhere on the range.")
-    return "\n".join(lines)
+        return f"No other plan could save more than {within} a year anywhere on the range."
+    return "Other plans could still save something: what is left open is in the table."
+
+
+def spell_parameter(parameter: str) -> str:
+    """
+    Say what a parameter is, with its unit.
+
+    Parameters
+    ----------
+    parameter
+        Its name.
+    """
+    name, _, selector = parameter.partition(".")
+    if name in _FACTORS:
+        return f"the {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''} (1 = as it is)"
+    if parameter in _CARBON:
+        return "the carbon price (CNY/t)"
+    if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
+        return f"the RTT limit of {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])} (ms)"
+    return escape_text(parameter)
 
 
 def spell_value(parameter: str, value: float) -> str:
@@ -60,7 +97,7 @@ def spell_value(parameter: str, value: float) -> str:
     number, (name, _, selector) = _short(value), parameter.partition(".")
     if name in _FACTORS:
         return f"{number} of today's {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''}"
-    if parameter in {"carbon_price", "costs.carbon_price_cny_per_t"}:
+    if parameter in _CARBON:
         return f"a carbon price of {number} CNY/t"
     if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
         return f"an RTT limit of {number} ms for {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])}"
