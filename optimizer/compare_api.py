@@ -61,7 +61,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     redispatch
         In the regret, hold what is open, deployed, bought and assigned, and choose hours and routes anew.
     out
-        Folder to keep run folders and tables in; None keeps nothing but what is returned.
+        Folder to keep run folders, tables and charts in; None keeps nothing but what is returned.
     engine, workers, scheduler
         Who solves: `serial` in this process, `local` in processes of this machine (None = one for each processor),
         `dask` on a cluster (None = one on this machine).
@@ -147,5 +147,7 @@ def _told(
         redispatch=redispatch,
     )
     if out is not None:
-        found.to_folder(out)
+        from optimizer.compare_charts import draw_charts  # matplotlib is slow to import, and not always wanted
+
+        draw_charts(found, found.to_folder(out))
     return found

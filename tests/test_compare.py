@@ -88,6 +88,9 @@ def test_every_table_is_a_file_that_reads_back_the_same(comparison: Comparison, 
             values = [float(text or "nan") for text in again[column]]
             assert values == pytest.approx(table[column].to_numpy(float).tolist(), nan_ok=True, rel=0)
     assert not list(out.glob("*.draft"))
+    charts = {path.stem for path in out.glob("*.png")}
+    assert {"regret", "tornado"} < charts
+    assert len([name for name in charts if name.startswith("waterfall_reference_")]) == 2  # cheapest and dearest case
 
 
 def test_stored_runs_are_compared_without_solving(comparison: Comparison, out: Path) -> None:
