@@ -63,7 +63,7 @@ def break_even_figure(found: BreakEvenMap) -> Figure:
     _titles(
         figure,
         f"Where the plan changes with {spell_parameter(found.parameter)}",
-        f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where they are proved to lie. "
+        f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where that is proved. "
         f"Grey lines ({len(found.break_points) - decisions}): only routes, places or hours.",
     )
     _draw_money(money, found)

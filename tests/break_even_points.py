@@ -33,9 +33,11 @@ class ToyPoints(ParameterPoints):
     random, and instead of the best plan one that was found for another value is given where it is within the gap.
     """
 
-    def __init__(self, make: Make, reference: float, *, looseness: float = 0.0, max_solves: int = 60) -> None:
+    def __init__(
+        self, make: Make, reference: float, *, looseness: float = 0.0, gap: float = 0.0, max_solves: int = 60
+    ) -> None:
         super().__init__(None, "toy", max_solves)  # type: ignore[arg-type] - no runner is asked
-        self.make, self.reference_value, self.looseness = make, reference, looseness
+        self.make, self.reference_value, self.looseness, self.gap = make, reference, looseness, gap
         self.rng = np.random.default_rng(1)
         self.pool: list[CasePlan] = []
         self.batches: list[list[float]] = []
@@ -64,7 +66,7 @@ class ToyPoints(ParameterPoints):
 
     def _solve(self, value: float, name: str) -> CaseResult:
         problem = self.make(value)
-        solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+        solution = solve_whole(problem, mip_rel_gap=self.gap, seed=1, threads=1, control=Control())
         case = replace(case_of("toy", value), id=name)
         if solution.termination == Termination.INFEASIBLE:
             return CaseResult(case, CaseStatus.INFEASIBLE, "no plan keeps every limit")
