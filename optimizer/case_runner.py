@@ -129,6 +129,11 @@ class CaseRunner:
         """The reference, solved if it is not yet."""
         return self.run([])[self.reference.id]
 
+    @property
+    def results(self) -> dict[str, CaseResult]:
+        """What came of all cases so far, by id, in the order in which they were asked for."""
+        return {name: self._done[name] for name in self._cases if name in self._done}
+
     def run(self, cases: Sequence[Case]) -> dict[str, CaseResult]:
         """
         Solve cases, the reference before all others.
@@ -275,8 +280,7 @@ class CaseRunner:
             "versions": library_versions(),
             "code": code_hash(),
         }
-        ended = [self._done[name] for name in self._cases if name in self._done]  # as asked, not as they ended
-        self._folder.write(head, ended, self._key_of)
+        self._folder.write(head, self.results.values(), self._key_of)
 
     def _ready_engine(self) -> Engine:
         if self._engine is None:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from network_data.faults import escape_text
+from network_data.faults import Fault, InputError, escape_text
 from optimizer.cli_io import emit, emit_json, stop_on_signals, tell, tell_over
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from optimizer.case_runner import CaseRunner
     from optimizer.cases import CaseResult
     from optimizer.compare_request import CompareRequest
     from optimizer.sweep_progress import SweepProgress
@@ -83,11 +85,19 @@ class Part:
         By the name of the file they go to.
     text
         What is printed.
+    faults
+        Why there is nothing but these.
     """
 
     name: str
     tables: Mapping[str, pd.DataFrame]
     text: str
+    faults: tuple[Fault, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Spell the tables as lists of rows."""
+        tables: dict[str, Any] = {name: table.to_dict("records") for name, table in self.tables.items()}
+        return tables | ({"faults": [vars(fault) for fault in self.faults]} if self.faults else {})
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,11 +125,11 @@ def run(arguments: argparse.Namespace) -> int:
     with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool, _progress() as report:
         # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
         results, parts = pool.submit(_compare, request, arguments, stop, report).result()
-    code = exit_code(list(results.values()))
+    code = 1 if any(part.faults for part in parts) else exit_code(list(results.values()))
     if arguments.json:
         folder = None if arguments.out is None else str(Path(arguments.out).absolute())
-        tables = {part.name: {name: _records(table) for name, table in part.tables.items()} for part in parts}
-        emit_json({"exit_code": code, "folder": folder, "reference": request.reference.id} | tables)
+        head = {"exit_code": code, "folder": folder, "reference": request.reference.id}
+        emit_json(head | {part.name: part.as_dict() for part in parts})
     else:
         emit("\n\n".join(part.text for part in parts if part.text))
         if arguments.out is not None:
@@ -155,7 +165,7 @@ def _compare(
 
     if request.scenario is None:
         stored = {result.case.id: result for result in read_stored(request.folders)}
-        parts = [*_analyses(request, stored)]
+        parts = [*_analyses(request, stored, stop)]
         if arguments.out is not None:
             write_tables(Path(arguments.out), {name: table for part in parts for name, table in part.tables.items()})
         return stored, parts
@@ -173,13 +183,13 @@ def _compare(
         stop=stop,
     ) as runner:
         results = runner.run(request.cases)
-        parts = [*_analyses(request, results)]
+        parts = [*_analyses(request, results, stop), *_searches(request, runner, stop)]
         if arguments.out is not None:
             write_tables(runner.out, {name: table for part in parts for name, table in part.tables.items()})
-    return results, parts
+        return runner.results, parts
 
 
-def _analyses(request: CompareRequest, results: Mapping[str, CaseResult]) -> Iterator[Part]:
+def _analyses(request: CompareRequest, results: Mapping[str, CaseResult], stop: threading.Event) -> Iterator[Part]:
     from optimizer.compare_text import describe_comparison
     from optimizer.comparison import build_comparison
     from optimizer.tornado import find_ends
@@ -190,12 +200,43 @@ def _analyses(request: CompareRequest, results: Mapping[str, CaseResult]) -> Ite
         request.reference.id,
         tornado=find_ends(request.tornado, results),
         waterfalls=request.waterfalls,
+        regret=False if stop.is_set() else None,  # whoever asked for an end does not want to wait for the dearest part
     )
     yield Part("cases", found.tables(), describe_comparison(found, request.waterfalls))
 
 
-def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    return table.to_dict("records")
+def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event) -> Iterator[Part]:
+    """Make the analyses that choose their cases themselves; none is begun once an end was asked for."""
+    from optimizer.break_even import find_break_points
+    from optimizer.break_even_text import describe_break_even
+
+    def break_even(key: str, low: float, high: float) -> Part:
+        found = find_break_points(runner, key, low, high)
+        return Part(f"break_even_{key}", found.tables, describe_break_even(found))
+
+    searches: list[tuple[str, Callable[[], Part]]] = [
+        (f"--break-even {wanted.key}", partial(break_even, *wanted)) for wanted in request.break_evens
+    ]
+    searches += [(f"--frontier {kind}", partial(_frontier, kind, runner)) for kind in request.frontiers]
+    for name, search in searches:
+        if stop.is_set():
+            yield Part(name, {}, f"{escape_text(name)}: not begun, the comparison was interrupted")
+            continue
+        try:
+            yield search()
+        except InputError as error:  # what the cases have cost is not lost for it
+            yield Part(name, {}, str(error), error.faults)
+
+
+def _frontier(kind: str, runner: CaseRunner) -> Part:
+    from optimizer.frontier import carbon_frontier, latency_frontier, latency_return
+    from optimizer.frontier_text import describe_frontier, describe_latency_return
+
+    if kind == "rtt":
+        found = latency_return(runner)
+        return Part("latency_return", found.tables, describe_latency_return(found))
+    frontier = latency_frontier(runner) if kind == "latency" else carbon_frontier(runner)
+    return Part(f"{kind}_frontier", frontier.tables, describe_frontier(frontier))
 
 
 @contextmanager

@@ -52,14 +52,14 @@ class Killer:
 
     def __init__(self, case_id: str, times: int, pids: Callable[[], list[int]] | None = None) -> None:
         self.case_id, self.left = case_id, times
-        self._pids = pids if pids is not None else workers_of_this_process
+        self.pids = pids if pids is not None else workers_of_this_process
         self.ended: list[str] = []
 
     def __call__(self, progress: SweepProgress) -> None:
         if progress.ended:
             self.ended.append(progress.ended)
         if self.left and any(case.case_id == self.case_id for case in progress.running):
-            pids = self._pids()
+            pids = self.pids()
             if pids:
                 self.left -= 1
             for pid in pids:

@@ -195,3 +195,18 @@ def test_every_fault_is_told_before_anything_is_solved(
     (tmp_path / "out" / "letter.txt").write_text("dear", encoding="utf-8")
     assert main(["compare", str(toy), "--sweep", "price=1,2", "--out", "out"]) == 1
     assert "holds no comparison" in capsys.readouterr().err
+
+
+def test_searches_stand_beside_the_cases_and_one_at_fault_costs_none_of_them(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    searches = ["--break-even", "carbon_price=0:100", "--break-even", "demand.tokens_per_day_trillion=0.001:0.002"]
+    options = ["--frontier", "carbon", "--engine", "serial", "--out", str(tmp_path / "out"), "--json"]
+    assert main(["compare", str(toy), *searches, *options]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["exit_code"] == 1
+    assert found["break_even_carbon_price"]["break_even_carbon_price"][0]["from"] == 0.0
+    assert found["carbon_frontier"]["carbon_frontier"]
+    assert "changes more than prices" in found["--break-even demand.tokens_per_day_trillion"]["faults"][0]["problem"]
+    names = {path.name for path in (tmp_path / "out").glob("*.csv")}
+    assert {"cases.csv", "break_even_carbon_price.csv", "carbon_frontier.csv"} <= names

@@ -113,7 +113,9 @@ def test_commands_of_the_pages_are_understood() -> None:
     from optimizer.cli import _build_parser
 
     shown = [words for page in PAGES for words in commands(page, "edwc")]
-    assert {words[1] for words in shown} == {"list", "check", "solve", "explain", "why", "export", "verify"}
+    assert {words[1] for words in shown} == {
+        "list", "check", "solve", "compare", "explain", "why", "export", "verify",
+    }  # fmt: skip
     for words in shown:
         _build_parser().parse_args(words[1:])  # ends the program if it does not understand
 
