@@ -110,7 +110,7 @@ def latency_return(
         steps.append(_with_head(_with_energy(compared, table), k, stated_ms))
         whole = _whole_range(solved, sizes.index(stated_ms), space.longest_ms(k))
         ranks.append(_with_head(_with_energy(whole, table), k, stated_ms))
-    return LatencyReturn(pd.concat(points, ignore_index=True), pd.concat(steps, ignore_index=True), _rank(ranks))
+    return LatencyReturn(pd.concat(points, ignore_index=True), pd.concat(steps, ignore_index=True), rank_classes(ranks))
 
 
 def _with_head(table: pd.DataFrame, class_id: str, stated_ms: float) -> pd.DataFrame:
@@ -145,13 +145,26 @@ def _released_ms(compared: pd.DataFrame) -> pd.Series:
     return (looser - compared[NAMES[0]]).clip(lower=1.0 / STEPS_PER_MS)
 
 
-def _rank(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    """Order the classes by what a millisecond of theirs certainly saves, then by what it may save at most."""
+def rank_classes(rows: list[pd.DataFrame]) -> pd.DataFrame:
+    """
+    Order classes by what a millisecond of theirs certainly saves, then by what it may save at most.
+
+    Parameters
+    ----------
+    rows
+        A row of each class, or none.
+
+    Returns
+    -------
+    DataFrame
+        See `LatencyReturn.ranking`.
+    """
     table = pd.concat(rows, ignore_index=True)
     _, least, most = SAVINGS_PER_MS
     table = table.sort_values([least, most, "workload_class"], ascending=[False, False, True], ignore_index=True)
     # The most that any class further down may save: what a class has to save at least to be above all of them.
-    beaten = table[most][::-1].cummax()[::-1].shift(-1, fill_value=-np.inf)
+    # Of the last one nothing is said.
+    beaten = table[most][::-1].cummax()[::-1].shift(-1, fill_value=np.inf)
     table["is_above_next"] = (table[least] > beaten) & table["is_certain"]
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table

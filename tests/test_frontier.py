@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from frontier_case import (
     ENERGY_CNY_PER_MTOK,
@@ -27,9 +28,10 @@ from optimizer.case_runner import CaseRunner
 from optimizer.cases import CaseResult, CaseStatus
 from optimizer.certified import NOT_DISTINGUISHABLE, certify_costs
 from optimizer.frontier import Frontier, carbon_frontier, latency_frontier, latency_return
-from optimizer.frontier_points import PlanReader, Point, SolvedPoints, difference_table
+from optimizer.frontier_points import SAVINGS_PER_MS, PlanReader, Point, SolvedPoints, difference_table
 from optimizer.frontier_text import describe_frontier, describe_latency_return
 from optimizer.rtt_budgets import BudgetSpace, budget_cases
+from optimizer.rtt_return import rank_classes
 
 EAST_EAST, EAST_WEST, WEST_WEST = total_cny("east", "east"), total_cny("east", "west"), total_cny("west", "west")
 # A millisecond is dear enough here to keep every metro at its nearest data center.
@@ -209,7 +211,21 @@ def test_return_is_what_a_millisecond_of_the_useful_range_saves(runner: CaseRunn
     assert found.steps["saving_cny_per_year"].tolist() == pytest.approx(
         [EAST_EAST - EAST_WEST, EAST_WEST - WEST_WEST, 0, 0]
     )
-    assert "certainly above all below" in describe_latency_return(found)
+    assert not found.ranking["is_above_next"].any()  # there is no other class
+    told = [line.split()[:3] for line in describe_latency_return(found).splitlines()]
+    assert ["chat", "6.301", "11.2"] in told
+
+
+def test_classes_are_ranked_by_what_is_proved_of_them() -> None:
+    """The second may save less than the third; the first saves more than either."""
+    proved = {"third": (0.0, 5.0), "first": (7.0, 9.0), "second": (4.0, 6.0)}
+    rows = [
+        pd.DataFrame([{"workload_class": name, SAVINGS_PER_MS[1]: low, SAVINGS_PER_MS[2]: high, "is_certain": low > 0}])
+        for name, (low, high) in proved.items()
+    ]
+    ranking = rank_classes(rows)
+    assert ranking["workload_class"].tolist() == ["first", "second", "third"]
+    assert ranking["is_above_next"].tolist() == [True, False, False]
 
 
 def test_what_lies_within_the_gaps_has_no_number() -> None:
