@@ -22,6 +22,26 @@ from optimizer.slice_lp import Cut
 DIGITS = 9
 
 
+def transfer_all(cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block]) -> list[Cut]:
+    """
+    Write the cuts of one problem for another whose blocks come in the same order.
+
+    Parameters
+    ----------
+    cuts
+        Cuts whose parts are the components of `source`, numbered through.
+    source, target
+        Blocks from `split`, those of the same slice in the same place.
+
+    Returns
+    -------
+    list of Cut
+        Those of components that are alike.
+    """
+    twins = np.arange(len(target))
+    return transfer_cuts(cuts, source, target, np.where(twins < len(source), twins, -1))
+
+
 def transfer_cuts(
     cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block], source_of: IntArray
 ) -> list[Cut]:

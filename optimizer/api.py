@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,10 @@ from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from optimizer.necessary import Condition
+    from optimizer.warm_start import WarmStart
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +74,23 @@ class ScenarioRun:
         if self.results is None:
             return 4
         return 0 if self.solution.termination == Termination.OPTIMAL else 3
+
+
+@dataclass(frozen=True)
+class ComparisonPart:
+    """
+    What makes a run part of a comparison.
+
+    Attributes
+    ----------
+    notes
+        Further keys of `run.json`, such as the case that the run is of.
+    reference
+        Run folder of a like problem, whose plan and cuts the solve starts from; None for the reference itself.
+    """
+
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    reference: Path | None = None
 
 
 def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -180,7 +200,7 @@ def solve_scenario(
     overrides: Sequence[str] = (),
     *,
     out: str | Path | None = None,
-    notes: Mapping[str, Any] | None = None,
+    comparison: ComparisonPart | None = None,
     report: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> ScenarioRun:
@@ -195,8 +215,8 @@ def solve_scenario(
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     out
         Run folder to write if there is a plan.
-    notes
-        Further keys of `run.json`, such as the case of a comparison that the run belongs to.
+    comparison
+        What to do for a comparison that the run is part of.
     report
         Called with each line of progress.
     stop
@@ -225,9 +245,10 @@ def solve_scenario(
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
-    start = best_baseline(baselines)
-    # A greedy plan is proof enough that there is one. Without it, a condition that fails is proof that there is none,
-    # and cheaper to find than a solver's.
+    warm = _warm_start(comparison, problem)
+    start = cheaper_plan(problem, best_baseline(baselines), None if warm is None else warm.plan)
+    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
+    # cheaper to find than a solver's.
     lap = time.monotonic()
     failure = _first_failure(problem) if start is None else None
     without: Solution | None = None
@@ -236,8 +257,7 @@ def solve_scenario(
         solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
     else:
         lap = time.monotonic()
-        without = solve_without_reserve(problem, loaded, control)
-        if without is not None:
+        if (without := solve_without_reserve(problem, loaded, control)) is not None:
             seconds["without_reserve"] = time.monotonic() - lap
         solution = solve_problem(
             problem,
@@ -247,6 +267,7 @@ def solve_scenario(
             threads=options.threads,
             control=control,
             start=start,
+            warm=warm,
         )
     solution = with_known_bound(solution, without)
     lap, results = time.monotonic(), None
@@ -260,9 +281,9 @@ def solve_scenario(
     info = run_info(loaded, network, solution, results, folder)
     price = price_of_resilience(solution, without)
     info["resilience"] = None if price is None else price.as_dict()
-    info |= notes or {}
+    info |= {} if comparison is None else comparison.notes
     if folder is not None and results is not None:
-        write_run(folder, info, results.tables, basemap=network.basemap)
+        write_run(folder, info, results.tables | _learned(comparison, problem, solution), basemap=network.basemap)
     return ScenarioRun(
         loaded, network, problem, solution, results, failure, info, folder if results is not None else None
     )
@@ -272,6 +293,42 @@ def _first_failure(problem: PlacementProblem) -> Condition | None:
     from optimizer.necessary import first_failure  # scipy's solvers are slow to import, and rarely needed
 
     return first_failure(problem)
+
+
+def _warm_start(comparison: ComparisonPart | None, problem: PlacementProblem) -> WarmStart | None:
+    if comparison is None or comparison.reference is None:
+        return None
+    from optimizer.reference_state import reference_state  # only comparisons start from a reference
+
+    state = reference_state(comparison.reference)
+    return None if state is None else state.for_problem(problem)
+
+
+def _learned(
+    comparison: ComparisonPart | None, problem: PlacementProblem, solution: Solution
+) -> dict[str, pd.DataFrame]:
+    """Lay out what a reference hands on to the other cases."""
+    if comparison is None or comparison.reference is not None or solution.learned is None:
+        return {}
+    from optimizer.warm_start import learned_tables
+
+    return learned_tables(problem, solution.learned)
+
+
+def cheaper_plan(problem: PlacementProblem, *plans: Plan | None) -> Plan | None:
+    """
+    Choose the cheapest of some plans that keeps every limit; None if none does.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    *plans
+        Plans in its rows.
+    """
+    checked = [(check_plan(problem, plan), plan) for plan in plans if plan is not None]
+    fitting = [(report.total_cny, plan) for report, plan in checked if report.is_feasible]
+    return min(fitting, key=lambda item: item[0])[1] if fitting else None
 
 
 def best_baseline(baselines: Sequence[Baseline]) -> Plan | None:
@@ -326,4 +383,4 @@ def _results(
     return solution, results
 
 
-__all__ = ["ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]
+__all__ = ["ComparisonPart", "ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from network_data.faults import InputError
-from optimizer.api import ScenarioRun, solve_scenario
+from optimizer.api import ComparisonPart, ScenarioRun, solve_scenario
 from optimizer.cases import Case, CaseResult, CaseStatus
 from optimizer.mip_process import SolverError
 from optimizer.solution import Progress, Termination
@@ -72,7 +72,14 @@ def solve_case(
     """
     try:
         overrides = [*task.overrides, *task.case.overrides]
-        run = solve_scenario(task.scenario, overrides, out=task.folder, notes=task.notes, report=report, stop=stop)
+        run = solve_scenario(
+            task.scenario,
+            overrides,
+            out=task.folder,
+            comparison=ComparisonPart(task.notes, task.reference),
+            report=report,
+            stop=stop,
+        )
     except (InputError, SolverError, InvalidPlanError, OSError) as error:
         return CaseResult(task.case, CaseStatus.FAILED, str(error))
     return _result(task.case, run)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.alike import transfer_cuts
-from optimizer.days import MergedDays, merge_days
-from optimizer.decomposition import Decomposition, cost_unit_cny
+from optimizer.alike import transfer_all, transfer_cuts
+from optimizer.coarse_search import WARM_ROUNDS
+from optimizer.decomposition import LEAST_ROUNDS, Decomposition
+from optimizer.first_choice import SMALL_MASTER_COLUMNS, FirstChoice
 from optimizer.lazy_links import find_overloaded
 from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
-from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.mip_process import run_mip
 from optimizer.outages import failover_mtok_per_h
 from optimizer.plan import Plan
@@ -21,15 +22,15 @@ from optimizer.pod_rounding import round_pods
 from optimizer.polish import Polished, PolishError, polish
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.search import Choice, DeploymentSearch
+from optimizer.shrink import shrink_problem
+from optimizer.slice_lp import Cut
 from optimizer.solution import Control, Solution, Termination, relative_gap
+from optimizer.warm_start import Learned, WarmStart
 
 METHOD = "decomposed"
 EXACT_ROUNDS = 200
-# Rounds at the master's own optimum are cheap for small problems only.
-SMALL_MASTER_COLUMNS = 1500
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
-MERGE_SHARE_OF_GAP = 0.02
 # With cuts handed on from the merged days, this many rounds show whether the bound still rises.
 FEW_ROUNDS = 2
 
@@ -39,7 +40,13 @@ class _OverloadedError(Exception):
 
 
 def solve_decomposed(
-    problem: PlacementProblem, *, mip_rel_gap: float, seed: int, threads: int, control: Control
+    problem: PlacementProblem,
+    *,
+    mip_rel_gap: float,
+    seed: int,
+    threads: int,
+    control: Control,
+    warm: WarmStart | None = None,
 ) -> Solution:
     """
     Solve a problem slice by slice.
@@ -56,6 +63,8 @@ def solve_decomposed(
         Threads that solve slices side by side.
     control
         Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
+    warm
+        What another case has learned, and a plan to search from.
 
     Returns
     -------
@@ -64,13 +73,16 @@ def solve_decomposed(
     """
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
-    kept = limiting if len(problem.outages) else np.zeros_like(limiting)
+    warm = warm if warm is not None else WarmStart()
+    known_links = np.zeros_like(limiting) if warm.kept_links is None else warm.kept_links
+    kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
     known: Solution | None = None
+    options = _Options(mip_rel_gap, seed, threads)
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
-        run = _Run(stage, mip_rel_gap, seed, threads, control, limiting & ~kept)
-        solution = run.solve(known)
+        run = _Run(stage, options, control, limiting & ~kept, warm)
+        solution = replace(run.solve(known), learned=run.learned(kept))
         for phase, spent in solution.seconds.items():
             seconds[phase] = seconds.get(phase, 0.0) + spent
         known = solution
@@ -84,6 +96,12 @@ def solve_decomposed(
             return replace(solution, seconds=seconds)
 
 
+class _Options(NamedTuple):
+    mip_rel_gap: float
+    seed: int
+    threads: int
+
+
 class _Run:
     """
     One solve: its state between the phases.
@@ -95,21 +113,22 @@ class _Run:
     def __init__(
         self,
         problem: PlacementProblem,
-        mip_rel_gap: float,
-        seed: int,
-        threads: int,
+        options: _Options,
         control: Control,
         watched_links: npt.NDArray[np.bool_],
+        warm: WarmStart,
     ) -> None:
-        self._gap, self._seed, self._threads, self._control = mip_rel_gap, seed, threads, control
+        self._gap, self._seed, self._threads = options
+        self._control = control
         self._seconds: dict[str, float] = {}
         self._original = problem
         self._clock = time.monotonic()
-        # Merging may cost the bound a little of the gap that was asked for, not more.
-        allowance_cny = MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem)
-        self._merged: MergedProblem = merge_hubs(problem, allowance_cny=allowance_cny)
-        self._days: MergedDays = merge_days(self._merged.problem)
-        self._of = Decomposition(self._days.problem, seed=seed, threads=threads)
+        self._merged, self._days = shrink_problem(problem, mip_rel_gap=self._gap)
+        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads)
+        self._warm = warm
+        self._coarse_cuts: tuple[Cut, ...] = ()
+        if warm.cuts is not None:
+            self._of.program.add(transfer_all(warm.cuts.cuts, warm.cuts.blocks, self._of.split_blocks))
         if self._days.is_smaller:
             self._of.bound_of_all_days_units = -np.inf
         self._compiled = self._of.compiled  # of the problem with all its days, once its bound was worked out
@@ -144,7 +163,9 @@ class _Run:
     def _phases(self, search: DeploymentSearch) -> Termination:
         control = self._control
         self._raise_bound()
-        start = search.start()
+        first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
+        start = first.find(self._target_units())
+        self._coarse_cuts = first.coarse_cuts
         if start is not None and self._watched_links.any():
             self._keep(start)
         if start is not None:
@@ -164,9 +185,15 @@ class _Run:
             self._keep_everything()
         return Termination.OPTIMAL if self._is_done() else control.reason
 
+    def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
+        """Hand on what the run has learned about the blocks."""
+        return Learned(kept_links, tuple(self._of.program.cuts), self._coarse_cuts)
+
     def _raise_bound(self) -> None:
         small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
-        self._of.raise_bound(self._control, np.inf, exact_rounds=EXACT_ROUNDS if small else 0)
+        least = WARM_ROUNDS if self._of.program.cuts else LEAST_ROUNDS
+        exact = EXACT_ROUNDS if small else 0
+        self._of.raise_bound(self._control, np.inf, least_rounds=least, exact_rounds=exact)
         if self._days.is_smaller:
             self._bound_all_days()
         self._lap("bound")

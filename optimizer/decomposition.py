@@ -8,10 +8,11 @@ proven lower bound; a master point with whole decisions, its blocks solved, give
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
-from optimizer.blocks import split
+from optimizer.blocks import Block, Master, split
 from optimizer.compile import CompiledModel, compile_model
 from optimizer.master import MasterProgram
 from optimizer.merge import TRANSPORT_COLUMNS
@@ -33,6 +34,36 @@ CUT_VIOLATION_UNITS = 1e-5
 MISSED_SHARE = 1e-3
 
 
+class Split(NamedTuple):
+    """A problem compiled and taken apart; costs of master and blocks in units of `cny_per_unit`."""
+
+    compiled: CompiledModel
+    master: Master
+    blocks: list[Block]
+    cny_per_unit: float
+
+
+def split_problem(problem: PlacementProblem, *, is_costless: bool = False) -> Split:
+    """
+    Compile a problem and take it apart.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    is_costless
+        Forget all costs and price only missed balances.
+    """
+    compiled, slices = compile_model(problem), len(problem.slices)
+    if is_costless:
+        compiled.cost[:] = 0.0
+    unit = 1.0 if is_costless else cost_unit_cny(problem)
+    penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / unit
+    reach = column_reach(problem, compiled)
+    master, blocks = split(compiled, slices, penalty, reach, cny_per_unit=unit)
+    return Split(compiled, master, blocks, unit)
+
+
 class Decomposition:
     """
     Master and blocks of one problem, with the cuts gathered so far.
@@ -51,16 +82,7 @@ class Decomposition:
 
     def __init__(self, problem: PlacementProblem, *, seed: int, threads: int, is_costless: bool = False) -> None:
         self.problem = problem
-        self.compiled = compile_model(problem)
-        if is_costless:
-            self.compiled.cost[:] = 0.0
-        slices = len(problem.slices)
-        self.cny_per_unit = 1.0 if is_costless else cost_unit_cny(problem)
-        penalty = np.ones(slices)
-        if not is_costless:
-            penalty = penalty_cny_per_mtok(problem) * problem.weight_h / self.cny_per_unit
-        reach = column_reach(problem, self.compiled)
-        self.master, blocks = split(self.compiled, slices, penalty, reach, cny_per_unit=self.cny_per_unit)
+        self.compiled, self.master, blocks, self.cny_per_unit = split_problem(problem, is_costless=is_costless)
         # A limit on the year can be worth any price, so that no penalty is sure to be dearer than keeping it.
         forbids = problem.policy.is_active and not is_costless
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
@@ -134,15 +156,16 @@ class Decomposition:
         InfeasibleMasterError
             If the master's own rows contradict each other.
         """
-        history = [-np.inf, -np.inf]
         core: FloatArray | None = None
         is_informed = bool(self.program.cuts)
+        span = 1 if is_informed else 2  # rounds over which the bound is to rise
+        history = [-np.inf] * span
         while not control.must_stop:
             bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
             self._note(bound, point)
             control.say(incumbent_cny, self.proved_units * self.cny_per_unit, "bound")
-            is_stalled = self.bound_units - history[-2] < STALLED_SHARE * max(abs(bound), 1e-6)
-            if is_stalled and len(history) >= least_rounds + 2:
+            is_stalled = self.bound_units - history[-span] < STALLED_SHARE * max(abs(bound), 1e-6)
+            if is_stalled and len(history) >= least_rounds + span:
                 break
             history.append(self.bound_units)
             if core is None:

@@ -72,6 +72,7 @@ class DeploymentSearch:
         Where an open data center must be kept busy, those that are open in part may be too many: then it is also tried
         with those that are open most, and the best is taken.
         """
+        self.release()  # with decisions held, the corner would be none of the relaxation and its cost no bound
         self._of.find_corner()
         share = self._of.relaxed_point[self._deploy]
         opened = self._of.relaxed_point[self._open][self._center]

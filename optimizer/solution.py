@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from optimizer.plan import Plan
+
+if TYPE_CHECKING:
+    from optimizer.warm_start import Learned
 
 
 class Termination(StrEnum):
@@ -57,6 +61,8 @@ class Solution:
         By phase.
     progress
         As reported while solving.
+    learned
+        What solves of other cases may start from; None where the problem was not decomposed.
     """
 
     termination: Termination
@@ -66,6 +72,7 @@ class Solution:
     method: str
     seconds: dict[str, float]
     progress: tuple[Progress, ...]
+    learned: Learned | None = None
 
     @property
     def mip_rel_gap(self) -> float:

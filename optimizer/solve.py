@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from optimizer.outages import outage_tables
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination, relative_gap
+
+if TYPE_CHECKING:
+    from optimizer.warm_start import WarmStart
 
 Method = Literal["auto", "whole", "decomposed"]
 
@@ -59,6 +62,7 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     threads: int = 1,
     control: Control | None = None,
     start: Plan | None = None,
+    warm: WarmStart | None = None,
 ) -> Solution:
     """
     Solve a problem and check the plan.
@@ -79,6 +83,8 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
         Deadline, stop request and progress; none = no deadline.
     start
         A plan to begin with, a baseline say; one that breaks a limit is ignored.
+    warm
+        What another case of the problem hands on, for the decomposition.
 
     Returns
     -------
@@ -110,7 +116,9 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
             raise ValueError(f"method decomposed does not apply: {reason}")
         from optimizer.decompose import solve_decomposed
 
-        solution = solve_decomposed(problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control)
+        solution = solve_decomposed(
+            problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm
+        )
     solution = _checked(problem, solution)
     return solution if start is None or known is None else _with_start(solution, start, known, mip_rel_gap)
 

@@ -17,6 +17,7 @@ from optimizer.master import UnsolvedMasterError
 from optimizer.merge import merge_hubs
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination
+from optimizer.warm_start import WarmStart
 from optimizer.whole import solve_whole
 
 GAP = 1e-6
@@ -123,7 +124,7 @@ def test_plan_found_before_a_link_was_added_is_kept() -> None:
     control = Control(time_limit_s=60)
     control.stop.set()
     nothing = np.zeros(len(problem.links), np.bool_)
-    run = decompose._Run(problem, GAP, 1, 1, control, nothing)
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), control, nothing, WarmStart())
     kept = run.solve(replace(known, bound_cny=known.bound_cny / 2))
     assert kept.plan is not None
     assert kept.objective_cny <= known.objective_cny
@@ -132,7 +133,8 @@ def test_plan_found_before_a_link_was_added_is_kept() -> None:
 
 def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = toy_problem(**SCARCE)
-    run = decompose._Run(problem, GAP, 1, 1, Control(time_limit_s=60), problem.links["is_limiting"].to_numpy(bool))
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), Control(time_limit_s=60), limiting, WarmStart())
 
     def give_up(*_: object) -> None:
         raise UnsolvedMasterError

@@ -1,0 +1,104 @@
+"""Where the search for deployments begins: what a coarse search proposes, another case has, the relaxation uses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimizer.coarse import coarsen
+from optimizer.coarse_search import CoarseSearch
+from optimizer.decomposition import Decomposition
+from optimizer.search import Choice, DeploymentSearch
+from optimizer.slice_lp import Cut
+from optimizer.solution import Control
+from optimizer.warm_start import WarmStart
+
+# Where the master is small, looking at it is cheap.
+SMALL_MASTER_COLUMNS = 1500
+# How much cheaper than the target a coarse search is asked to get at least.
+COARSE_SHARE = 1e-3
+# How much cheaper it is asked to get at once, however much its last proposal fell short.
+LARGEST_STEP_SHARE = 4e-3
+
+
+class FirstChoice:
+    """
+    Finds the deployments to begin with.
+
+    Parameters
+    ----------
+    decomposition
+        Of the problem, its bound raised.
+    search
+        The search that goes on from there.
+    control
+        Deadline and stop request.
+    seed, threads
+        Of the solver.
+    warm
+        What another case hands on.
+    """
+
+    def __init__(
+        self,
+        decomposition: Decomposition,
+        search: DeploymentSearch,
+        control: Control,
+        *,
+        seed: int,
+        threads: int,
+        warm: WarmStart,
+    ) -> None:
+        self._of, self._search, self._control = decomposition, search, control
+        self._seed, self._threads, self._warm = seed, threads, warm
+        self.coarse_cuts: tuple[Cut, ...] = ()
+
+    def find(self, target_units: float) -> Choice | None:
+        """
+        Choose; None where nothing serves all work.
+
+        Parameters
+        ----------
+        target_units
+            Cost at which the gap is met.
+        """
+        deployed = self._warm_deployments()
+        found = self._from_coarse_search(deployed, target_units)
+        if found is None and deployed is not None:
+            found = self._search.evaluate(deployed)
+        return found if found is not None and np.isfinite(found.cost_units) else self._search.start()
+
+    def _warm_deployments(self) -> frozenset[int] | None:
+        if self._warm.deployed is None:
+            return None
+        problem = self._of.problem
+        classes, centers = problem.classes["id"].tolist(), problem.data_centers["id"].tolist()
+        members = self._of.compiled.columns["Deploy"].members.tolist()
+        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in self._warm.deployed)
+
+    def _from_coarse_search(self, start: frozenset[int] | None, target_units: float) -> Choice | None:
+        """Let a coarse problem propose deployments until one of them meets the target here, or it has no better."""
+        problem = coarsen(self._of.problem)
+        if problem is None or len(self._of.master.cost) <= SMALL_MASTER_COLUMNS:
+            return None
+        coarse = CoarseSearch(problem, self._control, seed=self._seed, threads=self._threads, warm=self._warm.coarse)
+        target_cny = target_units * self._of.cny_per_unit
+        aim_cny, best, tried = target_cny * (1 - COARSE_SHARE), None, set()
+        try:
+            while coarse.members == self._of.compiled.columns["Deploy"].members.tolist():
+                deployed = coarse.propose(aim_cny, start)
+                if deployed is None or deployed in tried or self._control.must_stop:
+                    break
+                tried.add(deployed)
+                choice = self._search.evaluate(deployed)
+                if choice is None or not np.isfinite(choice.cost_units):
+                    break
+                best = choice if best is None or choice.cost_units < best.cost_units else best
+                if best.cost_units <= target_units:
+                    break
+                # What it costs here more than there is the same for the next proposal, more or less.
+                ratio = max(coarse.cost_cny / (choice.cost_units * self._of.cny_per_unit), 1 - LARGEST_STEP_SHARE)
+                aim_cny = min(aim_cny, target_cny * ratio) * (1 - COARSE_SHARE)
+        finally:
+            self.coarse_cuts = coarse.cuts
+            coarse.close()
+        return best
