@@ -13,15 +13,13 @@ from matplotlib.figure import Figure
 from network_data.faults import escape_text
 from optimizer.break_even_map import BreakEvenMap
 from optimizer.break_even_text import describe_range, spell_parameter
+from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, assign_colours, shorten
 from optimizer.picture import write_picture
 
 CNY_PER_MCNY = 1e6
-PLAN, DECISION, QUIET, PROVED, GRID = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8", "#E3E3E3"
-DPI = 100.0
-WIDTH_IN = 13.0
-_LEFT, _RIGHT, _TITLE_IN, _FOOT_IN, _GAP_IN = 0.15, 0.97, 0.85, 0.75, 0.45
+PLAN, DECISION, QUIET, PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24
 _MAX_ROWS = 30
@@ -58,9 +56,9 @@ def break_even_figure(found: BreakEvenMap) -> Figure:
         The map.
     """
     centers = _changing_centers(found)
-    figure, (money, shares, places) = _sheet([_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1])
+    figure, (money, shares, places) = make_sheet([_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1])
     decisions = int((found.break_points["kind"] != "routing").sum())
-    _titles(
+    write_titles(
         figure,
         f"Where the plan changes with {spell_parameter(found.parameter)}",
         f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where that is proved. "
@@ -101,7 +99,7 @@ def _draw_money(axes: Axes, found: BreakEvenMap) -> None:
     if not drawn and table.empty:
         write_text(axes, 0.5, 0.5, "no plan is possible", ha="center", color=FAINT_INK, transform=axes.transAxes)
     axes.margins(y=0.12)
-    _style(axes, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
+    style_axes(axes, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
 
 
 def _draw_shares(axes: Axes, found: BreakEvenMap) -> None:
@@ -119,7 +117,7 @@ def _draw_shares(axes: Axes, found: BreakEvenMap) -> None:
         handles.append(bars)
         base = base + share
     axes.set_ylim(0, 100)
-    _style(axes, "% of the tokens,\nby region")
+    style_axes(axes, "% of the tokens,\nby region")
     if names:
         labels = [_drawable(name.removesuffix("_share")) for name in names]
         axes.legend(handles, labels, loc="lower right", frameon=False, bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0,
@@ -139,7 +137,7 @@ def _draw_places(axes: Axes, found: BreakEvenMap, centers: list[str]) -> None:
     if not centers:
         write_text(axes, 0.5, 0.5, "no data center opens or closes", ha="center", va="center", color=FAINT_INK,
                    fontsize=10, transform=axes.transAxes)  # fmt: skip
-    _style(axes, "Open here,\nnot everywhere")
+    style_axes(axes, "Open here,\nnot everywhere")
     axes.grid(visible=False, axis="y")
     axes.set_yticks(
         range(len(centers)), [_drawable(shorten(center.replace("_", " "), _NAME_CHARS)) for center in centers]
@@ -178,37 +176,6 @@ def _label_breaks(axes: Axes, found: BreakEvenMap) -> None:
         if all(abs(value - other) >= room for other in taken):
             taken.append(value)
             write_text(axes, value, 1.02, text, color=colour, transform=axes.get_xaxis_transform(), **style)
-
-
-def _sheet(heights_in: list[float]) -> tuple[Figure, list[Axes]]:
-    """Lay out panels above each other below the title."""
-    total = _TITLE_IN + sum(heights_in) + _GAP_IN * len(heights_in) + _FOOT_IN
-    figure = Figure(figsize=(WIDTH_IN, total), dpi=DPI, facecolor="white")
-    axes, top = [], total - _TITLE_IN - _GAP_IN
-    for height in heights_in:
-        axes.append(figure.add_axes((_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)))
-        top -= height + _GAP_IN
-    return figure, axes
-
-
-def _titles(figure: Figure, title: str, under: str) -> None:
-    height = figure.get_figheight()
-    head = figure.add_axes((0.03, 1 - _TITLE_IN / height, 0.94, _TITLE_IN / height))
-    head.set_axis_off()
-    write_text(head, 0.0, 0.42, title, fontsize=17, weight="bold", transform=head.transAxes)
-    write_text(head, 0.0, 0.08, under, fontsize=11, color=FAINT_INK, transform=head.transAxes)
-
-
-def _style(axes: Axes, label: str) -> None:
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
-    axes.tick_params(length=0, colors=INK, labelsize=10)
-    axes.set_ylabel(label, color=INK, fontsize=11, family=FONT)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 
 
 def _drawable(text: str) -> str:

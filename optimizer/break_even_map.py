@@ -12,6 +12,7 @@ import pandas as pd
 from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.assemble import assemble_problem
+from optimizer.case_expansion import id_of
 from optimizer.case_plan import CasePlan, read_case_plan
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseResult, CaseStatus
@@ -19,7 +20,7 @@ from optimizer.plan_change import PlanChange, open_centers, region_shares
 from optimizer.price_table import spell_cny
 from optimizer.problem import PlacementProblem
 from scenarios.load import load_scenario
-from scenarios.price_parameters import overrides_of
+from scenarios.price_parameters import label_of, overrides_of
 from scenarios.schema import Scenario
 
 # Costs nearer to each other than this share are taken for equal: the precision of plans and bounds.
@@ -193,10 +194,14 @@ def case_of(parameter: str, value: float) -> Case:
     parameter
         Name of the parameter.
     value
-        Its value; the same value gives the same case, and so the same run folder.
+        Its value; the same value gives the same case, and so the same run folder, that it has in a sweep.
     """
-    name = f"{spell_id(parameter)}_{spell_id(repr(float(value)).replace('-', 'm').replace('.', 'p'))}"
-    return Case(name, f"{parameter}={value:.6g}", overrides_of({parameter: value}), {parameter: value})
+    point = {parameter: value}
+    label = label_of(point)
+    plain = id_of(label, set())
+    # A sign is not part of an id: the hash tells 5 from -5, and 1e+30 from 1e-30.
+    has_sign = not label.rpartition("=")[2].replace(".", "").isalnum()
+    return Case(id_of(label, {plain}) if has_sign else plain, label, overrides_of(point), point)
 
 
 def spell_id(text: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
 from optimizer.frontier_text import spell_number, spell_size
@@ -22,10 +23,6 @@ from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 CNY_PER_MCNY = 1e6
 PROVED, PLAN, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
-GRID = "#E3E3E3"
-DPI = 100.0
-WIDTH_IN = 13.0
-_LEFT, _RIGHT, _TITLE_IN, _FOOT_IN, _GAP_IN = 0.14, 0.97, 0.85, 0.7, 0.4
 _NAME_CHARS = 24
 _DARK_SHARE = 0.55
 
@@ -79,9 +76,9 @@ def latency_figure(frontier: Frontier) -> Figure:
     """
     points = frontier.points
     names = list(dict.fromkeys(frontier.relocatable["workload_class"]))
-    figure, (cost, leaving, table) = _sheet([3.6, 2.2, 0.34 * max(len(names), 1)])
+    figure, (cost, leaving, table) = make_sheet([3.6, 2.2, 0.34 * max(len(names), 1)])
     best = points["plan_of"] != ""
-    _titles(
+    write_titles(
         figure,
         "What a budget on the round trip costs",
         f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
@@ -94,7 +91,7 @@ def latency_figure(frontier: Frontier) -> Figure:
             axes.axvspan(place - 0.49, place + 0.49, color="#F1F1F1", zorder=0)
         write_text(cost, place, 0.5, "no plan", ha="center", va="center", color=FAINT_INK, fontsize=10,
                    transform=cost.get_xaxis_transform())  # fmt: skip
-    _axis(cost, "All costs, million CNY a year")
+    style_axes(cost, "All costs, million CNY a year")
     _draw_leaving(leaving, at.astype(float), frontier)
     _draw_class_table(table, frontier, names, at)
     for axes in (cost, leaving, table):
@@ -115,16 +112,16 @@ def carbon_figure(frontier: Frontier) -> Figure:
         Of kind carbon.
     """
     points = frontier.points
-    figure, (cost, steps) = _sheet([3.8, 2.6])
+    figure, (cost, steps) = make_sheet([3.8, 2.6])
     least = f"No plan emits less than {frontier.least_size / 1e3:,.0f} kt a year, whatever it costs. "
-    _titles(
+    write_titles(
         figure,
         "What avoiding carbon costs",
         (least if math.isfinite(frontier.least_size) else "") + "The rightmost point is the reference as it stands.",
     )
     kt = points[frontier.size_name].to_numpy(float) / 1e3
     _draw_costs(cost, kt, points.to_dict("records"))
-    _axis(cost, "All costs, million CNY a year")
+    style_axes(cost, "All costs, million CNY a year")
     for row in frontier.steps.to_dict("records"):
         left, right = (float(row[f"{side}_{frontier.size_name}"]) / 1e3 for side in ("tighter", "looser"))
         least_cny, most_cny = float(row["least_abatement_cny_per_t"]), float(row["most_abatement_cny_per_t"])
@@ -138,7 +135,7 @@ def carbon_figure(frontier: Frontier) -> Figure:
             steps.hlines(value, left, right, color=PLAN, linewidth=2.2, zorder=3)
         text = f"{value:,.0f}" if is_certain else f"at most {most_cny:,.0f}"
         write_text(steps, middle, most_cny, text, ha="center", va="bottom", fontsize=10, zorder=4)
-    _axis(steps, "CNY for a tonne less")
+    style_axes(steps, "CNY for a tonne less")
     steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
     marks = [("_", PLAN, PLAN, "between the best known plans"), ("s", PROVED, PROVED, "proved range")]
     if not frontier.steps["is_certain"].all():
@@ -163,8 +160,8 @@ def return_figure(found: LatencyReturn) -> Figure:
         The return.
     """
     rows = found.ranking.to_dict("records")
-    figure, (axes,) = _sheet([0.62 * max(len(rows), 1) + 0.3])
-    _titles(
+    figure, (axes,) = make_sheet([0.62 * max(len(rows), 1) + 0.3])
+    write_titles(
         figure,
         "What a millisecond of round trip is worth, class by class",
         "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other classes "
@@ -188,7 +185,7 @@ def return_figure(found: LatencyReturn) -> Figure:
             text = "{} (proved {} to {}), energy alone {}".format(*spelled)
         write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
     axes.invert_yaxis()
-    _axis(axes, "", along="x")
+    style_axes(axes, "", along="x")
     axes.set_yticks(range(len(rows)), [_range_label(row) for row in rows])
     axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * most_of_all)
     axes.set_xlabel("Million CNY a year saved per millisecond", color=INK, fontsize=11, family=FONT)
@@ -239,7 +236,7 @@ def _draw_leaving(axes: Axes, at: np.ndarray, frontier: Frontier) -> None:
         share = frontier.points.get(f"leaves_{scope}_share")
         if share is not None:
             axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
-    _axis(axes, "% of the tokens that\nleave their own ...")
+    style_axes(axes, "% of the tokens that\nleave their own ...")
     axes.set_ylim(-4, 112)
     _key(axes, [("s", PROVINCE, PROVINCE, "province"), ("o", PLAN, PLAN, "region")])
 
@@ -269,37 +266,6 @@ def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: 
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_ylabel("Leave their region,\nby class", color=INK, fontsize=11, family=FONT)
-
-
-def _sheet(heights_in: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Lay out panels above each other below the title."""
-    total = _TITLE_IN + sum(heights_in) + _GAP_IN * len(heights_in) + _FOOT_IN
-    figure = Figure(figsize=(WIDTH_IN, total), dpi=DPI, facecolor="white")
-    axes, top = [], total - _TITLE_IN - _GAP_IN
-    for height in heights_in:
-        axes.append(figure.add_axes((_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)))
-        top -= height + _GAP_IN
-    return figure, axes
-
-
-def _titles(figure: Figure, title: str, below: str) -> None:
-    height = figure.get_figheight()
-    head = figure.add_axes((0.03, 1 - _TITLE_IN / height, 0.94, _TITLE_IN / height))
-    head.set_axis_off()
-    write_text(head, 0.0, 0.42, title, fontsize=17, weight="bold", transform=head.transAxes)
-    write_text(head, 0.0, 0.08, below, fontsize=11, color=FAINT_INK, transform=head.transAxes)
-
-
-def _axis(axes: Axes, label: str, along: str = "y") -> None:
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
-    axes.set_axisbelow(True)
-    axes.grid(axis="x" if along == "x" else "y", color=GRID, linewidth=0.8)
-    axes.tick_params(length=0, colors=INK, labelsize=10)
-    axes.set_ylabel(label, color=INK, fontsize=11, family=FONT)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 
 
 def _key(axes: Axes, marks: Sequence[tuple[str, str, str, str]]) -> None:

@@ -12,9 +12,11 @@ from break_even_points import ToyPoints, least_cost_cny, with_west_price
 from toy_problems import random_problem, toy_problem
 
 from network_data.faults import InputError
-from optimizer.break_even_map import BreakEvenMap
+from optimizer.break_even_map import BreakEvenMap, case_of
 from optimizer.break_even_prices import map_prices
+from optimizer.case_expansion import expand_cases
 from optimizer.problem import PlacementProblem
+from scenarios.price_parameters import Sweep
 
 # Two places and nothing but energy and the opening of the west: 16 MW x 8,760 h x 1.5 x 500 CNY/MWh in the east,
 # x 1.2 x 300 CNY/MWh in the west.
@@ -214,6 +216,12 @@ def random_truth(seed: int) -> BreakEvenMap:
 
 def a_random_problem(seed: int) -> PlacementProblem:
     return random_problem(np.random.default_rng(seed), 2)
+
+
+def test_a_value_is_the_case_that_it_is_in_a_sweep() -> None:
+    assert case_of("price.west", 0.5) == expand_cases([], [Sweep("price.west", (0.5, 1.0))])[0]
+    values = (5.0, -5.0, 1e30, 1e-30, 0.5, 5e-7)
+    assert len({case_of("costs.data_transfer_cny_per_gb", value).id for value in values}) == len(values)
 
 
 def test_no_interval_is_lost_in_the_table() -> None:

@@ -42,7 +42,7 @@ def test_price_of_a_region_in_run_folders_and_in_words(tmp_path: Path) -> None:
     assert found.intervals["saving_from_cny_per_year"].iloc[0] == pytest.approx(EAST_CNY - OPENING_CNY - 0.2 * WEST_CNY)
     folders = {path.name for path in (tmp_path / "out" / "cases").iterdir()}
     assert folders == {"reference", *found.points["case"]}
-    assert {"price_west_0p2", "price_west_1p5"} < folders
+    assert {"price_west_0_2", "price_west_1_5"} < folders
     text = describe_break_even(found)
     assert "Break-even map of price.west from 0.2 to 1.5 (now 1), 3 values solved" in text
     assert (
