@@ -87,12 +87,15 @@ class Part:
         What is printed.
     faults
         Why there is nothing but these.
+    draw
+        Writes its chart to a file; None where it has none.
     """
 
     name: str
     tables: Mapping[str, pd.DataFrame]
     text: str
     faults: tuple[Fault, ...] = ()
+    draw: Callable[[Path], Path] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Spell the tables as lists of rows."""
@@ -186,6 +189,9 @@ def _compare(
         parts = [*_analyses(request, results, stop), *_searches(request, runner, stop)]
         if arguments.out is not None:
             write_tables(runner.out, {name: table for part in parts for name, table in part.tables.items()})
+            for part in parts:
+                if part.draw is not None:
+                    part.draw(runner.out / f"{part.name}.png")
         return runner.results, parts
 
 
@@ -234,9 +240,18 @@ def _frontier(kind: str, runner: CaseRunner) -> Part:
 
     if kind == "rtt":
         found = latency_return(runner)
-        return Part("latency_return", found.tables, describe_latency_return(found))
+        draw = partial(_draw, "draw_latency_return", found)
+        return Part("latency_return", found.tables, describe_latency_return(found), draw=draw)
     frontier = latency_frontier(runner) if kind == "latency" else carbon_frontier(runner)
-    return Part(f"{kind}_frontier", frontier.tables, describe_frontier(frontier))
+    draw = partial(_draw, "draw_frontier", frontier)
+    return Part(f"{kind}_frontier", frontier.tables, describe_frontier(frontier), draw=draw)
+
+
+def _draw(name: str, found: object, target: Path) -> Path:
+    from optimizer import frontier_charts  # matplotlib is slow to import, and only a folder wants charts
+
+    path: Path = getattr(frontier_charts, name)(found, target)
+    return path
 
 
 @contextmanager

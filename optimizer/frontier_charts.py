@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
-from optimizer.frontier_text import spell_number, spell_size
+from optimizer.frontier_text import spell_million, spell_number, spell_size
 from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, shorten
 from optimizer.picture import write_picture
@@ -220,8 +220,10 @@ def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]])
             continue
         face = "white" if row["is_dominated"] else PLAN
         axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=PLAN, markersize=8, zorder=4)
-        proved = f"at least {low:,.1f}" if np.isfinite(low) else "no bound"
-        write_text(axes, x, high + 0.13 * height, f"{high:,.1f}", weight="bold", fontsize=10.5, **style)
+        proved = f"at least {spell_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
+        write_text(
+            axes, x, high + 0.13 * height, spell_million(high * CNY_PER_MCNY), weight="bold", fontsize=10.5, **style
+        )
         write_text(axes, x, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most[known].min()) - 0.12 * height, float(most[known].max()) + 0.24 * height)
     marks = [("o", PLAN, PLAN, "best known plan"), ("s", PROVED, PROVED, "down to what is proved")]

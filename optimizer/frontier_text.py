@@ -14,6 +14,7 @@ from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
 
 CNY_PER_MCNY = 1e6
 _NONE = "-"
+_SMALL_MCNY = 10.0
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
@@ -180,12 +181,25 @@ def _rank_remark(row: dict[Hashable, Any]) -> str:
 
 
 def _million(value: Any) -> str:
-    return _plain(None if value is None else float(value) / CNY_PER_MCNY, 1)
+    return spell_million(math.nan if value is None else float(value))
 
 
 def _plain(value: Any, decimals: int) -> str:
     number = math.nan if value is None else float(value)
     return f"{number:,.{decimals}f}" if math.isfinite(number) else _NONE
+
+
+def spell_million(cny: float) -> str:
+    """
+    Spell an amount in million CNY: with one decimal, or with three digits where it is small.
+
+    Parameters
+    ----------
+    cny
+        The amount, in CNY.
+    """
+    value = cny / CNY_PER_MCNY
+    return f"{value:,.1f}" if math.isfinite(value) and abs(value) >= _SMALL_MCNY else spell_number(value)
 
 
 def spell_number(value: float) -> str:

@@ -208,5 +208,5 @@ def test_searches_stand_beside_the_cases_and_one_at_fault_costs_none_of_them(
     assert found["break_even_carbon_price"]["break_even_carbon_price"][0]["from"] == 0.0
     assert found["carbon_frontier"]["carbon_frontier"]
     assert "changes more than prices" in found["--break-even demand.tokens_per_day_trillion"]["faults"][0]["problem"]
-    names = {path.name for path in (tmp_path / "out").glob("*.csv")}
-    assert {"cases.csv", "break_even_carbon_price.csv", "carbon_frontier.csv"} <= names
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"cases.csv", "break_even_carbon_price.csv", "carbon_frontier.csv", "carbon_frontier.png"} <= names
