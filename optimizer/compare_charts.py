@@ -187,7 +187,8 @@ def regret_figure(found: Comparison) -> Figure:
         write_text(axes, column, row, shown, ha="center", va="center", fontsize=10, color=colour)
     if regret.minimax_plan in cases:
         at = cases.index(regret.minimax_plan)
-        frame = Rectangle((-0.5, at - 0.5), len(cases), 1, fill=False, edgecolor=CHEAPER, linewidth=2.5, clip_on=False)
+        frame = Rectangle((-0.5, at - 0.5), len(cases), 1, fill=False, edgecolor=CHEAPER, linewidth=2.5)
+        frame.set(clip_on=False, zorder=5)  # above the lines between the cells
         axes.add_patch(frame)
     _rows(axes, [f"{number}  {_name(found, case)}" for number, case in enumerate(cases, start=1)])
     axes.set_xticks(range(len(cases)), [str(number) for number in range(1, len(cases) + 1)])
@@ -314,7 +315,7 @@ def _foot(figure: Figure, found: Comparison) -> None:
 
 
 def _rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [_literal(shorten(label, _NAME_CHARS)) for label in labels])
+    axes.set_yticks(range(len(labels)), [_literal(shorten(label, _NAME_CHARS + len("Cost of "))) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=11, labelcolor=INK)
     for label in axes.get_yticklabels():

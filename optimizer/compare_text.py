@@ -124,11 +124,12 @@ def _aligned(label: str, *cells: str) -> str:
 
 
 def _told_region(found: Comparison) -> str:
-    """Region whose share differs most between the cases; of equals the first by name."""
-    columns = [name for name in found.cases if str(name).startswith(f"{REGION.name}.")]
-    shares = found.cases[columns]
-    spread = (shares.max() - shares.min()).fillna(0.0)
-    return str(spread.sort_index().idxmax()).removeprefix(f"{REGION.name}.") if columns else ""
+    """Region that serves most of the tokens in the reference, or in the first case with a plan."""
+    columns = sorted(str(name) for name in found.cases if str(name).startswith(f"{REGION.name}."))
+    with_plan = found.cases[found.cases["total_cny_per_year"].notna()].sort_values("is_reference", ascending=False)
+    if not columns or with_plan.empty:
+        return ""
+    return str(with_plan[columns].iloc[0].astype(float).idxmax()).removeprefix(f"{REGION.name}.")
 
 
 def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
@@ -260,6 +261,8 @@ def _regret_words(found: Comparison) -> list[str]:
         )
         is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
         least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
+        alike = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
+        told += f", as of {alike} other{'s' if alike > 1 else ''}" if alike else ""
         lines = _wrapped(f"{told} ({proved}; {least})")
     for row in found.improvable.itertuples(index=False):
         case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
