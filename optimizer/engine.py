@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Protocol
 
 from optimizer.case_solver import CaseTask
@@ -86,6 +87,8 @@ def interrupts_blocked() -> Iterator[None]:
     It reaches the whole process group, and a process inherits from the thread that starts it which signals it does not
     get: a worker is out of its way from its first instruction on, and so is a solver that it starts.
     """
+    # The helper that multiprocessing starts for itself unblocks them afterwards, whatever they were: have it first.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

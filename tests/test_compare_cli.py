@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import contents, write_toy
+from sweeps import CARBON, contents, run, write_toy
 
 from optimizer.cli import main
 from optimizer.verify import verify_run
@@ -85,12 +85,14 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(toy: Path) -> Path:
-    """Carry out a sweep undisturbed; returns its folder."""
-    compare(toy, *SWEEP, "--out", toy.parent / "undisturbed")
+    """Carry out a sweep undisturbed, case by case in this process; returns its folder."""
+    assert main(["compare", str(toy), *SWEEP, "--engine", "serial", "--out", str(toy.parent / "undisturbed")]) == 0
     return toy.parent / "undisturbed"
 
 
-def test_sweep_killed_as_a_whole_goes_on_where_it_was(toy: Path, undisturbed: Path) -> None:
+def test_sweep_killed_as_a_whole_goes_on_where_it_was(
+    toy: Path, undisturbed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = toy.parent / "killed"
     with start(toy, *SWEEP, "--out", out, "--workers", "1") as process:
         wait_for(process, "2 of 5 cases")
@@ -98,36 +100,46 @@ def test_sweep_killed_as_a_whole_goes_on_where_it_was(toy: Path, undisturbed: Pa
     wait_for_end(process.pid)
     whole = {path: path.stat().st_ino for path in out.glob("cases/*/run.json")}
     assert 2 <= len(whole) < 5
-    _, err = compare(toy, *SWEEP, "--out", out)
-    assert f"({len(whole)} stored)" in err
+    capsys.readouterr()
+    assert main(["compare", str(toy), *SWEEP, "--engine", "serial", "--out", str(out)]) == 0
+    assert f"({len(whole)} stored)" in capsys.readouterr().err
     assert {path: path.stat().st_ino for path in whole} == whole  # none of them was written again
     assert contents(out) == contents(undisturbed)
 
 
-def test_only_what_has_changed_is_solved_again(toy: Path, undisturbed: Path) -> None:
-    before = {path.parent.name: path.stat().st_ino for path in undisturbed.glob("cases/*/run.json")}
-    (undisturbed / "cases" / "carbon_price_50_price_west_2" / "costs.parquet").write_bytes(b"damaged")
-    compare(toy, *SWEEP, "--out", undisturbed)
-    after = {path.parent.name: path.stat().st_ino for path in undisturbed.glob("cases/*/run.json")}
-    assert {name for name in before if before[name] != after[name]} == {"carbon_price_50_price_west_2"}
-    _, err = compare(toy, *SWEEP, "--set", "costs.latency_weight=1", "--out", toy.parent / "other", code=1)
-    assert "latency_weight" in err
+def test_only_what_has_changed_is_solved_again(toy: Path) -> None:
+    out = toy.parent / "again"
+
+    def again(*overrides: str, **options: Any) -> set[str]:
+        """Solve the cases into the same folder; returns those whose run folders were written."""
+        before = {path.parent.name: path.stat().st_ino for path in out.glob("cases/*/run.json")}
+        results = run(toy, CARBON, out, overrides=overrides, **options)
+        assert all(result.status == "solved" for result in results.values())
+        after = {path.parent.name: path.stat().st_ino for path in out.glob("cases/*/run.json")}
+        return {name for name in after if before.get(name) != after[name]}
+
+    every = {"reference", *(case.id for case in CARBON)}
+    assert again() == every
+    assert again() == set()
+    (out / "cases" / "carbon_20" / "costs.parquet").write_bytes(b"damaged")
+    assert again() == {"carbon_20"}
+    assert again(force=True) == every
+    assert again("demand.tokens_per_day_trillion=0.002") == every
 
 
 def test_interrupt_keeps_what_is_finished_and_a_second_call_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with start(*LONG, "--out", out) as process:
-        wait_for(process, "solving solver_mip_rel_gap_0")
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 3, err
-    assert "Traceback" not in err
-    wait_for_end(process.pid)
-    assert statuses(out)["reference"] == "solved"
-    assert statuses(out)["solver_mip_rel_gap_0"] in {"stopped", "no_plan"}
+    for words in ("1 of 2 cases  ", "(1 stored)"):
+        with start(*LONG, "--out", out, "--workers", "1") as process:
+            wait_for(process, words)
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to the workers too
+            _, err = process.communicate(timeout=60)
+        assert process.returncode == 3, err
+        assert "Traceback" not in err
+        wait_for_end(process.pid)
+        assert statuses(out)["reference"] == "solved"
+        assert statuses(out)["solver_mip_rel_gap_0"] in {"stopped", "no_plan"}
     assert verify_run(out / "cases" / "reference").is_verified
-    _, err = compare(*LONG, "--out", out, "--time-limit", "1", code=3)
-    assert "1 of 2 cases" in err
 
 
 def test_second_interrupt_ends_at_once(tmp_path: Path) -> None:
@@ -140,7 +152,7 @@ def test_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     wait_for_end(process.pid)
 
 
-def test_failing_case_and_hostile_name_are_rows(toy: Path) -> None:
+def test_failing_case_and_hostile_name_are_rows(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options: list[str | Path] = ["--sweep", "demand.tokens_per_day_trillion=0.002,-1,10"]
     for name in (HOSTILE, CONTROL):
         case = toy.parent / name
@@ -156,13 +168,13 @@ def test_failing_case_and_hostile_name_are_rows(toy: Path) -> None:
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for name in rows)
     assert "tokens_per_day_trillion" in next(row["reason"] for row in rows.values() if row["status"] == "failed")
     assert sum("<script>" in row["label"] for row in rows.values()) == 3
-    text, _ = compare(toy.parent / "rows", code=3)  # the stored comparison, without solving
-    assert "\x1b" not in text
+    assert main(["compare", str(toy.parent / "rows")]) == 3  # the stored comparison, without solving
+    assert "\x1b" not in capsys.readouterr().out
     folders = sorted((toy.parent / "rows" / "cases").iterdir())
     assert {folder.name for folder in folders} == {name for name in rows if rows[name]["status"] == "solved"}
-    waterfall = f"{folders[0].name},reference"
-    text, _ = compare(*folders, "--waterfall", waterfall, "--reference", "reference")
-    assert " to reference, million CNY a year" in text
+    options = ["--waterfall", f"{folders[0].name},reference", "--reference", "reference"]
+    assert main(["compare", *map(str, folders), *map(str, options)]) == 0
+    assert " to reference, million CNY a year" in capsys.readouterr().out
 
 
 def test_every_fault_is_told_before_anything_is_solved(
