@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optimizer.case_runner import CaseRunner
     from optimizer.cases import CaseResult
     from optimizer.compare_request import CompareRequest
+    from optimizer.comparison import Comparison
     from optimizer.sweep_progress import SweepProgress
 
 EPILOG = (
@@ -208,7 +209,15 @@ def _analyses(request: CompareRequest, results: Mapping[str, CaseResult], stop: 
         waterfalls=request.waterfalls,
         regret=False if stop.is_set() else None,  # whoever asked for an end does not want to wait for the dearest part
     )
-    yield Part("cases", found.tables(), describe_comparison(found, request.waterfalls))
+    draw = partial(_draw_comparison, found, request.waterfalls)
+    yield Part("cases", found.tables(), describe_comparison(found, request.waterfalls), draw=draw)
+
+
+def _draw_comparison(found: Comparison, pairs: Sequence[tuple[str, str]], target: Path) -> Path:
+    from optimizer.compare_charts import draw_charts  # matplotlib is slow to import, and only a folder wants charts
+
+    draw_charts(found, target.parent, pairs=pairs)
+    return target.parent
 
 
 def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event) -> Iterator[Part]:

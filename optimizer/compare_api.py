@@ -11,6 +11,7 @@ from network_data.faults import FaultList
 from optimizer.case_expansion import expand_cases, find_case
 from optimizer.case_runner import CaseRunner, EngineName
 from optimizer.cases import REFERENCE, Case, CaseResult
+from optimizer.compare_text import chosen_pairs
 from optimizer.comparison import Comparison, build_comparison
 from optimizer.comparison_folder import read_stored
 from optimizer.sweep_progress import SweepProgress
@@ -149,5 +150,5 @@ def _told(
     if out is not None:
         from optimizer.compare_charts import draw_charts  # matplotlib is slow to import, and not always wanted
 
-        draw_charts(found, found.to_folder(out))
+        draw_charts(found, found.to_folder(out), pairs=[*chosen_pairs(found), *asked.waterfalls])
     return found

@@ -36,7 +36,9 @@ _KIND_WORDS = {"price": "New prices, plan unchanged", "reoptimize": "Re-optimizi
 _REGRET_COLOURS = LinearSegmentedColormap.from_list("regret", ["#FBF3EB", "#F6C9A8", DEARER, "#7A3300"])
 
 
-def draw_charts(found: Comparison, folder: Path | str, *, suffix: str = ".png") -> list[Path]:
+def draw_charts(
+    found: Comparison, folder: Path | str, *, pairs: Sequence[tuple[str, str]] = (), suffix: str = ".png"
+) -> list[Path]:
     """
     Draw every chart that a comparison has something for.
 
@@ -46,13 +48,15 @@ def draw_charts(found: Comparison, folder: Path | str, *, suffix: str = ".png") 
         The comparison.
     folder
         Where to; it exists.
+    pairs
+        Ids of the cases to draw a waterfall between; none = those that the text shows.
     suffix
         `.png` or `.svg`.
 
     Returns
     -------
     list of Path
-        waterfall_FIRST_SECOND for the pairs that the text shows too, regret and tornado.
+        waterfall_FIRST_SECOND for each pair that has one, regret and tornado.
 
     Raises
     ------
@@ -60,8 +64,12 @@ def draw_charts(found: Comparison, folder: Path | str, *, suffix: str = ".png") 
         If the suffix is not known or the folder does not exist.
     """
     out = Path(folder)
-    figures = {f"waterfall_{first}_{second}": waterfall_figure(found, first, second) for first, second in
-               chosen_pairs(found)}  # fmt: skip
+    drawable = set(zip(found.waterfall_pairs["first"], found.waterfall_pairs["second"], strict=True))
+    figures = {
+        f"waterfall_{first}_{second}": waterfall_figure(found, first, second)
+        for first, second in list(pairs) or chosen_pairs(found)
+        if (first, second) in drawable
+    }
     if len(found.regret_matrix) > 1:
         figures["regret"] = regret_figure(found)
     if found.tornado["span_cny_per_year"].notna().any():
