@@ -21,11 +21,12 @@ from optimizer.break_even_map import (
     plan_columns,
     why_nothing,
 )
-from optimizer.case_plan import PRICE_COLUMNS, PRICE_FIELDS, CasePlan, component_costs, differs_in_prices_alone
+from optimizer.case_plan import CasePlan, component_costs
 from optimizer.cases import CaseResult
 from optimizer.cost_curve import CostCurve, CostLine
 from optimizer.plan_change import plan_change
 from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.problem_parts import PRICE_COLUMNS, PRICE_FIELDS, differs_in_prices_alone
 
 # Where between the ends it is seen that prices are linear: no point of symmetry.
 _BETWEEN = 0.381966

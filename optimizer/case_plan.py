@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -20,28 +18,9 @@ from optimizer.check_facts import PlanFacts
 from optimizer.plan import Plan
 from optimizer.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.problem import PlacementProblem
+from optimizer.problem_parts import differs_in_prices_alone, parts_of
 from optimizer.stored_plan import read_stored_plan
 
-# What only the objective reads, and limits on money: by table, its columns.
-PRICE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "classes": ("latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
-    "data_centers": ("opening_cny_per_year", "demand_charge_cny_per_kw_month"),
-    "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny"),
-    "candidates": ("network_cny_per_mtok", "data_transfer_cny_per_mtok"),
-    "routes": ("network_cny_per_gbps_h", "is_transfer"),
-}
-PRICE_FIELDS = (
-    "energy_price_cny_per_mwh",
-    "carbon_price_cny_per_t",
-    "shed_penalty_cny_per_mtok",
-    "data_transfer_cny_per_gb",
-)
-# What no cost and no limit reads: names, how sure a number is, routes that are no candidates.
-NO_MATTER_FIELDS = ("name", "left_out", "unprotected_candidates")
-NO_MATTER_COLUMNS = (
-    "name", "name_local", "category", "confidence", "price_confidence", "demand_charge_confidence",
-    "token_price_confidence",
-)  # fmt: skip
 # What differs, in words, by part of the problem; in the order in which a reader wants to know.
 PART_NAMES: Mapping[str, str] = {
     "slices": "time slices",
@@ -60,7 +39,6 @@ PART_NAMES: Mapping[str, str] = {
     "policy": "policy",
     "outage_demand_mtok_per_h": "failures to survive",
 }
-_NAMED_TABLES = ("classes", "data_centers", "accelerators")
 _REASONS_TOLD = 2
 
 
@@ -246,23 +224,6 @@ def describe_violations(violations: pd.DataFrame) -> str:
     return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
 
 
-def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -> bool:
-    """
-    Say whether each plan of one problem is a plan of the other, row by row, at another cost.
-
-    False also where a limit on money may tell them apart.
-
-    Parameters
-    ----------
-    first, second
-        The problems.
-    """
-    for policy in (first.policy, second.policy):
-        if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
-            return first is second
-    return _parts(first) == _parts(second)
-
-
 def describe_unknown(error: UnknownLabelError) -> str:
     """Say the first of the labels that a problem does not have."""
     first, *more = str(error).splitlines()
@@ -280,35 +241,6 @@ def with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
     why
         What the plan breaks there.
     """
-    before, after = _parts(plan.problem), _parts(to.problem)
+    before, after = parts_of(plan.problem), parts_of(to.problem)
     told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
     return f"other {', '.join(told)}: {why}" if told else why
-
-
-def _parts(problem: PlacementProblem) -> dict[str, bytes]:
-    """Hash of each part of a problem, prices aside; worked out once, since every pair of cases is compared."""
-    if problem not in _PARTS:
-        ignored = {*PRICE_FIELDS, *NO_MATTER_FIELDS}
-        values = {m.name: getattr(problem, m.name) for m in fields(PlacementProblem) if m.name not in ignored}
-        values["price_shape"] = problem.energy_price_cny_per_mwh.shape
-        _PARTS[problem] = {name: _digest(name, value) for name, value in values.items()}
-    return _PARTS[problem]
-
-
-_PARTS: WeakKeyDictionary[PlacementProblem, dict[str, bytes]] = WeakKeyDictionary()
-
-
-def _digest(name: str, value: object) -> bytes:
-    """Hash what a part of a problem says, prices and names aside."""
-    content = hashlib.sha256()
-    if isinstance(value, pd.DataFrame):
-        ignored = [*PRICE_COLUMNS.get(name, ()), *(NO_MATTER_COLUMNS if name in _NAMED_TABLES else ())]
-        table = value.drop(columns=ignored, errors="ignore")
-        content.update(repr(list(table.columns)).encode())
-        content.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    elif isinstance(value, np.ndarray):
-        content.update(repr(value.shape).encode())
-        content.update(np.ascontiguousarray(value).tobytes())
-    else:
-        content.update(repr(value).encode())
-    return content.digest()

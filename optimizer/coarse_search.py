@@ -38,9 +38,9 @@ class CoarseSearch:
     def __init__(
         self, problem: PlacementProblem, control: Control, *, seed: int, threads: int, warm: WarmCuts | None = None
     ) -> None:
-        self._of = Decomposition(problem, seed=seed, threads=threads)
+        self._of = Decomposition(problem, seed=seed, threads=threads, like=None if warm is None else warm.split)
         if warm is not None:
-            self._of.program.add(transfer_all(warm.cuts, warm.blocks, self._of.split_blocks))
+            self._of.program.add(transfer_all(warm.cuts, warm.split.blocks, self._of.split_blocks))
         self._control = replace(control, lines=[], report=lambda line: _sign_of_life(control, line))
         self._search = DeploymentSearch(self._of, self._control)
         self._choice: Choice | None = None

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from optimizer.case_plan import CasePlan, differs_in_prices_alone, read_case_plan
+from optimizer.case_plan import CasePlan, read_case_plan
 from optimizer.cases import CaseResult
 from optimizer.compare_metrics import metrics_table
 from optimizer.compare_table import case_tables
 from optimizer.comparison_folder import write_tables
 from optimizer.moved import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
+from optimizer.problem_parts import differs_in_prices_alone
 from optimizer.regret import IMPROVABLE_COLUMNS, PAIR_COLUMNS, PLAN_COLUMNS, Regret, find_regret
 from optimizer.tornado import TornadoEnds, build_tornado
 from optimizer.waterfall import WATERFALL_COLUMNS, Waterfall, build_waterfall

@@ -9,7 +9,7 @@ T times without being computed T times. The matrix is emitted directly as compre
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -100,6 +100,22 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
     return CompiledModel(
         cost, costs, lower, upper, is_integer, row_lower, row_upper, *matrix, columns=columns, rows=rows
     )
+
+
+def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledModel:
+    """
+    Compile nothing but the objective of a problem that differs from a compiled one in prices alone.
+
+    Parameters
+    ----------
+    model
+        Of the other problem.
+    problem
+        Frozen arrays (`problem_parts.differs_in_prices_alone`).
+    """
+    tables, columns = _tables(problem)
+    cost, _ = _costs(tables, columns, with_costs=False)
+    return replace(model, cost=cost, costs={})
 
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:

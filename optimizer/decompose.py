@@ -124,11 +124,12 @@ class _Run:
         self._original = problem
         self._clock = time.monotonic()
         self._merged, self._days = shrink_problem(problem, mip_rel_gap=self._gap)
-        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads)
+        like = None if warm.cuts is None else warm.cuts.split
+        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
         self._warm = warm
         self._coarse_cuts: tuple[Cut, ...] = ()
         if warm.cuts is not None:
-            self._of.program.add(transfer_all(warm.cuts.cuts, warm.cuts.blocks, self._of.split_blocks))
+            self._of.program.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
         if self._days.is_smaller:
             self._of.bound_of_all_days_units = -np.inf
         self._compiled = self._of.compiled  # of the problem with all its days, once its bound was worked out

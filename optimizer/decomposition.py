@@ -8,16 +8,18 @@ proven lower bound; a master point with whole decisions, its blocks solved, give
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from optimizer.blocks import Block, Master, split
-from optimizer.compile import CompiledModel, compile_model
+from optimizer.compile import CompiledModel, compile_model, with_costs_of
 from optimizer.master import MasterProgram
 from optimizer.merge import TRANSPORT_COLUMNS
 from optimizer.outages import outage_tables
 from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.problem_parts import differs_in_prices_alone
 from optimizer.slice_lp import FORBIDDEN_SHARE, Cut, SlicePrograms
 from optimizer.solution import Control
 
@@ -35,15 +37,17 @@ MISSED_SHARE = 1e-3
 
 
 class Split(NamedTuple):
-    """A problem compiled and taken apart; costs of master and blocks in units of `cny_per_unit`."""
+    """A problem compiled and taken apart; costs and penalties (T,) in units of `cny_per_unit`."""
 
+    problem: PlacementProblem
     compiled: CompiledModel
     master: Master
     blocks: list[Block]
+    penalty_units: FloatArray
     cny_per_unit: float
 
 
-def split_problem(problem: PlacementProblem, *, is_costless: bool = False) -> Split:
+def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_costless: bool = False) -> Split:
     """
     Compile a problem and take it apart.
 
@@ -51,17 +55,36 @@ def split_problem(problem: PlacementProblem, *, is_costless: bool = False) -> Sp
     ----------
     problem
         Frozen arrays.
+    like
+        Another problem taken apart: where the two differ in prices alone, only costs are worked out.
     is_costless
         Forget all costs and price only missed balances.
     """
-    compiled, slices = compile_model(problem), len(problem.slices)
-    if is_costless:
-        compiled.cost[:] = 0.0
+    slices = len(problem.slices)
     unit = 1.0 if is_costless else cost_unit_cny(problem)
     penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / unit
+    if like is not None and differs_in_prices_alone(like.problem, problem):
+        return _priced_anew(like, problem, penalty, unit)
+    compiled = compile_model(problem)
+    if is_costless:
+        compiled.cost[:] = 0.0
     reach = column_reach(problem, compiled)
     master, blocks = split(compiled, slices, penalty, reach, cny_per_unit=unit)
-    return Split(compiled, master, blocks, unit)
+    return Split(problem, compiled, master, blocks, penalty, unit)
+
+
+def _priced_anew(like: Split, problem: PlacementProblem, penalty_units: FloatArray, unit: float) -> Split:
+    compiled = with_costs_of(like.compiled, problem)
+    master, blocks = like.master, []
+    for number, block in enumerate(like.blocks):
+        real = len(block.columns)
+        missed = block.cost[real:]
+        if number < len(penalty_units):
+            missed = missed * (penalty_units[number] / like.penalty_units[number])
+        own = compiled.cost[block.columns] / unit * block.scale
+        blocks.append(replace(block, cost=np.concatenate([own, missed])))
+    master = replace(master, cost=compiled.cost[master.columns] / unit * master.scale)
+    return Split(problem, compiled, master, blocks, penalty_units, unit)
 
 
 class Decomposition:
@@ -78,11 +101,24 @@ class Decomposition:
         Threads that solve blocks side by side.
     is_costless
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
+    like
+        Another problem taken apart (`split_problem`).
     """
 
-    def __init__(self, problem: PlacementProblem, *, seed: int, threads: int, is_costless: bool = False) -> None:
+    def __init__(
+        self,
+        problem: PlacementProblem,
+        *,
+        seed: int,
+        threads: int,
+        is_costless: bool = False,
+        like: Split | None = None,
+    ) -> None:
         self.problem = problem
-        self.compiled, self.master, blocks, self.cny_per_unit = split_problem(problem, is_costless=is_costless)
+        parts = split_problem(problem, like=like, is_costless=is_costless)
+        self.compiled, self.master, blocks, self.cny_per_unit = (
+            parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
+        )  # fmt: skip
         # A limit on the year can be worth any price, so that no penalty is sure to be dearer than keeping it.
         forbids = problem.policy.is_active and not is_costless
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)

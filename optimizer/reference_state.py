@@ -10,7 +10,7 @@ from optimizer.case_keys import plan_hash
 from optimizer.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.problem import PlacementProblem
 from optimizer.run_folder import read_intact_info
-from optimizer.shrink import blocks_of
+from optimizer.shrink import split_as_solved
 from optimizer.stored_plan import StoredPlan, read_stored_plan
 from optimizer.warm_start import WarmCuts, WarmStart, learned_from_tables
 
@@ -84,6 +84,7 @@ def _read(folder: str, _plan_hash: str) -> ReferenceState:
     learned = learned_from_tables(problem, stored.stored.tables)
     if learned is None:
         return ReferenceState(stored, WarmStart(pairs_used))
-    blocks, coarse_blocks = blocks_of(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
-    cuts, coarse = WarmCuts(learned.cuts, blocks), WarmCuts(learned.coarse_cuts, coarse_blocks)
-    return ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts, coarse))
+    own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
+    cuts = WarmCuts(learned.cuts, own)
+    coarse_cuts = None if coarse is None else WarmCuts(learned.coarse_cuts, coarse)
+    return ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts, coarse_cuts))

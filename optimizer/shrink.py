@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.blocks import Block
 from optimizer.coarse import coarsen
 from optimizer.days import MergedDays, merge_days
-from optimizer.decomposition import cost_unit_cny, split_problem
+from optimizer.decomposition import Split, cost_unit_cny, split_problem
 from optimizer.merge import MergedProblem, merge_hubs
 from optimizer.problem import PlacementProblem
 
@@ -32,11 +31,11 @@ def shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[Me
     return merged, merge_days(merged.problem)
 
 
-def blocks_of(
+def split_as_solved(
     problem: PlacementProblem, kept_links: npt.NDArray[np.bool_], *, mip_rel_gap: float
-) -> tuple[list[Block], list[Block]]:
+) -> tuple[Split, Split | None]:
     """
-    Take a problem apart as a solve does, for the blocks alone: its own, and those of its coarse problem.
+    Take a problem apart as a solve does, and its coarse problem if it has one.
 
     Parameters
     ----------
@@ -50,4 +49,4 @@ def blocks_of(
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
     days = shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
     coarse = coarsen(days)
-    return split_problem(days).blocks, [] if coarse is None else split_problem(coarse).blocks
+    return split_problem(days), None if coarse is None else split_problem(coarse)

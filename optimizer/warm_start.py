@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from optimizer.blocks import Block
+from optimizer.decomposition import Split
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.slice_lp import Cut
@@ -50,10 +50,10 @@ class Learned:
 
 @dataclass(frozen=True, eq=False)
 class WarmCuts:
-    """Cuts, and the blocks that they are of."""
+    """Cuts, and the problem whose blocks they are of, taken apart."""
 
     cuts: Sequence[Cut]
-    blocks: Sequence[Block]
+    split: Split
 
 
 @dataclass(frozen=True, eq=False)

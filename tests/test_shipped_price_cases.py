@@ -13,9 +13,9 @@ from documents import table_rows
 from network_data import load_network
 from network_data.load import Network
 from optimizer.assemble import assemble_problem
-from optimizer.case_plan import differs_in_prices_alone
 from optimizer.price_effect import price_effect, price_facts
 from optimizer.problem import PlacementProblem
+from optimizer.problem_parts import differs_in_prices_alone
 from scenarios import list_price_cases, load_price_case, load_scenario
 from scenarios.sources import PRICE_CASE_FOLDER
 from scenarios.spot_series import spot_series

@@ -16,11 +16,12 @@ from optimizer.assemble import assemble_problem
 from optimizer.check import check_plan
 from optimizer.coarse import coarsen
 from optimizer.decompose import solve_decomposed
+from optimizer.decomposition import Decomposition, split_problem
 from optimizer.problem import PlacementProblem
 from optimizer.reference_state import reference_state
 from optimizer.run_folder import read_stored_run
 from optimizer.search import DeploymentSearch
-from optimizer.shrink import blocks_of
+from optimizer.shrink import split_as_solved
 from optimizer.solution import Control, Solution
 from optimizer.verify import verify_run
 from optimizer.warm_start import Learned, WarmCuts, WarmStart, learned_from_tables, learned_tables
@@ -40,12 +41,12 @@ def warm_from(problem: PlacementProblem, solution: Solution) -> WarmStart:
     learned = solution.learned
     assert learned is not None
     assert solution.plan is not None
-    blocks, coarse = blocks_of(problem, learned.kept_links, mip_rel_gap=GAP)
+    own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=GAP)
     pairs = problem.deployments[solution.plan.is_deployed > 0]
     classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
     deployed = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
-    cuts, coarse_cuts = WarmCuts(learned.cuts, blocks), WarmCuts(learned.coarse_cuts, coarse)
-    return WarmStart(frozenset(deployed), None, learned.kept_links, cuts, coarse_cuts)
+    coarse_cuts = None if coarse is None else WarmCuts(learned.coarse_cuts, coarse)
+    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own), coarse_cuts)
 
 
 def other_prices(problem: PlacementProblem, rng: np.random.Generator) -> PlacementProblem:
@@ -87,10 +88,30 @@ def test_warm_start_from_another_problem_does_no_harm(seed: int) -> None:
         assert ours.bound_cny <= cold.objective_cny * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_problem_priced_anew_is_what_compiling_it_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference = random_problem(rng, 3)
+    case = other_prices(reference, rng)
+    quick, full = split_problem(case, like=split_problem(reference)), split_problem(case)
+    assert quick.compiled.values is not full.compiled.values
+    np.testing.assert_array_equal(quick.compiled.cost, full.compiled.cost)
+    np.testing.assert_array_equal(quick.compiled.values, full.compiled.values)
+    np.testing.assert_array_equal(quick.master.cost, full.master.cost)
+    np.testing.assert_array_equal(quick.master.matrix.toarray(), full.master.matrix.toarray())
+    for one, two in zip(quick.blocks, full.blocks, strict=True):
+        np.testing.assert_allclose(one.cost, two.cost, rtol=1e-14)
+        np.testing.assert_array_equal(one.matrix.toarray(), two.matrix.toarray())
+
+
+def test_problem_with_other_limits_is_compiled() -> None:
+    reference = split_problem(toy_problem())
+    other = toy_problem(existing_pods=(10, 3))
+    assert split_problem(other, like=reference).compiled.upper is not reference.compiled.upper
+
+
 def test_bound_of_the_relaxation_is_not_taken_while_decisions_are_held() -> None:
     problem = toy_problem(opening_cny_per_year=(3e6, 1e6))
-    from optimizer.decomposition import Decomposition
-
     decomposition = Decomposition(problem, seed=1, threads=1)
     search = DeploymentSearch(decomposition, Control(time_limit_s=60))
     everything = frozenset(range(len(decomposition.positions("Deploy"))))

@@ -24,8 +24,9 @@ from two_cases import (
     west_cny,
 )
 
-from optimizer.case_plan import CasePlan, carry_plan, differs_in_prices_alone
+from optimizer.case_plan import CasePlan, carry_plan
 from optimizer.check import check_plan
+from optimizer.problem_parts import differs_in_prices_alone
 from optimizer.waterfall import Waterfall, build_waterfall
 
 
