@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     several("--break-even", "KEY=LOW:HIGH", "where on the range the plan changes")
     several("--frontier", "latency|carbon|rtt", "cost against a limit", choices=("latency", "carbon", "rtt"))
     several("--waterfall", "A,B", "what makes the difference between two cases, by id")
+    parser.add_argument(
+        "--regret",
+        choices=("auto", "off", "fixed", "redispatch"),
+        default="auto",
+        help="each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); "
+        "auto: fixed, if that takes no more than a minute or so",
+    )
     several("--set", "KEY=VALUE", "change a key of the scenario for all cases; may be repeated", dest="overrides")
     parser.add_argument("--reference", metavar="ID", help="case to hold the others against (default: the scenario)")
     parser.add_argument("--out", metavar="DIR", help="folder of the comparison: run folders and tables")
@@ -165,13 +173,13 @@ def _compare(
     report: Callable[[SweepProgress], None],
 ) -> tuple[dict[str, CaseResult], list[Part]]:
     from optimizer.case_runner import CaseRunner
-    from optimizer.comparison_folder import read_stored, write_tables
+    from optimizer.comparison_folder import read_stored
 
     if request.scenario is None:
         stored = {result.case.id: result for result in read_stored(request.folders)}
-        parts = [*_analyses(request, stored, stop)]
+        parts = [*_analyses(request, arguments.regret, stored, stop)]
         if arguments.out is not None:
-            write_tables(Path(arguments.out), {name: table for part in parts for name, table in part.tables.items()})
+            _write(Path(arguments.out), parts)
         return stored, parts
     with CaseRunner(
         request.scenario,
@@ -187,16 +195,24 @@ def _compare(
         stop=stop,
     ) as runner:
         results = runner.run(request.cases)
-        parts = [*_analyses(request, results, stop), *_searches(request, runner, stop)]
+        parts = [*_analyses(request, arguments.regret, results, stop), *_searches(request, runner, stop)]
         if arguments.out is not None:
-            write_tables(runner.out, {name: table for part in parts for name, table in part.tables.items()})
-            for part in parts:
-                if part.draw is not None:
-                    part.draw(runner.out / f"{part.name}.png")
+            _write(runner.out, parts)
         return runner.results, parts
 
 
-def _analyses(request: CompareRequest, results: Mapping[str, CaseResult], stop: threading.Event) -> Iterator[Part]:
+def _write(folder: Path, parts: Sequence[Part]) -> None:
+    from optimizer.comparison_folder import write_tables
+
+    write_tables(folder, {name: table for part in parts for name, table in part.tables.items()})
+    for part in parts:
+        if part.draw is not None:
+            part.draw(folder / f"{part.name}.png")
+
+
+def _analyses(
+    request: CompareRequest, regret: str, results: Mapping[str, CaseResult], stop: threading.Event
+) -> Iterator[Part]:
     from optimizer.compare_text import describe_comparison
     from optimizer.comparison import build_comparison
     from optimizer.tornado import find_ends
@@ -207,7 +223,9 @@ def _analyses(request: CompareRequest, results: Mapping[str, CaseResult], stop: 
         request.reference.id,
         tornado=find_ends(request.tornado, results),
         waterfalls=request.waterfalls,
-        regret=False if stop.is_set() else None,  # whoever asked for an end does not want to wait for the dearest part
+        # Whoever asked for an end does not want to wait for the dearest part.
+        regret=False if stop.is_set() or regret == "off" else None if regret == "auto" else True,
+        redispatch=regret == "redispatch",
     )
     draw = partial(_draw_comparison, found, request.waterfalls)
     yield Part("cases", found.tables(), describe_comparison(found, request.waterfalls), draw=draw)
@@ -227,7 +245,8 @@ def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event
 
     def break_even(key: str, low: float, high: float) -> Part:
         found = find_break_points(runner, key, low, high)
-        return Part(f"break_even_{key}", found.tables, describe_break_even(found))
+        draw = partial(_draw, "break_even_chart", "draw_break_even", found)
+        return Part(f"break_even_{key}", found.tables, describe_break_even(found), draw=draw)
 
     searches: list[tuple[str, Callable[[], Part]]] = [
         (f"--break-even {wanted.key}", partial(break_even, *wanted)) for wanted in request.break_evens
@@ -249,17 +268,16 @@ def _frontier(kind: str, runner: CaseRunner) -> Part:
 
     if kind == "rtt":
         found = latency_return(runner)
-        draw = partial(_draw, "draw_latency_return", found)
+        draw = partial(_draw, "frontier_charts", "draw_latency_return", found)
         return Part("latency_return", found.tables, describe_latency_return(found), draw=draw)
     frontier = latency_frontier(runner) if kind == "latency" else carbon_frontier(runner)
-    draw = partial(_draw, "draw_frontier", frontier)
+    draw = partial(_draw, "frontier_charts", "draw_frontier", frontier)
     return Part(f"{kind}_frontier", frontier.tables, describe_frontier(frontier), draw=draw)
 
 
-def _draw(name: str, found: object, target: Path) -> Path:
-    from optimizer import frontier_charts  # matplotlib is slow to import, and only a folder wants charts
-
-    path: Path = getattr(frontier_charts, name)(found, target)
+def _draw(module: str, name: str, found: object, target: Path) -> Path:
+    # matplotlib is slow to import, and only a folder wants charts
+    path: Path = getattr(import_module(f"optimizer.{module}"), name)(found, target)
     return path
 
 

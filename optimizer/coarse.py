@@ -52,6 +52,10 @@ def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) 
         np.add.at(out, group_of, array * weight[:, None])
         return np.asarray(out / weights[:, None])
 
+    # An average hides the busiest hour: accelerators are that much scarcer.
+    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
+    averaged = np.bincount(group_of, busy * weight) / weights
+    hidden = float(busy.max(initial=0.0) / averaged.max()) if averaged.max(initial=0.0) > 0 else 1.0
     slices = problem.slices.iloc[first].reset_index(drop=True)
     slices["weight_h"] = weights
     slices["previous_index"] = group_of[problem.slices["previous_index"].to_numpy()[first]]
@@ -70,4 +74,5 @@ def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) 
         servable_mtok_per_h=np.where(may_wait, servable, demand),
         shed_limit_mtok_per_h=mean(problem.shed_limit_mtok_per_h),
         energy_price_cny_per_mwh=mean(problem.energy_price_cny_per_mwh),
+        utilization_limit_share=problem.utilization_limit_share / hidden,
     )

@@ -57,33 +57,28 @@ class CoarseSearch:
         """What was learned about the blocks."""
         return tuple(self._of.program.cuts)
 
-    @property
-    def cost_cny(self) -> float:
-        """What the last proposal costs here."""
-        best = self._search.best
-        return np.inf if best is None else best.cost_units * self._of.cny_per_unit
-
-    def propose(self, target_cny: float, start: frozenset[int] | None) -> frozenset[int] | None:
+    def propose(self, gap: float, start: frozenset[int] | None) -> frozenset[int] | None:
         """
-        Look for deployments that cost no more than a target.
+        Look for deployments within a gap of this problem's own bound.
 
         Parameters
         ----------
-        target_cny
-            CNY per year on the coarse problem.
+        gap
+            Share of the cost.
         start
             Deployments to begin with, at the first call; None = those that the relaxation uses.
 
         Returns
         -------
         frozenset of int or None
-            The best found, whether it meets the target or not; None where there is none.
+            The best found, whether it is within the gap or not; None where there is none.
         """
         try:
             if not self._is_started:
                 self._begin(start)
             if self._choice is not None:
-                self._search.improve(self._choice, target_units=target_cny / self._of.cny_per_unit)
+                target_units = self._of.bound_units / (1 - gap) if gap < 1 else np.inf
+                self._search.improve(self._choice, target_units=target_units)
                 self._choice = self._search.best
         except (InfeasibleMasterError, UnsolvedMasterError):
             return None  # the original problem says so itself

@@ -16,8 +16,8 @@ from optimizer.number_text import NO_NUMBER, spell_change, spell_million, spell_
 from optimizer.regret import Regret
 
 WIDTH = 110
-_LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 27, 26, 22, 10, 24, 9
-_COLUMNS = (10, 10, 8, 19, 8, 8, 9, 6, 5)
+_LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
+_COLUMNS = (10, 10, 8, 22, 8, 8, 9, 6, 5)
 _MOVED_SHOWN, _MATRIX_SHOWN, _PLANS_SHOWN, _BAR = 10, 8, 5, "█"
 _KIND_HEADS = {
     "price": "prices of {second} on the unchanged plan of {first}",
@@ -216,7 +216,10 @@ def _place(name: object, hour: object) -> str:
 def _regret(found: Comparison) -> list[str]:
     plans = found.regret_plans
     if plans.empty:
-        return []
+        with_plan = int(found.cases["total_cny_per_year"].notna().sum())
+        return [f"Regret: left out for its {with_plan**2:,} pairs of plan and case; --regret fixed works it out"] * (
+            with_plan > 1
+        )
     lines = ["Regret, million CNY a year: plan of each row under the prices and limits of each column, less its best"]
     cases = list(found.regret_matrix["plan"])
     if len(cases) <= _MATRIX_SHOWN:

@@ -165,7 +165,7 @@ class _Run:
         control = self._control
         self._raise_bound()
         first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
-        start = first.find(self._target_units())
+        start = first.find(self._target_units(), self._gap)
         self._coarse_cuts = first.coarse_cuts
         if start is not None and self._watched_links.any():
             self._keep(start)

@@ -14,10 +14,9 @@ from optimizer.warm_start import WarmStart
 
 # Where the master is small, looking at it is cheap.
 SMALL_MASTER_COLUMNS = 1500
-# How much cheaper than the target a coarse search is asked to get at least.
-COARSE_SHARE = 1e-3
-# How much cheaper it is asked to get at once, however much its last proposal fell short.
-LARGEST_STEP_SHARE = 4e-3
+# A proposal has to be a little closer to the coarse problem's bound than the gap asks for; the next one closer still.
+FIRST_SHARE_OF_GAP = 0.95
+NEXT_SHARE_OF_GAP = 0.85
 
 
 class FirstChoice:
@@ -52,7 +51,7 @@ class FirstChoice:
         self._seed, self._threads, self._warm = seed, threads, warm
         self.coarse_cuts: tuple[Cut, ...] = ()
 
-    def find(self, target_units: float) -> Choice | None:
+    def find(self, target_units: float, mip_rel_gap: float) -> Choice | None:
         """
         Choose; None where nothing serves all work.
 
@@ -60,9 +59,11 @@ class FirstChoice:
         ----------
         target_units
             Cost at which the gap is met.
+        mip_rel_gap
+            The gap.
         """
         deployed = self._warm_deployments()
-        found = self._from_coarse_search(deployed, target_units)
+        found = self._from_coarse_search(deployed, target_units, mip_rel_gap)
         if found is None and deployed is not None:
             found = self._search.evaluate(deployed)
         return found if found is not None and np.isfinite(found.cost_units) else self._search.start()
@@ -75,30 +76,27 @@ class FirstChoice:
         members = self._of.compiled.columns["Deploy"].members.tolist()
         return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in self._warm.deployed)
 
-    def _from_coarse_search(self, start: frozenset[int] | None, target_units: float) -> Choice | None:
+    def _from_coarse_search(
+        self, start: frozenset[int] | None, target_units: float, mip_rel_gap: float
+    ) -> Choice | None:
         """Let a coarse problem propose deployments until one of them meets the target here, or it has no better."""
         problem = coarsen(self._of.problem)
         if problem is None or len(self._of.master.cost) <= SMALL_MASTER_COLUMNS:
             return None
         coarse = CoarseSearch(problem, self._control, seed=self._seed, threads=self._threads, warm=self._warm.coarse)
-        target_cny = target_units * self._of.cny_per_unit
-        aim_cny, best, tried = target_cny * (1 - COARSE_SHARE), None, set()
+        gap, tried = FIRST_SHARE_OF_GAP * mip_rel_gap, set()
         try:
             while coarse.members == self._of.compiled.columns["Deploy"].members.tolist():
-                deployed = coarse.propose(aim_cny, start)
+                deployed = coarse.propose(gap, start)
                 if deployed is None or deployed in tried or self._control.must_stop:
                     break
                 tried.add(deployed)
                 choice = self._search.evaluate(deployed)
-                if choice is None or not np.isfinite(choice.cost_units):
+                best = self._search.best
+                if choice is None or (best is not None and best.cost_units <= target_units):
                     break
-                best = choice if best is None or choice.cost_units < best.cost_units else best
-                if best.cost_units <= target_units:
-                    break
-                # What it costs here more than there is the same for the next proposal, more or less.
-                ratio = max(coarse.cost_cny / (choice.cost_units * self._of.cny_per_unit), 1 - LARGEST_STEP_SHARE)
-                aim_cny = min(aim_cny, target_cny * ratio) * (1 - COARSE_SHARE)
+                gap *= NEXT_SHARE_OF_GAP
         finally:
             self.coarse_cuts = coarse.cuts
             coarse.close()
-        return best
+        return self._search.best

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from compared import CASES, FAILING, PLANS, results
+from reduced import reduced_overrides
 
-from optimizer.cases import CaseResult
+from optimizer.case_runner import CaseRunner
+from optimizer.cases import Case, CaseResult
 from optimizer.compare_text import WIDTH, chosen_pairs, describe_comparison
 from optimizer.comparison import Comparison, build_comparison
 from optimizer.moved import MOVES
@@ -106,12 +109,22 @@ def test_text_tells_what_the_tables_hold(comparison: Comparison, text: str) -> N
     assert f"What moved from reference to chat within 12 ms: {share:.1%} of the tokens" in text
 
 
+def test_planning_anew_is_told_where_it_changes_something(tmp_path: Path) -> None:
+    # Dear enough that another plan pays: at 100 the reference's, which a case starts from, is within the gap.
+    dear = Case("dear", "carbon_price=2000", ("costs.carbon_price_cny_per_t=2000",))
+    with CaseRunner("base", reduced_overrides("base", tmp_path), out=tmp_path / "out") as runner:
+        found = build_comparison("base", runner.run([dear]), "reference")
+    text = describe_comparison(found)
+    assert "prices of carbon_price=2000 on the unchanged plan of reference" in text
+    assert "what re-optimizing changed" in text
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
 def test_price_effect_and_what_reoptimizing_changed_are_told_apart(comparison: Comparison) -> None:
     text = describe_comparison(
         comparison, [("reference", "carbon_100"), ("reference", "same"), ("reference", "no_power")]
     )
     assert "prices of carbon_price=100 on the unchanged plan of reference" in text
-    assert "what re-optimizing changed" in text
     assert "no component differs" in text
     assert "What moved from reference to the reference again: nothing" in text
     assert "no waterfall: one of the two has no plan" in text
