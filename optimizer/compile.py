@@ -102,9 +102,11 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
     )
 
 
-def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledModel:
+def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledModel | None:
     """
     Compile nothing but the objective of a problem that differs from a compiled one in prices alone.
+
+    None where the columns are others: billed power has one only where there is a demand charge.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
         Frozen arrays (`problem_parts.differs_in_prices_alone`).
     """
     tables, columns = _tables(problem)
+    if not all(np.array_equal(block.members, model.columns[name].members) for name, block in columns.items()):
+        return None
     cost, _ = _costs(tables, columns, with_costs=False)
     return replace(model, cost=cost, costs={})
 

@@ -56,7 +56,8 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     problem
         Frozen arrays.
     like
-        Another problem taken apart: where the two differ in prices alone, only costs are worked out.
+        Another problem taken apart: where the two differ in prices alone and have the same columns, only costs are
+        worked out.
     is_costless
         Forget all costs and price only missed balances.
     """
@@ -64,7 +65,9 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     unit = 1.0 if is_costless else cost_unit_cny(problem)
     penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / unit
     if like is not None and differs_in_prices_alone(like.problem, problem):
-        return _priced_anew(like, problem, penalty, unit)
+        priced = with_costs_of(like.compiled, problem)
+        if priced is not None:
+            return _priced_anew(like, problem, priced, penalty, unit)
     compiled = compile_model(problem)
     if is_costless:
         compiled.cost[:] = 0.0
@@ -73,8 +76,9 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     return Split(problem, compiled, master, blocks, penalty, unit)
 
 
-def _priced_anew(like: Split, problem: PlacementProblem, penalty_units: FloatArray, unit: float) -> Split:
-    compiled = with_costs_of(like.compiled, problem)
+def _priced_anew(
+    like: Split, problem: PlacementProblem, compiled: CompiledModel, penalty_units: FloatArray, unit: float
+) -> Split:
     master, blocks = like.master, []
     for number, block in enumerate(like.blocks):
         real = len(block.columns)

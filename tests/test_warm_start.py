@@ -104,6 +104,25 @@ def test_problem_priced_anew_is_what_compiling_it_gives(seed: int) -> None:
         np.testing.assert_array_equal(one.matrix.toarray(), two.matrix.toarray())
 
 
+CHARGED = {"west": (0.0, 40.0), "east": (40.0, 0.0), "nowhere": (0.0, 0.0), "everywhere": (40.0, 30.0)}
+
+
+@pytest.mark.parametrize("after", CHARGED)
+@pytest.mark.parametrize("before", CHARGED)
+def test_demand_charge_elsewhere_is_priced_where_it_is_paid(before: str, after: str) -> None:
+    # A data center has columns for the power that is billed only if it has a demand charge: charges that come and go
+    # with a price case move the columns of all others.
+    reference = toy_problem(demand_charge_cny_per_kw_month=CHARGED[before])
+    case = toy_problem(demand_charge_cny_per_kw_month=CHARGED[after])
+    quick, full = split_problem(case, like=split_problem(reference)), split_problem(case)
+    np.testing.assert_array_equal(quick.compiled.cost, full.compiled.cost)
+    np.testing.assert_array_equal(quick.master.cost, full.master.cost)
+    known = solved(reference)
+    ours, cold = solved(case, warm_from(reference, known)), solved(case)
+    assert ours.objective_cny == pytest.approx(cold.objective_cny, rel=1e-6)
+    assert ours.bound_cny <= cold.objective_cny * (1 + 1e-6)
+
+
 def test_problem_with_other_limits_is_compiled() -> None:
     reference = split_problem(toy_problem())
     other = toy_problem(existing_pods=(10, 3))
