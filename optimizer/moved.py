@@ -69,7 +69,7 @@ def find_moved(before: pd.DataFrame, after: pd.DataFrame) -> Moved:
     before, after
         Table `allocation` of the two plans.
     """
-    has_hours = _slices(before).equals(_slices(after))
+    has_hours = _days(before).equals(_days(after))
     first, second = (_volumes(table, has_hours=has_hours) for table in (before, after))
     change = second.sub(first, fill_value=0.0).rename(_AMOUNT).reset_index()
     change = change.sort_values(["day", *WORKLOAD, "hour", "data_center"], ignore_index=True)
@@ -95,9 +95,13 @@ def moved_share(before: pd.DataFrame, after: pd.DataFrame) -> float:
     return find_moved(before, after).share
 
 
-def _slices(allocation: pd.DataFrame) -> pd.Series:
-    slices = allocation[["day", "hour", "weight_h"]].drop_duplicates(["day", "hour"])
-    return slices.set_index(["day", "hour"])["weight_h"].sort_index()
+def _days(allocation: pd.DataFrame) -> pd.DataFrame:
+    """
+    Days of a plan with the hours per year that their slices stand for: what tells slices of one length from another.
+
+    Not the slices themselves: in some of them nothing may be served, and not in the same ones by both plans.
+    """
+    return allocation[["day", "weight_h"]].drop_duplicates().sort_values(["day", "weight_h"], ignore_index=True)
 
 
 def _volumes(allocation: pd.DataFrame, *, has_hours: bool) -> pd.Series:

@@ -98,6 +98,15 @@ def test_other_slices_are_compared_by_the_year() -> None:
     assert told(moved) == [("data_center", "chat", "a", None, "b", None, 100.0)]
 
 
+def test_hour_in_which_a_plan_serves_nothing_is_still_an_hour() -> None:
+    before = allocation((0.0, "alpha", "batch", "a", 10.0))
+    after = allocation((12.0, "alpha", "batch", "a", 10.0))
+    moved = find_moved(before, after)
+    assert moved.has_hours
+    assert told(moved) == [("hour", "batch", "a", 0.0, "a", 12.0, 100.0)]
+    assert moved.share == 1.0
+
+
 def assert_balances(moved: Moved, before: pd.DataFrame, after: pd.DataFrame) -> None:
     """See that what comes in less what goes out is what a data center serves more, of each workload."""
     keys = ["demand_hub", "workload_class", "data_center"]
