@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +32,6 @@ BREAK_COLUMNS = [
     "value", "certified_low", "certified_high", "width", "is_certain", "kind", "change", "change_back", "moved_share",
     "saving_slope_before_cny", "saving_slope_after_cny",
 ]  # fmt: skip
-_NOT_IN_ID = re.compile("[^a-z0-9]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +81,7 @@ class BreakEvenMap:
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables to store, by name."""
-        name = f"break_even_{spell_id(self.parameter)}"
+        name = f"break_even_{id_of(self.parameter, set())}"
         return {name: self.intervals, f"{name}_points": self.break_points, f"{name}_solves": self.points}
 
     def as_dict(self) -> dict[str, object]:
@@ -198,22 +196,7 @@ def case_of(parameter: str, value: float) -> Case:
     """
     point = {parameter: value}
     label = label_of(point)
-    plain = id_of(label, set())
-    # A sign is not part of an id: the hash tells 5 from -5, and 1e+30 from 1e-30.
-    has_sign = not label.rpartition("=")[2].replace(".", "").isalnum()
-    return Case(id_of(label, {plain}) if has_sign else plain, label, overrides_of(point), point)
-
-
-def spell_id(text: str) -> str:
-    """
-    Make an id of a text.
-
-    Parameters
-    ----------
-    text
-        Such as the name of a parameter.
-    """
-    return _NOT_IN_ID.sub("_", text.lower()).strip("_")
+    return Case(id_of(label, set()), label, overrides_of(point), point)
 
 
 def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from network_data.faults import FaultList, InputError, suggest
-from optimizer.cases import REFERENCE_ID, Case
+from optimizer.cases import REFERENCE, REFERENCE_ID, Case
 from scenarios.price_case import load_price_case
 from scenarios.price_parameters import (
     ParameterRange,
@@ -23,6 +23,8 @@ from scenarios.sources import price_case_names
 MAX_ID_LENGTH = 48
 MAX_CASES = 10_000
 _NOT_IN_ID = re.compile("[^a-z0-9]+")
+# What tells labels apart and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
+_LOST_IN_ID = re.compile(r"[^\x00-\x7f]|=[^,]*[-+]")
 
 
 def split_price_cases(texts: Iterable[str]) -> list[str]:
@@ -122,6 +124,33 @@ def find_case(name: str, cases: Sequence[Case], option: str, faults: FaultList) 
     return cases[0]
 
 
+def require_scenario_as_reference(
+    reference: Case, ranges: Sequence[ParameterRange], option: str, faults: FaultList
+) -> None:
+    """
+    Refuse to hold a tornado against another case than the scenario as it is.
+
+    The ends of its ranges are changes of the scenario: held against a case that differs in more, every bar would
+    hold that difference too.
+
+    Parameters
+    ----------
+    reference
+        What the cases are held against.
+    ranges
+        Of the tornado.
+    option
+        Name of the option for the fault.
+    faults
+        Receives it.
+    """
+    if ranges and reference != REFERENCE:
+        remedy = "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
+        faults.add(
+            option, "turns parameters of the scenario as it is, not of the reference", remedy, value=reference.id
+        )
+
+
 def id_of(label: str, taken: set[str]) -> str:
     """
     Spell a label as the name of a folder.
@@ -131,10 +160,16 @@ def id_of(label: str, taken: set[str]) -> str:
     label
         Any text.
     taken
-        Ids given so far; the new one joins them. Labels that are spelled alike are told apart by a hash.
+        Ids given so far; the new one joins them. Labels that are spelled alike are told apart by a hash, which those
+        have from the start that lose more than dots and spaces, whatever was taken before.
+
+    Examples
+    --------
+    >>> id_of("price.west=0.5", set()), id_of("price.west=-5", set())
+    ('price_west_0_5', 'price_west_5_23e88611')
     """
     name = _NOT_IN_ID.sub("_", Path(label).stem.lower() if _is_file(label) else label.lower()).strip("_")
-    if not name or name in taken or len(name) > MAX_ID_LENGTH:
+    if not name or name in taken or len(name) > MAX_ID_LENGTH or _LOST_IN_ID.search(label):
         digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()[:8]
         name = f"{name[: MAX_ID_LENGTH - len(digest) - 1].strip('_') or 'case'}_{digest}"
     taken.add(name)

@@ -16,7 +16,7 @@ from optimizer.break_even_map import BreakEvenMap, case_of
 from optimizer.break_even_prices import map_prices
 from optimizer.case_expansion import expand_cases
 from optimizer.problem import PlacementProblem
-from scenarios.price_parameters import Sweep
+from scenarios.price_parameters import ParameterRange, Sweep
 
 # Two places and nothing but energy and the opening of the west: 16 MW x 8,760 h x 1.5 x 500 CNY/MWh in the east,
 # x 1.2 x 300 CNY/MWh in the west.
@@ -222,6 +222,11 @@ def test_a_value_is_the_case_that_it_is_in_a_sweep() -> None:
     assert case_of("price.west", 0.5) == expand_cases([], [Sweep("price.west", (0.5, 1.0))])[0]
     values = (5.0, -5.0, 1e30, 1e-30, 0.5, 5e-7)
     assert len({case_of("costs.data_transfer_cny_per_gb", value).id for value in values}) == len(values)
+    # An id has no letters of other alphabets: a hash tells provinces from each other, in a sweep and in a map.
+    provinces = [f"price.province.{name}" for name in ("\u5185\u8499\u53e4", "\u7518\u8083")]
+    swept = expand_cases([], [], [ParameterRange(key, 0.5, 2.0) for key in provinces])
+    assert [case_of(key, value) for key in provinces for value in (0.5, 2.0)] == swept
+    assert len({case.id for case in swept}) == len(swept)
 
 
 def test_no_interval_is_lost_in_the_table() -> None:
