@@ -314,8 +314,11 @@ def _titles(figure: Figure, title: str, under: str) -> None:
 
 def _foot(figure: Figure, found: Comparison) -> None:
     """Say where the figures come from, and how sure they are."""
-    gaps = found.cases["mip_rel_gap"].dropna()
-    proved = f" Every case is within {math.ceil(gaps.max() * 1e4) / 1e4:.2%} of its optimum." if len(gaps) else ""
+    gaps = found.cases.loc[found.cases["total_cny_per_year"].notna(), "mip_rel_gap"]
+    proved = ""
+    if gaps.notna().any():
+        whose = "every plan" if gaps.notna().all() else f"{gaps.notna().sum()} of {len(gaps)} plans"
+        proved = f" Proved within {math.ceil(gaps.max() * 1e4) / 1e4:.2%} of the least cost: {whose}."
     text = f"edwc, comparison of {shorten(found.name, 40)}, {len(found.cases)} cases.{proved}"
     paper = figure.axes[-1]
     write_text(paper, 0.02, 0.16 / figure.get_figheight(), shorten(text, 150), fontsize=9, color=FAINT_INK,

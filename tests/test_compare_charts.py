@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,13 @@ def test_tornado_tells_values_effects_and_ends_without_a_plan(comparison: Compar
     shown = texts(tornado_figure(comparison))
     for text in ("900: +11.9", "200: −1.5", "0: no plan", "2: −0.7", "dear west", "pods"):
         assert text in shown
+
+
+@pytest.mark.parametrize(("gaps", "whose"), [((0.01, 0.02), "every plan"), ((0.02, math.nan), "1 of 2 plans")])
+def test_foot_promises_no_more_than_is_proved(comparison: Comparison, gaps: tuple[float, float], whose: str) -> None:
+    cases = comparison.cases.assign(total_cny_per_year=1e6, mip_rel_gap=gaps)
+    foot = next(text for text in texts(regret_figure(replace(comparison, cases=cases))) if text.startswith("edwc"))
+    assert foot.endswith(f"2 cases. Proved within 2.00% of the least cost: {whose}.")
 
 
 @pytest.mark.parametrize("label", ["dear west", HOSTILE])
