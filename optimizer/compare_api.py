@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from network_data.faults import FaultList
-from optimizer.case_expansion import expand_cases, find_case
+from optimizer.case_expansion import expand_cases, find_case, require_scenario_as_reference
 from optimizer.case_runner import CaseRunner, EngineName
 from optimizer.cases import REFERENCE, Case, CaseResult
 from optimizer.compare_text import chosen_pairs
@@ -124,6 +124,7 @@ def _read_asked(
     faults: FaultList,
 ) -> _Asked:
     base = cases[0] if reference is None else find_case(reference, cases, "reference", faults)
+    require_scenario_as_reference(base, ranges, "tornado", faults)
     pairs = [tuple(find_case(name, cases, "waterfalls", faults).id for name in pair) for pair in waterfalls]
     faults.raise_if_any()
     return _Asked(base, ranges, [(first, second) for first, second in pairs])

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from network_data.faults import Fault, FaultList, InputError
 from network_data.load import load_network
 from optimizer.assemble import assemble_problem
-from optimizer.case_expansion import expand_cases, find_case, split_price_cases
+from optimizer.case_expansion import expand_cases, find_case, require_scenario_as_reference, split_price_cases
 from optimizer.cases import REFERENCE, Case
 from optimizer.comparison_folder import COMPARISON_FILE, read_stored
 from optimizer.run_folder import INFO_FILE
@@ -101,6 +101,7 @@ def read_request(arguments: Namespace) -> CompareRequest:
         known = cases if folders else [REFERENCE, *cases]
         if arguments.reference is not None:
             reference = find_case(arguments.reference, known, "--reference", faults)
+            require_scenario_as_reference(reference, tornado, "--tornado", faults)
         waterfalls = [_pair(text, known, faults) for text in arguments.waterfall]
     faults.raise_if_any()
     return CompareRequest(

@@ -100,7 +100,6 @@ class Comparison:
             Folder, made if need be.
         """
         folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
         write_tables(folder, self.tables())
         return folder
 

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -151,10 +152,11 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     Parameters
     ----------
     folder
-        Where to.
+        Where to; made if need be.
     tables
         By name, without `.csv`.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         draft = folder / f".{name}.csv.draft"
         table.to_csv(draft, index=False, lineterminator="\n")
@@ -178,12 +180,16 @@ def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
     if len(folders) == 1 and (folders[0] / COMPARISON_FILE).is_file():
         return read_cases(folders[0])
     faults, results, taken = FaultList("the stored runs"), [], set[str]()
-    for folder in folders:
+    places = [folder.resolve() for folder in folders]
+    named, there = Counter(place.name for place in places), Counter(places)
+    for folder, place in zip(folders, places, strict=True):
         info = read_intact_info(folder)
-        if info is None:
+        if there[place] > 1:
+            faults.add(str(folder), "is given more than once", "Give each run once.")
+        elif info is None:
             faults.add(str(folder), "is no run, or is damaged", "Give the folder that `edwc solve --out` wrote.")
         else:
-            label = folder.resolve().name
+            label = place.name if named[place.name] == 1 else str(place)
             results.append(CaseResult.of_run(Case(id_of(label, taken), label), folder, info))
     faults.raise_if_any()
     return results
@@ -210,15 +216,23 @@ def read_cases(folder: str | Path) -> list[CaseResult]:
         raise InputError(
             [Fault(str(path / COMPARISON_FILE), None, None, None, "holds no comparison", remedy)], _SUBJECT
         )
-    return [_result(path, entry) for entry in entries.values()]
+    try:
+        return [_result(path, entry) for entry in entries.values()]
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"is damaged ({error!r})"
+        remedy = "Carry out the comparison again: what is stored of its cases is used."
+        raise InputError([Fault(str(path / COMPARISON_FILE), None, None, None, problem, remedy)], _SUBJECT) from error
 
 
 def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:
-    case = Case(entry["id"], entry["label"], tuple(entry["overrides"]), entry["point"])
+    case = Case(entry["id"], str(entry["label"]), tuple(entry["overrides"]), dict(entry["point"]))
+    status, reason = CaseStatus(entry["status"]), str(entry["reason"])
+    if entry["folder"] is None:
+        return CaseResult(case, status, reason)
     folder = path / CASES_FOLDER / case.id
-    info = None if entry["folder"] is None else read_intact_info(folder)
-    if info is None:
-        return CaseResult(case, CaseStatus(entry["status"]), entry["reason"])
+    info = read_intact_info(folder)
+    if info is None:  # it had a plan: a case without one is not what was found
+        return CaseResult(case, CaseStatus.FAILED, f"its run folder is gone or damaged (it was {status})")
     return CaseResult.of_run(case, folder, info)
 
 

@@ -193,12 +193,14 @@ def carbon_frontier(
     ]
     frontier = [Point(case.point["carbon_cap_t_per_year"], case) for case in cases]
     frontier.append(Point(emitted_t, runner.reference))
-    caps_kept = np.array([point.size for point in frontier])
+    # The reference is under the scenario's own cap: without a plan of its own it is not the loosest point.
+    own_t = space.scenario.policy.carbon_cap_t_per_year
+    limits_t = np.array([*(point.size for point in frontier[:-1]), math.inf if own_t is None else own_t])
 
     def keeps(result: CaseResult, j: int) -> bool:
-        return bool(float(result.summary["carbon_t_per_year"]) <= caps_kept[j])
+        return bool(float(result.summary["carbon_t_per_year"]) <= limits_t[j])
 
-    solved = solve_points(runner, frontier, caps_kept[:, None] <= caps_kept[None, :], keeps)
+    solved = solve_points(runner, frontier, limits_t[:, None] <= limits_t[None, :], keeps)
     return _frontier("carbon", solved, PlanReader(space.network), (), math.nan if least_t is None else least_t)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from reduced import reduced_overrides
 
 from network_data import InputError
 from optimizer import compare
+from optimizer.cli import main
 from optimizer.comparison import Comparison
 from optimizer.verify import verify_run
 
@@ -104,11 +106,38 @@ def test_stored_runs_are_compared_without_solving(comparison: Comparison, out: P
     pd.testing.assert_frame_equal(compare([out]).waterfalls, comparison.waterfalls)
 
 
+def test_runs_of_one_name_are_told_apart_by_where_they_lie(comparison: Comparison, out: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / name / "run" for name in "abc"]
+    for run, case in zip(runs, ("reference", "carbon_price_0", "carbon_100"), strict=True):
+        shutil.copytree(out / "cases" / case, run)
+    stored = compare(runs)
+    assert stored.cases["label"].tolist() == [str(run) for run in runs]
+    assert stored.cases["case"].nunique() == len(runs)
+    with pytest.raises(InputError, match="is given more than once"):
+        compare([runs[0], runs[1] / ".." / "run", runs[1]])
+
+
+def test_stored_case_whose_run_is_gone_is_not_called_solved(
+    comparison: Comparison, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    (copy / "cases" / "carbon_100" / "allocation.parquet").write_bytes(b"")
+    assert main(["compare", str(copy), "--out", str(tmp_path / "new" / "tables")]) == 3
+    assert "its run folder is gone or damaged (it was solved)" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "new" / "tables" / "cases.csv").is_file()
+    (copy / "comparison.json").write_text('{"format": 1, "cases": [{"id": "a"}]}', encoding="utf-8")
+    assert main(["compare", str(copy)]) == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_what_is_asked_wrongly_is_refused_before_solving(out: Path, comparison: Comparison) -> None:
     with pytest.raises(InputError, match="is none of the cases"):
         compare("base", sweeps=["carbon_price=0"], reference="carbon_price_7")
     with pytest.raises(InputError, match="is none of the cases"):
         compare("base", sweeps=["carbon_price=0"], waterfalls=[("reference", "nowhere")])
+    with pytest.raises(InputError, match="turns parameters of the scenario as it is"):
+        compare("base", price_cases=["carbon_50"], tornado=["price.west=0.8:1.2"], reference="carbon_50")
     with pytest.raises(InputError, match="there is no such parameter"):
         compare("base", sweeps=["carbn_price=0"])
     with pytest.raises(InputError, match="stored runs are not solved again"):

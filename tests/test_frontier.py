@@ -196,6 +196,14 @@ def test_abatement_costs_what_moving_the_cheapest_metro_costs(tmp_path: Path) ->
     assert "CNY/t" in describe_frontier(spaced)
 
 
+def test_caps_looser_than_one_that_cannot_be_kept_are_no_plans_of_the_reference(tmp_path: Path) -> None:
+    overrides = (*EXACT, "policy.carbon_cap_t_per_year=60")
+    with CaseRunner(write_two_places(tmp_path, grids=dirty_west), overrides) as runner:
+        found = carbon_frontier(runner, caps_t_per_year=(75, 80))
+    assert found.points["status"].tolist() == ["solved", "solved", "infeasible"]
+    assert found.points["plan_of"].tolist() == ["carbon_cap_75_t", "carbon_cap_80_t", ""]
+
+
 # Return
 
 
