@@ -92,10 +92,10 @@ class CoarseSearch:
         self._is_started = True
         least = WARM_ROUNDS if self._of.program.cuts else LEAST_ROUNDS
         self._of.raise_bound(self._control, np.inf, least_rounds=least)
-        tried = None if start is None else self._search.evaluate(start)
-        if tried is None or not np.isfinite(tried.cost_units):
-            tried = self._search.start()
-        self._choice = tried
+        # Under other prices the deployments of another case may be farther from a good choice than the relaxation's.
+        tries = [None if start is None else self._search.evaluate(start), self._search.start()]
+        found = [choice for choice in tries if choice is not None and np.isfinite(choice.cost_units)]
+        self._choice = min(found, key=lambda choice: choice.cost_units, default=tries[-1])
 
 
 def _sign_of_life(control: Control, line: Progress) -> None:
