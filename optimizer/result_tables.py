@@ -31,7 +31,8 @@ def result_tables(
     Returns
     -------
     dict of DataFrame
-        data_centers, demand_hubs, links, routes, costs, classes, latency.
+        data_centers, demand_hubs, links, routes, costs, classes, latency; links_by_slice and data_centers_by_slice:
+        what each link carries, and what each data center does and takes, in each time slice.
     """
     facts = PlanFacts(problem, plan)
     return {
@@ -44,6 +45,8 @@ def result_tables(
             problem.classes[["id", "name"]].rename(columns={"id": "workload_class"}), on="workload_class"
         ),
         "latency": latency_table(problem, facts),
+        "links_by_slice": _links_by_slice(problem, report),
+        "data_centers_by_slice": _data_centers_by_slice(problem, facts, report),
     }
 
 
@@ -133,6 +136,42 @@ def _links(problem: PlacementProblem, network: Network, report: CheckReport) -> 
             "load_share": _ratio(peak, links["capacity_gbps"].to_numpy(float), 0.0),
         }
     )
+
+
+def _links_by_slice(problem: PlacementProblem, report: CheckReport) -> pd.DataFrame:
+    """One row per time slice and merged link: its traffic."""
+    capacity = np.broadcast_to(problem.links["capacity_gbps"].to_numpy(float), report.link_gbps.shape).ravel()
+    gbps = report.link_gbps.ravel()
+    return pd.DataFrame(
+        _slice_columns(problem, "link", problem.links["id"])
+        | {"load_gbps": gbps, "load_share": _ratio(gbps, capacity, 0.0)}
+    )
+
+
+def _data_centers_by_slice(problem: PlacementProblem, facts: PlanFacts, report: CheckReport) -> pd.DataFrame:
+    """One row per time slice and data center: its tokens, power before and after PUE, and the price of energy."""
+    mtok_per_h = np.zeros(report.it_power_mw.shape)
+    np.add.at(mtok_per_h.T, facts.candidate_data_center, facts.plan.flow_mtok_per_h.T)
+    return pd.DataFrame(
+        _slice_columns(problem, "data_center", problem.data_centers["id"])
+        | {
+            "mtok_per_h": mtok_per_h.ravel(),
+            "it_power_mw": report.it_power_mw.ravel(),
+            "facility_power_mw": report.facility_power_mw.ravel(),
+            "price_cny_per_mwh": problem.energy_price_cny_per_mwh.ravel(),
+        }
+    )
+
+
+def _slice_columns(problem: PlacementProblem, name: str, ids: pd.Series) -> dict[str, np.ndarray]:
+    """Labels of a (T, ids) array, flattened row by row."""
+    slices, slice_count = problem.slices, len(problem.slices)
+    return {
+        "day": np.repeat(slices["day"].to_numpy(), len(ids)),
+        "hour": np.repeat(slices["hour"].to_numpy(float), len(ids)),
+        "weight_h": np.repeat(problem.weight_h, len(ids)),
+        name: np.tile(ids.to_numpy(), slice_count),
+    }
 
 
 def _routes(problem: PlacementProblem, network: Network, facts: PlanFacts) -> pd.DataFrame:

@@ -38,8 +38,9 @@ class Results:
     Attributes
     ----------
     tables
-        By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, latency, pools, active_pods,
-        work, deployments, assignments, unserved, peaks; and duals and shadow_prices where they were computed.
+        By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, latency, links_by_slice,
+        data_centers_by_slice, pools, active_pods, work, deployments, assignments, unserved, peaks; and duals and
+        shadow_prices where they were computed.
     summary
         Numbers of the plan: see `summarize`.
     baselines

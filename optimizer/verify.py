@@ -36,6 +36,7 @@ _KEYS = (
     "workload_class",
     "data_center",
     "accelerator",
+    "link",
     "component",
     "route",
     "nodes",
