@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import hashlib
 import json
 import math
@@ -22,16 +20,16 @@ import numpy as np
 import pandas as pd
 
 from network_data.faults import Fault, FaultList, InputError
+from optimizer.atomic import sync, take_name
 from optimizer.plan_tables import FAILOVER_COLUMNS, PLAN_COLUMNS
 
 INFO_FILE = "run.json"
 BASEMAP_FILE = "basemap.geojson"
 FORMAT = 1
 # What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
-EXPORT_SUFFIXES = (".gpkg", ".geojson", ".png", ".svg", ".html", ".csv", ".parquet")
+EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
 _DRAFT_PREFIX = ".edwc-run-"
 _DRAFT_MAX_AGE_S = 3600.0
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +159,7 @@ def write_run(
     draft.mkdir()
     try:
         _fill(draft, info, tables, basemap)
-        _take_name(draft, target)
+        take_name(draft, target)
     finally:
         # After an exchange of names this is the older run; after a failure, the unfinished one.
         shutil.rmtree(draft, ignore_errors=True)
@@ -178,37 +176,7 @@ def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFram
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
     (draft / INFO_FILE).write_text(text + "\n", encoding="utf-8")
     for path in (*draft.iterdir(), draft):
-        _sync(path)
-
-
-def _take_name(draft: Path, target: Path) -> None:
-    """Give the draft its name; where an older run has it, exchange the two in one step if the system can."""
-    if not target.exists():
-        draft.rename(target)
-    elif not _exchange(draft, target):
-        aside = draft.with_name(f"{draft.name}-old")
-        target.rename(aside)
-        try:
-            draft.rename(target)
-        except OSError:
-            aside.rename(target)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
-    _sync(target.parent)
-
-
-def _exchange(first: Path, second: Path) -> bool:
-    """Swap two names atomically (Linux renameat2); False where the system or file system has no such thing."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
-        return False
-    raise OSError(code, os.strerror(code), str(second))
+        sync(path)
 
 
 def _remove_stale_drafts(parent: Path) -> None:
@@ -370,11 +338,3 @@ def missing_file(path: Path) -> InputError:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

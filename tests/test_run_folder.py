@@ -17,7 +17,7 @@ import pytest
 from toy_problems import toy_problem
 
 from network_data import InputError
-from optimizer import run_folder
+from optimizer import atomic, run_folder
 from optimizer.baselines import cheapest_energy
 from optimizer.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.problem import PlacementProblem
@@ -105,7 +105,7 @@ def test_older_run_and_its_exports_are_replaced(tmp_path: Path) -> None:
 
 
 def test_replacing_works_without_exchange_of_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "_exchange", lambda *_: False)
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
     write_run(tmp_path / "run", INFO, tables())
     write_run(tmp_path / "run", {**INFO, "scenario": {"name": "new"}}, tables())
     assert read_stored_run(tmp_path / "run").info["scenario"]["name"] == "new"
@@ -131,15 +131,16 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_run_folder import INFO, tables
-from optimizer import run_folder
+from optimizer import atomic, run_folder
 step = {step!r}
-real = getattr(run_folder, step)
+module = atomic if step == "_exchange" else run_folder
+real = getattr(module, step)
 def slow(*arguments):
     result = real(*arguments) if {after!r} else None
     print("in", step, flush=True)
     time.sleep(60)
     return result
-setattr(run_folder, step, slow)
+setattr(module, step, slow)
 run_folder.write_run(Path({folder!r}), {{**INFO, "scenario": {{"name": "second"}}}}, tables())
 """
 
@@ -148,7 +149,7 @@ run_folder.write_run(Path({folder!r}), {{**INFO, "scenario": {{"name": "second"}
     ("step", "moment", "survivor"),
     [
         pytest.param("_sha256", "after", "first", id="while-tables-are-hashed"),
-        pytest.param("_take_name", "before", "first", id="before-the-name-is-taken"),
+        pytest.param("take_name", "before", "first", id="before-the-name-is-taken"),
         pytest.param("_exchange", "after", "second", id="after-the-names-are-exchanged"),
     ],
 )
