@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from optimizer.comparison import Comparison
     from optimizer.compile import load_highs
     from optimizer.explain import Explanation, explain_problem, explain_scenario
-    from optimizer.export import export_run
+    from optimizer.export import GisOptions, export_run
     from optimizer.frontier import Frontier, LatencyReturn, carbon_frontier, latency_frontier, latency_return
-    from optimizer.geo import allocation_layers
+    from optimizer.gis_layers import allocation_layers
     from optimizer.plan import Plan
+    from optimizer.postgis import PostgisReport, export_to_postgis
     from optimizer.price_effect import price_effect
     from optimizer.problem import PlacementProblem
     from optimizer.pyomo_model import to_pyomo
@@ -37,9 +38,11 @@ __all__ = [
     "Control",
     "Explanation",
     "Frontier",
+    "GisOptions",
     "LatencyReturn",
     "PlacementProblem",
     "Plan",
+    "PostgisReport",
     "Progress",
     "ScenarioRun",
     "Solution",
@@ -55,6 +58,7 @@ __all__ = [
     "explain_problem",
     "explain_scenario",
     "export_run",
+    "export_to_postgis",
     "find_break_points",
     "latency_frontier",
     "latency_return",
@@ -78,15 +82,17 @@ _MODULE_OF = {
     "Control": "optimizer.solution",
     "Explanation": "optimizer.explain",
     "Frontier": "optimizer.frontier",
+    "GisOptions": "optimizer.export",
     "LatencyReturn": "optimizer.frontier",
     "PlacementProblem": "optimizer.problem",
     "Plan": "optimizer.plan",
+    "PostgisReport": "optimizer.postgis",
     "Progress": "optimizer.solution",
     "ScenarioRun": "optimizer.api",
     "Solution": "optimizer.solution",
     "Termination": "optimizer.solution",
     "VerifyReport": "optimizer.verify",
-    "allocation_layers": "optimizer.geo",
+    "allocation_layers": "optimizer.gis_layers",
     "assemble_problem": "optimizer.assemble",
     "carbon_frontier": "optimizer.frontier",
     "check_plan": "optimizer.check",
@@ -96,6 +102,7 @@ _MODULE_OF = {
     "explain_problem": "optimizer.explain",
     "explain_scenario": "optimizer.explain",
     "export_run": "optimizer.export",
+    "export_to_postgis": "optimizer.postgis",
     "find_break_points": "optimizer.break_even",
     "latency_frontier": "optimizer.frontier",
     "latency_return": "optimizer.frontier",

@@ -14,11 +14,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from network_data.faults import InputError, escape_text
 from optimizer.cli_compare import add_arguments as add_compare_arguments
+from optimizer.cli_export import add_arguments as add_export_arguments
 from optimizer.cli_io import emit, emit_json, stop_on_signals, tell
 
 if TYPE_CHECKING:
@@ -133,18 +133,13 @@ def _build_parser() -> argparse.ArgumentParser:
         "compare", _compare, "solve cases of a scenario, or take stored runs, and hold them against each other"
     )
     add_compare_arguments(compare)
-    export = add("export", _export, "write a stored run as GeoPackage, GeoJSON, PNG or SVG")
+    export = add("export", _export, "write a stored run as layers for QGIS and the like, into PostGIS, or as a map")
     verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
     why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
     why.add_argument("--workload", metavar="HUB/CLASS", help="the workload; without it, all are listed, dearest first")
     for command in (export, verify, why):
         command.add_argument("run_folder", metavar="RUN", help="folder that `edwc solve --out` wrote")
-    export.add_argument("--to", required=True, metavar="FILE", help="file to write: .gpkg, .geojson, .png or .svg")
-    export.add_argument(
-        "--basemap", default="run", metavar="run|none|FILE", help="outlines behind the map (default: the run's own)"
-    )
-    export.add_argument("--colour-by", choices=("region", "class"), default="region", help="what colours stand for")
-    export.add_argument("--size", type=_size, default=(1600, 1200), metavar="WxH", help="pixels (default 1600x1200)")
+    add_export_arguments(export)
     return parser
 
 
@@ -231,14 +226,9 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    import optimizer
+    from optimizer.cli_export import run
 
-    basemap = arguments.basemap if arguments.basemap in {"run", "none"} else Path(arguments.basemap)
-    path = optimizer.export_run(
-        arguments.run_folder, arguments.to, basemap=basemap, colour_by=arguments.colour_by, size_px=arguments.size
-    )
-    emit_json({"file": str(path)}) if arguments.json else emit(f"wrote {escape_text(str(path))}")
-    return EXIT_OK
+    return run(arguments)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -278,13 +268,6 @@ def _reporter() -> Callable[[Progress], None]:
         tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
 
     return report
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 1600x1200")
-    return int(width), int(height)
 
 
 def _advice(error: InputError) -> str:

@@ -1,29 +1,58 @@
-"""Export a stored run: GeoPackage with QGIS styles, GeoJSON, or a map as PNG or SVG. The suffix chooses."""
+"""Export a stored run: layers for geographic information systems, or a map as PNG or SVG. The ending chooses."""
 
 from __future__ import annotations
 
 import json
-import math
-import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import pandas as pd
-import shapely
-from shapely.geometry import mapping
-
-from network_data.faults import Fault, InputError, quote_value, suggest
-from optimizer.geo import RunTables, layers_of, read_run
+from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
+from optimizer.atomic import replace_when_done
+from optimizer.geo import RunTables, read_run
+from optimizer.gis_files import (
+    FLOWMAP,
+    FOLDER_FORMATS,
+    FORMATS,
+    METADATA,
+    gis_content,
+    write_flowmap,
+    write_folder,
+)
+from optimizer.gis_layers import LAYERS, SLICE_LAYERS
+from optimizer.postgis_address import is_postgis_address
+from optimizer.run_folder import INFO_FILE
 
 BasemapChoice = Path | Literal["run", "none"]
 
-# A fixed date in the file's own records: the same run gives the same bytes.
-_GPKG_DATE = "2000-01-01T00:00:00.000Z"
-_COORDINATE_DECIMALS = 6
+_DRAFT_PREFIX = ".edwc-export-"
+_FLOWMAP_FILES = ("locations.csv", "flows.csv")
+_HOW_TO_FILL_A_FOLDER = f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}"
+
+
+@dataclass(frozen=True)
+class GisOptions:
+    """
+    What an export to a geographic information system holds.
+
+    Attributes
+    ----------
+    layer
+        The one layer to write, see `gis_layers.LAYERS` and `SLICE_LAYERS`; None = all.
+    per_slice
+        Add a layer `..._by_slice` to each, with a row for each time slice.
+    folder_format
+        Fill a folder with one file of this format for each layer, see `gis_files.FOLDER_FORMATS`; None = the target
+        is one file.
+    """
+
+    layer: str | None = None
+    per_slice: bool = False
+    folder_format: str | None = None
+
+
+_ALL_LAYERS = GisOptions()
 
 
 @dataclass(frozen=True)
@@ -37,22 +66,26 @@ def export_run(
     run_folder: Path | str,
     target: Path | str,
     *,
+    gis: GisOptions = _ALL_LAYERS,
     basemap: BasemapChoice = "run",
     colour_by: Literal["region", "class"] = "region",
     size_px: tuple[int, int] = (1600, 1200),
 ) -> Path:
     """
-    Write a run in the format that the target's suffix names.
+    Write a run in the format that the target's ending names, or a folder of files in the format asked for.
 
-    The file is written beside the target and takes its name only when it is complete and on disk; an older
-    file stays as it is until then. The same run gives the same bytes with the same versions of the libraries.
+    What is written stands beside the target and takes its name only when it is complete and on disk; an older file
+    or folder stays as it is until then. The same run gives the same bytes with the same versions of the libraries.
 
     Parameters
     ----------
     run_folder
         Folder of a run.
     target
-        File to write: `.gpkg`, `.geojson`, `.png` or `.svg`.
+        File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
+        named in `gis`), `.png` or `.svg` (drawn maps). Or a folder, with `gis.folder_format`.
+    gis
+        Which layers to write.
     basemap
         Outlines behind the drawn map: those of the run's network, `none`, or a vector file of your own.
     colour_by
@@ -68,149 +101,135 @@ def export_run(
     Raises
     ------
     InputError
-        If the suffix is not known, the target cannot be replaced safely, the run folder is not complete, an
-        option is out of range or the basemap cannot be used.
+        If the ending is not known, the target cannot be replaced safely, the run folder is not complete, an
+        option is out of range or does not fit the format, or the basemap cannot be used.
     OSError
         If the file system refuses the write.
     """
+    if is_postgis_address(target):
+        remedy = "Use `optimizer.export_to_postgis`."
+        raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
     path = Path(target)
-    writer = _choose_writer(path)
-    _check_target(path)
+    maps = _MapOptions(basemap, colour_by, size_px)
+    write = _choose_writer(path, gis, maps)
+    (_check_folder if gis.folder_format else _check_file)(path, gis)
+    # Through a link, what it points to is replaced, not the link.
+    place = path.resolve()
     run = read_run(run_folder)
-    options = _MapOptions(basemap, colour_by, size_px)
-    with tempfile.TemporaryDirectory(prefix=".edwc-export-", dir=path.parent) as folder:
-        # The name stays the same, since some writers put it into the file.
-        draft = Path(folder) / f"allocation{path.suffix.lower()}"
-        writer(run, draft, options)
-        _sync(draft)
-        draft.replace(path)
-    _sync(path.parent)
+    with replace_when_done(place, draft_prefix=_DRAFT_PREFIX) as draft:
+        write(run, draft)
     return path
 
 
-def _choose_writer(path: Path) -> Callable[[RunTables, Path, _MapOptions], None]:
-    writer = _WRITERS.get(path.suffix.lower())
-    if writer is None:
-        hint = suggest(path.suffix.lower(), _WRITERS)
-        remedy = f"Use one of {', '.join(_WRITERS)}.{hint}"
-        raise InputError(
-            [Fault(str(path), None, None, path.suffix, "export format is not known", remedy)], "the export"
+_Writer = Callable[[RunTables, Path], None]
+
+
+def _choose_writer(path: Path, gis: GisOptions, maps: _MapOptions) -> _Writer:
+    """See that options and target fit each other, and give what writes it."""
+    faults = FaultList("the export")
+    ending = path.suffix.lower()
+    if gis.folder_format is not None:
+        return _choose_folder_writer(path, gis, faults)
+    draw = _DRAWN.get(ending)
+    if draw is not None:
+        if gis != _ALL_LAYERS:
+            faults.add(
+                str(path),
+                "a drawn map has no layers to choose from",
+                "Leave out --layer and --per-slice.",
+                value=ending,
+            )
+            raise faults.error()
+        return lambda run, draft: draw(run, draft, maps)
+    if ending.removeprefix(".") not in FORMATS or not ending:
+        known = [*(f".{name}" for name in FORMATS), *_DRAWN]
+        remedy = (
+            f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: {_HOW_TO_FILL_A_FOLDER}."
+            f"{suggest(ending, known)}"
         )
-    return writer
+        faults.add(str(path), "export format is not known", remedy, value=path.suffix or None)
+        raise faults.error()
+    write, holds_several = FORMATS[ending.removeprefix(".")]
+    if not holds_several and gis.layer is None:
+        also = f", or {', '.join(SLICE_LAYERS)}" if gis.per_slice else ""
+        remedy = (
+            f"Name it: --layer {'|'.join(LAYERS)}{also}. Or write a file for each: "
+            f"--to FOLDER --format {ending.removeprefix('.')}."
+        )
+        faults.add(str(path), f"a {ending} file holds one layer", remedy)
+        raise faults.error()
+    return lambda run, draft: write(gis_content(run, gis.layer, per_slice=gis.per_slice), draft)
 
 
-def _check_target(path: Path) -> None:
+def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Writer:
+    name = str(gis.folder_format)
+    if name not in FOLDER_FORMATS:
+        remedy = f"Use one of {', '.join(FOLDER_FORMATS)}.{suggest(name, FOLDER_FORMATS)}"
+        faults.add("--format", "is no format that fills a folder", remedy, value=name)
+    if path.suffix.lower() in {*_DRAWN, *(f".{known}" for known in FORMATS)}:
+        faults.add(
+            str(path), "--format fills a folder, but this names a file", "Leave out --format, or name a folder."
+        )  # fmt: skip
+    if gis.layer is not None:
+        faults.add("--layer", "--format writes all layers", f"Name a file: --to {gis.layer}.{name}.", value=gis.layer)
+    faults.raise_if_any()
+
+    def write(run: RunTables, draft: Path) -> None:
+        content = gis_content(run, None, per_slice=gis.per_slice)
+        if name == FLOWMAP:
+            write_flowmap(run, content, draft)
+        else:
+            write_folder(content, name, draft)
+
+    return write
+
+
+def _check_file(path: Path, _gis: GisOptions) -> None:
+    faults = FaultList("the export")
     if path.is_dir():
-        fault = Fault(str(path), None, None, None, "export target is a folder", "Name a file.")
-        raise InputError([fault], "the export")
-    if not path.parent.is_dir():
-        fault = Fault(str(path.parent), None, None, None, "folder does not exist", "Create it, or name another.")
-        raise InputError([fault], "the export")
+        faults.add(str(path), "export target is a folder", "Name a file.")
+    elif not path.parent.is_dir():
+        faults.add(str(path.parent), "folder does not exist", "Create it, or name another.")
+    elif path.name in _files_of_run(path.parent):
+        faults.add(str(path), "is part of the run itself", "Name another file.")
     # SQLite would play the old file's journal into the new one.
     for ending in ("-wal", "-journal"):
         journal = path.with_name(path.name + ending)
         if journal.exists():
             remedy = f"Close the program that wrote {quote_value(journal.name)}, or name another file."
-            raise InputError([Fault(str(path), None, None, None, "file is in use", remedy)], "the export")
+            faults.add(str(path), "file is in use", remedy)
+    faults.raise_if_any()
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _files_of_run(folder: Path) -> set[str]:
+    """Names of what a run folder consists of; nothing where the folder is none."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        files = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, TypeError, KeyError):
+        files = {}
+    return {INFO_FILE, *files} if (folder / INFO_FILE).exists() else set()
 
 
-def _write_gpkg(run: RunTables, path: Path, _options: _MapOptions) -> None:
-    import pyogrio
-
-    from optimizer.map_qgis import layer_styles
-    from optimizer.map_style import region_colours
-
-    layers = layers_of(run)
-    styles = layer_styles(layers, region_colours(run.data_centers, run.demand_hubs))
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _GPKG_DATE})
-    try:
-        # Written in drawing order: QGIS puts the last layer on top.
-        for name in styles:
-            pyogrio.write_dataframe(
-                _storable(layers[name]),
-                path,
-                layer=name,
-                driver="GPKG",
-                append=path.exists(),
-                layer_options={"FID": "fid", "GEOMETRY_NAME": "geom"},
+def _check_folder(path: Path, gis: GisOptions) -> None:
+    """Refuse a folder that holds anything but what an export wrote: it is replaced whole."""
+    faults = FaultList("the export")
+    ours = {f"{METADATA}.csv", *_FLOWMAP_FILES} | {
+        f"{layer}.{name}" for layer in (*LAYERS, *SLICE_LAYERS) for name in FORMATS
+    }
+    if path.is_dir():
+        foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
+        if foreign:
+            faults.add(
+                str(path),
+                f"holds {len(foreign)} file(s) that no export wrote, and a new one would remove them",
+                "Name a new folder.",
+                value=foreign[0],
             )
-        table = _style_table(styles)
-        pyogrio.write_dataframe(
-            table, path, layer="layer_styles", driver="GPKG", append=True, layer_options={"FID": "id"}
-        )
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
-
-
-def _storable(layer: Any) -> Any:
-    """Leave out columns without a single value: they have no type that a file could keep."""
-    return layer.drop(columns=[name for name in layer.columns if name != "geometry" and layer[name].isna().all()])
-
-
-def _style_table(styles: dict[str, str]) -> pd.DataFrame:
-    """Build the table in which QGIS looks for a layer's default style, sorted by update_time."""
-    rows = [
-        {
-            "f_table_catalog": "",
-            "f_table_schema": "",
-            "f_table_name": name,
-            "f_geometry_column": "geom",
-            "styleName": name,
-            "styleQML": qml,
-            "styleSLD": "",
-            "useAsDefault": True,
-            "description": "Allocation of inference, as in the drawn map",
-            "owner": "",
-            "update_time": pd.Timestamp(_GPKG_DATE),
-        }
-        for name, qml in styles.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def _write_geojson(run: RunTables, path: Path, _options: _MapOptions) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write('{"type": "FeatureCollection", "features": [\n')
-        for i, feature in enumerate(_features(run)):
-            text = json.dumps(feature, ensure_ascii=False, allow_nan=False)
-            stream.write((",\n" if i else "") + text)
-        stream.write("\n]}\n")
-
-
-def _features(run: RunTables) -> Iterator[dict[str, Any]]:
-    """Give every row of every layer as a feature (RFC 7946: longitude first, WGS 84, no crs member)."""
-    for name, layer in layers_of(run).items():
-        columns = [column for column in layer.columns if column != "geometry"]
-        for row, geometry in zip(layer[columns].to_dict("records"), layer.geometry, strict=True):
-            properties = {"layer": name, **{column: _json_value(value) for column, value in row.items()}}
-            yield {"type": "Feature", "geometry": _json_geometry(geometry), "properties": properties}
-
-
-def _json_geometry(geometry: Any) -> Any:
-    if geometry is None:
-        return None
-    rounded = shapely.transform(geometry, lambda xy: np.round(xy, _COORDINATE_DECIMALS))
-    return mapping(rounded)
-
-
-def _json_value(value: Any) -> Any:
-    """Turn a cell into what JSON knows; a missing or infinite number has no spelling there: null."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    elif path.exists():
+        faults.add(str(path), "is a file", f"Name a folder to fill with {gis.folder_format} files.")
+    elif not path.absolute().parent.is_dir():
+        faults.add(str(path.parent), "folder does not exist", "Create it, or name another.")
+    faults.raise_if_any()
 
 
 def _write_png(run: RunTables, path: Path, options: _MapOptions) -> None:
@@ -246,9 +265,4 @@ def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
     return run.folder / Path(stored)
 
 
-_WRITERS: dict[str, Callable[[RunTables, Path, _MapOptions], None]] = {
-    ".gpkg": _write_gpkg,
-    ".geojson": _write_geojson,
-    ".png": _write_png,
-    ".svg": _write_svg,
-}
+_DRAWN: dict[str, Callable[[RunTables, Path, _MapOptions], None]] = {".png": _write_png, ".svg": _write_svg}

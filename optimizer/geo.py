@@ -1,4 +1,4 @@
-"""A stored run as geographic layers: demand hubs, data centers, links with their load, flows along fibre."""
+"""A stored run as tables with places: read, checked, and summed to flows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -17,7 +16,6 @@ from shapely.geometry import LineString, MultiLineString
 
 from network_data.faults import FaultList
 
-CRS = "EPSG:4326"
 _HALF_TURN_DEG = 180.0
 
 # What a run folder must hold to be drawn; further columns travel along as attributes.
@@ -35,6 +33,11 @@ _REQUIRED_COLUMNS = {
     "routes": ("route", "demand_hub", "data_center", "nodes", "coordinates"),
     "costs": ("component", "data_center", "cny_per_year"),
 }  # fmt: skip
+# What only exports by time slice need; runs of older versions have none of these.
+_SLICE_COLUMNS = {
+    "links_by_slice": ("day", "hour", "weight_h", "link", "load_gbps"),
+    "data_centers_by_slice": ("day", "hour", "weight_h", "data_center", "mtok_per_h"),
+}
 _DAMAGED = "Solve again: the run folder is damaged."
 _LARGEST_DEG = {"latitude_deg": 90.0, "longitude_deg": 180.0}
 
@@ -125,113 +128,66 @@ def read_run(run_folder: Path | str) -> RunTables:
     return RunTables(folder, info, **tables)
 
 
-def allocation_layers(run_folder: Path | str) -> dict[str, Any]:
+def read_slice_tables(run: RunTables) -> dict[str, pd.DataFrame]:
     """
-    Build the geographic layers of a run.
+    Read what a run stores of each time slice.
 
     Parameters
     ----------
-    run_folder
-        The run folder.
+    run
+        The run.
 
     Returns
     -------
-    dict of GeoDataFrame
-        `demand_hubs` and `data_centers` (points), `links` (lines, all columns of the run's table) and
-        `flows`: one line per demand hub, data center and route, with mtok_per_year, token_share (of all
-        tokens), rtt_ms, classes (ids, largest volume first) and the names and regions of both ends. All in
-        EPSG:4326. A line that would cross the antimeridian is cut there; a flow that never leaves its place
-        has `is_local` and no geometry.
+    dict of DataFrame
+        `links_by_slice` and `data_centers_by_slice`, sorted as stored: by time slice.
 
     Raises
     ------
     InputError
-        If the run folder is not complete or its tables do not fit together.
+        If a table is missing, as in runs of older versions, or does not fit the others.
     """
-    return layers_of(read_run(run_folder))
+    faults = FaultList(f"run folder {run.folder}")
+    tables = {name: _read_table(run.folder, name, faults) for name in _SLICE_COLUMNS}
+    faults.raise_if_any()
+    _check_known(tables["links_by_slice"], "links_by_slice", "link", run.links.index, faults)
+    centers = tables["data_centers_by_slice"]
+    _check_known(centers, "data_centers_by_slice", "data_center", run.data_centers.index, faults)
+    faults.raise_if_any()
+    return tables
 
 
-def layers_of(run: RunTables) -> dict[str, Any]:
+def flow_table(run: RunTables, by: str | tuple[str, ...] = "route") -> pd.DataFrame:
     """
-    Build the geographic layers from tables already read.
+    Sum the allocation.
 
     Parameters
     ----------
     run
         The run.
-
-    Returns
-    -------
-    dict of GeoDataFrame
-        See `allocation_layers`.
-    """
-    return {
-        "demand_hubs": _point_layer(run.demand_hubs),
-        "data_centers": _point_layer(run.data_centers),
-        "links": _link_layer(run.links),
-        "flows": _flow_layer(run),
-    }
-
-
-def flow_table(run: RunTables) -> pd.DataFrame:
-    """
-    Sum the allocation over the year by route.
-
-    Parameters
-    ----------
-    run
-        The run.
+    by
+        Columns of the allocation that tell flows apart. They must tell the ends, demand_hub and data_center, too.
 
     Returns
     -------
     DataFrame
-        Indexed by route: demand_hub, data_center, mtok_per_year, token_share, rtt_ms (mean over the tokens),
-        classes (ids joined by a comma, largest volume first).
+        Indexed by those columns: demand_hub, data_center (unless they are among them), mtok_per_year, token_share,
+        rtt_ms (mean over the tokens), classes (ids joined by a comma, largest volume first).
     """
+    keys = [by] if isinstance(by, str) else list(by)
+    ends = [name for name in ("demand_hub", "data_center") if name not in keys]
     used = run.allocation[run.allocation["mtok_per_year"] > 0]
     weighted = used.assign(rtt_mtok=used["rtt_ms"] * used["mtok_per_year"])
-    table = weighted.groupby("route", sort=True)[["mtok_per_year", "rtt_mtok"]].sum()
+    groups = weighted.groupby(keys, sort=True)
+    table = groups[["mtok_per_year", "rtt_mtok"]].sum()
     table["rtt_ms"] = table.pop("rtt_mtok") / table["mtok_per_year"]
     table["token_share"] = table["mtok_per_year"] / table["mtok_per_year"].sum()
 
-    by_class = used.groupby(["route", "workload_class"])[["mtok_per_year"]].sum().reset_index()
-    by_class = by_class.sort_values(["route", "mtok_per_year", "workload_class"], ascending=[True, False, True])
-    table["classes"] = by_class.groupby("route")["workload_class"].agg(",".join)
-    ends = run.routes.loc[table.index, ["demand_hub", "data_center"]]
-    return pd.concat([ends, table[["mtok_per_year", "token_share", "rtt_ms", "classes"]]], axis=1)
-
-
-def _flow_layer(run: RunTables) -> Any:
-    table = flow_table(run)
-    lines = []
-    hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
-    routes = dict(zip(run.routes.index, run.routes["points"], strict=True))
-    for route, hub, data_center in zip(table.index, table["demand_hub"], table["data_center"], strict=True):
-        # The data center may stand some way from its fibre node; the last hop makes the line end where it
-        # does.
-        ends = [
-            hubs[hub],
-            *routes[route],
-            centers[data_center],
-        ]
-        lines.append(line_between(ends))
-    for end, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
-        for column in ("name", "name_local", "region"):
-            if column in places:
-                table[f"{end}_{column}"] = places[column].reindex(table[end]).to_numpy()
-    table["is_local"] = [line is None for line in lines]
-    return gpd.GeoDataFrame(table.reset_index(), geometry=gpd.GeoSeries(lines, crs=CRS))
-
-
-def _point_layer(places: pd.DataFrame) -> Any:
-    points = gpd.GeoSeries.from_xy(places["longitude_deg"].to_numpy(), places["latitude_deg"].to_numpy(), crs=CRS)
-    return gpd.GeoDataFrame(places.reset_index(), geometry=points)
-
-
-def _link_layer(links: pd.DataFrame) -> Any:
-    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
-    lines = [line_between([(a, b), (c, d)]) for a, b, c, d in links[columns].to_numpy(float)]
-    return gpd.GeoDataFrame(links.reset_index(), geometry=gpd.GeoSeries(lines, crs=CRS))
+    by_class = used.groupby([*keys, "workload_class"])[["mtok_per_year"]].sum().reset_index()
+    order = [*keys, "mtok_per_year", "workload_class"]
+    by_class = by_class.sort_values(order, ascending=[name != "mtok_per_year" for name in order])
+    table["classes"] = by_class.groupby(keys)["workload_class"].agg(",".join)
+    return pd.concat([groups[ends].first(), table[["mtok_per_year", "token_share", "rtt_ms", "classes"]]], axis=1)
 
 
 def line_between(points: list[tuple[float, float]]) -> LineString | MultiLineString | None:
@@ -301,14 +257,16 @@ def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
 def _read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame:
     file = f"{name}.parquet"
     if not (folder / file).is_file():
-        faults.add(file, "is missing", "Give the folder that `edwc solve --out` wrote.")
+        is_optional = name in _SLICE_COLUMNS
+        remedy = "Solve again with this version." if is_optional else "Give the folder that `edwc solve --out` wrote."
+        faults.add(file, "is missing", remedy)
         return pd.DataFrame()
     try:
         table = pd.read_parquet(folder / file)
     except (OSError, ValueError) as error:
         faults.add(file, f"cannot be read ({type(error).__name__})", _DAMAGED)
         return pd.DataFrame()
-    for column in _REQUIRED_COLUMNS[name]:
+    for column in (_REQUIRED_COLUMNS | _SLICE_COLUMNS)[name]:
         if column not in table:
             faults.add(file, "a column is missing", "Solve again with this version.", column=column)
             continue

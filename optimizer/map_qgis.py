@@ -19,7 +19,7 @@ def layer_styles(layers: dict[str, Any], regions: dict[str, str]) -> dict[str, s
     Parameters
     ----------
     layers
-        GeoDataFrames by name, see `optimizer.geo.allocation_layers`.
+        GeoDataFrames by name, see `optimizer.gis_layers.allocation_layers`.
     regions
         Region to colour.
 
@@ -27,21 +27,30 @@ def layer_styles(layers: dict[str, Any], regions: dict[str, str]) -> dict[str, s
     -------
     dict
         Layer name to QML: flows as wide as their volume and coloured by the data center's region, data
-        centers and demand hubs with an area proportional to their volume, links as wide as their load.
+        centers and demand hubs with an area proportional to their volume, links as wide as their load. Layers by
+        time slice are played by the temporal controller.
     """
-    flow_width = _linear("mtok_per_year", layers["flows"], _WIDEST_FLOW_MM)
-    center_size = _square_root("mtok_per_year", layers["data_centers"], _LARGEST_CENTER_MM)
-    hub_size = _square_root("mtok_per_year", layers["demand_hubs"], _LARGEST_HUB_MM)
-    # No layer is drawn wider than it is loaded: 0 to 1 of capacity is 0.15 mm to the widest.
-    link_width = f'0.15 + {_WIDEST_LINK_MM} * min(1, coalesce("load_share", 0))'
-    flows = {region: _line(colour, flow_width) for region, colour in regions.items()}
-    centers = {region: _marker(colour, "white", center_size) for region, colour in regions.items()}
-    return {
-        "links": _document(_single(_line("#C4BFB4", link_width), "line"), label=None),
-        "flows": _document(_categorized("data_center_region", flows, "line"), label=None),
-        "demand_hubs": _document(_single(_marker(None, "#222222", hub_size), "marker"), label="name"),
-        "data_centers": _document(_categorized("region", centers, "marker"), label="name"),
-    }
+    return {name: _style(name, layer, regions) for name, layer in layers.items()}
+
+
+def _style(name: str, layer: Any, regions: dict[str, str]) -> str:
+    kind = name.removesuffix("_by_slice")
+    is_timed = kind != name
+    volume = "mtok_per_h" if is_timed else "mtok_per_year"
+    if kind == "links":
+        # No layer is drawn wider than it is loaded: 0 to 1 of capacity is 0.15 mm to the widest.
+        width = f'0.15 + {_WIDEST_LINK_MM} * min(1, coalesce("load_share", 0))'
+        return _document(_single(_line("#C4BFB4", width), "line"), label=None, is_timed=is_timed)
+    if kind == "demand_hubs":
+        size = _square_root(volume, layer, _LARGEST_HUB_MM)
+        return _document(_single(_marker(None, "#222222", size), "marker"), label="name", is_timed=is_timed)
+    if kind == "data_centers":
+        size = _square_root(volume, layer, _LARGEST_CENTER_MM)
+        markers = {region: _marker(colour, "white", size) for region, colour in regions.items()}
+        return _document(_categorized("region", markers, "marker", volume), label="name", is_timed=is_timed)
+    width = _linear(volume, layer, _WIDEST_FLOW_MM)
+    lines = {region: _line(colour, width) for region, colour in regions.items()}
+    return _document(_categorized("data_center_region", lines, "line", volume), label=None, is_timed=is_timed)
 
 
 def _linear(column: str, table: Any, widest_mm: float) -> str:
@@ -57,13 +66,19 @@ def _largest(column: str, table: Any) -> str:
     return repr(largest if largest > 0 else 1.0)
 
 
-def _document(renderer: ET.Element, *, label: str | None) -> str:
+def _document(renderer: ET.Element, *, label: str | None, is_timed: bool) -> str:
     root = ET.Element(
         "qgis",
         version=_QGIS_VERSION,
-        styleCategories="Symbology|Labeling",
+        styleCategories="Symbology|Labeling|Temporal" if is_timed else "Symbology|Labeling",
         labelsEnabled="0" if label is None else "1",
     )
+    if is_timed:
+        # 2 says that begin and end stand in fields of their own, 0 that the end is not part of the time slice.
+        ET.SubElement(
+            root, "temporal", enabled="1", mode="2", startField="slice_begin", endField="slice_end", limitMode="0",
+            durationUnit="h", accumulate="0",
+        )  # fmt: skip
     root.append(renderer)
     if label is not None:
         labeling = ET.SubElement(root, "labeling", type="simple")
@@ -91,7 +106,7 @@ def _single(symbol_layer: ET.Element, kind: str) -> ET.Element:
     return renderer
 
 
-def _categorized(column: str, symbol_layers: dict[str, ET.Element], kind: str) -> ET.Element:
+def _categorized(column: str, symbol_layers: dict[str, ET.Element], kind: str, volume: str) -> ET.Element:
     """Style by category; largest features first, so that small ones lie on top."""
     renderer = ET.Element("renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0", enableorderby="1")
     categories = ET.SubElement(renderer, "categories")
@@ -101,7 +116,7 @@ def _categorized(column: str, symbol_layers: dict[str, ET.Element], kind: str) -
         _add_symbol(symbols, str(i), kind, symbol_layer)
     order = ET.SubElement(renderer, "orderby")
     clause = ET.SubElement(order, "orderByClause", asc="0", nullsFirst="0")
-    clause.text = '"mtok_per_year"'
+    clause.text = f'"{volume}"'
     return renderer
 
 

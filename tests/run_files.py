@@ -16,6 +16,7 @@ import shapely
 from optimizer.geo import positions_of
 
 HOURS = 24
+GBPS_PER_MTOK_PER_H = 1e-3
 CHINA = Path(__file__).resolve().parent.parent / "network_data" / "china_2026"
 
 # Invented places: node to (longitude_deg, latitude_deg, region).
@@ -158,6 +159,7 @@ def write_tables(
     ]  # fmt: skip
     pd.DataFrame(stored_routes).to_parquet(folder / "routes.parquet")
     allocation.to_parquet(folder / "allocation.parquet")
+    _write_slice_tables(folder, allocation, stored_links, routes, centers.index)
     costs = [("energy", centers.index[0], 1.25e9), ("latency", centers.index[0], 0.75e9)]
     pd.DataFrame(costs, columns=["component", "data_center", "cny_per_year"]).to_parquet(folder / "costs.parquet")
     info = {
@@ -167,6 +169,27 @@ def write_tables(
     }
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
     return folder
+
+
+def _write_slice_tables(
+    folder: Path, allocation: pd.DataFrame, links: pd.DataFrame, routes: Mapping[int, tuple[str, str, str]], ids: Any
+) -> None:
+    """Write the tables by time slice; a link carries GBPS_PER_MTOK_PER_H for each million tokens an hour."""
+    slices = allocation[["day", "hour", "weight_h"]].drop_duplicates()
+    pairs = {frozenset(pair): link for link, *pair in links[["id", "from_node", "to_node"]].itertuples(index=False)}
+    crossed = pd.DataFrame(
+        [(route, pairs[frozenset(pair)]) for route, (_, way, _) in routes.items() for pair in pairwise(way.split(">"))],
+        columns=["route", "link"],
+    )
+    load = allocation.merge(crossed, on="route").groupby(["day", "hour", "link"])["mtok_per_h"].sum()
+    every = slices.merge(links[["id"]].rename(columns={"id": "link"}), how="cross").join(load, on=load.index.names)
+    every["load_gbps"] = every.pop("mtok_per_h").fillna(0.0) * GBPS_PER_MTOK_PER_H
+    every["load_share"] = every["load_gbps"] / 100.0
+    every.to_parquet(folder / "links_by_slice.parquet")
+    served = allocation.groupby(["day", "hour", "data_center"])["mtok_per_h"].sum()
+    centers = slices.merge(pd.DataFrame({"data_center": ids}), how="cross").join(served, on=served.index.names)
+    centers["mtok_per_h"] = centers["mtok_per_h"].fillna(0.0)
+    centers.to_parquet(folder / "data_centers_by_slice.parquet")
 
 
 def _ends(nodes: pd.DataFrame, start: str, end: str) -> dict[str, float]:

@@ -17,8 +17,9 @@ from run_files import HOSTILE_NAMES, ROUTES, write_outline, write_run
 
 from network_data.faults import InputError
 from optimizer import export
-from optimizer.export import export_run
-from optimizer.geo import allocation_layers, line_between, read_run
+from optimizer.export import GisOptions, export_run
+from optimizer.geo import line_between, read_run
+from optimizer.gis_layers import allocation_layers
 
 SIZE = (800, 600)
 
@@ -54,9 +55,9 @@ def test_layers_hold_the_worked_volumes(run_folder: Path) -> None:
 def test_geopackage_reads_back_with_layers_crs_and_valid_geometry(run_folder: Path, tmp_path: Path) -> None:
     target = export_run(run_folder, tmp_path / "a.gpkg")
     assert {name for name, _ in pyogrio.list_layers(target)} == {
-        "links", "flows", "demand_hubs", "data_centers", "layer_styles",
+        "links", "flows", "flows_straight", "demand_hubs", "data_centers", "layer_styles", "metadata",
     }  # fmt: skip
-    counts = {"links": 5, "flows": 5, "demand_hubs": 2, "data_centers": 4}
+    counts = {"links": 5, "flows": 5, "flows_straight": 4, "demand_hubs": 2, "data_centers": 4}
     expected = allocation_layers(run_folder)
     for name, count in counts.items():
         layer = gpd.read_file(target, layer=name)
@@ -93,11 +94,11 @@ def test_styles_are_where_qgis_looks_and_fit_their_layers(run_folder: Path, tmp_
 
 def test_geojson_is_one_collection_in_wgs84(run_folder: Path, tmp_path: Path) -> None:
     document = json.loads(export_run(run_folder, tmp_path / "a.geojson").read_text(encoding="utf-8"))
-    assert set(document) == {"type", "features"}
+    assert set(document) == {"type", "metadata", "features"}  # metadata is a foreign member; no crs
     assert document["type"] == "FeatureCollection"
     layers = [feature["properties"]["layer"] for feature in document["features"]]
     assert {name: layers.count(name) for name in set(layers)} == {
-        "links": 5, "flows": 5, "demand_hubs": 2, "data_centers": 4,
+        "links": 5, "flows": 5, "flows_straight": 4, "demand_hubs": 2, "data_centers": 4,
     }  # fmt: skip
     for feature in document["features"]:
         assert set(feature) == {"type", "geometry", "properties"}
@@ -107,7 +108,7 @@ def test_geojson_is_one_collection_in_wgs84(run_folder: Path, tmp_path: Path) ->
         for longitude, latitude in shapely.get_coordinates(shapely.geometry.shape(feature["geometry"])):
             assert 100 < longitude < 125
             assert 20 < latitude < 45
-    assert len(gpd.read_file(tmp_path / "a.geojson")) == 16
+    assert len(gpd.read_file(tmp_path / "a.geojson")) == 20
 
 
 def test_lines_are_cut_at_the_antimeridian() -> None:
@@ -209,11 +210,11 @@ def test_interrupted_export_keeps_the_old_file(
     target = tmp_path / "a.geojson"
     target.write_text("old", encoding="utf-8")
 
-    def break_down(_run: object, path: Path, _options: object) -> None:
+    def break_down(_content: object, path: Path) -> None:
         path.write_text("half", encoding="utf-8")
         raise failure
 
-    monkeypatch.setitem(export._WRITERS, ".geojson", break_down)
+    monkeypatch.setitem(export.FORMATS, "geojson", (break_down, True))
     with pytest.raises(type(failure)):
         export_run(run_folder, target)
     assert target.read_text(encoding="utf-8") == "old"
@@ -228,6 +229,16 @@ def test_old_file_is_replaced_and_keeps_ordinary_permissions(run_folder: Path, t
     umask = os.umask(0)
     os.umask(umask)
     assert target.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_file_of_the_run_itself_is_not_replaced(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    (folder / "run.json").write_text(json.dumps(info | {"files": {"links.parquet": "..."}}), encoding="utf-8")
+    before = (folder / "links.parquet").read_bytes()
+    with pytest.raises(InputError, match="part of the run itself"):
+        export_run(folder, folder / "links.parquet", gis=GisOptions(layer="links"))
+    assert (folder / "links.parquet").read_bytes() == before
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".png", ".svg"])

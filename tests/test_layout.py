@@ -22,6 +22,7 @@ HEAVY = (
     "matplotlib",
     "networkx",
     "pandas",
+    "psycopg",
     "pyarrow",
     "pydantic",
     "pyogrio",
@@ -47,7 +48,8 @@ PLACE_COLUMNS = {
     "nodes.csv": ("id", "name", "name_local", "country", "province"),
     "data_centers.csv": ("id", "name", "name_local", "national_hub", "cluster", "country", "province"),
 }
-EXTRA_OF = {"optimizer.engine_dask": "cluster"}  # modules that are imported only where an extra is asked for
+# Modules that are imported only where an extra is asked for.
+EXTRA_OF = {"optimizer.engine_dask": "cluster", "optimizer.postgis": "postgis"}
 # What is installed under another name than it is imported under, or by a declared distribution.
 DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 
