@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
-from optimizer.number_text import spell_million, spell_percent
+from optimizer.map_style import format_amount
+from optimizer.number_text import spell_million, spell_number, spell_percent
 from optimizer.policy_results import describe_outcome
 from optimizer.price_table import price_lines
+from optimizer.run_text import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
 from optimizer.solution import Progress, Solution, Termination
 
 if TYPE_CHECKING:
@@ -20,13 +22,6 @@ if TYPE_CHECKING:
     from optimizer.verify import VerifyReport
 
 _LISTED = 40
-_ENDED = {
-    Termination.OPTIMAL: "solved within the gap",
-    Termination.TIME_LIMIT: "stopped at the time limit",
-    Termination.INTERRUPTED: "stopped on request",
-    Termination.INFEASIBLE: "infeasible",
-    Termination.STALLED: "stopped at the solver's precision",
-}
 
 _DAYS_SHOWN = 6
 
@@ -55,7 +50,7 @@ def describe_run(run: ScenarioRun) -> str:
         The run.
     """
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
-    lines = [head, f"  {_ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
+    lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
     if run.results is None:
         lines += _without_plan(run)
         return "\n".join(lines)
@@ -96,13 +91,14 @@ def describe_check(found: Mapping[str, Any]) -> str:
     columns = f"({found['flow_columns']:,} flow columns: method {found['method']})"
     needed = (found["needed_accelerators_mean"], found["needed_accelerators_peak"])
     buyable = f"and {found['buyable_accelerators']:,.0f} that may be bought"
+    tokens = format_amount(found["tokens_per_day"])
     scarcest = escape_text(found["fewest_in_reach_of"])
     rows = {
         "time slices": f"{found['time_slices']:,}{_spell_days(found['representative_days'])}",
         "workloads": f"{found['workloads']:,} {size}",
         "data centers": f"{found['data_centers']:,} {power}",
         "candidates": f"{found['candidates']:,} {columns}",
-        "demand": f"{found['tokens_per_day']:,.4g} tokens a day, {found['peak_mtok_per_h']:,.0f} mtok/h at the peak",
+        "demand": f"{tokens} tokens a day, {found['peak_mtok_per_h']:,.0f} mtok/h at the peak",
         "accelerators needed": f"{needed[0]:,.0f} on average, {needed[1]:,.0f} at the peak",
         "accelerators there": f"{found['existing_accelerators']:,.0f}, {buyable}",
         "limiting links": f"{len(limiting)} of {found['links']}" + (f": {shown}" if limiting else ""),
@@ -244,34 +240,7 @@ def _cost_row(name: str, value: float, total: float, guessed: float | None) -> s
 
 
 def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
-    price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
-    use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
-    power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
-    emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
-    capital, invested = (spell_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
-    rows = {
-        "tokens": f"{summary['tokens_per_day']:,.4g} a day, {summary['cny_per_mtok']:.4f} CNY per million",
-        **({} if value is None else {"market value": _market_value(value)}),
-        "served in": _shares(summary["region_share"]),
-        "asked for in": _shares(summary["demand_region_share"]),
-        "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
-        "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
-        "carbon": f"{emitted[0]:,.0f} t a year location-based, {emitted[1]:,.0f} t market-based",
-        "peak power": f"{power[0]:,.1f} MW IT, {power[1]:,.1f} MW facility",
-        "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods, {invested} up front",
-        "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
-    }
-    if summary["unserved_share"] > 0:
-        rows["unserved"] = spell_percent(summary["unserved_share"], 3)
-    return [f"  {name:<16}{escape_text(text)}" for name, text in rows.items()]
-
-
-def _market_value(value: Mapping[str, float]) -> str:
-    """Spell what the market is said to pay, and how much of it the cost takes."""
-    cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
-    usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
-    shares = (spell_percent(value["cost_share_of_low"]), spell_percent(value["cost_share_of_high"]))
-    return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
+    return [f"  {name:<16}{escape_text(text)}" for name, text in facts_of(summary, value).items()]
 
 
 def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -282,22 +251,14 @@ def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
 
 def _latency_table(table: pd.DataFrame) -> list[str]:
     """Where the time to the first token goes on the worst way of each class that has a limit; with a blank line."""
-    columns = {
-        "limit": "ttft_limit_ms", "queue": "queue_margin_ms", "computing": "compute_ms", "way": "way_ms",
-        "left": "ttft_left_ms", "RTT limit": "rtt_limit_ms", "worst RTT": "worst_rtt_ms", "mean RTT": "mean_rtt_ms",
-    }  # fmt: skip
-    limited = table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
+    limited = limited_classes(table)
     if limited.empty:
         return []
-    rows = [f"{'First token, ms':<22}" + "".join(f"{name:>11}" for name in columns)]
+    rows = [f"{'First token, ms':<22}" + "".join(f"{name:>11}" for name in LATENCY_COLUMNS)]
     for row in limited.to_dict("records"):
-        cells = "".join(f"{_tenths(float(row[name])):>11}" for name in columns.values())
+        cells = "".join(f"{spell_number(float(row[name])):>11}" for name in LATENCY_COLUMNS.values())
         rows.append(f"  {escape_text(str(row['workload_class'])):<20}{cells}")
     return [*rows, ""]
-
-
-def _tenths(value: float) -> str:
-    return f"{value:,.1f}" if math.isfinite(value) else "-"
 
 
 def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:
@@ -308,20 +269,5 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
             saved = f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
             rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}{saved:>20}")
             continue
-        why = [f"leaves {spell_percent(item['unserved_share'], 2)} unserved"] if item["unserved_share"] > 0 else []
-        why += [f"breaks {', '.join(item['broken'])}"] if item["broken"] else []
-        rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}  not a plan: {'; '.join(why)}")
-    fitting = [item for item in baselines if item["is_feasible"]]
-    if fitting:
-        best = min(fitting, key=lambda item: item["total_cny_per_year"])
-        saving = best["total_cny_per_year"] - total_cny
-        share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
-        worth = f"{spell_million(saving)} million CNY a year ({spell_percent(share)})"
-        rows.append(f"  The optimization is worth {worth} against the best of them, {escape_text(best['name'])}.")
-    else:
-        rows.append("  None of them keeps all limits: only the optimization gives a plan.")
-    return rows
-
-
-def _shares(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {spell_percent(share)}" for name, share in shares.items())
+        rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}  not a plan: {why_no_plan(item)}")
+    return [*rows, f"  {escape_text(worth_of(baselines, total_cny))}"]

@@ -239,6 +239,25 @@ def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
     return dict(zip(places.index, zip(*columns, strict=True), strict=True))
 
 
+def positions_shown(run: RunTables) -> np.ndarray:
+    """
+    List where everything is that a map of a run shows: places and ends of links.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    array
+        (n, 2) longitude and latitude, degrees.
+    """
+    columns = ["longitude_deg", "latitude_deg"]
+    ends = [run.links[[f"{end}_{column}" for column in columns]].to_numpy(float) for end in ("from", "to")]
+    return np.concatenate([run.demand_hubs[columns].to_numpy(float), run.data_centers[columns].to_numpy(float), *ends])
+
+
 def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
     try:
         info = json.loads((folder / "run.json").read_text(encoding="utf-8"))

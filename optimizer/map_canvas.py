@@ -16,10 +16,10 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from optimizer.geo import RunTables
+from optimizer.geo import RunTables, positions_shown
 from optimizer.map_basemap import Basemap
 from optimizer.map_labels import Box
-from optimizer.map_projection import MapProjection, ScaleBar, View, choose_projection, fit_view
+from optimizer.map_projection import MapProjection, ScaleBar, View, fit_map
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -162,17 +162,7 @@ def build_canvas(figure: Figure, run: RunTables, sheet_height: float) -> Canvas:
     left, bottom = MARGIN_PT, MARGIN_PT + FOOT_PT
     width = SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT
     height = sheet_height - TITLE_PT - bottom
-    positions = np.array(
-        [
-            *run.demand_hubs[["longitude_deg", "latitude_deg"]].to_numpy(float),
-            *run.data_centers[["longitude_deg", "latitude_deg"]].to_numpy(float),
-            *run.links[["from_longitude_deg", "from_latitude_deg"]].to_numpy(float),
-            *run.links[["to_longitude_deg", "to_latitude_deg"]].to_numpy(float),
-        ]
-    )
-    projection = choose_projection(positions[:, 0], positions[:, 1])
-    xy = np.column_stack(projection.project(positions[:, 0], positions[:, 1]))
-    view = fit_view(xy, aspect=width / height)
+    projection, view = fit_map(positions_shown(run), aspect=width / height)
     axes = axes_in_points(figure, (left, bottom, width, height), sheet_height)
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
     return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), projection, view, width / (view.x_max - view.x_min))

@@ -112,7 +112,7 @@ def link_volumes(run: RunTables, categories: pd.Series) -> pd.DataFrame:
     """
     used = run.allocation.assign(category=categories)
     by_route = used.groupby(["route", "category"])[["mtok_per_year"]].sum().reset_index()
-    stops = _stops_by_route(run)
+    stops = stops_by_route(run)
     rows = [
         (start, end, category, mtok_per_year / run.days_per_year)
         for route, category, mtok_per_year in by_route.itertuples(index=False)
@@ -145,7 +145,20 @@ def stop_positions(run: RunTables) -> dict[str, tuple[float, float]]:
     return positions
 
 
-def _stops_by_route(run: RunTables) -> dict[int, list[str]]:
+def stops_by_route(run: RunTables) -> dict[int, list[str]]:
+    """
+    List the stops of each route in travel order, as `link_volumes` names them.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    dict
+        Route to stops; a place that stands apart from its fibre node is a stop of its own.
+    """
     hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
     columns = (run.routes[name] for name in ("demand_hub", "data_center", "nodes", "points"))
     stops = {}

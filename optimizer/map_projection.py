@@ -178,6 +178,27 @@ def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07
     return View(x - width / 2, x + width / 2, y - height / 2, y + height / 2)
 
 
+def fit_map(positions_deg: FloatArray, *, aspect: float) -> tuple[MapProjection, View]:
+    """
+    Choose the projection and the window of a map that shows some places.
+
+    Parameters
+    ----------
+    positions_deg
+        (n, 2) longitudes and latitudes, n >= 1.
+    aspect
+        Width over height of the window.
+
+    Returns
+    -------
+    tuple
+        Projection and window.
+    """
+    projection = choose_projection(positions_deg[:, 0], positions_deg[:, 1])
+    xy = np.column_stack(projection.project(positions_deg[:, 0], positions_deg[:, 1]))
+    return projection, fit_view(xy, aspect=aspect)
+
+
 @dataclass(frozen=True)
 class ScaleBar:
     """A scale bar: its true length on the ground and its length on the map at the window's middle."""

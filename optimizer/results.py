@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +62,22 @@ class Results:
     @property
     def limits_line(self) -> str:
         """One line that names the limits that made the difference."""
-        if not self.limits:
-            return "no limit has a price at this plan (or prices were not computed)"
-        parts = [f"{name} {value / 1e6:,.1f}" for name, value in self.limits.items()]
-        return f"{'; '.join(parts)} (million CNY a year at the margin)"
+        return describe_limits(self.limits)
+
+
+def describe_limits(limits: Mapping[str, float]) -> str:
+    """
+    Name the limits that made the difference, on one line.
+
+    Parameters
+    ----------
+    limits
+        CNY per year that each kind is worth at the margin, largest first.
+    """
+    if not limits:
+        return "no limit has a price at this plan (or prices were not computed)"
+    parts = [f"{name} {value / 1e6:,.1f}" for name, value in limits.items()]
+    return f"{'; '.join(parts)} (million CNY a year at the margin)"
 
 
 def build_results(
