@@ -133,7 +133,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "compare", _compare, "solve cases of a scenario, or take stored runs, and hold them against each other"
     )
     add_compare_arguments(compare)
-    export = add("export", _export, "write a stored run as layers for QGIS and the like, into PostGIS, or as a map")
+    export = add("export", _export, "write a stored run as layers for QGIS or PostGIS, as a map or as a report")
     verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
     why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
     why.add_argument("--workload", metavar="HUB/CLASS", help="the workload; without it, all are listed, dearest first")

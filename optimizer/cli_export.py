@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument(
         "--to", required=True, metavar="FILE|FOLDER|ADDRESS",
-        help="file to write (.gpkg, .geojson: all layers; .parquet, .fgb, .csv: one; .png, .svg: a map), folder to "
-        "fill, or postgresql://user@host/db?schema=NAME",
+        help="file to write (.gpkg, .geojson: all layers; .parquet, .fgb, .csv: one; .png, .svg: a map; .html: the "
+        "report), folder to fill, or postgresql://user@host/db?schema=NAME",
     )  # fmt: skip
     parser.add_argument(
         "--layer", help="write this layer alone: links, flows, flows_straight, demand_hubs, data_centers"

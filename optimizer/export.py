@@ -1,4 +1,4 @@
-"""Export a stored run: layers for geographic information systems, or a map as PNG or SVG. The ending chooses."""
+"""Export a stored run: layers for geographic information systems, a PNG or SVG map, or an HTML report."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def export_run(
         Folder of a run.
     target
         File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
-        named in `gis`), `.png` or `.svg` (drawn maps). Or a folder, with `gis.folder_format`.
+        named in `gis`), `.png` or `.svg` (drawn maps), or `.html` (the report). Or a folder, with
+        `gis.folder_format`.
     gis
         Which layers to write.
     basemap
@@ -135,7 +136,7 @@ def _choose_writer(path: Path, gis: GisOptions, maps: _MapOptions) -> _Writer:
         if gis != _ALL_LAYERS:
             faults.add(
                 str(path),
-                "a drawn map has no layers to choose from",
+                f"a {'report' if ending == '.html' else 'drawn map'} has no layers to choose from",
                 "Leave out --layer and --per-slice.",
                 value=ending,
             )
@@ -252,6 +253,14 @@ def _write_svg(run: RunTables, path: Path, options: _MapOptions) -> None:
     print_svg(drawn.figure, path)
 
 
+def _write_html(run: RunTables, path: Path, options: _MapOptions) -> None:
+    from optimizer.report import build_report
+
+    page = build_report(run, _basemap_file(run, options.basemap))
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(page)
+
+
 def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
     if choice == "none":
         return None
@@ -265,4 +274,8 @@ def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
     return run.folder / Path(stored)
 
 
-_DRAWN: dict[str, Callable[[RunTables, Path, _MapOptions], None]] = {".png": _write_png, ".svg": _write_svg}
+_DRAWN: dict[str, Callable[[RunTables, Path, _MapOptions], None]] = {
+    ".png": _write_png,
+    ".svg": _write_svg,
+    ".html": _write_html,
+}

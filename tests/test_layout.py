@@ -19,6 +19,7 @@ PACKAGES = ("network_data", "scenarios", "optimizer")  # each may import itself 
 HEAVY = (
     "geopandas",
     "highspy",
+    "jinja2",
     "matplotlib",
     "networkx",
     "pandas",

@@ -1,0 +1,332 @@
+"""The report in a real browser, with the network off: what it draws, what it lets through, who can use it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
+
+import optimizer
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SECONDS = 1_000.0
+
+
+@dataclass
+class Heard:
+    """What the browser told while a page was open."""
+
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        reason = "no chromium on this machine; on Debian: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason} (.ci/run installs it)")
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return solve_hostile(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> Path:
+    return optimizer.export_run(run, run / "report.html")
+
+
+@contextmanager
+def opened(browser: Browser, report: Path, **options: Any) -> Iterator[tuple[Page, Heard]]:
+    """Open the report offline, as from a disk; nothing may be asked for, complained of or popped up."""
+    context = browser.new_context(offline=True, **options)
+    context.set_default_timeout(10 * SECONDS)
+    page, heard = context.new_page(), Heard()
+    page.on("request", lambda request: heard.requests.append(request.url))
+    page.on("console", lambda message: heard.complaints.append(message.text))
+    page.on("pageerror", lambda error: heard.complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (heard.complaints.append(dialog.message), dialog.dismiss()))
+    page.goto(report.as_uri())
+    yield page, heard
+    assert [url for url in heard.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert heard.complaints == []
+    context.close()
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    with opened(browser, report) as (page, _):
+        yield page
+
+
+def bands(page: Page) -> list[str]:
+    """Read what is drawn of the flows: shape, width and colour of every band."""
+    script = "bands => bands.map(band => ['d', 'stroke-width', 'stroke'].map(name => band.getAttribute(name)).join())"
+    drawn: list[str] = page.locator(".band:not([hidden])").evaluate_all(script)
+    return drawn
+
+
+def set_hour(page: Page, position: int) -> None:
+    page.locator("#hour").evaluate(
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", position
+    )
+
+
+def column(page: Page, number: int) -> list[str]:
+    cells: list[str] = page.locator(f"#allocation-table tbody tr > :nth-child({number})").all_inner_texts()
+    return cells
+
+
+# The network is off, and names are inert
+
+
+def test_page_asks_for_the_one_file_alone(browser: Browser, report: Path) -> None:
+    with opened(browser, report) as (page, heard):
+        expect(page.locator("h1")).to_contain_text("tokens a day costs")
+        expect(page.locator(".band:not([hidden])").first).to_be_attached()
+        assert [url for url in heard.requests if not url.startswith("data:")] == [report.as_uri()]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "directive"),
+    [
+        ("fetch('http://127.0.0.1:9/').catch(() => 0)", "connect-src"),
+        ("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/a.png'}))", "img-src"),
+        ("document.body.append(Object.assign(document.createElement('script'), {text: 'window.hit = 1'}))",
+         "script-src-elem"),
+    ],
+)  # fmt: skip
+def test_policy_of_the_page_lets_nothing_else_through(
+    browser: Browser, report: Path, attempt: str, directive: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(report.as_uri())
+    refused = page.evaluate(
+        "attempt => new Promise(done => { document.addEventListener('securitypolicyviolation', "
+        f"event => done(event.effectiveDirective)); {attempt}; }})"
+    )
+    assert refused == directive
+    assert page.evaluate("window.hit") is None
+    context.close()
+
+
+def test_hostile_names_show_as_text(page: Page) -> None:
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 4
+    options = page.locator("#place option").all_inner_texts()
+    assert {SCRIPT_NAME, IMAGE_NAME, FORMULA_NAME} <= set(options)
+    assert SCRIPT_NAME in column(page, 1)
+    expect(page.locator(".about")).to_contain_text(SCRIPT_NAME)
+    place = page.locator("#place-layer .place[role=button]").first
+    place.focus()
+    expect(page.locator("#tip")).to_be_visible()
+    assert page.locator("#tip").inner_text().splitlines()[0].startswith((IMAGE_NAME, FORMULA_NAME))
+
+
+# The map
+
+
+def test_slider_changes_what_is_drawn(page: Page, run: Path) -> None:
+    mean = bands(page)
+    assert mean
+    set_hour(page, 0)
+    expect(page.locator("#now")).to_have_text("00:00")
+    first = bands(page)
+    told = page.locator("#now-text").inner_text()
+    set_hour(page, 3)
+    expect(page.locator("#hour-text")).to_have_text("18:00")
+    assert page.locator("#hour").get_attribute("aria-valuetext") == "18:00"
+    assert len({tuple(mean), tuple(first), tuple(bands(page))}) == 3
+    assert page.locator("#now-text").inner_text() != told
+    assert page.locator(".slot.now").count() == 2
+    flows = pd.read_parquet(run / "allocation.parquet")
+    rate = flows[flows["hour"] == 18.0]["mtok_per_h"].sum()
+    expect(page.locator("#now-text")).to_contain_text(f"{rate:.3g} million tokens an hour")
+    page.locator("#all-hours").click()
+    assert bands(page) == mean
+
+
+def test_selecting_a_column_of_a_chart_shows_its_hour(page: Page) -> None:
+    page.locator("#power-chart .slot").nth(2).click()
+    expect(page.locator("#now")).to_have_text("12:00")
+
+
+def test_day_plays_and_pauses(page: Page) -> None:
+    page.locator("#play").click()
+    expect(page.locator("#now")).to_have_text("00:00")
+    expect(page.locator("#now")).to_have_text("06:00")
+    page.locator("#play").click()
+    expect(page.locator("#play")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#status")).to_contain_text("tokens an hour")
+
+
+def test_class_filter_changes_what_is_drawn(page: Page) -> None:
+    everything, told = bands(page), page.locator("#now-text").inner_text()
+    page.locator("#classes input").first.uncheck()
+    assert bands(page) != everything
+    assert page.locator("#now-text").inner_text() != told
+    page.locator("#classes-none").click()
+    assert bands(page) == []
+    expect(page.locator("#now-text")).to_contain_text("0 tokens an hour")
+    page.locator("#classes-all").click()
+    assert bands(page) == everything
+
+
+def test_place_filter_keeps_the_flows_of_the_place(page: Page) -> None:
+    everything = bands(page)
+    page.locator("#place").select_option(label=SCRIPT_NAME)
+    assert len(bands(page)) > 0
+    assert bands(page) != everything
+    center = page.locator("#place-layer .place[role=button]").first
+    center.focus()
+    page.keyboard.press("Enter")
+    expect(center).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Enter")
+    assert bands(page) == everything
+
+
+def test_map_zooms_and_moves_with_keys_buttons_and_wheel(page: Page) -> None:
+    chart = page.locator("#map-svg")
+    whole = chart.get_attribute("viewBox")
+    chart.focus()
+    page.keyboard.press("+")
+    zoomed = chart.get_attribute("viewBox")
+    page.keyboard.press("ArrowRight")
+    moved = chart.get_attribute("viewBox")
+    page.keyboard.press("0")
+    assert len({whole, zoomed, moved}) == 3
+    assert chart.get_attribute("viewBox") == whole
+    page.locator("#zoom-in").click()
+    assert chart.get_attribute("viewBox") != whole
+    page.locator("#zoom-all").click()
+    chart.hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -200)
+    expect(chart).not_to_have_attribute("viewBox", str(whole))
+    page.keyboard.up("Control")
+
+
+def test_hovering_a_band_tells_what_it_carries(page: Page) -> None:
+    page.locator("#hit-layer .hit").first.dispatch_event("pointermove", {"bubbles": True, "clientX": 5, "clientY": 5})
+    expect(page.locator("#tip")).to_contain_text("tokens/h")
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
+
+
+# The table
+
+
+def test_table_sorts_by_number_and_by_name(page: Page) -> None:
+    def numbers() -> list[float]:
+        return [float(text.replace(",", "")) for text in column(page, 5)]
+
+    assert numbers() == sorted(numbers(), reverse=True)
+    heading = page.locator("#allocation-table thead th").nth(4)
+    heading.locator("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert numbers() == sorted(numbers())
+    page.locator("#allocation-table thead button").nth(3).click()
+    assert column(page, 4) == sorted(column(page, 4))
+
+
+def test_table_searches_and_downloads_what_it_shows(page: Page, run: Path, tmp_path: Path) -> None:
+    flows = pd.read_parquet(run / "allocation.parquet")
+    rows = flows.groupby(["demand_hub", "workload_class", "route"]).ngroups
+    expect(page.locator("#found")).to_contain_text(f"{rows} of {rows} allocations")
+    page.locator("#search").fill("metro_b batch")
+    kept = flows[(flows["demand_hub"] == "metro_b") & (flows["workload_class"] == "batch")]
+    expect(page.locator("#found")).to_contain_text(f"{kept.groupby('route').ngroups} of {rows} allocations")
+    with page.expect_download() as started:
+        page.locator("#download").click()
+    assert started.value.suggested_filename == "allocation_toy.csv"
+    started.value.save_as(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {(line["demand_hub"], line["workload_class"]) for line in lines} == {("metro_b", "batch")}
+    daily = (kept["mtok_per_h"] * kept["weight_h"]).sum() / 365
+    assert sum(float(line["mtok_per_day"]) for line in lines) == pytest.approx(daily, rel=1e-4)
+    assert {line["demand_hub_name"] for line in lines} == {IMAGE_NAME}
+    # A spreadsheet would run a name that begins like a formula.
+    assert all(not line["data_center_name"].startswith("=") for line in lines)
+
+
+def test_hourly_download_is_the_allocation(page: Page, run: Path, tmp_path: Path) -> None:
+    with page.expect_download() as started:
+        page.locator("#download-hourly").click()
+    started.value.save_as(tmp_path / "a.csv")
+    saved, stored = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(run / "allocation.parquet")
+    assert len(saved) == (stored["mtok_per_h"] > 0).sum()
+    keys = ["demand_hub", "workload_class", "data_center"]
+    sums = [table.groupby(keys)["mtok_per_h"].sum() for table in (saved, stored)]
+    assert sums[0].to_dict() == pytest.approx(sums[1].to_dict(), rel=1e-5)
+
+
+def test_other_tables_sort_too(page: Page) -> None:
+    page.locator("#power summary").last.click()
+    table = page.locator("#power table[data-sortable]")
+    table.locator("thead button").nth(1).click()
+    regions = table.locator("tbody tr > :nth-child(2)").all_inner_texts()
+    assert regions == sorted(regions)
+
+
+# Who can use it
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="light"),
+        pytest.param({"color_scheme": "dark"}, id="dark"),
+        pytest.param({"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}, id="phone"),
+    ],
+)
+def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, Any]) -> None:
+    with opened(browser, report, **options) as (page, _):
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+        found = Axe().run(page).response["violations"]
+        assert [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_colours_follow_the_button(page: Page) -> None:
+    def paper() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    button, system = page.locator("#theme"), paper()
+    button.click()
+    expect(button).to_have_text("Colours: light")
+    assert paper() == system
+    button.click()
+    assert paper() != system
+
+
+def test_paper_shows_neither_buttons_nor_what_is_folded(page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    for hidden in ("#play", "#zoom-in", "#classes", "#search", "#theme"):
+        expect(page.locator(hidden)).to_be_hidden()
+    expect(page.locator("#map-svg")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")
