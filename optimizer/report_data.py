@@ -15,8 +15,8 @@ from optimizer.map_style import shorten
 from optimizer.run_folder import StoredRun, read_stored_run
 from optimizer.stored_plan import StoredPlan, read_stored_plan
 
-_MOST_TICKS = 9
-_DAY_CHARS = 9
+# Below a chart there is room for so many hours, or names of days of so many letters.
+_MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
 
 
 @dataclass(frozen=True)
@@ -133,15 +133,15 @@ def time_axis(slices: pd.DataFrame) -> TimeAxis:
     clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
     weights = tuple(float(weight) for weight in slices["weight_h"])
     if len(set(days)) <= 1:
-        return TimeAxis(tuple(clock), _thin_out(clock), weights)
+        return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
     starts = [day if i == 0 or days[i - 1] != day else "" for i, day in enumerate(days)]
     labels = tuple(f"{shorten(day, 40)} {hour}" for day, hour in zip(days, clock, strict=True))
-    return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts]), weights)
+    return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts], _MOST_DAYS), weights)
 
 
-def _thin_out(ticks: Sequence[str]) -> tuple[str, ...]:
+def _thin_out(ticks: Sequence[str], most: int) -> tuple[str, ...]:
     """Keep every first, second, third, ... of the ticks, so that they do not run into each other."""
     named = [i for i, tick in enumerate(ticks) if tick]
-    each = next((n for n in (1, 2, 3, 4, 6, 8, 12, 24) if len(named) / n < _MOST_TICKS), max(len(named), 1))
+    each = next((n for n in (1, 2, 3, 4, 6, 8, 12, 24) if len(named) / n <= most), max(len(named), 1))
     kept = set(named[::each])
     return tuple(tick if i in kept else "" for i, tick in enumerate(ticks))

@@ -193,6 +193,13 @@ def test_class_filter_changes_what_is_drawn(page: Page) -> None:
     expect(page.locator("#now-text")).to_contain_text("0 tokens an hour")
     page.locator("#classes-all").click()
     assert bands(page) == everything
+    # The same in a single hour.
+    set_hour(page, 1)
+    told = page.locator("#now-text").inner_text()
+    page.locator("#classes input").first.uncheck()
+    assert page.locator("#now-text").inner_text() != told
+    page.locator("#classes-none").click()
+    assert bands(page) == []
 
 
 def test_place_filter_keeps_the_flows_of_the_place(page: Page) -> None:
