@@ -137,8 +137,8 @@ def _build_parser() -> argparse.ArgumentParser:
     verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
     why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
     why.add_argument("--workload", metavar="HUB/CLASS", help="the workload; without it, all are listed, dearest first")
-    for command in (export, verify, why):
-        command.add_argument("run_folder", metavar="RUN", help="folder that `edwc solve --out` wrote")
+    for command, also in ((export, "; for a report also `edwc compare --out`"), (verify, ""), (why, "")):
+        command.add_argument("run_folder", metavar="RUN", help=f"folder that `edwc solve --out` wrote{also}")
     add_export_arguments(export)
     return parser
 

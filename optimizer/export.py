@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
 from optimizer.atomic import replace_when_done
+from optimizer.comparison_folder import COMPARISON_FILE
 from optimizer.geo import RunTables, read_run
 from optimizer.gis_files import (
     FLOWMAP,
@@ -80,7 +82,7 @@ def export_run(
     Parameters
     ----------
     run_folder
-        Folder of a run.
+        Folder of a run; for a report, that of a comparison too.
     target
         File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
         named in `gis`), `.png` or `.svg` (drawn maps), or `.html` (the report). Or a folder, with
@@ -112,13 +114,19 @@ def export_run(
         raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
     path = Path(target)
     maps = _MapOptions(basemap, colour_by, size_px)
-    write = _choose_writer(path, gis, maps)
-    (_check_folder if gis.folder_format else _check_file)(path, gis)
+    folder = Path(run_folder)
+    write: Callable[[Path], None]
+    if (folder / COMPARISON_FILE).is_file():
+        _check_comparison_export(folder, path, gis)
+        _check_file(path, gis)
+        write = partial(_write_comparison, folder, options=maps)
+    else:
+        write_run = _choose_writer(path, gis, maps)
+        (_check_folder if gis.folder_format else _check_file)(path, gis)
+        write = partial(write_run, read_run(folder))
     # Through a link, what it points to is replaced, not the link.
-    place = path.resolve()
-    run = read_run(run_folder)
-    with replace_when_done(place, draft_prefix=_DRAFT_PREFIX) as draft:
-        write(run, draft)
+    with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
+        write(draft)
     return path
 
 
@@ -183,6 +191,15 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
             write_folder(content, name, draft)
 
     return write
+
+
+def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
+    """Refuse anything but a report: a comparison has no layers and no map of its own."""
+    if path.suffix.lower() != ".html" or gis != _ALL_LAYERS:
+        faults = FaultList("the export")
+        remedy = "Name a file that ends in .html and no layer or format, or the run folder of one of its cases."
+        faults.add(str(folder), "a comparison has no such export", remedy, value=path.suffix)
+        raise faults.error()
 
 
 def _check_file(path: Path, _gis: GisOptions) -> None:
@@ -257,8 +274,15 @@ def _write_html(run: RunTables, path: Path, options: _MapOptions) -> None:
     from optimizer.report import build_report
 
     page = build_report(run, _basemap_file(run, options.basemap))
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(page)
+    path.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _write_comparison(folder: Path, path: Path, options: _MapOptions) -> None:
+    from optimizer.report_compare import build_comparison_report
+
+    own = options.basemap if isinstance(options.basemap, Path) else None
+    page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
+    path.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:

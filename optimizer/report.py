@@ -37,6 +37,10 @@ from optimizer.report_tables import (
 
 _SCRIPTS = ("page.js", "map.js", "allocations.js")
 _MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
+_MAP_WORDS = {
+    "heading": "Where inference runs, hour by hour", "slice": "Hour", "play": "Play the day", "all": "all hours",
+    "difference": "",
+}  # fmt: skip
 _SECTIONS = (
     ("summary", "Summary"), ("map", "Map"), ("power", "Power and price"), ("cost", "Cost"), ("limits", "Limits"),
     ("allocations", "Allocations"), ("assumptions", "Assumptions"), ("versions", "Versions"),
@@ -82,6 +86,7 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
         "basemap": "" if basemap is None else basemap.name,
         "projection": drawn["projection"],
         "slice_count": len(data.slices),
+        "map_words": _MAP_WORDS,
         "power": power_charts(data),
         "missing": data.missing,
         "centers": center_table(data),
@@ -106,7 +111,10 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
         name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
     }
     return render_page(
-        "run.html", _SCRIPTS, {"name": str(data.info["scenario"].get("name", "")), "map": scripted}, context
+        "run.html",
+        _SCRIPTS,
+        {"name": str(data.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
+        context,
     )
 
 

@@ -163,7 +163,7 @@ def cost_chart(data: ReportData) -> Chart:
         for name, cny in plan["component_cny_per_year"].items():
             totals[name] = totals.get(name, 0.0) + abs(cny)
     order = sorted((name for name, cny in totals.items() if cny), key=lambda name: -totals[name])
-    colours = dict(zip((words(name) for name in order), _many_colours(len(order)), strict=True))
+    colours = dict(zip((words(name) for name in order), many_colours(len(order)), strict=True))
     rows = [
         (
             label,
@@ -295,7 +295,14 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _many_colours(count: int) -> list[str]:
-    """Give each of some parts a colour; beyond the palette, tints of grey."""
+def many_colours(count: int) -> list[str]:
+    """
+    Give each of some parts a colour; beyond the palette, tints of grey.
+
+    Parameters
+    ----------
+    count
+        Number of parts.
+    """
     greys = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
     return [*PALETTE, *(greys[i % len(greys)] for i in range(max(0, count - len(PALETTE))))][:count]

@@ -24,10 +24,9 @@ def _renamed(*names: str) -> Callable[[list[Row]], list[Row]]:
     return rename
 
 
-def solve_hostile(folder: Path) -> Path:
-    """Solve the toy with hostile names of hubs, data centers and a class; returns the run folder."""
-    toy = ToyScenario(folder)
-    toy(
+def write_hostile(folder: Path) -> Path:
+    """Write the toy with hostile names of hubs, data centers and a class; returns the scenario file."""
+    ToyScenario(folder)(
         chat={"name": END_NAME},
         tables={
             "nodes": _renamed(SCRIPT_NAME, IMAGE_NAME, "East end", "West end"),
@@ -36,5 +35,10 @@ def solve_hostile(folder: Path) -> Path:
         description=SCRIPT_NAME,
         solver={"threads": 1, "mip_rel_gap": 1e-6},
     )
-    optimizer.solve_scenario(folder / "toy.yaml", out=folder / "run")
+    return folder / "toy.yaml"
+
+
+def solve_hostile(folder: Path) -> Path:
+    """Solve it; returns the run folder."""
+    optimizer.solve_scenario(write_hostile(folder), out=folder / "run")
     return folder / "run"

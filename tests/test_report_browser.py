@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browser_page import LOOKS, accessibility_faults, bands, launched, opened, set_hour
+from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
 import optimizer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SECONDS = 1_000.0
-
-
-@dataclass
-class Heard:
-    """What the browser told while a page was open."""
-
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        reason = "no chromium on this machine; on Debian: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason} (.ci/run installs it)")
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,40 +32,10 @@ def report(run: Path) -> Path:
     return optimizer.export_run(run, run / "report.html")
 
 
-@contextmanager
-def opened(browser: Browser, report: Path, **options: Any) -> Iterator[tuple[Page, Heard]]:
-    """Open the report offline, as from a disk; nothing may be asked for, complained of or popped up."""
-    context = browser.new_context(offline=True, **options)
-    context.set_default_timeout(10 * SECONDS)
-    page, heard = context.new_page(), Heard()
-    page.on("request", lambda request: heard.requests.append(request.url))
-    page.on("console", lambda message: heard.complaints.append(message.text))
-    page.on("pageerror", lambda error: heard.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (heard.complaints.append(dialog.message), dialog.dismiss()))
-    page.goto(report.as_uri())
-    yield page, heard
-    assert [url for url in heard.requests if not url.startswith(("file:", "data:", "blob:"))] == []
-    assert heard.complaints == []
-    context.close()
-
-
 @pytest.fixture
 def page(browser: Browser, report: Path) -> Iterator[Page]:
     with opened(browser, report) as (page, _):
         yield page
-
-
-def bands(page: Page) -> list[str]:
-    """Read what is drawn of the flows: shape, width and colour of every band."""
-    script = "bands => bands.map(band => ['d', 'stroke-width', 'stroke'].map(name => band.getAttribute(name)).join())"
-    drawn: list[str] = page.locator(".band:not([hidden])").evaluate_all(script)
-    return drawn
-
-
-def set_hour(page: Page, position: int) -> None:
-    page.locator("#hour").evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", position
-    )
 
 
 def column(page: Page, number: int) -> list[str]:
@@ -302,19 +246,10 @@ def test_other_tables_sort_too(page: Page) -> None:
 # Who can use it
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param({}, id="light"),
-        pytest.param({"color_scheme": "dark"}, id="dark"),
-        pytest.param({"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}, id="phone"),
-    ],
-)
+@pytest.mark.parametrize("options", LOOKS)
 def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, Any]) -> None:
     with opened(browser, report, **options) as (page, _):
-        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
-        found = Axe().run(page).response["violations"]
-        assert [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found] == []
+        assert accessibility_faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

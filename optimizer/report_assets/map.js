@@ -3,31 +3,37 @@
 // Positions are in map units; widths, radii and letters are in pixels, so they stay as they are when the map zooms.
 
 {
-  const { map } = edwc.data;
-  const { flows, routes, legs, classes, hubs, centers, regions, slices } = map;
+  const { map, words } = edwc.data;
+  const { routes, legs, classes, hubs, centers, regions, slices } = map;
   const svg = edwc.byId("map-svg");
   const layer = (name) => edwc.byId(`${name}-layer`);
   const widestPx = 22, largestCenterPx = 18, largestHubPx = 8, mostZoom = 16;
 
   // What flows ---------------------------------------------------------------------------------------------------
 
-  // Flows are sorted by slice; the last "slice" is the mean over all hours, weighted.
-  const start = new Array(slices.length + 1).fill(flows.slice.length);
-  for (let i = flows.slice.length - 1; i >= 0; i -= 1) start[flows.slice[i]] = i;
-  for (let t = slices.length - 1; t >= 0; t -= 1) start[t] = Math.min(start[t], start[t + 1]);
   const hoursPerYear = slices.reduce((sum, slice) => sum + slice.weight_h, 0);
-  const mean = (() => {
+  // Flows by slice, with their mean over all slices; a band takes the colour of its category. The category is the region
+  // of the data center, or, of the difference from a reference, whether there is more or less.
+  const arrange = (flows, categories, categoryOf) => {
+    const start = new Array(slices.length + 1).fill(flows.slice.length);
+    for (let i = flows.slice.length - 1; i >= 0; i -= 1) start[flows.slice[i]] = i;
+    for (let t = slices.length - 1; t >= 0; t -= 1) start[t] = Math.min(start[t], start[t + 1]);
     const sums = new Map();
     flows.mtok_per_h.forEach((rate, i) => {
-      const key = flows.class[i] * routes.length + flows.route[i];
-      const sum = sums.get(key) ?? { class: flows.class[i], route: flows.route[i], rate: 0, rtt: flows.rtt_ms[i] };
+      const key = `${flows.class[i]} ${flows.route[i]} ${categoryOf(i)}`;
+      const sum = sums.get(key) ??
+        { class: flows.class[i], route: flows.route[i], rate: 0, rtt: flows.rtt_ms[i], category: categoryOf(i) };
       sum.rate += (rate * slices[flows.slice[i]].weight_h) / hoursPerYear;
       sums.set(key, sum);
     });
-    return [...sums.values()];
-  })();
+    return { flows, start, categories, categoryOf, mean: [...sums.values()] };
+  };
+  const plain = arrange(map.flows, regions, (i) => centers[routes[map.flows.route[i]].center].region);
+  const difference = map.difference &&
+    arrange(map.difference, map.difference.categories, (i) => map.difference.category[i]);
+  let shown = plain;
 
-  const state = { slice: -1, classes: new Set(classes.keys()), place: "", view: null };
+  const state = { slice: words.all ? -1 : 0, classes: new Set(classes.keys()), place: "", view: null };
 
   const eachFlow = (slice, visit) => {
     const wanted = (kind, route) => {
@@ -36,32 +42,36 @@
       return state.place === "" || state.place === `h${hub}` || state.place === `c${center}`;
     };
     if (slice < 0) {
-      for (const flow of mean) if (wanted(flow.class, flow.route)) visit(flow.rate, flow.route, flow.rtt);
+      for (const flow of shown.mean) if (wanted(flow.class, flow.route)) visit(flow.rate, flow.route, flow.rtt, flow.category);
       return;
     }
+    const { flows, start, categoryOf } = shown;
     for (let i = start[slice]; i < start[slice + 1]; i += 1) {
-      if (wanted(flows.class[i], flows.route[i])) visit(flows.mtok_per_h[i], flows.route[i], flows.rtt_ms[i]);
+      if (wanted(flows.class[i], flows.route[i])) visit(flows.mtok_per_h[i], flows.route[i], flows.rtt_ms[i], categoryOf(i));
     }
   };
 
-  // Add up what travels: mtok/h by leg, direction and region, by place, and in all.
+  // Add up what travels: mtok/h by leg, direction and category, by place, and in all. Of a difference, places gain (+)
+  // or lose (-), and the total is what changed its place.
   const addUp = (slice) => {
+    const count = shown.categories.length;
     const sums = {
-      legs: new Float64Array(legs.length * 2 * regions.length), centers: new Float64Array(centers.length),
-      hubs: new Float64Array(hubs.length), regions: new Float64Array(regions.length),
+      legs: new Float64Array(legs.length * 2 * count), centers: new Float64Array(centers.length),
+      hubs: new Float64Array(hubs.length), categories: new Float64Array(count), regions: new Float64Array(regions.length),
       centerRtt: new Float64Array(centers.length), total: 0, rtt: 0,
     };
-    eachFlow(slice, (rate, number, rtt) => {
+    eachFlow(slice, (amount, number, rtt, category) => {
       const route = routes[number];
-      const region = centers[route.center].region;
       for (const step of route.legs) {
-        sums.legs[((Math.abs(step) - 1) * 2 + (step < 0 ? 1 : 0)) * regions.length + region] += rate;
+        sums.legs[((Math.abs(step) - 1) * 2 + (step < 0 ? 1 : 0)) * count + category] += amount;
       }
+      sums.categories[category] += amount;
+      const rate = shown === difference && category > 0 ? -amount : amount;
       sums.centers[route.center] += rate;
       sums.centerRtt[route.center] += rate * rtt;
-      sums.hubs[route.hub] += rate;
-      sums.regions[region] += rate;
-      sums.total += rate;
+      sums.hubs[route.hub] += shown === difference ? amount / 2 : rate;
+      sums.regions[centers[route.center].region] += rate;
+      sums.total += shown === difference ? amount / 2 : rate;
       sums.rtt += rate * rtt;
     });
     return sums;
@@ -74,10 +84,11 @@
       const sums = addUp(t);
       for (let leg = 0; leg < legs.length; leg += 1) {
         let carried = 0;
-        for (let i = 0; i < 2 * regions.length; i += 1) carried += sums.legs[leg * 2 * regions.length + i];
+        const width = 2 * shown.categories.length;
+        for (let i = 0; i < width; i += 1) carried += sums.legs[leg * width + i];
         largest.leg = Math.max(largest.leg, carried);
       }
-      largest.center = Math.max(largest.center, ...sums.centers);
+      largest.center = Math.max(largest.center, ...sums.centers.map(Math.abs));
       largest.hub = Math.max(largest.hub, ...sums.hubs);
     }
     return largest;
@@ -111,19 +122,20 @@
     const flowLayer = layer("flow");
     const drawn = [];
     let arrowPath = "";
+    const count = shown.categories.length;
     for (let leg = 0; leg < legs.length; leg += 1) {
-      const at = (direction, region) => sums.legs[(leg * 2 + direction) * regions.length + region];
-      // From the left edge: what travels backward, outermost region first, then what travels forward.
+      const at = (direction, category) => sums.legs[(leg * 2 + direction) * count + category];
+      // From the left edge: what travels backward, outermost category first, then what travels forward.
       const parts = [];
-      for (let region = regions.length - 1; region >= 0; region -= 1) if (at(1, region) > 0) parts.push([1, region]);
-      for (let region = 0; region < regions.length; region += 1) if (at(0, region) > 0) parts.push([0, region]);
+      for (let category = count - 1; category >= 0; category -= 1) if (at(1, category) > 0) parts.push([1, category]);
+      for (let category = 0; category < count; category += 1) if (at(0, category) > 0) parts.push([0, category]);
       const width = (part) => (small * widestPx * at(...part)) / (scale.leg || 1);
       const total = parts.reduce((sum, part) => sum + width(part), 0);
       let left = -total / 2;
       for (const part of parts) {
         const px = width(part);
         const line = shift(legs[leg].line, (left + px / 2) * k);
-        drawn.push({ d: path(line), px, total, region: part[1] });
+        drawn.push({ d: path(line), px, total, category: part[1] });
         if (px >= 3.5) arrowPath += arrowHead(part[0] ? [...line].reverse() : line, px, k);
         left += px;
       }
@@ -137,7 +149,7 @@
       band.setAttribute("d", one.d);
       // A hairline at least: a small flow still shows its way.
       band.setAttribute("stroke-width", (Math.max(one.px, 0.7) * k).toFixed(2));
-      band.setAttribute("stroke", regions[one.region].colour);
+      band.setAttribute("stroke", shown.categories[one.category].colour);
     });
     arrows.setAttribute("d", arrowPath);
     flowLayer.append(arrows);
@@ -166,9 +178,10 @@
       const lines = [];
       for (const direction of [0, 1]) {
         const [from, to] = direction ? [...leg.ends].reverse() : leg.ends;
-        regions.forEach((region, r) => {
-          const rate = sums.legs[(i * 2 + direction) * regions.length + r];
-          if (rate > 0) lines.push(`${from} → ${to}, for the ${region.name}: ${edwc.amount(rate * 1e6)} tokens/h`);
+        shown.categories.forEach((category, c) => {
+          const rate = sums.legs[(i * 2 + direction) * shown.categories.length + c];
+          const what = shown === difference ? category.name : `for the ${category.name}`;
+          if (rate > 0) lines.push(`${from} → ${to}, ${what}: ${edwc.amount(rate * 1e6)} tokens/h`);
         });
       }
       return lines.join("\n");
@@ -188,8 +201,8 @@
     group.tell = () => {
       const lines = [place.name + (place.local ? ` · ${place.local}` : "")];
       lines.push(`${kind === "c" ? "data center" : "demand hub"}, ${regions[place.region].name}`);
-      lines.push(kind === "c" && !used.has(number) ? "not used" : `${edwc.amount(rate() * 1e6)} tokens/h`);
-      if (kind === "c" && rate() > 0) lines.push(`mean RTT ${edwc.fixed(sums.centerRtt[number] / rate(), 1)} ms`);
+      lines.push(kind === "c" && !used.has(number) ? "not used" : `${edwc.amount(rate() * 1e6)} tokens/h${shown === difference ? " of difference" : ""}`);
+      if (kind === "c" && rate() > 0 && shown === plain) lines.push(`mean RTT ${edwc.fixed(sums.centerRtt[number] / rate(), 1)} ms`);
       if (kind === "c" && map.power_mw) {
         lines.push(`${edwc.fixed(hourly(map.power_mw, number), 1)} MW (all classes)`);
         lines.push(`${edwc.fixed(hourly(map.price_cny_per_mwh, number), 0)} CNY/MWh`);
@@ -228,7 +241,13 @@
   const drawPlaces = (k) => {
     for (const one of places) {
       const isCenter = one.kind === "c";
-      one.px = isCenter ? radius(one.rate(), scale.center, largestCenterPx) : radius(one.rate(), scale.hub, largestHubPx);
+      one.px = isCenter
+        ? radius(Math.abs(one.rate()), scale.center, largestCenterPx)
+        : radius(one.rate(), scale.hub, largestHubPx);
+      if (isCenter) {
+        const colour = shown === difference ? shown.categories[one.rate() < 0 ? 1 : 0] : regions[one.place.region];
+        one.mark.setAttribute("fill", colour.colour);
+      }
       one.mark.setAttribute("r", (one.px * k).toFixed(2));
       one.mark.setAttribute("stroke-width", (1.4 * k).toFixed(2));
       if (isCenter) {
@@ -241,7 +260,7 @@
   };
   // Small circles stand on top of large ones, where they can be pointed at.
   const stackPlaces = () => {
-    const rateOf = (one) => (one.kind === "c" ? mean24.centers : mean24.hubs)[one.number];
+    const rateOf = (one) => Math.abs((one.kind === "c" ? mean24.centers : mean24.hubs)[one.number]);
     const order = [...places].sort((a, b) => rateOf(b) - rateOf(a)).map((one) => one.group);
     layer("place").append(...order.filter((group) => group !== document.activeElement));
     for (const one of places) one.group.classList.toggle("chosen", state.place === one.key);
@@ -260,7 +279,7 @@
     const circles = places.map((one) => {
       const [cx, cy] = [(one.place.at[0] - x) / k, (one.place.at[1] - y) / k];
       const isCenter = one.kind === "c";
-      const rate = (isCenter ? mean24.centers : mean24.hubs)[one.number];
+      const rate = Math.abs((isCenter ? mean24.centers : mean24.hubs)[one.number]);
       const largest = isCenter ? scale.center : scale.hub;
       const r = radius(rate, largest, isCenter ? largestCenterPx : largestHubPx);
       // First the data centers that matter, then demand hubs, then the small data centers.
@@ -366,7 +385,7 @@
 
   // The panel beside the map ---------------------------------------------------------------------------------------
 
-  const hourText = () => (state.slice < 0 ? "all hours" : slices[state.slice].label);
+  const hourText = () => (state.slice < 0 ? words.all : slices[state.slice].label);
   const told = new Map();
   for (const element of document.querySelectorAll("[data-slice]")) {
     const slice = Number(element.dataset.slice);
@@ -380,8 +399,8 @@
     edwc.byId("hour-text").textContent = hourText();
     edwc.byId("hour").setAttribute("aria-valuetext", hourText());
     edwc.byId("all-hours").setAttribute("aria-pressed", String(state.slice < 0));
-    const parts = [`${edwc.amount(sums.total * 1e6)} tokens an hour`];
-    if (sums.total > 0) parts.push(`mean RTT ${edwc.fixed(sums.rtt / sums.total, 1)} ms`);
+    const parts = [`${edwc.amount(sums.total * 1e6)} tokens an hour${shown === difference ? " on other ways" : ""}`];
+    if (sums.total > 0 && shown === plain) parts.push(`mean RTT ${edwc.fixed(sums.rtt / sums.total, 1)} ms`);
     if (map.power_mw) {
       const power = centers.map((_, c) => hourly(map.power_mw, c));
       const drawn = power.reduce((sum, mw) => sum + mw, 0);
@@ -392,13 +411,14 @@
       parts.push(`${edwc.fixed(drawn, 0)} MW at ${edwc.fixed(paid / drawn, 0)} CNY/MWh (all classes)`);
     }
     edwc.byId("now-text").textContent = parts.join(" · ");
-    const bars = regions.map((region, r) => {
+    const all = sums.categories.reduce((sum, rate) => sum + rate, 0);
+    const bars = shown.categories.map((category, c) => {
       const row = edwc.make("div", { class: "region" });
       const bar = edwc.make("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-      const share = sums.total > 0 ? sums.regions[r] / sums.total : 0;
+      const share = all > 0 ? sums.categories[c] / all : 0;
       bar.append(edwc.make("rect", { width: 100, height: 10, class: "track" }));
-      bar.append(edwc.make("rect", { width: 100 * share, height: 10, fill: region.colour, class: "mark" }));
-      row.append(edwc.make("span", {}, region.name), bar, edwc.make("span", { class: "number" }, edwc.percent(share)));
+      bar.append(edwc.make("rect", { width: 100 * share, height: 10, fill: category.colour, class: "mark" }));
+      row.append(edwc.make("span", {}, category.name), bar, edwc.make("span", { class: "number" }, edwc.percent(share)));
       return row;
     });
     edwc.byId("regions").replaceChildren(...bars);
@@ -418,10 +438,11 @@
       heads.forEach((name, i) => row.append(edwc.make("th", { scope: "col", ...(isWord(i) ? {} : { class: "number" }) }, name)));
       table.createTBody();
     }
-    const order = [...centers.keys()].filter((c) => sums.centers[c] > 0).sort((a, b) => sums.centers[b] - sums.centers[a]);
+    const order = [...centers.keys()].filter((c) => sums.centers[c] !== 0)
+      .sort((a, b) => Math.abs(sums.centers[b]) - Math.abs(sums.centers[a]));
     table.tBodies[0].replaceChildren(...order.map((c) => {
       const row = edwc.make("tr");
-      const rtt = sums.centerRtt[c] / sums.centers[c];
+      const rtt = shown === plain ? sums.centerRtt[c] / sums.centers[c] : NaN;
       const cells = [edwc.amount(sums.centers[c] * 1e6), edwc.percent(sums.centers[c] / sums.total), edwc.fixed(rtt, 1)];
       if (map.power_mw) cells.push(edwc.fixed(hourly(map.power_mw, c), 1), edwc.fixed(hourly(map.price_cny_per_mwh, c), 0));
       row.append(edwc.make("th", { scope: "row" }, centers[c].name), edwc.make("td", {}, regions[centers[c].region].name));
@@ -444,7 +465,7 @@
   };
   const say = () => {
     const best = regions.map((region, r) => [sums.regions[r], region.name]).sort((a, b) => b[0] - a[0])[0];
-    const share = sums.total > 0 ? `, ${edwc.percent(best[0] / sums.total)} in the ${best[1]}` : "";
+    const share = sums.total > 0 && shown === plain ? `, ${edwc.percent(best[0] / sums.total)} in the ${best[1]}` : "";
     edwc.byId("status").textContent = `${hourText()}: ${edwc.amount(sums.total * 1e6)} tokens an hour${share}`;
   };
   const setSlice = (slice, isQuiet = false) => {
@@ -475,7 +496,7 @@
     if (clock === null) return;
     clearInterval(clock);
     clock = null;
-    play.textContent = "▶ Play the day";
+    play.textContent = `▶ ${words.play}`;
     play.setAttribute("aria-pressed", "false");
   };
   play.addEventListener("click", () => {
@@ -518,6 +539,10 @@
   }
   select.addEventListener("change", () => setPlace(select.value));
   edwc.byId("local").addEventListener("change", redraw);
+  edwc.byId("difference")?.addEventListener("change", (event) => {
+    shown = event.target.checked ? difference : plain;
+    rescale();
+  });
 
   // Moving and zooming ---------------------------------------------------------------------------------------------
 

@@ -1,0 +1,209 @@
+"""The report of a comparison: the cases beside each other, on one HTML page that works without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from optimizer.cases import CaseResult
+from optimizer.comparison import build_comparison
+from optimizer.comparison_folder import COMPARISON_FILE, read_cases
+from optimizer.geo import RunTables, read_run
+from optimizer.number_text import spell_million, spell_percent
+from optimizer.report_compare_charts import (
+    break_even_charts,
+    case_table,
+    cost_by_case,
+    frontier_charts,
+    moved_table,
+    regret_chart,
+    savings_chart,
+    tornado_chart,
+    waterfall_charts,
+)
+from optimizer.report_compare_map import case_map_data
+from optimizer.report_data import read_report_data
+from optimizer.report_page import render_page
+from optimizer.report_sections import MILLION_CNY, Tile
+from optimizer.run_folder import BASEMAP_FILE
+
+_SCRIPTS = ("page.js", "map.js")
+_MOST_TILES = 6
+_MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
+_MAP_WORDS = {
+    "heading": "Where inference runs, case by case", "slice": "Case", "play": "Play the cases", "all": "",
+    "difference": "from the reference",
+}  # fmt: skip
+_SECTIONS = (
+    ("summary", "Summary"), ("map", "Map"), ("cases", "Cases"), ("differences", "Differences"),
+    ("sensitivity", "Sensitivity"), ("versions", "Versions"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class StoredComparison:
+    """
+    A comparison as its folder holds it.
+
+    Attributes
+    ----------
+    name, reference
+        Scenario, and id of the case that the others are held against.
+    head
+        What `comparison.json` says beside the cases.
+    results
+        By id.
+    tables
+        By name.
+    """
+
+    name: str
+    reference: str
+    head: Mapping[str, Any]
+    results: Mapping[str, CaseResult]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def read_comparison(folder: Path) -> StoredComparison:
+    """
+    Read a comparison; tables that do not stand in its folder are worked out from its cases.
+
+    Parameters
+    ----------
+    folder
+        Folder that `edwc compare --out` wrote.
+
+    Raises
+    ------
+    InputError
+        If it holds no comparison, or a run folder in it is damaged.
+    """
+    results = {result.case.id: result for result in read_cases(folder)}
+    head = json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
+    reference = str(head.get("reference", next(iter(results))))
+    name = Path(str(head.get("scenario", folder.name))).stem
+    stored = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    if not {"cases", "costs", "waterfalls"} <= set(stored):
+        stored = build_comparison(name, results, reference).tables() | stored
+    return StoredComparison(name, reference, {k: v for k, v in head.items() if k != "cases"}, results, stored)
+
+
+def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:
+    """
+    Write the report of a comparison.
+
+    Parameters
+    ----------
+    folder
+        Folder that `edwc compare --out` wrote.
+    basemap
+        Vector file with outlines for the map; none = those of the reference's run.
+    no_basemap
+        Draw the network alone.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no comparison, or the basemap cannot be used.
+    """
+    found = read_comparison(folder)
+    labels = {case: result.case.label for case, result in found.results.items()}
+    runs = {case: read_run(result.folder) for case, result in found.results.items() if result.folder is not None}
+    drawn, places = None, {}
+    if found.reference in runs:
+        run = runs[found.reference]
+        if basemap is None and not no_basemap and (run.folder / BASEMAP_FILE).is_file():
+            basemap = run.folder / BASEMAP_FILE
+        drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
+        places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
+    tables = found.tables
+    sections = [section for section in _SECTIONS if section[0] != "map" or drawn is not None]
+    context = {
+        "title": f"Comparison of {found.name}",
+        "eyebrow": f"Comparison of scenario {found.name}",
+        "heading": _heading(found),
+        "lead": _lead(found, labels),
+        "tiles": _tiles(found, labels),
+        "sections": sections,
+        "version": (found.head.get("versions") or {}).get("edwc") or "",
+        "map": {} if drawn is None else {name: drawn[name] for name in _MAP_IN_TEMPLATE},
+        "map_words": _MAP_WORDS,
+        "basemap": "" if basemap is None else basemap.name,
+        "projection": "" if drawn is None else drawn["projection"],
+        "slice_count": len(runs),
+        "cases": case_table(tables),
+        "case_charts": [chart for chart in (cost_by_case(tables, labels), savings_chart(tables)) if chart],
+        "waterfalls": waterfall_charts(tables, labels),
+        "moved": moved_table(tables, labels, places),
+        "sensitivity": [
+            *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
+            *frontier_charts(tables),
+            *break_even_charts(tables),
+        ],
+        "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
+        "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
+    }
+    kept = {} if drawn is None else {n: v for n, v in drawn.items() if n not in {"land", "outlines", "fibre"}}
+    data = {"name": found.name, "map": kept, "words": _MAP_WORDS}
+    return render_page("compare.html", _SCRIPTS if drawn is not None else _SCRIPTS[:1], data, context)
+
+
+def _map(
+    runs: Mapping[str, RunTables], reference: str, labels: Mapping[str, str], basemap: Path | None
+) -> dict[str, Any]:
+    # Two cases may have one label; a slider needs each of them once.
+    shown = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
+    cases = {shown[case]: run for case, run in runs.items()}
+    return case_map_data(read_report_data(runs[reference]), cases, list(runs).index(reference), basemap)
+
+
+def _heading(found: StoredComparison) -> str:
+    costs = [result.objective_cny for result in found.results.values() if result.has_plan]
+    if not costs:
+        return f"None of {len(found.results)} cases of {found.name} has a plan"
+    count = f"{len(costs)} cases of {found.name}"
+    return f"{count} cost between {spell_million(min(costs))} and {spell_million(max(costs))} {MILLION_CNY}"
+
+
+def _others(found: StoredComparison) -> pd.DataFrame:
+    cases = found.tables["cases"]
+    return cases[~cases["is_reference"].astype(bool) & cases["total_cny_per_year"].notna()]
+
+
+def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
+    others, lead = _others(found), []
+    if len(others):
+        ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
+        told = [f"{row['label']} at {spell_million(float(row['total_cny_per_year']))}" for row in ends]
+        lead.append(f"The cheapest of the others is {told[0]}, the dearest {told[1]} {MILLION_CNY}.")
+    failed = [labels[case] for case, result in found.results.items() if not result.has_plan]
+    if failed:
+        lead.append(f"Without a plan: {', '.join(failed)}.")
+    return lead
+
+
+def _tiles(found: StoredComparison, labels: Mapping[str, str]) -> list[Tile]:
+    tiles = []
+    result = found.results.get(found.reference)
+    if result is not None and result.has_plan:
+        gap = f"gap {spell_percent(result.mip_rel_gap, 2)}"
+        tiles.append(
+            Tile(f"Reference: {labels[found.reference]}", spell_million(result.objective_cny), MILLION_CNY, gap)
+        )
+    for row in _others(found).sort_values("total_cny_per_year").to_dict("records")[:_MOST_TILES]:
+        saving = float(row["saving_cny_per_year"])
+        amount = spell_million(abs(saving))
+        note = f"saves {amount}" if saving >= 0 else f"costs {amount} more"
+        cost = spell_million(float(row["total_cny_per_year"]))
+        tiles.append(Tile(str(row["label"]), cost, MILLION_CNY, note))
+    return tiles

@@ -1,0 +1,341 @@
+"""What a report says of a comparison: cases, waterfalls, what moved, tornado, regret, frontiers and break-even maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimizer.map_style import PALETTE, format_amount
+from optimizer.number_text import spell_change, spell_million, spell_number, spell_percent
+from optimizer.report_charts import Chart, Table, stacked_rows
+from optimizer.report_sections import MILLION_CNY, many_colours, words
+from optimizer.report_spans import Curve, Span, curve_chart, matrix, span_rows
+
+Tables = Mapping[str, pd.DataFrame]
+Labels = Mapping[str, str]
+
+_TOKENS_PER_MTOK, _CNY_PER_MCNY = 1e6, 1e6
+_UP, _DOWN, _TOTAL = PALETTE[0], PALETTE[1], "#5F6B76"
+_LOW, _HIGH = PALETTE[5], PALETTE[0]
+_MOST_WATERFALLS, _MOST_MOVED = 4, 20
+_STEP_WORDS = {
+    "price": "prices on the unchanged plan", "reoptimize": "re-optimizing", "change": "difference",
+}  # fmt: skip
+
+
+def case_table(tables: Tables) -> Table:
+    """
+    List the cases.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    cases = tables["cases"]
+    regions = [name for name in cases if str(name).startswith("region_share.")]
+    rows = []
+    for row in cases.to_dict("records"):
+        proved = ""
+        if _is_number(row.get("least_saving_cny_per_year")) and not row["is_reference"]:
+            least, most = (float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
+            proved = f"{spell_million(least)} to {spell_million(most)}"
+        numbers = (
+            spell_million(_number(row.get("total_cny_per_year"))),
+            "" if row["is_reference"] else spell_million(_number(row.get("saving_cny_per_year"))),
+            proved,
+            spell_percent(_number(row.get("mip_rel_gap")), 2),
+            *(spell_percent(_number(row[name])) for name in regions),
+            spell_number(_number(row.get("mean_rtt_ms"))),
+            spell_number(_number(row.get("energy_mwh_per_year")), 0, 1e3),
+            spell_number(_number(row.get("carbon_t_per_year")), 0, 1e3),
+            spell_million(_number(row.get("capital_cny_per_year"))),
+            "" if row["is_reference"] else spell_percent(_number(row.get("moved_share"))),
+        )
+        reason = row.get("reason")
+        rows.append((str(row["label"]), str(row["status"]), *numbers, "" if _is_missing(reason) else str(reason)))
+    columns = (
+        "Case", "status", MILLION_CNY, "saving", "proved saving", "gap",
+        *(str(name).removeprefix("region_share.") for name in regions),
+        "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved", "reason",
+    )  # fmt: skip
+    return Table(columns, rows, words=(0, 1, len(columns) - 1))
+
+
+def cost_by_case(tables: Tables, labels: Labels) -> Chart:
+    """
+    Draw the cost of each case by component.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    labels
+        What the cases are called.
+    """
+    wide = tables["costs"].pivot_table(
+        index="case", columns="component", values="cny_per_year", aggfunc="sum", sort=False
+    )
+    totals = wide.abs().sum().sort_values(ascending=False, kind="stable")
+    order = [str(name) for name in totals.index if totals[name] > 0]
+    colours = dict(zip(map(words, order), many_colours(len(order)), strict=True))
+    rows = [
+        (labels.get(str(case), str(case)), spell_million(float(row.sum())), {words(n): float(row[n]) for n in order})
+        for case, row in wide.iterrows()
+    ]
+    cells = [(label, *(spell_million(parts[words(name)]) for name in order), total) for label, total, parts in rows]
+    table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
+    about = "Total cost in million CNY a year."
+    name = ("cases-chart", "Cost of each case", about)
+    return stacked_rows(name, rows, colours, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", table)
+
+
+def savings_chart(tables: Tables) -> Chart | None:
+    """
+    Draw what each case saves against the reference, with what is proved; None without another case.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    cases = tables["cases"]
+    shown = cases[~cases["is_reference"].astype(bool) & cases["saving_cny_per_year"].notna()]
+    if shown.empty:
+        return None
+    rows, cells = [], []
+    for row in shown.to_dict("records"):
+        saving = float(row["saving_cny_per_year"])
+        proved = tuple(float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
+        pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)]
+        rows.append(Span(str(row["label"]), spell_change(saving), pieces, (proved[0], proved[1])))
+        cells.append((str(row["label"]), spell_change(saving), *(spell_change(value) for value in proved)))
+    table = Table(("Case, million CNY a year", "saving", "proved least", "proved most"), cells)
+    about = (
+        "Against the reference, in million CNY a year; the line is the range in which the best plans of both differ."
+    )
+    legend = {"saves": _DOWN, "costs more": _UP}
+    return span_rows(("savings-chart", "Saving of each case", about), rows, spell_change, table, legend)
+
+
+def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
+    """
+    Draw the waterfalls with the largest differences.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    labels
+        What the cases are called.
+    """
+    bars, charts = tables.get("waterfalls"), []
+    if bars is None or bars.empty:
+        return []
+    pairs = dict(iter(bars.groupby(["first", "second"], sort=False)))
+    difference = {pair: _ends_of(part)[1] - _ends_of(part)[0] for pair, part in pairs.items()}
+    for n, pair in enumerate(sorted(pairs, key=lambda pair: -abs(difference[pair]))[:_MOST_WATERFALLS]):
+        first, second = (labels.get(str(case), str(case)) for case in pair)
+        rows, cells = [], []
+        for row in pairs[pair].to_dict("records"):
+            kind, height = str(row["kind"]), float(row["cny_per_year"])
+            is_end = kind in {"start", "end"}
+            component = "" if _is_missing(row["component"]) else words(str(row["component"]))
+            label = {"start": first, "end": second}.get(kind, f"{component}: {_STEP_WORDS.get(kind, kind)}")
+            told = spell_million(height) if is_end else spell_change(height)
+            colour = _TOTAL if is_end else _UP if height > 0 else _DOWN
+            rows.append(Span(label, told, [(float(row["from_cny_per_year"]), float(row["to_cny_per_year"]), colour)]))
+            cells.append((label, told))
+        about = (
+            f"In million CNY a year, {spell_change(difference[pair])} in all: what the second case's prices do to the "
+            "unchanged plan, then what re-optimizing changed."
+        )
+        name = (f"waterfall-{n}", f"From {first} to {second}", about)
+        table = Table(("Step", MILLION_CNY), cells)
+        legend = {"costs more": _UP, "saves": _DOWN, "cost of a case": _TOTAL}
+        charts.append(span_rows(name, rows, spell_million, table, legend))
+    return charts
+
+
+def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
+    """
+    List what moved most between the cases of the waterfalls; None where nothing did.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    labels, places
+        What the cases, hubs and data centers are called.
+    """
+    moved = tables.get("moved")
+    if moved is None or moved.empty:
+        return None
+    largest = moved.sort_values("mtok_per_year", ascending=False, kind="stable").head(_MOST_MOVED)
+    rows = []
+    for row in largest.to_dict("records"):
+        ends = [places.get(str(row[f"{side}_data_center"]), str(row[f"{side}_data_center"])) for side in ("from", "to")]
+        first, second = (labels.get(str(row[end]), str(row[end])) for end in ("first", "second"))
+        rows.append(
+            (
+                f"{first} → {second}",
+                places.get(str(row["demand_hub"]), str(row["demand_hub"])),
+                words(str(row["workload_class"])),
+                *("" if end == "nan" else end for end in ends),
+                words(str(row["kind"])),
+                format_amount(float(row["mtok_per_year"]) * _TOKENS_PER_MTOK),
+                spell_percent(float(row["share"]), 2),
+            )
+        )
+    columns = ("Cases", "demand hub", "class", "from", "to", "changed", "tokens a year", "of all tokens")
+    return Table(columns, rows, words=(0, 1, 2, 3, 4, 5))
+
+
+def tornado_chart(tables: Tables) -> Chart | None:
+    """
+    Draw the tornado; None where it was not asked for.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    tornado = tables.get("tornado")
+    if tornado is None or tornado.empty:
+        return None
+    rows, cells = [], []
+    for row in tornado.to_dict("records"):
+        ends = {
+            end: (_number(row[f"{end}_value"]), _number(row[f"{end}_effect_cny_per_year"])) for end in ("low", "high")
+        }
+        told = [f"{value:,.6g}: {spell_change(effect)}" for value, effect in ends.values()]
+        pieces = [
+            (0.0, effect, colour)
+            for (_, effect), colour in zip(ends.values(), (_LOW, _HIGH), strict=True)
+            if math.isfinite(effect)
+        ]
+        rows.append(Span(str(row["parameter"]), " · ".join(told), pieces))
+        cells.append((str(row["parameter"]), *told))
+    about = "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
+    table = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
+    legend = {"low end": _LOW, "high end": _HIGH}
+    return span_rows(("tornado-chart", "Tornado", about), rows, spell_change, table, legend)
+
+
+def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
+    """
+    Draw the matrix of regret; None where it was not asked for.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    labels
+        What the cases are called.
+    """
+    found = tables.get("regret_matrix")
+    if found is None or found.empty:
+        return None
+    cases = [str(name) for name in found.columns if name != "plan"]
+    values = found[cases].to_numpy(float)
+    named = [labels.get(str(plan), str(plan)) for plan in found["plan"]]
+    ranked = tables.get("regret_plans")
+    best = ""
+    if ranked is not None and len(ranked) and _is_number(ranked["max_regret_cny_per_year"].iloc[0]):
+        plan, most = str(ranked["plan"].iloc[0]), float(ranked["max_regret_cny_per_year"].iloc[0])
+        best = (
+            f" The plan of {labels.get(plan, plan)} has the least maximum regret, {spell_million(most)} {MILLION_CNY}."
+        )
+    about = f"What the plan of each row costs more under the case of each column than that case's own plan.{best}"
+    name = ("regret-chart", "Regret", about)
+    columns = [labels.get(case, case) for case in cases]
+    return matrix(name, (named, columns), values, lambda cny: f"{spell_million(cny)} million CNY", PALETTE[0])
+
+
+def frontier_charts(tables: Tables) -> list[Chart]:
+    """
+    Draw the frontiers that were asked for.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    charts = []
+    for kind, column, what, unit in (
+        ("latency", "budget_ms", "round trip allowed, ms", 1.0),
+        ("carbon", "cap_t_per_year", "cap on CO₂, thousand t a year", 1e3),
+    ):
+        points = tables.get(f"{kind}_frontier")
+        if points is None or points.empty:
+            continue
+        x, low, high = (points[name].to_numpy(float) for name in (column, "least_cny_per_year", "most_cny_per_year"))
+        x, low, high = x / unit, low / _CNY_PER_MCNY, high / _CNY_PER_MCNY
+        cells = [
+            (f"{size:,.6g}", str(status), spell_number(least), spell_number(most))
+            for size, status, least, most in zip(x, points["status"], low, high, strict=True)
+        ]
+        table = Table(
+            (what[0].upper() + what[1:], "status", "no plan costs less than", "best known plan"), cells, (0, 1)
+        )
+        about = (
+            "Cost in million CNY a year of the best known plan; the line below each point is what may still be saved."
+        )
+        name = (f"{kind}-frontier", f"Cost against {kind}", about)
+        charts.append(curve_chart(name, Curve(x, low, high), (MILLION_CNY, what), PALETTE[2], table))
+    return charts
+
+
+def break_even_charts(tables: Tables) -> list[Chart]:
+    """
+    Draw the break-even maps that were asked for.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    charts = []
+    for name, intervals in tables.items():
+        events = tables.get(f"{name}_points")
+        if not name.startswith("break_even_") or events is None or "cost_from_cny_per_year" not in intervals:
+            continue
+        parameter = words(name.removeprefix("break_even_"))
+        ends = ("from", "to")
+        x = intervals[list(ends)].to_numpy(float).ravel()
+        cost = intervals[[f"cost_{end}_cny_per_year" for end in ends]].to_numpy(float).ravel() / _CNY_PER_MCNY
+        marks = []
+        for row in events.to_dict("records"):
+            least, likely, most = (float(row[at]) for at in ("certified_low", "value", "certified_high"))
+            marks.append((least, likely, most, str(row["change"])))
+        cells = []
+        for row in intervals.to_dict("records"):
+            span = [f"{float(row[end]):,.6g}" for end in ends]
+            costs = [spell_million(float(row[f"cost_{end}_cny_per_year"])) for end in ends]
+            cells.append((*span, *costs, "" if _is_missing(row["change"]) else str(row["change"])))
+        table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
+        about = "Cost of the best plan; lines are where the plan changes, bands how exactly that is certified."
+        title = (name.replace("_", "-"), f"Break-even map of {parameter}", about)
+        charts.append(curve_chart(title, Curve(x, cost, cost, marks), (MILLION_CNY, parameter), PALETTE[2], table))
+    return charts
+
+
+def _ends_of(bars: pd.DataFrame) -> tuple[float, float]:
+    heights = bars.set_index("kind")["cny_per_year"]
+    return float(heights["start"]), float(heights["end"])
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and math.isfinite(float(value))
