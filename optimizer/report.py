@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.geo import RunTables
 from optimizer.report_data import ReportData, read_report_data
 from optimizer.report_map import map_data
-from optimizer.report_page import render_page
+from optimizer.report_page import MAP_SCRIPTS, render_page
 from optimizer.report_sections import (
     baseline_table,
     cost_chart,
@@ -35,7 +35,6 @@ from optimizer.report_tables import (
     version_table,
 )
 
-_SCRIPTS = ("page.js", "map.js", "allocations.js")
 _MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
 _MAP_WORDS = {
     "heading": "Where inference runs, hour by hour", "slice": "Hour", "play": "Play the day", "all": "all hours",
@@ -112,7 +111,7 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     }
     return render_page(
         "run.html",
-        _SCRIPTS,
+        (*MAP_SCRIPTS, "allocations.js"),
         {"name": str(data.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
         context,
     )

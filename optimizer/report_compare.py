@@ -28,11 +28,10 @@ from optimizer.report_compare_charts import (
 )
 from optimizer.report_compare_map import case_map_data
 from optimizer.report_data import read_report_data
-from optimizer.report_page import render_page
+from optimizer.report_page import MAP_SCRIPTS, render_page
 from optimizer.report_sections import MILLION_CNY, Tile
 from optimizer.run_folder import BASEMAP_FILE
 
-_SCRIPTS = ("page.js", "map.js")
 _MOST_TILES = 6
 _MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
 _MAP_WORDS = {
@@ -155,7 +154,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     }
     kept = {} if drawn is None else {n: v for n, v in drawn.items() if n not in {"land", "outlines", "fibre"}}
     data = {"name": found.name, "map": kept, "words": _MAP_WORDS}
-    return render_page("compare.html", _SCRIPTS if drawn is not None else _SCRIPTS[:1], data, context)
+    return render_page("compare.html", MAP_SCRIPTS if drawn is not None else MAP_SCRIPTS[:1], data, context)
 
 
 def _map(

@@ -14,6 +14,10 @@ from markupsafe import Markup
 
 from optimizer.run_folder import json_ready
 
+# Scripts of a page with a map, in the order in which they run.
+MAP_SCRIPTS = (
+    "page.js", "map_shapes.js", "map_flows.js", "map_view.js", "map_labels.js", "map_draw.js", "map.js",
+)  # fmt: skip
 _ASSETS = Path(__file__).resolve().parent / "report_assets"
 # What could end a script element early, or is no line of JavaScript in old engines.
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}

@@ -182,7 +182,7 @@ def test_policy_names_exactly_the_code_of_the_page(page: Page) -> None:
 
 def test_hostile_names_are_text_everywhere(page: Page) -> None:
     assert [attributes for tag, attributes in page.elements if tag == "img"] == []
-    assert sum(tag == "script" for tag, _ in page.elements) == 4  # the data and three scripts of our own
+    assert sum(tag == "script" for tag, _ in page.elements) == 9  # the data and eight scripts of our own
     names = {str(place["name"]) for kind in ("hubs", "centers", "classes") for place in page.data["map"][kind]}
     assert set(HOSTILE_TEXTS) <= names
     assert SCRIPT_NAME in page.text
