@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from network_data.faults import FaultList
 from optimizer.cases import CaseResult
 from optimizer.comparison import build_comparison
 from optimizer.comparison_folder import COMPARISON_FILE, read_cases
@@ -86,10 +87,23 @@ def read_comparison(folder: Path) -> StoredComparison:
     head = json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
     reference = str(head.get("reference", next(iter(results))))
     name = Path(str(head.get("scenario", folder.name))).stem
-    stored = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
+    stored = _read_tables(folder)
     if not {"cases", "costs", "waterfalls"} <= set(stored):
         stored = build_comparison(name, results, reference).tables() | stored
     return StoredComparison(name, reference, {k: v for k, v in head.items() if k != "cases"}, results, stored)
+
+
+def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    faults, tables = FaultList("the comparison"), {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            tables[path.stem] = pd.read_csv(path)
+        except pd.errors.EmptyDataError:
+            continue  # a table without a column has nothing to show
+        except (OSError, ValueError) as error:
+            faults.add(path.name, f"cannot be read ({type(error).__name__})", "Compare again: the folder is damaged.")
+    faults.raise_if_any()
+    return tables
 
 
 def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:

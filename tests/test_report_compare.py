@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,13 @@ def test_page_names_every_case_and_keeps_hostile_names_text(folder: Path, report
 def test_comparison_is_exported_as_a_report_alone(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a comparison has no such export"):
         optimizer.export_run(folder, tmp_path / "a.gpkg")
+
+
+def test_damaged_table_is_named(folder: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(folder, tmp_path / "damaged")
+    (damaged / "moved.csv").write_bytes(b'first,second\n"\xff\xfe')
+    with pytest.raises(InputError, match=r"moved.csv: cannot be read"):
+        optimizer.export_run(damaged, tmp_path / "a.html")
 
 
 def test_same_comparison_gives_the_same_bytes(folder: Path, report: Path, tmp_path: Path) -> None:
