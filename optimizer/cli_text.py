@@ -172,7 +172,8 @@ def describe_verification(report: VerifyReport) -> str:
     if report.is_verified:
         compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
         total = spell_million(report.total_cny_per_year)
-        return f"verified: {total} million CNY a year; no limit broken; same: {compared}"
+        notes = "".join(f"\n  note: {note}" for note in report.notes)
+        return f"verified: {total} million CNY a year; no limit broken; same: {compared}{notes}"
     shown = [escape_text(line) for line in report.differences[:_LISTED]]
     more = len(report.differences) - len(shown)
     lines = [f"NOT verified: {len(report.differences)} difference(s)", *(f"  {line}" for line in shown)]

@@ -171,6 +171,16 @@ def write_tables(
     return folder
 
 
+def make_older(folder: Path) -> Path:
+    """Take from a stored run what versions before the tables by time slice did not store."""
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for name in ("links_by_slice.parquet", "data_centers_by_slice.parquet"):
+        del info["files"][name]
+        (folder / name).unlink()
+    (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    return folder
+
+
 def _write_slice_tables(
     folder: Path, allocation: pd.DataFrame, links: pd.DataFrame, routes: Mapping[int, tuple[str, str, str]], ids: Any
 ) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from run_files import make_older
 from toy_scenario import ToyScenario
 
 import optimizer
+from network_data.faults import InputError
+from optimizer.cli import main
 from optimizer.verify import VerifyReport, verify_run
 
 
@@ -63,6 +66,24 @@ def test_solved_run_is_verified(solved: Path) -> None:
     assert report.checked["input files"] == 9  # seven network tables, the scenario, its profiles
 
 
+def test_run_of_an_older_version_is_whole_without_tables_by_time_slice(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = verify_run(make_older(copy))
+    assert report.is_verified, report.differences
+    assert main(["verify", str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert "note: an older version made this run, which did not store links_by_slice and data_centers_by_slice" in out
+    edit(copy, "links", lambda frame: frame.assign(peak_gbps=0.0))
+    assert mentions(verify_run(copy), "links.parquet column peak_gbps")
+
+
+def test_table_by_time_slice_that_was_stored_and_is_gone_is_missed(copy: Path) -> None:
+    (copy / "links_by_slice.parquet").unlink()
+    with pytest.raises(InputError, match=r"links_by_slice.parquet: is missing"):
+        verify_run(copy)
+
+
 def test_moved_run_finds_its_inputs_beside_it(copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     copy.parent.rename(moved)
@@ -93,6 +114,8 @@ def test_run_moved_alone_finds_its_inputs_where_they_were(copy: Path, tmp_path: 
         ("assignments", lambda frame: frame.iloc[1:], ("assign_once", "serve_where_assigned")),
         ("costs", scale("cny_per_year", 1.00001), ("costs.parquet column cny_per_year: 1 cell",)),
         ("links", lambda frame: frame.assign(peak_gbps=0.0), ("links.parquet column peak_gbps",)),
+        ("links_by_slice", scale("load_gbps", 2.0), ("links_by_slice.parquet column load_gbps: 1 cell",)),
+        ("data_centers_by_slice", scale("price_cny_per_mwh", 2.0), ("data_centers_by_slice.parquet column price",)),
         ("routes", lambda frame: frame.assign(nodes="nowhere"), ("allocation:", "name a candidate")),
         ("demand_hubs", lambda frame: frame.drop(columns="name"), ("demand_hubs.parquet: 2 rows",)),
         ("classes", lambda frame: frame.assign(name="\x1b[2J"), ("classes.parquet column name",)),
