@@ -47,7 +47,7 @@ def case_map_data(
     merged = _merge(reference.tables, cases)
     slices = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
     axis = TimeAxis(tuple(cases), ("",) * len(cases), (24.0,) * len(cases))
-    drawn = map_data(replace(reference, tables=merged, check=None, slices=slices, axis=axis), basemap)
+    drawn = map_data(replace(reference, tables=merged, check=None, slices=slices, axis=axis, hourly=None), basemap)
     flows = pd.DataFrame(drawn["flows"])
     return drawn | {"difference": _difference(flows, len(cases), of_reference)}
 

@@ -12,9 +12,12 @@ from network_data.faults import InputError
 from optimizer.check import CheckReport, check_plan
 from optimizer.geo import RunTables
 from optimizer.map_style import shorten
+from optimizer.problem import FloatArray
 from optimizer.run_folder import StoredRun, read_stored_run
 from optimizer.stored_plan import StoredPlan, read_stored_plan
 
+_HOURLY_TABLE = "data_centers_by_slice"
+_HOURLY_COLUMNS = ("facility_power_mw", "price_cny_per_mwh")
 # Below a chart there is room for so many hours, or names of days of so many letters.
 _MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
 
@@ -40,6 +43,14 @@ class TimeAxis:
 
 
 @dataclass(frozen=True, eq=False)
+class Hourly:
+    """What each data center takes and pays in each time slice: (T, D), data centers as in the tables of the run."""
+
+    power_mw: FloatArray
+    price_cny_per_mwh: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class ReportData:
     """
     A run with all that its report tells.
@@ -56,6 +67,8 @@ class ReportData:
         Why there are no inputs; else empty.
     slices
         (T,) day, hour, weight_h.
+    hourly
+        Facility power and price of energy; None where neither the run nor its inputs tell them.
     axis
         The slices as charts show them.
     """
@@ -67,6 +80,7 @@ class ReportData:
     missing: str
     slices: pd.DataFrame
     axis: TimeAxis
+    hourly: Hourly | None
 
     @property
     def info(self) -> dict[str, Any]:
@@ -112,7 +126,26 @@ def read_report_data(tables: RunTables) -> ReportData:
         slices = tables.allocation[["day", "hour", "weight_h"]].drop_duplicates(["day", "hour"], ignore_index=True)
     else:
         slices = inputs.problem.slices[["day", "hour", "weight_h"]]
-    return ReportData(tables, stored, inputs, check, missing, slices, time_axis(slices))
+    hourly = _stored_hourly(tables, stored, slices)
+    if hourly is None and inputs is not None and check is not None:
+        order = pd.Index(inputs.problem.data_centers["id"]).get_indexer(tables.data_centers.index)
+        hourly = Hourly(check.facility_power_mw[:, order], inputs.problem.energy_price_cny_per_mwh[:, order])
+    return ReportData(tables, stored, inputs, check, missing, slices, time_axis(slices), hourly)
+
+
+def _stored_hourly(tables: RunTables, stored: StoredRun, slices: pd.DataFrame) -> Hourly | None:
+    """Read power and price from the run itself, if it has them: prices as its price cases made them."""
+    table = stored.tables.get(_HOURLY_TABLE)
+    if table is None or not {"day", "hour", "data_center", *_HOURLY_COLUMNS} <= set(table):
+        return None
+    rows = pd.MultiIndex.from_frame(slices[["day", "hour"]])
+    power, price = (
+        table.pivot_table(index=["day", "hour"], columns="data_center", values=name)
+        .reindex(index=rows, columns=tables.data_centers.index)
+        .to_numpy(float)
+        for name in _HOURLY_COLUMNS
+    )
+    return Hourly(power, price)
 
 
 def time_axis(slices: pd.DataFrame) -> TimeAxis:

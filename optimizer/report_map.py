@@ -196,12 +196,11 @@ def _flows(data: ReportData, route_number: dict[int, int]) -> dict[str, list[Any
 
 
 def _hourly(data: ReportData) -> dict[str, Any]:
-    if data.inputs is None or data.check is None:
+    if data.hourly is None:
         return {"power_mw": None, "price_cny_per_mwh": None}
-    order = data.tables.data_centers.index.get_indexer(pd.Index(data.inputs.problem.data_centers["id"])).argsort()
     return {
-        "power_mw": np.round(data.check.facility_power_mw[:, order], 3).tolist(),
-        "price_cny_per_mwh": np.round(data.inputs.problem.energy_price_cny_per_mwh[:, order], 1).tolist(),
+        "power_mw": np.round(data.hourly.power_mw, 3).tolist(),
+        "price_cny_per_mwh": np.round(data.hourly.price_cny_per_mwh, 1).tolist(),
     }
 
 

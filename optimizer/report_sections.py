@@ -241,17 +241,16 @@ def baseline_table(data: ReportData) -> Table:
 
 def power_charts(data: ReportData) -> list[Chart]:
     """
-    Draw power and price over the day, in all and by data center; nothing without the inputs.
+    Draw power and price by hour, in all and by data center; nothing where neither the run nor its inputs tell them.
 
     Parameters
     ----------
     data
         The run.
     """
-    if data.inputs is None or data.check is None:
+    if data.hourly is None:
         return []
-    centers = data.inputs.problem.data_centers
-    power, price = data.check.facility_power_mw, data.inputs.problem.energy_price_cny_per_mwh
+    centers, power, price = data.tables.data_centers, data.hourly.power_mw, data.hourly.price_cny_per_mwh
     colours = region_colours(data.tables.data_centers, data.tables.demand_hubs)
     region = centers["region"].to_numpy(str)
     by_region = {name: power[:, region == name].sum(axis=1) for name in colours}
@@ -267,11 +266,11 @@ def power_charts(data: ReportData) -> list[Chart]:
     name = (
         "price-chart",
         "Energy price paid by hour",
-        "What the plan pays for energy, beside the mean of all tariffs.",
+        "What the plan pays for energy, beside the mean price of all data centers, both under the prices of this run.",
     )
     charts.append(time_lines(name, data.axis, lines, dict(zip(lines, _LINE_COLOURS, strict=True)), "CNY/MWh"))
 
-    order = np.argsort(-(data.inputs.problem.weight_h @ power), kind="stable")
+    order = np.argsort(-(np.array(data.axis.weight_h) @ power), kind="stable")
     order = order[power[:, order].any(axis=0)]
     names = [str(centers["name"].iloc[d]) for d in order]
     for values, kind, look in (

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from report_runs import HOSTILE_TEXTS, SCRIPT_NAME, solve_hostile
-from run_files import write_outline
+from run_files import make_older, write_outline
 
 import optimizer
 from network_data.faults import InputError
@@ -22,6 +22,7 @@ from optimizer.cli import main
 from optimizer.report_charts import Chart, Table, bars, heat_map, spell_digits, stacked_rows, time_columns, time_lines
 from optimizer.report_data import time_axis
 from optimizer.report_page import embed_json
+from scenarios.price_parameters import overrides_of
 
 
 class Page(HTMLParser):
@@ -137,10 +138,35 @@ def test_run_without_its_inputs_still_has_a_report_that_says_so(run: Path, tmp_p
     moved = shutil.copytree(run.parent, tmp_path / "moved", dirs_exist_ok=True)
     tariffs = moved / "net" / "tariffs.csv"
     tariffs.write_text(tariffs.read_text(encoding="utf-8").replace("600.0", "601.0"), encoding="utf-8")
-    shown = Page(optimizer.export_run(moved / "run", tmp_path / "a.html"))
+    shown = Page(optimizer.export_run(make_older(moved / "run"), tmp_path / "a.html"))
     assert "tariffs.csv is not what it was when the run was made" in shown.text
     assert "Checked again" not in shown.text
     assert shown.data["map"]["power_mw"] is None
+
+
+def test_hourly_power_that_a_run_stores_needs_no_inputs(run: Path, page: Page, tmp_path: Path) -> None:
+    moved = shutil.copytree(run.parent, tmp_path / "moved", dirs_exist_ok=True)
+    (moved / "net" / "tariffs.csv").unlink()
+    shown = Page(optimizer.export_run(moved / "run", tmp_path / "a.html"))
+    assert "Checked again" not in shown.text
+    for name in ("power_mw", "price_cny_per_mwh"):
+        assert shown.data["map"][name] == page.data["map"][name]
+    assert "Power by hour and region" in shown.text
+
+
+def test_hourly_prices_are_those_of_the_price_case(run: Path, page: Page, tmp_path: Path) -> None:
+    dearer = tmp_path / "dearer"
+    optimizer.solve_scenario(run.parent / "toy.yaml", overrides_of({"price.west": 3.0}), out=dearer)
+    plain = np.array(page.data["map"]["price_cny_per_mwh"])
+    factors = [
+        3.0 if region == "west" else 1.0 for region in pd.read_parquet(dearer / "data_centers.parquet")["region"]
+    ]
+    assert sorted(factors) == [1.0, 3.0]
+    told = Page(optimizer.export_run(dearer, tmp_path / "a.html"))
+    np.testing.assert_allclose(told.data["map"]["price_cny_per_mwh"], plain * factors)
+    again = Page(optimizer.export_run(make_older(dearer), tmp_path / "b.html"))  # from the inputs, with the price case
+    np.testing.assert_allclose(again.data["map"]["price_cny_per_mwh"], plain * factors)
+    assert "sweep_price" in told.text  # the changed keys are named
 
 
 def test_changed_table_of_the_run_is_named(run: Path, tmp_path: Path) -> None:
