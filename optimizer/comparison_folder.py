@@ -24,6 +24,7 @@ from network_data.faults import Fault, FaultList, InputError
 from optimizer.case_expansion import id_of
 from optimizer.case_keys import key_of_run
 from optimizer.cases import Case, CaseResult, CaseStatus
+from optimizer.csv_text import write_csv_table
 from optimizer.run_folder import json_ready, read_intact_info
 
 COMPARISON_FILE = "comparison.json"
@@ -147,7 +148,7 @@ class ComparisonFolder:
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """
-    Write tables as CSV files, each whole or not at all.
+    Write tables as CSV files, each whole or not at all; see `csv_text` for names that look like formulas.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         draft = folder / f".{name}.csv.draft"
-        table.to_csv(draft, index=False, lineterminator="\n")
+        write_csv_table(table, draft)
         draft.replace(folder / f"{name}.csv")
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
+from optimizer.csv_text import write_csv_table
 from optimizer.geo import RunTables
 from optimizer.gis_layers import choose_layers
 from optimizer.gis_metadata import metadata_json, metadata_table
@@ -219,7 +220,7 @@ def write_flatgeobuf(content: GisContent, path: Path) -> None:
 
 def write_csv(content: GisContent, path: Path) -> None:
     """
-    Write one layer as CSV, with its geometry as WKT in degrees of WGS 84, longitude first.
+    Write one layer as CSV, with its geometry as WKT in degrees of WGS 84, longitude first; formulas are marked as text.
 
     Parameters
     ----------
@@ -240,7 +241,7 @@ def _times(table: Any) -> list[str]:
 
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     times = {name: table[name].map(pd.Timestamp.isoformat) for name in _times(table)}
-    table.assign(**times).to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    write_csv_table(table.assign(**times), path)
 
 
 # Formats by name, which is their ending, too: what writes one file, and whether that file holds several layers.

@@ -241,6 +241,22 @@ def test_csv_holds_hostile_names_as_they_are(folder: Path, tmp_path: Path) -> No
     assert pyogrio.read_dataframe(path).geometry.geom_type.unique().tolist() == ["Point"]  # GDAL knows WKT by its name
 
 
+def test_csv_marks_names_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    names = ["=HYPERLINK(1)", "@SUM(1)"]
+    for name in ("demand_hubs", "data_centers"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        table.assign(name=(names * 2)[: len(table)]).to_parquet(folder / f"{name}.parquet")
+    for layer in ("demand_hubs", "flows"):
+        path = export_run(folder, tmp_path / f"{layer}.csv", gis=GisOptions(layer=layer))
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = {cell for row in csv.DictReader(file) for cell in row.values()}
+        assert {f"'{name}" for name in names} <= cells
+        assert not set(names) & cells
+    target = export_run(folder, tmp_path / "map", gis=GisOptions(folder_format="flowmap"))
+    assert set(pd.read_csv(target / "locations.csv")["name"]) == {f"'{name}" for name in names}
+
+
 # Flow map
 
 

@@ -109,14 +109,14 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
 
 // Files -------------------------------------------------------------------------------------------------------------
 
-// Write rows as CSV; a text that a spreadsheet would take for a formula is marked as text.
+// Write rows as CSV; a text that a spreadsheet would take for a formula is marked as text, as csv_text.py does it.
 edwc.csv = (rows) =>
   rows
     .map((row) =>
       row
         .map((cell) => {
           if (typeof cell === "number") return Number.isFinite(cell) ? String(cell) : "";
-          const text = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
+          const text = /^'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(cell) ? `'${cell}` : cell;
           return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
         })
         .join(","),
