@@ -173,13 +173,16 @@ def _compare(
     report: Callable[[SweepProgress], None],
 ) -> tuple[dict[str, CaseResult], list[Part]]:
     from optimizer.case_runner import CaseRunner
-    from optimizer.comparison_folder import read_stored
+    from optimizer.comparison_folder import keep_stored, read_stored
 
     if request.scenario is None:
         stored = {result.case.id: result for result in read_stored(request.folders)}
-        parts = [*_analyses(request, arguments.regret, stored, stop)]
+        out = None
         if arguments.out is not None:
-            _write(Path(arguments.out), parts)
+            out = keep_stored(arguments.out, request.reference, stored.values(), asked=request.asked)
+        parts = [*_analyses(request, arguments.regret, stored, stop)]
+        if out is not None:
+            _write(out, parts)
         return stored, parts
     with CaseRunner(
         request.scenario,
@@ -202,6 +205,7 @@ def _compare(
 
 
 def _write(folder: Path, parts: Sequence[Part]) -> None:
+    """Write the tables and charts beside `comparison.json`."""
     from optimizer.comparison_folder import write_tables
 
     write_tables(folder, {name: table for part in parts for name, table in part.tables.items()})

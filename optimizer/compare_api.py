@@ -13,7 +13,7 @@ from optimizer.case_runner import CaseRunner, EngineName
 from optimizer.cases import REFERENCE, Case, CaseResult
 from optimizer.compare_text import chosen_pairs
 from optimizer.comparison import Comparison, build_comparison
-from optimizer.comparison_folder import read_stored
+from optimizer.comparison_folder import keep_stored, read_stored
 from optimizer.sweep_progress import SweepProgress
 from optimizer.tornado import find_ends
 from scenarios.price_parameters import ParameterRange, parse_ranges, parse_sweeps
@@ -88,7 +88,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
             faults.add("compare", "stored runs are not solved again", remedy)
         stored = {result.case.id: result for result in read_stored([Path(run) for run in scenario_or_runs])}
         asked = _read_asked([result.case for result in stored.values()], (), reference, waterfalls, faults)
-        return _told(asked, "stored runs", stored, out, regret=regret, redispatch=redispatch)
+        kept = None if out is None else keep_stored(out, asked.reference, stored.values())
+        return _told(asked, "stored runs", stored, kept, regret=regret, redispatch=redispatch)
     ranges = parse_ranges(tornado, option="tornado")
     cases = expand_cases(price_cases, parse_sweeps(sweeps, option="sweeps"), ranges)
     asked = _read_asked([REFERENCE, *cases], ranges, reference, waterfalls, faults)

@@ -1,6 +1,8 @@
 """
 The folder of a comparison: one run folder for each case, and `comparison.json`, which says what was asked and became.
 
+A comparison of stored runs has no run folders of its own: its `comparison.json` says where they are.
+
 A case is taken from here instead of being solved if its key is still what its run folder says it was solved from.
 """
 
@@ -26,6 +28,7 @@ from optimizer.case_keys import key_of_run
 from optimizer.cases import Case, CaseResult, CaseStatus
 from optimizer.csv_text import write_csv_table
 from optimizer.run_folder import json_ready, read_intact_info
+from optimizer.run_info import library_versions
 
 COMPARISON_FILE = "comparison.json"
 CASES_FOLDER = "cases"
@@ -133,7 +136,7 @@ class ComparisonFolder:
                 "key": keys.get(result.case.id),
                 "status": result.status,
                 "reason": result.reason,
-                "folder": f"{CASES_FOLDER}/{result.case.id}" if result.has_plan else None,
+                "folder": self._place(result.folder),
             }
             for result in results
         ]
@@ -144,6 +147,50 @@ class ComparisonFolder:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path / COMPARISON_FILE)
+
+    def _place(self, run: Path | None) -> str | None:
+        """Name a run folder from here: `cases/ID`, but a stored run may be anywhere."""
+        return None if run is None else os.path.relpath(run.resolve(), self.path.resolve())
+
+
+def keep_stored(
+    out: str | Path, reference: Case, results: Iterable[CaseResult], *, asked: Mapping[str, Any] | None = None
+) -> Path:
+    """
+    Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
+
+    Parameters
+    ----------
+    out
+        The folder: new, empty, or that of an older comparison of stored runs.
+    reference
+        What the others are held against.
+    results
+        The runs as cases.
+    asked
+        What the comparison was asked for.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used, or holds the cases of a comparison that solved them.
+    """
+    if (Path(out) / CASES_FOLDER).exists():
+        faults = FaultList(_SUBJECT)
+        faults.add(str(out), "holds cases that a comparison has solved", "Name another folder for stored runs.")
+        raise faults.error()
+    folder = ComparisonFolder(out)
+    head = {"asked": asked or {}, "reference": reference.id, "versions": library_versions()}
+    try:
+        folder.write(head, sorted(results, key=lambda result: result.case != reference), {})
+    finally:
+        folder.close()
+    return folder.path
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -230,7 +277,7 @@ def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:
     status, reason = CaseStatus(entry["status"]), str(entry["reason"])
     if entry["folder"] is None:
         return CaseResult(case, status, reason)
-    folder = path / CASES_FOLDER / case.id
+    folder = path / str(entry["folder"])
     info = read_intact_info(folder)
     if info is None:  # it had a plan: a case without one is not what was found
         return CaseResult(case, CaseStatus.FAILED, f"its run folder is gone or damaged (it was {status})")
