@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from network_data.faults import FaultList
+from optimizer.case_expansion import id_of
 from optimizer.cases import CaseResult
-from optimizer.comparison import build_comparison
+from optimizer.comparison import Comparison, build_comparison
 from optimizer.comparison_folder import COMPARISON_FILE, read_cases
+from optimizer.csv_text import read_csv_table
 from optimizer.geo import RunTables, read_run
 from optimizer.number_text import spell_million, spell_percent
 from optimizer.report_compare_charts import (
@@ -21,6 +23,7 @@ from optimizer.report_compare_charts import (
     case_table,
     cost_by_case,
     frontier_charts,
+    latency_return_chart,
     moved_table,
     regret_chart,
     savings_chart,
@@ -43,6 +46,14 @@ _SECTIONS = (
     ("summary", "Summary"), ("map", "Map"), ("cases", "Cases"), ("differences", "Differences"),
     ("sensitivity", "Sensitivity"), ("versions", "Versions"),
 )  # fmt: skip
+_BREAK_EVEN = "break_even_"
+# Tables of searches that one option of `edwc compare` asks for, by the option's value.
+_FRONTIER_TABLES = {"latency": "latency_frontier", "carbon": "carbon_frontier", "rtt": "latency_return"}
+# Texts, whatever stands in them: the id of a case may look like a number.
+_TEXTS = (
+    "case", "label", "status", "reason", "plan", "first", "second", "component", "region", "workload_class",
+    "demand_hub", "data_center", "from_data_center", "to_data_center", "kind", "parameter", "change", "verdict",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +64,15 @@ class StoredComparison:
     Attributes
     ----------
     name, reference
-        Scenario, and id of the case that the others are held against.
+        Scenario, or empty where stored runs are compared; and id of the case that the others are held against.
     head
         What `comparison.json` says beside the cases.
     results
         By id.
     tables
         By name.
+    lost
+        Cases whose run folder is gone or damaged.
     """
 
     name: str
@@ -67,6 +80,17 @@ class StoredComparison:
     head: Mapping[str, Any]
     results: Mapping[str, CaseResult]
     tables: Mapping[str, pd.DataFrame]
+    lost: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"Comparison of scenario {self.name}" if self.name else "Comparison of stored runs"
+
+    @property
+    def subject(self) -> str:
+        """What the cases are called."""
+        return f"cases of {self.name}" if self.name else "stored runs"
 
 
 def read_comparison(folder: Path) -> StoredComparison:
@@ -86,24 +110,44 @@ def read_comparison(folder: Path) -> StoredComparison:
     results = {result.case.id: result for result in read_cases(folder)}
     head = json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
     reference = str(head.get("reference", next(iter(results))))
-    name = Path(str(head.get("scenario", folder.name))).stem
-    stored = _read_tables(folder)
+    name = Path(str(head.get("scenario") or "")).stem
+    stored = _read_tables(folder, head.get("asked") or {})
     if not {"cases", "costs", "waterfalls"} <= set(stored):
         stored = build_comparison(name, results, reference).tables() | stored
-    return StoredComparison(name, reference, {k: v for k, v in head.items() if k != "cases"}, results, stored)
+    entries = head.pop("cases")
+    lost = tuple(entry["id"] for entry in entries if entry["folder"] and not results[entry["id"]].has_plan)
+    return StoredComparison(name, reference, head, results, stored, lost)
 
 
-def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+def _read_tables(folder: Path, asked: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    own = {item.name for item in fields(Comparison)}
     faults, tables = FaultList("the comparison"), {}
     for path in sorted(folder.glob("*.csv")):
+        if path.stem not in own and not _was_asked(path.stem, asked):
+            continue
         try:
-            tables[path.stem] = pd.read_csv(path)
+            tables[path.stem] = read_csv_table(path, _TEXTS)
         except pd.errors.EmptyDataError:
             continue  # a table without a column has nothing to show
         except (OSError, ValueError) as error:
             faults.add(path.name, f"cannot be read ({type(error).__name__})", "Compare again: the folder is damaged.")
     faults.raise_if_any()
     return tables
+
+
+def _was_asked(name: str, asked: Mapping[str, Any]) -> bool:
+    """Whether a table is of a search: of this comparison, as those of an older one may stand in the folder still."""
+    if name.startswith(_BREAK_EVEN):
+        of = {name, name.removesuffix("_points"), name.removesuffix("_solves")}
+        return "break_even" not in asked or bool(of & _parameters(asked).keys())
+    kinds = asked.get("frontier", _FRONTIER_TABLES)
+    return name.startswith(tuple(_FRONTIER_TABLES[kind] for kind in kinds if kind in _FRONTIER_TABLES))
+
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of the break-even maps by the name of their table."""
+    keys = [str(text).partition("=")[0].strip() for text in asked.get("break_even") or ()]
+    return {f"{_BREAK_EVEN}{id_of(key, set())}": key for key in keys}
 
 
 def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:
@@ -142,8 +186,8 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     tables = found.tables
     sections = [section for section in _SECTIONS if section[0] != "map" or drawn is not None]
     context = {
-        "title": f"Comparison of {found.name}",
-        "eyebrow": f"Comparison of scenario {found.name}",
+        "title": found.title,
+        "eyebrow": found.title,
         "heading": _heading(found),
         "lead": _lead(found, labels),
         "tiles": _tiles(found, labels),
@@ -161,13 +205,14 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "sensitivity": [
             *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
             *frontier_charts(tables),
-            *break_even_charts(tables),
+            *(chart for chart in (latency_return_chart(tables),) if chart),
+            *break_even_charts(tables, _parameters(found.head.get("asked") or {})),
         ],
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
         "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
     }
     kept = {} if drawn is None else {n: v for n, v in drawn.items() if n not in {"land", "outlines", "fibre"}}
-    data = {"name": found.name, "map": kept, "words": _MAP_WORDS}
+    data = {"name": found.name or "stored_runs", "map": kept, "words": _MAP_WORDS}
     return render_page("compare.html", MAP_SCRIPTS if drawn is not None else MAP_SCRIPTS[:1], data, context)
 
 
@@ -183,8 +228,8 @@ def _map(
 def _heading(found: StoredComparison) -> str:
     costs = [result.objective_cny for result in found.results.values() if result.has_plan]
     if not costs:
-        return f"None of {len(found.results)} cases of {found.name} has a plan"
-    count = f"{len(costs)} cases of {found.name}"
+        return f"None of {len(found.results)} {found.subject} has a plan"
+    count = f"{len(costs)} {found.subject}"
     return f"{count} cost between {spell_million(min(costs))} and {spell_million(max(costs))} {MILLION_CNY}"
 
 
@@ -199,9 +244,12 @@ def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
         ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
         told = [f"{row['label']} at {spell_million(float(row['total_cny_per_year']))}" for row in ends]
         lead.append(f"The cheapest of the others is {told[0]}, the dearest {told[1]} {MILLION_CNY}.")
-    failed = [labels[case] for case, result in found.results.items() if not result.has_plan]
+    failed = [labels[case] for case, result in found.results.items() if not result.has_plan and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")
+    if found.lost:
+        gone = ", ".join(labels[case] for case in found.lost)
+        lead.append(f"These run folders are gone or damaged, and are not on the map: {gone}.")
     return lead
 
 

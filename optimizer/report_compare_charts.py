@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from optimizer.frontier_points import SAVINGS_PER_MS
+from optimizer.frontier_text import spell_size
 from optimizer.map_style import PALETTE, format_amount
 from optimizer.number_text import spell_change, spell_million, spell_number, spell_percent
 from optimizer.report_charts import Chart, Table, stacked_rows
@@ -276,7 +278,7 @@ def frontier_charts(tables: Tables) -> list[Chart]:
         x, low, high = (points[name].to_numpy(float) for name in (column, "least_cny_per_year", "most_cny_per_year"))
         x, low, high = x / unit, low / _CNY_PER_MCNY, high / _CNY_PER_MCNY
         cells = [
-            (f"{size:,.6g}", str(status), spell_number(least), spell_number(most))
+            (spell_size(size), str(status), spell_number(least), spell_number(most))
             for size, status, least, most in zip(x, points["status"], low, high, strict=True)
         ]
         table = Table(
@@ -290,7 +292,38 @@ def frontier_charts(tables: Tables) -> list[Chart]:
     return charts
 
 
-def break_even_charts(tables: Tables) -> list[Chart]:
+def latency_return_chart(tables: Tables) -> Chart | None:
+    """
+    Draw what a millisecond of each class's round trip saves; None where it was not asked for.
+
+    Parameters
+    ----------
+    tables
+        Of the comparison.
+    """
+    ranking = tables.get("latency_return")
+    if ranking is None or ranking.empty:
+        return None
+    rows, cells = [], []
+    for row in ranking.to_dict("records"):
+        saving, least, most = (float(row[name]) for name in SAVINGS_PER_MS)
+        ends = [float(row["tighter_budget_ms"]), min(float(row[n]) for n in ("looser_budget_ms", "useful_limit_ms"))]
+        until = f"{spell_size(ends[1])} ms" if math.isfinite(ends[1]) else spell_size(ends[1])
+        label = f"{words(str(row['workload_class']))}, {spell_size(ends[0])} ms to {until}"
+        pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)] if math.isfinite(saving) else []
+        rows.append(Span(label, spell_change(saving), pieces, (least, most)))
+        verdict = "" if _is_missing(row["verdict"]) else str(row["verdict"])
+        cells.append((label, *(spell_change(value) for value in (saving, least, most)), verdict))
+    columns = ("Class and range of its round trip", f"{MILLION_CNY} per ms", "proved least", "proved most", "verdict")
+    about = (
+        "What releasing one class's round trip saves, in million CNY a year per millisecond, all others as stated; the "
+        "line is what is proved."
+    )
+    name = ("latency-return", "Energy return on latency", about)
+    return span_rows(name, rows, spell_change, Table(columns, cells, words=(0, 4)), {"saves": _DOWN})
+
+
+def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[Chart]:
     """
     Draw the break-even maps that were asked for.
 
@@ -298,20 +331,22 @@ def break_even_charts(tables: Tables) -> list[Chart]:
     ----------
     tables
         Of the comparison.
+    parameters
+        What the parameter of each table is called; else it is read off the table's name.
     """
     charts = []
     for name, intervals in tables.items():
         events = tables.get(f"{name}_points")
         if not name.startswith("break_even_") or events is None or "cost_from_cny_per_year" not in intervals:
             continue
-        parameter = words(name.removeprefix("break_even_"))
+        parameter = (parameters or {}).get(name) or words(name.removeprefix("break_even_"))
         ends = ("from", "to")
         x = intervals[list(ends)].to_numpy(float).ravel()
         cost = intervals[[f"cost_{end}_cny_per_year" for end in ends]].to_numpy(float).ravel() / _CNY_PER_MCNY
         marks = []
         for row in events.to_dict("records"):
             least, likely, most = (float(row[at]) for at in ("certified_low", "value", "certified_high"))
-            marks.append((least, likely, most, str(row["change"])))
+            marks.append((least, likely, most, "" if _is_missing(row["change"]) else str(row["change"])))
         cells = []
         for row in intervals.to_dict("records"):
             span = [f"{float(row[end]):,.6g}" for end in ends]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,20 @@ def _merge(reference: RunTables, cases: Mapping[str, RunTables]) -> RunTables:
         )
     allocation = pd.concat(parts, ignore_index=True)
     allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
-    return replace(reference, allocation=allocation, routes=routes.rename_axis("route"))
+    return replace(
+        reference,
+        allocation=allocation,
+        routes=routes.rename_axis("route"),
+        data_centers=_union(reference.data_centers, [run.data_centers for run in cases.values()]),
+        demand_hubs=_union(reference.demand_hubs, [run.demand_hubs for run in cases.values()]),
+        links=_union(reference.links, [run.links for run in cases.values()]),
+    )
+
+
+def _union(own: pd.DataFrame, others: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Add to the places of the reference those that it does not have: stored runs may be of different networks."""
+    every: pd.DataFrame = pd.concat([own, *(table[own.columns.intersection(table.columns)] for table in others)])
+    return every[~every.index.duplicated()]
 
 
 def _difference(flows: pd.DataFrame, count: int, of_reference: int) -> dict[str, Any]:

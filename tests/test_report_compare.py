@@ -14,6 +14,7 @@ import pytest
 from browser_page import LOOKS, accessibility_faults, bands, launched, opened, set_hour
 from playwright.sync_api import Browser, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, write_hostile
+from toy_scenario import ToyScenario
 
 import optimizer
 from network_data.faults import InputError
@@ -22,6 +23,7 @@ from optimizer.report_charts import Chart, Table
 from optimizer.report_compare_charts import (
     break_even_charts,
     frontier_charts,
+    latency_return_chart,
     regret_chart,
     tornado_chart,
     waterfall_charts,
@@ -42,6 +44,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = main(["compare", str(scenario), *wanted, "--out", str(base / "out"), "--engine", "serial"])
     assert code == 0  # two without a plan are proved to have none
     return base / "out"
+
+
+@pytest.fixture(scope="module")
+def searched(folder: Path) -> Path:
+    """Ask for everything that chooses its cases itself; returns the folder."""
+    wanted = ["--tornado", "price.west=0.5:0.6", "--break-even", "price.west=0.5:0.6", "--set", "time.slices_per_day=1"]
+    wanted += ["--frontier", "latency"]
+    out = folder.parent / "searched"
+    assert main(["compare", str(folder.parent / "toy.yaml"), *wanted, "--out", str(out), "--engine", "serial"]) == 0
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +157,15 @@ def test_tornado_regret_frontier_and_break_even_tell_their_numbers() -> None:
     )
     (carbon,) = frontier_charts({"carbon_frontier": frontier})
     assert carbon.table.rows[0] == ("1,000", "solved", "8.0", "9.0")
+    saved = {f"{least}saving_cny_per_year_per_ms": [2e6, np.nan] for least in ("", "least_", "most_")}
+    budgets = {"tighter_budget_ms": 5.0, "looser_budget_ms": np.inf, "useful_limit_ms": [11.0, np.inf]}
+    ranking = pd.DataFrame({"workload_class": ["chat", "batch"], "verdict": "", **budgets, **saved})
+    released = latency_return_chart({"latency_return": ranking})
+    assert released is not None
+    assert released.table.rows == [
+        ("chat, 5 ms to 11 ms", "+2.0", "+2.0", "+2.0", ""), ("batch, 5 ms to as stated", "-", "-", "-", ""),
+    ]  # fmt: skip
+    assert len(boxes(released)) == 1
     intervals = pd.DataFrame(
         {"from": [0.5, 1.0], "to": [1.0, 2.0], "cost_from_cny_per_year": [1e6, 2e6], "cost_to_cny_per_year": [2e6, 3e6],
          "change": ["", "opens East"]}
@@ -158,6 +179,7 @@ def test_tornado_regret_frontier_and_break_even_tell_their_numbers() -> None:
 
 def test_what_was_not_asked_for_is_left_out() -> None:
     assert (tornado_chart({}), regret_chart({}, {}), frontier_charts({}), break_even_charts({})) == (None, None, [], [])
+    assert latency_return_chart({}) is None
     assert waterfall_charts({"waterfalls": pd.DataFrame()}, {}) == []
 
 
@@ -173,6 +195,65 @@ def test_page_names_every_case_and_keeps_hostile_names_text(folder: Path, report
         assert case["status"] in page
     for text in ("Cost of each case", "From reference to", "Regret", "What moved most", "Without a plan"):
         assert text in page
+
+
+def test_page_shows_every_search_of_the_command(searched: Path, tmp_path: Path) -> None:
+    page = optimizer.export_run(searched, tmp_path / "a.html").read_text(encoding="utf-8")
+    titles = ("Tornado", "Cost against latency", "Break-even map of price.west")
+    for title in titles:
+        assert f"<h3>{title}</h3>" in page
+    for text in (">nan<", ">inf<", "nothing to draw"):
+        assert text not in page
+    # A later comparison in the same folder that asks for no search leaves their tables there.
+    content = json.loads((searched / "comparison.json").read_text(encoding="utf-8"))
+    content["asked"] |= {"break_even": [], "frontier": []}
+    (searched / "comparison.json").write_text(json.dumps(content), encoding="utf-8")
+    page = optimizer.export_run(searched, tmp_path / "a.html").read_text(encoding="utf-8")
+    for title in titles[1:]:
+        assert f"<h3>{title}</h3>" not in page
+
+
+def test_stored_runs_have_the_same_page(folder: Path, tmp_path: Path) -> None:
+    runs = sorted((folder / "cases").iterdir())
+    moved = [shutil.copytree(path, tmp_path / "runs" / path.name) for path in runs]
+    kept = tmp_path / "deep" / "kept"
+    assert main(["compare", *map(str, moved), "--reference", "reference", "--out", str(kept)]) == 0
+    content = json.loads((kept / "comparison.json").read_text(encoding="utf-8"))
+    assert content["reference"] == content["cases"][0]["id"] == "reference"
+    assert [(kept / case["folder"] / "run.json").is_file() for case in content["cases"]] == [True] * len(runs)
+    assert {"cases.csv", "waterfalls.csv", "regret.png"} <= {path.name for path in kept.iterdir()}
+    page = optimizer.export_run(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert f"{len(runs)} stored runs cost between" in page
+    assert "Where inference runs, case by case" in page
+    assert main(["compare", str(kept)]) == 0
+    shutil.rmtree(moved[-1])
+    page = optimizer.export_run(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert f"gone or damaged, and are not on the map: {moved[-1].name}." in page
+
+
+def test_stored_runs_are_not_written_over_solved_cases(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "comparison.json").read_bytes()
+    runs = [str(path) for path in (folder / "cases").iterdir()]
+    assert main(["compare", *runs, "--out", str(folder)]) == 1
+    assert main(["compare", str(folder), "--out", str(folder)]) == 1
+    assert "holds cases that a comparison has solved" in capsys.readouterr().err
+    assert (folder / "comparison.json").read_bytes() == before
+
+
+def test_runs_of_different_networks_share_one_map(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    ToyScenario(other)(
+        solver={"threads": 1},
+        tables={
+            "data_centers": lambda rows: [{**row, "id": f"new_{row['id']}"} for row in rows],
+            "pools": lambda rows: [{**row, "data_center": f"new_{row['data_center']}"} for row in rows],
+        },
+    )
+    optimizer.solve_scenario(other / "toy.yaml", out=other / "run")
+    kept = tmp_path / "kept"
+    assert main(["compare", str(folder / "cases" / "reference"), str(other / "run"), "--out", str(kept)]) == 0
+    page = optimizer.export_run(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    assert '"id":"new_' in page
 
 
 def test_comparison_is_exported_as_a_report_alone(folder: Path, tmp_path: Path) -> None:
