@@ -16,7 +16,7 @@ OTHER = "other"
 OTHER_COLOUR = "#8C8C8C"
 NEUTRAL_COLOUR = "#4A4A4A"
 
-_SCALES = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"))
+_SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 
 
 def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dict[str, str]:
@@ -56,7 +56,7 @@ def assign_colours(categories: Sequence[str]) -> dict[str, str]:
     return {name: PALETTE[i] if i < len(PALETTE) else OTHER_COLOUR for i, name in enumerate(categories)}
 
 
-def format_amount(amount: float, digits: int = 3) -> str:
+def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, str]] = _SCALES) -> str:
     """
     Spell an amount with a word for its size.
 
@@ -66,6 +66,8 @@ def format_amount(amount: float, digits: int = 3) -> str:
         Any finite number.
     digits
         Significant digits.
+    scales
+        Sizes, largest first, with the words that follow the number.
 
     Returns
     -------
@@ -76,8 +78,8 @@ def format_amount(amount: float, digits: int = 3) -> str:
         return "0"
     # Round first: 999,999,999 is 1 billion, not 1000 million.
     rounded = float(f"{amount:.{digits}g}")
-    scale, word = next(((s, w) for s, w in _SCALES if abs(rounded) >= s), (1.0, ""))
-    return f"{_plain(rounded / scale, digits)} {word}".strip()
+    scale, word = next(((s, w) for s, w in scales if abs(rounded) >= s), (1.0, ""))
+    return _plain(rounded / scale, digits) + word
 
 
 def _plain(value: float, digits: int) -> str:
