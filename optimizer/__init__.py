@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optimizer.export import GisOptions, export_run
     from optimizer.frontier import Frontier, LatencyReturn, carbon_frontier, latency_frontier, latency_return
     from optimizer.gis_layers import allocation_layers
+    from optimizer.map_options import MapOptions
     from optimizer.plan import Plan
     from optimizer.postgis import PostgisReport, export_to_postgis
     from optimizer.price_effect import price_effect
@@ -40,6 +41,7 @@ __all__ = [
     "Frontier",
     "GisOptions",
     "LatencyReturn",
+    "MapOptions",
     "PlacementProblem",
     "Plan",
     "PostgisReport",
@@ -84,6 +86,7 @@ _MODULE_OF = {
     "Frontier": "optimizer.frontier",
     "GisOptions": "optimizer.export",
     "LatencyReturn": "optimizer.frontier",
+    "MapOptions": "optimizer.map_options",
     "PlacementProblem": "optimizer.problem",
     "Plan": "optimizer.plan",
     "PostgisReport": "optimizer.postgis",

@@ -14,7 +14,7 @@ from network_data.faults import escape_text
 from optimizer.break_even_map import BreakEvenMap
 from optimizer.break_even_text import describe_range, spell_parameter
 from optimizer.chart_sheet import make_sheet, style_axes, write_titles
-from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
+from optimizer.map_font import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, assign_colours, shorten
 from optimizer.picture import write_picture
 

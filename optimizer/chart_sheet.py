@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from optimizer.map_canvas import FAINT_INK, FONT, INK, write_text
+from optimizer.map_font import FAINT_INK, FONT, INK, write_text
 
 GRID = "#E3E3E3"
 DPI = 100.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 from network_data.faults import escape_text
 from optimizer.cli_io import emit, emit_json, tell
+from optimizer.map_options import KINDS, LANGS, MapNameWarning, MapOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", metavar="FORMAT",
         help="fill the folder --to with a file for each layer: geojson, parquet, fgb, csv; or flowmap",
     )  # fmt: skip
+    parser.add_argument(
+        "--map", choices=KINDS, default="allocation",
+        help="what a .png or .svg shows: what runs where (allocation), how full the links are (links), what energy "
+        "costs (price), or what it emits (carbon)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against", metavar="OTHER", help="draw what changes from this run folder to the first: .png or .svg"
+    )
+    parser.add_argument("--lang", choices=LANGS, default="en", help="language of a .png or .svg map")
     parser.add_argument(
         "--basemap", default="run", metavar="run|none|FILE", help="outlines behind the map (default: the run's own)"
     )
@@ -71,14 +82,15 @@ def run(arguments: argparse.Namespace) -> int:
         emit_json(vars(report)) if arguments.json else emit(text)
         return 0
     basemap = arguments.basemap if arguments.basemap in {"run", "none"} else Path(arguments.basemap)
-    path = optimizer.export_run(
-        arguments.run_folder,
-        arguments.to,
-        gis=gis,
-        basemap=basemap,
-        colour_by=arguments.colour_by,
-        size_px=arguments.size,
-    )
+    maps = MapOptions(arguments.map, arguments.against, arguments.lang, basemap, arguments.colour_by, arguments.size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MapNameWarning)
+        path = optimizer.export_run(arguments.run_folder, arguments.to, gis=gis, maps=maps)
+    for warning in caught:
+        if issubclass(warning.category, MapNameWarning):
+            tell(f"warning: {escape_text(str(warning.message))}")
+        else:
+            warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
     emit_json({"file": str(path)}) if arguments.json else emit(f"wrote {escape_text(str(path))}")
     return 0
 

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from optimizer.compare_text import chosen_pairs
 from optimizer.comparison import Comparison
-from optimizer.map_canvas import FAINT_INK, FONT, INK, has_glyph, write_text
+from optimizer.map_font import FAINT_INK, FONT, INK, has_glyph, write_text
 from optimizer.map_style import PALETTE, shorten
 from optimizer.number_text import CNY_PER_MCNY, spell_change, spell_million
 from optimizer.picture import write_picture

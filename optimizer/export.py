@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
 from optimizer.atomic import replace_when_done
@@ -23,10 +22,10 @@ from optimizer.gis_files import (
     write_folder,
 )
 from optimizer.gis_layers import LAYERS, SLICE_LAYERS
+from optimizer.map_options import MapOptions
+from optimizer.picture import SUFFIXES, print_png, print_svg
 from optimizer.postgis_address import is_postgis_address
 from optimizer.run_folder import INFO_FILE
-
-BasemapChoice = Path | Literal["run", "none"]
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
@@ -57,11 +56,7 @@ class GisOptions:
 _ALL_LAYERS = GisOptions()
 
 
-@dataclass(frozen=True)
-class _MapOptions:
-    basemap: BasemapChoice
-    colour_by: Literal["region", "class"]
-    size_px: tuple[int, int]
+_DEFAULT_MAP = MapOptions()
 
 
 def export_run(
@@ -69,9 +64,7 @@ def export_run(
     target: Path | str,
     *,
     gis: GisOptions = _ALL_LAYERS,
-    basemap: BasemapChoice = "run",
-    colour_by: Literal["region", "class"] = "region",
-    size_px: tuple[int, int] = (1600, 1200),
+    maps: MapOptions = _DEFAULT_MAP,
 ) -> Path:
     """
     Write a run in the format that the target's ending names, or a folder of files in the format asked for.
@@ -89,12 +82,8 @@ def export_run(
         `gis.folder_format`.
     gis
         Which layers to write.
-    basemap
-        Outlines behind the drawn map: those of the run's network, `none`, or a vector file of your own.
-    colour_by
-        Colour the drawn flows by the data center's region or by workload class.
-    size_px
-        Width and height of the drawn map; for SVG, its proportions.
+    maps
+        What a drawn map shows, and how; a report takes its outlines.
 
     Returns
     -------
@@ -105,7 +94,8 @@ def export_run(
     ------
     InputError
         If the ending is not known, the target cannot be replaced safely, the run folder is not complete, an
-        option is out of range or does not fit the format, or the basemap cannot be used.
+        option is out of range or does not fit the format, the basemap cannot be used, or the run to compare with is of
+        another network.
     OSError
         If the file system refuses the write.
     """
@@ -113,11 +103,11 @@ def export_run(
         remedy = "Use `optimizer.export_to_postgis`."
         raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
     path = Path(target)
-    maps = _MapOptions(basemap, colour_by, size_px)
     folder = Path(run_folder)
     write: Callable[[Path], None]
     if (folder / COMPARISON_FILE).is_file():
         _check_comparison_export(folder, path, gis)
+        _check_no_map_options(path, maps)
         _check_file(path, gis)
         write = partial(_write_comparison, folder, options=maps)
     else:
@@ -133,10 +123,12 @@ def export_run(
 _Writer = Callable[[RunTables, Path], None]
 
 
-def _choose_writer(path: Path, gis: GisOptions, maps: _MapOptions) -> _Writer:
+def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
     """See that options and target fit each other, and give what writes it."""
     faults = FaultList("the export")
     ending = path.suffix.lower()
+    if ending not in SUFFIXES or gis.folder_format is not None:
+        _check_no_map_options(path, maps)
     if gis.folder_format is not None:
         return _choose_folder_writer(path, gis, faults)
     draw = _DRAWN.get(ending)
@@ -202,6 +194,16 @@ def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
         raise faults.error()
 
 
+def _check_no_map_options(path: Path, maps: MapOptions) -> None:
+    """Refuse choices that only a picture can follow; outlines, colours and size may stand beside any format."""
+    plain = replace(maps, basemap=_DEFAULT_MAP.basemap, size_px=_DEFAULT_MAP.size_px, colour_by=_DEFAULT_MAP.colour_by)
+    if plain != _DEFAULT_MAP:
+        faults = FaultList("the export")
+        remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map, --against and --lang."
+        faults.add(str(path), "is no drawn map", remedy, value=path.suffix or None)
+        raise faults.error()
+
+
 def _check_file(path: Path, _gis: GisOptions) -> None:
     faults = FaultList("the export")
     if path.is_dir():
@@ -250,34 +252,22 @@ def _check_folder(path: Path, gis: GisOptions) -> None:
     faults.raise_if_any()
 
 
-def _write_png(run: RunTables, path: Path, options: _MapOptions) -> None:
-    from optimizer.maps import draw_allocation_map
-    from optimizer.picture import print_png
+def _write_picture(run: RunTables, path: Path, options: MapOptions) -> None:
+    from optimizer.maps import draw_map
 
-    drawn = draw_allocation_map(
-        run, basemap=_basemap_file(run, options.basemap), colour_by=options.colour_by, size_px=options.size_px
-    )
-    print_png(drawn.figure, path)
+    figure = draw_map(run, options).figure
+    (print_png if path.suffix.lower() == ".png" else print_svg)(figure, path)
 
 
-def _write_svg(run: RunTables, path: Path, options: _MapOptions) -> None:
-    from optimizer.maps import draw_allocation_map
-    from optimizer.picture import print_svg
-
-    drawn = draw_allocation_map(
-        run, basemap=_basemap_file(run, options.basemap), colour_by=options.colour_by, size_px=options.size_px
-    )
-    print_svg(drawn.figure, path)
-
-
-def _write_html(run: RunTables, path: Path, options: _MapOptions) -> None:
+def _write_html(run: RunTables, path: Path, options: MapOptions) -> None:
+    from optimizer.map_basemap import basemap_file
     from optimizer.report import build_report
 
-    page = build_report(run, _basemap_file(run, options.basemap))
+    page = build_report(run, basemap_file(run, options.basemap))
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _write_comparison(folder: Path, path: Path, options: _MapOptions) -> None:
+def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     from optimizer.report_compare import build_comparison_report
 
     own = options.basemap if isinstance(options.basemap, Path) else None
@@ -285,21 +275,7 @@ def _write_comparison(folder: Path, path: Path, options: _MapOptions) -> None:
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
-    if choice == "none":
-        return None
-    if choice != "run":
-        return Path(choice)
-    network = run.info.get("network")
-    stored = network.get("basemap") if isinstance(network, dict) else None
-    if not stored:
-        return None
-    # A run may have moved; its own folder is where a relative path starts.
-    return run.folder / Path(stored)
-
-
-_DRAWN: dict[str, Callable[[RunTables, Path, _MapOptions], None]] = {
-    ".png": _write_png,
-    ".svg": _write_svg,
+_DRAWN: dict[str, Callable[[RunTables, Path, MapOptions], None]] = {
+    **dict.fromkeys(SUFFIXES, _write_picture),
     ".html": _write_html,
 }

@@ -15,7 +15,7 @@ from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
 from optimizer.frontier_text import spell_million, spell_number, spell_size
-from optimizer.map_canvas import FAINT_INK, FONT, HALO, INK, write_text
+from optimizer.map_font import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, shorten
 from optimizer.picture import write_picture
 from optimizer.relocation import ALL_CLASSES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class RunTables:
     routes: pd.DataFrame
     costs: pd.DataFrame
 
-    @property
+    @cached_property
     def days_per_year(self) -> float:
         """Days that the time slices of the allocation stand for."""
         slices = self.allocation.drop_duplicates(["day", "hour"])
@@ -126,6 +127,23 @@ def read_run(run_folder: Path | str) -> RunTables:
     allocation = tables["allocation"]
     allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
     return RunTables(folder, info, **tables)
+
+
+def has_slice_tables(run: RunTables) -> bool:
+    """
+    Tell whether a run stores what happens in each time slice.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    bool
+        False for runs of older versions.
+    """
+    return all((run.folder / f"{name}.parquet").is_file() for name in _SLICE_COLUMNS)
 
 
 def read_slice_tables(run: RunTables) -> dict[str, pd.DataFrame]:

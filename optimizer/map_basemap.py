@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ import pyogrio
 import shapely
 
 from network_data.faults import Fault, InputError
+from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
+from optimizer.geo import RunTables
+from optimizer.map_options import BasemapChoice
 from optimizer.map_projection import MapProjection, View
 
 FloatArray = npt.NDArray[np.float64]
 
 # A feature with this `code` is land around the area of interest: filled, but without an outline.
 BACKDROP_CODE = "LAND"
+_BUILT_IN_CREDIT = "Natural Earth"
 _EDGE_SAMPLES = 40
 _MARGIN_DEG = 2.0
 _BEYOND_SHARE = 0.002
@@ -31,13 +36,13 @@ class Basemap:
 
     Attributes
     ----------
-    name
-        File name, for the source line.
+    credit
+        Whom the source line names: who made the built-in outlines, else the file.
     outlines, backdrop
         Rings, (n, 2) each; one list of rings per polygon.
     """
 
-    name: str
+    credit: str
     outlines: list[list[FloatArray]]
     backdrop: list[list[FloatArray]]
 
@@ -82,10 +87,44 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     is_backdrop = (table["code"] == BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
     shapes = table.geometry.values
     return Basemap(
-        path.name,
+        _credit(path),
         _project_polygons(shapes[~is_backdrop], projection, view),
         _project_polygons(shapes[is_backdrop], projection, view),
     )
+
+
+def basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
+    """
+    Find the outlines to draw behind a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    choice
+        `run`: those that the run stores; `none`; or a file.
+
+    Returns
+    -------
+    Path or None
+        The file; None draws the network alone.
+    """
+    if choice == "none":
+        return None
+    if choice != "run":
+        return Path(choice)
+    network = run.info.get("network")
+    stored = network.get("basemap") if isinstance(network, dict) else None
+    # A run may have moved; its own folder is where a relative path starts.
+    return run.folder / Path(stored) if stored else None
+
+
+def _credit(path: Path) -> str:
+    """Name the makers of the built-in outlines, also of a run's copy; of others the file says nothing that we know."""
+    content = hashlib.sha256(path.read_bytes()).digest()
+    built_in = BUILT_IN_FOLDER.glob(f"*/{BASEMAP_FILE}")
+    is_built_in = any(hashlib.sha256(file.read_bytes()).digest() == content for file in built_in)
+    return _BUILT_IN_CREDIT if is_built_in else path.name
 
 
 def _window(projection: MapProjection, view: View) -> tuple[float, float, float, float]:

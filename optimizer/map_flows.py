@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from optimizer.geo import RunTables, positions_of
+from optimizer.map_options import ColourBy
 from optimizer.map_style import OTHER, PALETTE
 
 FloatArray = npt.NDArray[np.float64]
-ColourBy = Literal["region", "class"]
 
 WIDEST_LINK_PT = 18.0
 _ARROW_FROM_PT = 3.0

@@ -1,16 +1,16 @@
 """
 Label placement without overlaps: a greedy search over positions around each point.
 
-Labels are placed in order of importance and never moved again, each at the nearest position that covers no
-earlier label, no circle and no leader line; a place that is free but crosses flows is worse than one that
-does not. This is deterministic and *proves* that no two boxes overlap, which a force-based library only tends
-towards.
+Labels are placed in order of importance, each at the nearest position that covers no earlier label, no circle and
+no leader line; a place that is free but crosses flows is worse than one that does not. Where one comes off badly,
+all are placed anew with that one first. This is deterministic and *proves* that no two boxes overlap, which a
+force-based library only tends towards.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,10 @@ _LEADER_FROM_PT = 10.0
 _CENTERED_BELOW = 0.5
 _COST_PER_FLOW_POINT = 3.0
 _COST_PER_NEAR_MARKER = 4.0
-_COST_PER_CROSSED_MARKER = 40.0
+_COST_PER_CROSSED_MARKER = 150.0
+# A label without a place; and from which cost on it is tried whether the label that came off worst should go first.
+_COST_OF_NONE, _COST_OF_NONE_OPTIONAL = 400.0, 25.0
+_WORTH_A_RETRY, _RETRIES = 45.0, 8
 # Unit vectors, best first: right, left, above, below, then the corners and what lies between.
 _DIRECTIONS = tuple(
     (float(np.cos(np.radians(a))), float(np.sin(np.radians(a))), 0.4 * i)
@@ -39,7 +42,7 @@ _DIRECTIONS = tuple(
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """A text wanted beside a marker; `must` labels may be led further away before they are given up."""
+    """A text wanted beside a marker; a label that must be may be led further away before it is given up."""
 
     lines: tuple[str, ...]
     x: float
@@ -49,16 +52,18 @@ class LabelRequest:
     height: float
     style: str
     must: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PlacedLabel:
-    """A text with the box it fills; `leader` joins the marker to a label that had to move away."""
+    """A text and small notes below it, with the box they fill; `leader` joins them to a marker further away."""
 
     lines: tuple[str, ...]
     style: str
     box: Box
     leader: Leader | None
+    notes: tuple[str, ...] = ()
 
 
 def place_labels(
@@ -90,22 +95,60 @@ def place_labels(
     list of PlacedLabel
         Those that found a place, in the order asked for.
     """
-    taken = [*reserved]
-    placed = []
-    for request in requests:
-        best = _best_place(request, frame, np.array(taken, float).reshape(-1, 4), markers, flow_points)
-        if best is None:
+    scene = _Scene(markers, frame, tuple(reserved), flow_points)
+    order = list(range(len(requests)))
+    best = _place_in_order(requests, order, scene)
+    tried: set[int] = set()
+    for _ in range(_RETRIES):
+        badly_off = [i for i in order if best.costs[i] >= _WORTH_A_RETRY and i not in tried]
+        if not badly_off:
+            break
+        # Whoever came off worst chooses first; if that is better for all together, it stays so.
+        worst = max(badly_off, key=lambda i: (best.costs[i], -i))
+        tried.add(worst)
+        other_order = [worst, *(i for i in order if i != worst)]
+        again = _place_in_order(requests, other_order, scene)
+        if sum(again.costs) < sum(best.costs):
+            best, order = again, other_order
+    return [best.labels[i] for i in range(len(requests)) if i in best.labels]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What labels have to keep clear of, or to."""
+
+    markers: FloatArray
+    frame: Box
+    reserved: tuple[Box, ...]
+    flow_points: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Placement:
+    """The labels by position in the list of requests, and what each cost, also those that found no place."""
+
+    labels: dict[int, PlacedLabel]
+    costs: list[float]
+
+
+def _place_in_order(requests: Sequence[LabelRequest], order: Sequence[int], scene: _Scene) -> _Placement:
+    taken = [*scene.reserved]
+    labels, costs = {}, [0.0] * len(requests)
+    for i in order:
+        found = _best_place(requests[i], scene, np.array(taken, float).reshape(-1, 4))
+        if found is None:
+            costs[i] = _COST_OF_NONE if requests[i].must else _COST_OF_NONE_OPTIONAL
             continue
-        placed.append(best)
-        taken.append(best.box)
-        if best.leader is not None:
-            taken.extend(_boxes_along(*best.leader))
-    return placed
+        costs[i], label = found
+        labels[i] = label
+        taken.append(label.box)
+        if label.leader is not None:
+            taken.extend(_boxes_along(*label.leader))
+    return _Placement(labels, costs)
 
 
-def _best_place(
-    request: LabelRequest, frame: Box, taken: FloatArray, markers: FloatArray, flow_points: FloatArray
-) -> PlacedLabel | None:
+def _best_place(request: LabelRequest, scene: _Scene, taken: FloatArray) -> tuple[float, PlacedLabel] | None:
+    markers = scene.markers
     best: tuple[float, PlacedLabel] | None = None
     rings = _RINGS_PT if request.must else _RINGS_PT[:3]
     for gap in rings:
@@ -113,18 +156,18 @@ def _best_place(
             break
         for dx, dy, preference in _DIRECTIONS:
             box = _box_beside(request, dx, dy, gap)
-            if not _inside(box, frame) or _overlaps(box, taken) or _covers_marker(box, markers):
+            if not _inside(box, scene.frame) or _overlaps(box, taken) or _covers_marker(box, markers):
                 continue
             leader = _leader(request, box) if gap >= _LEADER_FROM_PT else None
             if leader is not None and any(_overlaps(part, taken) for part in _boxes_along(*leader)):
                 continue
-            cost = gap + preference + _COST_PER_FLOW_POINT * _count_inside(box, flow_points)
+            cost = gap + preference + _COST_PER_FLOW_POINT * _count_inside(box, scene.flow_points)
             cost += _COST_PER_NEAR_MARKER * _count_markers(_grow(box, 3.0), markers)
             if leader is not None:
                 cost += _COST_PER_CROSSED_MARKER * _crossed_markers(request, leader, markers)
             if best is None or cost < best[0]:
-                best = (cost, PlacedLabel(request.lines, request.style, box, leader))
-    return None if best is None else best[1]
+                best = (cost, PlacedLabel(request.lines, request.style, box, leader, request.notes))
+    return best
 
 
 def _box_beside(request: LabelRequest, dx: float, dy: float, gap: float) -> Box:
@@ -215,24 +258,3 @@ def _count_inside(box: Box, points: FloatArray) -> int:
     return int(
         ((points[:, 0] > box[0]) & (points[:, 0] < box[2]) & (points[:, 1] > box[1]) & (points[:, 1] < box[3])).sum()
     )
-
-
-def printable(name: str, fallback: str, has_glyph: Callable[[str], bool]) -> str:
-    """
-    Choose the text of a label: the name, or the id where the font would draw empty boxes.
-
-    Parameters
-    ----------
-    name
-        Name of the place.
-    fallback
-        Its id.
-    has_glyph
-        Whether the font can draw a character.
-
-    Returns
-    -------
-    str
-        Name or id.
-    """
-    return name if name.strip() and all(has_glyph(char) for char in name) else fallback

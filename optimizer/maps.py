@@ -1,64 +1,77 @@
-"""The allocation map: what runs where, and over which fibre it gets there."""
+"""Drawn maps of a run: where inference runs, how full the links are, what energy costs and emits, what changes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
 
-from network_data.faults import Fault, InputError
-from optimizer.geo import RunTables
-from optimizer.map_basemap import Basemap, load_basemap
+from optimizer.geo import RunTables, positions_shown, read_run
+from optimizer.map_allocation import allocation_theme
+from optimizer.map_basemap import basemap_file, load_basemap
 from optimizer.map_canvas import (
-    FAINT_INK,
     FOOT_PT,
     MARGIN_PT,
     PANEL_PT,
     SHEET_WIDTH_PT,
     TITLE_PT,
     Canvas,
+    add_canvas,
+    add_detail,
     axes_in_points,
-    build_canvas,
     draw_basemap,
     draw_scale_bar,
-    write_text,
 )
-from optimizer.map_flows import (
-    ColourBy,
-    Ribbon,
-    build_ribbons,
-    busiest_link_mtok_per_day,
-    category_of,
-    link_volumes,
-    stop_positions,
-    undirected,
-)
-from optimizer.map_labels import PlacedLabel, place_labels
-from optimizer.map_panel import KeyEntry, draw_panel, headline
-from optimizer.map_places import build_size_key, draw_labels, draw_places
-from optimizer.map_projection import (
-    MapProjection,
-    ScaleBar,
-    View,
-    build_scale_bar,
-)
-from optimizer.map_style import OTHER, OTHER_COLOUR, assign_colours, region_colours, shorten
+from optimizer.map_centers import carbon_theme, price_theme
+from optimizer.map_classes import Classes
+from optimizer.map_difference import difference_theme
+from optimizer.map_flows import Ribbon
+from optimizer.map_font import FAINT_INK, SNAPPED, font_families, text_width_pt, write_text
+from optimizer.map_inset import FACTOR, Inset, find_inset, is_inside
+from optimizer.map_labels import Box, LabelRequest, PlacedLabel, place_labels
+from optimizer.map_links import links_theme
+from optimizer.map_names import PlaceNames, place_names, run_label, tell_apart
+from optimizer.map_options import MapNameWarning, MapOptions, check_map_options
+from optimizer.map_panel import Panel
+from optimizer.map_places import draw_labels
+from optimizer.map_projection import ScaleBar, build_scale_bar, fit_map
+from optimizer.map_source import source_parts
+from optimizer.map_theme import Drawn, Theme
+from optimizer.map_words import Words
+from optimizer.picture import plain_settings
+from optimizer.run_difference import RunDifference, difference_of_runs
 
-FloatArray = npt.NDArray[np.float64]
-
-SMALLEST_PX, LARGEST_PX = 300, 12_000
-LARGEST_ASPECT = 1.8
-
-_FIBRE = "#B9B4AA"
+_TITLE_FONT_PT, _NUMBERS_FONT_PT, _FOOT_FONT_PT, _DETAIL_FONT_PT = 21.0, 13.0, 9.0, 9.5
+_BANNER_FONT_PT = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class AllocationMap:
+class Detail:
+    """
+    A part of a map that is drawn again, larger.
+
+    Attributes
+    ----------
+    inset
+        Where and what.
+    canvas
+        Its map.
+    labels
+        Its labels, with their boxes in points from its lower left corner.
+    """
+
+    inset: Inset
+    canvas: Canvas
+    labels: tuple[PlacedLabel, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnMap:
     """
     A drawn map with the facts that it shows, so that they can be checked without looking at pixels.
 
@@ -66,172 +79,208 @@ class AllocationMap:
     ----------
     figure
         The picture; not tied to pyplot.
-    projection, view
-        Projection and window.
-    points_per_m
-        Map points per metre of the projection.
+    canvas
+        The map: its axes, projection, window and scale.
     scale_bar
         The scale bar.
     ribbons
-        Bands of flow, in drawing order.
+        Bands of flow, in drawing order; only on the map of the allocation.
     labels
         Labels, most important first, with their boxes in points from the map's lower left corner.
+    classes
+        Classes of the numbers that colours stand for, and the numbers; None where colours are categories.
+    difference
+        What differs between two runs, on the map of that.
+    detail
+        The inset, if places crowd somewhere and a corner is free.
     """
 
     figure: Figure
-    projection: MapProjection
-    view: View
-    points_per_m: float
+    canvas: Canvas
     scale_bar: ScaleBar
     ribbons: tuple[Ribbon, ...]
     labels: tuple[PlacedLabel, ...]
+    classes: tuple[Classes, tuple[float, ...]] | None
+    difference: RunDifference | None
+    detail: Detail | None
 
 
-def draw_allocation_map(
-    run: RunTables,
-    *,
-    basemap: Path | None = None,
-    colour_by: ColourBy = "region",
-    size_px: tuple[int, int] = (1600, 1200),
-) -> AllocationMap:
+_DEFAULT = MapOptions()
+
+
+def draw_map(run: RunTables, options: MapOptions = _DEFAULT) -> DrawnMap:
     """
-    Draw the allocation of a run.
+    Draw a map of a run.
 
     Parameters
     ----------
     run
         The run.
-    basemap
-        Vector file with outlines to draw behind; none draws the network alone.
-    colour_by
-        Colour flows by the data center's region or by workload class.
-    size_px
-        Width and height of the picture.
+    options
+        What to draw, and how.
 
     Returns
     -------
-    AllocationMap
+    DrawnMap
         The figure and what it shows.
 
     Raises
     ------
     InputError
-        If an option is out of range or the basemap cannot be used.
+        If an option is out of range, the basemap cannot be used, the run does not store what the map shows, or the run
+        to compare with is of another network.
+
+    Warns
+    -----
+    MapNameWarning
+        If the fonts lack characters of a name.
     """
-    _check_options(colour_by, size_px)
-    dpi = size_px[0] / (SHEET_WIDTH_PT / 72.0)
-    figure = Figure(figsize=(size_px[0] / dpi, size_px[1] / dpi), dpi=dpi, facecolor="white")
-    sheet_height = SHEET_WIDTH_PT * size_px[1] / size_px[0]
-    canvas = build_canvas(figure, run, sheet_height)
-    backdrop = None if basemap is None else load_basemap(basemap, canvas.projection, canvas.view)
-    if backdrop is not None:
-        draw_basemap(canvas, backdrop)
+    check_map_options(options)
+    words = Words(options.lang)
+    names = place_names(run, words)
+    if (warning := names.warning()) is not None:
+        warnings.warn(warning, MapNameWarning, stacklevel=2)
+    before = None if options.against is None else read_run(options.against)
+    difference = None if before is None else difference_of_runs(before, run)
+    theme = _theme(run, names, words, options, difference)
+    with plain_settings():
+        return _draw_sheet(run, theme, words, options, difference)
 
-    categories = category_of(run, colour_by)
-    colours = _colours(run, categories, colour_by)
-    volumes = link_volumes(run, categories)
-    sizes = build_size_key(run, busiest_link_mtok_per_day(volumes))
-    ribbons = _draw_flows(canvas, run, volumes, colours, sizes.link_width(1.0))
-    bar = build_scale_bar(canvas.projection, canvas.view)
-    bar_box = draw_scale_bar(canvas, bar)
-    requests, circles = draw_places(canvas, run, sizes, colour_by)
-    labels = place_labels(
-        requests, markers=circles, frame=canvas.frame, reserved=[bar_box], flow_points=_points_along(ribbons)
+
+def _theme(
+    run: RunTables, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None
+) -> Theme:
+    if difference is not None:
+        return difference_theme(difference, names, words)
+    if options.kind == "allocation":
+        return allocation_theme(run, names, words, options.colour_by)
+    themes: dict[str, Callable[[RunTables, PlaceNames, Words], Theme]] = {
+        "links": links_theme,
+        "price": price_theme,
+        "carbon": carbon_theme,
+    }
+    return themes[options.kind](run, names, words)
+
+
+def _draw_sheet(
+    run: RunTables, theme: Theme, words: Words, options: MapOptions, difference: RunDifference | None
+) -> DrawnMap:
+    dpi = options.size_px[0] / (SHEET_WIDTH_PT / 72.0)
+    figure = Figure(figsize=(options.size_px[0] / dpi, options.size_px[1] / dpi), dpi=dpi, facecolor="white")
+    sheet_height = SHEET_WIDTH_PT * options.size_px[1] / options.size_px[0]
+    left, bottom = MARGIN_PT, MARGIN_PT + FOOT_PT
+    box = (left, bottom, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, sheet_height - TITLE_PT - bottom)
+    projection, view = fit_map(positions_shown(run), aspect=box[2] / box[3])
+    canvas = add_canvas(figure, box, sheet_height, projection, view)
+    file = basemap_file(run, options.basemap)
+    basemap = None if file is None else load_basemap(file, projection, view)
+    if basemap is not None:
+        draw_basemap(canvas, basemap)
+    bar = build_scale_bar(projection, view)
+    reserved = [draw_scale_bar(canvas, bar, words)]
+    drawn = theme.draw(canvas)
+    inset = find_inset(drawn.circles[:, :2], drawn.flow_points, canvas.frame, reserved, view)
+    requests, detail = drawn.requests, None
+    if inset is not None:
+        reserved.append(inset.box)
+        requests = _labels_outside(requests, inset)
+        detail = _draw_detail(canvas, inset, theme, file, words)
+    labels = _label(canvas, replace(drawn, requests=requests), reserved, words)
+    _write_banner(canvas, theme, words)
+
+    title = (
+        words("title.with_name", title=theme.title, name=run_label(run))
+        if difference is None
+        else _title_of_difference(theme, difference, words)
     )
-    draw_labels(canvas, labels)
-
-    _draw_title(figure, run, sheet_height)
-    _draw_foot(figure, canvas.projection, backdrop, sheet_height)
-    daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
-    entries = [KeyEntry(name, colours[name], float(daily[name])) for name in colours if name in daily]
+    _write_title(figure, title, theme.numbers, words, sheet_height)
+    _write_foot(figure, source_parts(run, difference, projection, basemap, words), words, sheet_height)
     height = sheet_height - TITLE_PT - MARGIN_PT
-    panel = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
-    heading = "Region of data center" if colour_by == "region" else "Workload class"
-    costs = run.costs.groupby("component")["cny_per_year"].sum()
-    draw_panel(panel, height, (heading, entries), sizes, {str(name): float(cost) for name, cost in costs.items()})
-    return AllocationMap(
-        figure, canvas.projection, canvas.view, canvas.points_per_m, bar, tuple(ribbons), tuple(labels)
+    panel_axes = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
+    theme.key(Panel(panel_axes, height, words))
+    return DrawnMap(figure, canvas, bar, drawn.ribbons, labels, theme.classes, difference, detail)
+
+
+def _label(canvas: Canvas, drawn: Drawn, reserved: list[Box], words: Words) -> tuple[PlacedLabel, ...]:
+    labels = place_labels(
+        drawn.requests, markers=drawn.circles, frame=canvas.frame, reserved=reserved, flow_points=drawn.flow_points
     )
+    draw_labels(canvas, labels, words.lang)
+    return tuple(labels)
 
 
-def _check_options(colour_by: str, size_px: tuple[int, int]) -> None:
-    faults = []
-    if colour_by not in ("region", "class"):
-        faults.append(Fault("map options", None, "colour_by", str(colour_by), "is not known", "Use region or class."))
-    width, height = size_px
-    fits = all(SMALLEST_PX <= side <= LARGEST_PX for side in size_px)
-    if not fits or not 1 / LARGEST_ASPECT <= width / height <= LARGEST_ASPECT:
-        remedy = (
-            f"Use {SMALLEST_PX} to {LARGEST_PX} pixels for each side, "
-            f"neither more than {LARGEST_ASPECT} times the other."
-        )
-        faults.append(Fault("map options", None, "size_px", f"{width} x {height}", "is out of range", remedy))
-    if faults:
-        raise InputError(faults, "the map options")
+def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelRequest]:
+    """Leave the labels of what the inset shows to the inset, but for the first city, which says where that is."""
+    kept, is_named = [], False
+    for request in requests:
+        if not is_inside(inset.source, request.x, request.y):
+            kept.append(request)
+        elif request.style == "hub" and not is_named:
+            kept.append(request)
+            is_named = True
+    return kept
 
 
-def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
-    if colour_by == "region":
-        return region_colours(run.data_centers, run.demand_hubs)
-    totals = run.allocation["mtok_per_year"].groupby(categories).sum()
-    ranked = sorted((str(name) for name in totals.index if name != OTHER), key=lambda name: (-totals[name], name))
-    return {**assign_colours(ranked), **({OTHER: OTHER_COLOUR} if OTHER in totals.index else {})}
+def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> Detail:
+    """Draw a part of the map again, larger, with the same widths and circles."""
+    detail = add_detail(canvas, inset)
+    if basemap is not None:
+        draw_basemap(detail, load_basemap(basemap, canvas.projection, inset.view))
+    title = words("inset.title", factor=f"{FACTOR:g}")
+    top = inset.box[3] - inset.box[1]
+    font = FontProperties(family=list(font_families(words.lang)), size=_DETAIL_FONT_PT)
+    of_title = (0.0, top - 19.0, SNAPPED * text_width_pt(title, font) + 14.0, top)
+    corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
+    detail.axes.add_patch(corner)
+    write_text(detail.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
+    return Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
 
 
-def _draw_flows(
-    canvas: Canvas, run: RunTables, volumes: pd.DataFrame, colours: dict[str, str], scale: float
-) -> list[Ribbon]:
-    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
-    fibre = [canvas.geodesic((a, b), (c, d)) for a, b, c, d in run.links[columns].to_numpy(float)]
-    canvas.axes.add_collection(LineCollection(fibre, colors=_FIBRE, linewidths=0.8, zorder=2))
-    positions = stop_positions(run)
-    largest_first = volumes.sort_values("mtok_per_day", ascending=False, kind="stable")
-    lead = largest_first.groupby(undirected(largest_first))["category"].first()
-    lines = {(a, b): canvas.geodesic(positions[a], positions[b]) for a, b in lead.index}
-    # A band's width is strictly linear, so a small flow may be thinner than can be seen: the hairline shows
-    # its way.
-    hairlines = LineCollection(list(lines.values()), colors=[colours[c] for c in lead], linewidths=0.7, zorder=2.5)
-    canvas.axes.add_collection(hairlines)
-    ribbons = build_ribbons(volumes, lines, list(colours), scale)
-    canvas.axes.add_collection(
-        LineCollection(
-            [ribbon.line for ribbon in ribbons],
-            colors=[colours[ribbon.category] for ribbon in ribbons],
-            linewidths=[ribbon.width_pt for ribbon in ribbons],
-            capstyle="round",
-            zorder=3,
-        )
-    )
-    arrows = [arrow for ribbon in ribbons if (arrow := ribbon.arrow()) is not None]
-    canvas.axes.add_collection(PolyCollection(arrows, facecolors="white", edgecolors="none", zorder=3.5))
-    return ribbons
+def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:
+    after, before = tell_apart(difference.after, difference.before)
+    return words("title.against", title=theme.title, after=after, before=before)
 
 
-def _points_along(ribbons: list[Ribbon]) -> FloatArray:
-    """Sample the wider ribbons, for labels to keep clear of; a wide one counts more often."""
-    points = [np.empty((0, 2))]
-    for ribbon in ribbons:
-        length = float(np.hypot(*np.diff(ribbon.line[[0, -1]], axis=0)[0]))
-        shares = np.linspace(0, 1, max(2, int(length / 8.0)))
-        steps = np.linspace(0, 1, len(ribbon.line))
-        line = np.column_stack([np.interp(shares, steps, ribbon.line[:, i]) for i in (0, 1)])
-        points.extend([line] * (1 + int(ribbon.width_pt / 5.0)))
-    return np.concatenate(points)
+def _write_banner(canvas: Canvas, theme: Theme, words: Words) -> None:
+    left, bottom, right, top = canvas.frame
+    middle = (bottom + top) / 2
+    family = list(font_families(words.lang))
+    fonts = [
+        FontProperties(family=family, size=_BANNER_FONT_PT - 5.0 * i, weight="normal" if i else "bold")
+        for i in range(len(theme.banner))
+    ]
+    if theme.banner:
+        width = max(text_width_pt(line, font) for line, font in zip(theme.banner, fonts, strict=True)) + 40.0
+        low = middle - 28.0 * len(theme.banner) + 4.0
+        corner, height = ((left + right - width) / 2, low), middle + 34.0 - low
+        canvas.axes.add_patch(Rectangle(corner, width, height, facecolor="white", edgecolor="#C8C8C8", zorder=8.5))
+    for i, (line, font) in enumerate(zip(theme.banner, fonts, strict=True)):
+        look = {"fontproperties": font, "ha": "center", "zorder": 9}
+        write_text(canvas.axes, (left + right) / 2, middle - 28.0 * i, line, **look)
 
 
-def _draw_title(figure: Figure, run: RunTables, sheet_height: float) -> None:
+def _write_title(figure: Figure, title: str, numbers: tuple[str, ...], words: Words, sheet_height: float) -> None:
     band = (MARGIN_PT, sheet_height - TITLE_PT, SHEET_WIDTH_PT - 2 * MARGIN_PT, TITLE_PT)
     axes = axes_in_points(figure, band, sheet_height)
-    title, numbers = headline(run)
-    write_text(axes, 0.0, 34.0, title, fontsize=21.0, weight="bold")
-    write_text(axes, 0.0, 12.0, numbers, fontsize=13.0, color=FAINT_INK)
+    family = list(font_families(words.lang))
+    write_text(axes, 0.0, 36.0, title, fontsize=_TITLE_FONT_PT, weight="bold", family=family)
+    line = words("join").join(numbers)
+    write_text(axes, 0.0, 13.0, line, fontsize=_NUMBERS_FONT_PT, color=FAINT_INK, family=family)
 
 
-def _draw_foot(figure: Figure, projection: MapProjection, basemap: Basemap | None, sheet_height: float) -> None:
-    band = (MARGIN_PT, MARGIN_PT - 4.0, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, FOOT_PT)
-    axes = axes_in_points(figure, band, sheet_height)
-    method = projection.crs.coordinate_operation
-    parts = [f"{method.method_name if method else 'Equal-area'} projection, scale at the middle of the map"]
-    if basemap is not None:
-        parts.append(f"basemap: {shorten(basemap.name, 40)}")
-    write_text(axes, 0.0, 5.0, "   ·   ".join(parts), fontsize=9.0, color=FAINT_INK)
+def _write_foot(figure: Figure, parts: tuple[str, ...], words: Words, sheet_height: float) -> None:
+    """Write the source line; what does not fit goes on in the next line."""
+    width = SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT
+    axes = axes_in_points(figure, (MARGIN_PT, MARGIN_PT - 4.0, width, FOOT_PT), sheet_height)
+    family = list(font_families(words.lang))
+    font = FontProperties(family=family, size=_FOOT_FONT_PT)
+    lines = [""]
+    for part in parts:
+        longer = words("join").join([lines[-1], part]) if lines[-1] else part
+        if lines[-1] and SNAPPED * text_width_pt(longer, font) > width:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    for i, line in enumerate(lines):
+        look = {"fontsize": _FOOT_FONT_PT, "color": FAINT_INK, "family": family}
+        write_text(axes, 0.0, FOOT_PT - 12.0 * (i + 1), line, **look)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +56,23 @@ def write_picture(figure: Figure, target: Path | str) -> Path:
     return path
 
 
+@contextmanager
+def plain_settings() -> Iterator[None]:
+    """Draw with matplotlib's own settings: a user's matplotlibrc would make another picture of the same run."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
+
+
 def print_png(figure: Figure, path: Path) -> None:
     """Print a figure as PNG; neither a global backend nor a user's matplotlibrc has a say."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas: Any = FigureCanvasAgg(figure)
-    canvas.print_png(path, metadata={"Software": "edwc"})
+    with plain_settings():
+        canvas.print_png(path, metadata={"Software": "edwc"})
 
 
 def print_svg(figure: Figure, path: Path) -> None:
@@ -67,6 +80,6 @@ def print_svg(figure: Figure, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    with mpl.rc_context({"svg.hashsalt": "edwc", "svg.fonttype": "path"}):
+    with plain_settings(), mpl.rc_context({"svg.hashsalt": "edwc", "svg.fonttype": "path"}):
         canvas: Any = FigureCanvasSVG(figure)
         canvas.print_svg(path, metadata={"Date": None, "Creator": "edwc"})

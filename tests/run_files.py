@@ -52,12 +52,12 @@ NAMES = {
 }
 
 
-# Each would break a careless writer: mathematics, markup, a script the font lacks, length.
+# Each would break a careless writer: mathematics, markup, a script the fonts lack, length.
 HOSTILE_NAMES = {
     "alfa": "a$b$c",
     "bravo": "<b>bold</b> & 'q' --> ]]>",
     "dc_alfa": r"$\frac{1}{0}$",
-    "dc_delta": "\u672c\u5730 works",
+    "dc_delta": "\u0e17\u0e49\u0e2d\u0e07 works",
     "dc_echo": "Very long " * 40,
 }
 ALLOCATION_COLUMNS = [

@@ -20,8 +20,9 @@ from optimizer import export
 from optimizer.export import GisOptions, export_run
 from optimizer.geo import line_between, read_run
 from optimizer.gis_layers import allocation_layers
+from optimizer.map_options import MapNameWarning, MapOptions
 
-SIZE = (800, 600)
+SMALL = MapOptions(size_px=(800, 600))
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +125,20 @@ def test_png_has_the_size_asked_for_and_ink(
     run_folder: Path, tmp_path: Path, size_px: tuple[int, int], colour_by: Any
 ) -> None:
     outline = write_outline(tmp_path / "map.geojson")
-    target = export_run(run_folder, tmp_path / "a.png", basemap=outline, size_px=size_px, colour_by=colour_by)
+    target = export_run(
+        run_folder,
+        tmp_path / "a.png",
+        maps=MapOptions(basemap=outline, size_px=size_px, colour_by=colour_by),
+    )
     pixels = imread(target)
     assert pixels.shape[:2] == size_px[::-1]
     assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 100
 
 
 def test_svg_is_well_formed_and_text_is_outlines(hostile_folder: Path, tmp_path: Path) -> None:
-    root = ET.parse(export_run(hostile_folder, tmp_path / "a.svg", size_px=SIZE)).getroot()  # noqa: S314
+    with pytest.warns(MapNameWarning, match="1 name"):
+        target = export_run(hostile_folder, tmp_path / "a.svg", maps=SMALL)
+    root = ET.parse(target).getroot()  # noqa: S314 - our own output
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert not list(root.iter("{http://www.w3.org/2000/svg}text"))
 
@@ -191,7 +198,7 @@ def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Pa
     gpd.GeoDataFrame(geometry=gpd.points_from_xy([1], [1]), crs=4326).to_file(tmp_path / "points.gpkg")
     for name in ("missing.geojson", "bad.geojson", "points.gpkg"):
         with pytest.raises(InputError, match="basemap"):
-            export_run(run_folder, tmp_path / "a.png", basemap=tmp_path / name, size_px=SIZE)
+            export_run(run_folder, tmp_path / "a.png", maps=MapOptions(basemap=tmp_path / name))
 
 
 # Atomic and reproducible
@@ -199,8 +206,8 @@ def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".png", ".svg"])
 def test_same_run_gives_same_bytes(run_folder: Path, tmp_path: Path, suffix: str) -> None:
-    first = export_run(run_folder, tmp_path / f"one{suffix}", size_px=SIZE).read_bytes()
-    assert export_run(run_folder, tmp_path / f"two{suffix}", size_px=SIZE).read_bytes() == first
+    first = export_run(run_folder, tmp_path / f"one{suffix}", maps=SMALL).read_bytes()
+    assert export_run(run_folder, tmp_path / f"two{suffix}", maps=SMALL).read_bytes() == first
 
 
 @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
@@ -251,4 +258,4 @@ def test_plan_that_serves_nothing_is_exported_too(tmp_path: Path, suffix: str) -
         if "is_open" in table:
             table["is_open"] = False
         table.to_parquet(folder / f"{name}.parquet")
-    assert export_run(folder, tmp_path / f"a{suffix}", size_px=SIZE).stat().st_size > 1000
+    assert export_run(folder, tmp_path / f"a{suffix}", maps=SMALL).stat().st_size > 1000

@@ -19,6 +19,7 @@ from run_files import make_older, write_outline
 import optimizer
 from network_data.faults import InputError
 from optimizer.cli import main
+from optimizer.map_options import MapOptions
 from optimizer.report_charts import Chart, Table, bars, heat_map, spell_digits, stacked_rows, time_columns, time_lines
 from optimizer.report_data import time_axis
 from optimizer.report_page import embed_json
@@ -126,12 +127,12 @@ def test_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
 
 def test_basemap_of_your_own_is_drawn(run: Path, tmp_path: Path) -> None:
     outline = write_outline(tmp_path / "outline.geojson")
-    shown = Page(optimizer.export_run(run, tmp_path / "a.html", basemap=outline))
+    shown = Page(optimizer.export_run(run, tmp_path / "a.html", maps=MapOptions(basemap=outline)))
     paths = {attributes.get("class"): attributes.get("d") for tag, attributes in shown.elements if tag == "path"}
     assert (paths["outline"] or "").startswith("M")
     assert "Outlines: outline.geojson" in shown.text
     with pytest.raises(InputError, match="basemap file is missing"):
-        optimizer.export_run(run, tmp_path / "a.html", basemap=tmp_path / "none.geojson")
+        optimizer.export_run(run, tmp_path / "a.html", maps=MapOptions(basemap=tmp_path / "none.geojson"))
 
 
 def test_run_without_its_inputs_still_has_a_report_that_says_so(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,183 @@
+"""The map of the links: how full each is in its busiest time slice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.collections import LineCollection
+
+from optimizer.geo import RunTables
+from optimizer.map_canvas import Canvas
+from optimizer.map_classes import BLUES, Classes, fit_classes
+from optimizer.map_labels import LabelRequest
+from optimizer.map_names import PlaceNames
+from optimizer.map_panel import FIBRE_COLOUR, Panel
+from optimizer.map_places import Marker, cross, draw_markers, request_label
+from optimizer.map_style import NEUTRAL_COLOUR
+from optimizer.map_theme import Drawn, FloatArray, Theme, draw_fibre, hub_markers, points_along, ranked
+from optimizer.map_words import Words
+
+_WIDEST_PT, _THINNEST_PT = 10.0, 1.6
+_CENTER_RADIUS_PT = 4.0
+_LABELLED, _LISTED = 8, 8
+_LEAST_LABELLED_PT = 25.0
+
+
+def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+    """
+    Say how the load of a run's links is drawn.
+
+    Parameters
+    ----------
+    run
+        The run.
+    names
+        Names of its places.
+    words
+        The language.
+
+    Returns
+    -------
+    Theme
+        The map.
+    """
+    links = run.links.sort_values("load_share", kind="stable")
+    nodes = node_names(run, names)
+    # What carries a rounding error carries nothing.
+    used = links[links["load_share"] > 1e-9 * max(float(links["load_share"].max()), 1e-9)]
+    shares = tuple(used["load_share"].astype(float))
+    classes = fit_classes(shares, BLUES)
+    peak_gbps = used["peak_gbps"] if "peak_gbps" in used else used["load_share"] * used["capacity_gbps"]
+    largest_gbps = float(peak_gbps.max()) if len(used) else 0.0
+
+    def width(gbps: float) -> float:
+        return max(_THINNEST_PT, _WIDEST_PT * gbps / largest_gbps) if largest_gbps else _THINNEST_PT
+
+    def draw(canvas: Canvas) -> Drawn:
+        draw_fibre(canvas, links.drop(used.index))
+        lines = _draw_used(canvas, used, shares, [width(gbps) for gbps in peak_gbps], classes)
+        centers = []
+        for row in ranked(run.data_centers, "mtok_per_year"):
+            at = row["longitude_deg"], row["latitude_deg"]
+            name = names.data_centers[str(row["id"])]
+            is_open = bool(row["is_open"])
+            centers.append(
+                Marker(*at, _CENTER_RADIUS_PT, name, face=NEUTRAL_COLOUR, must=False) if is_open else cross(*at)
+            )
+        requests, circles = draw_markers(canvas, [*centers, *hub_markers(run, names)], words.lang)
+        loads = _load_labels(canvas, lines, shares, words)
+        weighted = points_along((line, width(gbps)) for line, gbps in zip(lines, peak_gbps, strict=True))
+        return Drawn([*loads, *requests], circles, weighted)
+
+    def key(panel: Panel) -> None:
+        if classes is not None:
+            panel.heading(words("key.load_share"))
+            panel.classes(classes, shares, lambda share: f"{100 * share:.3g}", "key.range_percent")
+            panel.note(words("key.load_note"))
+            panel.heading(words("key.peak_gbps"))
+            panel.widths(largest_gbps, width, lambda gbps: f"{gbps:,.6g}")
+        panel.line(words("key.fibre_unused"), FIBRE_COLOUR, 0.8)
+        panel.cross(words("key.center_unused"))
+        fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
+        rows = [("\u2013".join(_ends(link, nodes)), spell_share(float(link["load_share"]))) for link in fullest]
+        panel.table(words("key.busiest_links"), rows)
+
+    return Theme(
+        words("title.links"),
+        _numbers(run, used, nodes, words),
+        draw,
+        key,
+        None if classes is None else (classes, shares),
+    )
+
+
+def spell_share(share: float) -> str:
+    """
+    Spell a share as per cent, with as many digits as it takes.
+
+    Parameters
+    ----------
+    share
+        A share of 1.
+
+    Returns
+    -------
+    str
+        Such as 0.5%.
+    """
+    return f"{100 * share:.3g}%"
+
+
+def _draw_used(
+    canvas: Canvas, used: pd.DataFrame, shares: tuple[float, ...], widths: list[float], classes: Classes | None
+) -> list[FloatArray]:
+    """Draw the links that carry traffic, the fullest on top."""
+    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+    lines = [canvas.geodesic((a, b), (c, d)) for a, b, c, d in used[columns].to_numpy(float)]
+    if classes is not None:
+        colours = [classes.colour_of(share) for share in shares]
+        # The casing keeps lines apart where they cross.
+        for colour, extra, order in (("white", 1.4, 2.5), (colours, 0.0, 3.0)):
+            canvas.axes.add_collection(
+                LineCollection(
+                    lines, colors=colour, linewidths=[w + extra for w in widths], capstyle="round", zorder=order
+                )
+            )
+    return lines
+
+
+def _load_labels(
+    canvas: Canvas, lines: list[FloatArray], shares: tuple[float, ...], words: Words
+) -> list[LabelRequest]:
+    """Ask for the load of the fullest links beside their middle."""
+    requests = []
+    for line, share in list(zip(lines, shares, strict=True))[: -_LABELLED - 1 : -1]:
+        x, y = line[len(line) // 2]
+        length = float(np.hypot(*(line[-1] - line[0])))
+        if length >= _LEAST_LABELLED_PT and canvas.shows(float(x), float(y)):
+            marker = Marker(0.0, 0.0, 1.0, spell_share(share), style="hub", must=False)
+            requests.append(request_label(marker, (float(x), float(y)), words.lang))
+    return requests
+
+
+def node_names(run: RunTables, names: PlaceNames) -> dict[str, str]:
+    """
+    Name the nodes of a run's links: after the demand hub, else after a data center that stands there.
+
+    Parameters
+    ----------
+    run
+        The run.
+    names
+        Names of its places.
+
+    Returns
+    -------
+    dict
+        Name by node; a mere junction has but its id.
+    """
+    nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
+    found = {str(node): str(node).replace("_", " ").title() for node in nodes}
+    last = [str(way).rpartition(">")[2] for way in run.routes["nodes"]]
+    for node, center in sorted(zip(last, run.routes["data_center"], strict=True), reverse=True):
+        found[node] = names.data_centers[str(center)]
+    return found | {hub: name for hub, name in names.demand_hubs.items() if hub in found}
+
+
+def _ends(link: pd.Series, nodes: dict[str, str]) -> tuple[str, str]:
+    return nodes[str(link["from_node"])], nodes[str(link["to_node"])]
+
+
+def _numbers(run: RunTables, used: pd.DataFrame, nodes: dict[str, str], words: Words) -> tuple[str, ...]:
+    parts = [words("numbers.busy_links", used=len(used), all=len(run.links))]
+    if len(used):
+        start, end = _ends(used.iloc[-1], nodes)
+        share = spell_share(float(used["load_share"].iloc[-1]))
+        parts.append(words("numbers.fullest", share=share, start=start, end=end))
+    if "mean_gbps" in run.links and run.links["capacity_gbps"].sum() > 0:
+        mean = float(run.links["mean_gbps"].sum() / run.links["capacity_gbps"].sum())
+        parts.append(words("numbers.mean_load", share=f"{mean:.1%}"))
+    if "is_limiting" in run.links:
+        count = int(run.links["is_limiting"].sum())
+        parts.append(words("numbers.limits", count=count) if count else words("numbers.no_limit"))
+    return tuple(parts)

@@ -1,0 +1,219 @@
+"""What the kinds of maps have in common: each says what it draws on a map, what its key holds, and its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.collections import LineCollection
+
+from optimizer.geo import RunTables
+from optimizer.map_canvas import Canvas
+from optimizer.map_classes import Classes
+from optimizer.map_flows import Ribbon
+from optimizer.map_labels import LabelRequest
+from optimizer.map_names import PlaceNames
+from optimizer.map_panel import FIBRE_COLOUR, Panel
+from optimizer.map_places import HUB_LABELS, LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT, Marker, radius_scale
+from optimizer.map_words import Words
+
+FloatArray = npt.NDArray[np.float64]
+
+TOKENS_PER_MTOK = 1e6
+_POINT_EVERY_PT = 8.0
+_COUNTED_EVERY_PT = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """
+    What was drawn on a map, without its labels.
+
+    Attributes
+    ----------
+    requests
+        Labels wanted, most important first.
+    circles
+        (n, 3) x, y and radius of what labels may not cover.
+    flow_points
+        (n, 2) points that labels had better keep clear of.
+    ribbons
+        Bands of flow.
+    """
+
+    requests: list[LabelRequest]
+    circles: FloatArray
+    flow_points: FloatArray
+    ribbons: tuple[Ribbon, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Theme:
+    """
+    A kind of map, of one run.
+
+    Attributes
+    ----------
+    title
+        Its title, without the run's name.
+    numbers
+        Key numbers for the line below.
+    draw
+        Draws lines and places onto a map.
+    key
+        Draws the key.
+    classes
+        Classes of the numbers that colours stand for, and the numbers themselves.
+    banner
+        Lines to be written large over the map, where there is nothing else to show.
+    """
+
+    title: str
+    numbers: tuple[str, ...]
+    draw: Callable[[Canvas], Drawn]
+    key: Callable[[Panel], None]
+    classes: tuple[Classes, tuple[float, ...]] | None = None
+    banner: tuple[str, ...] = ()
+
+
+def ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    """
+    List places with their attributes, largest amount first.
+
+    Parameters
+    ----------
+    places
+        Table of places, indexed by id.
+    column
+        The amount.
+
+    Returns
+    -------
+    list of dict
+        Attributes, `id` among them; what has no amount comes last.
+    """
+    rows = places.rename_axis("id").reset_index().to_dict("records")
+    amount = {row["id"]: -np.inf if np.isnan(row[column]) else float(row[column]) for row in rows}
+    return [
+        {str(k): v for k, v in row.items()} for row in sorted(rows, key=lambda row: (-amount[row["id"]], row["id"]))
+    ]
+
+
+def hub_markers(run: RunTables, names: PlaceNames, radius: Callable[[float], float] | None = None) -> list[Marker]:
+    """
+    Mark the demand hubs; the largest ask for a label.
+
+    Parameters
+    ----------
+    run
+        The run.
+    names
+        Names of places.
+    radius
+        Radius by tokens, mtok a day; None makes all alike.
+
+    Returns
+    -------
+    list of Marker
+        Rings, largest first.
+    """
+    of_amount = radius or (lambda _: SMALLEST_HUB_RADIUS_PT)
+    return [
+        Marker(
+            row["longitude_deg"],
+            row["latitude_deg"],
+            of_amount(row["mtok_per_year"] / run.days_per_year),
+            names.demand_hubs[str(row["id"])],
+            style="hub",
+            must=False,
+            is_minor=rank >= HUB_LABELS,
+        )
+        for rank, row in enumerate(ranked(run.demand_hubs, "mtok_per_year"))
+    ]
+
+
+def hub_scale(run: RunTables) -> tuple[float, Callable[[float], float]]:
+    """
+    Choose the scale of the rings of demand hubs.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    tuple
+        Tokens of the largest hub, mtok a day, and the radius by amount.
+    """
+    largest = float(run.demand_hubs["mtok_per_year"].max()) / run.days_per_year
+    return largest, radius_scale(largest, LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT)
+
+
+def draw_fibre(canvas: Canvas, links: pd.DataFrame) -> list[FloatArray]:
+    """
+    Draw links as hairlines.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    links
+        Table of links.
+
+    Returns
+    -------
+    list of array
+        (n, 2) the line of each link, map points.
+    """
+    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+    lines = [canvas.geodesic((a, b), (c, d)) for a, b, c, d in links[columns].to_numpy(float)]
+    canvas.axes.add_collection(LineCollection(lines, colors=FIBRE_COLOUR, linewidths=0.8, zorder=2))
+    return lines
+
+
+def points_along(lines: Iterable[tuple[FloatArray, float]]) -> FloatArray:
+    """
+    Sample lines, for labels to keep clear of; a wide one counts more often.
+
+    Parameters
+    ----------
+    lines
+        (n, 2) points and width of each, points.
+
+    Returns
+    -------
+    array
+        (n, 2) points.
+    """
+    return np.concatenate([np.empty((0, 2)), *starmap(_sample, lines)])
+
+
+def _sample(line: FloatArray, width_pt: float) -> FloatArray:
+    length = float(np.hypot(*np.diff(line[[0, -1]], axis=0)[0]))
+    shares = np.linspace(0, 1, max(2, int(length / _POINT_EVERY_PT)))
+    steps = np.linspace(0, 1, len(line))
+    sampled = np.column_stack([np.interp(shares, steps, line[:, i]) for i in (0, 1)])
+    return np.concatenate([sampled] * (1 + int(width_pt / _COUNTED_EVERY_PT)))
+
+
+def spell_tokens(words: Words) -> Callable[[float], str]:
+    """
+    Spell tokens of amounts in millions.
+
+    Parameters
+    ----------
+    words
+        The language.
+
+    Returns
+    -------
+    callable
+        Million tokens to text.
+    """
+    return lambda mtok: words.amount(mtok * TOKENS_PER_MTOK)
