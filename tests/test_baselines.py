@@ -25,8 +25,9 @@ from optimizer.solution import Control
 from optimizer.whole import solve_whole
 
 EAST, WEST = range(2)
-# What greedy filling does not know of: whole shares, and what it could not serve.
-NOT_KEPT = {"serve_demand", "defer_demand", "assign_once", "require_min_share"}
+# What greedy filling does not know of: whole shares, accelerators to keep on that a data center does not have, and what
+# it could not serve.
+NOT_KEPT = {"serve_demand", "defer_demand", "assign_once", "require_min_share", "keep_models_loaded"}
 
 
 def served(problem: PlacementProblem, plan: Plan) -> np.ndarray:

@@ -17,8 +17,8 @@ from toy_scenario import ToyScenario
 from optimizer import api, decompose
 from optimizer.check import check_plan
 from optimizer.cli import main
-from optimizer.cli_text import _ENDED
 from optimizer.decompose import solve_decomposed
+from optimizer.run_text import ENDED
 from optimizer.solution import Control, Solution, Termination, relative_gap
 from optimizer.verify import verify_run
 
@@ -104,7 +104,7 @@ def test_limit_at_a_plan_within_the_gap_ends_with_0(solve: Command) -> None:
 
 
 def test_every_end_has_words() -> None:
-    assert _ENDED.keys() == set(Termination)
+    assert ENDED.keys() == set(Termination)
 
 
 def test_decomposition_that_cannot_close_the_gap_stalls_with_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
