@@ -3,20 +3,26 @@
 from pathlib import Path
 
 import pytest
+from reduced import reduced_overrides
 
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseStatus
 
-QUICK = ("time.slices_per_day=1", "solver.threads=1")
+
+@pytest.fixture
+def quick(tmp_path: Path) -> list[str]:
+    return reduced_overrides("base", tmp_path)
 
 
-def test_each_case_has_a_run_folder_and_a_failing_one_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_each_case_has_a_run_folder_and_a_failing_one_does_not_stop_the_others(
+    tmp_path: Path, quick: list[str]
+) -> None:
     cases = [
         Case("bad", "bad key", ("costs.carbon=1",)),
-        Case("full", "more than all pods", ("demand.tokens_per_day_trillion=9000", "fleet.allow_purchase=false")),
+        Case("full", "hardly any pods", ("fleet.inference_stock_share=0.01", "fleet.allow_purchase=false")),
         Case("carbon", "carbon_price=100", ("costs.carbon_price_cny_per_t=100",), {"carbon_price": 100.0}),
     ]
-    with CaseRunner("base", QUICK, out=tmp_path / "out") as runner:
+    with CaseRunner("base", quick, out=tmp_path / "out") as runner:
         results = runner.run(cases)
     assert list(results) == ["reference", "bad", "full", "carbon"]
     assert [result.status for result in results.values()] == [
@@ -30,14 +36,14 @@ def test_each_case_has_a_run_folder_and_a_failing_one_does_not_stop_the_others(t
     assert {path.name for path in (tmp_path / "out" / "cases").iterdir()} == {"reference", "carbon"}
 
 
-def test_two_cases_of_one_id_are_refused(tmp_path: Path) -> None:
-    runner = CaseRunner("base", QUICK, out=tmp_path)
+def test_two_cases_of_one_id_are_refused(tmp_path: Path, quick: list[str]) -> None:
+    runner = CaseRunner("base", quick, out=tmp_path / "out")
     with pytest.raises(ValueError, match="two different cases have the id a"):
         runner.run([Case("a", "one"), Case("a", "two")])
 
 
-def test_a_known_case_is_not_solved_again(tmp_path: Path) -> None:
-    with CaseRunner("base", QUICK, out=tmp_path / "out") as runner:
+def test_a_known_case_is_not_solved_again(tmp_path: Path, quick: list[str]) -> None:
+    with CaseRunner("base", quick, out=tmp_path / "out") as runner:
         first = runner.run([Case("a", "a")])
         again = runner.run([Case("a", "a")])
     assert all(again[name] is first[name] for name in first)

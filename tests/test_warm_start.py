@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from reduced import reduced_overrides
 from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
@@ -178,7 +179,7 @@ def test_what_was_learned_survives_its_tables() -> None:
 
 
 def test_a_case_starts_from_the_reference_and_verifies(tmp_path: Path) -> None:
-    overrides = ["time.slices_per_day=2", "solver.threads=1", "solver.method=decomposed"]
+    overrides = [*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02"]
     solve_scenario("base", overrides, out=tmp_path / "reference", comparison=ComparisonPart())
     assert "learned_cuts" in read_stored_run(tmp_path / "reference").tables
     state = reference_state(tmp_path / "reference")
