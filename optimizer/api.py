@@ -246,7 +246,7 @@ def solve_scenario(
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
     warm = _warm_start(comparison, problem)
-    start = cheaper_plan(problem, best_baseline(baselines), None if warm is None else warm.plan)
+    start = _cheaper_start(problem, best_baseline(baselines), warm)
     # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
     # cheaper to find than a solver's.
     lap = time.monotonic()
@@ -315,23 +315,7 @@ def _learned(
     return learned_tables(problem, solution.learned)
 
 
-def cheaper_plan(problem: PlacementProblem, *plans: Plan | None) -> Plan | None:
-    """
-    Choose the cheapest of some plans that keeps every limit; None if none does.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    *plans
-        Plans in its rows.
-    """
-    checked = [(check_plan(problem, plan), plan) for plan in plans if plan is not None]
-    fitting = [(report.total_cny, plan) for report, plan in checked if report.is_feasible]
-    return min(fitting, key=lambda item: item[0])[1] if fitting else None
-
-
-def best_baseline(baselines: Sequence[Baseline]) -> Plan | None:
+def best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
     """
     Choose the cheapest baseline that keeps every limit.
 
@@ -341,7 +325,17 @@ def best_baseline(baselines: Sequence[Baseline]) -> Plan | None:
         From `evaluate_baselines`.
     """
     fitting = [baseline for baseline in baselines if baseline.is_feasible]
-    return min(fitting, key=lambda baseline: baseline.report.total_cny).plan if fitting else None
+    return min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
+
+
+def _cheaper_start(problem: PlacementProblem, baseline: Baseline | None, warm: WarmStart | None) -> Plan | None:
+    """Begin with the reference's plan, where it is one here and costs less than the best baseline."""
+    of_baseline = None if baseline is None else baseline.plan
+    if warm is None or warm.plan is None:
+        return of_baseline
+    report = check_plan(problem, warm.plan)
+    is_better = report.is_feasible and (baseline is None or report.total_cny < baseline.report.total_cny)
+    return warm.plan if is_better else of_baseline
 
 
 def _results(

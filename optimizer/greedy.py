@@ -133,7 +133,19 @@ class GreedyFill:
 
     def _may_deploy(self, r: int) -> bool:
         k, d = int(self.problem.candidate_class[r]), int(self.center[r])
-        return bool(self.deployed[k, d]) or int(self.deployed[k].sum()) < self.max_sites[k]
+        if self.deployed[k, d]:
+            return True
+        return int(self.deployed[k].sum()) < self.max_sites[k] and self._can_keep_loaded(k, d)
+
+    def _can_keep_loaded(self, k: int, d: int) -> bool:
+        """Whether a data center can have the accelerators that its models and this one keep on."""
+        kept_on = self.problem.min_accelerators
+        if kept_on[k] <= 0:
+            return True
+        per_pod = self.problem.accelerators["accelerators_per_pod"].to_numpy(float)
+        pools = self.pools_of[d]
+        most = float((self.pods[pools] + self.may_buy[pools]) @ per_pod[self.pool_accelerator[pools]])
+        return float(kept_on @ self.deployed[:, d] + kept_on[k]) <= most
 
     def _place(self, r: int, at: IntArray, *, buys: bool, is_whole: bool) -> bool:
         """Route as much as fits (or, whole, all or nothing) along a candidate; says whether all fitted."""

@@ -62,7 +62,6 @@ class DeploymentSearch:
         master = decomposition.master
         self._integers = np.flatnonzero(master.is_integer)
         self._said = control.seconds
-        self._looks_left = np.inf
         self.best: Choice | None = None
         self.current: Choice | None = None  # where the search stands: on the cuts alone it may be better than the best
 
@@ -90,9 +89,8 @@ class DeploymentSearch:
                 break
         return min(found, key=lambda choice: (choice.cost_units, choice.opinion_units), default=None)
 
-    def improve(self, choice: Choice, *, target_units: float, most_looks: float = np.inf) -> None:
-        """Change deployments one by one until nothing helps, the target is met, looks are used up, or told to stop."""
-        self._looks_left = most_looks
+    def improve(self, choice: Choice, *, target_units: float) -> None:
+        """Change deployments one by one until nothing helps, the target is met, or the control says stop."""
         while not self._control.must_stop and (self.best is None or self.best.cost_units > target_units):
             looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))
             if looked.deployed == choice.deployed:
@@ -140,7 +138,6 @@ class DeploymentSearch:
         opened = np.zeros(len(self._open))
         opened[self._center[chosen]] = 1.0
         self._tick()
-        self._looks_left -= 1
         self._of.program.fix(self._deploy, held, held)
         self._of.program.fix(self._open, opened, opened)
         try:
@@ -160,8 +157,6 @@ class DeploymentSearch:
     @property
     def _must_settle(self) -> bool:
         """Whether it is time to solve the blocks at the choice in hand, rather than to look for a better one."""
-        if self._looks_left <= 0:
-            return True
         control = self._control
         reserve_s = SETTLE_SHARE * control.time_limit_s if np.isfinite(control.time_limit_s) else 0.0
         return control.must_stop or control.seconds_left < reserve_s

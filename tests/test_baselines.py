@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from toy_problems import random_problem, toy_problem
 
@@ -25,9 +25,8 @@ from optimizer.solution import Control
 from optimizer.whole import solve_whole
 
 EAST, WEST = range(2)
-# What greedy filling does not know of: whole shares, accelerators to keep on that a data center does not have, and what
-# it could not serve.
-NOT_KEPT = {"serve_demand", "defer_demand", "assign_once", "require_min_share", "keep_models_loaded"}
+# What greedy filling does not know of: whole shares, and what it could not serve.
+NOT_KEPT = {"serve_demand", "defer_demand", "assign_once", "require_min_share"}
 
 
 def served(problem: PlacementProblem, plan: Plan) -> np.ndarray:
@@ -165,6 +164,7 @@ def test_second_accelerator_takes_what_the_first_cannot() -> None:
 
 
 @settings(max_examples=15)
+@example(seed=2604)  # a data center whose one pod is smaller than what a model keeps on
 @given(seed=st.integers(0, 10_000))
 def test_every_greedy_plan_keeps_every_limit_it_knows(seed: int) -> None:
     problem = replace(random_problem(np.random.default_rng(seed)), policy=NO_LIMITS)

@@ -153,6 +153,12 @@ def test_coarse_problem_is_what_longer_slices_would_have_made() -> None:
     pd.testing.assert_frame_equal(coarse.slices, asked.slices)
     for name in ("demand_mtok_per_h", "energy_price_cny_per_mwh", "shed_limit_mtok_per_h"):
         np.testing.assert_allclose(getattr(coarse, name), getattr(asked, name), rtol=1e-9)
+    # The busiest hour, which an average hides, needs no more of the accelerators than its three hours may use here.
+    hours = base_problem(24)
+    busy = [p.class_demand_mtok_per_h @ p.accel_h_per_mtok.min(axis=1) for p in (hours, coarse)]
+    usable = coarse.utilization_limit_share / hours.utilization_limit_share
+    assert usable < 1
+    assert busy[1].max() == pytest.approx(busy[0].max() * usable)
     urgent = ~asked.workloads["is_deferrable"].to_numpy(bool)
     np.testing.assert_allclose(coarse.servable_mtok_per_h[:, urgent], asked.servable_mtok_per_h[:, urgent], rtol=1e-9)
 
