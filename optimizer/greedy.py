@@ -182,7 +182,7 @@ class GreedyFill:
     ) -> list[tuple[int, FloatArray, float]]:
         """Share work among the pools of a data center: (pool, mtok/h by slice, pods bought)."""
         shares: list[tuple[int, FloatArray, float]] = []
-        power_room = self.power_room_mw[at, d].clip(min=0.0)
+        power_room = (self.power_room_mw[at, d] - self._power_kept_mw(k, d, at)).clip(min=0.0)
         for p in self._pool_order(k, d, buys=buys):
             busy_per_mtok = self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
             most_pods = self.pods[p] + (self.may_buy[p] if buys else 0.0)
@@ -199,6 +199,17 @@ class GreedyFill:
             if not wanted.any():
                 break
         return shares
+
+    def _power_kept_mw(self, k: int, d: int, at: IntArray) -> FloatArray:
+        """Power that work may not use: what the accelerators kept on for models draw idle, this model's too."""
+        kept_on, pools = self.problem.min_accelerators, self.pools_of[d]
+        needed = float(kept_on @ self.deployed[:, d]) + (0.0 if self.deployed[k, d] else float(kept_on[k]))
+        if needed <= 0:
+            return np.zeros(len(at))
+        table = self.problem.accelerators.iloc[self.pool_accelerator[pools]]
+        per_pod, idle_mw = (table[name].to_numpy(float) for name in ("accelerators_per_pod", "idle_mw_per_pod"))
+        active = (self.busy[np.ix_(at, pools)] / self.usable_per_pod[pools]) @ per_pod
+        return np.asarray((needed - active).clip(min=0.0) * (idle_mw / per_pod).max())
 
     def _pool_order(self, k: int, d: int, *, buys: bool) -> list[int]:
         """Pools that a class uses first: least energy, or where pods must be bought, least capital."""

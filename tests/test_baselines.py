@@ -164,6 +164,7 @@ def test_second_accelerator_takes_what_the_first_cannot() -> None:
 
 
 @settings(max_examples=15)
+@example(seed=48)  # power that work would leave too little of for what a model keeps on
 @example(seed=2604)  # a data center whose one pod is smaller than what a model keeps on
 @given(seed=st.integers(0, 10_000))
 def test_every_greedy_plan_keeps_every_limit_it_knows(seed: int) -> None:
