@@ -187,7 +187,7 @@ class CaseRunner:
         self._key_of[case.id] = key
         if not self._force and (stored := self._folder.stored(case, key)) is not None:
             self._done[case.id] = stored
-            self._clock.end(case.id, stored.status, is_reused=True)
+            self._clock.end(case.id, stored.status, self._progress_of, is_reused=True)
             return None
         folder = self._folder.case_folder(case)
         notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
@@ -212,7 +212,7 @@ class CaseRunner:
                 task = waiting.popleft()
                 engine.start(task)
                 running[task.case.id] = task
-                self._clock.begin(task.case.id)
+                self._clock.begin(task.case.id, self._progress_of)
             for ended in engine.wait(POLL_S):
                 task = running.pop(ended.case_id)
                 if ended.outcome is None and not self._was_written(task):
@@ -267,7 +267,7 @@ class CaseRunner:
 
     def _end(self, result: CaseResult) -> None:
         self._done[result.case.id] = result
-        self._clock.end(result.case.id, result.status)
+        self._clock.end(result.case.id, result.status, self._progress_of)
         if not result.has_plan:
             self._folder.discard(result.case, self._key_of.get(result.case.id))
 

@@ -12,14 +12,13 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from network_data.faults import InputError, escape_text
 from optimizer.cli_compare import add_arguments as add_compare_arguments
 from optimizer.cli_export import add_arguments as add_export_arguments
-from optimizer.cli_io import emit, emit_json, stop_on_signals, tell
+from optimizer.cli_io import emit, emit_json, run_until_stopped, tell
 
 if TYPE_CHECKING:
     from optimizer.solution import Progress
@@ -192,12 +191,8 @@ def _solve(arguments: argparse.Namespace) -> int:
             if (value := getattr(arguments, flag)) is not None
         ),
     ]
-    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
-        # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
-        future = pool.submit(
-            solve_scenario, arguments.scenario, overrides, out=arguments.out, report=_reporter(), stop=stop
-        )
-        run = future.result()
+    options = {"out": arguments.out, "report": _reporter()}
+    run = run_until_stopped(lambda stop: solve_scenario(arguments.scenario, overrides, stop=stop, **options))
     if arguments.json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
@@ -212,9 +207,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     from optimizer.explain_text import describe_explanation, explanation_json
 
     limit = [] if arguments.time_limit is None else [f"solver.time_limit_s={arguments.time_limit!r}"]
-    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
-        overrides = [*_overrides(arguments), *limit]
-        found = pool.submit(explain_scenario, arguments.scenario, overrides, report=tell, stop=stop).result()
+    overrides = [*_overrides(arguments), *limit]
+    found = run_until_stopped(lambda stop: explain_scenario(arguments.scenario, overrides, report=tell, stop=stop))
     emit_json(explanation_json(found)) if arguments.json else emit(describe_explanation(found))
     return found.exit_code
 

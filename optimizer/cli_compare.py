@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import Fault, InputError, escape_text
-from optimizer.cli_io import emit, emit_json, stop_on_signals, tell, tell_over
+from optimizer.cli_io import emit, emit_json, run_until_stopped, tell, tell_over
 
 if TYPE_CHECKING:
     import threading
@@ -134,9 +133,8 @@ def run(arguments: argparse.Namespace) -> int:
     from optimizer.compare_request import read_request
 
     request = read_request(arguments)
-    with stop_on_signals() as stop, ThreadPoolExecutor(1) as pool, _progress() as report:
-        # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
-        results, parts = pool.submit(_compare, request, arguments, stop, report).result()
+    with _progress() as report:
+        results, parts = run_until_stopped(lambda stop: _compare(request, arguments, stop, report))
     code = 1 if any(part.faults for part in parts) else exit_code(list(results.values()))
     if arguments.json:
         folder = None if arguments.out is None else str(Path(arguments.out).absolute())

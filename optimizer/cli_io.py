@@ -7,9 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
+SIGNAL_POLL_S = 0.2
 
 
 def emit_json(value: Any) -> None:
@@ -62,9 +66,31 @@ def tell_over(text: str) -> None:
     _write(sys.stderr, f"\r{text}\x1b[K")
 
 
+def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
+    """
+    Carry out a task that the first SIGINT or SIGTERM asks to stop; a second one ends the process as usual.
+
+    Parameters
+    ----------
+    task
+        Called with what is set when it should stop.
+
+    Returns
+    -------
+    T
+        What the task returns.
+    """
+    # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
+    # The main thread looks up now and then: a signal that comes as it is about to wait would not wake it.
+    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(task, stop)
+        while wait([future], timeout=SIGNAL_POLL_S).not_done:
+            pass
+        return future.result()
+
+
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into a request to stop; a second one ends the process as usual."""
+def _stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def request(number: int, _frame: object) -> None:

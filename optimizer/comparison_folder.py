@@ -27,7 +27,7 @@ from optimizer.case_expansion import id_of
 from optimizer.case_keys import key_of_run
 from optimizer.cases import Case, CaseResult, CaseStatus
 from optimizer.csv_text import write_csv_table
-from optimizer.run_folder import json_ready, read_intact_info
+from optimizer.run_folder import json_ready, read_intact_info, remove_stale_drafts
 from optimizer.run_info import library_versions
 
 COMPARISON_FILE = "comparison.json"
@@ -62,7 +62,8 @@ class ComparisonFolder:
         self.signals = Path(tempfile.mkdtemp(prefix=_SIGNALS_PREFIX, dir=self.path))
 
     def close(self) -> None:
-        """Let others write to the folder."""
+        """Let others write to the folder; what killed workers were writing is removed."""
+        remove_stale_drafts(self.path / CASES_FOLDER)
         shutil.rmtree(self.signals, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)

@@ -148,6 +148,7 @@ class DaskEngine:
             error = future.exception(timeout=CONNECT_S)  # type: ignore[no-untyped-call]
         future.cancel()  # type: ignore[no-untyped-call]
         if error is None or type(error).__name__ == "KilledWorker":
+            self._pids.pop(address, None)  # no case for it until it has been seen again
             return Ended(case_id, None, f"with all of its worker at {address}")
         return Ended(case_id, Outcome(CaseStatus.FAILED, f"internal error: {error!r}", has_plan=False))
 

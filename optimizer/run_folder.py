@@ -9,6 +9,7 @@ import math
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
@@ -154,8 +155,8 @@ def write_run(
     """
     target = check_target(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale_drafts(target.parent)
-    draft = target.parent / f"{_DRAFT_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    remove_stale_drafts(target.parent)
+    draft = target.parent / _draft_name(os.getpid())
     draft.mkdir()
     try:
         _fill(draft, info, tables, basemap)
@@ -179,14 +180,31 @@ def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFram
         sync(path)
 
 
-def _remove_stale_drafts(parent: Path) -> None:
-    """Remove drafts of killed processes."""
+def remove_stale_drafts(parent: Path) -> None:
+    """
+    Remove drafts that killed processes of this machine left behind; those of other machines after an hour.
+
+    Parameters
+    ----------
+    parent
+        Folder in which run folders are written.
+    """
     for path in parent.glob(f"{_DRAFT_PREFIX}*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            pid = int(path.name.removeprefix(_DRAFT_PREFIX).split("-")[0])
+        with contextlib.suppress(OSError, ValueError):
+            pid, machine, _ = path.name.removeprefix(_DRAFT_PREFIX).split("-")
+            is_dead = machine == _machine() and not _is_alive(int(pid))
             is_old = time.time() - path.stat().st_mtime > _DRAFT_MAX_AGE_S
-            if pid != os.getpid() and (is_old or not _is_alive(pid)):
+            if int(pid) != os.getpid() and (is_dead or is_old):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _draft_name(pid: int) -> str:
+    return f"{_DRAFT_PREFIX}{pid}-{_machine()}-{secrets.token_hex(4)}"
+
+
+def _machine() -> str:
+    """Tell this machine from others that see the same folder: a process id says nothing about theirs."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def _is_alive(pid: int) -> bool:

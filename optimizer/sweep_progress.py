@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from optimizer.solution import relative_gap
 
+ProgressOf = Callable[[str], tuple[float, float] | None]
+_UNKNOWN = (float("inf"), float("-inf"))
+
 
 @dataclass(frozen=True)
 class Running:
@@ -83,39 +86,38 @@ class SweepClock:
     _lengths_s: list[float] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, case_id: str) -> None:
-        """Note that a case is being solved."""
+    def begin(self, case_id: str, progress_of: ProgressOf) -> None:
+        """Note that a case is being solved, and say so; `progress_of` gives best plan and bound of a case."""
         self._begun[case_id] = time.monotonic()
         self._workers = max(self._workers, len(self._begun))
+        self._say(progress_of)
 
-    def end(self, case_id: str, status: str, *, is_reused: bool = False) -> None:
+    def end(self, case_id: str, status: str, progress_of: ProgressOf, *, is_reused: bool = False) -> None:
         """Note that a case has ended."""
         if (begun := self._begun.pop(case_id, None)) is not None:
             self._lengths_s.append(time.monotonic() - begun)
         self.done += 1
         self.reused += is_reused
         if not is_reused:
-            self._say({}, f"{case_id} {status}")
+            self._say(progress_of, f"{case_id} {status}")
 
     def abandon(self, case_id: str) -> None:
         """Note that a case is not being solved any more, and will be again."""
         self._begun.pop(case_id, None)
 
-    def tick(self, progress_of: Callable[[str], tuple[float, float] | None]) -> None:
-        """Say how far it is, if it is time for it; `progress_of` gives best plan and bound of a case."""
-        if self.report is not None and time.monotonic() - self._said >= self.every_s:
-            found = {case_id: progress_of(case_id) for case_id in self._begun}
-            self._say({case_id: pair for case_id, pair in found.items() if pair is not None})
+    def tick(self, progress_of: ProgressOf) -> None:
+        """Say how far it is, if it is time for it."""
+        if time.monotonic() - self._said >= self.every_s:
+            self._say(progress_of)
 
-    def _say(self, progress: dict[str, tuple[float, float]], ended: str = "") -> None:
+    def _say(self, progress_of: ProgressOf, ended: str = "") -> None:
         if self.report is None:
             return
         now = time.monotonic()
         if not ended:
             self._said = now
-        unknown = (float("inf"), float("-inf"))
         running = tuple(
-            Running(case_id, now - begun, relative_gap(*progress.get(case_id, unknown)))
+            Running(case_id, now - begun, relative_gap(*(progress_of(case_id) or _UNKNOWN)))
             for case_id, begun in self._begun.items()
         )
         self.report(

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 from reduced import reduced_overrides
+from sweeps import write_toy
 
+from optimizer import run_folder
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseStatus
 
@@ -47,3 +49,11 @@ def test_a_known_case_is_not_solved_again(tmp_path: Path, quick: list[str]) -> N
         first = runner.run([Case("a", "a")])
         again = runner.run([Case("a", "a")])
     assert all(again[name] is first[name] for name in first)
+
+
+def test_what_a_killed_worker_was_writing_is_removed(tmp_path: Path) -> None:
+    with CaseRunner(write_toy(tmp_path), out=tmp_path / "out") as runner:
+        assert runner.reference_result.has_plan
+        draft = tmp_path / "out" / "cases" / run_folder._draft_name(pid=999_999_999)  # above any process id
+        draft.mkdir()
+    assert not draft.exists()

@@ -169,14 +169,18 @@ def test_killed_write_leaves_one_complete_run(tmp_path: Path, step: str, moment:
 
 
 def test_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
-    draft = tmp_path / f".edwc-run-{os.getppid()}-abcd"
+    draft = tmp_path / run_folder._draft_name(os.getppid())
     draft.mkdir()
+    far = tmp_path / ".edwc-run-999999999-another0-abcd"  # no such process here, but there
+    far.mkdir()
     write_run(tmp_path / "run", INFO, tables())
     assert draft.is_dir()
+    assert far.is_dir()
     old = time.time() - 2 * run_folder._DRAFT_MAX_AGE_S
-    os.utime(draft, (old, old))
+    for path in (draft, far):
+        os.utime(path, (old, old))
     write_run(tmp_path / "run", INFO, tables())
-    assert not draft.exists()
+    assert names(tmp_path) == ["run"]
 
 
 @pytest.mark.parametrize("name", ["a b;$(touch x)", "-rf", "line\nbreak", "\u672c\u5730", "x" * 255])
