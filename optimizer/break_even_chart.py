@@ -17,8 +17,8 @@ from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.map_font import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, assign_colours, shorten
 from optimizer.picture import write_picture
+from optimizer.units import CNY_PER_MCNY
 
-CNY_PER_MCNY = 1e6
 PLAN, DECISION, QUIET, PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24

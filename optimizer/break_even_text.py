@@ -7,6 +7,8 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
+from optimizer.number_text import NO_NUMBER, spell_percent
+from optimizer.units import CNY_PER_MCNY
 
 if TYPE_CHECKING:
     from optimizer.break_even_map import BreakEvenMap
@@ -19,7 +21,6 @@ _LISTED = 12
 _NOTED = 5
 # A certified width below this share of the range is spelled as exact.
 _EXACT_SHARE = 1e-6
-_CNY_PER_MCNY = 1e6
 
 
 def describe_break_even(found: BreakEvenMap) -> str:
@@ -122,7 +123,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
         saving = _span(row["saving_from_cny_per_year"], row["saving_to_cny_per_year"])
         places = [name for name in str(row["open_data_centers"]).split(", ") if name]
         line = f"  {_number(row['from']):>10} {_number(row['to']):>10} {cost:>21} {saving:>17}"
-        line += "".join(f" {_share(row[name]):>8}" for name in shares)
+        line += "".join(f" {spell_percent(row[name]):>8}" for name in shares)
         lines.append(f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  no plan")
     return lines
 
@@ -180,16 +181,12 @@ def _short(value: float) -> str:
 def _span(first: float, last: float) -> str:
     """Spell both ends in million CNY a year, once where they are the same."""
     if math.isnan(first) or not math.isfinite(first):
-        return "-"
-    ends = [f"{value / _CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
+        return NO_NUMBER
+    ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _digits(first: float, last: float) -> int:
     """Decimals that show at least three figures of millions, up to six."""
-    most = max(abs(first), abs(last)) / _CNY_PER_MCNY
+    most = max(abs(first), abs(last)) / CNY_PER_MCNY
     return 1 if most >= 100 or most == 0 else min(6, 3 - math.floor(math.log10(most)))  # noqa: PLR2004
-
-
-def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1%}"

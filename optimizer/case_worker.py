@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,13 +67,34 @@ def work(task: CaseTask, signals: Path) -> Outcome:
     Outcome
         Whatever happens: nothing is raised.
     """
+    with _stop_when_asked(signals) as stop:
+        return outcome_of(task, _Reporter(signals / f"{task.case.id}.json"), stop)
+
+
+def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threading.Event) -> Outcome:
+    """
+    Solve a case in this thread.
+
+    Parameters
+    ----------
+    task
+        The case.
+    report
+        Called with each line of progress.
+    stop
+        Set it, and the solve ends with what it has.
+
+    Returns
+    -------
+    Outcome
+        Whatever happens: nothing is raised.
+    """
     from optimizer.case_solver import solve_case
     from optimizer.cases import CaseStatus
     from optimizer.engine import Outcome
 
     try:
-        with _stop_when_asked(signals) as stop:
-            result = solve_case(task, report=_Reporter(signals / f"{task.case.id}.json"), stop=stop)
+        result = solve_case(task, report=report, stop=stop)
     except Exception as error:  # noqa: BLE001 - a fault of this program in one case is no reason to lose the others
         return Outcome(CaseStatus.FAILED, _short(f"internal error: {_place(error)}: {error!r}"), has_plan=False)
     return Outcome(result.status, _short(result.reason), result.has_plan)

@@ -7,8 +7,7 @@ import pandas as pd
 
 from optimizer.check_facts import PlanFacts, sum_once
 from optimizer.problem import FloatArray, IntArray
-
-KW_PER_MW = 1000.0
+from optimizer.units import KW_PER_MW
 
 
 def list_costs(f: PlanFacts) -> pd.DataFrame:

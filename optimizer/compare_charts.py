@@ -18,9 +18,10 @@ from optimizer.compare_text import chosen_pairs
 from optimizer.comparison import Comparison
 from optimizer.map_font import FAINT_INK, FONT, INK, has_glyph, write_text
 from optimizer.map_style import PALETTE, shorten
-from optimizer.number_text import CNY_PER_MCNY, spell_change, spell_million
+from optimizer.number_text import spell_change, spell_million
 from optimizer.picture import write_picture
 from optimizer.regret import Regret
+from optimizer.units import CNY_PER_MCNY
 
 # Dearer is vermilion, cheaper blue, totals grey: apart also without colour vision, and the sign stands on each bar.
 DEARER, CHEAPER, TOTAL, GRID = PALETTE[0], PALETTE[2], "#6B6B6B", "#E3E3E3"

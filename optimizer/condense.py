@@ -19,8 +19,7 @@ from optimizer.days import MergedDays, merge_days
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.reach import Reach
-
-HOURS_PER_YEAR = 8760.0
+from optimizer.units import HOURS_PER_YEAR
 
 
 @dataclass(frozen=True, eq=False)

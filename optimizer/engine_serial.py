@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from optimizer.case_solver import CaseTask, solve_case
-from optimizer.engine import Ended, Outcome
+from optimizer.case_solver import CaseTask
+from optimizer.case_worker import outcome_of
+from optimizer.engine import Ended
 from optimizer.solution import Progress
 
 
@@ -53,8 +54,8 @@ class SerialEngine:
         if self._task is None:
             return []
         task, self._task = self._task, None
-        result = solve_case(task, report=lambda line: self._report(task.case.id, line), stop=self._stop)
-        return [Ended(task.case.id, Outcome(result.status, result.reason, result.has_plan))]
+        outcome = outcome_of(task, lambda line: self._report(task.case.id, line), self._stop)
+        return [Ended(task.case.id, outcome)]
 
     def stop(self) -> None:
         """Do nothing: the solve is told by the same event."""

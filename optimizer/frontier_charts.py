@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from optimizer.chart_sheet import make_sheet, style_axes, write_titles
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
-from optimizer.frontier_text import spell_million, spell_number, spell_size
 from optimizer.map_font import FAINT_INK, FONT, HALO, INK, write_text
 from optimizer.map_style import PALETTE, shorten
+from optimizer.number_text import spell_digits, spell_million, spell_size
 from optimizer.picture import write_picture
 from optimizer.relocation import ALL_CLASSES
 from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
+from optimizer.units import CNY_PER_MCNY
 
-CNY_PER_MCNY = 1e6
 PROVED, PLAN, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
 _NAME_CHARS = 24
 _DARK_SHARE = 0.55
@@ -176,12 +176,12 @@ def return_figure(found: LatencyReturn) -> Figure:
             write_text(axes, 0.015 * most_of_all, place, "nothing is proved", va="center", fontsize=10, color=FAINT_INK)
             continue
         axes.barh(place, most - least, left=least, height=0.42, color=PROVED if is_certain else UNCERTAIN, zorder=2)
-        text = f"at most {spell_number(most)}, not distinguishable from 0"
+        text = f"at most {spell_digits(most)}, not distinguishable from 0"
         if is_certain:
             energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
             axes.plot([saving], [place], "o", color=PLAN, markersize=8, zorder=4)
             axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
-            spelled = [spell_number(value) for value in (saving, least, most, energy)]
+            spelled = [spell_digits(value) for value in (saving, least, most, energy)]
             text = "{} (proved {} to {}), energy alone {}".format(*spelled)
         write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
     axes.invert_yaxis()

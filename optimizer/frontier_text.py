@@ -9,13 +9,12 @@ from typing import Any
 from network_data.faults import escape_text
 from optimizer.frontier import Frontier
 from optimizer.frontier_points import SAVINGS_PER_MS
+from optimizer.number_text import spell_digits, spell_million, spell_number, spell_percent, spell_size
 from optimizer.relocation import ALL_CLASSES
 from optimizer.rtt_return import ENERGY_PER_MS, LatencyReturn
+from optimizer.units import CNY_PER_MCNY
 
-CNY_PER_MCNY = 1e6
-_NONE = "-"
-_SMALL_MCNY = 10.0
-_LARGE = 1e4  # from here on a limit has no decimals
+_PARTS = ("cost_without_latency_cny_per_year", "energy_cny_per_year", "capital_cny_per_year")
 
 
 def describe_frontier(frontier: Frontier) -> str:
@@ -62,14 +61,17 @@ def _points(frontier: Frontier) -> list[str]:
         rows.append(
             [
                 spell_size(size),
-                _million(row["least_cny_per_year"]),
-                _million(row["most_cny_per_year"]),
-                _share(row["gap_share"], 2),
-                *(_million(row.get(f"{part}_cny_per_year")) for part in ("cost_without_latency", "energy", "capital")),
-                _plain(mean, 1),
-                _plain(worst, 1),
-                _plain(row.get("carbon_t_per_year"), 0),
-                *(_share(row.get(name), 1) for name in shares),
+                spell_million(row["least_cny_per_year"]),
+                spell_million(row["most_cny_per_year"]),
+                spell_percent(row["gap_share"], 2),
+                *(
+                    spell_million(row.get(f"{part}_cny_per_year"))
+                    for part in ("cost_without_latency", "energy", "capital")
+                ),
+                spell_number(mean, 1),
+                spell_number(worst, 1),
+                spell_number(row.get("carbon_t_per_year"), 0),
+                *(spell_percent(row.get(name), 1) for name in shares),
                 _remark(row),
             ]
         )
@@ -106,7 +108,7 @@ def _steps(frontier: Frontier) -> list[str]:
     what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
     rows = [["from", "to", unit, "at least", "at most", ""]]
     for row in frontier.steps.to_dict("records"):
-        numbers = [spell_number(float(row[name]) / scale) for name in per]
+        numbers = [spell_digits(float(row[name]) / scale) for name in per]
         rows.append([*(spell_size(row[name]) for name in names), *numbers, str(row["verdict"])])
     return [what, *_align(rows)]
 
@@ -131,7 +133,9 @@ def _relocation(frontier: Frontier) -> list[str]:
         )
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
         rows = [["budget ms", *(spell_size(float(size)) for size in wide.columns)]]
-        rows += [[escape_text(str(name)), *(_share(value, 1) for value in shown.loc[name])] for name in shown.index]
+        rows += [
+            [escape_text(str(name)), *(spell_percent(value, 1) for value in shown.loc[name])] for name in shown.index
+        ]
         lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
     lines.append("  of the best known plan: another one within the gap may send other classes away")
     return lines
@@ -171,71 +175,13 @@ def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str
     saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
     numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
     sizes = [spell_size(row["tighter_budget_ms"]), spell_size(to_ms)]
-    return [escape_text(str(row["workload_class"])), *sizes, *map(spell_number, numbers), remark]
+    return [escape_text(str(row["workload_class"])), *sizes, *map(spell_digits, numbers), remark]
 
 
 def _rank_remark(row: dict[Hashable, Any]) -> str:
     if not row["is_certain"]:
         return str(row["verdict"])
     return "certainly above all below" if row["is_above_next"] else ""
-
-
-def _million(value: Any) -> str:
-    return spell_million(math.nan if value is None else float(value))
-
-
-def _plain(value: Any, decimals: int) -> str:
-    number = math.nan if value is None else float(value)
-    return f"{number:,.{decimals}f}" if math.isfinite(number) else _NONE
-
-
-def spell_million(cny: float) -> str:
-    """
-    Spell an amount in million CNY: with one decimal, or with three digits where it is small.
-
-    Parameters
-    ----------
-    cny
-        The amount, in CNY.
-    """
-    value = cny / CNY_PER_MCNY
-    return f"{value:,.1f}" if math.isfinite(value) and abs(value) >= _SMALL_MCNY else spell_number(value)
-
-
-def spell_number(value: float) -> str:
-    """
-    Spell a number with three digits, in the plain notation; what is not known is a dash.
-
-    Parameters
-    ----------
-    value
-        The number.
-    """
-    if not math.isfinite(value):
-        return _NONE
-    if value == 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 6)}f}"
-
-
-def spell_size(value: float) -> str:
-    """
-    Spell a limit in full, with up to three decimals where it is not large.
-
-    Parameters
-    ----------
-    value
-        The limit; inf where none is stated.
-    """
-    if not math.isfinite(value):
-        return "as stated"
-    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
-
-
-def _share(value: Any, decimals: int) -> str:
-    number = math.nan if value is None else float(value)
-    return f"{number:.{decimals}%}" if math.isfinite(number) else _NONE
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -32,7 +32,6 @@ from optimizer.map_places import (
 )
 from optimizer.map_style import NEUTRAL_COLOUR, OTHER, OTHER_COLOUR, assign_colours, region_colours
 from optimizer.map_theme import (
-    TOKENS_PER_MTOK,
     Drawn,
     Theme,
     draw_fibre,
@@ -43,6 +42,7 @@ from optimizer.map_theme import (
     spell_tokens,
 )
 from optimizer.map_words import Words
+from optimizer.units import TOKENS_PER_MTOK
 
 FloatArray = npt.NDArray[np.float64]
 

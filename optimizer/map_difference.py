@@ -23,7 +23,6 @@ from optimizer.map_places import (
 )
 from optimizer.map_style import OTHER_COLOUR, PALETTE
 from optimizer.map_theme import (
-    TOKENS_PER_MTOK,
     Drawn,
     FloatArray,
     Theme,
@@ -35,6 +34,7 @@ from optimizer.map_theme import (
 )
 from optimizer.map_words import Words
 from optimizer.run_difference import LEAST_SHARE, RunDifference
+from optimizer.units import TOKENS_PER_MTOK
 
 # Blue and orange stay apart for colour-blind readers; signs in the labels and dashes on links say the same in grey.
 GREW, SHRANK = PALETTE[2], PALETTE[0]

@@ -21,10 +21,10 @@ from optimizer.map_names import PlaceNames
 from optimizer.map_panel import FIBRE_COLOUR, Panel
 from optimizer.map_places import HUB_LABELS, LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT, Marker, radius_scale
 from optimizer.map_words import Words
+from optimizer.units import TOKENS_PER_MTOK
 
 FloatArray = npt.NDArray[np.float64]
 
-TOKENS_PER_MTOK = 1e6
 _POINT_EVERY_PT = 8.0
 _COUNTED_EVERY_PT = 5.0
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from optimizer.outages import outage_tables
 from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.units import CNY_PER_MCNY
 
 Int32Array = npt.NDArray[np.int32]
 AXIS = "SLICES"
-CNY_PER_MCNY = 1e6
 
 
 @dataclass(frozen=True)

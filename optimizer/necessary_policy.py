@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.condition import Condition
-from optimizer.policy_rules import CNY_PER_MCNY
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.units import CNY_PER_MCNY
 from optimizer.year_relaxation import Row, YearRelaxation
 
 # A demand missed by less than this share of its size is rounding of the linear program.

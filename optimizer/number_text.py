@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 
-CNY_PER_MCNY = 1e6
+from optimizer.units import CNY_PER_MCNY
+
 NO_NUMBER = "-"
+_LARGE = 1e4  # from here on a limit has no decimals
 
 
-def spell_million(cny: float) -> str:
+def spell_million(cny: float | None) -> str:
     """
     Spell an amount of CNY in millions: four digits are enough, and small costs need more than one decimal.
 
     Parameters
     ----------
     cny
-        The amount.
+        The amount; None or NaN where there is none.
 
     Examples
     --------
     >>> spell_million(1_530_897_331.0), spell_million(2_500.0), spell_million(float("nan"))
     ('1,530.9', '0.0025', '-')
     """
-    if not math.isfinite(cny):
+    if cny is None or not math.isfinite(cny):
         return NO_NUMBER
     amount = cny / CNY_PER_MCNY
     return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"
@@ -47,14 +49,14 @@ def spell_percent(share: float | None, decimals: int = 1) -> str:
     return NO_NUMBER if share is None or not math.isfinite(share) else f"{share:.{decimals}%}"
 
 
-def spell_number(value: float, decimals: int = 1, unit_factor: float = 1.0) -> str:
+def spell_number(value: float | None, decimals: int = 1, unit_factor: float = 1.0) -> str:
     """
     Spell a number with thousands separated.
 
     Parameters
     ----------
     value
-        The number; NaN where there is none.
+        The number; None or NaN where there is none.
     decimals
         Digits after the point.
     unit_factor
@@ -65,7 +67,48 @@ def spell_number(value: float, decimals: int = 1, unit_factor: float = 1.0) -> s
     >>> spell_number(3_327_892.6, 0, 1e3)
     '3,328'
     """
-    return f"{value / unit_factor:,.{decimals}f}" if math.isfinite(value) else NO_NUMBER
+    return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:,.{decimals}f}"
+
+
+def spell_digits(value: float) -> str:
+    """
+    Spell a number with three digits, without an exponent.
+
+    Parameters
+    ----------
+    value
+        The number; NaN where there is none.
+
+    Examples
+    --------
+    >>> spell_digits(7_621.4), spell_digits(3.2312), spell_digits(0.0046), spell_digits(0.0)
+    ('7,621', '3.23', '0.00460', '0')
+    """
+    if not math.isfinite(value):
+        return NO_NUMBER
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 6)}f}"
+
+
+def spell_size(value: float) -> str:
+    """
+    Spell a limit in full, with up to three decimals where it is not large.
+
+    Parameters
+    ----------
+    value
+        The limit; inf where none is stated.
+
+    Examples
+    --------
+    >>> spell_size(12.5), spell_size(535_474.2), spell_size(float("inf"))
+    ('12.5', '535,474', 'as stated')
+    """
+    if not math.isfinite(value):
+        return "as stated"
+    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def spell_change(cny: float) -> str:

@@ -21,9 +21,8 @@ from optimizer.greedy import mw_per_busy_accelerator
 from optimizer.policy import PolicyLimits
 from optimizer.problem import FloatArray
 from optimizer.shortage import pool_pods
+from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 
-HOURS_PER_YEAR = 8760.0
-CNY_PER_MCNY = 1e6
 # What a row lacks below this is rounding of the solver.
 ROUNDING = 1e-9
 # Kinds whose smallest change is not proved: see above.

@@ -20,8 +20,7 @@ from optimizer.cost_rules import (
     site_capital_cost,
 )
 from optimizer.equation import Expression, Model
-
-CNY_PER_MCNY = 1e6
+from optimizer.units import CNY_PER_MCNY
 
 
 def require_region_share(m: Model, g: Any) -> Expression:

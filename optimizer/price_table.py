@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-CNY_PER_MCNY = 1e6
+from optimizer.units import CNY_PER_MCNY
+
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
 COLUMNS = ["kind", "id", "unit", "value", "marginal_value", "step", "holds_to", "sentence"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from optimizer.problem import PlacementProblem
+from optimizer.units import CNY_PER_MCNY
 
-CNY_PER_MCNY = 1e6
 # A share that is lowered stays above zero: at zero the limit would not be in the model any more.
 LEAST_SHARE = 1e-9
 TRIES = (10,)

@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 
 from optimizer.frontier_points import SAVINGS_PER_MS
-from optimizer.frontier_text import spell_size
 from optimizer.map_style import PALETTE, format_amount
-from optimizer.number_text import spell_change, spell_million, spell_number, spell_percent
+from optimizer.number_text import spell_change, spell_million, spell_number, spell_percent, spell_size
 from optimizer.report_charts import Chart, Table, stacked_rows
 from optimizer.report_sections import MILLION_CNY, many_colours, words
 from optimizer.report_spans import Curve, Span, curve_chart, matrix, span_rows
+from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
 Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
 
-_TOKENS_PER_MTOK, _CNY_PER_MCNY = 1e6, 1e6
 _UP, _DOWN, _TOTAL = PALETTE[0], PALETTE[1], "#5F6B76"
 _LOW, _HIGH = PALETTE[5], PALETTE[0]
 _MOST_WATERFALLS, _MOST_MOVED = 4, 20
@@ -189,7 +188,7 @@ def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
                 words(str(row["workload_class"])),
                 *("" if end == "nan" else end for end in ends),
                 words(str(row["kind"])),
-                format_amount(float(row["mtok_per_year"]) * _TOKENS_PER_MTOK),
+                format_amount(float(row["mtok_per_year"]) * TOKENS_PER_MTOK),
                 spell_percent(float(row["share"]), 2),
             )
         )
@@ -276,7 +275,7 @@ def frontier_charts(tables: Tables) -> list[Chart]:
         if points is None or points.empty:
             continue
         x, low, high = (points[name].to_numpy(float) for name in (column, "least_cny_per_year", "most_cny_per_year"))
-        x, low, high = x / unit, low / _CNY_PER_MCNY, high / _CNY_PER_MCNY
+        x, low, high = x / unit, low / CNY_PER_MCNY, high / CNY_PER_MCNY
         cells = [
             (spell_size(size), str(status), spell_number(least), spell_number(most))
             for size, status, least, most in zip(x, points["status"], low, high, strict=True)
@@ -342,7 +341,7 @@ def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[
         parameter = (parameters or {}).get(name) or words(name.removeprefix("break_even_"))
         ends = ("from", "to")
         x = intervals[list(ends)].to_numpy(float).ravel()
-        cost = intervals[[f"cost_{end}_cny_per_year" for end in ends]].to_numpy(float).ravel() / _CNY_PER_MCNY
+        cost = intervals[[f"cost_{end}_cny_per_year" for end in ends]].to_numpy(float).ravel() / CNY_PER_MCNY
         marks = []
         for row in events.to_dict("records"):
             least, likely, most = (float(row[at]) for at in ("certified_low", "value", "certified_high"))

@@ -16,8 +16,8 @@ from optimizer.report_data import ReportData
 from optimizer.report_sections import MILLION_CNY, words
 from optimizer.results import describe_limits
 from optimizer.run_text import LATENCY_COLUMNS, limited_classes
+from optimizer.units import TOKENS_PER_MTOK
 
-_TOKENS_PER_MTOK = 1e6
 # Keys of a scenario that other parts of the page tell, or that are no assumption.
 _TOLD_ELSEWHERE = {
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
@@ -131,7 +131,7 @@ def center_table(data: ReportData) -> Table:
     centers = data.stored.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
     rows = []
     for row in centers.to_dict("records"):
-        tokens = format_amount(row["mtok_per_year"] * _TOKENS_PER_MTOK / data.tables.days_per_year)
+        tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / data.tables.days_per_year)
         pods = f"{row.get('existing_pods', 0):,.0f} + {row.get('new_pods', 0):,.0f}"
         numbers = (row.get(name) for name in ("peak_it_power_mw", "mean_price_cny_per_mwh", "mean_rtt_ms"))
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN

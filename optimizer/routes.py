@@ -9,9 +9,10 @@ from itertools import islice, pairwise
 import networkx as nx
 import pandas as pd
 
+from optimizer.units import HOURS_PER_YEAR
 from scenarios.schema import Routing
 
-HOURS_PER_MONTH = 8760 / 12
+HOURS_PER_MONTH = HOURS_PER_YEAR / 12
 
 
 def candidate_routes(

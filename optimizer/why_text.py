@@ -12,6 +12,7 @@ from optimizer.duals import LIMIT_NAMES
 from optimizer.forced_placement import ForcedPlacement
 from optimizer.placement_record import ChosenPlace, PlacementExplanation
 from optimizer.price_table import LEAST_VALUE_CNY, spell_cny
+from optimizer.units import HOURS_PER_YEAR
 
 DAY_H = 24.0
 _LISTED = 40
@@ -98,7 +99,9 @@ def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year:
     if len(words) == 1:
         text = words.pop()
         # Days on which nothing is served there are not named.
-        return text if text != "all hours" or hours_per_year >= 8760 - 1e-6 else f"{', '.join(days)}: all hours"
+        return (
+            text if text != "all hours" or hours_per_year >= HOURS_PER_YEAR - 1e-6 else f"{', '.join(days)}: all hours"
+        )
     return "; ".join(f"{day} {text}" for day, text in days.items())
 
 

@@ -18,9 +18,9 @@ from scipy.optimize import linprog
 from optimizer.greedy import mw_per_busy_accelerator
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.shortage import Groups, make_groups, usable_centers
+from optimizer.units import KW_PER_MW
 
 INFEASIBLE = 2  # scipy.optimize.linprog's status
-KW_PER_MW = 1e3
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,13 @@
 """Cases solved one after the other: run folders, failing neighbours, ids."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reduced import reduced_overrides
-from sweeps import write_toy
+from sweeps import CARBON, write_toy
 
-from optimizer import run_folder
+from optimizer import case_solver, run_folder
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseStatus
 
@@ -57,3 +58,20 @@ def test_what_a_killed_worker_was_writing_is_removed(tmp_path: Path) -> None:
         draft = tmp_path / "out" / "cases" / run_folder._draft_name(pid=999_999_999)  # above any process id
         draft.mkdir()
     assert not draft.exists()
+
+
+def test_a_fault_of_this_program_in_one_case_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solve = case_solver.solve_scenario
+
+    def stumble(scenario: str | Path, overrides: list[str], **options: Any) -> Any:
+        if CARBON[0].overrides[0] in overrides:
+            raise ZeroDivisionError("by nothing")
+        return solve(scenario, overrides, **options)
+
+    monkeypatch.setattr(case_solver, "solve_scenario", stumble)
+    with CaseRunner(write_toy(tmp_path), out=tmp_path / "out") as runner:
+        results = runner.run(CARBON)
+    assert [result.status for result in results.values()] == [CaseStatus.SOLVED, CaseStatus.FAILED, CaseStatus.SOLVED]
+    reason = results["carbon_20"].reason
+    assert reason.startswith("internal error: test_case_runner.py:")
+    assert "ZeroDivisionError('by nothing')" in reason

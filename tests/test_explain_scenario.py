@@ -1,4 +1,4 @@
-"""`edwc explain` on scenarios: in real processes for what a user meets, and with the rules that only a scenario has."""
+"""`edwc explain` on scenarios: what a user meets, and the rules that only a scenario has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from commands import edwc
 from network_files import changed
 from toy_scenario import ToyScenario
 
@@ -40,14 +41,6 @@ def toy(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "toy.yaml"
 
     return write
-
-
-def edwc(*arguments: str | Path, code: int) -> tuple[str, str]:
-    command = [sys.executable, "-m", "optimizer", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False, timeout=120)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
 
 
 def alone(explanation: Explanation, kind: str) -> Option:

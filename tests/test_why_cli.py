@@ -1,31 +1,18 @@
-"""Prices and explanations of a stored run, as a user meets them: real processes on a small scenario."""
+"""Prices and explanations of a stored run, as a user meets them, on a small scenario."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import edwc
 from toy_scenario import ToyScenario
 
 import optimizer
 from network_data.faults import InputError
-
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
-
-
-def edwc(*arguments: str | Path, code: int = 0) -> tuple[str, str]:
-    command = [sys.executable, "-m", "optimizer", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=120, check=False)
-    assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")
