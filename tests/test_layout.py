@@ -42,6 +42,7 @@ CHECKER_MODULES = (
     "plan",
     "policy",
     "problem",
+    "units",
 )
 SKIPPED_FOLDERS = {"__pycache__", "build", "dist", "runs"}
 MAX_LINES = 400

@@ -159,6 +159,19 @@ def test_place_filter_keeps_the_flows_of_the_place(page: Page) -> None:
     assert bands(page) == everything
 
 
+def test_tip_of_what_has_the_focus_goes_along_when_the_page_scrolls(page: Page) -> None:
+    """Browsers scroll to what gets the focus, and tell of it after the focus: a tip that hides then is never seen."""
+    tip, place = page.locator("#tip"), page.locator("#place-layer .place[role=button]").first
+    place.focus()
+    expect(tip).to_be_visible()
+    top = tip.bounding_box()["y"]
+    page.evaluate("new Promise((done) => { addEventListener('scroll', done, { once: true }); scrollBy(0, 200); })")
+    expect(tip).to_be_visible()
+    assert tip.bounding_box()["y"] < top
+    page.evaluate("document.activeElement.blur()")
+    expect(tip).to_be_hidden()
+
+
 def test_map_zooms_and_moves_with_keys_buttons_and_wheel(page: Page) -> None:
     chart = page.locator("#map-svg")
     whole = chart.get_attribute("viewBox")

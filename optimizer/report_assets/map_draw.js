@@ -107,10 +107,7 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
       event.preventDefault();
       choose(one.key);
     });
-    group.addEventListener("focus", () => {
-      const box = mark.getBoundingClientRect();
-      edwc.tip.show(group.tell(), box.right, box.bottom);
-    });
+    group.addEventListener("focus", () => edwc.tip.showBeside(mark, group.tell()));
     group.addEventListener("blur", edwc.tip.hide);
     layer("place").append(group);
     return one;

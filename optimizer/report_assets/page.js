@@ -47,8 +47,10 @@ edwc.fixed = (value, decimals) =>
 // The tip -----------------------------------------------------------------------------------------------------------
 
 edwc.tip = {
+  anchor: null, // what has the focus and is told, wherever the page scrolls
   show(text, x, y) {
     const tip = edwc.byId("tip");
+    edwc.tip.anchor = null;
     tip.textContent = text;
     tip.hidden = false;
     const { width, height } = tip.getBoundingClientRect();
@@ -56,8 +58,14 @@ edwc.tip = {
     tip.style.left = `${Math.max(4, left)}px`;
     tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - height - 4))}px`;
   },
+  showBeside(element, text) {
+    const { right, bottom } = element.getBoundingClientRect();
+    edwc.tip.show(text, right, bottom);
+    edwc.tip.anchor = element;
+  },
   hide() {
     edwc.byId("tip").hidden = true;
+    edwc.tip.anchor = null;
   },
 };
 // An element tells its tip in data-tip, or through a function that the map sets.
@@ -70,7 +78,12 @@ document.addEventListener("pointermove", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") edwc.tip.hide();
 });
-document.addEventListener("scroll", edwc.tip.hide, { passive: true });
+// A browser scrolls to what gets the focus, and says so later: the tip goes along then.
+document.addEventListener("scroll", () => {
+  const { anchor } = edwc.tip;
+  if (anchor) edwc.tip.showBeside(anchor, edwc.byId("tip").textContent);
+  else edwc.tip.hide();
+}, { passive: true });
 
 // Tables ------------------------------------------------------------------------------------------------------------
 
