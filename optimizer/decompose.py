@@ -13,8 +13,9 @@ from optimizer.alike import transfer_all, transfer_cuts
 from optimizer.coarse_search import WARM_ROUNDS
 from optimizer.decomposition import LEAST_ROUNDS, Decomposition
 from optimizer.first_choice import SMALL_MASTER_COLUMNS, FirstChoice
+from optimizer.highs import UnsolvedError
 from optimizer.lazy_links import find_overloaded
-from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
+from optimizer.master import InfeasibleMasterError
 from optimizer.mip_process import run_mip
 from optimizer.outages import failover_mtok_per_h
 from optimizer.plan import Plan
@@ -150,7 +151,7 @@ class _Run:
         try:
             try:
                 termination = self._phases(search)
-            except UnsolvedMasterError:
+            except UnsolvedError:
                 self._keep(search.best)
                 termination = Termination.STALLED
             return self._solution(termination)
@@ -165,11 +166,9 @@ class _Run:
         control = self._control
         self._raise_bound()
         first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
-        start = first.find(self._target_units(), self._gap)
+        start = first.find(self._settles, self._gap)
         self._coarse_cuts = first.coarse_cuts
-        if start is not None and self._watched_links.any():
-            self._keep(start)
-        if start is not None:
+        if start is not None and not self._settles(start):
             search.improve(start, target_units=self._target_units())
         self._lap("search")
         self._keep(search.best)
@@ -224,6 +223,11 @@ class _Run:
 
     def _is_done(self) -> bool:
         return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
+
+    def _settles(self, choice: Choice) -> bool:
+        """Keep the plan of a choice, and say whether it meets the gap."""
+        self._keep(choice)
+        return self._is_done()
 
     def _target_units(self) -> float:
         """Cost at which the gap is met; a little less, since polishing rounds pods up."""

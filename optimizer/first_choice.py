@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from optimizer.coarse import coarsen
@@ -9,7 +11,7 @@ from optimizer.coarse_search import CoarseSearch
 from optimizer.decomposition import Decomposition
 from optimizer.search import Choice, DeploymentSearch
 from optimizer.slice_lp import Cut
-from optimizer.solution import Control
+from optimizer.solution import Control, relative_gap
 from optimizer.warm_start import WarmStart
 
 # Where the master is small, looking at it is cheap.
@@ -51,19 +53,19 @@ class FirstChoice:
         self._seed, self._threads, self._warm = seed, threads, warm
         self.coarse_cuts: tuple[Cut, ...] = ()
 
-    def find(self, target_units: float, mip_rel_gap: float) -> Choice | None:
+    def find(self, is_enough: Callable[[Choice], bool], mip_rel_gap: float) -> Choice | None:
         """
         Choose; None where nothing serves all work.
 
         Parameters
         ----------
-        target_units
-            Cost at which the gap is met.
+        is_enough
+            Whether a choice meets the gap.
         mip_rel_gap
             The gap.
         """
         deployed = self._warm_deployments()
-        found = self._from_coarse_search(deployed, target_units, mip_rel_gap)
+        found = self._from_coarse_search(deployed, is_enough, mip_rel_gap)
         if found is None and deployed is not None:
             found = self._search.evaluate(deployed)
         return found if found is not None and np.isfinite(found.cost_units) else self._search.start()
@@ -77,25 +79,25 @@ class FirstChoice:
         return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in self._warm.deployed)
 
     def _from_coarse_search(
-        self, start: frozenset[int] | None, target_units: float, mip_rel_gap: float
+        self, start: frozenset[int] | None, is_enough: Callable[[Choice], bool], mip_rel_gap: float
     ) -> Choice | None:
         """Let a coarse problem propose deployments until one of them meets the target here, or it has no better."""
         problem = coarsen(self._of.problem)
         if problem is None or len(self._of.master.cost) <= SMALL_MASTER_COLUMNS:
             return None
         coarse = CoarseSearch(problem, self._control, seed=self._seed, threads=self._threads, warm=self._warm.coarse)
-        gap, tried = FIRST_SHARE_OF_GAP * mip_rel_gap, set()
+        gap = FIRST_SHARE_OF_GAP * mip_rel_gap
         try:
             while coarse.members == self._of.compiled.columns["Deploy"].members.tolist():
                 deployed = coarse.propose(gap, start)
-                if deployed is None or deployed in tried or self._control.must_stop:
+                if deployed is None or self._control.must_stop:
                     break
-                tried.add(deployed)
                 choice = self._search.evaluate(deployed)
-                best = self._search.best
-                if choice is None or (best is not None and best.cost_units <= target_units):
+                if choice is None or is_enough(choice):
                     break
-                gap *= NEXT_SHARE_OF_GAP
+                # What is a little worse here than there is expected to be so again.
+                lost = relative_gap(choice.cost_units, self._of.proved_units) - mip_rel_gap
+                gap = NEXT_SHARE_OF_GAP * gap if not 0 < lost < coarse.gap else coarse.gap - lost
         finally:
             self.coarse_cuts = coarse.cuts
             coarse.close()

@@ -132,3 +132,47 @@ def is_infeasible(highs: highspy.Highs) -> bool:
         highs.getModelStatus()
         in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
     )
+
+
+class UnsolvedError(RuntimeError):
+    """HiGHS ended without an optimum and without a proof that there is none."""
+
+
+def run_until_optimal(
+    highs: highspy.Highs, *, first_solver: str | None = None, trusts_infeasible: bool = False
+) -> bool:
+    """
+    Run; if that ends without an optimum, from scratch, and then with presolve.
+
+    Presolve copes with scales that the plain method gives up on. It is the last try, since it throws away the basis
+    from which the next run would start.
+
+    Parameters
+    ----------
+    highs
+        Holds the program; presolve is off.
+    first_solver
+        Method of the first run alone; None = the one that is set.
+    trusts_infeasible
+        End where the first run says that there is no feasible point.
+
+    Returns
+    -------
+    bool
+        Whether there is an optimum now.
+    """
+    usual = highs.getOptionValue("solver")[1]
+    highs.setOptionValue("solver", usual if first_solver is None else first_solver)
+    highs.run()
+    highs.setOptionValue("solver", usual)
+    if trusts_infeasible and is_infeasible(highs):
+        return False
+    if not is_optimal(highs):
+        highs.clearSolver()
+        highs.run()
+    if not is_optimal(highs):
+        highs.clearSolver()
+        highs.setOptionValue("presolve", "on")
+        highs.run()
+        highs.setOptionValue("presolve", "off")
+    return is_optimal(highs)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from optimizer.blocks import Master
 from optimizer.compile import CompiledModel
-from optimizer.highs import INFINITY, is_infeasible, is_optimal, new_highs, pass_rows
+from optimizer.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_rows, run_until_optimal
 from optimizer.problem import FloatArray, IntArray
 from optimizer.slice_lp import Cut
 
@@ -57,9 +57,15 @@ class MasterProgram:
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
         )  # fmt: skip
 
-    def solve(self) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+    def solve(self, *, is_trial: bool = False) -> tuple[float, FloatArray, FloatArray, FloatArray]:
         """
         Solve the relaxation.
+
+        Parameters
+        ----------
+        is_trial
+            Take the first word that there is no answer. Most trials of a search fail for that, and asking again throws
+            the basis away from which the next trial would be solved.
 
         Returns
         -------
@@ -70,35 +76,18 @@ class MasterProgram:
         ------
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
-        UnsolvedMasterError
+        UnsolvedError
             If HiGHS can say neither that nor find the optimum.
         """
-        if self._has_lost_basis:
-            # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
-            self._highs.setOptionValue("solver", "ipx")
-        self._highs.run()
-        self._highs.setOptionValue("solver", "choose")
-        self._has_lost_basis = False
-        if not is_optimal(self._highs):
-            self._highs.clearSolver()
-            self._highs.run()
-        if not is_optimal(self._highs):
-            self._run_presolved()
+        # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
+        first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
+        if not run_until_optimal(self._highs, first_solver=first_solver, trusts_infeasible=is_trial):
+            status = str(self._highs.getModelStatus())
+            raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)
         solution = self._highs.getSolution()
         values, duals = np.array(solution.col_value), np.array(solution.col_dual)
         size = len(self.master.cost)
         return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
-
-    def _run_presolved(self) -> None:
-        """Run once more from scratch with presolve, which copes with scales that the plain method gives up on."""
-        self._highs.clearSolver()
-        self._highs.setOptionValue("presolve", "on")
-        self._highs.run()
-        self._highs.setOptionValue("presolve", "off")
-        if is_infeasible(self._highs):
-            raise InfeasibleMasterError(str(self._highs.getModelStatus()))
-        if not is_optimal(self._highs):
-            raise UnsolvedMasterError(str(self._highs.getModelStatus()))
 
     def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
@@ -195,10 +184,6 @@ class MasterProgram:
 
 class InfeasibleMasterError(ValueError):
     """The master's own rows contradict each other."""
-
-
-class UnsolvedMasterError(RuntimeError):
-    """The solver ended without an optimum and without a proof that there is none."""
 
 
 def _widen(matrix: sp.csr_array, width: int) -> sp.csr_array:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.decomposition import MISSED_SHARE, Decomposition
-from optimizer.master import InfeasibleMasterError, UnsolvedMasterError
+from optimizer.highs import UnsolvedError
+from optimizer.master import InfeasibleMasterError
 from optimizer.problem import FloatArray
 from optimizer.solution import Control
 
@@ -89,17 +90,25 @@ class DeploymentSearch:
                 break
         return min(found, key=lambda choice: (choice.cost_units, choice.opinion_units), default=None)
 
-    def improve(self, choice: Choice, *, target_units: float) -> None:
-        """Change deployments one by one until nothing helps, the target is met, or the control says stop."""
+    def improve(self, choice: Choice, *, target_units: float) -> bool:
+        """
+        Change deployments one by one until nothing helps, the target is met, or the control says stop.
+
+        Returns
+        -------
+        bool
+            Whether nothing helps any more.
+        """
         while not self._control.must_stop and (self.best is None or self.best.cost_units > target_units):
             looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))
             if looked.deployed == choice.deployed:
-                return
+                return True
             is_last = self._must_settle
             solved = self.evaluate(looked.deployed)
             if solved is None or is_last:
-                return
+                return True
             choice = solved
+        return False
 
     def evaluate(self, deployed: frozenset[int], *, rounds: int = EVALUATION_ROUNDS) -> Choice | None:
         """Solve master and blocks in turn for held deployments; None if the master forbids them."""
@@ -131,7 +140,7 @@ class DeploymentSearch:
         master = self._of.master
         self._of.program.fix(self._integers, master.lower[self._integers], master.upper[self._integers])
 
-    def _look(self, deployed: frozenset[int]) -> Look | None:
+    def _look(self, deployed: frozenset[int], *, is_trial: bool = False) -> Look | None:
         held = np.zeros(len(self._deploy))
         chosen = np.fromiter(deployed, dtype=int)
         held[chosen] = 1.0
@@ -141,8 +150,8 @@ class DeploymentSearch:
         self._of.program.fix(self._deploy, held, held)
         self._of.program.fix(self._open, opened, opened)
         try:
-            return self._of.program.solve()
-        except (InfeasibleMasterError, UnsolvedMasterError):
+            return self._of.program.solve(is_trial=is_trial)
+        except (InfeasibleMasterError, UnsolvedError):
             return None
 
     def _survive(self, deployed: frozenset[int], looked: Look) -> Look | None:
@@ -183,7 +192,7 @@ class DeploymentSearch:
                 break
             refused.add(change)
             deployed = current.deployed ^ {change}
-            looked = self._look(deployed) if deployed else None
+            looked = self._look(deployed, is_trial=True) if deployed else None
             if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
                 looked = self._survive(deployed, looked)
             if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
@@ -201,7 +210,7 @@ class DeploymentSearch:
             if most < LEAST_SAVING_SHARE * abs(current.opinion_units):
                 break
             deployed = current.deployed - set(np.flatnonzero(saving >= ALIKE_SHARE * most).tolist())
-            looked = self._look(deployed) if deployed else None
+            looked = self._look(deployed, is_trial=True) if deployed else None
             if looked is not None and looked[0] < current.opinion_units:
                 looked = self._survive(deployed, looked)
             if looked is None or looked[0] >= current.opinion_units:

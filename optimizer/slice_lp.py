@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from optimizer.blocks import Block
-from optimizer.highs import is_optimal, new_highs, pass_rows
+from optimizer.highs import UnsolvedError, is_optimal, new_highs, pass_rows, run_until_optimal
 from optimizer.problem import FloatArray, IntArray
 
 # Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
@@ -99,7 +99,7 @@ class SliceProgram:
 
         Raises
         ------
-        RuntimeError
+        UnsolvedError
             If HiGHS finds no optimum; a slice always has one, so this would be a numerical failure.
         """
         block, highs = self._block, self._highs
@@ -111,12 +111,8 @@ class SliceProgram:
         lower, upper = block.row_lower - moved, block.row_upper - moved
         highs.changeColsBounds(len(bound), self._all_columns, np.zeros(len(bound)), bound)
         highs.changeRowsBounds(len(lower), self._all_rows, lower, upper)  # type: ignore[attr-defined]  # not in its stub
-        highs.run()
-        if not is_optimal(highs):
-            highs.clearSolver()
-            highs.run()
-        if not is_optimal(highs):
-            raise RuntimeError(f"slice of parts {self._first_part}...: HiGHS stopped with {highs.getModelStatus()}")
+        if not run_until_optimal(highs):
+            raise UnsolvedError(f"slice of parts {self._first_part} and up: {highs.getModelStatus()}")
         solution = highs.getSolution()
         values = np.array(solution.col_value)
         real = len(block.columns)

@@ -13,7 +13,7 @@ from toy_problems import random_problem, toy_problem
 from optimizer import decompose
 from optimizer.check import check_plan
 from optimizer.decompose import solve_decomposed
-from optimizer.master import UnsolvedMasterError
+from optimizer.highs import UnsolvedError
 from optimizer.merge import merge_hubs
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Solution, Termination
@@ -137,7 +137,7 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
     run = decompose._Run(problem, decompose._Options(GAP, 1, 1), Control(time_limit_s=60), limiting, WarmStart())
 
     def give_up(*_: object) -> None:
-        raise UnsolvedMasterError
+        raise UnsolvedError
 
     def overload(*_: object) -> None:
         raise decompose._OverloadedError
