@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import queue
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from optimizer.solution import Control, Termination
 TICK_S = 1.8
 POLL_S = 0.1
 GRACE_S = 0.6  # how long the solver may take to answer a stop before its process is ended
+MAX_IDLE = 2
+MAX_ENTRIES_TO_KEEP = 1_000_000  # of a larger model the process is ended, which gives its memory back
 
 
 class SolverError(RuntimeError):
@@ -84,29 +88,114 @@ def run_mip(
     if control.must_stop:
         outcome.termination = control.reason
         return outcome
-    inbox: queue.SimpleQueue[tuple[dict[str, Any], dict[str, Array]] | None] = queue.SimpleQueue()
-    # -P: the folder of the script, which holds modules with common names, must not come before all others.
-    command = [sys.executable, "-P", str(Path(__file__).with_name("mip_worker.py"))]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603 - this Python, our file
-        if process.stdin is None or process.stdout is None or process.stderr is None:
-            raise AssertionError("all three are pipes")
-        reader = threading.Thread(target=_read, args=(process.stdout, inbox), daemon=True)
-        reader.start()
-        try:
-            limit_s = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
-            arrays = model_arrays(model, cny_per_cost_unit, start)
-            try:
-                send(process.stdin, {"options": {**options, **limit_s}}, arrays)
-            except BrokenPipeError:
-                raise SolverError(_last_words(process.stderr)) from None
-            _listen(process.stdin, inbox, outcome, cny_per_cost_unit, control)
-        finally:
-            process.kill()
-            reader.join()
+    limit_s = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
+    worker = _start_solve({**options, **limit_s}, model_arrays(model, cny_per_cost_unit, start))
+    has_ended = False
+    try:
+        has_ended = _listen(worker, outcome, cny_per_cost_unit, control)
         if outcome.termination is None:
-            raise SolverError(_last_words(process.stderr))
+            raise SolverError(worker.last_words())
+    finally:
+        if has_ended and len(model.values) <= MAX_ENTRIES_TO_KEEP:
+            _keep(worker)
+        else:
+            worker.end()
     return outcome
+
+
+Message = tuple[dict[str, Any], dict[str, Array]]
+
+
+class _Worker:
+    """A process that solves models, one after the other."""
+
+    def __init__(self, script: Path, threads: int | None) -> None:
+        self.kind = (script, threads)
+        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        # -P: the folder of the script, which holds modules with common names, must not come before all others.
+        command, pipe = [sys.executable, "-P", str(script)], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - our own file
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def tell(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> bool:
+        """Send a message; False if nobody is there to read it."""
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        try:
+            send(self._process.stdin, message, arrays)
+        except BrokenPipeError:
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """Wait for the end of a process that is dying; what it said last."""
+        assert self._process.stderr is not None  # noqa: S101 - it is a pipe
+        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        return "the solver process died" + (f": {lines[-1]}" if lines else " without a word")
+
+    def end(self) -> None:
+        """Kill the process and wait for it."""
+        self._process.kill()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # what it no longer reads
+                    stream.close()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        while (message := receive(self._process.stdout)) is not None:
+            self.inbox.put(message)
+        self.inbox.put(None)
+
+
+# Starting Python and HiGHS takes longer than solving a small model: a process that has ended one waits for the next.
+_idle: list[_Worker] = []
+_of_parent: list[_Worker] = []
+
+
+def _forget_idle() -> None:
+    """Leave the processes of the process that this one was forked from to it."""
+    _of_parent.extend(_idle)
+    _idle.clear()
+
+
+@atexit.register
+def _end_idle() -> None:
+    while _idle:
+        _idle.pop().end()
+
+
+os.register_at_fork(after_in_child=_forget_idle)
+
+
+def _start_solve(options: dict[str, Any], arrays: dict[str, Array]) -> _Worker:
+    """Hand a model to a process that waits for one, or to a new one."""
+    # HiGHS takes one number of threads per process.
+    kind = (Path(__file__).with_name("mip_worker.py"), options.get("threads"))
+    for worker in [worker for worker in _idle if worker.kind == kind]:
+        with contextlib.suppress(ValueError):  # another thread has just taken it
+            _idle.remove(worker)
+            if worker.is_alive and worker.tell({"options": options}, arrays):
+                return worker
+            worker.end()
+    worker = _Worker(*kind)
+    if not worker.tell({"options": options}, arrays):
+        words = worker.last_words()
+        worker.end()
+        raise SolverError(words)
+    return worker
+
+
+def _keep(worker: _Worker) -> None:
+    _idle.append(worker)
+    while len(_idle) > MAX_IDLE:
+        _idle.pop(0).end()
 
 
 def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) -> dict[str, Array]:
@@ -125,37 +214,30 @@ def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) ->
     return arrays if start is None else {**arrays, "start": start}
 
 
-def _listen(
-    stdin: IO[bytes],
-    inbox: queue.SimpleQueue[tuple[dict[str, Any], dict[str, Array]] | None],
-    outcome: MipOutcome,
-    unit: float,
-    control: Control,
-) -> None:
-    """Take in messages until the solve ends, its process dies, or a stop has gone unanswered."""
+def _listen(worker: _Worker, outcome: MipOutcome, unit: float, control: Control) -> bool:
+    """Take in messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
     said, asked = control.seconds, np.inf
     while True:
         try:
-            message = inbox.get(timeout=POLL_S)
+            message = worker.inbox.get(timeout=POLL_S)
         except queue.Empty:
             message = ({"kind": "tick"}, {})
         if message is None:
-            return
+            return False
         facts, arrays = message
         _take_in(facts, arrays, outcome, unit)
         if facts["kind"] == "end":
             outcome.termination = termination_of(facts["status"], control)
-            return
+            return True
         if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:
             control.say(outcome.objective_cny, outcome.bound_cny, "solve")
             said = control.seconds
         if control.must_stop and not np.isfinite(asked):
             asked = control.seconds
-            with contextlib.suppress(BrokenPipeError):  # it has just ended by itself
-                send(stdin, {"kind": "stop"})
+            worker.tell({"kind": "stop"})  # nobody reads it if it has just ended by itself
         if control.seconds - asked > GRACE_S:
             outcome.termination = control.reason
-            return
+            return False
 
 
 def _take_in(facts: dict[str, Any], arrays: dict[str, Array], outcome: MipOutcome, unit: float) -> None:
@@ -180,14 +262,3 @@ def termination_of(status: str, control: Control) -> Termination:
     if status not in known:
         raise SolverError(f"HiGHS ended with {status}")
     return known[status]
-
-
-def _read(stream: IO[bytes], inbox: queue.SimpleQueue[tuple[dict[str, Any], dict[str, Array]] | None]) -> None:
-    while (message := receive(stream)) is not None:
-        inbox.put(message)
-    inbox.put(None)
-
-
-def _last_words(stderr: IO[bytes]) -> str:
-    lines = stderr.read().decode(errors="replace").strip().splitlines()
-    return "the solver process died" + (f": {lines[-1]}" if lines else " without a word")

@@ -3,7 +3,8 @@ The process that runs HiGHS on an integer program: started as a script by `mip_p
 
 HiGHS does not look at its interrupt callback while it presolves or solves the root relaxation, which takes minutes on
 a large model. In a process of its own it can be ended at any time, has its own number of threads, and cannot take
-the caller down with it. The file imports nothing of the package: a solve starts in 0.2 s.
+the caller down with it. The file imports nothing of the package: a process starts in 0.2 s. It takes one model after
+the other, each once the last has ended.
 
 Messages, both ways: one line of JSON, whose "arrays" entry names what follows as raw bytes, [[name, dtype, length]].
 """
@@ -15,6 +16,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from typing import IO, Any
 
 import highspy
@@ -91,8 +93,10 @@ class _Solve:
                 "bound": _finite(info.mip_dual_bound),
             }
             self.send(end, None if values is None else {"values": values})
-        finally:
-            os._exit(0)  # the main thread waits for the caller's next word, which may never come
+        except Exception:  # noqa: BLE001 - whatever it was, the caller is told
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)  # the main thread waits for the caller's next word, which may never come
 
     def _improved(self, event: Any) -> None:
         out = event.data_out
@@ -111,20 +115,21 @@ def _finite(value: float) -> float | None:
 
 
 def main() -> None:
-    """Read a model from stdin, solve it, and talk on stdout until the caller is gone."""
+    """Read models from stdin, solve them one by one, and talk on stdout until the caller is gone."""
     # Ctrl-C reaches the whole process group; only the caller decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
         os.dup2(nowhere.fileno(), 1)  # HiGHS prints a banner that no option can stop
-    first = receive(sys.stdin.buffer)
-    if first is None:
-        return
-    solve = _Solve(*first, out)
-    threading.Thread(target=solve.run, daemon=True).start()
-    while receive(sys.stdin.buffer) is not None:
-        solve.is_cancelled = True
-    os._exit(1)  # the caller is gone: nobody waits for the answer
+    solve: _Solve | None = None
+    while (message := receive(sys.stdin.buffer)) is not None:
+        facts, arrays = message
+        if "options" in facts:
+            solve = _Solve(facts, arrays, out)
+            threading.Thread(target=solve.run, daemon=True).start()
+        elif solve is not None:
+            solve.is_cancelled = True  # of one that has ended meanwhile it changes nothing
+    os._exit(1)  # the caller is gone: nobody waits for an answer
 
 
 if __name__ == "__main__":

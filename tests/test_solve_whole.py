@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -213,10 +214,37 @@ def test_ctrl_c_is_left_to_the_caller(medium: PlacementProblem) -> None:
         send(process.stdin, {"options": options}, mip_process.model_arrays(model, 1e3, None))
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        kinds = []
-        while (message := receive(process.stdout)) is not None:
+        kinds = [""]
+        while kinds[-1] != "end" and (message := receive(process.stdout)) is not None:
             kinds.append(message[0]["kind"])
         assert kinds[-1] == "end"
+        process.stdin.close()
+
+
+def test_process_is_used_again_and_one_that_died_waiting_is_replaced() -> None:
+    first = run_toy(output_flag=False, threads=1)
+    waiting = mip_process._idle[-1]
+    assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
+    assert mip_process._idle[-1] is waiting
+    waiting._process.kill()
+    waiting._process.wait()
+    assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
+    assert mip_process._idle[-1] is not waiting
+    assert len(mip_process._idle) <= mip_process.MAX_IDLE
+
+
+def test_no_process_is_left_waiting_by_a_program_that_ends() -> None:
+    code = (
+        "from test_solve_whole import run_toy\n"
+        "from optimizer import mip_process\n"
+        "run_toy(output_flag=False)\n"
+        "print(mip_process._idle[-1]._process.pid)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
 
 
 def test_start_vector_is_the_plans() -> None:
