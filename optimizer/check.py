@@ -9,6 +9,7 @@ those on the year as a whole in `check_policy`, the cost components in `check_co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from optimizer.check_limits import LIMITS, Limit, keep_domains
 from optimizer.check_policy import POLICY_LIMITS
 from optimizer.check_resilience import check_resilience
 from optimizer.plan import Plan
-from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.problem import FloatArray, IntArray, PlacementProblem
 
 
 class MalformedPlanError(ValueError):
@@ -117,7 +118,8 @@ def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6
         *(check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS)),
         *check_resilience(facts),
     ]
-    broken = [table for limit in limits if len(table := _violations(limit, tolerance))]
+    # Laying out a table takes far longer than seeing that it would have no rows, and few limits are broken.
+    broken = [_violations(limit, tolerance) for limit in limits if len(_excess(limit, tolerance).broken[0])]
     costs = list_costs(facts)
     return CheckReport(
         costs_cny=costs,
@@ -137,12 +139,25 @@ def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6
 VIOLATION_COLUMNS = ["equation", "name", "where", "amount", "limit", "excess", "unit"]
 
 
-def _violations(limit: Limit, tolerance: float) -> pd.DataFrame:
-    """Rows of `CheckReport.violations` for one kind of limit."""
+class _Excess(NamedTuple):
+    """Amounts of a limit, its bounds, how far they are apart the wrong way, and where that is too far."""
+
+    amount: FloatArray
+    bound: FloatArray
+    over: FloatArray
+    broken: tuple[IntArray, ...]
+
+
+def _excess(limit: Limit, tolerance: float) -> _Excess:
     amount = np.asarray(limit.amount, dtype=np.float64)
     bound = np.broadcast_to(np.asarray(limit.limit, dtype=np.float64), amount.shape)
     over = {"<=": amount - bound, ">=": bound - amount, "=": np.abs(amount - bound)}[limit.sense]
-    broken = np.nonzero(over > tolerance * np.maximum(1.0, np.abs(bound)))
+    return _Excess(amount, bound, over, np.nonzero(over > tolerance * np.maximum(1.0, np.abs(bound))))
+
+
+def _violations(limit: Limit, tolerance: float) -> pd.DataFrame:
+    """Rows of `CheckReport.violations` for one kind of limit."""
+    amount, bound, over, broken = _excess(limit, tolerance)
     where = limit.labels[broken[-1]]
     if limit.times is not None:
         where = where + ", " + limit.times[broken[0]]

@@ -128,13 +128,35 @@ def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -
     return failover_share * asked[:, problem.candidates["workload_index"]]
 
 
+def _nothing(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame({name: np.zeros(0, np.int64) for name in columns})
+
+
+def _without_outages(problem: PlacementProblem) -> OutageTables:
+    """Lay out tables without rows: most problems have no others, and joining nothing takes as long as joining."""
+    places = ("outage_index", "class_index", "data_center_index")
+    return OutageTables(
+        calls=_nothing("outage_index", "workload_index"),
+        call_mtok_per_h=np.zeros((0, len(problem.workloads))),
+        reroutes=_nothing("outage_index", "candidate_index", "class_index", "data_center_index"),
+        deployments=_nothing(*places),
+        processes=_nothing(*places, "accelerator_index", "process_index"),
+        pools=_nothing("outage_index", "data_center_index", "accelerator_index"),
+        centers=_nothing("outage_index", "data_center_index"),
+        links=_nothing("outage_index", "link_index"),
+        reroute_links=_nothing("reroute", "link_index"),
+        reaches=_reaches(problem),
+        stands_for=np.full(len(problem.candidates), -1),
+    )
+
+
 def _build(problem: PlacementProblem) -> OutageTables:
     outages = problem.outages
+    if outages.empty:
+        return _without_outages(problem)
     leader, stands_for = _calls(problem)
     by_call = np.zeros((len(outages), len(problem.workloads)))
-    if len(outages):
-        asked = problem.outage_demand_mtok_per_h[outages["slice_index"]]
-        np.add.at(by_call.T, leader, asked.T)
+    np.add.at(by_call.T, leader, problem.outage_demand_mtok_per_h[outages["slice_index"]].T)
     o, w = np.nonzero(by_call)
     calls = pd.DataFrame({"outage_index": o, "workload_index": w})
     leading = np.flatnonzero(stands_for == np.arange(len(stands_for)))
@@ -180,8 +202,6 @@ def _calls(problem: PlacementProblem) -> tuple[IntArray, IntArray]:
     """
     candidates = problem.candidates
     leader, stands_for = np.arange(len(problem.workloads)), np.full(len(candidates), -1)
-    if problem.outages.empty:
-        return leader, stands_for
     crossed = _limiting_links(problem)
     ways: dict[int, dict[tuple[int, frozenset[int]], int]] = {}
     columns = (candidates[name].to_numpy(np.int64) for name in ("workload_index", "data_center_index", "route_index"))
