@@ -82,7 +82,7 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
         "tiles": tiles_of(data),
         "checked": _checked(data),
         "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
-        "basemap": "" if basemap is None else basemap.name,
+        "basemap": drawn["credit"],
         "projection": drawn["projection"],
         "slice_count": len(data.slices),
         "map_words": _MAP_WORDS,

@@ -195,7 +195,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "version": (found.head.get("versions") or {}).get("edwc") or "",
         "map": {} if drawn is None else {name: drawn[name] for name in _MAP_IN_TEMPLATE},
         "map_words": _MAP_WORDS,
-        "basemap": "" if basemap is None else basemap.name,
+        "basemap": "" if drawn is None else drawn["credit"],
         "projection": "" if drawn is None else drawn["projection"],
         "slice_count": len(runs),
         "cases": case_table(tables),

@@ -57,14 +57,17 @@ def case_table(tables: Tables) -> Table:
             spell_million(_number(row.get("capital_cny_per_year"))),
             "" if row["is_reference"] else spell_percent(_number(row.get("moved_share"))),
         )
-        reason = row.get("reason")
-        rows.append((str(row["label"]), str(row["status"]), *numbers, "" if _is_missing(reason) else str(reason)))
+        rows.append((str(row["label"]), str(row["status"]), *numbers))
     columns = (
         "Case", "status", MILLION_CNY, "saving", "proved saving", "gap",
         *(str(name).removeprefix("region_share.") for name in regions),
-        "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved", "reason",
+        "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved",
     )  # fmt: skip
-    return Table(columns, rows, words=(0, 1, len(columns) - 1))
+    reasons = ["" if _is_missing(reason) else str(reason) for reason in cases["reason"]]
+    if not any(reasons):
+        return Table(columns, rows, words=(0, 1))
+    told = [(*row, reason) for row, reason in zip(rows, reasons, strict=True)]
+    return Table((*columns, "reason"), told, words=(0, 1, len(columns)))
 
 
 def cost_by_case(tables: Tables, labels: Labels) -> Chart:

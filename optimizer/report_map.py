@@ -49,10 +49,10 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
     sheet = _Sheet(projection, view)
     routes, legs = _routes_and_legs(run, sheet, _stop_names(data))
     colours = region_colours(run.data_centers, run.demand_hubs)
-    land, outlines = ("", "")
+    land, outlines, credit = ("", "", "")
     if basemap is not None:
         drawn = load_basemap(basemap, projection, view)
-        land, outlines = sheet.outline(drawn.backdrop), sheet.outline(drawn.outlines)
+        land, outlines, credit = sheet.outline(drawn.backdrop), sheet.outline(drawn.outlines), drawn.credit
     method = projection.crs.coordinate_operation
     center_x = (view.x_max - view.x_min) / 2
     return {
@@ -62,6 +62,7 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
         "km_per_unit": ground_length_km(projection, view, center_x) / (MAP_WIDTH / 2),
         "land": land,
         "outlines": outlines,
+        "credit": credit,
         "fibre": sheet.fibre(run.links),
         "regions": [{"name": name, "colour": colour} for name, colour in colours.items()],
         "classes": _classes(data),

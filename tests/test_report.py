@@ -18,6 +18,7 @@ from run_files import make_older, write_outline
 
 import optimizer
 from network_data.faults import InputError
+from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.cli import main
 from optimizer.map_options import MapOptions
 from optimizer.report_charts import Chart, Table, bars, heat_map, spell_digits, stacked_rows, time_columns, time_lines
@@ -131,6 +132,9 @@ def test_basemap_of_your_own_is_drawn(run: Path, tmp_path: Path) -> None:
     paths = {attributes.get("class"): attributes.get("d") for tag, attributes in shown.elements if tag == "path"}
     assert (paths["outline"] or "").startswith("M")
     assert "Outlines: outline.geojson" in shown.text
+    ours = BUILT_IN_FOLDER / "china_2026" / BASEMAP_FILE
+    shown = Page(optimizer.export_run(run, tmp_path / "a.html", maps=MapOptions(basemap=ours)))
+    assert "Outlines: Natural Earth" in shown.text
     with pytest.raises(InputError, match="basemap file is missing"):
         optimizer.export_run(run, tmp_path / "a.html", maps=MapOptions(basemap=tmp_path / "none.geojson"))
 

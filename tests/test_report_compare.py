@@ -20,8 +20,10 @@ import optimizer
 from network_data.faults import InputError
 from optimizer.cli import main
 from optimizer.report_charts import Chart, Table
+from optimizer.report_compare import read_comparison
 from optimizer.report_compare_charts import (
     break_even_charts,
+    case_table,
     frontier_charts,
     latency_return_chart,
     regret_chart,
@@ -184,6 +186,15 @@ def test_what_was_not_asked_for_is_left_out() -> None:
 
 
 # The page
+
+
+def test_reasons_have_a_column_where_a_case_has_one(folder: Path) -> None:
+    tables = read_comparison(folder).tables
+    cases = tables["cases"]
+    assert "reason" in case_table(tables).columns
+    solved = case_table(tables | {"cases": cases[cases["reason"].isna() | (cases["reason"] == "")]})
+    assert len(solved.rows) > 1
+    assert "reason" not in solved.columns
 
 
 def test_page_names_every_case_and_keeps_hostile_names_text(folder: Path, report: Path) -> None:
