@@ -257,7 +257,7 @@ def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
     about = f"What the plan of each row costs more under the case of each column than that case's own plan.{best}"
     name = ("regret-chart", "Regret", about)
     columns = [labels.get(case, case) for case in cases]
-    return matrix(name, (named, columns), values, lambda cny: f"{spell_million(cny)} million CNY", PALETTE[0])
+    return matrix(name, (named, columns), values, spell_million, PALETTE[0], "million CNY")
 
 
 def frontier_charts(tables: Tables) -> list[Chart]:

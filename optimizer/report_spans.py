@@ -17,6 +17,8 @@ _CUT_SHARE = 0.6
 _LEFT, _RIGHT, _TOP, _PLOT_HEIGHT, _FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
 _NAME_CHARS, _NAME_WIDTH, _CELL_HEIGHT = 24, 150.0, 24.0
+_LEAST_WIDTH_OF_AMOUNT = 38.0
+_STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ def matrix(
     values: FloatArray,
     spell: Spell,
     colour: str,
+    unit: str = "",
 ) -> Chart:
     """
     Draw a matrix of amounts that are not negative: the larger, the stronger the colour; columns by number.
@@ -199,11 +202,14 @@ def matrix(
     values
         (rows, columns); a cross where an amount is not known.
     spell
-        Writes an amount.
+        Writes an amount; the cells show it where there is room.
     colour
         Of the largest amount.
+    unit
+        Follows an amount where it stands alone.
     """
     rows, columns = labels
+    head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     step = (WIDTH - _NAME_WIDTH) / max(len(columns), 1)
     shapes = [text(_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
@@ -215,10 +221,13 @@ def matrix(
             is_known = math.isfinite(value)
             share = max(value, 0.0) / largest if is_known and largest > 0 else 0.0
             box = (_NAME_WIDTH + j * step, top, step * 0.96, _CELL_HEIGHT - 2.0)
-            tip = f"{row}\nunder {column}: {spell(value) if is_known else 'no plan'}"
+            tip = f"{row}\nunder {column}: {spell(value) + unit if is_known else 'no plan'}"
             look = {"fill": colour, "fill-opacity": f"{0.04 + 0.9 * share:.2f}", "class": "mark"}
             shapes.append(rect(box, tip, **(look if is_known else {"class": "unknown"})))
+            if is_known and step >= _LEAST_WIDTH_OF_AMOUNT:
+                kind = "amount strong middle" if share > _STRONG_SHARE else "amount middle"
+                shapes.append(text(box[0] + box[2] / 2, top + 15.5, spell(value), kind))
     cells = [(row, *(spell(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]
-    table = Table(("Plan of", *(f"under {column}" for column in columns)), cells)
-    legend = {f"0 (lightest) to {spell(largest)} (strongest)": colour}
+    table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), cells)
+    legend = {f"0 (lightest) to {spell(largest)}{unit} (strongest)": colour}
     return Chart(*name, _TOP + len(rows) * _CELL_HEIGHT, shapes, table, legend)

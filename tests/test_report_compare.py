@@ -108,7 +108,15 @@ def test_curve_shows_what_is_proved_and_where_something_happens() -> None:
 
 
 def test_matrix_is_stronger_where_more_is_and_marks_what_is_unknown() -> None:
-    chart = matrix(NAME, (["a", "b"], ["a", "b"]), np.array([[0.0, 2.0], [1.0, np.nan]]), str, "red")
+    chart = matrix(NAME, (["a", "b"], ["a", "b"]), np.array([[0.0, 2.0], [1.0, np.nan]]), str, "red", "CNY")
+    amounts = [shape for shape in chart.shapes if "amount" in shape.attributes["class"]]
+    assert [(shape.text, "strong" in shape.attributes["class"]) for shape in amounts] == [
+        ("0.0", False), ("2.0", True), ("1.0", False),
+    ]  # fmt: skip
+    assert chart.table.columns == ("Plan of", "under a, CNY", "under b, CNY")
+    many = [str(number) for number in range(12)]
+    crowded = matrix(NAME, (many, many), np.ones((12, 12)), str, "red")
+    assert not [shape for shape in crowded.shapes if "amount" in shape.attributes["class"]]
     cells = [float(shape.attributes["fill-opacity"]) for shape in chart.shapes if "fill-opacity" in shape.attributes]
     assert cells == pytest.approx([0.04, 0.94, 0.49])
     assert len(boxes(chart, "unknown")) == 1
