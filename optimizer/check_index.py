@@ -180,7 +180,7 @@ class ProblemIndex:
         width = len(self.problem.data_centers)  # a pair of positions as one number: two-level indexes take far longer
         keys = pd.Index(index_of(table, first) * width + index_of(table, "data_center_index"))
         row: IntArray = keys.get_indexer(pd.Index(wanted * width + site)).astype(np.int64)
-        return row
+        return np.where((site >= 0) & (site < width), row, -1)
 
     @cached_property
     def slice_labels(self) -> Labels:

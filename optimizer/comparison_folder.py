@@ -63,7 +63,8 @@ class ComparisonFolder:
 
     def close(self) -> None:
         """Let others write to the folder; what killed workers were writing is removed."""
-        remove_stale_drafts(self.path / CASES_FOLDER)
+        with suppress(OSError):
+            remove_stale_drafts(self.path / CASES_FOLDER)
         shutil.rmtree(self.signals, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)

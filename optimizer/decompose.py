@@ -166,8 +166,10 @@ class _Run:
         control = self._control
         self._raise_bound()
         first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
-        start = first.find(self._settles, self._gap)
-        self._coarse_cuts = first.coarse_cuts
+        try:
+            start = first.find(self._settles, self._gap)
+        finally:
+            self._coarse_cuts = first.coarse_cuts
         if start is not None and not self._settles(start):
             search.improve(start, target_units=self._target_units())
         self._lap("search")

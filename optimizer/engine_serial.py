@@ -54,7 +54,19 @@ class SerialEngine:
         if self._task is None:
             return []
         task, self._task = self._task, None
-        outcome = outcome_of(task, lambda line: self._report(task.case.id, line), self._stop)
+        raised: list[BaseException] = []
+
+        def report(line: Progress) -> None:
+            """Tell the caller; what the caller raises is no fault of the case, and leaves by way of `wait`."""
+            try:
+                self._report(task.case.id, line)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        outcome = outcome_of(task, report, self._stop)
+        if raised:
+            raise raised[0]
         return [Ended(task.case.id, outcome)]
 
     def stop(self) -> None:

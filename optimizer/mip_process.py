@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import os
 import queue
-import subprocess
-import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from optimizer.compile import CompiledModel
-from optimizer.mip_worker import Array, receive, send
+from optimizer.memory import note_peak_of_another
+from optimizer.mip_worker import Array
 from optimizer.problem import FloatArray
 from optimizer.solution import Control, Termination
+from optimizer.solver_process import SolverProcess, hand_over, waiting
 
 TICK_S = 1.8
 POLL_S = 0.1
 GRACE_S = 0.6  # how long the solver may take to answer a stop before its process is ended
-MAX_IDLE = 2
-MAX_ENTRIES_TO_KEEP = 1_000_000  # of a larger model the process is ended, which gives its memory back
+MOST_ENTRIES_TO_KEEP = 1_000_000  # of a larger model the process is ended, which gives its memory back
 
 
 class SolverError(RuntimeError):
@@ -89,113 +84,19 @@ def run_mip(
         outcome.termination = control.reason
         return outcome
     limit_s = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
-    worker = _start_solve({**options, **limit_s}, model_arrays(model, cny_per_cost_unit, start))
-    has_ended = False
-    try:
-        has_ended = _listen(worker, outcome, cny_per_cost_unit, control)
-        if outcome.termination is None:
-            raise SolverError(worker.last_words())
-    finally:
-        if has_ended and len(model.values) <= MAX_ENTRIES_TO_KEEP:
-            _keep(worker)
-        else:
-            worker.end()
-    return outcome
-
-
-Message = tuple[dict[str, Any], dict[str, Array]]
-
-
-class _Worker:
-    """A process that solves models, one after the other."""
-
-    def __init__(self, script: Path, threads: int | None) -> None:
-        self.kind = (script, threads)
-        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        # -P: the folder of the script, which holds modules with common names, must not come before all others.
-        command, pipe = [sys.executable, "-P", str(script)], subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - our own file
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def tell(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> bool:
-        """Send a message; False if nobody is there to read it."""
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        try:
-            send(self._process.stdin, message, arrays)
-        except BrokenPipeError:
-            return False
-        return True
-
-    def last_words(self) -> str:
-        """Wait for the end of a process that is dying; what it said last."""
-        assert self._process.stderr is not None  # noqa: S101 - it is a pipe
-        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-        return "the solver process died" + (f": {lines[-1]}" if lines else " without a word")
-
-    def end(self) -> None:
-        """Kill the process and wait for it."""
-        self._process.kill()
-        self._reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):  # what it no longer reads
-                    stream.close()
-        self._process.wait()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        while (message := receive(self._process.stdout)) is not None:
-            self.inbox.put(message)
-        self.inbox.put(None)
-
-
-# Starting Python and HiGHS takes longer than solving a small model: a process that has ended one waits for the next.
-_idle: list[_Worker] = []
-_of_parent: list[_Worker] = []
-
-
-def _forget_idle() -> None:
-    """Leave the processes of the process that this one was forked from to it."""
-    _of_parent.extend(_idle)
-    _idle.clear()
-
-
-@atexit.register
-def _end_idle() -> None:
-    while _idle:
-        _idle.pop().end()
-
-
-os.register_at_fork(after_in_child=_forget_idle)
-
-
-def _start_solve(options: dict[str, Any], arrays: dict[str, Array]) -> _Worker:
-    """Hand a model to a process that waits for one, or to a new one."""
-    # HiGHS takes one number of threads per process.
-    kind = (Path(__file__).with_name("mip_worker.py"), options.get("threads"))
-    for worker in [worker for worker in _idle if worker.kind == kind]:
-        with contextlib.suppress(ValueError):  # another thread has just taken it
-            _idle.remove(worker)
-            if worker.is_alive and worker.tell({"options": options}, arrays):
-                return worker
-            worker.end()
-    worker = _Worker(*kind)
-    if not worker.tell({"options": options}, arrays):
-        words = worker.last_words()
-        worker.end()
-        raise SolverError(words)
-    return worker
-
-
-def _keep(worker: _Worker) -> None:
-    _idle.append(worker)
-    while len(_idle) > MAX_IDLE:
-        _idle.pop(0).end()
+    message = {"options": {**options, **limit_s}}
+    arrays = model_arrays(model, cny_per_cost_unit, start)
+    script, threads = Path(__file__).with_name("mip_worker.py"), options.get("threads")
+    while True:
+        process = hand_over(script, threads, message, arrays)
+        last_words = _follow(
+            process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP
+        )
+        if outcome.termination is not None:
+            return outcome
+        # One that had waited may have been ended, by hand or for want of memory, just when it was told.
+        if process.is_fresh:
+            raise SolverError(last_words)
 
 
 def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) -> dict[str, Array]:
@@ -214,12 +115,30 @@ def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) ->
     return arrays if start is None else {**arrays, "start": start}
 
 
-def _listen(worker: _Worker, outcome: MipOutcome, unit: float, control: Control) -> bool:
+def _follow(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
+    """Follow a solve to its end, and keep its process for the next one or end it; its last words if it has died."""
+    has_ended, last_words = False, ""
+    try:
+        has_ended = _listen(process, outcome, unit, control)
+        if outcome.termination is None and control.must_stop:
+            outcome.termination = control.reason  # what told this process to stop may have ended that one
+        if outcome.termination is None:
+            last_words = process.last_words()
+    finally:
+        if has_ended and keeps:
+            process.is_fresh = False
+            waiting.add(process)
+        else:
+            process.end()
+    return last_words
+
+
+def _listen(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
     """Take in messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
     said, asked = control.seconds, np.inf
     while True:
         try:
-            message = worker.inbox.get(timeout=POLL_S)
+            message = process.inbox.get(timeout=POLL_S)
         except queue.Empty:
             message = ({"kind": "tick"}, {})
         if message is None:
@@ -227,6 +146,7 @@ def _listen(worker: _Worker, outcome: MipOutcome, unit: float, control: Control)
         facts, arrays = message
         _take_in(facts, arrays, outcome, unit)
         if facts["kind"] == "end":
+            note_peak_of_another(facts["peak_memory_mb"])
             outcome.termination = termination_of(facts["status"], control)
             return True
         if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:
@@ -234,7 +154,7 @@ def _listen(worker: _Worker, outcome: MipOutcome, unit: float, control: Control)
             said = control.seconds
         if control.must_stop and not np.isfinite(asked):
             asked = control.seconds
-            worker.tell({"kind": "stop"})  # nobody reads it if it has just ended by itself
+            process.tell({"kind": "stop"})  # nobody reads it if it has just ended by itself
         if control.seconds - asked > GRACE_S:
             outcome.termination = control.reason
             return False

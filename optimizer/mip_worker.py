@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def send(stream: IO[bytes], message: dict[str, Any], arrays: dict[str, Array] | None = None) -> None:
@@ -91,12 +93,22 @@ class _Solve:
                 "status": self.highs.getModelStatus().name,
                 "objective": info.objective_function_value if has_point else None,
                 "bound": _finite(info.mip_dual_bound),
+                "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6,
             }
+            self._release()
             self.send(end, None if values is None else {"values": values})
         except Exception:  # noqa: BLE001 - whatever it was, the caller is told
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)  # the main thread waits for the caller's next word, which may never come
+
+    def _release(self) -> None:
+        """Give the memory of the model and of the search back; the callbacks would keep it."""
+        self.highs.cbMipImprovingSolution.unsubscribe(self._improved)
+        self.highs.cbMipLogging.unsubscribe(self._logged)
+        self.highs.cbMipInterrupt.unsubscribe(self._asked)
+        self.highs.clear()
+        del self.highs
 
     def _improved(self, event: Any) -> None:
         out = event.data_out
@@ -116,8 +128,9 @@ def _finite(value: float) -> float | None:
 
 def main() -> None:
     """Read models from stdin, solve them one by one, and talk on stdout until the caller is gone."""
-    # Ctrl-C reaches the whole process group; only the caller decides what it means.
+    # Ctrl-C, and what a batch system sends, reaches the whole process group; only the caller decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
         os.dup2(nowhere.fileno(), 1)  # HiGHS prints a banner that no option can stop

@@ -17,7 +17,7 @@ _CUT_SHARE = 0.6
 _LEFT, _RIGHT, _TOP, _PLOT_HEIGHT, _FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
 _NAME_CHARS, _NAME_WIDTH, _CELL_HEIGHT = 24, 150.0, 24.0
-_LEAST_WIDTH_OF_AMOUNT = 38.0
+_DIGIT_WIDTH = 6.6
 _STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
 
 
@@ -212,6 +212,7 @@ def matrix(
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     step = (WIDTH - _NAME_WIDTH) / max(len(columns), 1)
+    has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(spell(float(value))) for value in values.flat), default=0)
     shapes = [text(_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
     for i, row in enumerate(rows):
         top = _TOP + i * _CELL_HEIGHT
@@ -224,7 +225,7 @@ def matrix(
             tip = f"{row}\nunder {column}: {spell(value) + unit if is_known else 'no plan'}"
             look = {"fill": colour, "fill-opacity": f"{0.04 + 0.9 * share:.2f}", "class": "mark"}
             shapes.append(rect(box, tip, **(look if is_known else {"class": "unknown"})))
-            if is_known and step >= _LEAST_WIDTH_OF_AMOUNT:
+            if is_known and has_room:
                 kind = "amount strong middle" if share > _STRONG_SHARE else "amount middle"
                 shapes.append(text(box[0] + box[2] / 2, top + 15.5, spell(value), kind))
     cells = [(row, *(spell(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]

@@ -182,7 +182,7 @@ def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFram
 
 def remove_stale_drafts(parent: Path) -> None:
     """
-    Remove drafts that killed processes of this machine left behind; those of other machines after an hour.
+    Remove drafts that killed processes of this machine left behind; those of other processes after an hour.
 
     Parameters
     ----------
@@ -190,11 +190,13 @@ def remove_stale_drafts(parent: Path) -> None:
         Folder in which run folders are written.
     """
     for path in parent.glob(f"{_DRAFT_PREFIX}*"):
-        with contextlib.suppress(OSError, ValueError):
-            pid, machine, _ = path.name.removeprefix(_DRAFT_PREFIX).split("-")
-            is_dead = machine == _machine() and not _is_alive(int(pid))
+        with contextlib.suppress(OSError):
+            pid, _, rest = path.name.removeprefix(_DRAFT_PREFIX).partition("-")
+            is_of_here = pid.isdigit() and rest.startswith(f"{_machine()}-")
+            is_own = is_of_here and int(pid) == os.getpid()
+            is_dead = is_of_here and not _is_alive(int(pid))
             is_old = time.time() - path.stat().st_mtime > _DRAFT_MAX_AGE_S
-            if int(pid) != os.getpid() and (is_dead or is_old):
+            if is_dead or (is_old and not is_own):
                 shutil.rmtree(path, ignore_errors=True)
 
 

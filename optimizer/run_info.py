@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
-import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +15,7 @@ import yaml
 from network_data.faults import FaultList
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
+from optimizer.memory import peak_memory_mb
 from optimizer.price_table import top_prices
 from optimizer.results import Results
 from optimizer.run_folder import BASEMAP_FILE, missing_file
@@ -180,13 +179,6 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
         if path.is_file():
             return path
     raise missing_file(beside)
-
-
-def peak_memory_mb() -> float:
-    """Measure the most memory that this process, or one that it started and that ended, has taken, MB."""
-    bytes_per_unit = 1 if sys.platform == "darwin" else 1024
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(one).ru_maxrss for one in who) * bytes_per_unit / 1e6
 
 
 def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, Any]:

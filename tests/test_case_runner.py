@@ -10,6 +10,7 @@ from sweeps import CARBON, write_toy
 from optimizer import case_solver, run_folder
 from optimizer.case_runner import CaseRunner
 from optimizer.cases import Case, CaseStatus
+from optimizer.sweep_progress import SweepProgress
 
 
 @pytest.fixture
@@ -75,3 +76,15 @@ def test_a_fault_of_this_program_in_one_case_is_a_row(tmp_path: Path, monkeypatc
     reason = results["carbon_20"].reason
     assert reason.startswith("internal error: test_case_runner.py:")
     assert "ZeroDivisionError('by nothing')" in reason
+
+
+def test_what_the_callers_report_raises_is_no_fault_of_a_case(tmp_path: Path) -> None:
+    def report(_: SweepProgress) -> None:
+        raise KeyError("of the caller")
+
+    with (
+        CaseRunner(write_toy(tmp_path), out=tmp_path / "out", report=report) as runner,
+        pytest.raises(KeyError, match="of the caller"),
+    ):
+        runner.run(CARBON)
+    assert not runner.results

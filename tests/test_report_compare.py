@@ -115,7 +115,7 @@ def test_matrix_is_stronger_where_more_is_and_marks_what_is_unknown() -> None:
     ]  # fmt: skip
     assert chart.table.columns == ("Plan of", "under a, CNY", "under b, CNY")
     many = [str(number) for number in range(12)]
-    crowded = matrix(NAME, (many, many), np.ones((12, 12)), str, "red")
+    crowded = matrix(NAME, (many, many), np.full((12, 12), 1234.5), str, "red")
     assert not [shape for shape in crowded.shapes if "amount" in shape.attributes["class"]]
     cells = [float(shape.attributes["fill-opacity"]) for shape in chart.shapes if "fill-opacity" in shape.attributes]
     assert cells == pytest.approx([0.04, 0.94, 0.49])

@@ -173,11 +173,13 @@ def test_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     draft.mkdir()
     far = tmp_path / ".edwc-run-999999999-another0-abcd"  # no such process here, but there
     far.mkdir()
+    nameless = tmp_path / ".edwc-run-0123-abcd"  # as an older version called it
+    nameless.mkdir()
     write_run(tmp_path / "run", INFO, tables())
     assert draft.is_dir()
     assert far.is_dir()
     old = time.time() - 2 * run_folder._DRAFT_MAX_AGE_S
-    for path in (draft, far):
+    for path in (draft, far, nameless):
         os.utime(path, (old, old))
     write_run(tmp_path / "run", INFO, tables())
     assert names(tmp_path) == ["run"]

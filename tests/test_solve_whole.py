@@ -25,6 +25,7 @@ from optimizer.mip_worker import receive, send
 from optimizer.plan import Plan
 from optimizer.problem import PlacementProblem
 from optimizer.solution import Control, Progress, Solution, Termination
+from optimizer.solver_process import MAX_IDLE, waiting
 from optimizer.whole import solve_whole
 from scenarios.load import load_scenario
 
@@ -203,8 +204,9 @@ def test_worker_ends_with_its_caller(big: PlacementProblem) -> None:
         assert process.wait(timeout=5.0) == 1
 
 
-def test_ctrl_c_is_left_to_the_caller(medium: PlacementProblem) -> None:
-    """A terminal sends SIGINT to the whole group: the worker lives on and hands over what it has."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_left_to_the_caller(medium: PlacementProblem, number: int) -> None:
+    """A terminal, or a batch system, signals the whole group: the worker lives on and hands over what it has."""
     model = compile_model(medium)
     worker = Path(mip_process.__file__).with_name("mip_worker.py")
     with subprocess.Popen([sys.executable, "-P", worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -213,7 +215,7 @@ def test_ctrl_c_is_left_to_the_caller(medium: PlacementProblem) -> None:
         options = {"output_flag": False, "mip_rel_gap": 0.9}
         send(process.stdin, {"options": options}, mip_process.model_arrays(model, 1e3, None))
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         kinds = [""]
         while kinds[-1] != "end" and (message := receive(process.stdout)) is not None:
             kinds.append(message[0]["kind"])
@@ -222,29 +224,44 @@ def test_ctrl_c_is_left_to_the_caller(medium: PlacementProblem) -> None:
 
 
 def test_process_is_used_again_and_one_that_died_waiting_is_replaced() -> None:
+    waiting.end()
     first = run_toy(output_flag=False, threads=1)
-    waiting = mip_process._idle[-1]
+    (pid,) = waiting.pids
     assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
-    assert mip_process._idle[-1] is waiting
-    waiting._process.kill()
-    waiting._process.wait()
+    assert waiting.pids == [pid]
+    os.kill(pid, signal.SIGKILL)
     assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
-    assert mip_process._idle[-1] is not waiting
-    assert len(mip_process._idle) <= mip_process.MAX_IDLE
+    assert pid not in waiting.pids
+    for threads in (1, 2, 3):
+        run_toy(output_flag=False, threads=threads)
+    assert len(waiting.pids) == MAX_IDLE
 
 
 def test_no_process_is_left_waiting_by_a_program_that_ends() -> None:
     code = (
         "from test_solve_whole import run_toy\n"
-        "from optimizer import mip_process\n"
+        "from optimizer.solver_process import waiting\n"
         "run_toy(output_flag=False)\n"
-        "print(mip_process._idle[-1]._process.pid)"
+        "print(*waiting.pids)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stderr == ""
     with pytest.raises(ProcessLookupError):
         os.kill(int(done.stdout), 0)
+
+
+def test_memory_of_a_process_that_waits_is_counted() -> None:
+    waiting.end()
+    code = (
+        "from test_solve_whole import run_toy\n"
+        "from optimizer import memory\n"
+        "run_toy(output_flag=False)\n"
+        "print(memory._of_others_mb)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert 30.0 < float(done.stdout) < 1000.0  # an interpreter with numpy and HiGHS
 
 
 def test_start_vector_is_the_plans() -> None:

@@ -81,8 +81,10 @@ document.addEventListener("keydown", (event) => {
 // A browser scrolls to what gets the focus, and says so later: the tip goes along then.
 document.addEventListener("scroll", () => {
   const { anchor } = edwc.tip;
-  if (anchor) edwc.tip.showBeside(anchor, edwc.byId("tip").textContent);
-  else edwc.tip.hide();
+  if (!anchor) return edwc.tip.hide();
+  edwc.tip.showBeside(anchor, edwc.byId("tip").textContent);
+  const { top, bottom } = anchor.getBoundingClientRect();
+  edwc.byId("tip").hidden = bottom < 0 || top > innerHeight; // and shown again when it comes back
 }, { passive: true });
 
 // Tables ------------------------------------------------------------------------------------------------------------
