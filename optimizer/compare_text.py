@@ -14,6 +14,7 @@ from optimizer.map_style import format_amount, shorten
 from optimizer.moved import MOVES
 from optimizer.number_text import NO_NUMBER, spell_change, spell_million, spell_number, spell_percent
 from optimizer.regret import Regret
+from scenarios.price_parameters import label_of, spell_value
 
 WIDTH = 110
 _LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
@@ -75,6 +76,25 @@ def _label_of(found: Comparison, case: str, length: int = _LABEL) -> str:
     return shorten(case if result is None else result.case.label, length)
 
 
+def _label_in_column(found: Comparison, case: str, length: int) -> str:
+    """Label of a case where there is little room: points of a sweep differ in their ends, which must not be cut off."""
+    result = found.results.get(case)
+    if result is not None and len(result.case.label) > length and len(result.case.point) > 1:
+        label, point = result.case.label, result.case.point
+        return shorten(label.removesuffix(label_of(point)) + ", ".join(map(spell_value, point.values())), length)
+    return _label_of(found, case, length)
+
+
+def _named_by_values(found: Comparison) -> list[str]:
+    """Say which parameters the values stand for, where cases are named by them."""
+    points = [
+        tuple(result.case.point)
+        for case, result in found.results.items()
+        if len(result.case.point) > 1 and len(result.case.label) > _LABEL - 1
+    ]
+    return [line for names in dict.fromkeys(points) for line in _wrapped(f"named by values: {', '.join(names)}")]
+
+
 def _cases(found: Comparison) -> list[str]:
     region = _told_region(found)
     label = _label_of(found, found.reference, 24)
@@ -87,13 +107,21 @@ def _cases(found: Comparison) -> list[str]:
         ),
         _aligned("case", "M CNY/yr", "M CNY/yr", "", "by M CNY/yr, proved", "GWh", "kt", "%", "ms", "%"),
     ]
-    lines = [_case_row(row, region) for _, row in found.cases.iterrows()]
+    lines = [
+        _case_row(row, _label_in_column(found, str(row["case"]), _LABEL - 1), region)
+        for _, row in found.cases.iterrows()
+    ]
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
-    return [*head, *lines, *(["* stopped by a limit before its gap was reached"] if stopped else [])]
+    return [
+        *head,
+        *lines,
+        *_named_by_values(found),
+        *(["* stopped by a limit before its gap was reached"] if stopped else []),
+    ]
 
 
-def _case_row(row: pd.Series, region: str) -> str:
-    label = f"{shorten(str(row['label']), _LABEL - 1):<{_LABEL}}"
+def _case_row(row: pd.Series, label: str, region: str) -> str:
+    label = f"{label:<{_LABEL}}"
     if math.isnan(row["total_cny_per_year"]):
         reason = " ".join(str(row["reason"]).split())
         return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
@@ -229,7 +257,7 @@ def _regret(found: Comparison) -> list[str]:
         matrix = found.regret_matrix.set_index("plan")
         for number, case in enumerate(cases, start=1):
             cells = [_regret_cell(float(value)) for value in (*matrix.loc[case, cases], worst[case])]
-            name = f"({number}) {_label_of(found, case, _NAME - 5)}"
+            name = f"({number}) {_label_in_column(found, case, _NAME - 5)}"
             lines.append(f"  {name:<{_NAME}}" + "".join(f"{cell:>{_CELL}}" for cell in cells))
     else:
         lines[0] = (

@@ -64,10 +64,11 @@ def spell_number(value: float | None, decimals: int = 1, unit_factor: float = 1.
 
     Examples
     --------
-    >>> spell_number(3_327_892.6, 0, 1e3)
-    '3,328'
+    >>> spell_number(3_327_892.6, 0, 1e3), spell_number(-0.04)
+    ('3,328', '0.0')
     """
-    return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:,.{decimals}f}"
+    # "z" leaves no sign to what is rounded to zero.
+    return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:z,.{decimals}f}"
 
 
 def spell_digits(value: float) -> str:

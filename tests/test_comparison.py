@@ -155,6 +155,22 @@ def test_names_are_text_and_lines_fit(comparison: Comparison) -> None:
     assert "\x1b" not in describe_comparison(found)
 
 
+def test_points_of_a_grid_are_told_apart() -> None:
+    """Labels of a grid differ in their ends, where a narrow column would cut them."""
+    found = results()
+    point = {"price.northwestern": 0.5, "carbon_price": 100.0}
+    grid = {}
+    for case, west in (("carbon_50", 0.5), ("carbon_100", 1.5)):
+        values = point | {"price.northwestern": west}
+        name = f"price.northwestern={west}, carbon_price=100"
+        grid[case] = replace(found[case], case=replace(found[case].case, label=name, point=values))
+    text = describe_comparison(build_comparison("base", {"reference": found["reference"], **grid}, "reference"))
+    table = text.split("\n\n")[0].splitlines()
+    assert [line.split("  ")[0] for line in table[4:6]] == ["0.5, 100", "1.5, 100"]
+    assert table[6] == "named by values: price.northwestern, carbon_price"
+    assert "(2) 0.5, 100 " in text
+
+
 def test_many_cases_are_ranked_instead_of_a_matrix() -> None:
     found = results()
     many = {f"case_{n}": replace(found[case], case=replace(found[case].case, id=f"case_{n}", label=f"case {n}"))
