@@ -106,6 +106,8 @@ def read_run(run_folder: Path | str) -> RunTables:
     folder = Path(run_folder)
     faults = FaultList(f"run folder {folder}")
     info = _read_info(folder, faults)
+    if not (folder / "run.json").exists():
+        faults.raise_if_any()  # no run: what else it lacks says nothing
     tables = {name: _read_table(folder, name, faults) for name in _REQUIRED_COLUMNS}
     faults.raise_if_any()
 
@@ -280,7 +282,7 @@ def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
     try:
         info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     except OSError:
-        faults.add("run.json", "cannot be read", "Give the folder that `edwc solve --out` wrote.")
+        faults.add("run.json", "is missing or cannot be read", "Give the folder that `edwc solve --out` wrote.")
         return {}
     except ValueError:
         faults.add("run.json", "is not valid JSON", _DAMAGED)
