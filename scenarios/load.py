@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from network_data.faults import FaultList, quote_value, suggest
-from network_data.load import list_networks
+from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
+from network_data.load import list_networks, load_network
 from scenarios.document import Node, Place, merge, plain, without
 from scenarios.price_case import price_steps, read_price_cases
 from scenarios.price_series import PriceSeries, read_price_series
@@ -61,6 +62,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     keys = validate_keys(root, plain(root), faults, ScenarioKeys)
     _check_shares(root, faults)
     if keys is None or profiles is None or len(faults):
+        faults.extend(_faults_of_network(root))
         raise faults.error()
     return Scenario(
         **{name: getattr(keys, name) for name in ScenarioKeys.model_fields},
@@ -154,6 +156,20 @@ def _find_network(root: Node, faults: FaultList) -> Node:
         near = suggest(name, list_networks())
         add_fault(faults, root, ("network",), "there is no such network", remedy + near, name)
     return merge(root, Node({"network": Node(str(folder), node.place)}, root.place))
+
+
+def _faults_of_network(root: Node) -> tuple[Fault, ...]:
+    """Find what is wrong with the network of a scenario that is at fault itself, so that both are told at once."""
+    name = root.text("network") or ""
+    try:
+        if name in list_networks() or (name and Path(name).is_dir()):
+            load_network(name)
+    except InputError as error:
+        # Beside those of the scenario a bare file name would not say whose it is.
+        return tuple(replace(fault, file=f"{Path(name).name}/{fault.file}") for fault in error.faults)
+    except (OSError, ValueError):  # a name that no file system takes, which was told
+        return ()
+    return ()
 
 
 def _read_profiles(root: Node, sources: Sources, faults: FaultList) -> dict[str, tuple[float, ...]] | None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from scenario_files import CLASSES, PROFILES, YAML, WriteScenario, only_fault, write_scenario
+from toy_scenario import ToyScenario
 
+from network_data import InputError
 from scenarios import list_scenarios, load_scenario, scenario_json_schema
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "scenarios"
@@ -261,3 +263,21 @@ def test_class_table_has_a_column_for_every_key_of_a_class() -> None:
     with (BUILT_IN / "workload_classes.csv").open(encoding="utf-8", newline="") as file:
         header: list[Any] = next(csv.reader(file))
     assert header == ["id", *scenario_json_schema()["$defs"]["WorkloadClass"]["properties"]]
+
+
+def test_faults_of_the_network_are_told_with_those_of_the_scenario(tmp_path: Path) -> None:
+    ToyScenario(tmp_path)(solver={"threads": 1})
+    path, pools = tmp_path / "toy.yaml", tmp_path / "net" / "pools.csv"
+    head, *rows = pools.read_text(encoding="utf-8").splitlines()
+    center = head.split(",").index("data_center")
+    broken = rows[0].split(",")
+    broken[center] = "nowhere"
+    pools.write_text("\n".join([head, ",".join(broken), *rows[1:]]) + "\n", encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('"threads": 1', '"threads": "one"'), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_scenario(path)
+    assert [(fault.file.rpartition("/")[2], fault.value) for fault in caught.value.faults] == [
+        ("toy.yaml", "one"),
+        ("pools.csv", "nowhere"),
+    ]
+    assert caught.value.faults[1].file == "net/pools.csv"
