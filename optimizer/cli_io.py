@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import IO, Any, TypeVar
 
 T = TypeVar("T")
+ONE_REQUEST_S = 1.0  # signals that come so close together are one
 SIGNAL_POLL_S = 0.2
 
 
@@ -68,7 +70,7 @@ def tell_over(text: str) -> None:
 
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
     """
-    Carry out a task that the first SIGINT or SIGTERM asks to stop; a second one ends the process as usual.
+    Carry out a task that the first SIGINT or SIGTERM asks to stop; one that comes later ends the process as usual.
 
     Parameters
     ----------
@@ -92,11 +94,17 @@ def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
+    first_s = 0.0
 
     def request(number: int, _frame: object) -> None:
+        nonlocal first_s
         if stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            # `timeout` and batch systems signal a process, and then its group: that is one request, not two.
+            if time.monotonic() - first_s > ONE_REQUEST_S:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            return
+        first_s = time.monotonic()
         stop.set()
         tell("stopping: what is in hand is kept (a second signal ends at once)")
 

@@ -16,6 +16,7 @@ import pytest
 from sweeps import CARBON, contents, run, write_toy
 
 from optimizer.cli import main
+from optimizer.cli_io import ONE_REQUEST_S
 from optimizer.verify import verify_run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,14 +143,36 @@ def test_interrupt_keeps_what_is_finished_and_a_second_call_goes_on(tmp_path: Pa
     assert verify_run(out / "cases" / "reference").is_verified
 
 
-def test_second_interrupt_ends_at_once(tmp_path: Path) -> None:
-    with start(*LONG, "--out", tmp_path / "out") as process:
-        wait_for(process, "solving reference")
-        process.send_signal(signal.SIGTERM)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    assert process.returncode in {-signal.SIGTERM, 4}  # the first may have been enough
+def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:
+    """As `timeout` sends them, to the process and to its group: what is finished is kept all the same."""
+    with start(*LONG, "--out", tmp_path / "out", "--workers", "1") as process:
+        wait_for(process, "1 of 2 cases  ")
+        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "Comparison of base" in out
+    assert statuses(tmp_path / "out")["reference"] == "solved"
     wait_for_end(process.pid)
+
+
+def test_a_later_signal_ends_at_once() -> None:
+    code = (
+        "import time; from optimizer.cli_io import run_until_stopped;"
+        "print(flush=True); run_until_stopped(lambda stop: time.sleep(60))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.3)  # the handlers are set by then
+        process.send_signal(signal.SIGTERM)
+        wait_for(process, "stopping")
+        time.sleep(ONE_REQUEST_S + 0.1)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
 
 
 def test_failing_case_and_hostile_name_are_rows(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
