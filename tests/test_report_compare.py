@@ -320,6 +320,17 @@ def test_slider_goes_from_case_to_case_and_shows_differences(browser: Browser, r
         assert {SCRIPT_NAME, IMAGE_NAME, FORMULA_NAME} <= set(names)
 
 
+def test_paper_shows_whole_tables(browser: Browser, report: Path) -> None:
+    """What overflows its box on paper is printed over what comes next."""
+    with opened(browser, report) as (page, _):
+        page.emulate_media(media="print")
+        heights = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].map((box) => getComputedStyle(box).maxHeight)"
+        )
+    assert heights
+    assert set(heights) == {"none"}
+
+
 @pytest.mark.parametrize("options", LOOKS)
 def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, Any]) -> None:
     with opened(browser, report, **options) as (page, _):
