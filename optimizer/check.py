@@ -118,13 +118,14 @@ def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6
         *(check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS)),
         *check_resilience(facts),
     ]
+    excesses = [_excess(limit, tolerance) for limit in limits]
     # Laying out a table takes far longer than seeing that it would have no rows, and few limits are broken.
-    broken = [_violations(limit, tolerance) for limit in limits if len(_excess(limit, tolerance).broken[0])]
+    broken = [_violations(*pair) for pair in zip(limits, excesses, strict=True) if len(pair[1].broken[0])]
     costs = list_costs(facts)
     return CheckReport(
         costs_cny=costs,
         total_cny=float(costs["cny_per_year"].sum()),
-        violations=pd.concat(broken, ignore_index=True) if broken else _violations(limits[0], tolerance),
+        violations=pd.concat(broken, ignore_index=True) if broken else _violations(limits[0], excesses[0]),
         it_power_mw=facts.it_power_mw,
         facility_power_mw=facts.facility_power_mw,
         energy_mwh_per_year=facts.energy_mwh_per_year,
@@ -155,9 +156,9 @@ def _excess(limit: Limit, tolerance: float) -> _Excess:
     return _Excess(amount, bound, over, np.nonzero(over > tolerance * np.maximum(1.0, np.abs(bound))))
 
 
-def _violations(limit: Limit, tolerance: float) -> pd.DataFrame:
+def _violations(limit: Limit, excess: _Excess) -> pd.DataFrame:
     """Rows of `CheckReport.violations` for one kind of limit."""
-    amount, bound, over, broken = _excess(limit, tolerance)
+    amount, bound, over, broken = excess
     where = limit.labels[broken[-1]]
     if limit.times is not None:
         where = where + ", " + limit.times[broken[0]]

@@ -106,7 +106,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             return
         first_s = time.monotonic()
         stop.set()
-        tell("stopping: what is in hand is kept (a second signal ends at once)")
+        tell("stopping: what is in hand is kept (another signal, after a second, ends at once)")
 
     kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

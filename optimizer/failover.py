@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from optimizer.compile import CompiledModel, RowBlock, compile_model
 from optimizer.extract import columns_from_plan, plan_from_columns
-from optimizer.highs import is_infeasible, is_optimal, new_highs, pass_rows
+from optimizer.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
 from optimizer.plan import Plan
 from optimizer.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.resilience_rules import RESILIENCE_CONSTRAINTS
@@ -150,10 +150,9 @@ def _solve(body: sp.csr_array, lower: FloatArray, upper: FloatArray, seed: int) 
         row_upper=upper[rows], starts=part.indptr.astype(np.int32), indices=part.indices.astype(np.int32),
         values=part.data,
     )  # fmt: skip
-    highs.run()
-    if is_infeasible(highs):
-        return None
-    if not is_optimal(highs):
+    if not run_until_optimal(highs, trusts_infeasible=True):
+        if is_infeasible(highs):
+            return None
         raise RuntimeError(f"failover: HiGHS stopped with {highs.getModelStatus()}")
     values[kept] = np.array(highs.getSolution().col_value)
     return values

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from optimizer.compile import CompiledModel
 from optimizer.extract import round_integers
 from optimizer.failover import NoFailoverError, hold_failover, with_failover
-from optimizer.highs import is_infeasible, is_optimal, new_highs, pass_rows
+from optimizer.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
 from optimizer.problem import FloatArray, IntArray
 from optimizer.reduced_program import PolishError, price_idle_rows, price_removed_rows, reduce_program
 
@@ -253,11 +253,7 @@ class FixedProgram:
         return self._highs
 
     def _run(self, highs: highspy.Highs) -> None:
-        highs.run()
-        if not is_optimal(highs) and not is_infeasible(highs):
-            highs.clearSolver()
-            highs.run()
-        if not is_optimal(highs) and not is_infeasible(highs):
+        if not run_until_optimal(highs, trusts_infeasible=True) and not is_infeasible(highs):
             raise PolishError(f"HiGHS stopped with {highs.getModelStatus()}")
 
     def _saving(self, highs: highspy.Highs) -> float:

@@ -64,10 +64,7 @@ def _points(frontier: Frontier) -> list[str]:
                 spell_million(row["least_cny_per_year"]),
                 spell_million(row["most_cny_per_year"]),
                 spell_percent(row["gap_share"], 2),
-                *(
-                    spell_million(row.get(f"{part}_cny_per_year"))
-                    for part in ("cost_without_latency", "energy", "capital")
-                ),
+                *(spell_million(row.get(part)) for part in _PARTS),
                 spell_number(mean, 1),
                 spell_number(worst, 1),
                 spell_number(row.get("carbon_t_per_year"), 0),

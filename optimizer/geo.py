@@ -106,8 +106,6 @@ def read_run(run_folder: Path | str) -> RunTables:
     folder = Path(run_folder)
     faults = FaultList(f"run folder {folder}")
     info = _read_info(folder, faults)
-    if not (folder / "run.json").exists():
-        faults.raise_if_any()  # no run: what else it lacks says nothing
     tables = {name: _read_table(folder, name, faults) for name in _REQUIRED_COLUMNS}
     faults.raise_if_any()
 
@@ -281,9 +279,9 @@ def positions_shown(run: RunTables) -> np.ndarray:
 def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
     try:
         info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except OSError:
+    except OSError as error:
         faults.add("run.json", "is missing or cannot be read", "Give the folder that `edwc solve --out` wrote.")
-        return {}
+        raise faults.error() from error  # no run: what else it lacks says nothing
     except ValueError:
         faults.add("run.json", "is not valid JSON", _DAMAGED)
         return {}

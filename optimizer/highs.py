@@ -150,7 +150,7 @@ def run_until_optimal(
     Parameters
     ----------
     highs
-        Holds the program; presolve is off.
+        Holds the program.
     first_solver
         Method of the first run alone; None = the one that is set.
     trusts_infeasible
@@ -161,10 +161,10 @@ def run_until_optimal(
     bool
         Whether there is an optimum now.
     """
-    usual = highs.getOptionValue("solver")[1]
-    highs.setOptionValue("solver", usual if first_solver is None else first_solver)
+    solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
+    highs.setOptionValue("solver", solver if first_solver is None else first_solver)
     highs.run()
-    highs.setOptionValue("solver", usual)
+    highs.setOptionValue("solver", solver)
     if trusts_infeasible and is_infeasible(highs):
         return False
     if not is_optimal(highs):
@@ -174,5 +174,5 @@ def run_until_optimal(
         highs.clearSolver()
         highs.setOptionValue("presolve", "on")
         highs.run()
-        highs.setOptionValue("presolve", "off")
+        highs.setOptionValue("presolve", presolve)
     return is_optimal(highs)

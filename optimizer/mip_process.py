@@ -146,7 +146,7 @@ def _listen(process: SolverProcess, outcome: MipOutcome, unit: float, control: C
         facts, arrays = message
         _take_in(facts, arrays, outcome, unit)
         if facts["kind"] == "end":
-            note_peak_of_another(facts["peak_memory_mb"])
+            note_peak_of_another(facts["ru_maxrss"])
             outcome.termination = termination_of(facts["status"], control)
             return True
         if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:

@@ -25,7 +25,6 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def send(stream: IO[bytes], message: dict[str, Any], arrays: dict[str, Array] | None = None) -> None:
@@ -93,7 +92,7 @@ class _Solve:
                 "status": self.highs.getModelStatus().name,
                 "objective": info.objective_function_value if has_point else None,
                 "bound": _finite(info.mip_dual_bound),
-                "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT / 1e6,
+                "ru_maxrss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             }
             self._release()
             self.send(end, None if values is None else {"values": values})

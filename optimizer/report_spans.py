@@ -17,7 +17,7 @@ _CUT_SHARE = 0.6
 _LEFT, _RIGHT, _TOP, _PLOT_HEIGHT, _FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
 _NAME_CHARS, _NAME_WIDTH, _CELL_HEIGHT = 24, 150.0, 24.0
-_DIGIT_WIDTH = 6.6
+_DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the picture
 _STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
 
 

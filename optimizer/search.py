@@ -97,7 +97,7 @@ class DeploymentSearch:
         Returns
         -------
         bool
-            Whether nothing helps any more.
+            Whether to search no further from here: nothing helps, or the time that is left is for what is found.
         """
         while not self._control.must_stop and (self.best is None or self.best.cost_units > target_units):
             looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))

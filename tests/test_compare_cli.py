@@ -159,20 +159,27 @@ def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:
 def test_a_later_signal_ends_at_once() -> None:
     code = (
         "import time; from optimizer.cli_io import run_until_stopped;"
-        "print(flush=True); run_until_stopped(lambda stop: time.sleep(60))"
+        "run_until_stopped(lambda stop: (print(flush=True), time.sleep(60)))"  # the handlers are set before it begins
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(0.3)  # the handlers are set by then
         process.send_signal(signal.SIGTERM)
         wait_for(process, "stopping")
         time.sleep(ONE_REQUEST_S + 0.1)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
     assert process.returncode == -signal.SIGTERM
+
+
+def test_workers_and_solvers_end_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    with start(*LONG, "--out", tmp_path / "out") as process:
+        wait_for(process, "1 of 2 cases  ")
+        assert len(members(process.pid)) > 1
+        process.kill()
+    wait_for_end(process.pid)
 
 
 def test_failing_case_and_hostile_name_are_rows(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
