@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ _MAX_ROWS = 30
 _LABEL_SHARE = 0.06
 
 
-def draw_break_even(found: BreakEvenMap, target: Path | str) -> Path:
+def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequence[str] = ()) -> Path:
     """
     Draw a break-even map.
 
@@ -37,16 +38,19 @@ def draw_break_even(found: BreakEvenMap, target: Path | str) -> Path:
         The map.
     target
         File to write, `.png` or `.svg`.
+    regions
+        In the order of their colours, such as that of `map_style.region_colours`, so that a region has the colour that
+        it has on maps; others follow by name.
 
     Raises
     ------
     InputError
         If the suffix is not known or the folder does not exist.
     """
-    return write_picture(break_even_figure(found), target)
+    return write_picture(break_even_figure(found, regions), target)
 
 
-def break_even_figure(found: BreakEvenMap) -> Figure:
+def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figure:
     """
     Draw the saving, the shares of the regions and the open data centers above each other, over the parameter.
 
@@ -54,6 +58,8 @@ def break_even_figure(found: BreakEvenMap) -> Figure:
     ----------
     found
         The map.
+    regions
+        As in `draw_break_even`.
     """
     centers = _changing_centers(found)
     figure, (money, shares, places) = make_sheet([_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1])
@@ -65,7 +71,7 @@ def break_even_figure(found: BreakEvenMap) -> Figure:
         f"Grey lines ({len(found.break_points) - decisions}): only routes, places or hours.",
     )
     _draw_money(money, found)
-    _draw_shares(shares, found)
+    _draw_shares(shares, found, regions)
     _draw_places(places, found, centers)
     for axes in (money, shares, places):
         axes.set_xlim(found.low, found.high)
@@ -102,11 +108,12 @@ def _draw_money(axes: Axes, found: BreakEvenMap) -> None:
     style_axes(axes, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
 
 
-def _draw_shares(axes: Axes, found: BreakEvenMap) -> None:
+def _draw_shares(axes: Axes, found: BreakEvenMap, regions: Sequence[str]) -> None:
     """Stack the shares of the regions as steps."""
     table = found.intervals
-    names = [name for name in table.columns if name.endswith("_share")]
-    colours = assign_colours([name.removesuffix("_share") for name in names])
+    served = [name.removesuffix("_share") for name in table.columns if name.endswith("_share")]
+    colours = assign_colours(list(dict.fromkeys([*regions, *served])))
+    names = [f"{region}_share" for region in colours if region in served]
     handles = []
     base = np.zeros(len(table))
     for name in names:

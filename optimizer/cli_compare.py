@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from optimizer.break_even_map import BreakEvenMap
     from optimizer.case_runner import CaseRunner
     from optimizer.cases import CaseResult
     from optimizer.compare_request import CompareRequest
@@ -247,7 +248,7 @@ def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event
 
     def break_even(key: str, low: float, high: float) -> Part:
         found = find_break_points(runner, key, low, high)
-        draw = partial(_draw, "break_even_chart", "draw_break_even", found)
+        draw = partial(_draw_break_even, found, runner.reference_result.folder)
         return Part(f"break_even_{key}", found.tables, describe_break_even(found), draw=draw)
 
     searches: list[tuple[str, Callable[[], Part]]] = [
@@ -262,6 +263,17 @@ def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event
             yield search()
         except InputError as error:  # what the cases have cost is not lost for it
             yield Part(name, {}, str(error), error.faults)
+
+
+def _draw_break_even(found: BreakEvenMap, reference: Path | None, target: Path) -> Path:
+    from optimizer.break_even_chart import draw_break_even
+    from optimizer.geo import read_run
+    from optimizer.map_style import region_colours
+
+    if reference is None:
+        return draw_break_even(found, target)
+    run = read_run(reference)
+    return draw_break_even(found, target, regions=list(region_colours(run.data_centers, run.demand_hubs)))
 
 
 def _frontier(kind: str, runner: CaseRunner) -> Part:

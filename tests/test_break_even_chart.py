@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from network_data.faults import InputError
 from optimizer.break_even_chart import break_even_figure, draw_break_even
 from optimizer.break_even_map import BREAK_COLUMNS, BreakEvenMap, interval_table
+from optimizer.map_style import assign_colours
 
 
 def interval(start: float, end: float, saving: tuple[float, float], west: float, centers: str) -> dict[str, object]:
@@ -70,6 +72,17 @@ def test_saving_shares_and_open_places_stand_where_the_table_says() -> None:
     assert "0.8" in texts_of(figure).split("\n")
     assert "now" in texts_of(figure)
     assert "No other plan could save more than 1,000 CNY a year" in texts_of(figure)
+
+
+def test_regions_have_the_colours_of_maps() -> None:
+    """West first there; a region without data centers keeps its place."""
+    shares = break_even_figure(a_map(), ("west", "islands", "east")).axes[1]
+    bars = {text.get_text(): bar for text, bar in zip(shares.get_legend().get_texts(), shares.containers, strict=True)}
+    assert list(bars) == ["west", "east"]
+    of_maps = assign_colours(["west", "islands", "east"])
+    for region, bar in bars.items():
+        assert to_hex(bar[0].get_facecolor()) == of_maps[region].lower()
+    assert [bar.get_height() for bar in bars["west"]] == pytest.approx([75.0, 50.0, 25.0])
 
 
 def test_without_plans_breaks_or_a_reference_there_is_still_a_chart() -> None:
