@@ -22,8 +22,8 @@ import highspy
 import numpy as np
 import scipy.sparse
 
-from optimizer.compile import compile_model, load_highs
-from optimizer.highs import new_highs, pass_rows
+from optimizer.compile import compile_model
+from optimizer.highs import load_highs, new_highs, pass_rows
 from optimizer.problem import PlacementProblem
 from optimizer.pyomo_model import to_pyomo
 

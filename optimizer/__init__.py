@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from optimizer.check import CheckReport, check_plan
     from optimizer.compare_api import compare
     from optimizer.comparison import Comparison
-    from optimizer.compile import load_highs
     from optimizer.explain import Explanation, explain_problem, explain_scenario
     from optimizer.export import GisOptions, export_run
     from optimizer.frontier import Frontier, LatencyReturn, carbon_frontier, latency_frontier, latency_return
     from optimizer.gis_layers import allocation_layers
+    from optimizer.highs import load_highs
     from optimizer.map_options import MapOptions
     from optimizer.plan import Plan
     from optimizer.postgis import PostgisReport, export_to_postgis
@@ -113,7 +113,7 @@ _MODULE_OF = {
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",
     "list_workloads": "optimizer.why",
-    "load_highs": "optimizer.compile",
+    "load_highs": "optimizer.highs",
     "price_effect": "optimizer.price_effect",
     "solve_problem": "optimizer.solve",
     "solve_scenario": "optimizer.api",

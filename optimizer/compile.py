@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import highspy
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
@@ -22,7 +21,6 @@ from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.declarations import PARAMETERS, SETS, VARIABLES
 from optimizer.formulation import CONSTRAINTS, COSTS
-from optimizer.highs import append_rows, pass_rows
 from optimizer.model_data import AXIS, Int32Array, ModelData, model_data
 from optimizer.problem import FloatArray, PlacementProblem
 from optimizer.template import Columns, Rows, Tables, Term, VariableBlock, evaluate, evaluate_sum
@@ -122,45 +120,67 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
     return replace(model, cost=cost, costs={})
 
 
-def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
-    """
-    Compile the formulation straight into a HiGHS instance, equation by equation.
+@dataclass(frozen=True, eq=False)
+class CompiledColumns:
+    """Costs, bounds and kinds of all columns: (N,) each."""
 
-    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
-    the solver itself.
+    cost: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    is_integer: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class EquationRows:
+    """
+    The rows of one equation, compressed.
+
+    Attributes
+    ----------
+    block
+        Where they lie in the whole model.
+    lower, upper
+        (M,) sides.
+    starts, indices, values
+        Compressed rows: (M + 1,), (Z,) and (Z,).
+    """
+
+    block: RowBlock
+    lower: FloatArray
+    upper: FloatArray
+    starts: Int32Array
+    indices: Int32Array
+    values: FloatArray
+
+
+def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, ColumnBlock], Iterator[EquationRows]]:
+    """
+    Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
 
     Parameters
     ----------
     problem
         Frozen arrays.
-    highs
-        An instance without a model.
 
     Returns
     -------
-    columns, rows
-        Where each variable and equation lies.
+    columns, blocks, rows
+        All columns; where each variable lies among them; and the rows, compiled as they are asked for.
     """
-    tables, columns = _tables(problem)
-    cost, _ = _costs(tables, columns, with_costs=False)
-    lower, upper, is_integer = _bounds(tables, columns)
-    empty = np.zeros(0)
-    pass_rows(
-        highs, cost=cost, lower=lower, upper=upper, row_lower=empty, row_upper=empty, starts=np.zeros(1, np.int32),
-        indices=np.zeros(0, np.int32), values=empty, is_integer=is_integer,
-    )  # fmt: skip
-    del cost, lower, upper, is_integer
-    blocks, first = {}, 0
+    tables, blocks = _tables(problem)
+    cost, _ = _costs(tables, blocks, with_costs=False)
+    return CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
+
+
+def _stream_rows(tables: Tables) -> Iterator[EquationRows]:
+    first = 0
     for name, rows in _families(tables):
         count = rows.axis_length * rows.base_size
         starts, size = np.zeros(count + 1, np.int32), _size(rows)
         indices, values = np.empty(size, np.int32), np.empty(size)
         used = _fill(rows, 0, starts, indices, values)
-        row_lower, row_upper = _sides(rows)
-        append_rows(highs, row_lower, row_upper, starts, indices[:used], values[:used])
-        blocks[name] = _row_block(name, rows, first)
+        yield EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
         first += count
-    return columns, blocks
 
 
 def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:

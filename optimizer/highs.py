@@ -13,7 +13,8 @@ import highspy
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.problem import FloatArray
+from optimizer.compile import ColumnBlock, RowBlock, stream_model
+from optimizer.problem import FloatArray, PlacementProblem
 
 _banner_lock = threading.Lock()
 INFINITY = highspy.kHighsInf
@@ -176,3 +177,35 @@ def run_until_optimal(
         highs.run()
         highs.setOptionValue("presolve", presolve)
     return is_optimal(highs)
+
+def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
+    """
+    Compile the formulation straight into a HiGHS instance, equation by equation.
+
+    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
+    the solver itself.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    highs
+        An instance without a model.
+
+    Returns
+    -------
+    columns, rows
+        Where each variable and equation lies.
+    """
+    columns, blocks, equations = stream_model(problem)
+    empty = np.zeros(0)
+    pass_rows(
+        highs, cost=columns.cost, lower=columns.lower, upper=columns.upper, row_lower=empty, row_upper=empty,
+        starts=np.zeros(1, np.int32), indices=np.zeros(0, np.int32), values=empty, is_integer=columns.is_integer,
+    )  # fmt: skip
+    del columns
+    rows = {}
+    for equation in equations:
+        append_rows(highs, equation.lower, equation.upper, equation.starts, equation.indices, equation.values)
+        rows[equation.block.name] = equation.block
+    return blocks, rows

@@ -11,8 +11,8 @@ from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
 from optimizer.assemble import assemble_problem
-from optimizer.compile import compile_model, load_highs
-from optimizer.highs import new_highs, pass_rows
+from optimizer.compile import compile_model
+from optimizer.highs import load_highs, new_highs, pass_rows
 from optimizer.problem import PlacementProblem
 from scenarios.load import load_scenario
 
