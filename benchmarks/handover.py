@@ -22,10 +22,10 @@ import highspy
 import numpy as np
 import scipy.sparse
 
-from optimizer.compile import compile_model
-from optimizer.highs import load_highs, new_highs, pass_rows
-from optimizer.problem import PlacementProblem
-from optimizer.pyomo_model import to_pyomo
+from optimizer.model.compile import compile_model
+from optimizer.model.pyomo_model import to_pyomo
+from optimizer.problem.problem import PlacementProblem
+from optimizer.solvers.highs import load_highs, new_highs, pass_rows
 
 MATRIX = ("cost", "lower", "upper", "row_lower", "row_upper", "starts", "indices", "values", "is_integer")
 BARE = {"bare_rows": "rows", "bare_columns": "columns"}

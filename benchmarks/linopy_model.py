@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from optimizer.model_data import ModelData, model_data
-from optimizer.problem import FloatArray, PlacementProblem
+from optimizer.model.data import ModelData, model_data
+from optimizer.problem.problem import FloatArray, PlacementProblem
 
 TIME = "slice"
 

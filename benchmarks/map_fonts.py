@@ -4,7 +4,7 @@ Make the fonts of the drawn maps anew: what Chinese maps need of Noto Sans CJK, 
     apt-get install fonts-noto-cjk
     python -m benchmarks.map_fonts
 
-Run it when `optimizer/map_assets/words.csv` or the names of a built-in network get a character that is new; the
+Run it when `optimizer/drawing/assets/words.csv` or the names of a built-in network get a character that is new; the
 tests tell. The same package and the same fontTools give the same bytes.
 """
 
@@ -19,7 +19,7 @@ from fontTools import subset
 from fontTools.ttLib import TTCollection, TTFont
 
 ROOT = Path(__file__).resolve().parent.parent
-ASSETS = ROOT / "optimizer" / "map_assets"
+ASSETS = ROOT / "optimizer" / "drawing" / "assets"
 DEBIAN_FOLDER = Path("/usr/share/fonts/opentype/noto")
 ORIGINAL_FAMILY = "Noto Sans CJK SC"
 FAMILY = "Noto Sans SC edwc"

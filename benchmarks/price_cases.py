@@ -30,8 +30,8 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.__main__ import machine
-from optimizer.case_runner import CaseRunner
-from optimizer.cases import Case
+from optimizer.comparison.cases import Case
+from optimizer.comparison.runner import CaseRunner
 
 Way = Callable[[Sequence[Case], Sequence[str], int], "Measured"]
 WEST, EAST, CARBON = (0.6, 0.8, 1.0, 1.2, 1.4), (0.8, 0.9, 1.0, 1.1, 1.2), (0.0, 100.0)
@@ -83,7 +83,7 @@ def compare(cases: Sequence[Case], overrides: Sequence[str], workers: int) -> Me
 
 def rebuild(cases: Sequence[Case], overrides: Sequence[str], threads: int) -> Measured:
     """Load, assemble, solve and write each case on its own."""
-    from optimizer.api import solve_scenario
+    from optimizer.runs.solve import solve_scenario
 
     found = Measured(f"loop, our solver, {threads} threads")
     began = time.monotonic()
@@ -103,8 +103,8 @@ def appsi(cases: Sequence[Case], overrides: Sequence[str], threads: int) -> Meas
     from pyomo.contrib.appsi.solvers import Highs
 
     from network_data.load import load_network
-    from optimizer.assemble import assemble_problem
-    from optimizer.pyomo_model import to_pyomo
+    from optimizer.model.pyomo_model import to_pyomo
+    from optimizer.problem.assemble import assemble_problem
     from scenarios.load import load_scenario
 
     found = Measured(f"loop, Pyomo with appsi_highs, {threads} threads")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from network_data import load_network
-from optimizer.assemble import assemble_problem
-from optimizer.problem import PlacementProblem
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.problem import PlacementProblem
 from scenarios import load_scenario
 
 # About 1 million columns and 3 million nonzeros each: many flows to a row, and many rows.

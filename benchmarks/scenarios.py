@@ -18,7 +18,7 @@ from typing import Any
 
 import optimizer
 from network_data import InputError, load_network
-from optimizer.run_info import describe_scenario
+from optimizer.runs.metadata import describe_scenario
 from scenarios import load_scenario
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,27 +8,29 @@ from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from network_data.load import list_networks
-    from optimizer.api import ScenarioRun, check_scenario, solve_scenario
-    from optimizer.assemble import assemble_problem
-    from optimizer.break_even import BreakEvenMap, find_break_points
-    from optimizer.check import CheckReport, check_plan
-    from optimizer.compare_api import compare
-    from optimizer.comparison import Comparison
-    from optimizer.explain import Explanation, explain_problem, explain_scenario
-    from optimizer.export import GisOptions, export_run
-    from optimizer.frontier import Frontier, LatencyReturn, carbon_frontier, latency_frontier, latency_return
-    from optimizer.gis_layers import allocation_layers
-    from optimizer.highs import load_highs
-    from optimizer.map_options import MapOptions
-    from optimizer.plan import Plan
-    from optimizer.postgis import PostgisReport, export_to_postgis
-    from optimizer.price_effect import price_effect
-    from optimizer.problem import PlacementProblem
-    from optimizer.pyomo_model import to_pyomo
-    from optimizer.solution import Control, Progress, Solution, Termination
-    from optimizer.solve import solve_problem
-    from optimizer.verify import VerifyReport, verify_run
-    from optimizer.why import explain_placement, list_workloads
+    from optimizer.api import compare
+    from optimizer.checker.check import CheckReport, check_plan
+    from optimizer.comparison.break_even import find_break_points
+    from optimizer.comparison.break_even_points import BreakEvenMap
+    from optimizer.comparison.comparison import Comparison
+    from optimizer.comparison.frontier import Frontier, carbon_frontier, latency_frontier
+    from optimizer.comparison.latency_budgets import LatencyReturn, latency_return
+    from optimizer.exports.export import export_run
+    from optimizer.exports.layers import GisOptions, allocation_layers
+    from optimizer.exports.postgis import PostgisReport, export_to_postgis
+    from optimizer.infeasibility.explain import Explanation, explain_problem, explain_scenario
+    from optimizer.maps.options import MapOptions
+    from optimizer.model.pyomo_model import to_pyomo
+    from optimizer.problem.assemble import assemble_problem
+    from optimizer.problem.plan import Plan
+    from optimizer.problem.price_changes import price_effect
+    from optimizer.problem.problem import PlacementProblem
+    from optimizer.runs.solve import ScenarioRun, check_scenario, solve_scenario
+    from optimizer.runs.verify import VerifyReport, verify_run
+    from optimizer.sensitivity.placement import explain_placement, list_workloads
+    from optimizer.solvers.control import Control, Progress, Solution, Termination
+    from optimizer.solvers.highs import load_highs
+    from optimizer.solvers.solve import solve_problem
     from scenarios.load import list_scenarios
     from scenarios.price_case import list_price_cases
 
@@ -78,47 +80,47 @@ __all__ = [
 
 # Resolved on first use, so that importing the package (for a help text, say) imports no heavy library.
 _MODULE_OF = {
-    "BreakEvenMap": "optimizer.break_even",
-    "CheckReport": "optimizer.check",
-    "Comparison": "optimizer.comparison",
-    "Control": "optimizer.solution",
-    "Explanation": "optimizer.explain",
-    "Frontier": "optimizer.frontier",
-    "GisOptions": "optimizer.export",
-    "LatencyReturn": "optimizer.frontier",
-    "MapOptions": "optimizer.map_options",
-    "PlacementProblem": "optimizer.problem",
-    "Plan": "optimizer.plan",
-    "PostgisReport": "optimizer.postgis",
-    "Progress": "optimizer.solution",
-    "ScenarioRun": "optimizer.api",
-    "Solution": "optimizer.solution",
-    "Termination": "optimizer.solution",
-    "VerifyReport": "optimizer.verify",
-    "allocation_layers": "optimizer.gis_layers",
-    "assemble_problem": "optimizer.assemble",
-    "carbon_frontier": "optimizer.frontier",
-    "check_plan": "optimizer.check",
-    "check_scenario": "optimizer.api",
-    "compare": "optimizer.compare_api",
-    "explain_placement": "optimizer.why",
-    "explain_problem": "optimizer.explain",
-    "explain_scenario": "optimizer.explain",
-    "export_run": "optimizer.export",
-    "export_to_postgis": "optimizer.postgis",
-    "find_break_points": "optimizer.break_even",
-    "latency_frontier": "optimizer.frontier",
-    "latency_return": "optimizer.frontier",
+    "BreakEvenMap": "optimizer.comparison.break_even_points",
+    "CheckReport": "optimizer.checker.check",
+    "Comparison": "optimizer.comparison.comparison",
+    "Control": "optimizer.solvers.control",
+    "Explanation": "optimizer.infeasibility.explain",
+    "Frontier": "optimizer.comparison.frontier",
+    "GisOptions": "optimizer.exports.layers",
+    "LatencyReturn": "optimizer.comparison.latency_budgets",
+    "MapOptions": "optimizer.maps.options",
+    "PlacementProblem": "optimizer.problem.problem",
+    "Plan": "optimizer.problem.plan",
+    "PostgisReport": "optimizer.exports.postgis",
+    "Progress": "optimizer.solvers.control",
+    "ScenarioRun": "optimizer.runs.solve",
+    "Solution": "optimizer.solvers.control",
+    "Termination": "optimizer.solvers.control",
+    "VerifyReport": "optimizer.runs.verify",
+    "allocation_layers": "optimizer.exports.layers",
+    "assemble_problem": "optimizer.problem.assemble",
+    "carbon_frontier": "optimizer.comparison.frontier",
+    "check_plan": "optimizer.checker.check",
+    "check_scenario": "optimizer.runs.solve",
+    "compare": "optimizer.api",
+    "explain_placement": "optimizer.sensitivity.placement",
+    "explain_problem": "optimizer.infeasibility.explain",
+    "explain_scenario": "optimizer.infeasibility.explain",
+    "export_run": "optimizer.exports.export",
+    "export_to_postgis": "optimizer.exports.postgis",
+    "find_break_points": "optimizer.comparison.break_even",
+    "latency_frontier": "optimizer.comparison.frontier",
+    "latency_return": "optimizer.comparison.latency_budgets",
     "list_networks": "network_data.load",
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",
-    "list_workloads": "optimizer.why",
-    "load_highs": "optimizer.highs",
-    "price_effect": "optimizer.price_effect",
-    "solve_problem": "optimizer.solve",
-    "solve_scenario": "optimizer.api",
-    "to_pyomo": "optimizer.pyomo_model",
-    "verify_run": "optimizer.verify",
+    "list_workloads": "optimizer.sensitivity.placement",
+    "load_highs": "optimizer.solvers.highs",
+    "price_effect": "optimizer.problem.price_changes",
+    "solve_problem": "optimizer.solvers.solve",
+    "solve_scenario": "optimizer.runs.solve",
+    "to_pyomo": "optimizer.model.pyomo_model",
+    "verify_run": "optimizer.runs.verify",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, globals(), _MODULE_OF)

@@ -1,380 +1,161 @@
-"""The jobs of the command line as functions: list, check, solve, export and verify."""
+"""Compare the cases of a scenario, or runs that are stored: from Python what `edwc compare` does."""
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from network_data.load import Network, load_network
-from optimizer.assemble import assemble_problem
-from optimizer.baselines import Baseline, evaluate_baselines
-from optimizer.check import check_plan
-from optimizer.outages import outage_tables
-from optimizer.plan import Plan
-from optimizer.price_effect import price_facts
-from optimizer.problem import PlacementProblem
-from optimizer.resilience_price import price_of_resilience, solve_without_reserve, with_known_bound
-from optimizer.results import Margins, Results, build_results, demand_by_region, home_region
-from optimizer.run_folder import check_target, write_run
-from optimizer.run_info import run_info
-from optimizer.solution import Control, Progress, Solution, Termination
-from optimizer.solve import choose_method, solve_problem
-from scenarios.load import load_scenario
-from scenarios.schema import Scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from optimizer.necessary import Condition
-    from optimizer.warm_start import WarmStart
+from network_data.faults import FaultList
+from optimizer.comparison.cases import (
+    REFERENCE,
+    Case,
+    CaseResult,
+    expand_cases,
+    find_case,
+    require_scenario_as_reference,
+)
+from optimizer.comparison.comparison import Comparison, build_comparison
+from optimizer.comparison.effects import find_ends
+from optimizer.comparison.folder import keep_stored, read_stored
+from optimizer.comparison.runner import CaseRunner, EngineName, SweepProgress
+from optimizer.text.comparison import chosen_pairs
+from scenarios.price_parameters import ParameterRange, parse_ranges, parse_sweeps
 
 
-@dataclass(frozen=True, eq=False)
-class ScenarioRun:
+def compare(  # noqa: PLR0913 - options, keyword-only
+    scenario_or_runs: str | Path | Sequence[str | Path],
+    *,
+    price_cases: Sequence[str] = (),
+    sweeps: Sequence[str] = (),
+    tornado: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    reference: str | None = None,
+    waterfalls: Sequence[tuple[str, str]] = (),
+    regret: bool | None = None,
+    redispatch: bool = False,
+    out: str | Path | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    report: Callable[[SweepProgress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Comparison:
     """
-    A solved scenario.
+    Compare cases with a reference.
 
-    Attributes
+    Parameters
     ----------
-    scenario, network, problem
-        What was solved.
-    solution
-        How the solve ended.
-    results
-        Tables and numbers of the plan; None without a plan.
-    failure
-        Of an infeasible problem, the first necessary condition that fails; None if none of them does.
-    info
-        Content of `run.json`.
-    folder
-        Run folder written; None if none was asked for or there is no plan.
+    scenario_or_runs
+        Built-in name or YAML file of a scenario; or a list of run folders, or of one folder of a comparison, which are
+        compared as they are.
+    price_cases
+        Names or files, each a case; `a+b` is first a, then b. With sweeps, each is combined with each of their points.
+    sweeps
+        Texts such as `price.west=0.5:1.5:0.1` or `carbon_price=0,50,100`; every combination of values is a case.
+    tornado
+        Texts such as `price.west=0.8:1.2`: a case for either end, with everything else as in the scenario.
+    overrides
+        Of all cases, such as `solver.mip_rel_gap=0.01`.
+    reference
+        Id or label of the case that the others are held against; None = the scenario as it is, or the first run.
+    waterfalls
+        Pairs of ids or labels to explain, besides those of the reference with each other case.
+    regret
+        Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
+    redispatch
+        In the regret, hold what is open, deployed, bought and assigned, and choose hours and routes anew.
+    out
+        Folder to keep run folders, tables and charts in; None keeps nothing but what is returned.
+    engine, workers, scheduler
+        Who solves: `serial` in this process, `local` in processes of this machine (None = one for each processor),
+        `dask` on a cluster (None = one on this machine).
+    report
+        Called with how far the comparison is.
+    stop
+        Set it, and what is being solved ends; the cases that are done are compared.
+
+    Returns
+    -------
+    Comparison
+        Also where cases fail: they are rows with their reason.
+
+    Raises
+    ------
+    InputError
+        With every fault of what is asked for, of the scenario, or of the stored runs.
     """
-
-    scenario: Scenario
-    network: Network
-    problem: PlacementProblem
-    solution: Solution
-    results: Results | None
-    failure: Condition | None
-    info: dict[str, Any]
-    folder: Path | None
-
-    @property
-    def exit_code(self) -> int:
-        """0 solved within the gap, 2 infeasible, 3 stopped with a plan, 4 stopped without one."""
-        if self.solution.termination == Termination.INFEASIBLE:
-            return 2
-        if self.results is None:
-            return 4
-        return 0 if self.solution.termination == Termination.OPTIMAL else 3
+    faults = FaultList("the comparison")
+    if not isinstance(scenario_or_runs, str | Path):
+        if price_cases or sweeps or tornado or overrides:
+            remedy = "Give a scenario, or leave out price cases, sweeps, tornado and overrides."
+            faults.add("compare", "stored runs are not solved again", remedy)
+        stored = {result.case.id: result for result in read_stored([Path(run) for run in scenario_or_runs])}
+        asked = _read_asked([result.case for result in stored.values()], (), reference, waterfalls, faults)
+        kept = None if out is None else keep_stored(out, asked.reference, stored.values())
+        return _told(asked, "stored runs", stored, kept, regret=regret, redispatch=redispatch)
+    ranges = parse_ranges(tornado, option="tornado")
+    cases = expand_cases(price_cases, parse_sweeps(sweeps, option="sweeps"), ranges)
+    asked = _read_asked([REFERENCE, *cases], ranges, reference, waterfalls, faults)
+    with CaseRunner(
+        scenario_or_runs,
+        overrides,
+        out=out,
+        reference=asked.reference,
+        engine=engine,
+        workers=workers,
+        scheduler=scheduler,
+        report=report,
+        stop=stop,
+    ) as runner:
+        results = runner.run([case for case in cases if case != asked.reference])
+        return _told(asked, str(scenario_or_runs), results, out, regret=regret, redispatch=redispatch)
 
 
 @dataclass(frozen=True)
-class ComparisonPart:
-    """
-    What makes a run part of a comparison.
+class _Asked:
+    """What to tell of the cases."""
 
-    Attributes
-    ----------
-    notes
-        Further keys of `run.json`, such as the case that the run is of.
-    reference
-        Run folder of a like problem, whose plan and cuts the solve starts from; None for the reference itself.
-    """
-
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    reference: Path | None = None
+    reference: Case
+    ranges: Sequence[ParameterRange]
+    waterfalls: Sequence[tuple[str, str]]
 
 
-def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """
-    Load a scenario with its network and describe the problem they make, without solving it.
-
-    Parameters
-    ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Texts such as `solver.threads=1`.
-
-    Returns
-    -------
-    dict
-        Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
-        choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
-        that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
-        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
-
-    Raises
-    ------
-    InputError
-        With every fault of the inputs.
-    """
-    loaded = load_scenario(scenario, overrides)
-    network = load_network(loaded.network)
-    problem = assemble_problem(network, loaded)
-    return {
-        "scenario": loaded.name,
-        "network": network.name,
-        **describe_problem(problem),
-        "demand_region_share": demand_by_region(problem, network),
-        "policy": _check_policy(problem),
-        "prices": price_facts(network, loaded),
-    }
+def _read_asked(
+    cases: Sequence[Case],
+    ranges: Sequence[ParameterRange],
+    reference: str | None,
+    waterfalls: Sequence[tuple[str, str]],
+    faults: FaultList,
+) -> _Asked:
+    base = cases[0] if reference is None else find_case(reference, cases, "reference", faults)
+    require_scenario_as_reference(base, ranges, "tornado", faults)
+    pairs = [tuple(find_case(name, cases, "waterfalls", faults).id for name in pair) for pair in waterfalls]
+    faults.raise_if_any()
+    return _Asked(base, ranges, [(first, second) for first, second in pairs])
 
 
-def _check_policy(problem: PlacementProblem) -> list[dict[str, Any]]:
-    if not problem.policy.is_active:
-        return []
-    from optimizer.necessary_policy import check_policies  # scipy's solvers are slow to import, and rarely needed
-
-    return [{"name": found.name, "holds": found.holds, "message": found.message} for found in check_policies(problem)]
-
-
-def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
-    """
-    Describe a problem in numbers.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-
-    Returns
-    -------
-    dict
-        See `check_scenario`.
-    """
-    pools, links, outages = problem.pools, problem.links, outage_tables(problem)
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
-    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
-    usable = problem.utilization_limit_share
-    in_reach = np.bincount(problem.pairs["workload_index"].to_numpy(int), minlength=len(problem.workloads))
-    row = problem.workloads.iloc[int(in_reach.argmin())]
-    return {
-        "time_slices": len(problem.slices),
-        "representative_days": (problem.slices.groupby("day", sort=False)["weight_h"].sum() / 24.0).to_dict(),
-        "demand_hubs": int(problem.workloads["demand_hub"].nunique()),
-        "workload_classes": len(problem.classes),
-        "workloads": len(problem.workloads),
-        "data_centers": len(problem.data_centers),
-        "pools": len(pools),
-        "links": len(links),
-        "candidates": len(problem.candidates),
-        "flow_columns": len(problem.candidates) * len(problem.slices),
-        "method": choose_method(problem),
-        "mtok_per_year": problem.annual_mtok,
-        "tokens_per_day": problem.annual_mtok * 1e6 / (problem.weight_h.sum() / 24.0),
-        "peak_mtok_per_h": float(problem.demand_mtok_per_h.sum(axis=1).max()),
-        "needed_accelerators_mean": float(problem.weight_h @ busy / problem.weight_h.sum()) / usable,
-        "needed_accelerators_peak": float(busy.max()) / usable,
-        "existing_accelerators": float(pools["existing_pods"].to_numpy(float) @ per_pod),
-        "buyable_accelerators": float(pools["max_new_pods"].to_numpy(float) @ per_pod),
-        "it_capacity_mw": float(problem.data_centers["it_capacity_mw"].sum()),
-        "outages": len(problem.outages),
-        "outage_columns": sum(map(len, (outages.reroutes, outages.processes))),
-        "protected_workloads": int(problem.is_protected.sum()),
-        "unprotected_candidates": problem.unprotected_candidates,
-        "too_slow": _too_slow(problem),
-        "limiting_links": links["id"][links["is_limiting"].to_numpy(bool)].tolist(),
-        "fewest_data_centers_in_reach": int(in_reach.min()),
-        "fewest_in_reach_of": f"{row['workload_class']} of {row['demand_hub']}",
-    }
-
-
-def _too_slow(problem: PlacementProblem) -> list[str]:
-    """Name the accelerators that classes do not use, for want of time to the first token: "chat on h20"."""
-    classes, chips = problem.classes["id"].to_numpy(str), problem.accelerators["id"].to_numpy(str)
-    return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
-
-
-def solve_scenario(
-    scenario: str | Path,
-    overrides: Sequence[str] = (),
+def _told(
+    asked: _Asked,
+    name: str,
+    results: Mapping[str, CaseResult],
+    out: str | Path | None,
     *,
-    out: str | Path | None = None,
-    comparison: ComparisonPart | None = None,
-    report: Callable[[Progress], None] | None = None,
-    stop: threading.Event | None = None,
-) -> ScenarioRun:
-    """
-    Load, solve, check and store a scenario.
-
-    Parameters
-    ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
-    out
-        Run folder to write if there is a plan.
-    comparison
-        What to do for a comparison that the run is part of.
-    report
-        Called with each line of progress.
-    stop
-        Set it, from a signal handler or another thread, and the solve ends with the plan in hand.
-
-    Returns
-    -------
-    ScenarioRun
-        Termination and plan are two facts: see `ScenarioRun.exit_code`.
-
-    Raises
-    ------
-    InputError
-        With every fault of the inputs or the output folder; nothing is written then.
-    InvalidPlanError
-        If the plan found fails the independent check; nothing is written then either.
-    """
-    began = time.monotonic()
-    folder = None if out is None else check_target(out)
-    loaded = load_scenario(scenario, overrides)
-    network = load_network(loaded.network)
-    problem = assemble_problem(network, loaded)
-    options = loaded.solver
-    seconds = {"load": time.monotonic() - began}
-    control = Control(time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report)
-    lap = time.monotonic()
-    baselines = evaluate_baselines(problem, home_region(problem, network))
-    seconds["baselines"] = time.monotonic() - lap
-    warm = _warm_start(comparison, problem)
-    start = _cheaper_start(problem, best_baseline(baselines), warm)
-    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
-    # cheaper to find than a solver's.
-    lap = time.monotonic()
-    failure = _first_failure(problem) if start is None else None
-    without: Solution | None = None
-    seconds["conditions"] = time.monotonic() - lap
-    if failure is not None:
-        solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
-    else:
-        lap = time.monotonic()
-        if (without := solve_without_reserve(problem, loaded, control)) is not None:
-            seconds["without_reserve"] = time.monotonic() - lap
-        solution = solve_problem(
-            problem,
-            method=options.method,
-            mip_rel_gap=options.mip_rel_gap,
-            seed=options.seed,
-            threads=options.threads,
-            control=control,
-            start=start,
-            warm=warm,
-        )
-    solution = with_known_bound(solution, without)
-    lap, results = time.monotonic(), None
-    if solution.plan is not None:
-        solution, results = _results(problem, network, solution, baselines, control, options.seed)
-        seconds["results"] = time.monotonic() - lap
-        if solution.mip_rel_gap <= options.mip_rel_gap:
-            # Repricing may have closed the rest of the gap of a solve that a limit ended.
-            solution = replace(solution, termination=Termination.OPTIMAL)
-    solution = replace(solution, seconds=seconds | solution.seconds)
-    info = run_info(loaded, network, solution, results, folder)
-    price = price_of_resilience(solution, without)
-    info["resilience"] = None if price is None else price.as_dict()
-    info |= {} if comparison is None else comparison.notes
-    if folder is not None and results is not None:
-        write_run(folder, info, results.tables | _learned(comparison, problem, solution), basemap=network.basemap)
-    return ScenarioRun(
-        loaded, network, problem, solution, results, failure, info, folder if results is not None else None
+    regret: bool | None,
+    redispatch: bool,
+) -> Comparison:
+    found = build_comparison(
+        name,
+        results,
+        asked.reference.id,
+        tornado=find_ends(asked.ranges, results),
+        waterfalls=asked.waterfalls,
+        regret=regret,
+        redispatch=redispatch,
     )
+    if out is not None:
+        from optimizer.drawing.comparison import draw_charts  # matplotlib is slow to import, and not always wanted
 
-
-def _first_failure(problem: PlacementProblem) -> Condition | None:
-    from optimizer.necessary import first_failure  # scipy's solvers are slow to import, and rarely needed
-
-    return first_failure(problem)
-
-
-def _warm_start(comparison: ComparisonPart | None, problem: PlacementProblem) -> WarmStart | None:
-    if comparison is None or comparison.reference is None:
-        return None
-    from optimizer.reference_state import reference_state  # only comparisons start from a reference
-
-    state = reference_state(comparison.reference)
-    return None if state is None else state.for_problem(problem)
-
-
-def _learned(
-    comparison: ComparisonPart | None, problem: PlacementProblem, solution: Solution
-) -> dict[str, pd.DataFrame]:
-    """Lay out what a reference hands on to the other cases."""
-    if comparison is None or comparison.reference is not None or solution.learned is None:
-        return {}
-    from optimizer.warm_start import learned_tables
-
-    return learned_tables(problem, solution.learned)
-
-
-def best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
-    """
-    Choose the cheapest baseline that keeps every limit.
-
-    Parameters
-    ----------
-    baselines
-        From `evaluate_baselines`.
-    """
-    fitting = [baseline for baseline in baselines if baseline.is_feasible]
-    return min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
-
-
-def _cheaper_start(problem: PlacementProblem, baseline: Baseline | None, warm: WarmStart | None) -> Plan | None:
-    """Begin with the reference's plan, where it is one here and costs less than the best baseline."""
-    of_baseline = None if baseline is None else baseline.plan
-    if warm is None or warm.plan is None:
-        return of_baseline
-    report = check_plan(problem, warm.plan)
-    is_better = report.is_feasible and (baseline is None or report.total_cny < baseline.report.total_cny)
-    return warm.plan if is_better else of_baseline
-
-
-def _results(
-    problem: PlacementProblem,
-    network: Network,
-    solution: Solution,
-    baselines: tuple[Baseline, ...],
-    control: Control,
-    seed: int,
-) -> tuple[Solution, Results]:
-    """Price the limits at the plan, unless the user is waiting for the end, and build the tables."""
-    if solution.plan is None:
-        raise AssertionError("results are of a plan")
-    if control.stop.is_set():
-        return solution, build_results(problem, network, solution.plan, baselines)
-    from optimizer.compile import compile_model
-    from optimizer.duals import dual_table, limit_values
-    from optimizer.shadow_prices import price_plan, shadow_prices
-
-    compiled = compile_model(problem)
-    priced = price_plan(problem, compiled, solution.plan, seed=seed)
-    polished = priced.polished
-    report = check_plan(problem, polished.plan)
-    if report.is_feasible and report.total_cny <= solution.objective_cny:
-        # The same integers with everything else at its best: what the duals belong to.
-        bound = min(solution.bound_cny, report.total_cny)
-        solution = replace(solution, plan=polished.plan, objective_cny=report.total_cny, bound_cny=bound)
-    results = build_results(
-        problem,
-        network,
-        solution.plan if solution.plan is not None else polished.plan,
-        baselines,
-        Margins(
-            dual_table(problem, polished),
-            limit_values(problem, compiled, polished),
-            shadow_prices(priced, seed=seed),
-        ),
-    )
-    return solution, results
-
-
-__all__ = ["ComparisonPart", "ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]
+        draw_charts(found, found.to_folder(out), pairs=[*chosen_pairs(found), *asked.waterfalls])
+    return found

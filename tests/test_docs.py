@@ -10,14 +10,14 @@ from documents import ROOT, commands, read_page, table_rows, write_shown_files
 
 from network_data import load_network
 from network_data.load import Network
-from optimizer import formulation
-from optimizer.assemble import assemble_problem
-from optimizer.check import check_plan
-from optimizer.declarations import PARAMETERS, SETS, VARIABLES
-from optimizer.formulation import CONSTRAINTS, COSTS
-from optimizer.problem import PlacementProblem
-from optimizer.solution import Control, Termination
-from optimizer.whole import solve_whole
+from optimizer.checker.check import check_plan
+from optimizer.model import equations as formulation
+from optimizer.model.equations import CONSTRAINTS, COSTS
+from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.problem import PlacementProblem
+from optimizer.solvers.control import Control, Termination
+from optimizer.solvers.solve import solve_whole
 from scenarios import load_scenario
 
 PAGE = "docs/formulation.md"
@@ -110,7 +110,7 @@ def test_make_targets_of_the_pages_exist() -> None:
 
 
 def test_commands_of_the_pages_are_understood() -> None:
-    from optimizer.cli import _build_parser
+    from optimizer.cli.main import _build_parser
 
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {

@@ -1,0 +1,127 @@
+"""What all commands share: results to stdout, words to stderr, and signals that ask for an end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
+ONE_REQUEST_S = 1.0  # signals that come so close together are one
+SIGNAL_POLL_S = 0.2
+
+
+def emit_json(value: Any) -> None:
+    """
+    Write a value as JSON to stdout.
+
+    Parameters
+    ----------
+    value
+        What `json_ready` can spell.
+    """
+    from optimizer.runs.folder import json_ready
+
+    emit(json.dumps(json_ready(value), allow_nan=False, indent=1))
+
+
+def emit(text: str) -> None:
+    """
+    Write to stdout; a reader that went away (`| head`) is no fault.
+
+    Parameters
+    ----------
+    text
+        Lines.
+    """
+    _write(sys.stdout, text + "\n")
+
+
+def tell(text: str) -> None:
+    """
+    Write to stderr; as with stdout, a reader that went away is no fault.
+
+    Parameters
+    ----------
+    text
+        Lines.
+    """
+    _write(sys.stderr, text + "\n")
+
+
+def tell_over(text: str) -> None:
+    """
+    Write a line to a terminal in place of the one before; an empty text clears it.
+
+    Parameters
+    ----------
+    text
+        The line, without control characters.
+    """
+    _write(sys.stderr, f"\r{text}\x1b[K")
+
+
+def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
+    """
+    Carry out a task that the first SIGINT or SIGTERM asks to stop; one that comes later ends the process as usual.
+
+    Parameters
+    ----------
+    task
+        Called with what is set when it should stop.
+
+    Returns
+    -------
+    T
+        What the task returns.
+    """
+    # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
+    # The main thread looks up now and then: a signal that comes as it is about to wait would not wake it.
+    with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(task, stop)
+        while wait([future], timeout=SIGNAL_POLL_S).not_done:
+            pass
+        return future.result()
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    first_s = 0.0
+
+    def request(number: int, _frame: object) -> None:
+        nonlocal first_s
+        if stop.is_set():
+            # `timeout` and batch systems signal a process, and then its group: that is one request, not two.
+            if time.monotonic() - first_s > ONE_REQUEST_S:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+            return
+        first_s = time.monotonic()
+        stop.set()
+        tell("stopping: what is in hand is kept (another signal, after a second, ends at once)")
+
+    kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _write(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Point it at nothing, so that the interpreter's last flush does not fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

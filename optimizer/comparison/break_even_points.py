@@ -1,0 +1,300 @@
+"""What a break-even map holds, and the points that it is made of: cases of one parameter, solved in batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from network_data.faults import InputError
+from network_data.load import load_network
+from optimizer.comparison.carried_plans import CasePlan, read_case_plan
+from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
+from optimizer.comparison.runner import CaseRunner
+from optimizer.numbers import spell_cny
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.difference import PlanChange, open_centers, region_shares
+from scenarios.load import load_scenario
+from scenarios.price_parameters import label_of, overrides_of
+from scenarios.schema import Scenario
+
+# Costs nearer to each other than this share are taken for equal: the precision of plans and bounds.
+RESOLUTION_SHARE = 1e-7
+INTERVAL_COLUMNS = [
+    "from", "to", "cost_from_cny_per_year", "cost_to_cny_per_year", "saving_from_cny_per_year",
+    "saving_to_cny_per_year", "open_data_centers", "change", "open_cny_per_year", "case",
+]  # fmt: skip
+BREAK_COLUMNS = [
+    "value", "certified_low", "certified_high", "width", "is_certain", "kind", "change", "change_back", "moved_share",
+    "saving_slope_before_cny", "saving_slope_after_cny",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class BreakEvenMap:
+    """
+    Where on a range of one parameter the plan changes.
+
+    Attributes
+    ----------
+    parameter
+        Its name, such as `price.west`.
+    low, high
+        The range.
+    reference_value
+        Its value in the reference case; NaN where that is not known.
+    tolerance_cny
+        A plan that could save no more than this was not looked for, CNY per year.
+    intervals
+        from, to, cost_from_cny_per_year, cost_to_cny_per_year, saving_from_cny_per_year and saving_to_cny_per_year
+        (against the reference plan held fixed; NaN where there is none), <region>_share (of the tokens, by region of
+        the data center), open_data_centers (ids), change (what is different from the interval before, in words),
+        open_cny_per_year (most that a plan not known could save), case (that the plan is from). Where no plan is
+        possible, costs are infinite and case is empty.
+    break_points
+        value, certified_low, certified_high, width, is_certain (proved to lie inside the range), kind (decisions,
+        routing or possible), change (in words, with the parameter rising), change_back (falling), moved_share,
+        saving_slope_before_cny and saving_slope_after_cny (CNY per year and unit of the parameter).
+    points
+        Solved: value, case, status, reason, cost_cny_per_year, bound_cny_per_year, mip_rel_gap.
+    is_complete
+        Whether nothing above the tolerance is left open.
+    notes
+        What was left open, or why there is nothing to show.
+    """
+
+    parameter: str
+    low: float
+    high: float
+    reference_value: float
+    tolerance_cny: float
+    intervals: pd.DataFrame
+    break_points: pd.DataFrame
+    points: pd.DataFrame
+    is_complete: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables to store, by name."""
+        name = f"break_even_{id_of(self.parameter, set())}"
+        return {name: self.intervals, f"{name}_points": self.break_points, f"{name}_solves": self.points}
+
+    def as_dict(self) -> dict[str, object]:
+        """All of it for JSON; numbers that are not finite are for `json_ready` to spell."""
+        tables = {name: getattr(self, name).to_dict("records") for name in ("intervals", "break_points", "points")}
+        names = ("parameter", "low", "high", "reference_value", "tolerance_cny", "is_complete", "notes")
+        return {name: getattr(self, name) for name in names} | tables
+
+
+@dataclass(eq=False)
+class ParameterPoints:
+    """
+    Solves values of one parameter.
+
+    Attributes
+    ----------
+    runner
+        Solves cases.
+    parameter
+        The parameter.
+    max_solves
+        Most values to solve.
+    """
+
+    runner: CaseRunner
+    parameter: str
+    max_solves: int
+    solved: dict[float, CaseResult] = field(default_factory=dict)
+    _plans: dict[str, CasePlan] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> CaseResult:
+        """The reference case."""
+        return self.runner.reference_result
+
+    def solve(self, values: Sequence[float]) -> dict[float, CaseResult]:
+        """Solve values, as many as are still allowed and the first first, as one batch; those known are not counted."""
+        new = list(dict.fromkeys(value for value in values if value not in self.solved))
+        new = new[: max(self.max_solves - len(self.solved), 0)]
+        found = self.run(new) if new else {}
+        self.solved |= found
+        return found
+
+    def run(self, values: Sequence[float]) -> dict[float, CaseResult]:
+        """Solve values, whatever has been solved."""
+        cases = {value: case_of(self.parameter, value) for value in values}
+        results = self.runner.run(list(cases.values()))
+        return {value: results[case.id] for value, case in cases.items()}
+
+    def plan(self, result: CaseResult) -> CasePlan | None:
+        """Read the plan of a case, once; None if it has none."""
+        if not result.has_plan:
+            return None
+        if result.case.id not in self._plans:
+            self._plans[result.case.id] = read_case_plan(result)
+        return self._plans[result.case.id]
+
+    def scenario(self, value: float) -> Scenario:
+        """Load the scenario of a value; raises InputError with its faults."""
+        return load_scenario(self.runner.scenario, [*self.runner.overrides, *case_of(self.parameter, value).overrides])
+
+    def problem(self, value: float) -> PlacementProblem:
+        """Assemble the problem of a value, also where a workload reaches no data center."""
+        scenario = self.scenario(value)
+        return assemble_problem(load_network(scenario.network), scenario, allow_stranded=True)
+
+    def is_stranded(self, value: float) -> bool:
+        """Whether work reaches no data center at a value: a fault of the inputs elsewhere, an answer here."""
+        scenario = self.scenario(value)
+        network = load_network(scenario.network)
+        assemble_problem(network, scenario, allow_stranded=True)
+        try:
+            assemble_problem(network, scenario)
+        except InputError:
+            return True
+        return False
+
+    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
+        """Tolerance asked for, or the gap that cases are solved to; no less than what costs can be told apart by."""
+        costs = [abs(result.objective_cny) for result in (*self.solved.values(), self.reference)]
+        scale = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
+        asked = self.scenario(value).solver.mip_rel_gap * scale if asked_cny is None else asked_cny
+        return max(asked, 10 * RESOLUTION_SHARE * scale)
+
+    def table(self) -> pd.DataFrame:
+        """Table `BreakEvenMap.points`."""
+        rows = [
+            {
+                "value": value,
+                "case": result.case.id,
+                "status": str(result.status),
+                "reason": result.reason,
+                "cost_cny_per_year": result.objective_cny,
+                "bound_cny_per_year": result.bound_cny,
+                "mip_rel_gap": result.mip_rel_gap,
+            }
+            for value, result in sorted(self.solved.items())
+        ]
+        return pd.DataFrame(rows)
+
+
+def case_of(parameter: str, value: float) -> Case:
+    """
+    Make the case of one value of a parameter.
+
+    Parameters
+    ----------
+    parameter
+        Name of the parameter.
+    value
+        Its value; the same value gives the same case, and so the same run folder, that it has in a sweep.
+    """
+    point = {parameter: value}
+    label = label_of(point)
+    return Case(id_of(label, set()), label, overrides_of(point), point)
+
+
+def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """
+    Put the columns of `BreakEvenMap.intervals` into their order.
+
+    Parameters
+    ----------
+    rows
+        One for each interval.
+    """
+    shares = dict.fromkeys(name for row in rows for name in row if name.endswith("_share"))
+    return pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS[:6], *shares, *INTERVAL_COLUMNS[6:]])
+
+
+def change_columns(change: PlanChange) -> dict[str, object]:
+    """
+    Columns of a break point that say what changes there.
+
+    Parameters
+    ----------
+    change
+        With the parameter rising.
+    """
+    return {
+        "kind": change.kind,
+        "change": change.words(),
+        "change_back": change.reversed().words(),
+        "moved_share": change.moved_share,
+    }
+
+
+def plan_columns(case: CasePlan | None) -> dict[str, object]:
+    """
+    Columns of an interval that say what its plan is.
+
+    Parameters
+    ----------
+    case
+        Its plan; None where none is possible.
+    """
+    if case is None:
+        return {"open_data_centers": ""}
+    shares, ids = region_shares(case), case.problem.data_centers["id"].to_numpy()
+    return {
+        **{f"{name}_share": share for name, share in shares.items()},
+        "open_data_centers": ", ".join(str(ids[d]) for d in open_centers(case)),
+    }
+
+
+def left_open(parts: Sequence[tuple[float, float, float]], tolerance_cny: float) -> tuple[str, ...]:
+    """
+    Say where a plan that is not known could still save something.
+
+    Parameters
+    ----------
+    parts
+        From, to, and the most it could save, CNY per year.
+    tolerance_cny
+        Less is not worth a word.
+    """
+    return tuple(
+        f"left open: between {low:.6g} and {high:.6g} another plan could save up to {_spell(most)} a year"
+        for low, high, most in parts
+        if most > tolerance_cny
+    )
+
+
+def _spell(cny: float) -> str:
+    return spell_cny(cny) if math.isfinite(cny) else "any amount"
+
+
+def why_nothing(points: ParameterPoints) -> tuple[str, ...]:
+    """
+    Say why no solved value has a plan.
+
+    Parameters
+    ----------
+    points
+        As solved.
+    """
+    reasons = {_first_line(result.reason): value for value, result in sorted(points.solved.items(), reverse=True)}
+    return tuple(f"no plan at {value:.6g}: {reason}" for reason, value in reversed(reasons.items()))
+
+
+def _first_line(reason: str) -> str:
+    """Shorten a list of faults, which has a headline, to the first of them."""
+    head, *faults = reason.splitlines() or [""]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}" if faults else head
+
+
+def is_impossible(result: CaseResult) -> bool:
+    """
+    Say whether a case is proved to have no plan.
+
+    Parameters
+    ----------
+    result
+        Of the case.
+    """
+    return result.status == CaseStatus.INFEASIBLE

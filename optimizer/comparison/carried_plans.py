@@ -1,0 +1,298 @@
+"""
+The plan of a case beside its problem, and unchanged in another case: what it costs there, or why it is none.
+
+The whole decisions of one case held in another: what is open, deployed and bought stays, hours and routes follow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from optimizer.checker.check import check_plan
+from optimizer.checker.facts import PlanFacts, list_costs
+from optimizer.comparison.cases import CaseResult
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.problem.equivalence import PART_NAMES, differs_in_prices_alone, parts_of
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
+from optimizer.runs.run import read_stored_plan
+from optimizer.solvers.columns import columns_from_plan, plan_from_columns
+from optimizer.solvers.fixed_integers import FixedProgram, PolishError
+
+_REASONS_TOLD = 2
+
+
+@dataclass(frozen=True, eq=False)
+class CasePlan:
+    """
+    A case with a plan.
+
+    Attributes
+    ----------
+    id, label
+        Of the case.
+    problem, plan
+        What was solved and the plan found.
+    bound_cny
+        Proven lower bound of the case, CNY per year; -inf where there is none.
+    """
+
+    id: str
+    label: str
+    problem: PlacementProblem
+    plan: Plan
+    bound_cny: float = -np.inf
+
+    @cached_property
+    def facts(self) -> PlanFacts:
+        """What the plan amounts to."""
+        return PlanFacts(self.problem, self.plan)
+
+    @cached_property
+    def component_cny(self) -> pd.Series:
+        """CNY per year by component, in the order of the objective."""
+        return component_costs(self.facts)
+
+    @property
+    def cost_cny(self) -> float:
+        """Cost of the plan, CNY per year."""
+        return math.fsum(self.component_cny)
+
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The decisions with labels, without what is zero: what `plan_from_tables` needs to find elsewhere."""
+        problem, plan = self.problem, self.plan
+        tables, centers = plan_tables(problem, plan), problem.data_centers["id"].to_numpy()
+        places = pd.DataFrame({"id": centers, "is_open": plan.is_open, "contract_mw": plan.contract_mw})
+        routes = problem.routes
+        return tables | {
+            "pools": tables["pools"][tables["pools"]["new_pods"] != 0],
+            "data_centers": places[(places["is_open"] != 0) | (places["contract_mw"] != 0)],
+            "routes": pd.DataFrame(
+                {
+                    "route": np.arange(len(routes)),
+                    "demand_hub": routes["demand_hub"],
+                    "data_center": centers[routes["data_center_index"]],
+                    "nodes": routes["nodes"],
+                }
+            ),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CarriedPlan:
+    """
+    A plan in a case that it was not made for.
+
+    Attributes
+    ----------
+    plan
+        The same decisions in the rows of the other problem; None where it has no such rows.
+    reason
+        Why it is no plan there; empty if it is one.
+    component_cny
+        What it costs there, CNY per year by component; empty where it is no plan.
+    """
+
+    plan: Plan | None
+    reason: str
+    component_cny: pd.Series
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it keeps every limit there."""
+        return not self.reason
+
+    @property
+    def cost_cny(self) -> float:
+        """Cost there, CNY per year; NaN where it is no plan."""
+        return math.fsum(self.component_cny) if self.is_plan else float("nan")
+
+
+def component_costs(facts: PlanFacts) -> pd.Series:
+    """Add up the independent checker's list of costs by component, CNY per year, in the order of the objective."""
+    return list_costs(facts).groupby("component", sort=False)["cny_per_year"].sum()
+
+
+def read_case_plan(result: CaseResult) -> CasePlan:
+    """
+    Read the plan of a case from its run folder.
+
+    Parameters
+    ----------
+    result
+        Of a case that has a plan.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    InputError
+        If the folder is not a run that can be read, or its inputs are gone or not what they were.
+    """
+    if result.folder is None:
+        raise ValueError(f"case {result.case.id} has no plan")
+    stored = read_stored_plan(result.folder)
+    return CasePlan(result.case.id, result.case.label, stored.problem, stored.plan, result.bound_cny)
+
+
+def carry_plan(plan: CasePlan, to: CasePlan) -> CarriedPlan:
+    """
+    Evaluate the unchanged plan of one case in another, with the independent checker.
+
+    Rows are found by their labels. The power that a demand charge is paid on is no decision: it is what the plan
+    draws there.
+
+    Parameters
+    ----------
+    plan
+        Whose plan.
+    to
+        Whose problem.
+    """
+    if plan is to:
+        return CarriedPlan(plan.plan, "", plan.component_cny)
+    if differs_in_prices_alone(plan.problem, to.problem):
+        return CarriedPlan(plan.plan, "", component_costs(plan.facts.at_prices(to.problem)))
+    try:
+        moved = plan_from_tables(to.problem, plan.tables)
+    except UnknownLabelError as error:
+        return CarriedPlan(None, with_differences(plan, to, describe_unknown(error)), pd.Series(dtype=float))
+    settled = with_least_peaks(to.problem, moved)
+    report = check_plan(to.problem, settled)
+    if report.is_feasible:
+        return CarriedPlan(settled, "", report.component_cny)
+    why = describe_violations(report.violations)
+    return CarriedPlan(settled, with_differences(plan, to, why), pd.Series(dtype=float))
+
+
+def with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
+    """
+    Let the demand charge be paid on what a plan draws.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and the problem whose PUE, accelerators and billing periods say what it draws.
+    """
+    drawn = PlanFacts(problem, plan).facility_power_mw
+    peak = np.zeros((len(problem.billing), len(problem.data_centers)))
+    np.maximum.at(peak, problem.slices["billing_index"].to_numpy(np.int64), drawn)
+    return replace(plan, peak_mw=peak, contract_mw=peak.max(axis=0, initial=0.0))
+
+
+def describe_violations(violations: pd.DataFrame) -> str:
+    """
+    Say which limits a plan breaks: of each equation the worst row, the two worst equations first.
+
+    Parameters
+    ----------
+    violations
+        `CheckReport.violations`, not empty.
+    """
+    limit = violations["limit"].to_numpy(float)
+    size = violations["excess"].to_numpy(float) / np.maximum(1.0, np.abs(limit))
+    ranked = violations.assign(size=size).sort_values("size", ascending=False, kind="stable")
+    worst = ranked.drop_duplicates("name")
+    counts = Counter(violations["name"])
+    told = []
+    for row in worst.head(_REASONS_TOLD).itertuples(index=False):
+        more = f" (and {counts[str(row.name)] - 1} more)" if counts[str(row.name)] > 1 else ""
+        told.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
+                    f"{row.unit}{more}")  # fmt: skip
+    rest = len(worst) - len(told)
+    return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
+
+
+def describe_unknown(error: UnknownLabelError) -> str:
+    """Say the first of the labels that a problem does not have."""
+    first, *more = str(error).splitlines()
+    return first + (f" (and {len(more)} more)" if more else "")
+
+
+def with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
+    """
+    Say first what differs between two cases, then what that does to a plan.
+
+    Parameters
+    ----------
+    plan, to
+        The case of the plan, and the other one.
+    why
+        What the plan breaks there.
+    """
+    before, after = parts_of(plan.problem), parts_of(to.problem)
+    told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
+    return f"other {', '.join(told)}: {why}" if told else why
+
+
+# Tables of the hourly decisions, which are not carried over.
+_HOURLY = ("allocation", "unserved", "work", "active_pods", "peaks", "failover", "failover_work")
+
+
+class Redispatcher:
+    """
+    Holds the whole decisions of other cases in one case; its model is compiled once.
+
+    Parameters
+    ----------
+    to
+        The case whose problem is solved.
+    seed
+        Random seed of the solver.
+    """
+
+    def __init__(self, to: CasePlan, *, seed: int = 1) -> None:
+        self.to, self._seed = to, seed
+        self._compiled: CompiledModel | None = None
+        self._last: FixedProgram | None = None
+
+    def carry(self, plan: CasePlan) -> CarriedPlan:
+        """
+        Find the cheapest hours and routes for the whole decisions of a plan.
+
+        Nothing that was bought or opened is given back, used or not.
+
+        Parameters
+        ----------
+        plan
+            Whose whole decisions.
+
+        Returns
+        -------
+        CarriedPlan
+            With its cost by the independent checker. The plan of the case itself is left as it is.
+        """
+        if plan is self.to:
+            return CarriedPlan(plan.plan, "", plan.component_cny)
+        problem = self.to.problem
+        held = {name: table.head(0) if name in _HOURLY else table for name, table in plan.tables.items()}
+        try:
+            decisions = plan_from_tables(problem, held)
+            if self._compiled is None:
+                self._compiled = compile_model(problem)
+            vector = columns_from_plan(self._compiled, decisions)
+            program = FixedProgram(self._compiled, vector, seed=self._seed, like=self._last)
+            best = plan_from_columns(problem, self._compiled, program.solve().columns)
+        except UnknownLabelError as error:
+            return _none(with_differences(plan, self.to, describe_unknown(error)))
+        except PolishError as error:
+            return _none(with_differences(plan, self.to, str(error)))
+        self._last = program
+        # What the solver rounds must not undo a whole decision.
+        best = replace(best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed)
+        report = check_plan(problem, best)
+        if not report.is_feasible:
+            return _none(with_differences(plan, self.to, describe_violations(report.violations)))
+        return CarriedPlan(best, "", report.component_cny)
+
+
+def _none(reason: str) -> CarriedPlan:
+    return CarriedPlan(None, reason, pd.Series(dtype=float))

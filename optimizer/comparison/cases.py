@@ -1,0 +1,451 @@
+"""
+Cases of a comparison: what each is asked, and what came of it.
+
+Turn what `edwc compare` is asked for into cases with readable ids.
+
+What a case was solved from, as one number: a comparison solves again only what has another key than its run folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from network_data.faults import FaultList, InputError, suggest
+from network_data.load import Network, load_network
+from optimizer.runs.metadata import describe_network, describe_scenario, library_versions
+from scenarios.load import load_scenario
+from scenarios.price_case import load_price_case
+from scenarios.price_parameters import ParameterRange, Sweep, label_of, overrides_of, price_case_override, sweep_points
+from scenarios.schema import Scenario
+from scenarios.sources import price_case_names
+
+REFERENCE_ID = "reference"
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    One case: a scenario is solved with these overrides after its own.
+
+    Attributes
+    ----------
+    id
+        Name of its run folder, `^[a-z0-9_]+$`.
+    label
+        What a reader calls it, such as `price.west=0.5`; hostile text until escaped.
+    overrides
+        Texts such as `costs.carbon_price_cny_per_t=100`.
+    point
+        Value of each parameter that a sweep varies; empty for a stored price case.
+    """
+
+    id: str
+    label: str
+    overrides: tuple[str, ...] = ()
+    point: Mapping[str, float] = field(default_factory=dict)
+
+
+REFERENCE = Case(REFERENCE_ID, REFERENCE_ID)
+
+
+class CaseStatus(StrEnum):
+    """How a case ended."""
+
+    SOLVED = "solved"  # within the gap asked for
+    STOPPED = "stopped"  # by a limit, with a plan in hand
+    INFEASIBLE = "infeasible"
+    NO_PLAN = "no_plan"  # stopped before there was a plan
+    FAILED = "failed"  # bad input, a failed solver, a dead worker
+
+
+@dataclass(frozen=True, eq=False)
+class CaseResult:
+    """
+    What came of a case.
+
+    Attributes
+    ----------
+    case
+        The case.
+    status
+        How it ended.
+    reason
+        Why there is no plan, or why it is not proved within the gap; empty if all is well.
+    folder
+        Run folder; None without a plan.
+    info
+        Content of `run.json`; empty without a plan.
+    """
+
+    case: Case
+    status: CaseStatus
+    reason: str = ""
+    folder: Path | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, case: Case, folder: Path, info: Mapping[str, Any]) -> Self:
+        """
+        Describe a case with a plan by its run folder.
+
+        Parameters
+        ----------
+        case
+            The case.
+        folder, info
+            Its run folder and the content of `run.json`.
+        """
+        if info["termination"] == "optimal":
+            return cls(case, CaseStatus.SOLVED, "", folder, info)
+        why = f"stopped at a gap of {_number(info['mip_rel_gap'], math.inf):.2%} ({info['termination']})"
+        return cls(case, CaseStatus.STOPPED, why, folder, info)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether solving again would tell nothing new: solved, proved to have no plan, or stopped by its own limit."""
+        was_interrupted = self.info.get("termination") == "interrupted"
+        return self.status in {CaseStatus.SOLVED, CaseStatus.INFEASIBLE, CaseStatus.STOPPED} and not was_interrupted
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether there is a plan to compare."""
+        return self.folder is not None
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """Numbers of the plan (`results.summarize`); empty without one."""
+        found = self.info.get("summary", {})
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def objective_cny(self) -> float:
+        """Cost of the plan, CNY per year; infinite without one."""
+        return _number(self.info.get("objective_cny_per_year"), math.inf)
+
+    @property
+    def bound_cny(self) -> float:
+        """Proven lower bound, CNY per year; -inf where there is none."""
+        return _number(self.info.get("bound_cny_per_year"), -math.inf)
+
+    @property
+    def mip_rel_gap(self) -> float:
+        """Proven gap; infinite without a plan."""
+        return _number(self.info.get("mip_rel_gap"), math.inf)
+
+
+def _number(value: Any, otherwise: float) -> float:
+    return otherwise if value is None else float(value)
+
+
+MAX_ID_LENGTH = 48
+MAX_CASES = 10_000
+_NOT_IN_ID = re.compile("[^a-z0-9]+")
+
+# What tells labels apart and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
+_LOST_IN_ID = re.compile(r"[^\x00-\x7f]|=[^,]*[-+]")
+
+
+def split_price_cases(texts: Iterable[str]) -> list[str]:
+    """
+    Take `a,b,c+d` apart at its commas; the name of a file that holds one is left whole.
+
+    Parameters
+    ----------
+    texts
+        As given on the command line.
+
+    Examples
+    --------
+    >>> split_price_cases(["today,carbon_50", "today+carbon_50"])
+    ['today', 'carbon_50', 'today+carbon_50']
+    """
+    parts: list[str] = []
+    for text in texts:
+        parts += [text] if _is_file(text) else [part.strip() for part in text.split(",")]
+    return parts
+
+
+def expand_cases(
+    price_cases: Sequence[str], sweeps: Sequence[Sweep], ranges: Sequence[ParameterRange] = ()
+) -> list[Case]:
+    """
+    Make the cases of a comparison: each price case with each point of the sweeps, and the ends of ranges alone.
+
+    Parameters
+    ----------
+    price_cases
+        Names or files; `a+b` is first a, then b.
+    sweeps
+        Every combination of their values is a point.
+    ranges
+        Parameters that go to either end, one at a time.
+
+    Raises
+    ------
+    InputError
+        With every fault of the price cases, or if there are too many cases.
+
+    Examples
+    --------
+    >>> [case.id for case in expand_cases(["carbon_50"], [Sweep("price.west", (0.5, 1.0))])]
+    ['carbon_50_price_west_0_5', 'carbon_50_price_west_1']
+    """
+    faults = FaultList("the cases")
+    _check_price_cases(price_cases, faults)
+    count = max(1, len(price_cases))
+    for sweep in sweeps:
+        count *= len(sweep.values)
+    if count > MAX_CASES:
+        faults.add("--sweep", f"makes {count:,} cases", f"Ask for no more than {MAX_CASES:,}.")
+    faults.raise_if_any()
+    points = sweep_points(sweeps) if sweeps else ()
+    labelled: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {}
+    for name in price_cases or ("",) * bool(points):
+        applied = (price_case_override([name]),) if name else ()
+        for point in points or ({},):
+            label = ", ".join(part for part in (name, label_of(point)) if part)
+            labelled.setdefault(label, ((*applied, *overrides_of(point)), dict(point)))
+    for key, *ends in ranges:
+        for value in ends:
+            point = {key: float(value)}
+            labelled.setdefault(label_of(point), (overrides_of(point), point))
+    taken = {REFERENCE_ID}
+    return [Case(id_of(label, taken), label, *of_case) for label, of_case in labelled.items()]
+
+
+def find_case(name: str, cases: Sequence[Case], option: str, faults: FaultList) -> Case:
+    """
+    Find a case by its id or its label.
+
+    Parameters
+    ----------
+    name
+        As given.
+    cases
+        Those to choose from, at least one.
+    option
+        Name of the option for the fault.
+    faults
+        Receives a name that is none.
+
+    Returns
+    -------
+    Case
+        The first where there is no such case.
+    """
+    for names in ({case.label: case for case in cases}, {case.id: case for case in cases}):
+        if name in names:
+            return names[name]
+    ids = [case.id for case in cases]
+    remedy = f"Give an id or a label, such as {ids[-1]}.{suggest(name, ids)}"
+    faults.add(option, "is none of the cases", remedy, value=name)
+    return cases[0]
+
+
+def require_scenario_as_reference(
+    reference: Case, ranges: Sequence[ParameterRange], option: str, faults: FaultList
+) -> None:
+    """
+    Refuse to hold a tornado against another case than the scenario as it is.
+
+    The ends of its ranges are changes of the scenario: held against a case that differs in more, every bar would
+    hold that difference too.
+
+    Parameters
+    ----------
+    reference
+        What the cases are held against.
+    ranges
+        Of the tornado.
+    option
+        Name of the option for the fault.
+    faults
+        Receives it.
+    """
+    if ranges and reference != REFERENCE:
+        remedy = "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
+        faults.add(
+            option, "turns parameters of the scenario as it is, not of the reference", remedy, value=reference.id
+        )
+
+
+def id_of(label: str, taken: set[str]) -> str:
+    """
+    Spell a label as the name of a folder.
+
+    Parameters
+    ----------
+    label
+        Any text.
+    taken
+        Ids given so far; the new one joins them. Labels that are spelled alike are told apart by a hash, which those
+        have from the start that lose more than dots and spaces, whatever was taken before.
+
+    Examples
+    --------
+    >>> id_of("price.west=0.5", set()), id_of("price.west=-5", set())
+    ('price_west_0_5', 'price_west_5_23e88611')
+    """
+    name = _NOT_IN_ID.sub("_", Path(label).stem.lower() if _is_file(label) else label.lower()).strip("_")
+    if not name or name in taken or len(name) > MAX_ID_LENGTH or _LOST_IN_ID.search(label):
+        digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()[:8]
+        name = f"{name[: MAX_ID_LENGTH - len(digest) - 1].strip('_') or 'case'}_{digest}"
+    taken.add(name)
+    return name
+
+
+def _check_price_cases(texts: Sequence[str], faults: FaultList) -> None:
+    checked: set[str] = set()
+    for text in texts:
+        for name in price_case_names(text):
+            if name in checked:
+                continue
+            checked.add(name)
+            if not name:
+                faults.add("--price-cases", "a name is missing", "Write a,b,c+d.", value=text)
+                continue
+            try:
+                load_price_case(name)
+            except InputError as error:
+                faults.extend(error.faults)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+CASE_KEY = "case"  # of `run.json`
+_PACKAGES = ("network_data", "scenarios", "optimizer")
+
+
+class CaseKeys:
+    """
+    Keys of the cases of one scenario; each network is read once.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    """
+
+    def __init__(self, scenario: str | Path) -> None:
+        self._scenario = scenario
+        self._networks: dict[str, Network] = {}
+
+    def key(self, overrides: Sequence[str], start: str | None) -> str:
+        """
+        Derive the key of a case from its inputs.
+
+        Parameters
+        ----------
+        overrides
+            All of them: those of the comparison, then those of the case.
+        start
+            `plan_hash` of the reference; None for the reference itself, or where it has no plan.
+
+        Raises
+        ------
+        InputError
+            With every fault of the inputs.
+        """
+        scenario, network = self._load(overrides)
+        inputs = {
+            "scenario": describe_scenario(scenario, None),
+            "network": describe_network(network, None),
+            "versions": library_versions(),
+        }
+        return _key(inputs, code_hash(), start)
+
+    def check(self, overrides: Sequence[str]) -> None:
+        """
+        See that scenario and network can be read.
+
+        Parameters
+        ----------
+        overrides
+            Those of all cases.
+
+        Raises
+        ------
+        InputError
+            With every fault of the inputs.
+        """
+        self._load(overrides)
+
+    def _load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
+        scenario = load_scenario(self._scenario, overrides)
+        name = str(scenario.network)
+        if name not in self._networks:
+            self._networks[name] = load_network(scenario.network)
+        return scenario, self._networks[name]
+
+
+def key_of_run(info: Mapping[str, Any]) -> str | None:
+    """
+    Derive the key of a stored run from its `run.json`; None if it is not of a comparison.
+
+    Parameters
+    ----------
+    info
+        Content of `run.json`.
+    """
+    case = info.get(CASE_KEY)
+    try:
+        return _key(info, case["code"], case["start"]) if isinstance(case, Mapping) else None
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def plan_hash(info: Mapping[str, Any]) -> str:
+    """
+    Reduce the plan of a run to one number: the hashes of its tables.
+
+    Parameters
+    ----------
+    info
+        Content of `run.json`.
+    """
+    return _digest(info["files"])
+
+
+@cache
+def code_hash() -> str:
+    """Reduce the code of the three packages, and the tables it reads, to one number: a result may hang on any line."""
+    root = Path(__file__).resolve().parents[2]
+    paths = [
+        path
+        for package in _PACKAGES
+        for found in ((root / package).rglob("*.py"), (root / package).glob("*.csv"))
+        for path in found
+    ]
+    hashes = {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return _digest(hashes)
+
+
+def _key(info: Mapping[str, Any], code: str, start: str | None) -> str:
+    scenario, network = info["scenario"], info["network"]
+    parts = {
+        "scenario": scenario["file_hashes"],
+        "overrides": list(scenario["overrides"]),
+        "network": network["file_hashes"],
+        "versions": info["versions"],
+        "code": code,
+        "start": start,
+    }
+    return _digest(parts)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

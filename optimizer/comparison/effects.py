@@ -1,0 +1,355 @@
+"""
+From the cost of one case to that of another: what prices do to the unchanged plan, what re-optimizing saved.
+
+Tornado: one parameter at a time, low and high, everything else as in the reference, ordered by effect.
+
+Regret: what each case's plan costs under every other case, beyond the best that is known there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from optimizer.comparison.carried_plans import CarriedPlan, CasePlan, carry_plan
+from optimizer.comparison.cases import CaseResult
+from optimizer.comparison.tables import number, saving_interval
+from scenarios.price_parameters import ParameterRange, label_of
+
+Kind = Literal["start", "price", "reoptimize", "change", "end"]
+WATERFALL_COLUMNS = ["kind", "component", "cny_per_year", "from_cny_per_year", "to_cny_per_year"]
+
+
+@dataclass(frozen=True, eq=False)
+class Waterfall:
+    """
+    The bars between the costs of two cases.
+
+    Attributes
+    ----------
+    first, second
+        Ids of the cases.
+    bars
+        kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
+        prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
+        direct difference, where the first plan is no plan in the second case; `end`: cost of the second case),
+        component ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins
+        and ends). Components without a difference have no bar. The heights between the ends sum to the difference.
+    reason
+        Why the first plan is no plan in the second case; empty if it is one.
+    """
+
+    first: str
+    second: str
+    bars: pd.DataFrame
+    reason: str
+
+    @property
+    def difference_cny(self) -> float:
+        """Cost of the second case less that of the first, CNY per year."""
+        ends = self.bars.set_index("kind")["cny_per_year"]
+        return float(ends["end"] - ends["start"])
+
+    def total_cny(self, kind: Kind) -> float:
+        """Sum of the bars of one kind, CNY per year."""
+        return math.fsum(self.bars.loc[self.bars["kind"] == kind, "cny_per_year"])
+
+
+def build_waterfall(first: CasePlan, second: CasePlan) -> Waterfall:
+    """
+    Explain the difference between the costs of two cases.
+
+    Parameters
+    ----------
+    first, second
+        The cases; the difference is second less first.
+    """
+    carried = carry_plan(first, second)
+    before, after = first.component_cny, second.component_cny
+    if carried.is_plan:
+        steps = _differences("price", before, carried.component_cny)
+        steps += _differences("reoptimize", carried.component_cny, after)
+    else:
+        steps = _differences("change", before, after)
+    return Waterfall(first.id, second.id, _bars(first.cost_cny, steps, second.cost_cny), carried.reason)
+
+
+def _differences(kind: Kind, before: pd.Series, after: pd.Series) -> list[tuple[Kind, str, float]]:
+    names = dict.fromkeys([*before.index, *after.index])
+    changes: Mapping[str, float] = {n: float(after.get(n, 0.0)) - float(before.get(n, 0.0)) for n in names}
+    return [(kind, name, change) for name, change in changes.items() if change]
+
+
+def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.DataFrame:
+    rows: list[tuple[str, str, float, float, float]] = [("start", "", start, 0.0, start)]
+    heights = [start]
+    for kind, component, height in steps:
+        # Summed afresh each time: rounding must not pile up over the bars.
+        bottom = math.fsum(heights)
+        heights.append(height)
+        rows.append((kind, component, height, bottom, math.fsum(heights)))
+    rows.append(("end", "", end, 0.0, end))
+    return pd.DataFrame(rows, columns=WATERFALL_COLUMNS)
+
+
+ENDS = ("low", "high")
+
+# What the effect on is told beside the cost: column of the summary of a run.
+EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
+
+
+@dataclass(frozen=True, eq=False)
+class TornadoEnds:
+    """
+    The two cases of one parameter.
+
+    Attributes
+    ----------
+    parameter
+        Its name.
+    low_value, high_value
+        Its values.
+    low, high
+        What came of them.
+    """
+
+    parameter: str
+    low_value: float
+    high_value: float
+    low: CaseResult
+    high: CaseResult
+
+
+def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult]) -> list[TornadoEnds]:
+    """
+    Find the cases at the ends of ranges.
+
+    Parameters
+    ----------
+    ranges
+        From `parse_ranges`.
+    results
+        What came of the cases that `expand_cases` made of the ranges, by id.
+
+    Raises
+    ------
+    ValueError
+        If an end is none of the cases.
+    """
+    by_label = {result.case.label: result for result in results.values()}
+    found = []
+    for bar in ranges:
+        ends = [by_label.get(label_of({bar.key: value})) for value in (bar.low, bar.high)]
+        low, high = ends
+        if low is None or high is None:
+            raise ValueError(f"no case has {bar.key} at {bar.low:g} or {bar.high:g} alone")
+        found.append(TornadoEnds(bar.key, bar.low, bar.high, low, high))
+    return found
+
+
+def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.DataFrame:
+    """
+    Order parameters by their effect on the cost.
+
+    Parameters
+    ----------
+    reference
+        The case with every parameter as it is.
+    bars
+        The parameters.
+
+    Returns
+    -------
+    DataFrame
+        One row per parameter: parameter, span_cny_per_year (length of the bar: from the lowest to the highest of the
+        costs of the low end, the high end and the reference), then for each end (low_, high_): value, status,
+        cost_cny_per_year, effect_cny_per_year (cost less that of the reference), least_effect_cny_per_year and
+        most_effect_cny_per_year (proved for the best plans), effect_energy_mwh_per_year, effect_carbon_t_per_year,
+        effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
+        end has no plan.
+    """
+    regions = sorted(
+        {name for result in (reference, *_results(bars)) for name in result.summary.get("region_share", {})}
+    )
+    rows = [
+        {"parameter": bar.parameter, "span_cny_per_year": _span(reference, bar)}
+        | _end("low", bar.low_value, bar.low, reference, regions)
+        | _end("high", bar.high_value, bar.high, reference, regions)
+        for bar in bars
+    ]
+    columns = list(rows[0]) if rows else ["parameter", "span_cny_per_year"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(
+        ["span_cny_per_year", "parameter"], ascending=[False, True], na_position="last", ignore_index=True
+    )
+
+
+def _results(bars: Sequence[TornadoEnds]) -> list[CaseResult]:
+    return [result for bar in bars for result in (bar.low, bar.high)]
+
+
+def _span(reference: CaseResult, bar: TornadoEnds) -> float:
+    costs = [result.objective_cny for result in (bar.low, bar.high) if result.has_plan]
+    if not (costs and reference.has_plan):
+        return math.nan
+    costs.append(reference.objective_cny)
+    return max(costs) - min(costs)
+
+
+def _end(
+    end: str, value: float, result: CaseResult, reference: CaseResult, regions: Sequence[str]
+) -> dict[str, object]:
+    saving, least_saving, most_saving = saving_interval(reference, result)
+    row: dict[str, object] = {
+        "value": value,
+        "status": str(result.status),
+        "cost_cny_per_year": result.objective_cny if result.has_plan else math.nan,
+        "effect_cny_per_year": 0.0 - saving,  # not -0.0
+        "least_effect_cny_per_year": 0.0 - most_saving,
+        "most_effect_cny_per_year": 0.0 - least_saving,
+    }
+    for name in EFFECTS:
+        row[f"effect_{name}"] = number(result.summary.get(name)) - number(reference.summary.get(name))
+    shares = [found.summary.get("region_share", {}) for found in (result, reference)]
+    for region in regions:
+        # A region without a token is not in the summary of a plan.
+        after, before = (float(share.get(region, 0.0)) if share else math.nan for share in shares)
+        row[f"effect_region_share.{region}"] = after - before
+    row["reason"] = result.reason
+    return {f"{end}_{name}": entry for name, entry in row.items()}
+
+
+PAIR_COLUMNS = [
+    "plan", "under", "cost_cny_per_year", "regret_cny_per_year", "least_regret_cny_per_year",
+    "most_regret_cny_per_year", "reason",
+]  # fmt: skip
+PLAN_COLUMNS = [
+    "plan", "max_regret_cny_per_year", "worst_under", "least_max_regret_cny_per_year", "most_max_regret_cny_per_year",
+    "no_plan_under",
+]  # fmt: skip
+IMPROVABLE_COLUMNS = ["case", "plan", "saving_cny_per_year"]
+
+
+@dataclass(frozen=True, eq=False)
+class Regret:
+    """
+    Each case's plan under every case.
+
+    Attributes
+    ----------
+    pairs
+        One row per plan and case: plan, under, cost_cny_per_year, regret_cny_per_year (cost less that of the case's
+        own plan; negative where the plan is better than what the case's own solve found), least_regret_cny_per_year
+        (less the cheapest plan known of the case) and most_regret_cny_per_year (less the case's bound): the regret
+        against the true optimum is proved to lie between these two. reason: why it is no plan there; then the numbers
+        are NaN.
+    plans
+        One row per plan: plan, max_regret_cny_per_year with the case where it arises (worst_under),
+        least_max_regret_cny_per_year and most_max_regret_cny_per_year (proved), no_plan_under (in how many cases it is
+        no plan; the maxima are NaN then). Least regret first.
+    improvable
+        Cases for which another case's plan is cheaper than their own: case, plan (the cheapest), saving_cny_per_year.
+    redispatch
+        Whether hours and routes were chosen anew with the whole decisions held, or everything is fixed.
+    """
+
+    pairs: pd.DataFrame
+    plans: pd.DataFrame
+    improvable: pd.DataFrame
+    redispatch: bool
+
+    @property
+    def matrix_cny(self) -> pd.DataFrame:
+        """Regret, CNY per year: plans in rows, cases in columns, in the order given; NaN where there is no plan."""
+        order = list(dict.fromkeys(self.pairs["under"]))
+        pairs = self.pairs.set_index(["plan", "under"])["regret_cny_per_year"]
+        return pairs.unstack("under").reindex(index=order, columns=order)  # noqa: PD010 - each pair is there once
+
+    @property
+    def minimax_plan(self) -> str:
+        """Plan with the least maximum regret; empty if none is a plan in every case."""
+        known = self.plans[self.plans["max_regret_cny_per_year"].notna()]
+        return "" if known.empty else str(known["plan"].iloc[0])
+
+    @property
+    def is_minimax_proved(self) -> bool:
+        """Whether the maximum regret of that plan is proved to be no more than that of any other."""
+        known = self.plans[self.plans["max_regret_cny_per_year"].notna()]
+        if known.empty:
+            return False
+        most = known["most_max_regret_cny_per_year"].iloc[0]
+        return bool((known["least_max_regret_cny_per_year"].iloc[1:] >= most).all())
+
+
+def find_regret(cases: Sequence[CasePlan], *, redispatch: bool = False) -> Regret:
+    """
+    Evaluate each case's plan under every case.
+
+    Parameters
+    ----------
+    cases
+        Cases with a plan.
+    redispatch
+        False: everything is fixed. True: what is open, deployed, bought and assigned is held, hours and routes are
+        chosen anew for each case, by a linear program.
+    """
+    columns = [_under(case, cases, redispatch=redispatch) for case in cases]
+    pairs = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame(columns=PAIR_COLUMNS)
+    return Regret(pairs, _plans(pairs), _improvable(pairs), redispatch)
+
+
+def _under(case: CasePlan, plans: Sequence[CasePlan], *, redispatch: bool) -> pd.DataFrame:
+    """Rows of all plans under one case."""
+    carried = _carry_all(case, plans, redispatch=redispatch)
+    cost = np.array([found.cost_cny for found in carried])
+    bound = case.bound_cny if np.isfinite(case.bound_cny) else np.nan
+    values = (
+        [plan.id for plan in plans],
+        case.id,
+        cost,
+        cost - case.cost_cny,
+        cost - np.nanmin(cost),
+        cost - bound,
+        [found.reason for found in carried],
+    )
+    return pd.DataFrame(dict(zip(PAIR_COLUMNS, values, strict=True)))
+
+
+def _carry_all(case: CasePlan, plans: Sequence[CasePlan], *, redispatch: bool) -> list[CarriedPlan]:
+    if not redispatch:
+        return [carry_plan(plan, case) for plan in plans]
+    from optimizer.comparison.carried_plans import (
+        Redispatcher,  # compiling a model is slow to import, and rarely asked for
+    )
+
+    program = Redispatcher(case)
+    return [program.carry(plan) for plan in plans]
+
+
+def _plans(pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row per plan, least maximum regret first; those that are no plan everywhere last, by how often not."""
+    rows = []
+    for plan, part in pairs.groupby("plan", sort=False):
+        missing = int((part["reason"] != "").sum())
+        worst = part["regret_cny_per_year"].max(skipna=False)
+        if missing or not len(part):
+            rows.append((plan, np.nan, "", np.nan, np.nan, missing))
+            continue
+        # Of several cases with the same regret the first by name: the order of the cases must not matter.
+        where = min(part.loc[part["regret_cny_per_year"] == worst, "under"])
+        least, most = (part[f"{side}_regret_cny_per_year"].max(skipna=False) for side in ("least", "most"))
+        rows.append((plan, worst, where, least, most, 0))
+    table = pd.DataFrame(rows, columns=PLAN_COLUMNS)
+    return table.sort_values(["no_plan_under", "max_regret_cny_per_year", "plan"], ignore_index=True)
+
+
+def _improvable(pairs: pd.DataFrame) -> pd.DataFrame:
+    better = pairs[pairs["regret_cny_per_year"] < 0].sort_values(["regret_cny_per_year", "plan"], kind="stable")
+    best = better.drop_duplicates("under").sort_values("under")
+    rows = zip(best["under"], best["plan"], -best["regret_cny_per_year"], strict=True)
+    return pd.DataFrame(list(rows), columns=IMPROVABLE_COLUMNS)

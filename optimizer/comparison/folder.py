@@ -1,0 +1,326 @@
+"""
+The folder of a comparison: one run folder for each case, and `comparison.json`, which says what was asked and became.
+
+A comparison of stored runs has no run folders of its own: its `comparison.json` says where they are.
+
+A case is taken from here instead of being solved if its key is still what its run folder says it was solved from.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from network_data.faults import Fault, FaultList, InputError
+from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of, key_of_run
+from optimizer.runs.folder import json_ready, read_intact_info, remove_stale_drafts, write_csv_table
+from optimizer.runs.metadata import library_versions
+
+COMPARISON_FILE = "comparison.json"
+CASES_FOLDER = "cases"
+FORMAT = 1
+_ID = re.compile("[a-z0-9_]+")
+_SIGNALS_PREFIX = ".edwc-signals-"
+_SUBJECT = "the folder of the comparison"
+
+
+class ComparisonFolder:
+    """
+    A folder that one comparison at a time writes to.
+
+    Parameters
+    ----------
+    out
+        The folder; it may hold an older comparison, whose cases are used again where they are still right.
+
+    Raises
+    ------
+    InputError
+        If something else stands there, it cannot be written to, or another comparison is writing to it.
+    """
+
+    def __init__(self, out: str | Path) -> None:
+        self.path = _checked(out)
+        self._before = _read_entries(self.path)
+        self._lock = _lock(self.path)
+        for old in self.path.glob(f"{_SIGNALS_PREFIX}*"):
+            shutil.rmtree(old, ignore_errors=True)  # of a comparison that was killed: nobody else holds the lock
+        self.signals = Path(tempfile.mkdtemp(prefix=_SIGNALS_PREFIX, dir=self.path))
+
+    def close(self) -> None:
+        """Let others write to the folder; what killed workers were writing is removed."""
+        with suppress(OSError):
+            remove_stale_drafts(self.path / CASES_FOLDER)
+        shutil.rmtree(self.signals, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock)
+
+    def case_folder(self, case: Case) -> Path:
+        """
+        Name the run folder of a case.
+
+        Parameters
+        ----------
+        case
+            The case.
+        """
+        return self.path / CASES_FOLDER / case.id
+
+    def stored(self, case: Case, key: str) -> CaseResult | None:
+        """
+        Take a case from where it is stored, if it was solved from the same and ended for good.
+
+        Parameters
+        ----------
+        case
+            The case.
+        key
+            What it would be solved from now.
+        """
+        folder = self.case_folder(case)
+        info = read_intact_info(folder)
+        if info is not None and key_of_run(info) == key:
+            found = CaseResult.of_run(case, folder, info)
+            return found if found.is_final else None
+        entry = self._before.get(case.id, {})
+        if entry.get("key") == key and entry.get("status") == CaseStatus.INFEASIBLE:
+            return CaseResult(case, CaseStatus.INFEASIBLE, str(entry.get("reason")))
+        return None
+
+    def discard(self, case: Case, key: str | None) -> None:
+        """
+        Remove the run of a case that was solved from something else, since the case has no plan now.
+
+        Parameters
+        ----------
+        case
+            The case.
+        key
+            What it would be solved from now; None if its inputs are at fault.
+        """
+        info = read_intact_info(self.case_folder(case))
+        if info is not None and key_of_run(info) != key:
+            shutil.rmtree(self.case_folder(case), ignore_errors=True)
+
+    def write(self, head: Mapping[str, Any], results: Iterable[CaseResult], keys: Mapping[str, str]) -> None:
+        """
+        Write `comparison.json`, whole or not at all.
+
+        Parameters
+        ----------
+        head
+            What was asked, and by which versions.
+        results
+            What came of each case so far.
+        keys
+            Key of each case whose inputs could be read.
+        """
+        entries = [
+            {
+                "id": result.case.id,
+                "label": result.case.label,
+                "overrides": result.case.overrides,
+                "point": result.case.point,
+                "key": keys.get(result.case.id),
+                "status": result.status,
+                "reason": result.reason,
+                "folder": self._place(result.folder),
+            }
+            for result in results
+        ]
+        content = json_ready({"format": FORMAT, **head, "cases": entries})
+        draft = self.signals / COMPARISON_FILE
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / COMPARISON_FILE)
+
+    def _place(self, run: Path | None) -> str | None:
+        """Name a run folder from here: `cases/ID`, but a stored run may be anywhere."""
+        return None if run is None else os.path.relpath(run.resolve(), self.path.resolve())
+
+
+def keep_stored(
+    out: str | Path, reference: Case, results: Iterable[CaseResult], *, asked: Mapping[str, Any] | None = None
+) -> Path:
+    """
+    Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
+
+    Parameters
+    ----------
+    out
+        The folder: new, empty, or that of an older comparison of stored runs.
+    reference
+        What the others are held against.
+    results
+        The runs as cases.
+    asked
+        What the comparison was asked for.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used, or holds the cases of a comparison that solved them.
+    """
+    if (Path(out) / CASES_FOLDER).exists():
+        faults = FaultList(_SUBJECT)
+        faults.add(str(out), "holds cases that a comparison has solved", "Name another folder for stored runs.")
+        raise faults.error()
+    folder = ComparisonFolder(out)
+    head = {"asked": asked or {}, "reference": reference.id, "versions": library_versions()}
+    try:
+        folder.write(head, sorted(results, key=lambda result: result.case != reference), {})
+    finally:
+        folder.close()
+    return folder.path
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """
+    Write tables as CSV files, each whole or not at all; see `csv_text` for names that look like formulas.
+
+    Parameters
+    ----------
+    folder
+        Where to; made if need be.
+    tables
+        By name, without `.csv`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        draft = folder / f".{name}.csv.draft"
+        write_csv_table(table, draft)
+        draft.replace(folder / f"{name}.csv")
+
+
+def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
+    """
+    Read stored runs as the cases of a comparison, or the cases of a stored comparison.
+
+    Parameters
+    ----------
+    folders
+        Run folders, or the folder of one comparison.
+
+    Raises
+    ------
+    InputError
+        With every folder that is neither, or damaged.
+    """
+    if len(folders) == 1 and (folders[0] / COMPARISON_FILE).is_file():
+        return read_cases(folders[0])
+    faults, results, taken = FaultList("the stored runs"), [], set[str]()
+    places = [folder.resolve() for folder in folders]
+    named, there = Counter(place.name for place in places), Counter(places)
+    for folder, place in zip(folders, places, strict=True):
+        info = read_intact_info(folder)
+        if there[place] > 1:
+            faults.add(str(folder), "is given more than once", "Give each run once.")
+        elif info is None:
+            faults.add(str(folder), "is no run, or is damaged", "Give the folder that `edwc solve --out` wrote.")
+        else:
+            label = place.name if named[place.name] == 1 else str(place)
+            results.append(CaseResult.of_run(Case(id_of(label, taken), label), folder, info))
+    faults.raise_if_any()
+    return results
+
+
+def read_cases(folder: str | Path) -> list[CaseResult]:
+    """
+    Read the cases of a stored comparison.
+
+    Parameters
+    ----------
+    folder
+        Folder that a comparison was written to.
+
+    Raises
+    ------
+    InputError
+        If it holds no comparison.
+    """
+    path = Path(folder)
+    entries = _read_entries(path)
+    if not entries:
+        remedy = "Give the folder that `edwc compare --out` wrote."
+        raise InputError(
+            [Fault(str(path / COMPARISON_FILE), None, None, None, "holds no comparison", remedy)], _SUBJECT
+        )
+    try:
+        return [_result(path, entry) for entry in entries.values()]
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"is damaged ({error!r})"
+        remedy = "Carry out the comparison again: what is stored of its cases is used."
+        raise InputError([Fault(str(path / COMPARISON_FILE), None, None, None, problem, remedy)], _SUBJECT) from error
+
+
+def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:
+    case = Case(entry["id"], str(entry["label"]), tuple(entry["overrides"]), dict(entry["point"]))
+    status, reason = CaseStatus(entry["status"]), str(entry["reason"])
+    if entry["folder"] is None:
+        return CaseResult(case, status, reason)
+    folder = path / str(entry["folder"])
+    info = read_intact_info(folder)
+    if info is None:  # it had a plan: a case without one is not what was found
+        return CaseResult(case, CaseStatus.FAILED, f"its run folder is gone or damaged (it was {status})")
+    return CaseResult.of_run(case, folder, info)
+
+
+def _read_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Entries of an older `comparison.json` by id; none if there is none that can be read."""
+    try:
+        content = json.loads((path / COMPARISON_FILE).read_text(encoding="utf-8"))
+        # Ids become names of folders: one that is no id is of no comparison of ours.
+        entries = {entry["id"]: dict(entry) for entry in content["cases"] if _ID.fullmatch(entry["id"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return entries if content.get("format") == FORMAT else {}
+
+
+def _checked(out: str | Path) -> Path:
+    faults = FaultList(_SUBJECT)
+    try:
+        path = Path(out).absolute()
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not (path / COMPARISON_FILE).is_file():
+            faults.add(str(out), "is not empty and holds no comparison", "Name a new folder, or an older comparison.")
+        else:
+            with tempfile.TemporaryDirectory(dir=path):
+                pass
+    except (OSError, ValueError) as error:
+        faults.add(str(out), f"cannot be written to ({error})", "Name a folder that you may write to.")
+        raise faults.error() from error
+    faults.raise_if_any()
+    return path
+
+
+def _lock(path: Path) -> int:
+    """Hold the folder itself until this process ends, however it ends."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        faults = FaultList(_SUBJECT)
+        faults.add(str(path), "another comparison is writing to it", "Wait for it, or name another folder.")
+        raise faults.error() from None
+    except OSError:
+        pass  # a file system without locks
+    return handle

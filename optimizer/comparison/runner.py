@@ -1,0 +1,451 @@
+"""
+Solve the cases of a comparison, each into a run folder of its own, on whatever workers there are.
+
+How far a comparison is: cases done, the gap of what is being solved, time left.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from network_data.faults import InputError
+from optimizer.comparison.cases import (
+    CASE_KEY,
+    REFERENCE,
+    Case,
+    CaseKeys,
+    CaseResult,
+    CaseStatus,
+    code_hash,
+    key_of_run,
+    plan_hash,
+)
+from optimizer.comparison.folder import ComparisonFolder
+from optimizer.comparison.workers import (
+    CaseTask,
+    Ended,
+    Engine,
+    EngineLostError,
+    LocalEngine,
+    SerialEngine,
+    read_progress,
+)
+from optimizer.runs.folder import read_intact_info
+from optimizer.runs.metadata import absolute_override, library_versions
+from optimizer.solvers.control import Progress, relative_gap
+
+ProgressOf = Callable[[str], tuple[float, float] | None]
+_UNKNOWN = (float("inf"), float("-inf"))
+
+
+@dataclass(frozen=True)
+class Running:
+    """
+    A case that is being solved.
+
+    Attributes
+    ----------
+    case_id
+        The case.
+    seconds
+        Since it was started.
+    mip_rel_gap
+        Gap so far; infinite while there is none.
+    """
+
+    case_id: str
+    seconds: float
+    mip_rel_gap: float
+
+
+@dataclass(frozen=True)
+class SweepProgress:
+    """
+    How far a comparison is.
+
+    Attributes
+    ----------
+    done, total
+        Cases that have ended, whatever came of them, and all that were asked for.
+    reused
+        Of those done, how many were taken from the folder.
+    running
+        Cases that are being solved.
+    seconds
+        Since the start.
+    seconds_left
+        Estimate; None before the first case has ended.
+    ended
+        Case that has just ended, with its status; empty otherwise.
+    """
+
+    done: int
+    total: int
+    reused: int
+    running: tuple[Running, ...]
+    seconds: float
+    seconds_left: float | None
+    ended: str = ""
+
+
+@dataclass
+class SweepClock:
+    """
+    Keeps count of a comparison and says how far it is.
+
+    Attributes
+    ----------
+    report
+        Called with each word on progress.
+    every_s
+        Seconds between two words, where no case ends.
+    """
+
+    report: Callable[[SweepProgress], None] | None
+    every_s: float = 1.0
+    total: int = 0
+    done: int = 0
+    reused: int = 0
+    started: float = field(default_factory=time.monotonic)
+    _said: float = -1e9
+    _workers: int = 1
+    _lengths_s: list[float] = field(default_factory=list)
+    _begun: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, case_id: str, progress_of: ProgressOf) -> None:
+        """Note that a case is being solved, and say so; `progress_of` gives best plan and bound of a case."""
+        self._begun[case_id] = time.monotonic()
+        self._workers = max(self._workers, len(self._begun))
+        self._say(progress_of)
+
+    def end(self, case_id: str, status: str, progress_of: ProgressOf, *, is_reused: bool = False) -> None:
+        """Note that a case has ended."""
+        if (begun := self._begun.pop(case_id, None)) is not None:
+            self._lengths_s.append(time.monotonic() - begun)
+        self.done += 1
+        self.reused += is_reused
+        if not is_reused:
+            self._say(progress_of, f"{case_id} {status}")
+
+    def abandon(self, case_id: str) -> None:
+        """Note that a case is not being solved any more, and will be again."""
+        self._begun.pop(case_id, None)
+
+    def tick(self, progress_of: ProgressOf) -> None:
+        """Say how far it is, if it is time for it."""
+        if time.monotonic() - self._said >= self.every_s:
+            self._say(progress_of)
+
+    def _say(self, progress_of: ProgressOf, ended: str = "") -> None:
+        if self.report is None:
+            return
+        now = time.monotonic()
+        if not ended:
+            self._said = now
+        running = tuple(
+            Running(case_id, now - begun, relative_gap(*(progress_of(case_id) or _UNKNOWN)))
+            for case_id, begun in self._begun.items()
+        )
+        self.report(
+            SweepProgress(self.done, self.total, self.reused, running, now - self.started, self._left(running), ended)
+        )
+
+    def _left(self, running: tuple[Running, ...]) -> float | None:
+        """Cases that are left, at the mean length of those that have ended, on as many workers as were busy at once."""
+        if not self._lengths_s:
+            return None
+        mean = sum(self._lengths_s) / len(self._lengths_s)
+        begun = sum(max(0.0, mean - case.seconds) for case in running)
+        waiting = max(0, self.total - self.done - len(running)) * mean
+        return (begun + waiting) / self._workers
+
+
+EngineName = Literal["serial", "local", "dask"]
+POLL_S = 0.2
+STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
+MAX_DEATHS = 3  # of workers that had the case
+
+# Each worker is one process with one thread: two settings that would make results depend on their number.
+_SETTINGS = ("solver.threads=1",)
+
+
+class CaseRunner:
+    """
+    Solves cases of one scenario; asking for a case again costs nothing.
+
+    Results depend on the case and the reference alone: every engine, with any number of workers, writes the same run
+    folders, times aside.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Of all cases, the reference included.
+    out
+        Folder of the comparison; None for one that is removed with the runner (use it in a `with` statement). Cases
+        that an older comparison left there are used again if they were solved from the same.
+    reference
+        The case that the others start from.
+    engine
+        serial = in this process; local = processes of this machine; dask = workers of a cluster (extra `cluster`).
+    workers
+        How many processes; None = one for each processor.
+    scheduler
+        Address of a Dask scheduler; None starts a cluster on this machine.
+    asked
+        What the comparison was asked for, kept in `comparison.json`.
+    force
+        Solve again what is stored.
+    report
+        Called with how far the comparison is, at least every 2 s.
+    stop
+        Set it, and what is being solved ends within a second.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used.
+    """
+
+    def __init__(  # noqa: PLR0913 - options, keyword-only
+        self,
+        scenario: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        out: str | Path | None = None,
+        reference: Case = REFERENCE,
+        engine: EngineName = "serial",
+        workers: int | None = None,
+        scheduler: str | None = None,
+        asked: Mapping[str, Any] | None = None,
+        force: bool = False,
+        report: Callable[[SweepProgress], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        path = Path(scenario)
+        self.scenario: str | Path = path.absolute() if path.is_file() else scenario
+        self.overrides = tuple(absolute_override(text) for text in (*_SETTINGS, *overrides))
+        self.reference = reference
+        self._temporary = tempfile.TemporaryDirectory(prefix="edwc-compare-") if out is None else None
+        self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
+        self.out = self._folder.path
+        self._engine_name, self._workers, self._scheduler = engine, workers or _processors(), scheduler
+        self._engine: Engine | None = None
+        self._asked, self._force = dict(asked or {}), force
+        self._stop = stop if stop is not None else threading.Event()
+        self._clock = SweepClock(report)
+        self._said: dict[str, tuple[float, float]] = {}  # by the serial engine
+        self._keys = CaseKeys(self.scenario)
+        self._key_of: dict[str, str] = {}
+        self._cases: dict[str, Case] = {}
+        self._done: dict[str, CaseResult] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers, and remove a temporary folder."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self._folder.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @property
+    def reference_result(self) -> CaseResult:
+        """The reference, solved if it is not yet."""
+        return self.run([])[self.reference.id]
+
+    @property
+    def results(self) -> dict[str, CaseResult]:
+        """What came of all cases so far, by id, in the order in which they were asked for."""
+        return {name: self._done[name] for name in self._cases if name in self._done}
+
+    def run(self, cases: Sequence[Case]) -> dict[str, CaseResult]:
+        """
+        Solve cases, the reference before all others.
+
+        Returns
+        -------
+        dict
+            Results by id: of the reference and of the cases, in this order.
+
+        Raises
+        ------
+        InputError
+            If the scenario cannot be read, whatever the case, or the engine cannot be used.
+        ValueError
+            If two different cases have the same id.
+        """
+        wanted = {self.reference.id: self.reference}
+        for case in cases:
+            if wanted.setdefault(case.id, case) != case:
+                raise ValueError(f"two different cases have the id {case.id}")
+        for name, case in wanted.items():
+            if name in self._done and self._done[name].case != case:
+                raise ValueError(f"two different cases have the id {name}")
+        self._cases |= wanted
+        new = [case for name, case in wanted.items() if name not in self._done]
+        if new:
+            self._keys.check(self.overrides)
+            self._clock.total += len(new)
+            self._write()
+            self._solve([case for case in new if case == self.reference])
+            self._solve([case for case in new if case != self.reference])
+        return {name: self._done[name] for name in wanted}
+
+    def _solve(self, cases: Sequence[Case]) -> None:
+        tasks = [task for case in cases if (task := self._prepare(case)) is not None]
+        if len(tasks) < len(cases):
+            self._write()
+        if tasks:
+            self._run_tasks(deque(tasks))
+
+    def _prepare(self, case: Case) -> CaseTask | None:
+        """Say what a worker is to do; None if the result is known: stored, or that the inputs are at fault."""
+        of_reference = self._done.get(self.reference.id)
+        start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
+        own = tuple(absolute_override(text) for text in case.overrides)
+        try:
+            key = self._keys.key((*self.overrides, *own), start)
+        except InputError as error:
+            self._end(CaseResult(case, CaseStatus.FAILED, str(error)))
+            return None
+        self._key_of[case.id] = key
+        if not self._force and (stored := self._folder.stored(case, key)) is not None:
+            self._done[case.id] = stored
+            self._clock.end(case.id, stored.status, self._progress_of, is_reused=True)
+            return None
+        folder = self._folder.case_folder(case)
+        notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
+        reference = None if of_reference is None else of_reference.folder
+        return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes)
+
+    def _run_tasks(self, waiting: deque[CaseTask]) -> None:
+        engine = self._ready_engine()
+        running: dict[str, CaseTask] = {}
+        try:
+            self._drive(engine, waiting, running)
+        except EngineLostError as error:
+            self._give_up(running, waiting, CaseStatus.FAILED, (str(error), str(error)))
+
+    def _drive(self, engine: Engine, waiting: deque[CaseTask], running: dict[str, CaseTask]) -> None:
+        deaths: Counter[str] = Counter()
+        while waiting or running:
+            if self._stop.is_set():
+                self._end_early(engine, running, waiting)
+                return
+            while waiting and engine.has_room():
+                task = waiting.popleft()
+                engine.start(task)
+                running[task.case.id] = task
+                self._clock.begin(task.case.id, self._progress_of)
+            for ended in engine.wait(POLL_S):
+                task = running.pop(ended.case_id)
+                if ended.outcome is None and not self._was_written(task):
+                    deaths[ended.case_id] += 1
+                    if deaths[ended.case_id] < MAX_DEATHS:
+                        self._clock.abandon(ended.case_id)
+                        waiting.appendleft(task)
+                        continue
+                self._end(self._result(task, ended))
+                self._write()
+            self._clock.tick(self._progress_of)
+
+    def _end_early(self, engine: Engine, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
+        """Ask what is being solved to end with what it has, and end what does not."""
+        engine.stop()
+        deadline = time.monotonic() + STOP_GRACE_S
+        while running and (left := deadline - time.monotonic()) > 0:
+            for ended in engine.wait(min(left, POLL_S)):
+                if ended.outcome is not None:
+                    self._end(self._result(running.pop(ended.case_id), ended))
+        engine.kill()
+        reasons = ("interrupted", "not begun: the comparison was interrupted")
+        self._give_up(running, waiting, CaseStatus.NO_PLAN, reasons)
+
+    def _give_up(
+        self, running: dict[str, CaseTask], waiting: deque[CaseTask], status: CaseStatus, reasons: tuple[str, str]
+    ) -> None:
+        """End cases that were running, and those that were not yet, with a reason each."""
+        for tasks, reason in zip((running.values(), waiting), reasons, strict=True):
+            for task in tasks:
+                self._end(CaseResult(self._cases[task.case.id], status, reason))
+        self._write()
+
+    def _was_written(self, task: CaseTask) -> bool:
+        """Whether the worker died after its run folder was whole: nothing is lost then."""
+        return self._folder.stored(task.case, self._key_of[task.case.id]) is not None
+
+    def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
+        case, outcome = self._cases[task.case.id], ended.outcome
+        if outcome is not None and not outcome.has_plan:
+            return CaseResult(case, outcome.status, outcome.reason)
+        info = read_intact_info(task.folder)
+        if info is not None and key_of_run(info) == self._key_of[case.id]:
+            return CaseResult.of_run(case, task.folder, info)
+        if outcome is None:
+            why = f"its worker died each of the {MAX_DEATHS} times it was tried, the last time {ended.death}"
+        elif info is None:
+            why = "its run folder is damaged"
+        else:
+            why = "its inputs changed while it was solved, or its worker sees others"
+        return CaseResult(case, CaseStatus.FAILED, why)
+
+    def _end(self, result: CaseResult) -> None:
+        self._done[result.case.id] = result
+        self._clock.end(result.case.id, result.status, self._progress_of)
+        if not result.has_plan:
+            self._folder.discard(result.case, self._key_of.get(result.case.id))
+
+    def _write(self) -> None:
+        head = {
+            "asked": self._asked,
+            "scenario": str(self.scenario),
+            "overrides": self.overrides,
+            "reference": self.reference.id,
+            "versions": library_versions(),
+            "code": code_hash(),
+        }
+        self._folder.write(head, self.results.values(), self._key_of)
+
+    def _ready_engine(self) -> Engine:
+        if self._engine is None:
+            if self._engine_name == "serial":
+                self._engine = SerialEngine(self._stop, self._heard)
+            elif self._engine_name == "local":
+                self._engine = LocalEngine(self._workers, self._folder.signals)
+            else:
+                from optimizer.comparison.dask_workers import DaskEngine  # the library is an extra
+
+                self._engine = DaskEngine(self._workers, self._folder.signals, self._scheduler)
+        return self._engine
+
+    def _heard(self, case_id: str, line: Progress) -> None:
+        """Take in what the serial engine says: it is in this thread, so nobody else can."""
+        plan_cny, bound_cny = self._said.get(case_id, (float("inf"), float("-inf")))
+        self._said[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+        self._clock.tick(self._progress_of)
+
+    def _progress_of(self, case_id: str) -> tuple[float, float] | None:
+        return self._said.get(case_id) or read_progress(self._folder.signals, case_id)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))

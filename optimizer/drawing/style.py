@@ -1,0 +1,270 @@
+"""
+Colours, sizes and number texts that the drawn map and the QGIS styles share.
+
+The fonts of pictures: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+
+from optimizer.drawing.words import ASSETS, Lang
+
+# Okabe and Ito's colours, made to stay apart for colour-blind readers; yellow and black are left out because
+# they vanish on land and beside the labels.
+PALETTE = ("#D55E00", "#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
+OTHER = "other"
+OTHER_COLOUR = "#8C8C8C"
+NEUTRAL_COLOUR = "#4A4A4A"
+
+
+def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dict[str, str]:
+    """
+    Give each region a colour, from west to east.
+
+    Parameters
+    ----------
+    data_centers, demand_hubs
+        Tables with region, longitude_deg.
+
+    Returns
+    -------
+    dict
+        Region to colour, the regions ordered by their mean longitude; beyond the palette's length all share
+        grey.
+    """
+    places = pd.concat([data_centers[["region", "longitude_deg"]], demand_hubs[["region", "longitude_deg"]]])
+    means = places.groupby("region")["longitude_deg"].mean()
+    return assign_colours(sorted(means.index, key=lambda region: (means[region], region)))
+
+
+def assign_colours(categories: Sequence[str]) -> dict[str, str]:
+    """
+    Give each category a colour of the palette; those beyond its length share grey.
+
+    Parameters
+    ----------
+    categories
+        Names, most important first.
+
+    Returns
+    -------
+    dict
+        Name to colour, in the given order.
+    """
+    return {name: PALETTE[i] if i < len(PALETTE) else OTHER_COLOUR for i, name in enumerate(categories)}
+
+
+def round_down_nicely(value: float) -> float:
+    """
+    Find the largest of 1, 2, 5, 10, 20, 50, … (or 0.5, 0.2, …) that does not exceed a positive value.
+
+    Parameters
+    ----------
+    value
+        A positive number.
+
+    Returns
+    -------
+    float
+        The round number.
+    """
+    power = 10.0 ** math.floor(math.log10(value))
+    # The margin keeps 0.1 + 0.2 from counting as more than 0.3 and 5 - 1e-16 as less than 5.
+    return next((step * power for step in (5.0, 2.0) if step * power <= value * (1 + 1e-12)), power)
+
+
+def legend_amounts(largest: float) -> tuple[float, float, float]:
+    """
+    Choose three round amounts that show a scale, such as 20, 5 and 1, or 10, 2 and 0.5.
+
+    Parameters
+    ----------
+    largest
+        Largest amount drawn, positive.
+
+    Returns
+    -------
+    tuple of float
+        Three amounts, largest first, none above the largest drawn.
+    """
+    # On the ladder 1, 2, 5, 10, ... two steps down is a quarter of a 2 and a fifth of a 1 or a 5.
+    top = round_down_nicely(largest)
+    middle = round_down_nicely(top / 4)
+    return top, middle, round_down_nicely(middle / 4)
+
+
+# matplotlib ships the first, `drawing/assets` the second. What a text's first font lacks is taken from the other.
+FONT = "DejaVu Sans"
+CHINESE_FONT = "Noto Sans SC edwc"
+INK, FAINT_INK = "#222222", "#5F5F5F"
+HALO = (patheffects.withStroke(linewidth=3.0, foreground="white", alpha=0.85),)
+
+# How much wider a line may be drawn than it was measured.
+SNAPPED = 1.06
+_WEIGHTS = ("normal", "bold")
+_MEASURE_DPI = 288
+
+
+@functools.cache
+def font_families(lang: Lang = "en") -> tuple[str, ...]:
+    """
+    Name the fonts of a language, the preferred one first.
+
+    Parameters
+    ----------
+    lang
+        Language.
+
+    Returns
+    -------
+    tuple of str
+        Families that matplotlib knows from now on.
+    """
+    _add_chinese_font()
+    return (FONT, CHINESE_FONT) if lang == "en" else (CHINESE_FONT, FONT)
+
+
+@functools.cache
+def _add_chinese_font() -> None:
+    for file in sorted(ASSETS.glob("*.otf")):
+        fontManager.addfont(file)
+
+
+@functools.cache
+def drawable_characters() -> frozenset[int]:
+    """
+    List what the fonts can draw.
+
+    Returns
+    -------
+    frozenset of int
+        Code points that are in the normal and the bold weight of at least one of the fonts.
+    """
+    known: frozenset[int] = frozenset()
+    for family in font_families():
+        files = [findfont(FontProperties(family=family, weight=weight)) for weight in _WEIGHTS]
+        known |= frozenset.intersection(*(frozenset(get_font(file).get_charmap()) for file in files))
+    return known
+
+
+def has_glyph(char: str) -> bool:
+    """
+    Tell whether the fonts can draw a character.
+
+    Parameters
+    ----------
+    char
+        The character.
+
+    Returns
+    -------
+    bool
+        Whether they can; otherwise an empty box would stand for it.
+    """
+    return ord(char) in drawable_characters()
+
+
+def write_text(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """
+    Write a text literally: a name such as `a$b$c` is not mathematics, and what the fonts lack becomes `?`.
+
+    Parameters
+    ----------
+    axes
+        Where to write.
+    x, y
+        Position in the axes' coordinates.
+    text
+        The text.
+    **style
+        Properties of a matplotlib text.
+    """
+    drawable = "".join(char if has_glyph(char) else "?" for char in text)
+    font = {} if "fontproperties" in style else {"family": list(font_families())}
+    axes.text(x, y, drawable, **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
+
+
+def text_width_pt(line: str, font: FontProperties) -> float:
+    """
+    Measure a line; on a small picture, where letters snap to pixels, it may be drawn a few per cent wider.
+
+    Parameters
+    ----------
+    line
+        The text, without mathematics.
+    font
+        Its font.
+
+    Returns
+    -------
+    float
+        Width in points.
+    """
+    width = _measuring_renderer().get_text_width_height_descent(line, font, ismath=False)[0]
+    return float(width) * 72.0 / _MEASURE_DPI
+
+
+def wrap_to_width(text: str, font: FontProperties, most_pt: float) -> list[str]:
+    """
+    Break a text into lines: at spaces, or between any two characters of Chinese text.
+
+    Parameters
+    ----------
+    text
+        The text.
+    font
+        Its font.
+    most_pt
+        Longest line, points.
+
+    Returns
+    -------
+    list of str
+        Lines.
+    """
+    lines, line = [], ""
+    for piece in _pieces(text):
+        if line and SNAPPED * text_width_pt((line + piece).rstrip(), font) > most_pt:
+            lines.append(line.rstrip())
+            line = piece.lstrip()
+        else:
+            line += piece
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+_FIRST_WIDE = 0x2E80
+
+# Punctuation that may not begin a line: ideographic comma and full stop, and the full-width forms.
+_CLOSING = "\u3001\u3002\uff0c\uff1b\uff1a\uff09\uff01\uff1f%"
+_OPENING = "\uff08"
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut a text where a line may end; a space or closing punctuation stays with what is before it."""
+    pieces = [""]
+    for char in text:
+        is_wide = ord(char) >= _FIRST_WIDE
+        after_wide = bool(pieces[-1]) and ord(pieces[-1][-1]) >= _FIRST_WIDE
+        begins = pieces[-1].endswith(" ") or ((is_wide or after_wide) and char not in _CLOSING and char != " ")
+        if begins and pieces[-1] and not pieces[-1].endswith(_OPENING):
+            pieces.append(char)
+        else:
+            pieces[-1] += char
+    return pieces
+
+
+@functools.cache
+def _measuring_renderer() -> Any:
+    canvas: Any = FigureCanvasAgg(Figure(figsize=(1.0, 1.0), dpi=_MEASURE_DPI))
+    return canvas.get_renderer()

@@ -1,0 +1,113 @@
+"""The words of maps in English and Chinese: one table, and how amounts are written in either language."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from optimizer.numbers import format_amount, shorten
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+Lang = Literal["en", "zh"]
+LANGS: tuple[str, ...] = get_args(Lang)
+WORDS_FILE = ASSETS / "words.csv"
+_MINUS = "\u2212"
+
+
+@functools.cache
+def read_words() -> dict[str, dict[str, str]]:
+    """
+    Read the table of words.
+
+    Returns
+    -------
+    dict
+        Key to language to words; what stands in braces is filled in.
+    """
+    with WORDS_FILE.open(encoding="utf-8", newline="") as text:
+        return {row["key"]: row for row in csv.DictReader(text)}
+
+
+@dataclass(frozen=True)
+class Words:
+    """
+    The words of one language.
+
+    Attributes
+    ----------
+    lang
+        `en` or `zh`.
+    """
+
+    lang: Lang = "en"
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Look up words and fill in values; these are taken as they are, also with braces in them."""
+        return read_words()[key][self.lang].format(**values)
+
+    def term(self, kind: str, name: str, most_chars: int = 20) -> str:
+        """
+        Translate the id of a region, a workload class or a cost component; one that is not known stays as it is.
+
+        Parameters
+        ----------
+        kind
+            `category` or `component`.
+        name
+            Its id, from the run.
+        most_chars
+            Longest result.
+
+        Returns
+        -------
+        str
+            The words.
+        """
+        known = read_words().get(f"{kind}.{name}")
+        return known[self.lang] if known else shorten(name.replace("_", " "), most_chars)
+
+    def amount(self, value: float, digits: int = 3) -> str:
+        """
+        Spell an amount, such as 1.93 billion.
+
+        Parameters
+        ----------
+        value
+            Any finite number.
+        digits
+            Significant digits.
+
+        Returns
+        -------
+        str
+            The amount with the language's words for large numbers.
+        """
+        return format_amount(value, digits, self._scales()).replace("-", _MINUS)
+
+    def signed(self, value: float, digits: int = 3) -> str:
+        """
+        Spell a change with its sign.
+
+        Parameters
+        ----------
+        value
+            Any finite number.
+        digits
+            Significant digits.
+
+        Returns
+        -------
+        str
+            Such as +1.2 million; 0 without a sign.
+        """
+        return ("+" if value > 0 else "") + self.amount(value, digits)
+
+    def _scales(self) -> tuple[tuple[float, str], ...]:
+        names = read_words()["scale"][self.lang].split()
+        powers = {"en": (12, 9, 6, 3), "zh": (12, 8, 4)}[self.lang]
+        # Chinese writes amount and word together.
+        space = " " if self.lang == "en" else ""
+        return tuple((10.0**power, space + name) for power, name in zip(powers, names, strict=True))

@@ -1,0 +1,247 @@
+"""Export a stored run: layers for geographic information systems, a PNG or SVG map, or an HTML report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
+from optimizer.comparison.folder import COMPARISON_FILE
+from optimizer.drawing.picture import SUFFIXES, print_png, print_svg
+from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, gis_content, write_flowmap, write_folder
+from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
+from optimizer.exports.postgis import is_postgis_address
+from optimizer.maps.options import MapOptions
+from optimizer.runs.folder import INFO_FILE, replace_when_done
+from optimizer.runs.run import RunTables, read_run
+
+_DRAFT_PREFIX = ".edwc-export-"
+_FLOWMAP_FILES = ("locations.csv", "flows.csv")
+_HOW_TO_FILL_A_FOLDER = f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}"
+_ALL_LAYERS = GisOptions()
+_DEFAULT_MAP = MapOptions()
+
+
+def export_run(
+    run_folder: Path | str,
+    target: Path | str,
+    *,
+    gis: GisOptions = _ALL_LAYERS,
+    maps: MapOptions = _DEFAULT_MAP,
+) -> Path:
+    """
+    Write a run in the format that the target's ending names, or a folder of files in the format asked for.
+
+    What is written stands beside the target and takes its name only when it is complete and on disk; an older file
+    or folder stays as it is until then. The same run gives the same bytes with the same versions of the libraries.
+
+    Parameters
+    ----------
+    run_folder
+        Folder of a run; for a report, that of a comparison too.
+    target
+        File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
+        named in `gis`), `.png` or `.svg` (drawn maps), or `.html` (the report). Or a folder, with
+        `gis.folder_format`.
+    gis
+        Which layers to write.
+    maps
+        What a drawn map shows, and how; a report takes its outlines.
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    InputError
+        If the ending is not known, the target cannot be replaced safely, the run folder is not complete, an
+        option is out of range or does not fit the format, the basemap cannot be used, or the run to compare with is of
+        another network.
+    OSError
+        If the file system refuses the write.
+    """
+    if is_postgis_address(target):
+        remedy = "Use `optimizer.export_to_postgis`."
+        raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
+    path = Path(target)
+    folder = Path(run_folder)
+    write: Callable[[Path], None]
+    if (folder / COMPARISON_FILE).is_file():
+        _check_comparison_export(folder, path, gis)
+        _check_no_map_options(path, maps)
+        _check_file(path, gis)
+        write = partial(_write_comparison, folder, options=maps)
+    else:
+        write_run = _choose_writer(path, gis, maps)
+        (_check_folder if gis.folder_format else _check_file)(path, gis)
+        write = partial(write_run, read_run(folder))
+    # Through a link, what it points to is replaced, not the link.
+    with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
+        write(draft)
+    return path
+
+
+_Writer = Callable[[RunTables, Path], None]
+
+
+def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
+    """See that options and target fit each other, and give what writes it."""
+    faults = FaultList("the export")
+    ending = path.suffix.lower()
+    if ending not in SUFFIXES or gis.folder_format is not None:
+        _check_no_map_options(path, maps)
+    if gis.folder_format is not None:
+        return _choose_folder_writer(path, gis, faults)
+    draw = _DRAWN.get(ending)
+    if draw is not None:
+        if gis != _ALL_LAYERS:
+            faults.add(
+                str(path),
+                f"a {'report' if ending == '.html' else 'drawn map'} has no layers to choose from",
+                "Leave out --layer and --per-slice.",
+                value=ending,
+            )
+            raise faults.error()
+        return lambda run, draft: draw(run, draft, maps)
+    if ending.removeprefix(".") not in FORMATS or not ending:
+        known = [*(f".{name}" for name in FORMATS), *_DRAWN]
+        remedy = (
+            f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: {_HOW_TO_FILL_A_FOLDER}."
+            f"{suggest(ending, known)}"
+        )
+        faults.add(str(path), "export format is not known", remedy, value=path.suffix or None)
+        raise faults.error()
+    write, holds_several = FORMATS[ending.removeprefix(".")]
+    if not holds_several and gis.layer is None:
+        also = f", or {', '.join(SLICE_LAYERS)}" if gis.per_slice else ""
+        remedy = (
+            f"Name it: --layer {'|'.join(LAYERS)}{also}. Or write a file for each: "
+            f"--to FOLDER --format {ending.removeprefix('.')}."
+        )
+        faults.add(str(path), f"a {ending} file holds one layer", remedy)
+        raise faults.error()
+    return lambda run, draft: write(gis_content(run, gis.layer, per_slice=gis.per_slice), draft)
+
+
+def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Writer:
+    name = str(gis.folder_format)
+    if name not in FOLDER_FORMATS:
+        remedy = f"Use one of {', '.join(FOLDER_FORMATS)}.{suggest(name, FOLDER_FORMATS)}"
+        faults.add("--format", "is no format that fills a folder", remedy, value=name)
+    if path.suffix.lower() in {*_DRAWN, *(f".{known}" for known in FORMATS)}:
+        faults.add(
+            str(path), "--format fills a folder, but this names a file", "Leave out --format, or name a folder."
+        )  # fmt: skip
+    if gis.layer is not None:
+        faults.add("--layer", "--format writes all layers", f"Name a file: --to {gis.layer}.{name}.", value=gis.layer)
+    faults.raise_if_any()
+
+    def write(run: RunTables, draft: Path) -> None:
+        content = gis_content(run, None, per_slice=gis.per_slice)
+        if name == FLOWMAP:
+            write_flowmap(run, content, draft)
+        else:
+            write_folder(content, name, draft)
+
+    return write
+
+
+def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
+    """Refuse anything but a report: a comparison has no layers and no map of its own."""
+    if path.suffix.lower() != ".html" or gis != _ALL_LAYERS:
+        faults = FaultList("the export")
+        remedy = "Name a file that ends in .html and no layer or format, or the run folder of one of its cases."
+        faults.add(str(folder), "a comparison has no such export", remedy, value=path.suffix)
+        raise faults.error()
+
+
+def _check_no_map_options(path: Path, maps: MapOptions) -> None:
+    """Refuse choices that only a picture can follow; outlines, colours and size may stand beside any format."""
+    plain = replace(maps, basemap=_DEFAULT_MAP.basemap, size_px=_DEFAULT_MAP.size_px, colour_by=_DEFAULT_MAP.colour_by)
+    if plain != _DEFAULT_MAP:
+        faults = FaultList("the export")
+        remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map, --against and --lang."
+        faults.add(str(path), "is no drawn map", remedy, value=path.suffix or None)
+        raise faults.error()
+
+
+def _check_file(path: Path, _gis: GisOptions) -> None:
+    faults = FaultList("the export")
+    if path.is_dir():
+        faults.add(str(path), "export target is a folder", "Name a file.")
+    elif not path.parent.is_dir():
+        faults.add(str(path.parent), "folder does not exist", "Create it, or name another.")
+    elif path.name in _files_of_run(path.parent):
+        faults.add(str(path), "is part of the run itself", "Name another file.")
+    # SQLite would play the old file's journal into the new one.
+    for ending in ("-wal", "-journal"):
+        journal = path.with_name(path.name + ending)
+        if journal.exists():
+            remedy = f"Close the program that wrote {quote_value(journal.name)}, or name another file."
+            faults.add(str(path), "file is in use", remedy)
+    faults.raise_if_any()
+
+
+def _files_of_run(folder: Path) -> set[str]:
+    """Names of what a run folder consists of; nothing where the folder is none."""
+    try:
+        files = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, TypeError, KeyError):
+        files = {}
+    return {INFO_FILE, *files} if (folder / INFO_FILE).exists() else set()
+
+
+def _check_folder(path: Path, gis: GisOptions) -> None:
+    """Refuse a folder that holds anything but what an export wrote: it is replaced whole."""
+    faults = FaultList("the export")
+    ours = {f"{METADATA}.csv", *_FLOWMAP_FILES} | {
+        f"{layer}.{name}" for layer in (*LAYERS, *SLICE_LAYERS) for name in FORMATS
+    }
+    if path.is_dir():
+        foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
+        if foreign:
+            faults.add(
+                str(path),
+                f"holds {len(foreign)} file(s) that no export wrote, and a new one would remove them",
+                "Name a new folder.",
+                value=foreign[0],
+            )
+    elif path.exists():
+        faults.add(str(path), "is a file", f"Name a folder to fill with {gis.folder_format} files.")
+    elif not path.absolute().parent.is_dir():
+        faults.add(str(path.parent), "folder does not exist", "Create it, or name another.")
+    faults.raise_if_any()
+
+
+def _write_picture(run: RunTables, path: Path, options: MapOptions) -> None:
+    from optimizer.maps.draw import draw_map
+
+    figure = draw_map(run, options).figure
+    (print_png if path.suffix.lower() == ".png" else print_svg)(figure, path)
+
+
+def _write_html(run: RunTables, path: Path, options: MapOptions) -> None:
+    from optimizer.maps.projection import basemap_file
+    from optimizer.report.run import build_report
+
+    page = build_report(run, basemap_file(run, options.basemap))
+    path.write_text(page, encoding="utf-8", newline="\n")
+
+
+def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
+    from optimizer.report.comparison import build_comparison_report
+
+    own = options.basemap if isinstance(options.basemap, Path) else None
+    page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
+    path.write_text(page, encoding="utf-8", newline="\n")
+
+
+_DRAWN: dict[str, Callable[[RunTables, Path, MapOptions], None]] = {
+    **dict.fromkeys(SUFFIXES, _write_picture),
+    ".html": _write_html,
+}

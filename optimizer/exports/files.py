@@ -1,0 +1,326 @@
+"""Layers as files: GeoPackage with styles, GeoJSON, GeoParquet, FlatGeobuf, CSV, and the two tables of a flow map."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from shapely.geometry import mapping
+
+from optimizer.drawing.style import region_colours
+from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
+from optimizer.exports.qgis import layer_styles
+from optimizer.runs.folder import write_csv_table
+from optimizer.runs.run import RunTables
+
+GEOPARQUET_VERSION = "1.1.0"
+
+# GDAL and QGIS take a column of this name for the geometry.
+WKT_COLUMN = "WKT"
+METADATA = "metadata"
+
+# A fixed date in the file's own records: the same run gives the same bytes.
+STYLE_DATE = "2000-01-01T00:00:00.000Z"
+_COORDINATE_DECIMALS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class GisContent:
+    """
+    What an export writes, the same in each format.
+
+    Attributes
+    ----------
+    layers
+        GeoDataFrames by name, in drawing order.
+    styles
+        QGIS style (QML) of each.
+    metadata
+        See `gis_metadata.metadata_table`.
+    """
+
+    layers: dict[str, Any]
+    styles: dict[str, str]
+    metadata: pd.DataFrame
+
+
+def gis_content(run: RunTables, layer: str | None, *, per_slice: bool) -> GisContent:
+    """
+    Build what an export writes.
+
+    Parameters
+    ----------
+    run
+        The run.
+    layer
+        The one layer to write; None = all.
+    per_slice
+        Add the layers by time slice.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer, or the run has no tables by time slice.
+    """
+    layers = {name: _storable(table) for name, table in choose_layers(run, layer, per_slice=per_slice).items()}
+    styles = layer_styles(layers, region_colours(run.data_centers, run.demand_hubs))
+    return GisContent(layers, styles, metadata_table(run))
+
+
+def _storable(layer: Any) -> Any:
+    """Leave out columns without a single value: they have no type that a file could keep."""
+    empty = [name for name in layer.columns if name != "geometry" and len(layer) and layer[name].isna().all()]
+    return layer.drop(columns=empty)
+
+
+def write_gpkg(content: GisContent, path: Path) -> None:
+    """
+    Write all layers into one GeoPackage, with `layer_styles`, where QGIS looks, and `metadata`.
+
+    Parameters
+    ----------
+    content
+        What to write.
+    path
+        File that does not exist yet.
+    """
+    import pyogrio
+
+    # The whole file is put on disk once it is complete; a sync after each table only costs time.
+    options = {"OGR_CURRENT_DATE": STYLE_DATE, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    before = {name: pyogrio.get_gdal_config_option(name) for name in options}
+    pyogrio.set_gdal_config_options(options)
+    tables = {METADATA: (content.metadata, "fid"), "layer_styles": (_style_table(content.styles), "id")}
+    try:
+        for name, layer in content.layers.items():
+            names = {"FID": "fid", "GEOMETRY_NAME": "geom"}
+            # GeoPackage knows times in UTC only; QGIS compares them as texts and needs the Z at their end.
+            timed = layer.assign(**{time: layer[time].dt.tz_localize("UTC") for time in _times(layer)})
+            pyogrio.write_dataframe(timed, path, layer=name, driver="GPKG", append=path.exists(), layer_options=names)
+        # Without a geometry, GDAL registers a table in gpkg_contents as `attributes`.
+        for name, (table, key) in tables.items():
+            pyogrio.write_dataframe(table, path, layer=name, driver="GPKG", append=True, layer_options={"FID": key})
+    finally:
+        pyogrio.set_gdal_config_options(before)
+
+
+def _style_table(styles: dict[str, str]) -> pd.DataFrame:
+    """Build the table in which QGIS looks for a layer's default style, sorted by update_time."""
+    rows = [
+        {
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": name,
+            "f_geometry_column": "geom",
+            "styleName": name,
+            "styleQML": qml,
+            "styleSLD": "",
+            "useAsDefault": True,
+            "description": "Allocation of inference, as in the drawn map",
+            "owner": "",
+            "update_time": pd.Timestamp(STYLE_DATE),
+        }
+        for name, qml in styles.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_geojson(content: GisContent, path: Path) -> None:
+    """
+    Write one FeatureCollection (RFC 7946): longitude first, WGS 84, no crs member; `metadata` as a foreign member.
+
+    Several layers share it and each feature says in `layer` which it belongs to.
+
+    Parameters
+    ----------
+    content
+        What to write.
+    path
+        File to write.
+    """
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(f'{{"type": "FeatureCollection", "metadata": {metadata_json(content.metadata)}, "features": [\n')
+        for i, feature in enumerate(_features(content.layers)):
+            text = json.dumps(feature, ensure_ascii=False, allow_nan=False)
+            stream.write((",\n" if i else "") + text)
+        stream.write("\n]}\n")
+
+
+def _features(layers: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, layer in layers.items():
+        label = {"layer": name} if len(layers) > 1 else {}
+        columns = [column for column in layer.columns if column != "geometry"]
+        rounded = shapely.transform(layer.geometry.to_numpy(), lambda xy: np.round(xy, _COORDINATE_DECIMALS))
+        for row, geometry in zip(layer[columns].to_dict("records"), rounded, strict=True):
+            properties = label | {column: _json_value(value) for column, value in row.items()}
+            yield {
+                "type": "Feature",
+                "geometry": None if geometry is None else mapping(geometry),
+                "properties": properties,
+            }
+
+
+def _json_value(value: Any) -> Any:
+    """Turn a cell into what JSON knows; a missing or infinite number has no spelling there: null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+def write_parquet(content: GisContent, path: Path) -> None:
+    """
+    Write one layer as GeoParquet, with the box of each row, and the metadata under the key `edwc`.
+
+    Parameters
+    ----------
+    content
+        One layer.
+    path
+        File to write.
+    """
+    import pyarrow.parquet as pq
+
+    (layer,) = content.layers.values()
+    layer.to_parquet(path, index=False, schema_version=GEOPARQUET_VERSION, write_covering_bbox=True)
+    table = pq.read_table(path)
+    described = table.replace_schema_metadata({**table.schema.metadata, b"edwc": metadata_json(content.metadata)})
+    pq.write_table(described, path)
+
+
+def write_flatgeobuf(content: GisContent, path: Path) -> None:
+    """
+    Write one layer as FlatGeobuf, with the metadata as its description.
+
+    Parameters
+    ----------
+    content
+        One layer.
+    path
+        File to write.
+    """
+    import pyogrio
+
+    ((name, layer),) = content.layers.items()
+    # Its spatial index holds no row without a place, such as a flow that stays where it arises, and sorts the others.
+    options = {"SPATIAL_INDEX": "NO", "TITLE": name, "DESCRIPTION": metadata_json(content.metadata)}
+    pyogrio.write_dataframe(layer, path, layer=name, driver="FlatGeobuf", layer_options=options)
+
+
+def write_csv(content: GisContent, path: Path) -> None:
+    """
+    Write one layer as CSV, with its geometry as WKT in degrees of WGS 84, longitude first; formulas are marked as text.
+
+    Parameters
+    ----------
+    content
+        One layer.
+    path
+        File to write.
+    """
+    (layer,) = content.layers.values()
+    texts = [None if geometry is None else geometry.wkt for geometry in layer.geometry]
+    table = pd.DataFrame({WKT_COLUMN: texts} | {name: layer[name] for name in layer.columns if name != "geometry"})
+    _write_table(table, path)
+
+
+def _times(table: Any) -> list[str]:
+    return [name for name in table.columns if pd.api.types.is_datetime64_any_dtype(table[name])]
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    times = {name: table[name].map(pd.Timestamp.isoformat) for name in _times(table)}
+    write_csv_table(table.assign(**times), path)
+
+
+# Formats by name, which is their ending, too: what writes one file, and whether that file holds several layers.
+FORMATS: dict[str, tuple[Callable[[GisContent, Path], None], bool]] = {
+    "gpkg": (write_gpkg, True),
+    "geojson": (write_geojson, True),
+    "parquet": (write_parquet, False),
+    "fgb": (write_flatgeobuf, False),
+    "csv": (write_csv, False),
+}
+FLOWMAP = "flowmap"
+
+# Formats that fill a folder with a file for each layer; a flow map is always a folder of two tables.
+FOLDER_FORMATS = ("geojson", "parquet", "fgb", "csv", FLOWMAP)
+
+
+def write_folder(content: GisContent, name: str, folder: Path) -> None:
+    """
+    Write a file for each layer, and `metadata.csv`.
+
+    Parameters
+    ----------
+    content
+        What to write.
+    name
+        One of `FOLDER_FORMATS`, but not a flow map.
+    folder
+        Folder to make.
+    """
+    folder.mkdir()
+    write, _ = FORMATS[name]
+    for layer, table in content.layers.items():
+        write(GisContent({layer: table}, {}, content.metadata), folder / f"{layer}.{name}")
+    _write_table(content.metadata, folder / f"{METADATA}.csv")
+
+
+def write_flowmap(run: RunTables, content: GisContent, folder: Path) -> None:
+    """
+    Write `locations.csv` and `flows.csv` as flow map programs read them, and `metadata.csv`.
+
+    Flows are counted in million tokens a year; with layers by time slice, in million tokens an hour, at a `time`.
+
+    Parameters
+    ----------
+    run
+        The run.
+    content
+        All layers.
+    folder
+        Folder to make.
+    """
+    folder.mkdir()
+    by_slice = content.layers.get("flows_straight_by_slice")
+    flows = content.layers["flows_straight"] if by_slice is None else by_slice
+    centers = run.data_centers.index
+    # A demand hub and a data center of one id are two places here: the data center gets a name that no id can have.
+    taken = {center: f"data_center/{center}" for center in centers.intersection(run.demand_hubs.index)}
+    places = pd.concat([run.demand_hubs, run.data_centers.rename(index=taken)])
+    locations = pd.DataFrame(
+        {
+            "id": places.index,
+            "name": places["name"].to_numpy(),
+            "lat": places["latitude_deg"].to_numpy(),
+            "lon": places["longitude_deg"].to_numpy(),
+        }
+    )
+    unit = "mtok_per_year" if by_slice is None else "mtok_per_h"
+    table = pd.DataFrame({"origin": flows["demand_hub"], "dest": flows["data_center"].replace(taken)})
+    table["count"] = flows[unit]
+    if by_slice is not None:
+        table["time"] = flows["slice_begin"]
+    # kepler.gl draws an arc between the first two pairs of columns that end like these.
+    for end, ids in (("origin", table["origin"]), ("dest", table["dest"])):
+        for column, ending in (("latitude_deg", "lat"), ("longitude_deg", "lng")):
+            table[f"{end}_{ending}"] = places[column].reindex(ids).to_numpy()
+    _write_table(locations, folder / "locations.csv")
+    _write_table(table, folder / "flows.csv")
+    _write_table(
+        pd.concat([content.metadata, pd.DataFrame({"key": ["flows.count"], "value": [unit]})]),
+        folder / f"{METADATA}.csv",
+    )

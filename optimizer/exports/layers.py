@@ -1,0 +1,465 @@
+"""
+A run as layers of a geographic information system: places, links with their load, flows along fibre and straight.
+
+What an export says of itself: run, scenario, versions, proven gap, numbers, and where the data come from.
+
+The columns of exported layers: unit and meaning of each, for the documentation and for comments in a database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from network_data.faults import FaultList, suggest
+from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
+from optimizer.runs.run import RunTables, flow_table, line_between, positions_of, read_run, read_slice_tables
+from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
+
+CRS = "EPSG:4326"
+
+# In drawing order: QGIS puts the last layer on top.
+LAYERS = ("links", "flows_straight", "flows", "demand_hubs", "data_centers")
+SLICE_LAYERS = tuple(f"{name}_by_slice" for name in LAYERS)
+
+# Representative days have no date, but programs that play a map through time need one: day n gets day n of 2000.
+_FIRST_DAY = pd.Timestamp("2000-01-01")
+
+# A time slice ends a moment before the next begins: programs that take an end as part of it then do not show two.
+_MOMENT = pd.Timedelta(milliseconds=1)
+_SLICE = ["day", "hour"]
+
+
+def allocation_layers(run_folder: Path | str, *, per_slice: bool = False) -> dict[str, Any]:
+    """
+    Build the geographic layers of a run.
+
+    Parameters
+    ----------
+    run_folder
+        The run folder.
+    per_slice
+        Add a layer `..._by_slice` to each, with a row for each time slice.
+
+    Returns
+    -------
+    dict of GeoDataFrame
+        `demand_hubs` and `data_centers` (points), `links` (lines, all columns of the run's table, and
+        mean_load_share), `flows` (one line per demand hub, data center and route, along its fibre) and
+        `flows_straight` (one line per demand hub and data center). Flows have mtok_per_year, token_share (of all
+        tokens), rtt_ms, classes (ids, largest volume first) and the names and regions of both ends. All in
+        EPSG:4326. A line that would cross the antimeridian is cut there; a flow that never leaves its place
+        has `is_local` and no geometry.
+
+    Raises
+    ------
+    InputError
+        If the run folder is not complete or its tables do not fit together.
+    """
+    return layers_of(read_run(run_folder), per_slice=per_slice)
+
+
+def layers_of(run: RunTables, *, per_slice: bool = False) -> dict[str, Any]:
+    """
+    Build the geographic layers from tables already read.
+
+    Parameters
+    ----------
+    run
+        The run.
+    per_slice
+        Add the layers by time slice.
+
+    Returns
+    -------
+    dict of GeoDataFrame
+        In drawing order, see `allocation_layers`.
+
+    Raises
+    ------
+    InputError
+        If layers by time slice are asked for and the run has no such tables.
+    """
+    built = {
+        "links": _link_layer(run.links),
+        "flows_straight": _flow_layer(run, ("demand_hub", "data_center")),
+        "flows": _flow_layer(run, "route"),
+        "demand_hubs": _point_layer(run.demand_hubs),
+        "data_centers": _point_layer(run.data_centers),
+    }
+    if per_slice:
+        built |= _slice_layers(run, built)
+    return built
+
+
+def choose_layers(run: RunTables, layer: str | None, *, per_slice: bool) -> dict[str, Any]:
+    """
+    Build the layers that an export asks for.
+
+    Parameters
+    ----------
+    run
+        The run.
+    layer
+        The one layer to build; None = all.
+    per_slice
+        Add the layers by time slice; a layer by time slice may be named without it.
+
+    Returns
+    -------
+    dict of GeoDataFrame
+        By name.
+
+    Raises
+    ------
+    InputError
+        If there is no such layer, or the run has no tables by time slice.
+    """
+    if layer is None:
+        return layers_of(run, per_slice=per_slice)
+    known = (*LAYERS, *SLICE_LAYERS)
+    if layer not in known:
+        faults = FaultList("the export")
+        remedy = f"Use one of {', '.join(known)}.{suggest(layer, known)}"
+        faults.add("--layer", "is no layer of a run", remedy, value=layer)
+        raise faults.error()
+    return {layer: layers_of(run, per_slice=layer in SLICE_LAYERS)[layer]}
+
+
+def _point_layer(places: pd.DataFrame) -> Any:
+    points = gpd.GeoSeries.from_xy(places["longitude_deg"].to_numpy(), places["latitude_deg"].to_numpy(), crs=CRS)
+    return gpd.GeoDataFrame(places.reset_index(), geometry=points)
+
+
+def _link_layer(links: pd.DataFrame) -> Any:
+    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+    lines = [line_between([(a, b), (c, d)]) for a, b, c, d in links[columns].to_numpy(float)]
+    table = links.reset_index()
+    if {"mean_gbps", "capacity_gbps"} <= set(table.columns):
+        mean, capacity = table["mean_gbps"].to_numpy(float), table["capacity_gbps"].to_numpy(float)
+        table["mean_load_share"] = np.divide(mean, capacity, out=np.zeros(len(mean)), where=capacity > 0)
+    return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(lines, crs=CRS))
+
+
+def _flow_layer(run: RunTables, by: str | tuple[str, ...]) -> Any:
+    table = flow_table(run, by).reset_index()
+    hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
+    # A data center may stand some way from its fibre node; the last hop makes the line end where it does.
+    between = [()] * len(table) if "route" not in table else run.routes["points"].reindex(table["route"])
+    lines = [
+        line_between([hubs[hub], *points, centers[data_center]])
+        for hub, data_center, points in zip(table["demand_hub"], table["data_center"], between, strict=True)
+    ]
+    for end, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
+        for column in ("name", "name_local", "region"):
+            if column in places:
+                table[f"{end}_{column}"] = places[column].reindex(table[end]).to_numpy()
+    table["is_local"] = np.array([line is None for line in lines], dtype=bool)
+    return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(lines, index=table.index, crs=CRS))
+
+
+def _slice_layers(run: RunTables, built: dict[str, Any]) -> dict[str, Any]:
+    """Give each layer a row for each time slice, with what is carried or served in it."""
+    stored = read_slice_tables(run)
+    clock = _slice_clock(stored["links_by_slice"])
+    hubs = run.allocation.groupby([*_SLICE, "demand_hub"], sort=False)["mtok_per_h"].sum()
+    every_hub = clock[_SLICE].merge(run.demand_hubs.index.to_frame(name="demand_hub", index=False), how="cross")
+    served = every_hub.join(hubs, on=[*_SLICE, "demand_hub"]).fillna({"mtok_per_h": 0.0})
+    pair = ["demand_hub", "data_center"]
+    tables = {
+        "links": (stored["links_by_slice"].rename(columns={"link": "id"}), ["id"]),
+        "flows_straight": (_flows_by_slice(run, pair), pair),
+        "flows": (_flows_by_slice(run, ["route"]), ["route"]),
+        "demand_hubs": (served.rename(columns={"demand_hub": "id"}), ["id"]),
+        "data_centers": (stored["data_centers_by_slice"].rename(columns={"data_center": "id"}), ["id"]),
+    }
+    return {
+        f"{name}_by_slice": _place(table.drop(columns="weight_h", errors="ignore"), keys, built[name], clock)
+        for name, (table, keys) in tables.items()
+    }
+
+
+def _slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
+    """List the time slices with their weight, and begin and end on the made-up date of their day."""
+    clock = links_by_slice[[*_SLICE, "weight_h"]].drop_duplicates(_SLICE, ignore_index=True)
+    days = pd.Index(clock["day"].unique())
+    next_hour = clock.groupby("day", sort=False)["hour"].shift(-1).fillna(24.0)
+    midnight = _FIRST_DAY + pd.to_timedelta(days.get_indexer(pd.Index(clock["day"])), unit="D")
+    for name, hour in (("slice_begin", clock["hour"]), ("slice_end", next_hour)):
+        clock[name] = pd.DatetimeIndex(midnight + pd.to_timedelta(hour.to_numpy(), unit="h")).as_unit("ms")
+    clock["slice_end"] -= _MOMENT
+    return clock
+
+
+def _flows_by_slice(run: RunTables, keys: list[str]) -> pd.DataFrame:
+    """Sum what flows in each time slice, mtok per hour."""
+    flows = flow_table(run, (*_SLICE, *keys)).reset_index()
+    weight_h = run.allocation.drop_duplicates(_SLICE)[[*_SLICE, "weight_h"]]
+    flows["mtok_per_h"] = flows["mtok_per_year"] / flows.merge(weight_h, on=_SLICE, how="left")["weight_h"]
+    return flows[[*_SLICE, *keys, "mtok_per_h", "rtt_ms", "classes"]]
+
+
+def _place(table: pd.DataFrame, keys: list[str], whole: Any, clock: pd.DataFrame) -> Any:
+    """Add to each row the labels and the geometry of its place, and the clock of its time slice."""
+    labels = [
+        name
+        for name in whole.columns
+        if name not in table and (name in _KEPT_LABELS or name.endswith(("_name", "_name_local", "_region")))
+    ]
+    # The stored order of time slices, not the alphabet's, is that of the year.
+    timed = clock.merge(table, on=_SLICE, how="inner", sort=False)
+    placed = timed.merge(whole[[*keys, *labels, "geometry"]], on=keys, how="left", sort=False)
+    first = [*_SLICE, "slice_begin", "slice_end", "weight_h", *keys]
+    order = [*first, *(name for name in placed.columns if name not in {*first, "geometry"})]
+    return gpd.GeoDataFrame(placed[order], geometry=gpd.GeoSeries(placed["geometry"], crs=CRS))
+
+
+# What a row of a layer by time slice keeps of its place, beside its key.
+_KEPT_LABELS = {
+    "name", "name_local", "region", "from_node", "to_node", "capacity_gbps", "it_capacity_mw", "demand_hub",
+    "data_center", "is_local",
+}  # fmt: skip
+
+# Pages that say where figures and outlines come from and under which terms; a page of a user's own may be long.
+_PAGES = ("SOURCES.md", "BASEMAP.md")
+_LONGEST_PAGE_BYTES = 100_000
+_TOLD = (
+    "finished_utc", "termination", "method", "objective_cny_per_year", "bound_cny_per_year", "mip_rel_gap",
+)  # fmt: skip
+
+
+def metadata_table(run: RunTables) -> pd.DataFrame:
+    """
+    Describe a run and its sources.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    DataFrame
+        Texts `key` and `value`, the same for the same run and versions. Keys: title, run, coordinates, scenario...,
+        network..., how the solve ended, `options.` of the solver, `summary.` numbers, `version.` of the solving
+        program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
+        `source.` pages of the network (figures, basemap) and of the scenario, `licence`.
+    """
+    pairs = [(key, _spell(value)) for key, value in _facts(run) if value is not None]
+    return pd.DataFrame(pairs, columns=["key", "value"], dtype=str)
+
+
+def metadata_json(table: pd.DataFrame) -> str:
+    """
+    Spell the metadata as a JSON object, for formats that hold one text.
+
+    Parameters
+    ----------
+    table
+        See `metadata_table`.
+    """
+    return json.dumps(dict(zip(table["key"], table["value"], strict=True)), ensure_ascii=False)
+
+
+def _facts(run: RunTables) -> Iterator[tuple[str, Any]]:
+    info = run.info
+    scenario, network = _section(info, "scenario"), _section(info, "network")
+    names = [told["name"] for told in (scenario, network) if told.get("name")]
+    yield "title", f"Allocation of inference workloads: {' on '.join(map(str, names))}"
+    yield "run", run.folder.resolve().name
+    yield "coordinates", f"{CRS} (WGS 84), longitude before latitude, degrees"
+    yield "scenario", scenario.get("name")
+    yield "scenario_description", scenario.get("description")
+    yield "scenario_changes", "; ".join(map(str, scenario.get("overrides") or ())) or None
+    yield "network", network.get("name")
+    for key in _TOLD:
+        yield key, info.get(key)
+    yield from _flat("options", _section(info, "options"))
+    yield from _flat("summary", _section(info, "summary"))
+    yield from _flat("version", _section(info, "versions"))
+    yield from _flat("export_version", _export_versions())
+    for told in (scenario, network):
+        yield from _flat("input_sha256", _section(told, "file_hashes"))
+    yield from _pages("network", _network_folder(network, run.folder), _section(network, "file_hashes"))
+    if scenario.get("built_in"):
+        hashes = _section(scenario, "file_hashes")
+        own = {name: sha256 for name, sha256 in hashes.items() if name.startswith(f"{SCENARIO_FOLDER.name}/")}
+        yield from _pages("scenario", SCENARIO_FOLDER, {Path(name).name: sha256 for name, sha256 in own.items()})
+    yield "licence", "The program that wrote this, edwc, is under the MIT licence. For the data see the source pages."
+
+
+def _section(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Read a part of `run.json`; a run that another program wrote may say less, or a name alone."""
+    section = told.get(key)
+    return section if isinstance(section, Mapping) else {} if section is None else {"name": section}
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}.{key}", value)
+        elif not isinstance(value, list):
+            yield f"{prefix}.{key}", value
+
+
+def _spell(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _export_versions() -> dict[str, str]:
+    from importlib import metadata
+
+    import pyogrio
+
+    libraries = ("geopandas", "pyogrio", "pyarrow", "shapely")
+    gdal = ".".join(map(str, pyogrio.__gdal_version__))
+    return {**{name: metadata.version(name) for name in libraries}, "gdal": gdal}
+
+
+def _network_folder(network: Mapping[str, Any], run_folder: Path) -> Path | None:
+    """Find the network again: built in, else relative to the run, else where it was."""
+    if network.get("built_in"):
+        return NETWORK_FOLDER / str(network["built_in"])
+    places = [network[key] for key in ("path", "absolute_path") if network.get(key)]
+    beside = (Path(os.path.normpath(run_folder.resolve() / str(place))) for place in places)
+    return next((folder for folder in beside if folder.is_dir()), None)
+
+
+def _pages(subject: str, folder: Path | None, hashes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Quote the pages on sources; not those of a folder that has changed, as they may speak of other figures."""
+    if folder is None:
+        yield f"source.{subject}", f"The {subject}'s folder was not found when this was exported; it says the sources."
+        return
+    if any(not _is_same(folder / name, sha256) for name, sha256 in hashes.items()):
+        yield f"source.{subject}", f"The {subject}'s files have changed since the run; their sources are not quoted."
+        return
+    for name in _PAGES:
+        page = folder / name
+        if page.is_file():
+            text = page.read_bytes()[:_LONGEST_PAGE_BYTES].decode("utf-8", errors="replace")
+            yield f"source.{subject}.{name}", text.replace("\0", "")
+
+
+def _is_same(path: Path, sha256: Any) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+# Column to (unit, meaning); a dash stands for texts and truth values.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "id": ("–", "id in the network"),
+    "name": ("–", "name"),
+    "name_local": ("–", "name in the language of the place"),
+    "country": ("–", "country"),
+    "province": ("–", "province"),
+    "region": ("–", "region"),
+    "latitude_deg": ("degrees", "latitude, WGS 84"),
+    "longitude_deg": ("degrees", "longitude, WGS 84"),
+    "mtok_per_year": ("million tokens per year", "tokens served"),
+    "asked_mtok_per_year": ("million tokens per year", "tokens asked for"),
+    "token_share": ("share of 1", "share of all tokens"),
+    "mean_rtt_ms": ("ms", "round trip, mean over the tokens"),
+    "own_region_share": ("share of 1", "share of the hub's tokens served in its own region"),
+    "category": ("–", "kind of data center"),
+    "is_open": ("–", "whether the plan uses it"),
+    "existing_pods": ("pods", "pods of accelerators in place and kept"),
+    "new_pods": ("pods", "pods bought"),
+    "busy_share": ("share of 1", "accelerator hours in use of those installed"),
+    "it_capacity_mw": ("MW", "IT power limit"),
+    "peak_it_power_mw": ("MW", "largest IT power in any time slice"),
+    "demand_charge_basis": ("–", "what the demand charge is paid on"),
+    "contract_mw": ("MW", "power contracted, where the demand charge is paid on that"),
+    "pue": ("facility power per IT power", "power usage effectiveness"),
+    "energy_mwh_per_year": ("MWh per year", "energy of the facility"),
+    "mean_price_cny_per_mwh": ("CNY per MWh", "price of its energy, mean over the energy"),
+    "carbon_t_per_year": ("t CO2 per year", "emissions, location-based"),
+    "green_power_share": ("share of 1", "energy under contracts for green power"),
+    "market_carbon_t_per_year": ("t CO2 per year", "emissions, market-based"),
+    "confidence": ("–", "how far its figures can be trusted: official, reported, estimate"),
+    "from_node": ("–", "node where the link begins"),
+    "to_node": ("–", "node where the link ends"),
+    "from_latitude_deg": ("degrees", "latitude of from_node"),
+    "from_longitude_deg": ("degrees", "longitude of from_node"),
+    "to_latitude_deg": ("degrees", "latitude of to_node"),
+    "to_longitude_deg": ("degrees", "longitude of to_node"),
+    "length_km": ("km", "length of the fibre"),
+    "one_way_ms": ("ms", "delay of the link, one way"),
+    "capacity_gbps": ("Gbps", "capacity open to inference"),
+    "is_limiting": ("–", "whether its capacity can bind, and so is in the model"),
+    "peak_gbps": ("Gbps", "largest load in any time slice, both directions together"),
+    "mean_gbps": ("Gbps", "load, mean over the year"),
+    "load_share": ("share of 1", "load in its capacity: the largest, or that of the time slice"),
+    "mean_load_share": ("share of 1", "load in its capacity, mean over the year"),
+    "route": ("number", "route of the run's table `routes`"),
+    "demand_hub": ("–", "id of the demand hub"),
+    "demand_hub_name": ("–", "its name"),
+    "demand_hub_name_local": ("–", "its name in the language of the place"),
+    "demand_hub_region": ("–", "its region"),
+    "data_center": ("–", "id of the data center"),
+    "data_center_name": ("–", "its name"),
+    "data_center_name_local": ("–", "its name in the language of the place"),
+    "data_center_region": ("–", "its region"),
+    "rtt_ms": ("ms", "round trip, mean over the tokens"),
+    "classes": ("–", "workload classes that flow here, largest first"),
+    "is_local": ("–", "whether the flow stays where it arises; it then has no line"),
+    "day": ("–", "representative day"),
+    "hour": ("hours after midnight", "begin of the time slice"),
+    "slice_begin": ("date and time", "begin of the time slice, on a made-up date: day n of the run is day n of 2000"),
+    "slice_end": ("date and time", "last millisecond of the time slice, on the same date"),
+    "weight_h": ("hours per year", "hours that the time slice stands for"),
+    "mtok_per_h": ("million tokens per hour", "tokens served in the time slice"),
+    "load_gbps": ("Gbps", "load in the time slice, both directions together"),
+    "it_power_mw": ("MW", "power in the time slice before PUE"),
+    "facility_power_mw": ("MW", "power in the time slice after PUE"),
+    "price_cny_per_mwh": ("CNY per MWh", "price of energy in the time slice"),
+}
+_COST_ENDING = "_cny_per_year"
+
+
+def describe_column(name: str) -> tuple[str, str] | None:
+    """
+    Look up unit and meaning of a column.
+
+    Parameters
+    ----------
+    name
+        The column.
+
+    Returns
+    -------
+    tuple or None
+        Unit and meaning; None for a column that only a run of another version has.
+    """
+    known = COLUMNS.get(name)
+    if known is None and name.endswith(_COST_ENDING):
+        return "CNY per year", f"cost of the component {name.removesuffix(_COST_ENDING)}"
+    return known
+
+
+@dataclass(frozen=True)
+class GisOptions:
+    """
+    What an export to a geographic information system holds.
+
+    Attributes
+    ----------
+    layer
+        The one layer to write, see `gis_layers.LAYERS` and `SLICE_LAYERS`; None = all.
+    per_slice
+        Add a layer `..._by_slice` to each, with a row for each time slice.
+    folder_format
+        Fill a folder with one file of this format for each layer, see `gis_files.FOLDER_FORMATS`; None = the target
+        is one file.
+    """
+
+    layer: str | None = None
+    per_slice: bool = False
+    folder_format: str | None = None

@@ -1,0 +1,380 @@
+"""
+A change that would make a problem feasible: rounded up to what is printed, and applied.
+
+A change put into lines: what changes, from what to what, and whom it helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from optimizer.infeasibility.levers import KEYS, change_policy
+from optimizer.infeasibility.relaxed_problem import Reach, with_candidates
+from optimizer.problem.problem import FloatArray, PlacementProblem
+from scenarios.schema import Scenario
+
+Amounts = Mapping[str, Mapping[int, float]]
+
+# Amounts are rounded up to these decimals, so that what is printed is what was proved to be enough.
+DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
+            "utilization": 4}  # fmt: skip
+
+# Keys of a workload class that a change may set.
+CLASS_KINDS = (
+    "rtt_limit", "residency", "allowed_regions", "second_route", "max_sites", "min_share", "min_accelerators",
+    "indivisible",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """
+    Amounts by lever and item of a problem, and the work that may stay unserved.
+
+    Attributes
+    ----------
+    amounts
+        Kind to item to amount, rounded up; without work left unserved.
+    unserved_share
+        (T, W) share of the demand that may stay unserved beyond what the scenario allows; None if nothing.
+    """
+
+    amounts: dict[str, dict[int, float]]
+    unserved_share: FloatArray | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing changes."""
+        return not self.amounts and self.unserved_share is None
+
+
+def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
+    """
+    Round amounts up to the decimals that are printed.
+
+    Parameters
+    ----------
+    amounts
+        Kind to item to amount.
+    """
+    out = {}
+    for kind, by_item in amounts.items():
+        scale = 10.0 ** DECIMALS.get(kind, 0)
+        # A round trip is compared exactly; the others come out of a solver.
+        noise = 0.0 if kind == "rtt_limit" else 1e-4
+        out[kind] = {i: float(np.ceil(amount * scale - noise) / scale) for i, amount in by_item.items()}
+    return out
+
+
+def change_problem(reach: Reach, change: Change) -> PlacementProblem:
+    """
+    Apply a change to a problem.
+
+    Parameters
+    ----------
+    reach
+        The problem with candidates beyond its limits.
+    change
+        What changes; its items are positions in the problem's tables.
+    """
+    problem, amounts = reach.problem, change.amounts
+    k = problem.candidate_class
+    count = len(problem.classes)
+    within = reach.over_ms <= _by_item(amounts.get("rtt_limit", {}), count)[k] * (1 + 1e-12)
+    for rule in reach.rules:
+        within &= rule.needed <= _by_item(amounts.get(rule.key, {}), count)[k]
+    classes, workloads = problem.classes.copy(), problem.workloads
+    for item, amount in amounts.get("rtt_limit", {}).items():
+        for column, value in rtt_values(reach, item, amount).items():
+            classes.loc[item, column] = value
+    for kind, column, sign in (
+        ("max_sites", "max_sites", 1),
+        ("min_share", "min_share", -1),
+        ("min_accelerators", "min_accelerators", -1),
+    ):
+        for item, amount in amounts.get(kind, {}).items():
+            classes.loc[item, column] += type(classes[column].iloc[0])(sign * amount)
+    if divided := list(amounts.get("indivisible", {})):
+        classes.loc[divided, "is_indivisible"] = False
+        still = workloads["is_indivisible"].to_numpy(bool) & ~workloads["class_index"].isin(divided).to_numpy(bool)
+        workloads = workloads.assign(is_indivisible=still)
+    out = replace(problem, classes=classes, workloads=workloads)
+    return change_capacity(with_candidates(out, problem.candidates[within]), change)
+
+
+def change_scenario(scenario: Scenario, reach: Reach, change: Change) -> Scenario:
+    """
+    Apply what a change says of the workload classes to a scenario.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+    reach
+        From `reach_of_scenario`.
+    change
+        The change.
+    """
+    ids = list(reach.problem.classes["id"])
+    updates: dict[str, dict[str, Any]] = {}
+    for kind in CLASS_KINDS:
+        for item, amount in change.amounts.get(kind, {}).items():
+            updates.setdefault(ids[item], {}).update(class_values(reach, kind, item, amount))
+    classes = {
+        k: item.model_copy(update=updates[k]) if k in updates else item for k, item in scenario.workload_classes.items()
+    }
+    return scenario.model_copy(update={"workload_classes": classes})
+
+
+def class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str, Any]:
+    """
+    Say which keys of a class a change sets, and to what.
+
+    Parameters
+    ----------
+    reach
+        From `reach_of_scenario` or `reach_of_problem`.
+    kind, item, amount
+        The change.
+    """
+    row = reach.problem.classes.iloc[item]
+    if kind == "rtt_limit":
+        return rtt_values(reach, item, amount)
+    if kind == "max_sites":
+        return {"max_sites": int(row["max_sites"]) + round(amount)}
+    if kind == "min_share":
+        return {"min_share": round(max(0.0, float(row["min_share"]) - amount), 9)}
+    if kind == "min_accelerators":
+        return {"min_accelerators": int(row["min_accelerators"]) - round(amount)}
+    if kind == "indivisible":
+        return {"indivisible": False}
+    rule = next(rule for rule in reach.rules if rule.key == kind)
+    return {kind: rule.steps[item][round(amount) - 1]}
+
+
+def rtt_values(reach: Reach, item: int, amount: float) -> dict[str, float]:
+    """
+    Say what the stated RTT limit and the limit on the first token must be for a round trip longer by some ms.
+
+    Only what holds back a candidate that comes into reach is raised.
+
+    Parameters
+    ----------
+    reach
+        From `reach_of_scenario` or `reach_of_problem`.
+    item, amount
+        Class, and ms.
+    """
+    problem = reach.problem
+    row = problem.classes.iloc[item]
+    mine = (problem.candidate_class == item) & (reach.over_ms > 0) & (reach.over_ms <= amount * (1 + 1e-12))
+    stated_ms = float(row["rtt_limit_ms"])
+    out = {}
+    if np.isfinite(stated_ms) and (problem.candidates["rtt_ms"].to_numpy(float)[mine] > stated_ms).any():
+        out["rtt_limit_ms"] = round(stated_ms + amount, 9)
+    ttft_ms = float(row.get("ttft_limit_ms", np.inf))
+    limit = problem.rtt_limit_ms[item, problem.candidates["data_center_index"].to_numpy(int)[mine]]
+    if np.isfinite(ttft_ms) and (not out or (limit < stated_ms).any()):
+        more = amount * problem.connection_rtts / (1.0 - problem.queue_margin_share)
+        out["ttft_limit_ms"] = float(np.ceil((ttft_ms + more) * 1e3 - 1e-4) / 1e3)
+    return out
+
+
+def change_capacity(problem: PlacementProblem, change: Change) -> PlacementProblem:
+    """
+    Apply what a change says of power, pods, links and work left unserved.
+
+    Parameters
+    ----------
+    problem
+        A problem with the tables that the items of the change are positions in.
+    change
+        The change.
+    """
+    centers, pools, links = (table.copy() for table in (problem.data_centers, problem.pools, problem.links))
+    for kind, table, column, sign in (
+        ("it_power", centers, "it_capacity_mw", 1),
+        ("pods", pools, "max_new_pods", 1),
+        ("min_pods", pools, "min_pods", -1),
+        ("link_capacity", links, "capacity_gbps", 1),
+    ):
+        for item, amount in change.amounts.get(kind, {}).items():
+            table.loc[item, column] += type(table[column].iloc[0])(sign * amount)
+    shed = problem.shed_limit_mtok_per_h
+    if change.unserved_share is not None:
+        shed = np.minimum(problem.demand_mtok_per_h, shed + problem.demand_mtok_per_h * change.unserved_share)
+    asked = problem.outage_demand_mtok_per_h
+    if "survive" in change.amounts:
+        asked = np.zeros((0, 0))
+    policy = change_policy(problem.policy, change.amounts)
+    out = replace(
+        problem,
+        data_centers=centers,
+        pools=pools,
+        links=links,
+        shed_limit_mtok_per_h=shed,
+        policy=policy,
+        outage_demand_mtok_per_h=asked,
+    )
+    return with_candidates(out, out.candidates)
+
+
+def _by_item(amounts: Mapping[int, float], count: int) -> FloatArray:
+    out = np.zeros(count)
+    for item, amount in amounts.items():
+        out[item] = amount
+    return out
+
+
+UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
+_LISTED, _MOST_LINES = 4, 12
+_UNITS = {"rtt_limit": "ms", "max_sites": "data centers", "min_share": "share", "min_accelerators": "accelerators"}
+
+
+@dataclass(frozen=True)
+class ChangeItem:
+    """
+    One line of a change.
+
+    Attributes
+    ----------
+    kind
+        Name of the lever.
+    where
+        What changes: a data center, a pool, a link, a class, a workload.
+    amount, unit
+        By how much.
+    now, then
+        The input as it is, and as it would have to be.
+    key
+        Where it stands in the inputs.
+    note
+        Whom it helps; for work left unserved, when.
+    """
+
+    kind: str
+    where: str
+    amount: float
+    unit: str
+    now: Any
+    then: Any
+    key: str
+    note: str = ""
+
+
+def describe_change(reach: Reach, change: Change, used: pd.DataFrame) -> tuple[ChangeItem, ...]:
+    """
+    Put a change into lines, one for each item.
+
+    Parameters
+    ----------
+    reach
+        From `reach_of_scenario` or `reach_of_problem`.
+    change
+        The change.
+    used
+        Candidates beyond the limits that the plan found uses: class_index, demand_hub, data_center_index.
+    """
+    items: list[ChangeItem] = []
+    for kind, by_item in change.amounts.items():
+        items += [_line(reach, kind, item, amount, used) for item, amount in sorted(by_item.items())]
+    if change.unserved_share is not None:
+        items += _unserved_lines(reach.problem, change.unserved_share)
+    return tuple(items)
+
+
+def _line(reach: Reach, kind: str, item: int, amount: float, used: pd.DataFrame) -> ChangeItem:
+    problem = reach.problem
+    if kind in {"it_power", "link_capacity"}:
+        table, key, unit = {
+            "it_power": (problem.data_centers, "data_centers.it_capacity_mw", "MW"),
+            "link_capacity": (problem.links, "links.capacity_gbps", "Gbps"),
+        }[kind]
+        row, now = table.iloc[item], float(table[key.split(".")[1]].iloc[item])
+        return ChangeItem(kind, row["id"], amount, unit, now, round(now + amount, 9), key)
+    if kind in {"pods", "min_pods"}:
+        return _pods_line(problem, kind, item, round(amount))
+    if kind in {"survive", "region_share"} or kind in KEYS:
+        return _policy_line(problem, kind, item, amount)
+    class_id = str(problem.classes["id"].iloc[item])
+    values = class_values(reach, kind, item, amount)
+    key, then = next(iter(values.items()))
+    rule = next((rule for rule in reach.rules if rule.key == kind), None)
+    column = "is_indivisible" if kind == "indivisible" else key
+    now = rule.now[item] if rule is not None else problem.classes[column].iloc[item].item()
+    notes = [f"also {also} -> {value:g}" for also, value in list(values.items())[1:]]
+    if kind == "rtt_limit" or rule is not None:
+        notes = [_who(problem, used[used["class_index"] == item]), *notes]
+    note = "; ".join(filter(None, notes))
+    return ChangeItem(
+        kind, class_id, amount, _UNITS.get(kind, "step"), now, then, f"workload_classes.{class_id}.{key}", note
+    )
+
+
+def _pods_line(problem: PlacementProblem, kind: str, item: int, amount: int) -> ChangeItem:
+    row = problem.pools.iloc[item]
+    name = problem.accelerators["id"].iloc[int(row["accelerator_index"])]
+    where = f"{name} at {problem.data_centers['id'].iloc[int(row['data_center_index'])]}"
+    if kind == "pods":
+        now = int(row["existing_pods"] + row["max_new_pods"])
+        return ChangeItem(kind, where, amount, "pods", now, now + amount, "pools.max_pods")
+    now = int(row["min_pods"])
+    return ChangeItem(kind, where, amount, "pods", now, now - amount, "pools.min_pods")
+
+
+def _policy_line(problem: PlacementProblem, kind: str, item: int, amount: float) -> ChangeItem:
+    if kind == "survive":
+        return ChangeItem(kind, "the plan", 1.0, "rule", "any_data_center", "none", "resilience.survive")
+    changed = change_policy(problem.policy, {kind: {item: amount}})
+    if kind == "region_share":
+        region = problem.policy.regions[item]
+        now, then = (policy.min_region_share[region] for policy in (problem.policy, changed))
+        return ChangeItem(kind, region, amount, "share", now, then, f"policy.min_region_share.{region}")
+    key = KEYS[kind][0]
+    unit = {"carbon_cap": "t/year", "investment": "CNY", "spending": "CNY/year"}.get(kind, "share")
+    return ChangeItem(
+        kind, "the plan", amount, unit, getattr(problem.policy, key), getattr(changed, key), f"policy.{key}"
+    )
+
+
+def _who(problem: PlacementProblem, used: pd.DataFrame) -> str:
+    """Say which data centers come into reach, and from where: "to reach west from alpha, beta"."""
+    parts = []
+    place = used["data_center_index"].to_numpy(int)
+    for d in np.unique(place):
+        hubs = list(dict.fromkeys(used["demand_hub"][place == d]))
+        more = f" and {len(hubs) - _LISTED} more" if len(hubs) > _LISTED else ""
+        parts.append(f"{problem.data_centers['id'].iloc[d]} from {', '.join(hubs[:_LISTED])}{more}")
+    more = f"; and {len(parts) - _LISTED} more data centers" if len(parts) > _LISTED else ""
+    return ("to reach " + "; ".join(parts[:_LISTED]) + more) if parts else ""
+
+
+def _unserved_lines(problem: PlacementProblem, share: FloatArray) -> list[ChangeItem]:
+    """One line for each workload; for each class where that were too many."""
+    amount = problem.demand_mtok_per_h * share
+    short = np.flatnonzero(amount.max(axis=0) > 0)
+    workloads = problem.workloads.iloc[short]
+    names = (workloads["workload_class"] + " of " + workloads["demand_hub"]).to_numpy(str)
+    if len(short) > _MOST_LINES:
+        hubs = workloads.groupby("workload_class")["demand_hub"].nunique()
+        classes = workloads["workload_class"]
+        names = np.array([f"{k} of {hubs[k]} demand hub(s)" for k in classes], str)
+    lines = []
+    for name in dict.fromkeys(names):
+        total = amount[:, short[names == name]].sum(axis=1)
+        slices = np.flatnonzero(total > 0)
+        hours = [f"{problem.slices['day'].iloc[t]} {_clock(float(problem.slices['hour'].iloc[t]))}" for t in slices]
+        more = f" and {len(hours) - _LISTED} more slices" if len(hours) > _LISTED else ""
+        note = f"in {', '.join(hours[:_LISTED])}{more}" if len(hours) < len(amount) else "in every slice"
+        most = float(np.ceil(total.max() * 100 - 1e-4) / 100)
+        lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, UNSERVED_KEY, note))
+    return sorted(lines, key=lambda line: -line.amount)
+
+
+def _clock(hour: float) -> str:
+    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"

@@ -1,0 +1,384 @@
+"""
+Why a scenario has no plan, and the smallest changes that would give it one, each applied and proved.
+
+How near the limits of a feasible problem are: by how much all demand could grow before a condition fails.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from network_data.faults import Fault, InputError
+from network_data.load import Network, load_network
+from optimizer.infeasibility.changes import Change, ChangeItem, change_capacity, change_problem, change_scenario
+from optimizer.infeasibility.conditions import check_conditions
+from optimizer.infeasibility.relaxations import Condition, Groups, make_groups, pool_capacity
+from optimizer.infeasibility.relaxed_problem import Reach, condense, reach_of_problem, reach_of_scenario, representative
+from optimizer.infeasibility.search import Option, OptionSearch, sort_options
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.demand import home_region
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.solvers.control import Control
+from optimizer.solvers.greedy import evaluate_baselines, mw_per_busy_accelerator
+from scenarios.load import load_scenario
+from scenarios.schema import Scenario
+
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """
+    Distance of one condition from failing.
+
+    Attributes
+    ----------
+    name
+        What is compared.
+    growth_share
+        Share by which all demand could grow before it fails; inf if it never does.
+    when
+        Slice in which it would fail.
+    held_by
+        What would be full there: data centers with their accelerators or power.
+    """
+
+    name: str
+    growth_share: float
+    when: str
+    held_by: tuple[str, ...]
+
+
+def find_headroom(problem: PlacementProblem) -> tuple[Headroom, ...]:
+    """
+    Find how far demand could grow within total capacity and within what is in reach.
+
+    Parameters
+    ----------
+    problem
+        The problem; every pod that could be bought counts as there.
+    """
+    reach = Reach(problem, np.zeros(len(problem.candidates)), ())
+    smaller = representative(condense(reach).reach).problem
+    return tuple(_headroom(smaller, by_reach=by_reach) for by_reach in (False, True))
+
+
+def _headroom(problem: PlacementProblem, *, by_reach: bool) -> Headroom:
+    groups = make_groups(problem, by_reach=by_reach)
+    must = problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h
+    demand = np.zeros((len(must), len(groups.class_index)))
+    np.add.at(demand.T, groups.workload, must.T)
+    found = [(*_growth(problem, groups, row), t) for t, row in enumerate(demand) if row.any()]
+    name = "capacity within reach" if by_reach else "total capacity"
+    if not found:
+        return Headroom(name, np.inf, "", ())
+    growth, held_by, t = min(found, key=lambda item: item[0])
+    row = problem.slices.iloc[t]
+    is_mean = t == len(must) - 1
+    when = "the mean of the year, work that may wait included" if is_mean else _clock(str(row["day"]), row["hour"])
+    return Headroom(name, growth - 1.0, when, held_by)
+
+
+def _growth(problem: PlacementProblem, groups: Groups, demand: FloatArray) -> tuple[float, tuple[str, ...]]:
+    """Largest factor on the demand of a slice that capacity carries, and what is full then."""
+    place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
+    g, p = np.nonzero(groups.reach[:, place] & (demand > 0)[:, None])
+    busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
+    power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
+    column, count, pools, centers = np.arange(len(g)), len(demand), len(place), len(problem.data_centers)
+    served = sp.hstack(
+        [sp.csr_array((np.ones(len(g)), (g, column)), shape=(count, len(g))), sp.csr_array(-demand[:, None])]
+    )
+    held = sp.vstack(
+        [
+            sp.csr_array((busy, (p, column)), shape=(pools, len(g) + 1)),
+            sp.csr_array((power, (place[p], column)), shape=(centers, len(g) + 1)),
+        ]
+    )
+    right = np.concatenate([pool_capacity(problem), problem.data_centers["it_capacity_mw"].to_numpy(float)])
+    solved = linprog(
+        np.concatenate([np.zeros(len(g)), [-1.0]]),
+        A_ub=sp.csr_array(held),
+        b_ub=right,
+        A_eq=sp.csr_array(served),
+        b_eq=np.zeros(count),
+        bounds=(0, None),
+        method="highs",
+    )
+    if solved.x is None:
+        return np.inf, ()
+    price = -np.asarray(solved.ineqlin.marginals)
+    ids = problem.data_centers["id"].to_numpy(str)
+    full = {"accelerators": place[price[:pools] > 0], "power": np.flatnonzero(price[pools:] > 0)}
+    return float(solved.x[-1]), tuple(f"{what} at {_names(ids[at])}" for what, at in full.items() if len(at))
+
+
+def _names(ids: npt.NDArray[np.str_]) -> str:
+    unique = list(dict.fromkeys(ids.tolist()))
+    return ", ".join(unique) if len(unique) <= _NAMED else f"{len(unique)} data centers"
+
+
+def _clock(day: str, hour: float) -> str:
+    return f"{day.rpartition('_')[0]} {int(hour):02d}:{round(float(hour) % 1 * 60):02d}"
+
+
+Status = Literal["feasible", "infeasible", "undecided"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """
+    Why a problem has no plan, or how near its limits are.
+
+    Attributes
+    ----------
+    name
+        Of the scenario.
+    status
+        feasible (a plan is known), infeasible (proved), undecided (the limit struck first).
+    conditions
+        Necessary conditions, those that fail first.
+    options
+        Changes that would make it feasible, the smallest first; then those that cannot.
+    headroom
+        Of a feasible problem: how near its limits are.
+    is_complete
+        Whether every kind of change was looked at to the end.
+    seconds
+        By phase.
+    """
+
+    name: str
+    status: Status
+    conditions: tuple[Condition, ...]
+    options: tuple[Option, ...]
+    headroom: tuple[Headroom, ...]
+    is_complete: bool
+    seconds: dict[str, float]
+
+    @property
+    def exit_code(self) -> int:
+        """0 feasible, 2 infeasible and explained, 4 undecided: the limit struck first."""
+        return {"feasible": 0, "infeasible": 2, "undecided": 4}[self.status]
+
+    @property
+    def failures(self) -> tuple[Condition, ...]:
+        """Conditions that fail."""
+        return tuple(condition for condition in self.conditions if not condition.holds)
+
+
+def explain_scenario(
+    scenario: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    report: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Explanation:
+    """
+    Explain why a scenario has no plan, and what the smallest changes are that would give it one.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Texts such as `solver.time_limit_s=60`; solver options are keys like any other.
+    report
+        Called with a line of text as the work goes on.
+    stop
+        Set it, and the work ends with the changes found so far.
+
+    Returns
+    -------
+    Explanation
+        Workloads that reach no data center are explained too, not refused.
+
+    Raises
+    ------
+    InputError
+        With every other fault of the inputs.
+    """
+    loaded = load_scenario(scenario, overrides)
+    network = load_network(loaded.network)
+    stranded: tuple[Fault, ...] = ()
+    try:
+        problem = assemble_problem(network, loaded)
+    except InputError as error:
+        if any(fault.column != "workload" for fault in error.faults):
+            raise
+        stranded = tuple(error.faults)
+        problem = assemble_problem(network, loaded, allow_stranded=True)
+
+    def remake(change: Change) -> PlacementProblem:
+        changed: Scenario = change_scenario(loaded, reach, change)
+        return change_capacity(assemble_problem(network, changed, allow_stranded=True), change)
+
+    reach = reach_of_scenario(network, loaded, problem)
+    plan = None if stranded else _greedy_plan(problem, network)
+    control = Control(time_limit_s=loaded.solver.time_limit_s, stop=stop or threading.Event())
+    explanation = explain_problem(
+        problem,
+        reach=reach,
+        stranded=stranded,
+        remake=remake,
+        plan=plan,
+        control=control,
+        report=report,
+        seed=loaded.solver.seed,
+        threads=loaded.solver.threads,
+    )
+    if explanation.status == "infeasible" and not (loaded.fleet.allow_purchase or stranded or control.must_stop):
+        bought = _with_purchase(network, loaded)
+        explanation = replace(explanation, options=sort_options([*explanation.options, *bought]))
+    return explanation
+
+
+def explain_problem(  # noqa: PLR0913 - options, keyword-only
+    problem: PlacementProblem,
+    *,
+    reach: Reach | None = None,
+    stranded: Sequence[Fault] = (),
+    remake: Callable[[Change], PlacementProblem] | None = None,
+    plan: Plan | None = None,
+    control: Control | None = None,
+    report: Callable[[str], None] | None = None,
+    seed: int = 1,
+    threads: int = 1,
+) -> Explanation:
+    """
+    Explain a problem; see `explain_scenario`.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    reach
+        The problem with candidates beyond its limits; none = those beyond the RTT limits.
+    stranded
+        Faults of workloads without any candidate.
+    remake
+        Makes the changed problem, to prove a change on; none = the change is applied to the problem's tables.
+    plan
+        A plan, if one is known.
+    control
+        Deadline and stop request.
+    report
+        Called with a line of text as the work goes on.
+    seed, threads
+        Of the solver.
+    """
+    control = control if control is not None else Control()
+    say = report if report is not None else _silent
+    reach = reach if reach is not None else reach_of_problem(problem)
+    seconds: dict[str, float] = {}
+    began = time.monotonic()
+    conditions = _conditions(problem, reach, stranded) if plan is None else ()
+    seconds["conditions"] = time.monotonic() - began
+    is_infeasible = any(not condition.holds for condition in conditions)
+    for condition in conditions:
+        if not condition.holds:
+            say(f"fails: {condition.name}")
+    options: tuple[Option, ...] = ()
+    is_complete = True
+    began = time.monotonic()
+    if plan is None:
+        search = OptionSearch(
+            reach,
+            remake if remake is not None else lambda change: change_problem(reach, change),
+            control=control,
+            report=say,
+            seed=seed,
+            threads=threads,
+        )
+        if not is_infeasible:
+            plan = search.plan_without_change()
+        if plan is None:
+            options = search.options()
+            is_complete = search.is_complete
+            is_infeasible |= search.is_proved_infeasible
+    seconds["changes"] = time.monotonic() - began
+    status: Status = "feasible" if plan is not None else "infeasible" if is_infeasible else "undecided"
+    began = time.monotonic()
+    headroom = find_headroom(problem) if plan is not None else ()
+    seconds["headroom"] = time.monotonic() - began
+    failing_first = tuple(sorted(conditions, key=lambda condition: condition.holds))
+    return Explanation(problem.name, status, failing_first, options, headroom, is_complete, seconds)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+def _greedy_plan(problem: PlacementProblem, network: Network) -> Plan | None:
+    fitting = [b.plan for b in evaluate_baselines(problem, home_region(problem, network)) if b.is_feasible]
+    return fitting[0] if fitting else None
+
+
+def _with_purchase(network: Network, scenario: Scenario) -> list[Option]:
+    """Try whether buying would do where the scenario forbids it; greedy filling says so, or nothing is said."""
+    fleet = scenario.fleet.model_copy(update={"allow_purchase": True})
+    problem = assemble_problem(network, scenario.model_copy(update={"fleet": fleet}))
+    plan = _greedy_plan(problem, network)
+    if plan is None:
+        return []
+    note = f"{int(plan.new_pods.sum()):,} pods are enough"
+    item = ChangeItem("allow_purchase", "the fleet", 1.0, "step", False, True, "fleet.allow_purchase", note)  # noqa: FBT003 - values
+    return [Option(("allow_purchase",), "purchases", "sufficient", 1.0, 0.0, (item,), None, problem, plan)]
+
+
+def _conditions(problem: PlacementProblem, reach: Reach, stranded: Sequence[Fault]) -> tuple[Condition, ...]:
+    """Check the necessary conditions, of the workloads that reach nothing first and of all others then."""
+    reached = np.zeros(len(problem.workloads), bool)
+    reached[problem.candidates["workload_index"]] = True
+    asks = problem.demand_mtok_per_h.max(axis=0)
+    told = {str(fault.value): fault.problem for fault in stranded}
+    out = []
+    for w in np.flatnonzero(~reached & (asks > 0)):
+        row = problem.workloads.iloc[w]
+        name = f"{row['workload_class']} of {row['demand_hub']}"
+        over_ms = _nearest_ms(reach, int(w))
+        message = told.get(name)
+        if message is None:
+            message = "reaches no data center within its limits"
+            message += f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
+        out.append(Condition(f"reach of {name}", False, f"{name} {message}", float(asks[w]), 0.0, over_ms))  # noqa: FBT003
+    known = {f"reach of {name}" for name in told} & {condition.name for condition in out}
+    for name, problem_text in told.items():
+        if f"reach of {name}" not in known:
+            out.append(Condition(f"reach of {name}", False, f"{name} {problem_text}"))  # noqa: FBT003
+    rest = problem if reached.all() else _without_demand(problem, ~reached)
+    if rest.demand_mtok_per_h.any():
+        out += list(check_conditions(rest))
+    return tuple(out)
+
+
+def _nearest_ms(reach: Reach, workload: int) -> float:
+    """Least excess over the RTT limit, ms, of a data center that the other rules of the workload's class admit."""
+    mine = reach.problem.candidates["workload_index"].to_numpy(int) == workload
+    for rule in reach.rules:
+        mine &= rule.needed == 0
+    over_ms = reach.over_ms[mine]
+    return float(over_ms.min()) if len(over_ms) else float("nan")
+
+
+def _without_demand(problem: PlacementProblem, which: np.ndarray) -> PlacementProblem:
+    outage = problem.outage_demand_mtok_per_h
+    return replace(
+        problem,
+        demand_mtok_per_h=np.where(which, 0.0, problem.demand_mtok_per_h),
+        backlog_limit_mtok=np.where(which, 0.0, problem.backlog_limit_mtok),
+        servable_mtok_per_h=np.where(which, 0.0, problem.servable_mtok_per_h),
+        shed_limit_mtok_per_h=np.where(which, 0.0, problem.shed_limit_mtok_per_h),
+        outage_demand_mtok_per_h=np.where(which, 0.0, outage) if outage.size else outage,
+    )

@@ -1,0 +1,525 @@
+"""
+What a planner can change to make a scenario feasible: each lever loosens the rows of an equation.
+
+`LEVERS` is the table of contents. Prices make the objective a sum of relative changes: what adds up over data
+centers (power, pods) counts by its share of the total, what does not (a link, an RTT limit) by its share of itself,
+work left unserved by its share of the busiest slice. A rule that is given up counts as 100 %.
+
+Levers on the demands of the policy, equations (10a) to (10f).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.infeasibility.elastic import TIE_SHARE, ElasticModel
+from optimizer.infeasibility.relaxations import pool_pods
+from optimizer.model.compile import compile_model
+from optimizer.model.outages import outage_tables
+from optimizer.problem.problem import FloatArray, IntArray, PolicyLimits
+from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
+
+# What a row lacks below this is rounding of the solver.
+ROUNDING = 1e-9
+
+# Kinds whose smallest change is not proved: see above.
+NOT_PROVED = ("green_share", "utilization")
+
+
+def region_share(model: ElasticModel) -> None:
+    """Lower the least share of a region."""
+    problem = model.problem
+    policy, regions = problem.policy, problem.policy.regions
+    if not regions:
+        return
+    shares = np.array([policy.min_region_share[name] for name in regions])
+    served = float(model.data.parameters["year_share"] @ problem.demand_mtok_per_h.sum(axis=1))
+    columns = model.add_columns("region_share", np.arange(len(regions)), 1.0 / (served * shares))
+    model.enter(model.rows("require_region_share")[0], columns, -1.0)
+    lower = replace(policy, min_region_share={name: share / 2 for name, share in policy.min_region_share.items()})
+    base = _by_limit(model, "require_region_share", lower, shares / 2)
+    model.derived["region_share"] = _largest(base, columns, shares, np.arange(len(regions)))
+
+
+def green_share(model: ElasticModel) -> None:
+    """Lower the least share of green power."""
+    problem = model.problem
+    share = problem.policy.min_green_share
+    if share <= 0:
+        return
+    mean = model.data.parameters["year_share"] @ problem.class_demand_mtok_per_h
+    energy = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)
+    power = max(float(mean @ energy), 1e-9)
+    columns = model.add_columns("green_share", np.zeros(1, np.int64), 1.0 / (power * share))
+    model.enter(model.rows("require_green_share")[0], columns, -1.0)
+    base = _by_limit(model, "require_green_share", replace(problem.policy, min_green_share=share / 2), share / 2)
+    model.derived["green_share"] = _largest(base, columns, np.array([share]), np.zeros(1, np.int64))
+
+
+def carbon_cap(model: ElasticModel) -> None:
+    """Raise the cap on emissions; its row counts tonnes per hour."""
+    cap = model.problem.policy.carbon_cap_t_per_year
+    if cap is not None:
+        price = HOURS_PER_YEAR / max(cap, 1.0)
+        columns = model.add_columns("carbon_cap", np.zeros(1, np.int64), price, per_unit=_hours(model))
+        model.enter(model.rows("keep_carbon_cap")[0], columns, -1.0)
+
+
+def utilization(model: ElasticModel) -> None:
+    """Lower the least utilization of open data centers."""
+    problem = model.problem
+    share = problem.policy.min_utilization_share
+    if share <= 0:
+        return
+    rows = model.rows("require_utilization")[0]
+    size = problem.accelerators["accelerators_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
+    total = max(float(pool_pods(problem) @ size), 1.0)
+    columns = model.add_columns("utilization", np.zeros(len(rows), np.int64), 1.0 / (total * share))
+    model.enter(rows, columns, -1.0)
+    lower = replace(problem.policy, min_utilization_share=share / 2)
+    base = _by_limit(model, "require_utilization", lower, share / 2)
+    model.derived["utilization"] = _largest(base, columns, np.array([share]), np.zeros(len(rows), np.int64))
+
+
+def investment(model: ElasticModel) -> None:
+    """Raise the limit on investment; its row counts million CNY."""
+    _money(model, "investment", "keep_investment_limit", model.problem.policy.investment_limit_cny)
+
+
+def spending(model: ElasticModel) -> None:
+    """Raise the limit on yearly spending; its row counts million CNY."""
+    _money(model, "spending", "keep_spending_limit", model.problem.policy.spending_limit_cny_per_year)
+
+
+def change_policy(policy: PolicyLimits, amounts: dict[str, dict[int, float]]) -> PolicyLimits:
+    """
+    Apply a change to the demands.
+
+    Parameters
+    ----------
+    policy
+        The demands.
+    amounts
+        Kind to item to amount.
+    """
+    updates: dict[str, Any] = {}
+    shares = dict(policy.min_region_share)
+    for item, amount in amounts.get("region_share", {}).items():
+        name = policy.regions[item]
+        shares[name] = round(max(0.0, shares[name] - amount), 9)
+    if shares != policy.min_region_share:
+        updates["min_region_share"] = shares
+    for kind, (key, sign) in KEYS.items():
+        for amount in amounts.get(kind, {}).values():
+            updates[key] = round(max(0.0, getattr(policy, key) + sign * amount), 9)
+    return replace(policy, **updates)
+
+
+KEYS = {
+    "green_share": ("min_green_share", -1),
+    "carbon_cap": ("carbon_cap_t_per_year", 1),
+    "utilization": ("min_utilization_share", -1),
+    "investment": ("investment_limit_cny", 1),
+    "spending": ("spending_limit_cny_per_year", 1),
+}
+
+
+def _money(model: ElasticModel, kind: str, equation: str, limit_cny: float | None) -> None:
+    if limit_cny is None:
+        return
+    price = CNY_PER_MCNY / max(limit_cny, CNY_PER_MCNY)
+    columns = model.add_columns(kind, np.zeros(1, np.int64), price, per_unit=CNY_PER_MCNY)
+    model.enter(model.rows(equation)[0], columns, -1.0)
+
+
+def _hours(model: ElasticModel) -> float:
+    return float(model.problem.weight_h.sum())
+
+
+def _by_limit(model: ElasticModel, equation: str, policy: PolicyLimits, step: FloatArray | float) -> sp.csr_array:
+    """Find what one unit of a share multiplies in its row: compiled again with a lower share, and compared."""
+    other = compile_model(replace(model.problem, policy=policy))
+    rows = model.rows(equation)[0]
+
+    def part(compiled: Any) -> sp.csr_array:
+        shape = (len(compiled.row_upper), len(compiled.cost))
+        return sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=shape)[rows]
+
+    scale = sp.diags_array(np.broadcast_to(1.0 / np.asarray(step, float), (len(rows),)))
+    return sp.csr_array(scale @ (part(model.compiled) - part(other)))
+
+
+def _largest(
+    base: sp.csr_array, columns: np.ndarray, shares: FloatArray, item: np.ndarray
+) -> Callable[[FloatArray], dict[int, float]]:
+    """Turn what the rows lack into the share that each item would have to give up; the largest of its rows counts."""
+
+    def amounts(x: FloatArray) -> dict[int, float]:
+        size = base @ x[: base.shape[1]]
+        lacking = np.maximum(x[columns], 0.0)
+        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > ROUNDING)
+        out = np.zeros(len(shares))
+        np.maximum.at(out, item, np.where(lacking > ROUNDING, given_up, 0.0))
+        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > ROUNDING)}
+
+    return amounts
+
+
+@dataclass(frozen=True)
+class Lever:
+    """
+    A kind of change.
+
+    Attributes
+    ----------
+    kind
+        Its name.
+    unit
+        Unit of its amounts.
+    title
+        What it changes.
+    add
+        Puts its columns into an elastic model.
+    """
+
+    kind: str
+    unit: str
+    title: str
+    add: Callable[[ElasticModel], None]
+
+
+def build_elastic(model: ElasticModel) -> ElasticModel:
+    """
+    Add every lever that has something to loosen.
+
+    Parameters
+    ----------
+    model
+        The model to add to; returned.
+    """
+    for lever in LEVERS:
+        lever.add(model)
+    return model
+
+
+def _it_power(model: ElasticModel) -> None:
+    capacity = model.problem.data_centers["it_capacity_mw"].to_numpy(float)
+    price = 1.0 / (float(capacity.sum()) or 1.0)
+    energy = model.problem.energy_price_cny_per_mwh.mean(axis=0) * model.problem.data_centers["pue"].to_numpy(float)
+    columns = model.add_columns("it_power", np.arange(len(capacity)), price, tie=price * _ties(energy))
+    model.enter(model.rows("limit_it_power"), columns, -1.0)
+    in_outage = model.members("limit_it_power_in_outage")
+    model.enter(model.rows("limit_it_power_in_outage")[0], columns[in_outage[:, 1]], -1.0)
+
+
+def _ties(cost: FloatArray) -> FloatArray:
+    """(n,) share of a price by which the cheaper of two changes of the same size comes first."""
+    span = float(np.ptp(cost)) if len(cost) else 0.0
+    return (cost - cost.min()) / span * TIE_SHARE if span > 0 else np.zeros(len(cost))
+
+
+def _pods(model: ElasticModel) -> None:
+    """Allow more pods than may be bought; counted in accelerators."""
+    problem = model.problem
+    accelerator = problem.pools["accelerator_index"].to_numpy(int)
+    size = problem.accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
+    busy = float((model.whole.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)).max())
+    needed = busy / problem.utilization_limit_share
+    total = max(float(pool_pods(problem) @ size), needed, 1.0)
+    slowest = float((model.whole.class_demand_mtok_per_h @ problem.accel_h_per_mtok.max(axis=1)).max())
+    room = np.ceil(slowest / problem.utilization_limit_share / size) + problem.pools["min_pods"].to_numpy(float) + 1
+    if model.reach.may_add_pods is not None:
+        room = np.where(model.reach.may_add_pods, room, 0.0)
+    cost = (problem.pools["pod_cny_per_year"] + problem.pools["site_cny_per_year"]).to_numpy(float) / size
+    columns = model.add_columns(
+        "pods", np.arange(len(size)), size / total, upper=room, is_whole=True, tie=size / total * _ties(cost)
+    )
+    model.enter(model.rows("buy_pods_where_open"), columns, -1.0)
+    block = model.compiled.columns["NewPods"]
+    bought = np.arange(block.columns.start, block.columns.stop)
+    model.raise_upper(bought, problem.pools["max_new_pods"].to_numpy(float) + room)
+    # Pods there are bought for an open data center only, also beyond the limit.
+    at_most = model.add_rows(problem.pools["max_new_pods"].to_numpy(float))
+    model.enter(at_most, bought, 1.0)
+    model.enter(at_most, columns, -1.0)
+
+
+def _link_capacity(model: ElasticModel) -> None:
+    links = model.members("limit_link_traffic")[:, 0]
+    if not len(links):
+        return
+    capacity = model.problem.links["capacity_gbps"].to_numpy(float)
+    size = np.where(capacity > 0, capacity, max(float(capacity.max()), 1.0))[links]
+    columns = model.add_columns("link_capacity", links, 1.0 / size)
+    model.enter(model.rows("limit_link_traffic"), columns, -1.0)
+    in_outage = model.members("limit_link_traffic_in_outage")
+    place = np.searchsorted(links, in_outage[:, 1])
+    model.enter(model.rows("limit_link_traffic_in_outage")[0], columns[place], -1.0)
+
+
+def _unserved(model: ElasticModel) -> None:
+    """Leave more work unserved than the scenario allows: the worst slice counts."""
+    problem, block = model.problem, model.compiled.columns["Shed"]
+    room = np.maximum(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h, 0.0)
+    slices, workloads = room.shape
+    demand = model.whole.demand_mtok_per_h.sum(axis=1)
+    peak = max(float(demand.max()), 1e-9)
+    columns = model.add_columns("unserved", np.arange(room.size), 0.0, upper=room.reshape(-1))
+    rows = len(model.compiled.row_upper)
+    matrix = sp.csr_array(
+        (model.compiled.values, model.compiled.indices, model.compiled.starts), shape=(rows, model.base_columns)
+    )
+    same = matrix[:, np.arange(block.columns.start, block.columns.stop)].tocoo()
+    model.enter(same.coords[0], columns[same.coords[1]], same.data)
+    worst = model.add_columns(UNSERVED_WORST, np.zeros(1, np.int64), 1.0 / peak)
+    most = model.add_rows(np.zeros(slices))
+    model.enter(most[:, None], columns.reshape(slices, workloads), 1.0)
+    model.enter(most, worst, -1.0)
+
+
+def _rtt_limit(model: ElasticModel) -> None:
+    reach = model.reach
+    limits = np.where(np.isfinite(model.problem.rtt_limit_ms), model.problem.rtt_limit_ms, 0.0)
+    _add_steps(model, "rtt_limit", reach.over_ms, lambda k: max(float(limits[k].max()), 1e-9))
+
+
+def _rules(key: str) -> Callable[[ElasticModel], None]:
+    def add(model: ElasticModel) -> None:
+        for rule in model.reach.rules:
+            if rule.key == key:
+                _add_steps(model, key, rule.needed.astype(float), lambda _: 1.0)
+
+    return add
+
+
+def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callable[[int], float]) -> None:
+    """Give each class a staircase: one binary for each level that some candidate needs, each above the one before."""
+    problem = model.problem
+    beyond = np.flatnonzero(needed > 0)
+    if not len(beyond):
+        return
+    classes = problem.candidate_class[beyond]
+    items: list[int] = []
+    rises: list[float] = []
+    heights: list[float] = []
+    column_of = np.zeros(len(beyond), np.int64)
+    chained: list[tuple[int, int]] = []
+    for k in np.unique(classes):
+        mine = classes == k
+        levels, place = np.unique(needed[beyond[mine]], return_inverse=True)
+        column_of[mine] = len(items) + place.reshape(-1)
+        chained += [(len(items) + n, len(items) + n - 1) for n in range(1, len(levels))]
+        items += [int(k)] * len(levels)
+        rises += np.diff(levels, prepend=0.0).tolist()
+        heights += levels.tolist()
+    rise = np.array(rises)
+    price = rise / np.array([size(k) for k in items])
+    columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_whole=True)
+    order = model.add_rows(np.zeros(len(chained)))
+    for row, (above, below) in zip(order, chained, strict=True):
+        model.enter(np.array([row]), columns[[above]], 1.0)
+        model.enter(np.array([row]), columns[[below]], -1.0)
+    flow = model.compiled.columns["Flow"]
+    routed = np.arange(flow.columns.start, flow.columns.stop).reshape(flow.shape)[:, beyond]
+    gate = model.add_rows(np.zeros(routed.size)).reshape(routed.shape)
+    most = problem.servable_mtok_per_h[:, problem.candidates["workload_index"].to_numpy(int)[beyond]]
+    model.enter(gate, routed, 1.0)
+    model.enter(gate, columns[column_of], -most)
+    _gate_reroutes(model, beyond, columns[column_of])
+    _gate_places(model, needed, dict(zip(zip(items, heights, strict=True), columns.tolist(), strict=True)))
+
+
+def _gate_places(model: ElasticModel, needed: FloatArray, column_of: dict[tuple[int, float], int]) -> None:
+    """Deploy and assign nothing where every candidate is beyond the limit, unless the lowest step to it is taken."""
+    problem = model.problem
+    table = problem.candidates[["workload_index", "data_center_index"]].assign(
+        class_index=problem.candidate_class, needed=needed
+    )
+    for name, keys, places in (
+        ("Deploy", ["class_index", "data_center_index"], problem.deployments),
+        ("Assign", ["workload_index", "data_center_index"], problem.indivisible_pairs),
+    ):
+        least = table.groupby(keys)["needed"].min()
+        height = least.reindex(pd.MultiIndex.from_frame(places[keys])).to_numpy(float)
+        far = np.flatnonzero(height > 0)
+        first = model.compiled.columns[name].columns.start
+        opened_by = [column_of[int(places["class_index"].iloc[n]), float(height[n])] for n in far]
+        rows = model.add_rows(np.zeros(len(far)))
+        model.enter(rows, first + far, 1.0)
+        model.enter(rows, np.array(opened_by, np.int64), -1.0)
+
+
+def _gate_reroutes(model: ElasticModel, beyond: IntArray, opened_by: IntArray) -> None:
+    """Let a candidate beyond a limit take over in an outage only where its step is taken, for all of its call."""
+    block = model.compiled.columns["Reroute"]
+    if not block.shape[0]:
+        return
+    goes_with = outage_tables(model.problem).stands_for[beyond]
+    candidate = block.members[:, 1]
+    for leader in np.unique(goes_with[goes_with >= 0]):
+        rerouted = block.columns.start + np.flatnonzero(candidate == leader)
+        for column in np.unique(opened_by[goes_with == leader]):
+            rows = model.add_rows(np.zeros(len(rerouted)))
+            model.enter(rows, rerouted, 1.0)
+            model.enter(rows, np.array([column]), -1.0)
+
+
+def _survive(model: ElasticModel) -> None:
+    """Give up surviving the loss of a data center: one switch for all outages."""
+    if len(model.problem.outages):
+        columns = model.add_columns("survive", np.zeros(1, np.int64), 1.0, upper=1.0, is_whole=True)
+        model.enter(model.rows("serve_in_outage")[0], columns, 1.0)
+        # Read as `... <= -2`, the rows ask for nothing once two is taken off.
+        model.enter(model.rows("stand_in_two_places")[0], columns, -2.0)
+
+
+def _max_sites(model: ElasticModel) -> None:
+    classes = model.members("limit_sites")[:, 0]
+    if not len(classes):
+        return
+    allowed = model.problem.classes["max_sites"].to_numpy(float)[classes]
+    columns = model.add_columns(
+        "max_sites", classes, 1.0 / allowed, upper=float(len(model.problem.data_centers)), is_whole=True
+    )
+    model.enter(model.rows("limit_sites"), columns, -1.0)
+
+
+def _min_share(model: ElasticModel) -> None:
+    """Lower the least share: the row then asks for (share - change) x demand of the class where it is deployed."""
+    deployments = model.members("require_min_share")
+    if not len(deployments):
+        return
+    k = deployments[:, 0]
+    shares = model.problem.classes["min_share"].to_numpy(float)
+    items, place = np.unique(k, return_inverse=True)
+    columns = model.add_columns("min_share", items, 1.0 / shares[items], upper=shares[items])
+    demand = model.problem.class_demand_mtok_per_h[:, k]
+    model.enter(model.rows("require_min_share"), columns[place.reshape(-1)], -demand)
+
+
+def _min_pods(model: ElasticModel) -> None:
+    pools = model.members("keep_min_pods")
+    if not len(pools):
+        return
+    items = _pool_positions(model, pools)
+    least = model.problem.pools["min_pods"].to_numpy(float)[items]
+    columns = model.add_columns("min_pods", items, 1.0 / least, upper=least, is_whole=True)
+    model.enter(model.rows("keep_min_pods"), columns, -1.0)
+
+
+def _min_accelerators(model: ElasticModel) -> None:
+    """Lower the accelerators that stay on for a class: what a data center gains is that, if the class is there."""
+    centers = model.members("keep_models_loaded")
+    if not len(centers):
+        return
+    least = model.problem.min_accelerators
+    items = np.flatnonzero(least > 0)
+    columns = model.add_columns("min_accelerators", items, 1.0 / least[items], upper=least[items], is_whole=True)
+    row_of = dict(zip(centers[:, 0].tolist(), model.rows("keep_models_loaded").T, strict=True))
+    deployed = model.compiled.columns["Deploy"].columns.start
+    pairs = model.problem.deployments
+    for n, (k, d) in enumerate(zip(pairs["class_index"], pairs["data_center_index"], strict=True)):
+        if least[k] > 0 and int(d) in row_of:
+            gain = model.add_free(1, upper=float(least[k]))
+            model.enter(row_of[int(d)], gain, -1.0)
+            at_most = model.add_rows(np.zeros(2))
+            model.enter(at_most, gain, 1.0)
+            model.enter(at_most[:1], columns[items == k], -1.0)
+            model.enter(at_most[1:], np.array([deployed + n]), -float(least[k]))
+
+
+def _pool_positions(model: ElasticModel, pools: IntArray) -> IntArray:
+    table = model.problem.pools
+    position = {
+        pair: n for n, pair in enumerate(zip(table["data_center_index"], table["accelerator_index"], strict=True))
+    }
+    return np.array([position[int(d), int(a)] for d, a in pools], np.int64)
+
+
+def _indivisible(model: ElasticModel) -> None:
+    """Let the workloads of a class be divided among data centers: one switch for each class."""
+    pairs = model.members("serve_where_assigned")
+    if not len(pairs):
+        return
+    k = model.problem.workloads["class_index"].to_numpy(int)[pairs[:, 0]]
+    items, place = np.unique(k, return_inverse=True)
+    columns = model.add_columns("indivisible", items, 1.0, upper=1.0, is_whole=True)
+    most = model.problem.servable_mtok_per_h[:, pairs[:, 0]]
+    model.enter(model.rows("serve_where_assigned"), columns[place.reshape(-1)], -most)
+
+
+# Levers that bring candidates beyond the limits into play.
+REACH_KINDS = ("rtt_limit", "residency", "allowed_regions", "second_route")
+UNSERVED_WORST = "unserved_worst"
+
+# Equations that levers loosen. The other levers add candidates.
+LOOSENED = {
+    "buy_pods_where_open": "pods",
+    "keep_min_pods": "min_pods",
+    "limit_it_power": "it_power",
+    "limit_it_power_in_outage": "it_power",
+    "limit_sites": "max_sites",
+    "require_min_share": "min_share",
+    "keep_models_loaded": "min_accelerators",
+    "serve_where_assigned": "indivisible",
+    "limit_link_traffic": "link_capacity",
+    "limit_link_traffic_in_outage": "link_capacity",
+    "require_region_share": "region_share",
+    "require_green_share": "green_share",
+    "keep_carbon_cap": "carbon_cap",
+    "require_utilization": "utilization",
+    "keep_investment_limit": "investment",
+    "keep_spending_limit": "spending",
+    "serve_in_outage": "survive",
+    "stand_in_two_places": "survive",
+    "serve_demand": "unserved",
+    "defer_demand": "unserved",
+}
+
+# Equations that say what a plan is, not what it may do.
+NEVER_LOOSENED = frozenset(
+    {
+        "process_what_is_routed",
+        "limit_accelerators",
+        "switch_on_installed_pods",
+        "serve_where_deployed",
+        "deploy_where_open",
+        "assign_once",
+        "assign_where_deployed",
+        "pay_peak_power",
+        "pay_contracted_power",
+        "idle_no_pod_to_look_green",
+        "take_over_where_deployed",
+        "process_what_is_taken_over",
+        "limit_accelerators_in_outage",
+    }
+)
+LEVERS = (
+    Lever("it_power", "MW", "IT power", _it_power),
+    Lever("pods", "pods", "accelerator pods", _pods),
+    Lever("link_capacity", "Gbps", "link capacity open to inference", _link_capacity),
+    Lever("rtt_limit", "ms", "RTT limits", _rtt_limit),
+    Lever("residency", "steps", "residency rules", _rules("residency")),
+    Lever("allowed_regions", "steps", "allowed regions", _rules("allowed_regions")),
+    Lever("second_route", "steps", "second routes", _rules("second_route")),
+    Lever("max_sites", "data centers", "number of data centers of a class", _max_sites),
+    Lever("min_share", "share", "least share of a deployment", _min_share),
+    Lever("min_pods", "pods", "least number of pods", _min_pods),
+    Lever("min_accelerators", "accelerators", "accelerators that stay on", _min_accelerators),
+    Lever("indivisible", "classes", "work that may not be divided", _indivisible),
+    Lever("survive", "rule", "surviving the loss of a data center", _survive),
+    Lever("region_share", "share", "least share of a region", region_share),
+    Lever("green_share", "share", "least share of green power", green_share),
+    Lever("carbon_cap", "t/year", "carbon cap", carbon_cap),
+    Lever("utilization", "share", "least utilization", utilization),
+    Lever("investment", "CNY", "limit on investment", investment),
+    Lever("spending", "CNY/year", "limit on spending", spending),
+    Lever("unserved", "mtok/h", "work left unserved", _unserved),
+)

@@ -1,0 +1,436 @@
+"""
+A problem with the candidates that its limits keep out: by how many ms, and by which rule of the class.
+
+A smaller problem with the same answer to "is there a plan?": alike workloads together, and the slices that matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from network_data.load import Network
+from optimizer.problem.assemble import limiting_links
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem, no_routes_left_out
+from optimizer.problem.routing import residency_mask
+from optimizer.solvers.benders.aggregation import MergedDays, merge_days
+from optimizer.units import HOURS_PER_YEAR
+from scenarios.schema import Scenario
+
+# Looser rules in order, each of which admits all that the one before admits. A preferring rule already falls back to
+# the same country, but only for workloads that have nothing nearer.
+_LOOSER = {
+    "province": ("region", "national", "none"),
+    "region": ("national", "none"),
+    "province_preferred": ("national", "none"),
+    "region_preferred": ("national", "none"),
+    "national": ("none",),
+    "none": (),
+}
+_ORDER = ["workload_index", "data_center_index", "route_index"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """
+    A key of the workload classes that keeps candidates out.
+
+    Attributes
+    ----------
+    key
+        Name of the key.
+    now
+        (K) value of each class.
+    steps
+        (K) looser values of each class, loosest last.
+    needed
+        (R,) number of steps that a candidate needs; 0 = it is allowed.
+    """
+
+    key: str
+    now: tuple[Any, ...]
+    steps: tuple[tuple[Any, ...], ...]
+    needed: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """
+    A problem with candidates beyond its limits.
+
+    Attributes
+    ----------
+    problem
+        As given, with further candidates.
+    over_ms
+        (R,) by how much a candidate exceeds the RTT limit of its class; 0 within it.
+    rules
+        Rules that candidates break.
+    may_add_pods
+        (P,) pools of accelerators that may be bought by kind, whether any may be bought or not; None = all.
+    """
+
+    problem: PlacementProblem
+    over_ms: FloatArray
+    rules: tuple[Rule, ...]
+    may_add_pods: npt.NDArray[np.bool_] | None = None
+
+    @property
+    def is_beyond(self) -> npt.NDArray[np.bool_]:
+        """(R,) candidates that some limit keeps out."""
+        broken = [rule.needed > 0 for rule in self.rules]
+        return np.asarray(np.logical_or.reduce([self.over_ms > 0, *broken]), bool)
+
+
+def reach_of_problem(problem: PlacementProblem) -> Reach:
+    """
+    Add the candidates that the RTT limit alone keeps out.
+
+    What a rule of the class bars stays out: the problem does not know the rule.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    """
+    every = _every_route(problem)
+    every = every[~(every["is_barred"] | every["is_unprotected"]).to_numpy(bool)]
+    return Reach(with_candidates(problem, every), every["late_ms"].to_numpy(float), ())
+
+
+def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementProblem) -> Reach:
+    """
+    Add the candidates that RTT limits and rules of the classes keep out.
+
+    Parameters
+    ----------
+    network, scenario
+        What the problem was assembled from.
+    problem
+        The problem; workloads without any candidate are welcome.
+    """
+    items = {k: scenario.workload_classes[k] for k in problem.classes["id"]}
+    every = _every_route(problem)
+    looser: dict[str, dict[str, tuple[Any, ...]]] = {
+        "residency": {k: _LOOSER[item.residency] for k, item in items.items()},
+        "allowed_regions": {k: () if item.allowed_regions is None else (None,) for k, item in items.items()},
+    }
+    rules = tuple(_rule(network, scenario, every, key, steps) for key, steps in looser.items() if any(steps.values()))
+    # A preferring rule admits what it would not admit with all limits lifted; and what none of these rules bars is
+    # barred by one that is not known here.
+    barred = every["is_barred"].to_numpy(bool)
+    known = np.logical_or.reduce([~barred, *(rule.needed > 0 for rule in rules)])
+    rules = tuple(replace(rule, needed=np.where(barred, rule.needed, 0)) for rule in rules)
+    unprotected = every["is_unprotected"].to_numpy(bool)
+    if unprotected.any():
+        asked = tuple(item.second_route for item in items.values())
+        steps = tuple(("none",) if value != "none" else () for value in asked)
+        rules += (Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
+    rules = tuple(replace(rule, needed=rule.needed[known]) for rule in rules)
+    every = every[known]
+    table = network.accelerators.loc[problem.accelerators["id"]]
+    may_buy = {
+        "any": np.ones(len(table), bool),
+        "uncontrolled": ~table["export_controlled"].to_numpy(bool),
+        "domestic": table["domestic"].to_numpy(bool),
+    }[scenario.fleet.purchase]
+    may_add = may_buy[problem.pools["accelerator_index"].to_numpy(int)]
+    return Reach(with_candidates(problem, every), every["late_ms"].to_numpy(float), rules, may_add)
+
+
+def within_limits(reach: Reach) -> Reach:
+    """
+    Leave the candidates beyond the limits out again.
+
+    Parameters
+    ----------
+    reach
+        The problem with candidates beyond its limits.
+    """
+    problem = with_candidates(reach.problem, reach.problem.candidates[~reach.is_beyond])
+    return Reach(problem, np.zeros(len(problem.candidates)), (), reach.may_add_pods)
+
+
+def with_candidates(problem: PlacementProblem, candidates: pd.DataFrame) -> PlacementProblem:
+    """
+    Replace the candidates of a problem; links that can bind are found again.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    candidates
+        workload_index, data_center_index, route_index, rtt_ms, network_cny_per_mtok; sorted by these.
+    """
+    table = candidates[list(problem.candidates.columns)].reset_index(drop=True)
+    is_limiting = limiting_links(
+        problem.links, problem.route_links, table, problem.workloads, problem.classes, problem.servable_mtok_per_h
+    )
+    links = problem.links.assign(is_limiting=is_limiting)
+    return replace(problem, candidates=table, links=links, left_out=no_routes_left_out())
+
+
+def _every_route(problem: PlacementProblem) -> pd.DataFrame:
+    """Candidates and routes left out together, with demand_hub and workload_class."""
+    candidates = problem.candidates.assign(late_ms=0.0, is_barred=False, is_unprotected=False)
+    parts = [part for part in (candidates, problem.left_out[list(candidates.columns)]) if len(part)]
+    table = pd.concat(parts) if parts else candidates
+    table = table.sort_values(_ORDER, ignore_index=True)
+    workloads = problem.workloads[["demand_hub", "workload_class"]].iloc[table["workload_index"]]
+    return pd.concat([table, workloads.reset_index(drop=True)], axis=1)
+
+
+def _rule(
+    network: Network, scenario: Scenario, every: pd.DataFrame, key: str, steps: dict[str, tuple[Any, ...]]
+) -> Rule:
+    """Find how many steps of one rule each row needs, with every other rule and limit lifted."""
+    centers = network.data_centers.reset_index()
+    in_time = np.ones(len(every), bool)
+    needed = np.zeros(len(every), np.int64)
+    lifted = {"residency": "none", "allowed_regions": None}
+    classes = {k: scenario.workload_classes[k].model_copy(update=lifted) for k in steps}
+    for step in range(max(map(len, steps.values())) + 1):
+        for k, looser in steps.items():
+            if looser:
+                value = getattr(scenario.workload_classes[k], key) if step == 0 else looser[min(step, len(looser)) - 1]
+                classes[k] = classes[k].model_copy(update={key: value})
+        allowed = residency_mask(network.nodes, centers, classes, every, in_time)
+        needed += (needed == step) & ~allowed
+    now = tuple(getattr(scenario.workload_classes[k], key) for k in steps)
+    return Rule(key, now, tuple(steps.values()), needed)
+
+
+@dataclass(frozen=True, eq=False)
+class Condensed:
+    """
+    A reach with alike workloads together, and the way back.
+
+    Attributes
+    ----------
+    reach
+        The smaller one.
+    original
+        The problem it was made from.
+    group
+        (W,) workload of the smaller problem for each original one.
+    candidate
+        (R,) candidate of the smaller problem for each original one.
+    is_first
+        (R,) whether an original candidate carries its workload's share of that candidate.
+    slice_of
+        (T,) slice of the smaller problem for each original one.
+    """
+
+    reach: Reach
+    original: PlacementProblem
+    group: IntArray
+    candidate: IntArray
+    is_first: npt.NDArray[np.bool_]
+    slice_of: IntArray
+
+    def expand(self, plan: Plan) -> Plan:
+        """Share a plan out among the original workloads, in proportion to demand, and repeat it on days alike."""
+        share, t = self.share, self.slice_of
+        workload = self.original.candidates["workload_index"].to_numpy(int)
+        flow = plan.flow_mtok_per_h[t][:, self.candidate] * share[:, workload] * self.is_first
+        failover = plan.failover_share
+        if failover.size:
+            failover = failover[:, self.candidate] * self.is_first
+        return replace(
+            plan,
+            flow_mtok_per_h=flow,
+            shed_mtok_per_h=plan.shed_mtok_per_h[t][:, self.group] * share,
+            backlog_mtok=plan.backlog_mtok[t][:, self.group] * share,
+            work_mtok_per_h=plan.work_mtok_per_h[t],
+            active_pods=plan.active_pods[t],
+            peak_mw=self._peak(plan),
+            failover_share=failover,
+        )
+
+    def _peak(self, plan: Plan) -> FloatArray:
+        """(B, D) peaks of the original billing periods: each lies inside one of the smaller problem."""
+        inside = np.zeros(len(self.original.billing), np.int64)
+        smaller = self.reach.problem.slices["billing_index"].to_numpy(int)[self.slice_of]
+        inside[self.original.slices["billing_index"].to_numpy(int)] = smaller
+        return plan.peak_mw[inside]
+
+    @property
+    def share(self) -> FloatArray:
+        """(T, W) share of each original workload in the demand of its group."""
+        demand = self.original.demand_mtok_per_h
+        total = self.reach.problem.demand_mtok_per_h[self.slice_of][:, self.group]
+        # Work that may wait is served in slices in which none arises; its members have demand of one shape.
+        waits = self.original.workloads["is_deferrable"].to_numpy(bool)
+        demand, total = (np.where(waits, values.sum(axis=0), values) for values in (demand, total))
+        out: FloatArray = np.zeros(demand.shape)
+        return np.divide(demand, total, out=out, where=total > 0)
+
+
+def condense(reach: Reach) -> Condensed:
+    """
+    Merge workloads that nothing but their name tells apart, and days on which the same is asked for.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    """
+    days = merge_days(reach.problem)
+    if len(days.problem.outages) != len(reach.problem.outages):
+        days = MergedDays(reach.problem, np.arange(len(reach.problem.slices)))
+    problem = days.problem
+    what = _what_candidates_are(reach)
+    group = _groups(problem, what)
+    first = np.unique(group, return_index=True)[1]
+    workload = problem.candidates["workload_index"].to_numpy(int)
+    key = pd.MultiIndex.from_arrays([group[workload], problem.candidates["data_center_index"], what])
+    kept = ~key.duplicated() & np.isin(workload, first)
+    order = np.flatnonzero(kept)
+    candidate = key[order].get_indexer(key)
+    own = pd.MultiIndex.from_arrays([workload, candidate])
+    table = problem.candidates.iloc[order].assign(workload_index=group[workload[order]]).reset_index(drop=True)
+    asked = problem.outage_demand_mtok_per_h
+    smaller = replace(
+        problem,
+        workloads=problem.workloads.iloc[first].reset_index(drop=True),
+        candidates=table,
+        demand_mtok_per_h=_total(problem.demand_mtok_per_h, group),
+        backlog_limit_mtok=_total(problem.backlog_limit_mtok, group),
+        servable_mtok_per_h=_total(problem.servable_mtok_per_h, group),
+        shed_limit_mtok_per_h=_total(problem.shed_limit_mtok_per_h, group),
+        outage_demand_mtok_per_h=_total(asked, group) if asked.size else asked,
+        is_protected=problem.is_protected[first] if problem.is_protected.size else problem.is_protected,
+    )
+    rules = tuple(replace(rule, needed=rule.needed[order]) for rule in reach.rules)
+    out = Reach(smaller, reach.over_ms[order], rules)
+    return Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
+
+
+def with_watched_links(reach: Reach, watched: npt.NDArray[np.bool_]) -> Reach:
+    """
+    Leave the limits of links out, except for those that are watched.
+
+    Parameters
+    ----------
+    reach
+        The problem, with candidates beyond its limits.
+    watched
+        (L,) links whose limits stay, as far as any plan can exceed them.
+    """
+    is_limiting = reach.problem.links["is_limiting"].to_numpy(bool) & watched
+    links = reach.problem.links.assign(is_limiting=is_limiting)
+    return replace(reach, problem=replace(reach.problem, links=links))
+
+
+def representative(reach: Reach) -> Reach:
+    """
+    Keep the slices with most urgent work, and the mean of the year with all work; nothing can wait then.
+
+    Each is a day of its own. The mean stands for the whole year, the others for no hours, so that sums over the year
+    are right.
+
+    Parameters
+    ----------
+    reach
+        From `condense`.
+    """
+    problem = reach.problem
+    waits = problem.workloads["is_deferrable"].to_numpy(bool)
+    urgent = np.where(waits, 0.0, problem.demand_mtok_per_h)
+    must = np.where(waits, 0.0, problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
+    asked = problem.outage_demand_mtok_per_h
+    kept = _undominated(np.hstack([urgent, must, *([asked] if asked.size else [])]))
+    mix = np.zeros((len(kept) + 1, len(urgent)))
+    mix[np.arange(len(kept)), kept] = 1.0
+    mix[-1] = problem.weight_h / problem.weight_h.sum()
+    demand = np.vstack([urgent[kept], mix[-1:] @ problem.demand_mtok_per_h])
+    limit = np.vstack(
+        [np.where(waits, 0.0, problem.shed_limit_mtok_per_h)[kept], mix[-1:] @ problem.shed_limit_mtok_per_h]
+    )
+    count = len(mix)
+    days = [f"{problem.slices['day'].iloc[t]}_{t}" for t in kept] + ["mean"]
+    slices = pd.DataFrame(
+        {
+            "day": days,
+            "hour": [*problem.slices["hour"].iloc[kept], 0.0],
+            "weight_h": [0.0] * len(kept) + [HOURS_PER_YEAR],
+            "billing_index": np.arange(count),
+            "previous_index": np.arange(count),
+        }
+    )
+    smaller = replace(
+        problem,
+        slices=slices,
+        billing=pd.DataFrame({"day": days, "months": [0.0] * len(kept) + [12.0]}),
+        workloads=problem.workloads.assign(is_deferrable=False),
+        demand_mtok_per_h=demand,
+        backlog_limit_mtok=np.zeros_like(demand),
+        servable_mtok_per_h=demand,
+        shed_limit_mtok_per_h=limit,
+        outage_demand_mtok_per_h=np.vstack([asked[kept], np.zeros((1, asked.shape[1]))]) if asked.size else asked,
+        # Spending is limited too: what it is at least.
+        energy_price_cny_per_mwh=np.tile(problem.energy_price_cny_per_mwh.min(axis=0), (count, 1)),
+    )
+    return replace(reach, problem=smaller)
+
+
+def _undominated(demand: FloatArray) -> IntArray:
+    """Rows for which no other row asks for as much or more of everything; of equal rows the first."""
+    kept: list[int] = []
+    order = np.argsort(-demand.sum(axis=1), kind="stable")
+    for t in order.tolist():
+        if not any((demand[t] <= demand[other] * (1 + 1e-12)).all() for other in kept):
+            kept.append(t)
+    return np.array(sorted(kept), np.int64)
+
+
+def _what_candidates_are(reach: Reach) -> IntArray:
+    """(R,) number of each combination of excess, broken rules and limiting links crossed; by data center apart."""
+    problem = reach.problem
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    crossed = problem.route_links[limiting[problem.route_links["link_index"].to_numpy(int)]]
+    by_route = crossed.groupby("route_index")["link_index"].agg(lambda links: tuple(sorted(links)))
+    links = by_route.reindex(problem.candidates["route_index"]).map(lambda x: x if isinstance(x, tuple) else ())
+    parts = [reach.over_ms, links.to_numpy(object), *(rule.needed for rule in reach.rules)]
+    frame = pd.DataFrame({str(n): part for n, part in enumerate(parts)})
+    return np.asarray(frame.groupby(list(frame.columns), sort=False).ngroup(), np.int64)
+
+
+def _groups(problem: PlacementProblem, what: IntArray) -> IntArray:
+    """(W,) group of each workload, numbered in order of their first members."""
+    lanes = problem.candidates.assign(what=what)[["workload_index", "data_center_index", "what"]].drop_duplicates()
+    lanes = lanes.sort_values(["workload_index", "data_center_index", "what"])
+    starts = np.searchsorted(lanes["workload_index"], np.arange(len(problem.workloads) + 1))
+    table = lanes[["data_center_index", "what"]].to_numpy(np.int64)
+    demand, shed = problem.demand_mtok_per_h, problem.shed_limit_mtok_per_h
+    shape = np.round(demand / np.maximum(demand.sum(axis=0), 1e-30), 12)
+    may_shed = np.round(shed / np.maximum(demand, 1e-30), 12)
+    workloads, outage = problem.workloads, problem.outage_demand_mtok_per_h
+    protected = problem.is_protected
+    seen: dict[object, int] = {}
+    group = np.zeros(len(workloads), np.int64)
+    singles, waits = workloads["is_indivisible"].to_numpy(bool), workloads["is_deferrable"].to_numpy(bool)
+    for w, k in enumerate(workloads["class_index"].to_numpy(int)):
+        key: object = (
+            int(k),
+            table[starts[w] : starts[w + 1]].tobytes(),
+            # Where outages are to be survived, the slices that count must be the same for both.
+            shape[:, w].tobytes() if waits[w] or outage.size else b"",
+            bool(outage[:, w].any()) if outage.size else False,
+            bool(protected[w]) if protected.size else False,
+            may_shed[:, w].tobytes(),
+            w if singles[w] else -1,
+        )
+        group[w] = seen.setdefault(key, len(seen))
+    return group
+
+
+def _total(values: FloatArray, group: IntArray) -> FloatArray:
+    out = np.zeros((len(values), int(group.max()) + 1))
+    np.add.at(out.T, group, values.T)
+    return out

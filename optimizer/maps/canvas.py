@@ -1,0 +1,348 @@
+"""
+The sheet and the map's axes, both measured in points, with the backdrop and the scale bar.
+
+An inset for where places crowd: a part of the map at a larger scale, in a corner that holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path as Outline
+
+from optimizer.drawing.style import HALO, INK, font_families, write_text
+from optimizer.drawing.words import Words
+from optimizer.maps.labels import Box, boxes_overlap
+from optimizer.maps.projection import Basemap, MapProjection, ScaleBar, View
+
+FloatArray = npt.NDArray[np.float64]
+FACTOR = 3.0
+_WIDTH_SHARE, _ASPECT = 0.33, 1.25
+_MARGIN_PT, _ABOVE_SCALE_BAR_PT = 8.0, 6.0
+
+# Fewer places, or places with more room around each, can be told apart without it.
+_LEAST_PLACES = 8
+_LEAST_CROWDED = 3
+_CROWDED_PT = 14.0
+
+
+@dataclass(frozen=True)
+class Inset:
+    """
+    A part of a map that is drawn again, larger.
+
+    Attributes
+    ----------
+    box
+        Left, bottom, right and top of the inset, points of the map.
+    source
+        The same of what it shows.
+    view
+        What it shows, metres of the projection.
+    """
+
+    box: Box
+    source: Box
+    view: View
+
+
+def find_inset(
+    places: FloatArray, line_points: FloatArray, frame: Box, reserved: Sequence[Box], view: View
+) -> Inset | None:
+    """
+    Find where places crowd and a corner that is free.
+
+    Parameters
+    ----------
+    places
+        (n, 2) points of places on the map.
+    line_points
+        (n, 2) points along lines.
+    frame
+        Window of the map, points.
+    reserved
+        Boxes that the inset may not cover.
+    view
+        The map's window, metres of the projection.
+
+    Returns
+    -------
+    Inset or None
+        None where nothing crowds, or no corner is free.
+    """
+    width = _WIDTH_SHARE * (frame[2] - frame[0])
+    height = width / _ASPECT
+    source = _crowd(places, width / FACTOR, height / FACTOR, frame)
+    if source is None:
+        return None
+    taken = np.concatenate([places, line_points])
+    for box in _corners(frame, width, height, reserved):
+        is_free = not any(boxes_overlap(box, other) for other in (*reserved, source))
+        if is_free and not _inside(box, taken).any():
+            # The frame is inset by a margin that the view has not.
+            per_point = (view.x_max - view.x_min) / (frame[2] + frame[0])
+            xs, ys = (
+                (view.x_min + x * per_point for x in source[::2]),
+                (view.y_min + y * per_point for y in source[1::2]),
+            )
+            return Inset(box, source, View(*xs, *ys))
+    return None
+
+
+def _crowd(places: FloatArray, width: float, height: float, frame: Box) -> Box | None:
+    """Find the window that holds most places; None where they have room."""
+    best: tuple[int, FloatArray] | None = None
+    for x, y in places:
+        # Each place in turn is the window's lower left corner, or nearly.
+        for left, bottom in ((x - 0.1 * width, y - 0.1 * height), (x - 0.5 * width, y - 0.5 * height)):
+            inside = places[_inside((left, bottom, left + width, bottom + height), places)]
+            if best is None or len(inside) > best[0]:
+                best = (len(inside), inside)
+    if best is None or best[0] < _LEAST_PLACES:
+        return None
+    distance = np.hypot(*(best[1][:, None] - best[1][None]).transpose(2, 0, 1))
+    crowded = ((distance < _CROWDED_PT).sum(axis=1) > _LEAST_CROWDED - 1).sum()
+    if crowded < _LEAST_CROWDED:
+        return None
+    x, y = (best[1].min(axis=0) + best[1].max(axis=0)) / 2
+    left = min(max(x - width / 2, frame[0]), frame[2] - width)
+    bottom = min(max(y - height / 2, frame[1]), frame[3] - height)
+    return (float(left), float(bottom), float(left + width), float(bottom + height))
+
+
+def _corners(frame: Box, width: float, height: float, reserved: Sequence[Box]) -> list[Box]:
+    left, right = frame[0] + _MARGIN_PT, frame[2] - _MARGIN_PT - width
+    bottom, top = frame[1] + _MARGIN_PT, frame[3] - _MARGIN_PT - height
+    above = max((box[3] for box in reserved), default=bottom) + _ABOVE_SCALE_BAR_PT
+    corners = [(left, above), (left, top), (right, bottom), (right, top)]
+    return [(x, y, x + width, y + height) for x, y in corners]
+
+
+def _inside(box: Box, points: FloatArray) -> npt.NDArray[np.bool_]:
+    x, y = points[:, 0], points[:, 1]
+    return np.asarray((x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3]))
+
+
+def is_inside(box: Box, x: float, y: float) -> bool:
+    """
+    Tell whether a point lies in a box.
+
+    Parameters
+    ----------
+    box
+        The box.
+    x, y
+        The point.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    return bool(_inside(box, np.array([[x, y]]))[0])
+
+
+# The sheet is always 16 inches wide: every size in points keeps its share of the picture at any pixel size.
+SHEET_WIDTH_PT = 1152.0
+MARGIN_PT, TITLE_PT, PANEL_PT, FOOT_PT = 14.0, 66.0, 222.0, 34.0
+_WATER, _LAND, _BACKDROP, _BORDER = "#E9F0F4", "#FBFAF6", "#EFEDE6", "#D8D3C7"
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """
+    The map's axes, whose coordinates are points, and the way from degrees to them.
+
+    Attributes
+    ----------
+    axes
+        The axes.
+    frame
+        Box that labels must keep to.
+    projection, view
+        Projection and window.
+    points_per_m
+        Points per metre of the projection.
+    is_detail
+        Whether it shows a part of another map at a larger scale, so that there is room for more labels.
+    """
+
+    axes: Axes
+    frame: Box
+    projection: MapProjection
+    view: View
+    points_per_m: float
+    is_detail: bool = False
+
+    def to_points(self, xy_m: FloatArray) -> FloatArray:
+        """Turn (n, 2) positions in metres of the projection into points."""
+        return (xy_m - [self.view.x_min, self.view.y_min]) * self.points_per_m
+
+    def place(self, longitude_deg: float, latitude_deg: float) -> tuple[float, float]:
+        """Find the point of a place."""
+        x, y = self.projection.project(np.array([longitude_deg]), np.array([latitude_deg]))
+        ((left, up),) = self.to_points(np.column_stack([x, y]))
+        return float(left), float(up)
+
+    def shows(self, x: float, y: float) -> bool:
+        """Tell whether a point lies in the window."""
+        left, bottom, right, top = self.frame
+        return left <= x <= right and bottom <= y <= top
+
+    def geodesic(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
+        """Find the shortest line between two (longitude_deg, latitude_deg): (n, 2) points."""
+        return self.to_points(self.projection.project_geodesic(start, end))
+
+
+def axes_in_points(figure: Figure, box: Box, sheet_height: float) -> Axes:
+    """
+    Add axes whose coordinates are points.
+
+    Parameters
+    ----------
+    figure
+        The sheet.
+    box
+        Left, bottom, width and height on the sheet, points.
+    sheet_height
+        Points.
+
+    Returns
+    -------
+    Axes
+        The axes, without a frame.
+    """
+    left, bottom, width, height = box
+    share = (left / SHEET_WIDTH_PT, bottom / sheet_height, width / SHEET_WIDTH_PT, height / sheet_height)
+    axes = figure.add_axes(share)
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.set_axis_off()
+    return axes
+
+
+def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapProjection, view: View) -> Canvas:
+    """
+    Add an empty map to the sheet.
+
+    Parameters
+    ----------
+    figure
+        The sheet.
+    box
+        Left, bottom, width and height on the sheet, points; as wide for its height as the view.
+    sheet_height
+        Points.
+    projection, view
+        What it shows.
+
+    Returns
+    -------
+    Canvas
+        The map, still empty.
+    """
+    axes = axes_in_points(figure, box, sheet_height)
+    _, _, width, height = box
+    axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
+    return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), projection, view, width / (view.x_max - view.x_min))
+
+
+def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
+    """
+    Add an empty inset to a map, and outline the part that it shows.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    inset
+        Where and what.
+
+    Returns
+    -------
+    Canvas
+        The inset, still empty.
+    """
+    left, bottom, right, top = inset.source
+    outline = Rectangle((left, bottom), right - left, top - bottom, facecolor="none", edgecolor=INK, linewidth=0.8)
+    outline.set_zorder(6.5)
+    canvas.axes.add_patch(outline)
+    left, bottom, right, top = inset.box
+    width, height = right - left, top - bottom
+    axes = canvas.axes.inset_axes((left, bottom, width, height), transform=canvas.axes.transData, zorder=9)
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.set_axis_off()
+    axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
+    edge = Rectangle((0, 0), width, height, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=9)
+    axes.add_patch(edge)
+    view = inset.view
+    scale = width / (view.x_max - view.x_min)
+    return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), canvas.projection, view, scale, is_detail=True)
+
+
+def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
+    """
+    Fill the backdrop and draw the outlines; what is left is water.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    basemap
+        The polygons.
+    """
+    canvas.axes.patches[0].set_facecolor(_WATER)
+    for polygons, colour, edge in ((basemap.backdrop, _BACKDROP, "none"), (basemap.outlines, _LAND, _BORDER)):
+        for rings in polygons:
+            outline = Outline.make_compound_path(*(Outline(canvas.to_points(ring), closed=True) for ring in rings))
+            canvas.axes.add_patch(PathPatch(outline, facecolor=colour, edgecolor=edge, linewidth=0.7, zorder=1))
+
+
+def draw_scale_bar(canvas: Canvas, bar: ScaleBar, words: Words) -> Box:
+    """
+    Draw the scale bar in the lower left corner.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    bar
+        Its lengths.
+    words
+        The language.
+
+    Returns
+    -------
+    tuple of float
+        The box that it fills.
+    """
+    left, bottom = 18.0, 22.0
+    length = bar.length_on_map_m * canvas.points_per_m
+    for i, face in enumerate((INK, "white")):
+        part = Rectangle((left + i * length / 2, bottom), length / 2, 5.0, facecolor=face, edgecolor=INK, linewidth=0.8)
+        part.set_zorder(9)
+        canvas.axes.add_patch(part)
+    for share, text in (
+        (0.0, "0"),
+        (0.5, f"{bar.length_km / 2:,g}"),
+        (1.0, words("unit.km", length=f"{bar.length_km:,g}")),
+    ):
+        write_text(
+            canvas.axes,
+            left + share * length,
+            bottom + 9.0,
+            text,
+            fontsize=10.0,
+            ha="center",
+            zorder=9,
+            family=list(font_families(words.lang)),
+            path_effects=HALO,
+        )
+    return (left - 12.0, bottom - 4.0, left + length + 30.0, bottom + 22.0)

@@ -1,0 +1,357 @@
+"""
+Drawn maps of a run: where inference runs, how full the links are, what energy costs and emits, what changes.
+
+The source line of a map: which run, whose figures, how much of it is estimated, which outlines and projection.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+
+from optimizer.drawing.picture import plain_settings
+from optimizer.drawing.style import FAINT_INK, SNAPPED, font_families, text_width_pt, write_text
+from optimizer.drawing.words import Words, read_words
+from optimizer.maps.canvas import (
+    FACTOR,
+    FOOT_PT,
+    MARGIN_PT,
+    PANEL_PT,
+    SHEET_WIDTH_PT,
+    TITLE_PT,
+    Canvas,
+    Inset,
+    add_canvas,
+    add_detail,
+    axes_in_points,
+    draw_basemap,
+    draw_scale_bar,
+    find_inset,
+    is_inside,
+)
+from optimizer.maps.center_themes import carbon_theme, difference_theme, price_theme
+from optimizer.maps.flows import Ribbon
+from optimizer.maps.labels import Box, LabelRequest, PlacedLabel, place_labels
+from optimizer.maps.options import MapNameWarning, MapOptions, check_map_options
+from optimizer.maps.places import Classes, Panel, draw_labels
+from optimizer.maps.projection import (
+    Basemap,
+    MapProjection,
+    ScaleBar,
+    basemap_file,
+    build_scale_bar,
+    fit_map,
+    load_basemap,
+)
+from optimizer.maps.run_themes import allocation_theme, links_theme
+from optimizer.maps.theme import Drawn, PlaceNames, Theme, place_names, run_label, tell_apart
+from optimizer.numbers import shorten
+from optimizer.runs.difference import RunDifference, difference_of_runs
+from optimizer.runs.run import RunTables, positions_shown, read_run
+
+_DATE_CHARS = 10
+_NAME_CHARS = 40
+
+
+def source_parts(
+    run: RunTables, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
+) -> tuple[str, ...]:
+    """
+    Say where what a map shows comes from.
+
+    Parameters
+    ----------
+    run
+        The run.
+    difference
+        Its difference from another one, if that is shown.
+    projection
+        The map's.
+    basemap
+        Outlines, if any.
+    words
+        The language.
+
+    Returns
+    -------
+    tuple of str
+        Parts, to be set in one line or more.
+    """
+    label = run_label(run) if difference is None else tell_apart(difference.after, difference.before)[0]
+    network = _section(run.info, "network")
+    facts = {"run": label, "network": shorten(str(network.get("name") or network.get("folder") or "?"), _NAME_CHARS)}
+    version = _section(run.info, "versions").get("edwc")
+    date = _date(run)
+    if version and date:
+        parts = [words("foot.source", date=date, version=shorten(str(version), _NAME_CHARS), **facts)]
+    else:
+        parts = [words("foot.source_undated", **facts)]
+    if difference is not None:
+        other = tell_apart(difference.after, difference.before)[1]
+        parts.append(words("foot.against", run=other, date=_date(difference.before) or "?"))
+    estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")
+    if isinstance(estimated, int | float):
+        parts.append(words("foot.estimates", share=f"{estimated:.0%}"))
+    if basemap is not None:
+        parts.append(words("foot.basemap", name=shorten(basemap.credit, _NAME_CHARS)))
+    method = projection.crs.coordinate_operation
+    name = method.method_name if method else "equal area"
+    known = f"projection.{name.lower().replace(' ', '_').replace('(', '').replace(')', '')}"
+    spelled = words(known) if known in read_words() else name
+    return (*parts, words("foot.projection", method=spelled), words("foot.lines"))
+
+
+def _date(run: RunTables) -> str:
+    return shorten(str(run.info.get("finished_utc") or ""), 40)[:_DATE_CHARS]
+
+
+def _section(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    section = info.get(key)
+    return section if isinstance(section, Mapping) else {}
+
+
+_TITLE_FONT_PT, _NUMBERS_FONT_PT, _FOOT_FONT_PT, _DETAIL_FONT_PT = 21.0, 13.0, 9.0, 9.5
+_BANNER_FONT_PT = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """
+    A part of a map that is drawn again, larger.
+
+    Attributes
+    ----------
+    inset
+        Where and what.
+    canvas
+        Its map.
+    labels
+        Its labels, with their boxes in points from its lower left corner.
+    """
+
+    inset: Inset
+    canvas: Canvas
+    labels: tuple[PlacedLabel, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnMap:
+    """
+    A drawn map with the facts that it shows, so that they can be checked without looking at pixels.
+
+    Attributes
+    ----------
+    figure
+        The picture; not tied to pyplot.
+    canvas
+        The map: its axes, projection, window and scale.
+    scale_bar
+        The scale bar.
+    ribbons
+        Bands of flow, in drawing order; only on the map of the allocation.
+    labels
+        Labels, most important first, with their boxes in points from the map's lower left corner.
+    classes
+        Classes of the numbers that colours stand for, and the numbers; None where colours are categories.
+    difference
+        What differs between two runs, on the map of that.
+    detail
+        The inset, if places crowd somewhere and a corner is free.
+    """
+
+    figure: Figure
+    canvas: Canvas
+    scale_bar: ScaleBar
+    ribbons: tuple[Ribbon, ...]
+    labels: tuple[PlacedLabel, ...]
+    classes: tuple[Classes, tuple[float, ...]] | None
+    difference: RunDifference | None
+    detail: Detail | None
+
+
+_DEFAULT = MapOptions()
+
+
+def draw_map(run: RunTables, options: MapOptions = _DEFAULT) -> DrawnMap:
+    """
+    Draw a map of a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    options
+        What to draw, and how.
+
+    Returns
+    -------
+    DrawnMap
+        The figure and what it shows.
+
+    Raises
+    ------
+    InputError
+        If an option is out of range, the basemap cannot be used, the run does not store what the map shows, or the run
+        to compare with is of another network.
+
+    Warns
+    -----
+    MapNameWarning
+        If the fonts lack characters of a name.
+    """
+    check_map_options(options)
+    words = Words(options.lang)
+    names = place_names(run, words)
+    if (warning := names.warning()) is not None:
+        warnings.warn(warning, MapNameWarning, stacklevel=2)
+    before = None if options.against is None else read_run(options.against)
+    difference = None if before is None else difference_of_runs(before, run)
+    theme = _theme(run, names, words, options, difference)
+    with plain_settings():
+        return _draw_sheet(run, theme, words, options, difference)
+
+
+def _theme(
+    run: RunTables, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None
+) -> Theme:
+    if difference is not None:
+        return difference_theme(difference, names, words)
+    if options.kind == "allocation":
+        return allocation_theme(run, names, words, options.colour_by)
+    themes: dict[str, Callable[[RunTables, PlaceNames, Words], Theme]] = {
+        "links": links_theme,
+        "price": price_theme,
+        "carbon": carbon_theme,
+    }
+    return themes[options.kind](run, names, words)
+
+
+def _draw_sheet(
+    run: RunTables, theme: Theme, words: Words, options: MapOptions, difference: RunDifference | None
+) -> DrawnMap:
+    dpi = options.size_px[0] / (SHEET_WIDTH_PT / 72.0)
+    figure = Figure(figsize=(options.size_px[0] / dpi, options.size_px[1] / dpi), dpi=dpi, facecolor="white")
+    sheet_height = SHEET_WIDTH_PT * options.size_px[1] / options.size_px[0]
+    left, bottom = MARGIN_PT, MARGIN_PT + FOOT_PT
+    box = (left, bottom, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, sheet_height - TITLE_PT - bottom)
+    projection, view = fit_map(positions_shown(run), aspect=box[2] / box[3])
+    canvas = add_canvas(figure, box, sheet_height, projection, view)
+    file = basemap_file(run, options.basemap)
+    basemap = None if file is None else load_basemap(file, projection, view)
+    if basemap is not None:
+        draw_basemap(canvas, basemap)
+    bar = build_scale_bar(projection, view)
+    reserved = [draw_scale_bar(canvas, bar, words)]
+    drawn = theme.draw(canvas)
+    inset = find_inset(drawn.circles[:, :2], drawn.flow_points, canvas.frame, reserved, view)
+    requests, detail = drawn.requests, None
+    if inset is not None:
+        reserved.append(inset.box)
+        requests = _labels_outside(requests, inset)
+        detail = _draw_detail(canvas, inset, theme, file, words)
+    labels = _label(canvas, replace(drawn, requests=requests), reserved, words)
+    _write_banner(canvas, theme, words)
+
+    title = (
+        words("title.with_name", title=theme.title, name=run_label(run))
+        if difference is None
+        else _title_of_difference(theme, difference, words)
+    )
+    _write_title(figure, title, theme.numbers, words, sheet_height)
+    _write_foot(figure, source_parts(run, difference, projection, basemap, words), words, sheet_height)
+    height = sheet_height - TITLE_PT - MARGIN_PT
+    panel_axes = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
+    theme.key(Panel(panel_axes, height, words))
+    return DrawnMap(figure, canvas, bar, drawn.ribbons, labels, theme.classes, difference, detail)
+
+
+def _label(canvas: Canvas, drawn: Drawn, reserved: list[Box], words: Words) -> tuple[PlacedLabel, ...]:
+    labels = place_labels(
+        drawn.requests, markers=drawn.circles, frame=canvas.frame, reserved=reserved, flow_points=drawn.flow_points
+    )
+    draw_labels(canvas, labels, words.lang)
+    return tuple(labels)
+
+
+def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelRequest]:
+    """Leave the labels of what the inset shows to the inset, but for the first city, which says where that is."""
+    kept, is_named = [], False
+    for request in requests:
+        if not is_inside(inset.source, request.x, request.y):
+            kept.append(request)
+        elif request.style == "hub" and not is_named:
+            kept.append(request)
+            is_named = True
+    return kept
+
+
+def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> Detail:
+    """Draw a part of the map again, larger, with the same widths and circles."""
+    detail = add_detail(canvas, inset)
+    if basemap is not None:
+        draw_basemap(detail, load_basemap(basemap, canvas.projection, inset.view))
+    title = words("inset.title", factor=f"{FACTOR:g}")
+    top = inset.box[3] - inset.box[1]
+    font = FontProperties(family=list(font_families(words.lang)), size=_DETAIL_FONT_PT)
+    of_title = (0.0, top - 19.0, SNAPPED * text_width_pt(title, font) + 14.0, top)
+    corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
+    detail.axes.add_patch(corner)
+    write_text(detail.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
+    return Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
+
+
+def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:
+    after, before = tell_apart(difference.after, difference.before)
+    return words("title.against", title=theme.title, after=after, before=before)
+
+
+def _write_banner(canvas: Canvas, theme: Theme, words: Words) -> None:
+    left, bottom, right, top = canvas.frame
+    middle = (bottom + top) / 2
+    family = list(font_families(words.lang))
+    fonts = [
+        FontProperties(family=family, size=_BANNER_FONT_PT - 5.0 * i, weight="normal" if i else "bold")
+        for i in range(len(theme.banner))
+    ]
+    if theme.banner:
+        width = max(text_width_pt(line, font) for line, font in zip(theme.banner, fonts, strict=True)) + 40.0
+        low = middle - 28.0 * len(theme.banner) + 4.0
+        corner, height = ((left + right - width) / 2, low), middle + 34.0 - low
+        canvas.axes.add_patch(Rectangle(corner, width, height, facecolor="white", edgecolor="#C8C8C8", zorder=8.5))
+    for i, (line, font) in enumerate(zip(theme.banner, fonts, strict=True)):
+        look = {"fontproperties": font, "ha": "center", "zorder": 9}
+        write_text(canvas.axes, (left + right) / 2, middle - 28.0 * i, line, **look)
+
+
+def _write_title(figure: Figure, title: str, numbers: tuple[str, ...], words: Words, sheet_height: float) -> None:
+    band = (MARGIN_PT, sheet_height - TITLE_PT, SHEET_WIDTH_PT - 2 * MARGIN_PT, TITLE_PT)
+    axes = axes_in_points(figure, band, sheet_height)
+    family = list(font_families(words.lang))
+    write_text(axes, 0.0, 36.0, title, fontsize=_TITLE_FONT_PT, weight="bold", family=family)
+    line = words("join").join(numbers)
+    write_text(axes, 0.0, 13.0, line, fontsize=_NUMBERS_FONT_PT, color=FAINT_INK, family=family)
+
+
+def _write_foot(figure: Figure, parts: tuple[str, ...], words: Words, sheet_height: float) -> None:
+    """Write the source line; what does not fit goes on in the next line."""
+    width = SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT
+    axes = axes_in_points(figure, (MARGIN_PT, MARGIN_PT - 4.0, width, FOOT_PT), sheet_height)
+    family = list(font_families(words.lang))
+    font = FontProperties(family=family, size=_FOOT_FONT_PT)
+    lines = [""]
+    for part in parts:
+        longer = words("join").join([lines[-1], part]) if lines[-1] else part
+        if lines[-1] and SNAPPED * text_width_pt(longer, font) > width:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    for i, line in enumerate(lines):
+        look = {"fontsize": _FOOT_FONT_PT, "color": FAINT_INK, "family": family}
+        write_text(axes, 0.0, FOOT_PT - 12.0 * (i + 1), line, **look)

@@ -1,0 +1,261 @@
+"""
+Label placement without overlaps: a greedy search over positions around each point.
+
+Labels are placed in order of importance, each at the nearest position that covers no earlier label, no circle and
+no leader line; a place that is free but crosses flows is worse than one that does not. Where one comes off badly,
+all are placed anew with that one first. This is deterministic and *proves* that no two boxes overlap, which a
+force-based library only tends towards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+# Left edge, bottom edge, right edge, top edge in map points.
+Box = tuple[float, float, float, float]
+Leader = tuple[tuple[float, float], tuple[float, float]]
+_RINGS_PT = (2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 110.0)
+_LEADER_FROM_PT = 10.0
+_CENTERED_BELOW = 0.5
+_COST_PER_FLOW_POINT = 3.0
+_COST_PER_NEAR_MARKER = 4.0
+_COST_PER_CROSSED_MARKER = 150.0
+
+# A label without a place; and from which cost on it is tried whether the label that came off worst should go first.
+_COST_OF_NONE, _COST_OF_NONE_OPTIONAL = 400.0, 25.0
+_WORTH_A_RETRY, _RETRIES = 45.0, 8
+
+# Unit vectors, best first: right, left, above, below, then the corners and what lies between.
+_DIRECTIONS = tuple(
+    (float(np.cos(np.radians(a))), float(np.sin(np.radians(a))), 0.4 * i)
+    for i, a in enumerate(
+        (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240, *(a for a in range(15, 360, 15) if a % 30))
+    )
+)
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """A text wanted beside a marker; a label that must be may be led further away before it is given up."""
+
+    lines: tuple[str, ...]
+    x: float
+    y: float
+    radius: float
+    width: float
+    height: float
+    style: str
+    must: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlacedLabel:
+    """A text and small notes below it, with the box they fill; `leader` joins them to a marker further away."""
+
+    lines: tuple[str, ...]
+    style: str
+    box: Box
+    leader: Leader | None
+    notes: tuple[str, ...] = ()
+
+
+def place_labels(
+    requests: Sequence[LabelRequest],
+    *,
+    markers: FloatArray,
+    frame: Box,
+    reserved: Sequence[Box],
+    flow_points: FloatArray,
+) -> list[PlacedLabel]:
+    """
+    Place labels, most important first, so that no two boxes overlap.
+
+    Parameters
+    ----------
+    requests
+        Labels, most important first.
+    markers
+        (n, 3) x, y and radius of every circle, also of those without a label; a label covers none of them.
+    frame
+        The map's window; labels stay inside.
+    reserved
+        Boxes that no label may cover.
+    flow_points
+        (n, 2) points along the flows, avoided where possible.
+
+    Returns
+    -------
+    list of PlacedLabel
+        Those that found a place, in the order asked for.
+    """
+    scene = _Scene(markers, frame, tuple(reserved), flow_points)
+    order = list(range(len(requests)))
+    best = _place_in_order(requests, order, scene)
+    tried: set[int] = set()
+    for _ in range(_RETRIES):
+        badly_off = [i for i in order if best.costs[i] >= _WORTH_A_RETRY and i not in tried]
+        if not badly_off:
+            break
+        # Whoever came off worst chooses first; if that is better for all together, it stays so.
+        worst = max(badly_off, key=lambda i: (best.costs[i], -i))
+        tried.add(worst)
+        other_order = [worst, *(i for i in order if i != worst)]
+        again = _place_in_order(requests, other_order, scene)
+        if sum(again.costs) < sum(best.costs):
+            best, order = again, other_order
+    return [best.labels[i] for i in range(len(requests)) if i in best.labels]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """What labels have to keep clear of, or to."""
+
+    markers: FloatArray
+    frame: Box
+    reserved: tuple[Box, ...]
+    flow_points: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Placement:
+    """The labels by position in the list of requests, and what each cost, also those that found no place."""
+
+    labels: dict[int, PlacedLabel]
+    costs: list[float]
+
+
+def _place_in_order(requests: Sequence[LabelRequest], order: Sequence[int], scene: _Scene) -> _Placement:
+    taken = [*scene.reserved]
+    labels, costs = {}, [0.0] * len(requests)
+    for i in order:
+        found = _best_place(requests[i], scene, np.array(taken, float).reshape(-1, 4))
+        if found is None:
+            costs[i] = _COST_OF_NONE if requests[i].must else _COST_OF_NONE_OPTIONAL
+            continue
+        costs[i], label = found
+        labels[i] = label
+        taken.append(label.box)
+        if label.leader is not None:
+            taken.extend(_boxes_along(*label.leader))
+    return _Placement(labels, costs)
+
+
+def _best_place(request: LabelRequest, scene: _Scene, taken: FloatArray) -> tuple[float, PlacedLabel] | None:
+    markers = scene.markers
+    best: tuple[float, PlacedLabel] | None = None
+    rings = _RINGS_PT if request.must else _RINGS_PT[:3]
+    for gap in rings:
+        if best is not None and gap > best[0]:
+            break
+        for dx, dy, preference in _DIRECTIONS:
+            box = _box_beside(request, dx, dy, gap)
+            if not _inside(box, scene.frame) or _overlaps(box, taken) or _covers_marker(box, markers):
+                continue
+            leader = _leader(request, box) if gap >= _LEADER_FROM_PT else None
+            if leader is not None and any(_overlaps(part, taken) for part in _boxes_along(*leader)):
+                continue
+            cost = gap + preference + _COST_PER_FLOW_POINT * _count_inside(box, scene.flow_points)
+            cost += _COST_PER_NEAR_MARKER * _count_markers(_grow(box, 3.0), markers)
+            if leader is not None:
+                cost += _COST_PER_CROSSED_MARKER * _crossed_markers(request, leader, markers)
+            if best is None or cost < best[0]:
+                best = (cost, PlacedLabel(request.lines, request.style, box, leader, request.notes))
+    return best
+
+
+def _box_beside(request: LabelRequest, dx: float, dy: float, gap: float) -> Box:
+    """Put the box so that its edge towards the marker is `gap` away from the marker's rim."""
+    reach = request.radius + gap
+    half_width, half_height = request.width / 2, request.height / 2
+    x = request.x + dx * reach + _lean(dx) * half_width
+    y = request.y + dy * reach + _lean(dy) * half_height
+    return (x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _lean(component: float) -> float:
+    """Tell how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
+    return component if abs(component) < _CENTERED_BELOW else math.copysign(1.0, component)
+
+
+def _leader(request: LabelRequest, box: Box) -> Leader:
+    end = (min(max(request.x, box[0]), box[2]), min(max(request.y, box[1]), box[3]))
+    length = float(np.hypot(end[0] - request.x, end[1] - request.y)) or 1.0
+    start = (
+        request.x + (end[0] - request.x) / length * request.radius,
+        request.y + (end[1] - request.y) / length * request.radius,
+    )
+    return start, end
+
+
+def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
+    """Cover a line with small boxes, short of both ends, so that labels keep off it."""
+    length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
+    count = max(2, int(length / 3.0))
+    shares = (np.arange(count) + 0.5) / count
+    xs, ys = start[0] + shares * (end[0] - start[0]), start[1] + shares * (end[1] - start[1])
+    return [(x - 0.8, y - 0.8, x + 0.8, y + 0.8) for x, y in zip(xs[:-1], ys[:-1], strict=True)]
+
+
+def boxes_overlap(a: Box, b: Box) -> bool:
+    """
+    Tell whether two boxes share area.
+
+    Parameters
+    ----------
+    a, b
+        Boxes.
+
+    Returns
+    -------
+    bool
+        Whether they do; boxes that touch do not.
+    """
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _inside(box: Box, frame: Box) -> bool:
+    return box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] and box[3] <= frame[3]
+
+
+def _grow(box: Box, by: float) -> Box:
+    return (box[0] - by, box[1] - by, box[2] + by, box[3] + by)
+
+
+def _overlaps(box: Box, taken: FloatArray) -> bool:
+    hits = (box[0] < taken[:, 2]) & (taken[:, 0] < box[2]) & (box[1] < taken[:, 3]) & (taken[:, 1] < box[3])
+    return bool(hits.any())
+
+
+def _covers_marker(box: Box, markers: FloatArray) -> bool:
+    return _count_markers(box, markers) > 0
+
+
+def _count_markers(box: Box, markers: FloatArray) -> int:
+    x = np.clip(markers[:, 0], box[0], box[2])
+    y = np.clip(markers[:, 1], box[1], box[3])
+    return int((np.hypot(markers[:, 0] - x, markers[:, 1] - y) < markers[:, 2]).sum())
+
+
+def _crossed_markers(request: LabelRequest, leader: Leader, markers: FloatArray) -> int:
+    """Count the markers under a leader line that have not their own marker's center."""
+    start, along = np.array(leader[0]), np.subtract(leader[1], leader[0])
+    squared = float(along @ along) or 1.0
+    share = np.clip((markers[:, :2] - start) @ along / squared, 0.0, 1.0)
+    nearest = start + share[:, None] * along
+    apart = np.hypot(markers[:, 0] - nearest[:, 0], markers[:, 1] - nearest[:, 1])
+    own = np.hypot(markers[:, 0] - request.x, markers[:, 1] - request.y) < request.radius
+    return int(((apart < markers[:, 2]) & ~own).sum())
+
+
+def _count_inside(box: Box, points: FloatArray) -> int:
+    return int(
+        ((points[:, 0] > box[0]) & (points[:, 0] < box[2]) & (points[:, 1] > box[1]) & (points[:, 1] < box[3])).sum()
+    )

@@ -1,0 +1,89 @@
+"""What a drawn map shows and in which form: the choices of `edwc export` for PNG and SVG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from network_data.faults import FaultList, suggest
+from optimizer.drawing.words import LANGS, Lang
+
+MapKind = Literal["allocation", "links", "price", "carbon"]
+ColourBy = Literal["region", "class"]
+BasemapChoice = Path | Literal["run", "none"]
+KINDS: tuple[str, ...] = get_args(MapKind)
+SMALLEST_PX, LARGEST_PX = 300, 12_000
+LARGEST_ASPECT = 1.8
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """
+    Choices for a drawn map.
+
+    Attributes
+    ----------
+    kind
+        `allocation`: what runs where and over which fibre; `links`: how full the links are; `price`: what data
+        centers pay for energy; `carbon`: what they emit.
+    against
+        Folder of another run: draw what changes from it to the run instead.
+    lang
+        Language of words and names: `en` or `zh`.
+    basemap
+        Outlines behind the map: those of the run's network, `none`, or a vector file of your own.
+    colour_by
+        Colour the flows of the allocation by the data center's region or by workload class.
+    size_px
+        Width and height; for SVG, its proportions.
+    """
+
+    kind: MapKind = "allocation"
+    against: Path | str | None = None
+    lang: Lang = "en"
+    basemap: BasemapChoice = "run"
+    colour_by: ColourBy = "region"
+    size_px: tuple[int, int] = (1600, 1200)
+
+
+def check_map_options(options: MapOptions) -> None:
+    """
+    Refuse choices that are out of range or do not fit each other.
+
+    Parameters
+    ----------
+    options
+        The choices.
+
+    Raises
+    ------
+    InputError
+        Naming all of them.
+    """
+    faults = FaultList("the map options")
+    for name, value, known in (
+        ("kind", options.kind, KINDS),
+        ("lang", options.lang, LANGS),
+        ("colour_by", options.colour_by, get_args(ColourBy)),
+    ):
+        if value not in known:
+            remedy = f"Use one of {', '.join(known)}.{suggest(str(value), known)}"
+            faults.add("map options", "is not known", remedy, column=name, value=value)
+    width, height = options.size_px
+    fits = all(SMALLEST_PX <= side <= LARGEST_PX for side in options.size_px)
+    if not fits or not 1 / LARGEST_ASPECT <= width / height <= LARGEST_ASPECT:
+        remedy = (
+            f"Use {SMALLEST_PX} to {LARGEST_PX} pixels for each side, "
+            f"neither more than {LARGEST_ASPECT} times the other."
+        )
+        faults.add("map options", "is out of range", remedy, column="size_px", value=f"{width} x {height}")
+    for name, value, default in (("kind", options.kind, "allocation"), ("colour_by", options.colour_by, "region")):
+        if options.against is not None and value != default:
+            remedy = "Leave one of them out: the map of a difference shows tokens by data center, link and move."
+            faults.add("map options", "does not go with another run to compare with", remedy, column=name, value=value)
+    faults.raise_if_any()
+
+
+class MapNameWarning(UserWarning):
+    """Names hold characters that the maps' fonts lack; others stand in for them."""

@@ -1,0 +1,600 @@
+"""
+Places on the map: circles whose area is an amount, crosses, and their labels.
+
+The key of a map, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
+
+Classes of a map's numbers: few, with round breaks, that hold every value shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Circle, Polygon, Rectangle
+
+from optimizer.drawing.style import (
+    FAINT_INK,
+    HALO,
+    INK,
+    NEUTRAL_COLOUR,
+    OTHER_COLOUR,
+    SNAPPED,
+    font_families,
+    legend_amounts,
+    round_down_nicely,
+    text_width_pt,
+    wrap_to_width,
+    write_text,
+)
+from optimizer.drawing.words import Lang, Words, read_words
+from optimizer.maps.canvas import Canvas
+from optimizer.maps.labels import LabelRequest, PlacedLabel
+from optimizer.numbers import shorten
+
+FloatArray = npt.NDArray[np.float64]
+LARGEST_CENTER_RADIUS_PT, SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
+LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT = 8.0, 2.0
+HUB_LABELS = 14
+_LABEL_PT = {"center": 11.5, "open": 10.0, "hub": 10.0, "note": 10.0}
+_LABEL_CHARS = {"center": 40, "open": 40, "hub": 24}
+_ONE_LINE_CHARS, _ONE_LINE_WIDE_CHARS = 18, 9
+_FIRST_WIDE = 0x2E80
+_LINE_HEIGHT = 1.25
+_LABEL_ROOM_PT = 4.0
+_CROSS_RADIUS_PT = 3.0
+_GREY_TEXT = "#3D3D3D"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """
+    A place to be drawn.
+
+    Attributes
+    ----------
+    longitude_deg, latitude_deg
+        Where.
+    radius
+        Points.
+    label
+        Its name; none asks for no label.
+    style
+        `center`: a filled circle with a bold label; `open`: one with a hole and a plain label; `hub`: a thin
+        ring with a plain label; `cross`.
+    face, edge
+        Colours.
+    notes
+        Small lines below the label.
+    must
+        Whether its label may be led further away before it is given up.
+    is_minor
+        Whether it is labelled on details alone.
+    """
+
+    longitude_deg: float
+    latitude_deg: float
+    radius: float
+    label: str = ""
+    style: str = "center"
+    face: str = "none"
+    edge: str = "white"
+    notes: tuple[str, ...] = ()
+    must: bool = True
+    is_minor: bool = False
+
+
+def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
+    """
+    Mark a place that is not used.
+
+    Parameters
+    ----------
+    longitude_deg, latitude_deg
+        Where.
+    label
+        Its name; none asks for no label.
+
+    Returns
+    -------
+    Marker
+        The cross.
+    """
+    return Marker(longitude_deg, latitude_deg, _CROSS_RADIUS_PT, label, style="cross", must=False)
+
+
+def radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callable[[float], float]:
+    """
+    Make a circle's area proportional to its amount, down to a size that can still be seen.
+
+    Parameters
+    ----------
+    largest
+        Largest amount.
+    widest_pt, smallest_pt
+        Its radius, and the least radius.
+
+    Returns
+    -------
+    callable
+        Amount to radius.
+    """
+    return lambda amount: max(smallest_pt, widest_pt * float(np.sqrt(amount / largest))) if largest else smallest_pt
+
+
+def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple[list[LabelRequest], FloatArray]:
+    """
+    Draw the places that the map shows.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    markers
+        Places, most important first of each style.
+    lang
+        Language of the labels.
+
+    Returns
+    -------
+    tuple
+        The labels that they want, in their order, and (n, 3) x, y and radius of all that is drawn.
+    """
+    requests, circles = [], []
+    for marker in markers:
+        x, y = canvas.place(marker.longitude_deg, marker.latitude_deg)
+        if not canvas.shows(x, y):
+            continue
+        _draw(canvas, marker, x, y)
+        circles.append((x, y, marker.radius))
+        if marker.label and (canvas.is_detail or not marker.is_minor):
+            requests.append(request_label(marker, (x, y), lang))
+    return requests, np.array(circles, float).reshape(-1, 3)
+
+
+def _draw(canvas: Canvas, marker: Marker, x: float, y: float) -> None:
+    if marker.style == "cross":
+        canvas.axes.plot([x], [y], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK, zorder=5)
+    elif marker.style in {"center", "open"}:
+        circle = Circle((x, y), marker.radius, facecolor=marker.face, edgecolor=marker.edge, linewidth=1.4, zorder=4)
+        canvas.axes.add_patch(circle)
+        if marker.style == "open":
+            hole = Circle((x, y), 0.4 * marker.radius, facecolor="white", edgecolor=marker.edge, zorder=4.1)
+            canvas.axes.add_patch(hole)
+    else:
+        for edge, width, order in (("white", 2.6, 5), (INK, 1.1, 6)):
+            ring = Circle((x, y), marker.radius, facecolor="none", edgecolor=edge, linewidth=width, zorder=order)
+            canvas.axes.add_patch(ring)
+
+
+def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelRequest:
+    """
+    Measure the label of a place.
+
+    Parameters
+    ----------
+    marker
+        The place, with a label.
+    at
+        Where it is on the map, points.
+    lang
+        Language of the label.
+
+    Returns
+    -------
+    LabelRequest
+        The label with its size.
+    """
+    style = marker.style if marker.style in _LABEL_CHARS else "hub"
+    lines = wrap_label(shorten(marker.label, _LABEL_CHARS[style]))
+    width, height = measure_label(lines, marker.notes, style, lang)
+    return LabelRequest(lines, *at, marker.radius, width, height, style, marker.must, marker.notes)
+
+
+def wrap_label(text: str) -> tuple[str, ...]:
+    """
+    Break a long label into two lines of like length: a compact box finds a place more easily.
+
+    Parameters
+    ----------
+    text
+        The label.
+
+    Returns
+    -------
+    tuple of str
+        One line or two.
+    """
+    if all(ord(char) >= _FIRST_WIDE for char in text):
+        return _wrap_wide(text)
+    if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
+        return (text,)
+    spaces = [i for i, char in enumerate(text) if char == " "]
+    # Closing brackets stay whole: the name above, what they add below.
+    ends_in_brackets = " (" in text and text[-1] in ")\u2026"
+    wanted = text.find(" (") if ends_in_brackets else (len(text) - 1) / 2
+    middle = min(spaces, key=lambda i: abs(i - wanted))
+    return text[:middle].rstrip(), text[middle + 1 :].lstrip()
+
+
+def _wrap_wide(text: str) -> tuple[str, ...]:
+    """Break a long Chinese name near its middle, but not within a word of the list of words that stay together."""
+    if len(text) <= _ONE_LINE_WIDE_CHARS:
+        return (text,)
+    within: set[int] = set()
+    for word in read_words()["wrap.keep_together"]["zh"].split():
+        at = text.find(word)
+        while at >= 0:
+            within.update(range(at + 1, at + len(word)))
+            at = text.find(word, at + 1)
+    breaks = [i for i in range(2, len(text) - 1) if i not in within] or [len(text) // 2]
+    middle = min(breaks, key=lambda i: abs(i - len(text) / 2))
+    return text[:middle], text[middle:]
+
+
+@functools.cache
+def label_font(style: str, lang: Lang) -> FontProperties:
+    """
+    Choose the font of labels.
+
+    Parameters
+    ----------
+    style
+        `center`, `open`, `hub` or `note`.
+    lang
+        Language.
+
+    Returns
+    -------
+    FontProperties
+        The font.
+    """
+    weight = "bold" if style == "center" else "normal"
+    return FontProperties(family=list(font_families(lang)), weight=weight, size=_LABEL_PT[style])
+
+
+def measure_label(lines: tuple[str, ...], notes: tuple[str, ...], style: str, lang: Lang) -> tuple[float, float]:
+    """
+    Measure a label's box.
+
+    Parameters
+    ----------
+    lines, notes
+        The label's lines.
+    style
+        `center` or `hub`.
+    lang
+        Language.
+
+    Returns
+    -------
+    tuple of float
+        Width and height in points, with a little room around.
+    """
+    typeset = [(line, label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
+    width = max(text_width_pt(line, font) for line, font in typeset) + _LABEL_ROOM_PT
+    return width, sum(_LINE_HEIGHT * font.get_size_in_points() for _, font in typeset)
+
+
+def _typeset(lines: tuple[str, ...], notes: tuple[str, ...], style: str) -> list[tuple[str, str]]:
+    return [*((line, style) for line in lines), *((note, "note") for note in notes)]
+
+
+def draw_labels(canvas: Canvas, labels: list[PlacedLabel], lang: Lang) -> None:
+    """
+    Write the labels where they were placed, with a line to those that had to move away.
+
+    Parameters
+    ----------
+    canvas
+        The map.
+    labels
+        The labels.
+    lang
+        Language.
+    """
+    for label in labels:
+        if label.leader is not None:
+            (x0, y0), (x1, y1) = label.leader
+            canvas.axes.plot([x0, x1], [y0, y1], color=FAINT_INK, linewidth=0.7, zorder=7)
+        top = label.box[3]
+        for line, name in _typeset(label.lines, label.notes, label.style):
+            font = label_font(name, lang)
+            size = font.get_size_in_points()
+            look = {
+                "fontproperties": font,
+                "color": INK if name == "center" else _GREY_TEXT,
+                "path_effects": HALO,
+                "zorder": 8,
+                "ha": "center",
+            }
+            write_text(canvas.axes, (label.box[0] + label.box[2]) / 2, top - 0.78 * _LINE_HEIGHT * size, line, **look)
+            top -= _LINE_HEIGHT * size
+
+
+MOST_CLASSES = 6
+
+# Values that span more than this factor get breaks that grow by factors, 1, 2, 5, 10, ...; others, even ones.
+_SKEWED = 20.0
+_STEPS = (1.0, 2.0, 2.5, 5.0)
+
+# Sequential palettes after ColorBrewer (Cynthia Brewer, Apache 2.0), of kinds that it lists as safe for colour-blind
+# readers; each grows darker from class to class, so that it also works in grey.
+BLUES = ("#9AD3B5", "#5BBCC0", "#3590C0", "#2B62A8", "#253A86", "#0B1747")
+BROWNS = ("#FFF0B3", "#FED46A", "#FBA536", "#E5701A", "#B5430A", "#6E2406")
+PURPLES = ("#CFE0EE", "#A9C4E0", "#8FA3CF", "#8672B4", "#79398F", "#470A45")
+
+
+@dataclass(frozen=True)
+class Classes:
+    """
+    Classes with their colours, lowest first.
+
+    Attributes
+    ----------
+    edges
+        Breaks, one more than classes: a class holds its lower break, the last one also its upper.
+    colours
+        One for each class.
+    """
+
+    edges: tuple[float, ...]
+    colours: tuple[str, ...]
+
+    def index_of(self, value: float) -> int:
+        """Find the class of a value within the breaks."""
+        above = sum(value >= edge for edge in self.edges)
+        return min(max(above - 1, 0), len(self.colours) - 1)
+
+    def colour_of(self, value: float) -> str:
+        """Find the colour of a value."""
+        return self.colours[self.index_of(value)]
+
+
+def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | None:
+    """
+    Choose classes that hold all values.
+
+    Parameters
+    ----------
+    values
+        Finite numbers, none negative.
+    palette
+        Colours, lightest first.
+
+    Returns
+    -------
+    Classes or None
+        None where there are no values.
+    """
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    is_skewed = high > _SKEWED * low and high > 0
+    edges = _by_factors(values, high) if is_skewed else _even(low, high)
+    count = len(edges) - 1
+    # Few classes take colours from the whole palette, so that they stay far apart.
+    picked = [round(i * (len(palette) - 1) / max(count - 1, 1)) for i in range(count)]
+    if count == 1:
+        picked = [len(palette) // 2]
+    return Classes(tuple(edges), tuple(palette[i] for i in picked))
+
+
+def _even(low: float, high: float) -> list[float]:
+    """Find round breaks at even steps."""
+    if high == low:
+        step = round_down_nicely(low) if low > 0 else 1.0
+        first = math.floor(low / step * (1 + 1e-12)) * step
+        return [_clean(first), _clean(first + step)]
+    power = 10.0 ** math.floor(math.log10((high - low) / MOST_CLASSES))
+    for factor in (*_STEPS, *(10.0 * step for step in _STEPS)):
+        step = factor * power
+        first = math.floor(low / step + 1e-9)
+        last = max(math.ceil(high / step - 1e-9), first + 1)
+        if last - first <= MOST_CLASSES:
+            return [_clean(i * step) for i in range(first, last + 1)]
+    raise AssertionError((low, high))  # a step of the whole range and more always fits
+
+
+def _by_factors(values: Sequence[float], high: float) -> list[float]:
+    """Find breaks 1, 2, 5, 10, ... from the highest value down; the lowest class begins at 0."""
+    top = round_down_nicely(high)
+    if top < high * (1 - 1e-12):
+        top = _next_up(top)
+    edges = [top]
+    while len(edges) < MOST_CLASSES and edges[-1] > min(value for value in values if value > 0):
+        edges.append(round_down_nicely(edges[-1] * (1 - 1e-9)))
+    return [0.0, *(_clean(edge) for edge in reversed(edges))]
+
+
+def _next_up(value: float) -> float:
+    """Find the next of 1, 2, 5, 10, ... above one of them."""
+    return round_down_nicely(value * 2.6)
+
+
+def _clean(value: float) -> float:
+    """Drop the last digits of a sum of steps: 0.30000000000000004 is 0.3."""
+    return float(f"{value:.12g}")
+
+
+PANEL_INNER_PT = 204.0
+FIBRE_COLOUR = "#B9B4AA"
+_HEADING_PT, _TEXT_PT, _NOTE_PT = 12.5, 11.5, 10.0
+_LINE_PT, _NOTE_LINE_PT, _SECTION_PT = 17.0, 13.5, 22.0
+_TEXT_LEFT_PT, _SYMBOL_MIDDLE_PT = 44.0, 18.0
+_MIDDLE_OF_TEXT_PT = 4.0
+Spell = Callable[[float], str]
+LineStyle = str | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """A category with its colour and what it amounts to."""
+
+    name: str
+    colour: str
+    amount: float
+
+
+class Panel:
+    """
+    The key beside a map.
+
+    Parameters
+    ----------
+    axes
+        Axes in points, y upwards.
+    height
+        Height of the axes, points.
+    words
+        The language.
+    """
+
+    def __init__(self, axes: Axes, height: float, words: Words) -> None:
+        self.axes, self.words = axes, words
+        self._y = height + _SECTION_PT - 14.0
+        self._family = list(font_families(words.lang))
+
+    def heading(self, text: str) -> None:
+        """Begin a section."""
+        self._y -= _SECTION_PT - _LINE_PT
+        for line in wrap_to_width(text, self._font(_HEADING_PT, bold=True), PANEL_INNER_PT):
+            self._y -= _LINE_PT
+            self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
+        self._y -= 2.0
+
+    def shares(self, entries: Sequence[KeyEntry]) -> None:
+        """List categories with their share of the whole, below a bar that shows them."""
+        total = sum(entry.amount for entry in entries) or 1.0
+        left = 0.0
+        self._y -= 17.0
+        for entry in entries:
+            width = PANEL_INNER_PT * entry.amount / total
+            self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=entry.colour, edgecolor="none"))
+            left += width
+        self._y -= 6.0
+        for entry in entries:
+            self._y -= _LINE_PT
+            self._square(entry.colour)
+            self._write(18.0, self.words.term("category", entry.name), fontsize=_TEXT_PT)
+            share = f"{entry.amount / total:.0%}"
+            self._right("<1%" if share == "0%" and entry.amount > 0 else share)
+
+    def classes(self, classes: Classes, values: Sequence[float], spell: Spell, key: str = "key.range") -> None:
+        """List classes, highest first, with how many values each holds; `key` names the words for a range."""
+        counts = [0] * len(classes.colours)
+        for value in values:
+            counts[classes.index_of(value)] += 1
+        for i in reversed(range(len(counts))):
+            self._y -= _LINE_PT
+            self._square(classes.colours[i], edge=INK)
+            low, high = spell(classes.edges[i]), spell(classes.edges[i + 1])
+            self._write(18.0, self.words(key, low=low, high=high), fontsize=_TEXT_PT)
+            self._right(f"{counts[i]:,}")
+
+    def widths(self, largest: float, width: Callable[[float], float], spell: Spell, colour: str = OTHER_COLOUR) -> None:
+        """Show what widths of lines stand for."""
+        for amount in legend_amounts(largest):
+            self._y -= max(_LINE_PT, width(amount) + 6.0)
+            self._stroke(colour, width(amount))
+            self._write(_TEXT_LEFT_PT, spell(amount), fontsize=_TEXT_PT)
+
+    def circles(self, largest: float, radius: Callable[[float], float], spell: Spell, *, hollow: bool) -> None:
+        """Show what areas of circles stand for."""
+        last = 5.0
+        for amount in legend_amounts(largest):
+            r = radius(amount)
+            self._y -= max(_LINE_PT, r + last + 3.0)
+            last = r
+            face, edge = ("none", INK) if hollow else (NEUTRAL_COLOUR, "white")
+            self._disc(r, face, edge)
+            self._write(_TEXT_LEFT_PT, spell(amount), fontsize=_TEXT_PT)
+
+    def arrow(self, text: str) -> None:
+        """Explain the small arrows in the bands."""
+        self._y -= _LINE_PT
+        self._stroke(OTHER_COLOUR, 10.0)
+        y = self._y
+        corners = [(15.0, y + 0.5), (15.0, y + 7.5), (23.0, y + 4.0)]
+        self.axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none", zorder=3))
+        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+
+    def cross(self, text: str) -> None:
+        """Explain the crosses."""
+        self._y -= _LINE_PT
+        at = ([_SYMBOL_MIDDLE_PT], [self._y + _MIDDLE_OF_TEXT_PT])
+        self.axes.plot(*at, marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK)
+        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+
+    def line(self, text: str, colour: str, width: float, style: LineStyle = "-") -> None:
+        """Explain a kind of line."""
+        self._y -= _LINE_PT
+        self._stroke(colour, width, style)
+        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+
+    def disc(self, text: str, face: str, edge: str, radius: float = 6.0) -> None:
+        """Explain a kind of circle."""
+        self._y -= _LINE_PT
+        self._disc(radius, face, edge)
+        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+
+    def table(self, heading: str, rows: Sequence[tuple[str, str]], *, whole: bool = False) -> None:
+        """List rows as far as there is room; nothing at all where not even a few fit, or not all that must."""
+        room = int((self._y - _SECTION_PT - _LINE_PT) / _LINE_PT)
+        least = len(rows) if whole else min(len(rows), 3)
+        if not rows or room < least:
+            return
+        self.heading(heading)
+        font = self._font(_TEXT_PT)
+        for name, value in rows[:room]:
+            self._y -= _LINE_PT
+            self._write(
+                0.0, self._cut(name, PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
+            )
+            self._right(value)
+
+    def note(self, text: str) -> None:
+        """Write a few small lines; nothing where there is no room."""
+        lines = wrap_to_width(text, self._font(_NOTE_PT), PANEL_INNER_PT)
+        if self._y < len(lines) * _NOTE_LINE_PT + 4.0:
+            return
+        self._y -= 5.0
+        for line in lines:
+            self._y -= _NOTE_LINE_PT
+            self._write(0.0, line, fontsize=_NOTE_PT, color=FAINT_INK)
+
+    def _cut(self, text: str, most_pt: float) -> str:
+        font = self._font(_TEXT_PT)
+        while len(text) > 1 and SNAPPED * text_width_pt(text, font) > most_pt:
+            text = text.removesuffix("\u2026")[:-1].rstrip() + "\u2026"
+        return text
+
+    def _font(self, size: float, *, bold: bool = False) -> FontProperties:
+        return FontProperties(family=self._family, size=size, weight="bold" if bold else "normal")
+
+    def _write(self, x: float, text: str, **style: object) -> None:
+        write_text(self.axes, x, self._y, text, family=self._family, **style)
+
+    def _right(self, text: str) -> None:
+        self._write(PANEL_INNER_PT, text, fontsize=_TEXT_PT, ha="right")
+
+    def _square(self, colour: str, edge: str = "none") -> None:
+        square = Rectangle((0.0, self._y - 1.0), 11.0, 11.0, facecolor=colour, edgecolor=edge, linewidth=0.5)
+        self.axes.add_patch(square)
+
+    def _disc(self, radius: float, face: str, edge: str) -> None:
+        at = (_SYMBOL_MIDDLE_PT, self._y + _MIDDLE_OF_TEXT_PT)
+        self.axes.add_patch(Circle(at, radius, facecolor=face, edgecolor=edge, linewidth=1.1))
+
+    def _stroke(self, colour: str, width: float, style: LineStyle = "-") -> None:
+        y = self._y + _MIDDLE_OF_TEXT_PT
+        line = LineCollection([[(2.0, y), (34.0, y)]], colors=colour, linewidths=width, linestyles=[style])
+        line.set_capstyle("butt")
+        self.axes.add_collection(line)

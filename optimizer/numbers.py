@@ -1,0 +1,208 @@
+"""How numbers, amounts of money and shares are written, wherever they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from network_data.faults import escape_text
+from optimizer.units import CNY_PER_MCNY
+
+# From here on an amount is told in millions.
+LEAST_MILLIONS_CNY = 1e4
+_SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
+NO_NUMBER = "-"
+_LARGE = 1e4  # from here on a limit has no decimals
+
+
+def spell_million(cny: float | None) -> str:
+    """
+    Spell an amount of CNY in millions: four digits are enough, and small costs need more than one decimal.
+
+    Parameters
+    ----------
+    cny
+        The amount; None or NaN where there is none.
+
+    Examples
+    --------
+    >>> spell_million(1_530_897_331.0), spell_million(2_500.0), spell_million(float("nan"))
+    ('1,530.9', '0.0025', '-')
+    """
+    if cny is None or not math.isfinite(cny):
+        return NO_NUMBER
+    amount = cny / CNY_PER_MCNY
+    return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"
+
+
+def spell_percent(share: float | None, decimals: int = 1) -> str:
+    """
+    Spell a share as a percentage.
+
+    Parameters
+    ----------
+    share
+        0 to 1; None or NaN where there is none.
+    decimals
+        Digits after the point.
+
+    Examples
+    --------
+    >>> spell_percent(0.1234), spell_percent(None)
+    ('12.3%', '-')
+    """
+    return NO_NUMBER if share is None or not math.isfinite(share) else f"{share:.{decimals}%}"
+
+
+def spell_number(value: float | None, decimals: int = 1, unit_factor: float = 1.0) -> str:
+    """
+    Spell a number with thousands separated.
+
+    Parameters
+    ----------
+    value
+        The number; None or NaN where there is none.
+    decimals
+        Digits after the point.
+    unit_factor
+        What it is divided by, such as 1,000 for GWh of MWh.
+
+    Examples
+    --------
+    >>> spell_number(3_327_892.6, 0, 1e3), spell_number(-0.04)
+    ('3,328', '0.0')
+    """
+    # "z" leaves no sign to what is rounded to zero.
+    return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:z,.{decimals}f}"
+
+
+def spell_digits(value: float) -> str:
+    """
+    Spell a number with three digits, without an exponent.
+
+    Parameters
+    ----------
+    value
+        The number; NaN where there is none.
+
+    Examples
+    --------
+    >>> spell_digits(7_621.4), spell_digits(3.2312), spell_digits(0.0046), spell_digits(0.0)
+    ('7,621', '3.23', '0.00460', '0')
+    """
+    if not math.isfinite(value):
+        return NO_NUMBER
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 6)}f}"
+
+
+def spell_size(value: float) -> str:
+    """
+    Spell a limit in full, with up to three decimals where it is not large.
+
+    Parameters
+    ----------
+    value
+        The limit; inf where none is stated.
+
+    Examples
+    --------
+    >>> spell_size(12.5), spell_size(535_474.2), spell_size(float("inf"))
+    ('12.5', '535,474', 'as stated')
+    """
+    if not math.isfinite(value):
+        return "as stated"
+    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def spell_change(cny: float) -> str:
+    """
+    Spell a change of cost in million CNY, with its sign.
+
+    Parameters
+    ----------
+    cny
+        The change; what is less than 50,000 CNY keeps three digits.
+
+    Examples
+    --------
+    >>> spell_change(201_865_500.0), spell_change(-8_810.0), spell_change(0.0)
+    ('+201.9', '-0.00881', '0')
+    """
+    if not math.isfinite(cny):
+        return NO_NUMBER
+    amount = cny / CNY_PER_MCNY
+    if amount == 0:
+        return "0"
+    return f"{amount:+,.1f}" if abs(amount) >= 0.05 else f"{amount:+.3g}"  # noqa: PLR2004 - rounds to 0.1
+
+
+def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, str]] = _SCALES) -> str:
+    """
+    Spell an amount with a word for its size.
+
+    Parameters
+    ----------
+    amount
+        Any finite number.
+    digits
+        Significant digits.
+    scales
+        Sizes, largest first, with the words that follow the number.
+
+    Returns
+    -------
+    str
+        For example `1.93 billion`, `140 trillion`, `0`.
+    """
+    if amount == 0:
+        return "0"
+    # Round first: 999,999,999 is 1 billion, not 1000 million.
+    rounded = float(f"{amount:.{digits}g}")
+    scale, word = next(((s, w) for s, w in scales if abs(rounded) >= s), (1.0, ""))
+    return _plain(rounded / scale, digits) + word
+
+
+def _plain(value: float, digits: int) -> str:
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def shorten(text: str, most_chars: int) -> str:
+    """
+    Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes.
+
+    Parameters
+    ----------
+    text
+        A name, possibly hostile.
+    most_chars
+        Longest result.
+
+    Returns
+    -------
+    str
+        The name or its beginning with an ellipsis.
+    """
+    clean = escape_text(text[: 4 * most_chars]).strip()
+    if len(clean) > most_chars and " (" in clean:
+        clean = clean[: clean.index(" (")].rstrip() or clean
+    return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
+
+
+def spell_cny(amount_cny: float) -> str:
+    """
+    Spell an amount of money: in millions, or in CNY where it is small.
+
+    Parameters
+    ----------
+    amount_cny
+        CNY.
+    """
+    if abs(amount_cny) < LEAST_MILLIONS_CNY:
+        return f"{amount_cny:,.0f} CNY"
+    millions = amount_cny / CNY_PER_MCNY
+    return f"{millions:,.1f} million CNY" if abs(millions) >= 100 else f"{millions:.3g} million CNY"  # noqa: PLR2004

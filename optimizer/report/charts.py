@@ -1,0 +1,602 @@
+"""
+Charts of a report as shapes of SVG, each with the sentence and the table that say the same.
+
+A chart is data: where its rectangles, lines and texts stand, and in which colour. The page's template writes it out and
+escapes every text, so that a name from an input file cannot become markup. Charts are drawn 460 units wide, which is
+what a telephone shows, and stand two beside each other on a wide screen and on paper.
+
+Further charts of a report: spans on a common scale, amounts over a number, and a matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.drawing.style import round_down_nicely
+from optimizer.numbers import shorten
+from optimizer.runs.run import TimeAxis
+
+FloatArray = npt.NDArray[np.float64]
+Spell = Callable[[float], str]
+WIDTH = 460
+_LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
+_PLOT_HEIGHT = 170.0
+_ROW, _BAR, _LABEL_DROP = 50.0, 22.0, 14.0
+_CELL_HEIGHT, _NAME_WIDTH = 17.0, 142.0
+_NAME_CHARS = 22
+
+
+@dataclass(frozen=True)
+class Shape:
+    """An element of the picture: SVG tag, attributes, text inside, and what a pointer on it is told."""
+
+    tag: str
+    attributes: Mapping[str, Any]
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """
+    A table of texts; columns are right-aligned numbers unless named in `words`.
+
+    Attributes
+    ----------
+    columns
+        Headings; the first column names the rows.
+    rows
+        Cells, as many as columns.
+    words
+        Positions of the columns that hold words.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    words: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """
+    A chart with all that stands around it.
+
+    Attributes
+    ----------
+    id
+        Name of the element on the page.
+    title, sentence
+        Heading, and what the chart shows in words.
+    height
+        Of the picture; it is `WIDTH` wide.
+    shapes
+        The picture.
+    legend
+        Name to colour; empty where nothing needs telling apart.
+    table
+        The numbers.
+    """
+
+    id: str
+    title: str
+    sentence: str
+    height: float
+    shapes: list[Shape]
+    table: Table
+    legend: Mapping[str, str] = field(default_factory=dict)
+
+
+def stacked_rows(
+    name: tuple[str, str, str],
+    rows: Sequence[tuple[str, str, Mapping[str, float]]],
+    colours: Mapping[str, str],
+    spell: Spell,
+    table: Table,
+) -> Chart:
+    """
+    Draw amounts as bars lying below each other, each divided into parts.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    rows
+        Label, note (beside the label, at the right) and the parts of each bar.
+    colours
+        Of the parts, in drawing order.
+    spell
+        Writes an amount.
+    table
+        The numbers.
+    """
+    largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
+    shapes = []
+    for i, (label, note, parts) in enumerate(rows):
+        top = i * _ROW
+        shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
+        shapes.append(text(WIDTH, top + _LABEL_DROP, note, "note end"))
+        left = 0.0
+        for part, colour in colours.items():
+            width = WIDTH * max(parts.get(part, 0.0), 0.0) / largest
+            if width > 0.0:
+                tip = f"{label}\n{part}: {spell(parts[part])}"
+                shapes.append(rect((left, top + 20.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
+            left += width
+    return Chart(*name, len(rows) * _ROW, shapes, table, dict(colours))
+
+
+def bars(
+    name: tuple[str, str, str], values: Mapping[str, float], spell: Spell, colour: str, columns: tuple[str, str]
+) -> Chart:
+    """
+    Draw one bar for each value, to the right where it is positive and to the left where it is negative.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    values
+        By label, in drawing order.
+    spell
+        Writes a value.
+    colour
+        Of the bars.
+    columns
+        Headings of the table.
+    """
+    low, high = min(0.0, *values.values()), max(0.0, *values.values())
+    scale = WIDTH / ((high - low) or 1.0)
+    shapes = []
+    for i, (label, value) in enumerate(values.items()):
+        top = i * _ROW
+        shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
+        shapes.append(text(WIDTH, top + _LABEL_DROP, spell(value), "note end"))
+        box = ((min(value, 0.0) - low) * scale, top + 20.0, max(abs(value) * scale, 1.0), _BAR)
+        shapes.append(rect(box, f"{label}: {spell(value)}", fill=colour, **{"class": "mark"}))
+    table = Table(columns, [(label, spell(value)) for label, value in values.items()])
+    return Chart(*name, len(values) * _ROW, shapes, table)
+
+
+def time_columns(
+    name: tuple[str, str, str],
+    axis: TimeAxis,
+    series: Mapping[str, FloatArray],
+    colours: Mapping[str, str],
+    unit: str,
+) -> Chart:
+    """
+    Draw amounts over the time slices as columns, each divided into parts.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    axis
+        The time slices.
+    series
+        Part to its amount in each slice, not negative.
+    colours
+        Of the parts, from the bottom up.
+    unit
+        Of the amounts.
+    """
+    total = np.sum(list(series.values()), axis=0)
+    plot = _Axes(axis, float(total.max(initial=0.0)), unit)
+    base = np.zeros(len(axis.labels))
+    shapes = plot.grid()
+    for part, colour in colours.items():
+        for i, amount in enumerate(series[part]):
+            if amount > 0.0:
+                top = plot.y(base[i] + amount)
+                box = (plot.x(i) + plot.step * 0.08, top, plot.step * 0.84, plot.y(base[i]) - top)
+                shapes.append(rect(box, "", fill=colour, **{"class": "mark"}))
+        base = base + series[part]
+    shapes += plot.slots({"total": total, **series})
+    return Chart(*name, plot.height, shapes, _time_table(axis, {"Total": total, **series}, unit), dict(colours))
+
+
+def time_lines(
+    name: tuple[str, str, str],
+    axis: TimeAxis,
+    series: Mapping[str, FloatArray],
+    colours: Mapping[str, str],
+    unit: str,
+) -> Chart:
+    """
+    Draw amounts over the time slices as stepped lines.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    axis
+        The time slices.
+    series
+        Name to its amount in each slice, not negative; a gap where it is not finite.
+    colours
+        Of the lines.
+    unit
+        Of the amounts.
+    """
+    plot = _Axes(axis, max((float(np.nanmax(values)) for values in series.values()), default=0.0), unit)
+    shapes = plot.grid()
+    for line, values in series.items():
+        steps, pen = [], "M"
+        for i, value in enumerate(values):
+            if not math.isfinite(value):
+                pen = "M"
+                continue
+            steps.append(f"{pen}{plot.x(i):.1f} {plot.y(value):.1f}H{plot.x(i + 1):.1f}")
+            pen = "L"
+        shapes.append(Shape("path", {"d": "".join(steps), "stroke": colours[line], "class": "line"}))
+    shapes += plot.slots(series)
+    return Chart(*name, plot.height, shapes, _time_table(axis, series, unit), dict(colours))
+
+
+def heat_map(
+    name: tuple[str, str, str], rows: Sequence[str], axis: TimeAxis, values: FloatArray, look: tuple[str, str]
+) -> Chart:
+    """
+    Draw a table of amounts, rows by time slices, as cells: the larger, the stronger the colour.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    rows
+        Labels.
+    axis
+        The time slices.
+    values
+        (rows, slices); nothing is drawn where an amount is not finite.
+    look
+        Colour of the largest amount, and unit.
+    """
+    colour, unit = look
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    start = 0.0 if low < high / 3 else low - (high - low) / 8
+    step = (WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
+    shapes = []
+    for r, row in enumerate(rows):
+        top = _TOP + r * _CELL_HEIGHT
+        shapes.append(text(0.0, top + 12.5, shorten(row, _NAME_CHARS), "label small"))
+        for t, label in enumerate(axis.labels):
+            value = float(values[r, t])
+            if not math.isfinite(value):
+                continue
+            share = (value - start) / ((high - start) or 1.0)
+            box = (_NAME_WIDTH + t * step, top, step * 0.94, _CELL_HEIGHT - 1.0)
+            extra = {"class": "mark cell", "data-slice": t, "fill-opacity": f"{0.04 + 0.96 * share:.2f}"}
+            shapes.append(rect(box, f"{row}\n{label}: {spell_digits(value)} {unit}", fill=colour, **extra))
+    shapes += _slice_labels(axis, _NAME_WIDTH, step, 14.0)
+    height = _TOP + len(rows) * _CELL_HEIGHT
+    cells = [(row, *(spell_digits(float(value)) for value in line)) for row, line in zip(rows, values, strict=True)]
+    table = Table((f"{unit} by hour", *axis.labels), cells)
+    legend = f"{spell_digits(low)} (lightest) to {spell_digits(high)} {unit} (strongest)"
+    return Chart(*name, height, shapes, table, {legend: colour})
+
+
+def spell_digits(value: float) -> str:
+    """
+    Write a number with three or four digits.
+
+    Parameters
+    ----------
+    value
+        The number; a dash stands for one that is not finite.
+    """
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(decimals, 4)}f}"
+
+
+class _Axes:
+    """The plot of a chart over time: where an amount and a slice stand, and what is written around it."""
+
+    def __init__(self, axis: TimeAxis, largest: float, unit: str) -> None:
+        self.axis, self.unit = axis, unit
+        self.tick = round_down_nicely(largest / 3) if largest > 0 else 1.0
+        self.top = math.ceil(largest / self.tick - 1e-9) * self.tick or self.tick
+        self.step = (WIDTH - _LEFT - _RIGHT) / max(len(axis.labels), 1)
+        self.height = _TOP + _PLOT_HEIGHT + _FOOT
+
+    def x(self, position: float) -> float:
+        return _LEFT + position * self.step
+
+    def y(self, amount: float) -> float:
+        return _TOP + _PLOT_HEIGHT * (1.0 - amount / self.top)
+
+    def grid(self) -> list[Shape]:
+        shapes = [text(0.0, 11.0, self.unit, "tick")]
+        for i in range(round(self.top / self.tick) + 1):
+            y = self.y(i * self.tick)
+            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "class": "grid"}))
+            shapes.append(text(_LEFT - 5.0, y + 4.0, f"{i * self.tick:,.6g}", "tick end"))
+        return shapes + _slice_labels(self.axis, _LEFT, self.step, _TOP + _PLOT_HEIGHT + 16.0)
+
+    def slots(self, series: Mapping[str, FloatArray]) -> list[Shape]:
+        """Give each slice an area over the whole height that tells its amounts."""
+        shapes = []
+        for i, label in enumerate(self.axis.labels):
+            lines = [f"{part}: {spell_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
+            box = (self.x(i), _TOP, self.step, _PLOT_HEIGHT)
+            shapes.append(rect(box, "\n".join([label, *lines]), **{"class": "slot", "data-slice": i}))
+        return shapes
+
+
+def _slice_labels(axis: TimeAxis, left: float, step: float, y: float) -> list[Shape]:
+    return [text(left + i * step, y, tick, "tick") for i, tick in enumerate(axis.ticks) if tick]
+
+
+def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> Table:
+    cells = [[spell_digits(float(values[i])) for values in series.values()] for i in range(len(axis.labels))]
+    rows = [(label, *line) for label, line in zip(axis.labels, cells, strict=True)]
+    return Table(("Hour", *(f"{part}, {unit}" for part in series)), rows)
+
+
+def rect(box: tuple[float, float, float, float], tip: str, **attributes: Any) -> Shape:
+    """
+    Make a rectangle.
+
+    Parameters
+    ----------
+    box
+        Left, top, width and height.
+    tip
+        What a pointer on it is told; nothing if empty.
+    **attributes
+        Further attributes of the element.
+    """
+    places = {name: f"{value:.2f}" for name, value in zip(("x", "y", "width", "height"), box, strict=True)}
+    return Shape("rect", {**places, **attributes, **({"data-tip": tip} if tip else {})})
+
+
+def text(x: float, y: float, words: str, kind: str) -> Shape:
+    """
+    Make a text.
+
+    Parameters
+    ----------
+    x, y
+        Where its line begins; where it ends or has its middle, if its kind says so.
+    words
+        The text.
+    kind
+        Classes of its look.
+    """
+    return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind}, words)
+
+
+_SPAN_ROW, _SPAN_BAR, _SPAN_LABEL_DROP, _SPAN_BAR_TOP = 50.0, 22.0, 14.0, 20.0
+
+# A scale that would begin at 0 begins nearer where all amounts are larger than this share of the largest.
+_CUT_SHARE = 0.6
+_SPAN_LEFT, _SPAN_RIGHT, _SPAN_TOP, _SPAN_PLOT_HEIGHT, _SPAN_FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
+_LOG_FROM = 20.0
+_SPAN_NAME_CHARS, _SPAN_NAME_WIDTH, _SPAN_CELL_HEIGHT = 24, 150.0, 24.0
+_DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the picture
+_STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
+
+
+@dataclass(frozen=True)
+class Span:
+    """
+    A row of spans.
+
+    Attributes
+    ----------
+    label, note
+        Written above it, left and right.
+    pieces
+        From, to and colour of each.
+    proved
+        Range that is proved, drawn as a line through the middle; None where there is none.
+    """
+
+    label: str
+    note: str
+    pieces: Sequence[tuple[float, float, str]]
+    proved: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """
+    Amounts over a number.
+
+    Attributes
+    ----------
+    x
+        Where; rising.
+    low, high
+        Range of each amount, such as what is proved; equal where there is none.
+    marks
+        Places to point out: the least and most that x may be there, the likeliest between them, and what happens.
+    """
+
+    x: FloatArray
+    low: FloatArray
+    high: FloatArray
+    marks: Sequence[tuple[float, float, float, str]] = field(default_factory=tuple)
+
+
+def span_rows(
+    name: tuple[str, str, str], rows: Sequence[Span], spell: Spell, table: Table, legend: Mapping[str, str]
+) -> Chart:
+    """
+    Draw spans lying below each other on one scale, such as a waterfall or a tornado.
+
+    Where all amounts are far from 0, the scale begins near the least, and the chart says so.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    rows
+        The spans.
+    spell
+        Writes an amount.
+    table
+        The numbers.
+    legend
+        What the colours mean.
+    """
+    ends = [value for row in rows for piece in row.pieces for value in piece[:2]]
+    ends += [value for row in rows if row.proved for value in row.proved if math.isfinite(value)]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    inner = [value for value in ends if value != 0.0]
+    is_cut = bool(inner) and min(inner) > _CUT_SHARE * high
+    if is_cut:
+        low = min(inner) - 0.15 * (high - min(inner))
+    scale = WIDTH / ((high - low) or 1.0)
+
+    def at(value: float) -> float:
+        return (min(max(value, low), high) - low) * scale
+
+    shapes = []
+    for i, row in enumerate(rows):
+        top = i * _SPAN_ROW
+        shapes.append(text(0.0, top + _SPAN_LABEL_DROP, shorten(row.label, 44), "label"))
+        shapes.append(text(WIDTH, top + _SPAN_LABEL_DROP, row.note, "note end"))
+        for start, end, colour in row.pieces:
+            left, right = sorted((at(start), at(end)))
+            box = (left, top + _SPAN_BAR_TOP, max(right - left, 1.5), _SPAN_BAR)
+            tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {spell(end)}"
+            shapes.append(rect(box, tip, fill=colour, **{"class": "mark"}))
+        if row.proved and all(map(math.isfinite, row.proved)):
+            left, right = (at(value) for value in row.proved)
+            y = top + _SPAN_BAR_TOP + _SPAN_BAR / 2
+            line = f"M{left:.1f} {y:.1f}H{right:.1f}M{left:.1f} {y - 4:.1f}v8M{right:.1f} {y - 4:.1f}v8"
+            shapes.append(Shape("path", {"d": line, "class": "whisker"}))
+    if low < 0.0 < high:
+        shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} 0V{len(rows) * _SPAN_ROW:.1f}", "class": "axis"}))
+    cut = f" The scale begins at {spell(low)}, not at 0." if is_cut else ""
+    return Chart(name[0], name[1], name[2] + cut, len(rows) * _SPAN_ROW, shapes, table, dict(legend))
+
+
+def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str], colour: str, table: Table) -> Chart:
+    """
+    Draw amounts over a number, with the range of each.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    curve
+        The amounts.
+    words
+        Unit of the amounts, and what the number is.
+    colour
+        Of the amounts.
+    table
+        The numbers.
+    """
+    unit, what = words
+    known = np.isfinite(curve.x) & np.isfinite(curve.high)
+    x, high = curve.x[known], curve.high[known]
+    low = np.where(np.isfinite(curve.low[known]), curve.low[known], high)
+    if not len(x):
+        return Chart(*name, 20.0, [text(0.0, 14.0, "nothing to draw", "note")], table)
+    is_log = bool(x.min() > 0 and x.max() / x.min() > _LOG_FROM)
+    left, right = (math.log(value) if is_log else float(value) for value in (x.min(), x.max()))
+    bottom, top = float(low.min()), float(high.max())
+    tick = round_down_nicely(((top - bottom) or abs(top) or 1.0) / 3)
+    bottom, top = math.floor(bottom / tick) * tick, math.ceil(top / tick) * tick
+    top += tick if top == bottom else 0.0
+
+    def x_of(value: float) -> float:
+        place = math.log(value) if is_log else value
+        return _SPAN_LEFT + (WIDTH - _SPAN_LEFT - _SPAN_RIGHT) * ((place - left) / ((right - left) or 1.0))
+
+    def y_of(value: float) -> float:
+        return _SPAN_TOP + _SPAN_PLOT_HEIGHT * (1.0 - (value - bottom) / (top - bottom))
+
+    shapes = [text(0.0, 11.0, unit, "tick")]
+    for i in range(round((top - bottom) / tick) + 1):
+        y = y_of(bottom + i * tick)
+        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{WIDTH - _SPAN_RIGHT}", "class": "grid"}))
+        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, f"{bottom + i * tick:,.6g}", "tick end"))
+    for least_x, likely_x, most_x, told in curve.marks:
+        begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (least_x, likely_x, most_x))
+        tip = f"{what} {likely_x:,.6g} ({least_x:,.6g} to {most_x:,.6g})\n{told}"
+        shapes.append(rect((begin - 1.0, _SPAN_TOP, stop - begin + 2.0, _SPAN_PLOT_HEIGHT), tip, **{"class": "event"}))
+        shapes.append(
+            Shape("path", {"d": f"M{middle:.1f} {_SPAN_TOP}v{_SPAN_PLOT_HEIGHT}", "class": "axis", "data-tip": tip})
+        )
+    line = "L".join(f"{x_of(a):.1f} {y_of(b):.1f}" for a, b in zip(x, high, strict=True))
+    shapes.append(Shape("path", {"d": f"M{line}", "stroke": colour, "class": "line"}))
+    written = -math.inf
+    for a, least, most in zip(x, low, high, strict=True):
+        if most > least:
+            rod = f"M{x_of(a):.1f} {y_of(least):.1f}V{y_of(most):.1f}"
+            shapes.append(Shape("path", {"d": rod, "class": "whisker"}))
+        between = "" if most == least else f"\nproved to be between {spell_digits(least)} and {spell_digits(most)}"
+        tip = f"{what} {a:,.6g}: {spell_digits(most)} {unit}{between}"
+        spot = {"cx": f"{x_of(a):.1f}", "cy": f"{y_of(most):.1f}", "r": 4, "fill": colour, "class": "mark"}
+        shapes.append(Shape("circle", {**spot, "data-tip": tip}))
+        if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
+            written = x_of(a)
+            shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, f"{a:,.4g}", "tick middle"))
+    shapes.append(text(WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
+    return Chart(*name, _SPAN_TOP + _SPAN_PLOT_HEIGHT + _SPAN_FOOT, shapes, table)
+
+
+def matrix(
+    name: tuple[str, str, str],
+    labels: tuple[Sequence[str], Sequence[str]],
+    values: FloatArray,
+    spell: Spell,
+    colour: str,
+    unit: str = "",
+) -> Chart:
+    """
+    Draw a matrix of amounts that are not negative: the larger, the stronger the colour; columns by number.
+
+    Parameters
+    ----------
+    name
+        Id, title and sentence.
+    labels
+        Of the rows and of the columns, which are told below by their numbers.
+    values
+        (rows, columns); a cross where an amount is not known.
+    spell
+        Writes an amount; the cells show it where there is room.
+    colour
+        Of the largest amount.
+    unit
+        Follows an amount where it stands alone.
+    """
+    rows, columns = labels
+    head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
+    largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+    step = (WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
+    has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(spell(float(value))) for value in values.flat), default=0)
+    shapes = [text(_SPAN_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
+    for i, row in enumerate(rows):
+        top = _SPAN_TOP + i * _SPAN_CELL_HEIGHT
+        shapes.append(text(0.0, top + 16.0, f"{i + 1}  {shorten(row, _SPAN_NAME_CHARS)}", "label small"))
+        for j, column in enumerate(columns):
+            value = float(values[i, j])
+            is_known = math.isfinite(value)
+            share = max(value, 0.0) / largest if is_known and largest > 0 else 0.0
+            box = (_SPAN_NAME_WIDTH + j * step, top, step * 0.96, _SPAN_CELL_HEIGHT - 2.0)
+            tip = f"{row}\nunder {column}: {spell(value) + unit if is_known else 'no plan'}"
+            look = {"fill": colour, "fill-opacity": f"{0.04 + 0.9 * share:.2f}", "class": "mark"}
+            shapes.append(rect(box, tip, **(look if is_known else {"class": "unknown"})))
+            if is_known and has_room:
+                kind = "amount strong middle" if share > _STRONG_SHARE else "amount middle"
+                shapes.append(text(box[0] + box[2] / 2, top + 15.5, spell(value), kind))
+    cells = [(row, *(spell(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]
+    table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), cells)
+    legend = {f"0 (lightest) to {spell(largest)}{unit} (strongest)": colour}
+    return Chart(*name, _SPAN_TOP + len(rows) * _SPAN_CELL_HEIGHT, shapes, table, legend)

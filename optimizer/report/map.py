@@ -1,0 +1,326 @@
+"""
+The map of a report as data: outlines, places, fibre and flows, which the page's script draws and filters.
+
+The map of a comparison: one picture per case, and what each case sends on other ways than the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from optimizer.drawing.style import PALETTE, region_colours
+from optimizer.maps.flows import stop_positions
+from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
+from optimizer.runs.run import ReportData, RunTables, TimeAxis, positions_shown, stops_by_route
+
+FloatArray = npt.NDArray[np.float64]
+MAP_WIDTH = 1000.0
+ASPECT = 1.36
+
+# What is nearer than this on the map is drawn as one point; a pixel of a wide screen is about one unit.
+_SIMPLER_THAN = 0.25
+_DIGITS = 6
+
+
+def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
+    """
+    Build what the page's script needs to draw the map of any hour and class.
+
+    Parameters
+    ----------
+    data
+        The run.
+    basemap
+        Vector file with outlines; none draws the network alone.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. Positions are in map units, y downwards, the map `width` wide. `flows` are columns, sorted by
+        slice: slice, class, route, mtok_per_h. `power_mw` and `price_cny_per_mwh` are (slices, centers), or null where
+        the inputs are not there.
+    """
+    run = data.tables
+    projection, view = fit_map(positions_shown(run), aspect=ASPECT)
+    sheet = _Sheet(projection, view)
+    routes, legs = _routes_and_legs(run, sheet, _stop_names(data))
+    colours = region_colours(run.data_centers, run.demand_hubs)
+    land, outlines, credit = ("", "", "")
+    if basemap is not None:
+        drawn = load_basemap(basemap, projection, view)
+        land, outlines, credit = sheet.outline(drawn.backdrop), sheet.outline(drawn.outlines), drawn.credit
+    method = projection.crs.coordinate_operation
+    center_x = (view.x_max - view.x_min) / 2
+    return {
+        "width": MAP_WIDTH,
+        "height": round(MAP_WIDTH / ASPECT, 1),
+        "projection": f"{method.method_name if method else 'Equal-area'} projection",
+        "km_per_unit": ground_length_km(projection, view, center_x) / (MAP_WIDTH / 2),
+        "land": land,
+        "outlines": outlines,
+        "credit": credit,
+        "fibre": sheet.fibre(run.links),
+        "regions": [{"name": name, "colour": colour} for name, colour in colours.items()],
+        "classes": _classes(data),
+        "hubs": _places(run.demand_hubs, sheet, list(colours)),
+        "centers": _places(run.data_centers, sheet, list(colours)),
+        "legs": legs,
+        "routes": routes,
+        "slices": [
+            {"label": label, "weight_h": weight}
+            for label, weight in zip(data.axis.labels, data.axis.weight_h, strict=True)
+        ],
+        "flows": _flows(data, {route["id"]: i for i, route in enumerate(routes)}),
+        **_hourly(data),
+    }
+
+
+class _Sheet:
+    """The map in units of the page: 0 to `MAP_WIDTH` from left to right, y downwards."""
+
+    def __init__(self, projection: MapProjection, view: View) -> None:
+        self.projection, self.view = projection, view
+        self.scale = MAP_WIDTH / (view.x_max - view.x_min)
+
+    def to_units(self, xy_m: FloatArray) -> FloatArray:
+        return np.column_stack([xy_m[:, 0] - self.view.x_min, self.view.y_max - xy_m[:, 1]]) * self.scale
+
+    def points(self, table: pd.DataFrame) -> list[list[float]]:
+        x, y = self.projection.project(table["longitude_deg"].to_numpy(float), table["latitude_deg"].to_numpy(float))
+        return _round(self.to_units(np.column_stack([x, y])))
+
+    def line(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
+        return self.to_units(self.projection.project_geodesic(start, end))
+
+    def outline(self, polygons: list[list[FloatArray]]) -> str:
+        """Write polygons as the path of an SVG element."""
+        rings = (_thin(self.to_units(ring)) for polygon in polygons for ring in polygon)
+        return "".join(_path(ring) + "Z" for ring in rings if len(ring) > 2)  # noqa: PLR2004 - two points are no area
+
+    def fibre(self, links: pd.DataFrame) -> str:
+        columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+        return "".join(_path(self.line((a, b), (c, d))) for a, b, c, d in links[columns].to_numpy(float))
+
+
+def _places(places: pd.DataFrame, sheet: _Sheet, regions: list[str]) -> list[dict[str, Any]]:
+    local = places["name_local"] if "name_local" in places else places["name"]
+    return [
+        {
+            "id": str(place),
+            "name": str(name),
+            "local": "" if pd.isna(own) or own == name else str(own),
+            "region": regions.index(region),
+            "at": at,
+        }
+        for place, name, own, region, at in zip(
+            places.index, places["name"], local, places["region"], sheet.points(places), strict=True
+        )
+    ]
+
+
+def _classes(data: ReportData) -> list[dict[str, str]]:
+    """List the classes with their full names, where the run tells them; the one with most tokens first."""
+    used = data.tables.allocation.groupby("workload_class")["mtok_per_year"].sum().sort_values(ascending=False)
+    table = data.stored.tables.get("classes")
+    names: dict[str, str] = {}
+    if table is not None and {"workload_class", "name"} <= set(table):
+        names = dict(zip(table["workload_class"], table["name"].astype(str), strict=True))
+    return [{"id": str(name), "name": names.get(str(name), str(name))} for name in used.index]
+
+
+def _routes_and_legs(
+    run: RunTables, sheet: _Sheet, names: dict[str, str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """
+    List the routes in use and the legs between their stops.
+
+    A route travels its legs in order; +1 and up name a leg travelled from its first stop, -1 and down one travelled
+    from its second.
+    """
+    positions, stops = stop_positions(run), stops_by_route(run)
+    hubs, centers = list(run.demand_hubs.index), list(run.data_centers.index)
+    used = run.routes.loc[sorted(run.allocation["route"].unique())]
+    number: dict[tuple[str, str], int] = {}
+    routes = []
+    for route, row in zip(used.index, used[["demand_hub", "data_center"]].itertuples(index=False), strict=True):
+        steps = [number.setdefault((a, b) if a < b else (b, a), len(number)) for a, b in pairwise(stops[route])]
+        forward = [a < b for a, b in pairwise(stops[route])]
+        routes.append(
+            {
+                "id": int(route),
+                "hub": hubs.index(row.demand_hub),
+                "center": centers.index(row.data_center),
+                "legs": [(step + 1) * (1 if ahead else -1) for step, ahead in zip(steps, forward, strict=True)],
+                "via": [_stop_name(stop, names) for stop in run.routes.loc[route, "nodes"].split(">")],
+            }
+        )
+    legs = [
+        {"ends": [_stop_name(a, names), _stop_name(b, names)], "line": _round(sheet.line(positions[a], positions[b]))}
+        for a, b in number
+    ]
+    return routes, legs
+
+
+def _stop_names(data: ReportData) -> dict[str, str]:
+    """Name the stops: of junctions a run knows the id alone, the network the name."""
+    run = data.tables
+    names = {} if data.inputs is None else dict(data.inputs.network.nodes["name"].astype(str))
+    names |= dict(run.demand_hubs["name"].astype(str))
+    for kind, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
+        names |= {f"{kind}:{place}": str(name) for place, name in places["name"].items()}
+    return names
+
+
+def _stop_name(stop: str, names: dict[str, str]) -> str:
+    return names.get(stop) or stop.replace("_", " ")
+
+
+def _flows(data: ReportData, route_number: dict[int, int]) -> dict[str, list[Any]]:
+    flows = data.tables.allocation
+    slot = {(str(day), float(hour)): i for i, (day, hour) in enumerate(data.slices[["day", "hour"]].to_numpy(object))}
+    classes = {entry["id"]: i for i, entry in enumerate(_classes(data))}
+    table = pd.DataFrame(
+        {
+            "slice": [slot[str(day), float(hour)] for day, hour in flows[["day", "hour"]].to_numpy(object)],
+            "class": flows["workload_class"].map(classes).to_numpy(),
+            "route": flows["route"].map(route_number).to_numpy(),
+            "mtok_per_h": [float(f"{value:.{_DIGITS}g}") for value in flows["mtok_per_h"]],
+            "rtt_ms": [round(float(value), 2) for value in flows["rtt_ms"]],
+        }
+    )
+    table = table[table["mtok_per_h"] > 0].sort_values("slice", kind="stable")
+    return {str(name): column.tolist() for name, column in table.items()}
+
+
+def _hourly(data: ReportData) -> dict[str, Any]:
+    if data.hourly is None:
+        return {"power_mw": None, "price_cny_per_mwh": None}
+    return {
+        "power_mw": np.round(data.hourly.power_mw, 3).tolist(),
+        "price_cny_per_mwh": np.round(data.hourly.price_cny_per_mwh, 1).tolist(),
+    }
+
+
+def _thin(ring: FloatArray) -> FloatArray:
+    """Leave out corners that no screen can tell from the one before."""
+    moved = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
+    kept: FloatArray = ring[np.concatenate([[True], moved])]
+    return kept
+
+
+def _path(points: FloatArray) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def _round(points: FloatArray) -> list[list[float]]:
+    rounded: list[list[float]] = np.round(points, 1).tolist()
+    return rounded
+
+
+# What grew, what shrank: blue and orange stay apart for colour-blind readers.
+CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
+_ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
+_LEAST_SHARE = 1e-6
+
+
+def case_map_data(
+    reference: ReportData, cases: Mapping[str, RunTables], of_reference: int, basemap: Path | None
+) -> dict[str, Any]:
+    """
+    Build the map of several plans on one network: what hours are to a run, cases are here.
+
+    Parameters
+    ----------
+    reference
+        The case that the others are held against.
+    cases
+        Label to tables, in the order of the slider.
+    of_reference
+        Position of the reference among them.
+    basemap
+        Vector file with outlines; none draws the network alone.
+
+    Returns
+    -------
+    dict
+        As `report_map.map_data`, of mean flows, with `difference`: flows of each case that differ from the
+        reference's, and whether they are more or less.
+    """
+    merged = _merge(reference.tables, cases)
+    slices = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
+    axis = TimeAxis(tuple(cases), ("",) * len(cases), (24.0,) * len(cases))
+    drawn = map_data(replace(reference, tables=merged, check=None, slices=slices, axis=axis, hourly=None), basemap)
+    flows = pd.DataFrame(drawn["flows"])
+    return drawn | {"difference": _difference(flows, len(cases), of_reference)}
+
+
+def _merge(reference: RunTables, cases: Mapping[str, RunTables]) -> RunTables:
+    """Put the mean flows of all cases side by side as if they were hours; routes are told apart by their nodes."""
+    routes: pd.DataFrame = pd.concat([run.routes for run in cases.values()])
+    routes = routes.drop_duplicates(_ROUTE_KEY, ignore_index=True)
+    number = pd.Series(routes.index, index=pd.MultiIndex.from_frame(routes[_ROUTE_KEY]))
+    parts = []
+    for label, run in cases.items():
+        flows = run.allocation.assign(rtt_mtok=run.allocation["rtt_ms"] * run.allocation["mtok_per_year"])
+        sums = flows.groupby(["workload_class", "route"])[["mtok_per_year", "rtt_mtok"]].sum().reset_index()
+        sums = sums[sums["mtok_per_year"] > 0]
+        keys = run.routes.loc[sums["route"], _ROUTE_KEY]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "day": label,
+                    "hour": 0.0,
+                    "weight_h": 24.0,
+                    "demand_hub": keys["demand_hub"].to_numpy(),
+                    "workload_class": sums["workload_class"].to_numpy(),
+                    "data_center": keys["data_center"].to_numpy(),
+                    "route": number.loc[pd.MultiIndex.from_frame(keys)].to_numpy(),
+                    "mtok_per_h": (sums["mtok_per_year"] / (run.days_per_year * 24.0)).to_numpy(),
+                    "rtt_ms": (sums["rtt_mtok"] / sums["mtok_per_year"]).to_numpy(),
+                }
+            )
+        )
+    allocation = pd.concat(parts, ignore_index=True)
+    allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
+    return replace(
+        reference,
+        allocation=allocation,
+        routes=routes.rename_axis("route"),
+        data_centers=_union(reference.data_centers, [run.data_centers for run in cases.values()]),
+        demand_hubs=_union(reference.demand_hubs, [run.demand_hubs for run in cases.values()]),
+        links=_union(reference.links, [run.links for run in cases.values()]),
+    )
+
+
+def _union(own: pd.DataFrame, others: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Add to the places of the reference those that it does not have: stored runs may be of different networks."""
+    every: pd.DataFrame = pd.concat([own, *(table[own.columns.intersection(table.columns)] for table in others)])
+    return every[~every.index.duplicated()]
+
+
+def _difference(flows: pd.DataFrame, count: int, of_reference: int) -> dict[str, Any]:
+    keys = ["class", "route"]
+    wide = flows.pivot_table(index=keys, columns="slice", values="mtok_per_h", aggfunc="sum", fill_value=0.0)
+    wide = wide.reindex(columns=range(count), fill_value=0.0)
+    rtt_ms = flows.groupby(keys)["rtt_ms"].mean()
+    change = wide.sub(wide[of_reference], axis=0)
+    least = _LEAST_SHARE * float(wide[of_reference].sum())
+    rows = change.reset_index().melt(id_vars=keys, var_name="slice", value_name="change")
+    rows = rows[rows["change"].abs() > least].sort_values(["slice", *keys])
+    return {
+        "slice": rows["slice"].tolist(),
+        "class": rows["class"].tolist(),
+        "route": rows["route"].tolist(),
+        "mtok_per_h": [float(f"{value:.6g}") for value in rows["change"].abs()],
+        "rtt_ms": rtt_ms.loc[pd.MultiIndex.from_frame(rows[keys])].round(2).tolist(),
+        "category": np.where(rows["change"] > 0, 0, 1).tolist(),
+        "categories": list(CATEGORIES),
+    }

@@ -1,0 +1,562 @@
+"""
+The run folder: written whole or not at all, read with every fault at once.
+
+Files and folders written whole or not at all: beside the target first, then given its name in one step.
+
+Tables as CSV files: a text that a spreadsheet would run as a formula is marked as text, and read back as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from network_data.faults import Fault, FaultList, InputError
+from optimizer.runs.plan_tables import FAILOVER_COLUMNS, PLAN_COLUMNS
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+@contextlib.contextmanager
+def replace_when_done(target: Path, *, draft_prefix: str) -> Iterator[Path]:
+    """
+    Give a place to write a file or folder to; it takes the target's name when the block ends without an error.
+
+    Parameters
+    ----------
+    target
+        File or folder to write; an older one stays as it is until then.
+    draft_prefix
+        How the name of the folder begins in which the draft is written, beside the target.
+
+    Yields
+    ------
+    Path
+        Where to write, with the ending of the target: a file, or a folder that the block makes.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses the write.
+    """
+    with tempfile.TemporaryDirectory(prefix=draft_prefix, dir=target.parent) as folder:
+        # The name stays the same, since some writers put it into the file.
+        draft = Path(folder) / f"allocation{target.suffix.lower()}"
+        yield draft
+        for path in (*(draft.iterdir() if draft.is_dir() else ()), draft):
+            sync(path)
+        if draft.is_dir():
+            take_name(draft, target)
+        else:
+            draft.replace(target)
+    sync(target.parent)
+
+
+def take_name(draft: Path, target: Path) -> None:
+    """
+    Give a folder its name; where an older one has it, exchange the two in one step if the system can.
+
+    Parameters
+    ----------
+    draft
+        The folder; after an exchange, the older one has this name.
+    target
+        The name to take.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses.
+    """
+    if not target.exists():
+        draft.rename(target)
+    elif not _exchange(draft, target):
+        aside = draft.with_name(f"{draft.name}-old")
+        target.rename(aside)
+        try:
+            draft.rename(target)
+        except OSError:
+            aside.rename(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    sync(target.parent)
+
+
+def sync(path: Path) -> None:
+    """
+    See that a file or folder is on disk.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two names atomically (Linux renameat2); False where the system or file system has no such thing."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}:
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+INFO_FILE = "run.json"
+BASEMAP_FILE = "basemap.geojson"
+FORMAT = 1
+
+# What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
+EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
+_DRAFT_PREFIX = ".edwc-run-"
+_DRAFT_MAX_AGE_S = 3600.0
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """
+    A run folder as read.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    info
+        Content of `run.json`.
+    tables
+        Its tables by name.
+    changed
+        Files whose content is not what `run.json` says was written.
+    """
+
+    folder: Path
+    info: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    changed: tuple[str, ...]
+
+
+def check_target(folder: Path | str) -> Path:
+    """
+    See that a run can be written to a folder, before anything is solved.
+
+    Parameters
+    ----------
+    folder
+        Folder to write; it may hold an older run, which would be replaced.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    InputError
+        If something else stands there, or the folder above cannot be written to.
+    """
+    faults = FaultList("the output folder")
+    try:
+        path = Path(folder).resolve()
+        _check_replaceable(path, faults)
+        above = next(parent for parent in path.parents if parent.exists())
+    except (OSError, ValueError, RuntimeError) as error:
+        faults.add(str(folder), f"is no usable name of a folder ({error})", "Name another folder.")
+        raise faults.error() from error
+    faults.raise_if_any()
+    try:
+        # Permission bits do not tell everything (read-only mounts, /proc): try it, before hours are spent on a plan.
+        with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=above):
+            pass
+    except OSError as error:
+        faults.add(str(above), f"cannot be written to ({error.strerror})", "Name a folder that you may write to.")
+    faults.raise_if_any()
+    return path
+
+
+def _check_replaceable(path: Path, faults: FaultList) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        faults.add(str(path), "is a file", "Name a folder, or remove the file.")
+        return
+    names = sorted(entry.name for entry in path.iterdir())
+    if names and INFO_FILE not in names:
+        faults.add(str(path), "is not empty and holds no run", "Name a new folder, or that of an older run.")
+        return
+    known = {INFO_FILE, BASEMAP_FILE}
+    foreign = [name for name in names if name not in known and Path(name).suffix.lower() not in EXPORT_SUFFIXES]
+    if foreign:
+        faults.add(
+            str(path),
+            f"holds {len(foreign)} file(s) that no run wrote, and a new run would remove them",
+            "Move them away, or name a new folder.",
+            value=foreign[0],
+        )
+
+
+def write_run(
+    folder: Path | str,
+    info: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    basemap: Path | None = None,
+) -> Path:
+    """
+    Write a run folder, whole or not at all.
+
+    Everything is written and synced beside the target, then takes its name in one step; an older run stays
+    complete until then. A killed process leaves the older run, or none, and a hidden draft that the next write to
+    the same place removes.
+
+    Parameters
+    ----------
+    folder
+        Folder to write.
+    info
+        Content of `run.json`; `format` and `files` (SHA-256 by name) are added, numbers that are not finite become
+        null.
+    tables
+        By name.
+    basemap
+        Outline copied beside the tables, so that maps can be drawn wherever the folder goes.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If something else stands there.
+    OSError
+        If the file system refuses the write.
+    """
+    target = check_target(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_stale_drafts(target.parent)
+    draft = target.parent / _draft_name(os.getpid())
+    draft.mkdir()
+    try:
+        _fill(draft, info, tables, basemap)
+        take_name(draft, target)
+    finally:
+        # After an exchange of names this is the older run; after a failure, the unfinished one.
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], basemap: Path | None) -> None:
+    for name, table in tables.items():
+        table.to_parquet(draft / f"{name}.parquet", index=False)
+    if basemap is not None:
+        shutil.copyfile(basemap, draft / BASEMAP_FILE)
+    files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+    content = json_ready({"format": FORMAT, **info, "files": files})
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
+    (draft / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    for path in (*draft.iterdir(), draft):
+        sync(path)
+
+
+def remove_stale_drafts(parent: Path) -> None:
+    """
+    Remove drafts that killed processes of this machine left behind; those of other processes after an hour.
+
+    Parameters
+    ----------
+    parent
+        Folder in which run folders are written.
+    """
+    for path in parent.glob(f"{_DRAFT_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            pid, _, rest = path.name.removeprefix(_DRAFT_PREFIX).partition("-")
+            is_of_here = pid.isdigit() and rest.startswith(f"{_machine()}-")
+            is_own = is_of_here and int(pid) == os.getpid()
+            is_dead = is_of_here and not _is_alive(int(pid))
+            is_old = time.time() - path.stat().st_mtime > _DRAFT_MAX_AGE_S
+            if is_dead or (is_old and not is_own):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _draft_name(pid: int) -> str:
+    return f"{_DRAFT_PREFIX}{pid}-{_machine()}-{secrets.token_hex(4)}"
+
+
+def _machine() -> str:
+    """Tell this machine from others that see the same folder: a process id says nothing about theirs."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def read_stored_run(folder: Path | str) -> StoredRun:
+    """
+    Read a run folder with all it holds.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If `run.json` or a table that holds the plan is missing or cannot be read, or a column is missing.
+    """
+    path = Path(folder)
+    faults = FaultList("the run folder")
+    info = _read_info(path, faults)
+    faults.raise_if_any()
+    changed = []
+    for name, sha256 in info["files"].items():
+        if not (path / name).is_file():
+            faults.add(name, "is missing", "Solve again: the run folder is damaged.")
+        elif _sha256(path / name) != sha256:
+            changed.append(name)
+    tables = {}
+    names = {Path(name).stem for name in info["files"] if name.endswith(".parquet")} | set(PLAN_COLUMNS) | {"costs"}
+    for name in sorted(names):
+        table = _read_table(path / f"{name}.parquet", faults)
+        if table is None:
+            continue
+        tables[name] = table
+        for column in (PLAN_COLUMNS | FAILOVER_COLUMNS).get(name, ()):
+            if column not in table:
+                remedy = "Solve again: the run folder is damaged."
+                faults.add(f"{name}.parquet", "a column is missing", remedy, column=column)
+    faults.raise_if_any()
+    return StoredRun(path, info, tables, tuple(changed))
+
+
+def read_intact_info(folder: Path) -> dict[str, Any] | None:
+    """
+    Read `run.json` of a run whose files are as they were written, without reading its tables.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+
+    Returns
+    -------
+    dict or None
+        None if there is no run, or it is damaged.
+    """
+    faults = FaultList("the run folder")
+    info = _read_info(folder, faults)
+    if len(faults):
+        return None
+    try:
+        is_intact = all(_sha256(folder / name) == sha256 for name, sha256 in info["files"].items())
+    except OSError:
+        return None
+    return info if is_intact else None
+
+
+def _read_info(path: Path, faults: FaultList) -> dict[str, Any]:
+    remedy = "Give the folder that `edwc solve --out` wrote."
+    try:
+        info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        faults.add(str(path / INFO_FILE), f"cannot be read ({type(error).__name__})", remedy)
+        return {}
+    if not isinstance(info, dict):
+        faults.add(INFO_FILE, "is not a JSON object", remedy)
+        return {}
+    if info.get("format") != FORMAT:
+        faults.add(
+            INFO_FILE, f"format {FORMAT} is needed", "Solve again with this version.",
+            column="format", value=info.get("format"),
+        )  # fmt: skip
+    for key in ("scenario", "network", "files", "summary"):
+        if not isinstance(info.get(key), dict):
+            faults.add(INFO_FILE, "a key is missing", "Solve again: the run folder is damaged.", column=key)
+    files = info.get("files")
+    for name in files if isinstance(files, dict) else ():
+        if Path(name).name != name or name in {"", ".", ".."}:
+            faults.add(INFO_FILE, "is no plain file name", "Solve again.", column="files", value=name)
+    return info
+
+
+def _read_table(path: Path, faults: FaultList) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None  # reported with the files, or as a column of the plan that is missing
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        faults.add(path.name, f"cannot be read ({type(error).__name__})", "Solve again: the run folder is damaged.")
+        return None
+
+
+def json_ready(value: Any) -> Any:
+    """
+    Turn a value into what JSON can spell.
+
+    Parameters
+    ----------
+    value
+        Numbers, texts, paths, and dictionaries, lists and tuples of them.
+
+    Returns
+    -------
+    Any
+        The same with plain Python numbers; a number that is not finite becomes None.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def missing_file(path: Path) -> InputError:
+    """
+    Build the error for an input of a run that is not there any more.
+
+    Parameters
+    ----------
+    path
+        Where it was looked for.
+    """
+    remedy = "Put the inputs back where they were when the run was made."
+    return InputError([Fault(str(path), None, None, None, "an input of the run is not there", remedy)], "the run")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+MARK = "'"
+
+# What begins a formula, also in the wide letters of Chinese input; marks before it keep reading back unambiguous.
+_FORMULA = re.compile("'*\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+
+
+def mark_formula(value: Any) -> Any:
+    """
+    Put a mark before a text that a spreadsheet would take for a formula.
+
+    Parameters
+    ----------
+    value
+        A cell; numbers, also written as text, stay as they are.
+
+    Examples
+    --------
+    >>> mark_formula("=HYPERLINK(1)"), mark_formula("-0.5"), mark_formula("5 - 3")
+    ("'=HYPERLINK(1)", '-0.5', '5 - 3')
+    """
+    is_formula = isinstance(value, str) and _FORMULA.match(value) is not None and not _is_number(value)
+    return f"{MARK}{value}" if is_formula else value
+
+
+def unmark_formula(value: Any) -> Any:
+    """
+    Take the mark away again.
+
+    Parameters
+    ----------
+    value
+        A cell of a table that was written with marks.
+
+    Examples
+    --------
+    >>> unmark_formula("'=HYPERLINK(1)"), unmark_formula("'quoted'")
+    ('=HYPERLINK(1)', "'quoted'")
+    """
+    is_marked = isinstance(value, str) and value.startswith(MARK) and _FORMULA.match(value) is not None
+    return value[1:] if is_marked else value
+
+
+def write_csv_table(table: pd.DataFrame, path: Path) -> None:
+    """
+    Write a table as CSV in UTF-8, without its index.
+
+    Parameters
+    ----------
+    table
+        The table.
+    path
+        File to write.
+    """
+    texts = {str(n): table[n].map(mark_formula, na_action="ignore") for n in table if _may_hold_text(table[n])}
+    marked = table.assign(**texts).rename(columns=mark_formula)
+    marked.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def read_csv_table(path: Path, texts: Iterable[str] = ()) -> pd.DataFrame:
+    """
+    Read a table that `write_csv_table` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    texts
+        Columns that are texts whatever stands in them: an id may look like a number.
+
+    Raises
+    ------
+    ValueError
+        If it is no table; `pandas.errors.EmptyDataError` if it has no column.
+    OSError
+        If it cannot be read.
+    """
+    # Words such as "none" or "null" may be ids; only an empty cell is a missing one.
+    read = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+    table = read.rename(columns=unmark_formula)
+    plain = {str(n): table[n].map(unmark_formula, na_action="ignore") for n in table if _may_hold_text(table[n])}
+    return table.assign(**plain)
+
+
+def _may_hold_text(column: pd.Series) -> bool:
+    types = pd.api.types
+    return not (types.is_numeric_dtype(column) or types.is_datetime64_any_dtype(column))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False

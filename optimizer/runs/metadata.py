@@ -1,0 +1,230 @@
+"""What `run.json` says of a run: versions, inputs, options, how the solve ended, and the numbers of the plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from network_data.faults import FaultList
+from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
+from network_data.load import Network, list_networks
+from optimizer.runs.folder import BASEMAP_FILE, missing_file
+from optimizer.runs.results import Results
+from optimizer.sensitivity.duals import top_prices
+from optimizer.solvers.control import Progress, Solution
+from optimizer.solvers.highs import peak_memory_mb
+from scenarios.document import plain
+from scenarios.schema import Scenario
+from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
+from scenarios.sources import list_price_cases
+from scenarios.yaml_reader import read_yaml
+
+_LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
+
+# Keys whose value is a file name; given with --set, it starts from the working directory.
+_PATH_KEYS = (
+    "network",
+    "workload_classes_table",
+    "demand_profiles_table",
+    "demand.workloads_table",
+    "price_series_table",
+)
+
+
+def run_info(
+    scenario: Scenario, network: Network, solution: Solution, results: Results | None, folder: Path | None
+) -> dict[str, Any]:
+    """
+    Describe a run.
+
+    Parameters
+    ----------
+    scenario, network
+        The inputs.
+    solution
+        How the solve ended.
+    results
+        Tables and numbers; None without a plan.
+    folder
+        Folder the run goes to: inputs are named relative to it.
+    """
+    return {
+        "scenario": describe_scenario(scenario, folder),
+        "network": describe_network(network, folder),
+        "versions": library_versions(),
+        "options": scenario.solver.model_dump(),
+        "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "termination": str(solution.termination),
+        "method": solution.method,
+        "objective_cny_per_year": solution.objective_cny,
+        "bound_cny_per_year": solution.bound_cny,
+        "mip_rel_gap": solution.mip_rel_gap,
+        "seconds": solution.seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "summary": {} if results is None else results.summary,
+        "market_value": None if results is None else value_beside_cost(scenario, results.summary["cny_per_mtok"]),
+        "baselines": [] if results is None else results.baselines,
+        "limit_values_cny_per_year": {} if results is None else results.limits,
+        "top_shadow_prices": [] if results is None else top_prices(results.shadow_prices).to_dict("records"),
+        "progress": [_progress(line) for line in solution.progress],
+    }
+
+
+def library_versions() -> dict[str, str | None]:
+    """Versions of Python, of this program and of the libraries that what it finds depends on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:
+    """
+    Set the cost of a plan beside what the market is said to pay.
+
+    Parameters
+    ----------
+    scenario
+        The scenario.
+    cny_per_mtok
+        Cost of the plan; NaN where nothing is served.
+
+    Returns
+    -------
+    dict or None
+        low and high value in USD and CNY per million tokens, and the cost as a share of each; None where the scenario
+        states no value.
+    """
+    value = scenario.market_value
+    if value is None:
+        return None
+    return {
+        "low_usd_per_mtok": value.low_usd_per_mtok,
+        "high_usd_per_mtok": value.high_usd_per_mtok,
+        "low_cny_per_mtok": value.low_cny_per_mtok,
+        "high_cny_per_mtok": value.high_cny_per_mtok,
+        "cost_share_of_low": cny_per_mtok / value.low_cny_per_mtok,
+        "cost_share_of_high": cny_per_mtok / value.high_cny_per_mtok,
+    }
+
+
+def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]:
+    """
+    Name a scenario so that it can be loaded again.
+
+    Parameters
+    ----------
+    scenario
+        As loaded.
+    folder
+        Run folder that paths are relative to; None = the working directory.
+    """
+    source = scenario.source_path.absolute()  # not resolved: tables are found from where a link stands
+    return {
+        "name": scenario.name,
+        "description": scenario.description,
+        **_locate(source, source.stem if source.parent.resolve() == SCENARIO_FOLDER.resolve() else None, folder),
+        "overrides": [absolute_override(text) for text in scenario.overrides],
+        "price_cases": [
+            case.model_dump(include={"name", "description", "source", "confidence"})
+            for case in scenario.loaded_price_cases
+        ],
+        "file_hashes": scenario.file_hashes,
+    }
+
+
+def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
+    """
+    Name a network so that it can be found again; its basemap is the copy in the run folder.
+
+    Parameters
+    ----------
+    network
+        As loaded.
+    folder
+        Run folder that paths are relative to; None = the working directory.
+    """
+    path = network.folder.resolve()
+    return {
+        "name": network.name,
+        **_locate(path, path.name if path.parent == NETWORK_FOLDER.resolve() else None, folder),
+        "basemap": None if network.basemap is None else BASEMAP_FILE,
+        "file_hashes": network.file_hashes,
+    }
+
+
+def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
+    """
+    Find the scenario of a stored run: by name, else relative to the run folder, else where it was.
+
+    Parameters
+    ----------
+    info
+        `scenario` of `run.json`.
+    folder
+        The run folder.
+
+    Raises
+    ------
+    InputError
+        If it is at none of these places.
+    """
+    if info.get("built_in"):
+        return str(info["built_in"])
+    beside = Path(os.path.normpath(folder.resolve() / str(info.get("path"))))
+    for path in (beside, Path(str(info.get("absolute_path")))):
+        if path.is_file():
+            return path
+    raise missing_file(beside)
+
+
+def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, Any]:
+    if built_in is not None:
+        return {"built_in": built_in}
+    start = Path.cwd() if folder is None else folder
+    return {"built_in": None, "path": os.path.relpath(path, start), "absolute_path": str(path)}
+
+
+def absolute_override(text: str) -> str:
+    """
+    Spell a file named in an override from the root, so that it is found from any working directory.
+
+    Parameters
+    ----------
+    text
+        The override.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or key.strip() not in (*_PATH_KEYS, "price_cases"):
+        return text
+    name = yaml.safe_load(value)
+    if key.strip() == "price_cases":
+        built_in = list_price_cases()
+        # As a scenario is read: a case called no is a name, which YAML 1.1 takes for false.
+        listed = read_yaml(value, text, FaultList(), first_line=None)
+        names = () if listed is None else plain(listed)
+        cases = [name if name in built_in else str(Path(name).resolve()) for name in names]
+        return f"{key}={json.dumps(cases)}"
+    if not isinstance(name, str) or name in list_networks():
+        return text
+    return f"{key}={json.dumps(str(Path(name).resolve()))}"
+
+
+def _progress(line: Progress) -> dict[str, Any]:
+    return {
+        "seconds": round(line.seconds, 3),
+        "incumbent_cny": line.incumbent_cny,
+        "bound_cny": line.bound_cny,
+        "phase": line.phase,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None  # run from a source tree

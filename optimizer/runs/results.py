@@ -1,0 +1,400 @@
+"""
+A solved problem as tables and numbers: what it costs, where the tokens go, and what the optimization was worth.
+
+What a plan achieves against each demand of the policy, with words for it.
+
+How much of a cost rests on estimates: each component by the input row that sets its price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from network_data.load import Network
+from optimizer.checker.check import CheckReport, check_plan
+from optimizer.checker.facts import PlanFacts, sum_once
+from optimizer.checker.limits import processed_mtok_per_year, spending_cny_per_year
+from optimizer.problem.demand import amount_shares, demand_by_region
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.routing import HOURS_PER_MONTH
+from optimizer.runs.plan_tables import plan_tables
+from optimizer.runs.result_tables import result_tables
+from optimizer.sensitivity.duals import COLUMNS
+from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
+
+_SHARE, _MILLION = "share", 1e6
+
+
+def policy_outcome(f: PlanFacts) -> list[dict[str, Any]]:
+    """
+    Set what a plan achieves beside what the policy demands.
+
+    Parameters
+    ----------
+    f
+        The plan and what follows from it.
+
+    Returns
+    -------
+    list of dict
+        One for each active demand, in the order of the equations: name (as in the scenario), achieved, limit, sense
+        (">=" or "<="), unit, where (the data center that decides, of min_utilization_share; else ""). None achieved
+        where a share has no whole.
+    """
+    policy, found = f.problem.policy, []
+
+    def add(name: str, achieved: float | None, limit: float, sense: str, unit: str, where: str = "") -> None:
+        found.append({"name": name, "achieved": achieved, "limit": limit, "sense": sense, "unit": unit, "where": where})
+
+    mtok, region = processed_mtok_per_year(f), f.problem.data_centers["region"].to_numpy(str)
+    for name in policy.regions:
+        inside = _quotient(float(mtok[region == name].sum()), float(mtok.sum()))
+        add(f"min_region_share.{name}", inside, policy.min_region_share[name], ">=", _SHARE)
+    if policy.min_green_share > 0:
+        add("min_green_share", green_share(f), policy.min_green_share, ">=", _SHARE)
+    if policy.carbon_cap_t_per_year is not None:
+        emitted = float(f.carbon_t_per_year.sum())
+        add("carbon_cap_t_per_year", emitted, policy.carbon_cap_t_per_year, "<=", "t/year")
+    if policy.min_utilization_share > 0:
+        where, achieved = _least_busy(f)
+        add("min_utilization_share", achieved, policy.min_utilization_share, ">=", _SHARE, where)
+    if policy.investment_limit_cny is not None:
+        add("investment_limit_cny", f.investment_cny, policy.investment_limit_cny, "<=", "CNY")
+    if policy.spending_limit_cny_per_year is not None:
+        spent, limit = spending_cny_per_year(f), policy.spending_limit_cny_per_year
+        add("spending_limit_cny_per_year", spent, limit, "<=", "CNY/year")
+    return found
+
+
+def green_share(f: PlanFacts) -> float | None:
+    """Share of the facility energy that contracts for green power cover; None without energy."""
+    energy = f.energy_mwh_per_year
+    return _quotient(float(energy @ f.data_center_column("green_power_share")), float(energy.sum()))
+
+
+def _least_busy(f: PlanFacts) -> tuple[str, float | None]:
+    """Find the data center whose installed accelerators are the least busy, and their busy share."""
+    count, hours = len(f.data_center_labels), f.problem.weight_h.sum()
+    installed = sum_once((f.kept_pods + f.plan.new_pods) * f.accelerators_per_pod, f.pool_data_center, count)
+    busy_h = sum_once(f.problem.weight_h @ f.busy_accelerators, f.pool_data_center, count)
+    if not installed.any():
+        return "", None
+    share = np.where(installed > 0, busy_h / np.where(installed > 0, installed * hours, 1.0), np.inf)
+    return str(f.data_center_labels[share.argmin()]), float(share.min())
+
+
+def describe_outcome(item: Mapping[str, Any]) -> str:
+    """
+    Spell one demand: "west share 61.2 % (at least 60 %)".
+
+    Parameters
+    ----------
+    item
+        From `policy_outcome`.
+    """
+    name, _, region = str(item["name"]).partition(".")
+    words = {
+        "min_region_share": f"{region} share of the tokens",
+        "min_green_share": "green share of the energy",
+        "carbon_cap_t_per_year": "carbon, location-based",
+        "min_utilization_share": f"least busy data center ({item['where']})"
+        if item["where"]
+        else "least busy data center",
+        "investment_limit_cny": "investment up front",
+        "spending_limit_cny_per_year": "spending a year",
+    }[name]
+    bound = "at least" if item["sense"] == ">=" else "at most"
+    return f"{words} {_amount(item['achieved'], item['unit'])} ({bound} {_amount(item['limit'], item['unit'])})"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    if value is None:
+        return "none"
+    if unit == _SHARE:
+        return f"{value:.1%}" if abs(value * 1e3 - round(value * 1e3)) < 1e-6 else f"{value:.2%}"  # noqa: PLR2004
+    if unit.startswith("CNY"):
+        return f"{value / _MILLION:,.1f} million CNY"
+    return f"{value:,.0f} t"
+
+
+def _quotient(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+ESTIMATE = "estimate"
+_OF_DATA_CENTER = ("site_capital", "opening")
+
+
+def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
+    """
+    Say what share of each cost component, and of all (`total`), rests on estimates.
+
+    A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
+    energy by its tariff (any row; an hourly price series counts as one), demand charge, opening and site capital by
+    the data center, latency, deployment and data transfer (its bytes; its price is a choice) by the workload class,
+    network by the link, accelerator capital by the accelerator, carbon by the grid. A price that a price case changed
+    (of energy, demand or tokens) rests on that case too, and on it alone where it was replaced. The penalty of
+    unserved tokens is a choice, not an estimate. Whatever the row, quantities (demand shares, token rates) are not
+    judged here.
+
+    Returns
+    -------
+    dict
+        Component to share, 0 to 1; a component without cost is left out.
+    """
+    facts = PlanFacts(problem, plan)
+    table = report.costs_cny
+    by_center = {
+        name: rows.set_index("data_center")["cny_per_year"].reindex(problem.data_centers["id"]).to_numpy(float)
+        for name, rows in table.groupby("component", sort=False)
+        if name != "shedding"
+    }
+    estimated = {
+        "energy": by_center["energy"][_is_estimate(problem.data_centers["price_confidence"])],
+        "carbon": by_center["carbon"][_grid_is_estimate(problem, network)],
+        "demand_charge": by_center["demand_charge"][_is_estimate(problem.data_centers["demand_charge_confidence"])],
+        **{name: by_center[name][_is_estimate(problem.data_centers["confidence"])] for name in _OF_DATA_CENTER},
+        "accelerator_capital": _accelerator_capital(problem, network, plan),
+        "latency": _latency(facts),
+        "deployment": _deployment(facts),
+        "network": _network(problem, network, report),
+        "data_transfer": _data_transfer(facts),
+    }
+    totals = report.component_cny.to_dict()
+    amounts = {name: float(np.sum(values)) for name, values in estimated.items()}
+    shares = {name: _share(amount, totals[name]) for name, amount in amounts.items() if totals[name]}
+    return {**shares, "total": _share(sum(amounts.values()), report.total_cny)}
+
+
+def _share(part: float, whole: float) -> float:
+    return float(np.clip(part / whole, 0.0, 1.0)) if whole else 0.0
+
+
+def _is_estimate(confidence: Iterable[str]) -> np.ndarray:
+    return np.array([value in {ESTIMATE, ""} for value in confidence], dtype=bool)
+
+
+def _grid_is_estimate(problem: PlacementProblem, network: Network) -> np.ndarray:
+    grid = network.data_centers["grid"].reindex(problem.data_centers["id"])
+    return _is_estimate(network.grids["confidence"].reindex(grid))
+
+
+def _accelerator_capital(problem: PlacementProblem, network: Network, plan: Plan) -> FloatArray:
+    ids = problem.accelerators["id"].to_numpy()[problem.pools["accelerator_index"]]
+    guessed = _is_estimate(network.accelerators["confidence"].reindex(ids))
+    return np.asarray(problem.pools["pod_cny_per_year"].to_numpy(float) * plan.new_pods * guessed)
+
+
+def _latency(facts: PlanFacts) -> FloatArray:
+    problem = facts.problem
+    cny = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[facts.candidate_class]
+    guessed = _is_estimate(problem.classes["token_price_confidence"])[facts.candidate_class]
+    return np.asarray(cny * problem.candidates["rtt_ms"].to_numpy(float) * facts.candidate_mtok_per_year * guessed)
+
+
+def _data_transfer(facts: PlanFacts) -> FloatArray:
+    guessed = _is_estimate(facts.problem.classes["confidence"])[facts.candidate_class]
+    cny_per_mtok = facts.candidate_column("data_transfer_cny_per_mtok")
+    return np.asarray(cny_per_mtok * facts.candidate_mtok_per_year * guessed)
+
+
+def _deployment(facts: PlanFacts) -> FloatArray:
+    problem, k = facts.problem, facts.deployment_class
+    guessed = _is_estimate(problem.classes["confidence"])[k]
+    return np.asarray(problem.classes["deploy_cny_per_year"].to_numpy(float)[k] * facts.plan.is_deployed * guessed)
+
+
+def _network(problem: PlacementProblem, network: Network, report: CheckReport) -> FloatArray:
+    links = problem.links
+    price = links["price_cny_per_gbps_month"].to_numpy(float) / HOURS_PER_MONTH
+    guessed = _is_estimate(network.links["confidence"].reindex(links["id"]))
+    return np.asarray(problem.weight_h @ report.link_gbps * price * guessed)
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """What the limits are worth at a plan: `dual_table` and `limit_values` of `duals`, and `shadow_prices`."""
+
+    duals: pd.DataFrame
+    limits: dict[str, float]
+    shadow_prices: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """
+    What a run stores and prints.
+
+    Attributes
+    ----------
+    tables
+        By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, latency, links_by_slice,
+        data_centers_by_slice, pools, active_pods, work, deployments, assignments, unserved, peaks; and duals and
+        shadow_prices where they were computed.
+    summary
+        Numbers of the plan: see `summarize`.
+    baselines
+        Greedy plans beside it: see `compare_baselines`.
+    limits
+        CNY per year that each kind of limit is worth at the margin, largest first; empty where it was not computed.
+    shadow_prices
+        What one more unit of each limit is worth (see `shadow_prices.shadow_prices`), also among the tables; empty
+        where it was not computed.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any]
+    baselines: list[dict[str, Any]]
+    limits: dict[str, float]
+    shadow_prices: pd.DataFrame
+
+    @property
+    def limits_line(self) -> str:
+        """One line that names the limits that made the difference."""
+        return describe_limits(self.limits)
+
+
+def describe_limits(limits: Mapping[str, float]) -> str:
+    """
+    Name the limits that made the difference, on one line.
+
+    Parameters
+    ----------
+    limits
+        CNY per year that each kind is worth at the margin, largest first.
+    """
+    if not limits:
+        return "no limit has a price at this plan (or prices were not computed)"
+    parts = [f"{name} {value / 1e6:,.1f}" for name, value in limits.items()]
+    return f"{'; '.join(parts)} (million CNY a year at the margin)"
+
+
+def build_results(
+    problem: PlacementProblem,
+    network: Network,
+    plan: Plan,
+    baselines: tuple[Baseline, ...] = (),
+    margins: Margins | None = None,
+) -> Results:
+    """
+    Turn a plan into tables and numbers.
+
+    Parameters
+    ----------
+    problem, network
+        The problem and the network it was assembled from.
+    plan
+        The plan; it is checked again.
+    baselines
+        Greedy plans for the same problem.
+    margins
+        What the limits are worth at it; None where that was not computed.
+    """
+    report = check_plan(problem, plan)
+    tables = plan_tables(problem, plan) | result_tables(problem, network, plan, report)
+    if margins is not None:
+        tables |= {"duals": margins.duals, "shadow_prices": margins.shadow_prices}
+    return Results(
+        tables=tables,
+        summary=summarize(problem, network, plan, report),
+        baselines=[compare_baseline(problem, baseline, report.total_cny) for baseline in baselines],
+        limits={} if margins is None else margins.limits,
+        shadow_prices=pd.DataFrame(columns=COLUMNS) if margins is None else margins.shadow_prices,
+    )
+
+
+def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, Any]:
+    """
+    Sum a plan up in numbers.
+
+    Returns
+    -------
+    dict
+        total_cny_per_year, component_cny_per_year, cny_per_mtok, mtok_per_year, tokens_per_day, asked_mtok_per_year,
+        unserved_share, region_share (of the tokens, by region of the data center), demand_region_share (by region of
+        the demand hub), mean_rtt_ms, it_energy_mwh_per_year, energy_mwh_per_year (facility), mean_pue,
+        energy_kwh_per_mtok, mean_price_cny_per_mwh, carbon_t_per_year (location-based), carbon_kg_per_mtok,
+        market_carbon_t_per_year (of the energy that no contract for green power covers), green_share (None without
+        energy), capital_cny_per_year, investment_cny (up front), policy (see `policy_outcome`), new_pods,
+        peak_it_power_mw, peak_facility_power_mw, open_data_centers, data_centers, estimate_share (of the cost, by
+        component and in total). NaN where nothing is served.
+    """
+    mtok, energy = report.mtok_per_year, float(report.energy_mwh_per_year.sum())
+    it_energy = float((problem.weight_h @ report.it_power_mw).sum())
+    components = {name: float(value) for name, value in report.component_cny.items()}
+    carbon, facts = float(report.carbon_t_per_year.sum()), PlanFacts(problem, plan)
+    unserved = 1.0 - _per(mtok, problem.annual_mtok)
+    return {
+        "total_cny_per_year": report.total_cny,
+        "component_cny_per_year": components,
+        "cny_per_mtok": _per(report.total_cny, mtok),
+        "mtok_per_year": mtok,
+        "tokens_per_day": mtok * 1e6 / (problem.weight_h.sum() / 24.0),
+        "asked_mtok_per_year": problem.annual_mtok,
+        "unserved_share": unserved if unserved > SERVED_ALL_SHARE else 0.0,
+        "region_share": _region_shares(problem, plan),
+        "demand_region_share": demand_by_region(problem, network),
+        "mean_rtt_ms": report.mean_rtt_ms,
+        "it_energy_mwh_per_year": it_energy,
+        "energy_mwh_per_year": energy,
+        "mean_pue": _per(energy, it_energy),
+        "energy_kwh_per_mtok": _per(energy * 1e3, mtok),
+        "mean_price_cny_per_mwh": _per(components["energy"], energy),
+        "carbon_t_per_year": carbon,
+        "carbon_kg_per_mtok": _per(carbon * 1e3, mtok),
+        "market_carbon_t_per_year": float(facts.market_carbon_t_per_year.sum()),
+        "green_share": green_share(facts),
+        "capital_cny_per_year": components["accelerator_capital"] + components["site_capital"],
+        "investment_cny": facts.investment_cny,
+        "policy": policy_outcome(facts),
+        "new_pods": int(np.sum(plan.new_pods)),
+        "peak_it_power_mw": float(report.it_power_mw.sum(axis=1).max()),
+        "peak_facility_power_mw": float(report.facility_power_mw.sum(axis=1).max()),
+        "open_data_centers": int(np.sum(plan.is_open)),
+        "data_centers": len(problem.data_centers),
+        "estimate_share": estimate_shares(problem, network, plan, report),
+    }
+
+
+def compare_baseline(problem: PlacementProblem, baseline: Baseline, total_cny: float) -> dict[str, Any]:
+    """
+    Set a baseline beside a plan.
+
+    Returns
+    -------
+    dict
+        id, name, is_feasible, unserved_share, broken (equations), total_cny_per_year and component_cny_per_year (of
+        the served part), cny_per_mtok, mean_rtt_ms, region_share; saving_cny_per_year and saving_share of the plan
+        against it, None where the baseline is not feasible and so does not compare.
+    """
+    report = baseline.report
+    saving = report.total_cny - total_cny if baseline.is_feasible else None
+    return {
+        "id": baseline.id,
+        "name": baseline.name,
+        "is_feasible": baseline.is_feasible,
+        "unserved_share": baseline.unserved_share,
+        "broken": list(baseline.broken),
+        "total_cny_per_year": report.total_cny,
+        "component_cny_per_year": {name: float(value) for name, value in report.component_cny.items()},
+        "cny_per_mtok": _per(report.total_cny, report.mtok_per_year),
+        "mean_rtt_ms": report.mean_rtt_ms,
+        "region_share": _region_shares(problem, baseline.plan),
+        "saving_cny_per_year": saving,
+        "saving_share": None if saving is None else _per(saving, abs(report.total_cny)),
+    }
+
+
+def _region_shares(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
+    region = problem.data_centers["region"].to_numpy(str)[problem.candidates["data_center_index"].to_numpy(int)]
+    return amount_shares(region, problem.weight_h @ plan.flow_mtok_per_h)
+
+
+def _per(amount: float, of: float) -> float:
+    return amount / of if of else float("nan")

@@ -1,0 +1,508 @@
+"""
+The jobs of the command line as functions: list, check, solve, export and verify.
+
+What surviving failures costs: the difference to the same problem without the reserve, with what is proved of it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from network_data.load import Network, load_network
+from optimizer.checker.check import check_plan
+from optimizer.model.outages import outage_tables
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.demand import demand_by_region, home_region
+from optimizer.problem.plan import Plan
+from optimizer.problem.price_changes import price_facts
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.folder import check_target, write_run
+from optimizer.runs.metadata import run_info
+from optimizer.runs.results import Margins, Results, build_results
+from optimizer.solvers.control import Control, Progress, Solution, Termination
+from optimizer.solvers.greedy import Baseline, evaluate_baselines
+from optimizer.solvers.solve import choose_method, solve_problem
+from scenarios.load import load_scenario
+from scenarios.schema import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from optimizer.infeasibility.relaxations import Condition
+    from optimizer.solvers.benders.cuts import WarmStart
+
+PHASE = "without reserve"
+
+
+@dataclass(frozen=True)
+class ResiliencePrice:
+    """
+    Cost with and without the reserve, CNY per year; infinite where a solve found no plan or no bound.
+
+    Attributes
+    ----------
+    with_cny, with_bound_cny
+        Cost of the plan that survives failures, and its proven lower bound.
+    without_cny, without_bound_cny
+        The same for the problem without the reserve.
+    """
+
+    with_cny: float
+    with_bound_cny: float
+    without_cny: float
+    without_bound_cny: float
+
+    @property
+    def price_cny(self) -> float:
+        """Difference of the two plans' costs; it may be negative where their gaps are wider than the price."""
+        return self.with_cny - self.without_cny
+
+    @property
+    def least_cny(self) -> float:
+        """Least that the price can be: no reserve saves anything."""
+        return max(0.0, self.with_bound_cny - self.without_cny)
+
+    @property
+    def most_cny(self) -> float:
+        """Most that the price can be."""
+        return self.with_cny - self.without_bound_cny
+
+    def as_dict(self) -> dict[str, Any]:
+        """Write it for `run.json`."""
+        return {
+            "cost_without_cny_per_year": self.without_cny,
+            "bound_without_cny_per_year": self.without_bound_cny,
+            "price_cny_per_year": self.price_cny,
+            "least_price_cny_per_year": self.least_cny,
+            "most_price_cny_per_year": self.most_cny,
+        }
+
+
+def solve_without_reserve(problem: PlacementProblem, scenario: Scenario, control: Control) -> Solution | None:
+    """
+    Solve a problem as if nothing ever failed.
+
+    Parameters
+    ----------
+    problem
+        With failures to survive.
+    scenario
+        Says how to solve, and whether the price is asked for.
+    control
+        Of the whole job: at most half of the time left is spent, and progress is reported without costs.
+
+    Returns
+    -------
+    Solution or None
+        None where there is nothing to survive or the price is not asked for.
+    """
+    if problem.outages.empty or not scenario.resilience.report_price or control.must_stop:
+        return None
+    options = scenario.solver
+    part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=_in_the_background(control.report))
+    return solve_problem(
+        replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))),
+        method=options.method,
+        mip_rel_gap=options.mip_rel_gap,
+        seed=options.seed,
+        threads=options.threads,
+        control=part,
+    )
+
+
+def price_of_resilience(with_reserve: Solution, without_reserve: Solution | None) -> ResiliencePrice | None:
+    """
+    Compare two solves.
+
+    Parameters
+    ----------
+    with_reserve, without_reserve
+        Of the same problem.
+
+    Returns
+    -------
+    ResiliencePrice or None
+        None without a plan for both.
+    """
+    if without_reserve is None or without_reserve.plan is None or with_reserve.plan is None:
+        return None
+    return ResiliencePrice(
+        with_reserve.objective_cny, with_reserve.bound_cny, without_reserve.objective_cny, without_reserve.bound_cny
+    )
+
+
+def with_known_bound(with_reserve: Solution, without_reserve: Solution | None) -> Solution:
+    """
+    Raise the bound to that of the problem without the reserve, which costs no more.
+
+    Parameters
+    ----------
+    with_reserve, without_reserve
+        Of the same problem.
+    """
+    if without_reserve is None or not without_reserve.bound_cny > with_reserve.bound_cny:
+        return with_reserve
+    return replace(with_reserve, bound_cny=min(without_reserve.bound_cny, with_reserve.objective_cny))
+
+
+def _in_the_background(report: Callable[[Progress], None] | None) -> Callable[[Progress], None] | None:
+    """Pass progress on as a sign of life: its plan is none of the problem with the reserve."""
+    if report is None:
+        return None
+    return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"{PHASE}: {line.phase}"))
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioRun:
+    """
+    A solved scenario.
+
+    Attributes
+    ----------
+    scenario, network, problem
+        What was solved.
+    solution
+        How the solve ended.
+    results
+        Tables and numbers of the plan; None without a plan.
+    failure
+        Of an infeasible problem, the first necessary condition that fails; None if none of them does.
+    info
+        Content of `run.json`.
+    folder
+        Run folder written; None if none was asked for or there is no plan.
+    """
+
+    scenario: Scenario
+    network: Network
+    problem: PlacementProblem
+    solution: Solution
+    results: Results | None
+    failure: Condition | None
+    info: dict[str, Any]
+    folder: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 solved within the gap, 2 infeasible, 3 stopped with a plan, 4 stopped without one."""
+        if self.solution.termination == Termination.INFEASIBLE:
+            return 2
+        if self.results is None:
+            return 4
+        return 0 if self.solution.termination == Termination.OPTIMAL else 3
+
+
+@dataclass(frozen=True)
+class ComparisonPart:
+    """
+    What makes a run part of a comparison.
+
+    Attributes
+    ----------
+    notes
+        Further keys of `run.json`, such as the case that the run is of.
+    reference
+        Run folder of a like problem, whose plan and cuts the solve starts from; None for the reference itself.
+    """
+
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    reference: Path | None = None
+
+
+def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """
+    Load a scenario with its network and describe the problem they make, without solving it.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Texts such as `solver.threads=1`.
+
+    Returns
+    -------
+    dict
+        Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
+        choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
+        that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
+        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
+
+    Raises
+    ------
+    InputError
+        With every fault of the inputs.
+    """
+    loaded = load_scenario(scenario, overrides)
+    network = load_network(loaded.network)
+    problem = assemble_problem(network, loaded)
+    return {
+        "scenario": loaded.name,
+        "network": network.name,
+        **describe_problem(problem),
+        "demand_region_share": demand_by_region(problem, network),
+        "policy": _check_policy(problem),
+        "prices": price_facts(network, loaded),
+    }
+
+
+def _check_policy(problem: PlacementProblem) -> list[dict[str, Any]]:
+    if not problem.policy.is_active:
+        return []
+    from optimizer.infeasibility.conditions import (
+        check_policies,  # scipy's solvers are slow to import, and rarely needed
+    )
+
+    return [{"name": found.name, "holds": found.holds, "message": found.message} for found in check_policies(problem)]
+
+
+def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
+    """
+    Describe a problem in numbers.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+
+    Returns
+    -------
+    dict
+        See `check_scenario`.
+    """
+    pools, links, outages = problem.pools, problem.links, outage_tables(problem)
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
+    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
+    usable = problem.utilization_limit_share
+    in_reach = np.bincount(problem.pairs["workload_index"].to_numpy(int), minlength=len(problem.workloads))
+    row = problem.workloads.iloc[int(in_reach.argmin())]
+    return {
+        "time_slices": len(problem.slices),
+        "representative_days": (problem.slices.groupby("day", sort=False)["weight_h"].sum() / 24.0).to_dict(),
+        "demand_hubs": int(problem.workloads["demand_hub"].nunique()),
+        "workload_classes": len(problem.classes),
+        "workloads": len(problem.workloads),
+        "data_centers": len(problem.data_centers),
+        "pools": len(pools),
+        "links": len(links),
+        "candidates": len(problem.candidates),
+        "flow_columns": len(problem.candidates) * len(problem.slices),
+        "method": choose_method(problem),
+        "mtok_per_year": problem.annual_mtok,
+        "tokens_per_day": problem.annual_mtok * 1e6 / (problem.weight_h.sum() / 24.0),
+        "peak_mtok_per_h": float(problem.demand_mtok_per_h.sum(axis=1).max()),
+        "needed_accelerators_mean": float(problem.weight_h @ busy / problem.weight_h.sum()) / usable,
+        "needed_accelerators_peak": float(busy.max()) / usable,
+        "existing_accelerators": float(pools["existing_pods"].to_numpy(float) @ per_pod),
+        "buyable_accelerators": float(pools["max_new_pods"].to_numpy(float) @ per_pod),
+        "it_capacity_mw": float(problem.data_centers["it_capacity_mw"].sum()),
+        "outages": len(problem.outages),
+        "outage_columns": sum(map(len, (outages.reroutes, outages.processes))),
+        "protected_workloads": int(problem.is_protected.sum()),
+        "unprotected_candidates": problem.unprotected_candidates,
+        "too_slow": _too_slow(problem),
+        "limiting_links": links["id"][links["is_limiting"].to_numpy(bool)].tolist(),
+        "fewest_data_centers_in_reach": int(in_reach.min()),
+        "fewest_in_reach_of": f"{row['workload_class']} of {row['demand_hub']}",
+    }
+
+
+def _too_slow(problem: PlacementProblem) -> list[str]:
+    """Name the accelerators that classes do not use, for want of time to the first token: "chat on h20"."""
+    classes, chips = problem.classes["id"].to_numpy(str), problem.accelerators["id"].to_numpy(str)
+    return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
+
+
+def solve_scenario(
+    scenario: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    comparison: ComparisonPart | None = None,
+    report: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> ScenarioRun:
+    """
+    Load, solve, check and store a scenario.
+
+    Parameters
+    ----------
+    scenario
+        Built-in name or YAML file.
+    overrides
+        Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
+    out
+        Run folder to write if there is a plan.
+    comparison
+        What to do for a comparison that the run is part of.
+    report
+        Called with each line of progress.
+    stop
+        Set it, from a signal handler or another thread, and the solve ends with the plan in hand.
+
+    Returns
+    -------
+    ScenarioRun
+        Termination and plan are two facts: see `ScenarioRun.exit_code`.
+
+    Raises
+    ------
+    InputError
+        With every fault of the inputs or the output folder; nothing is written then.
+    InvalidPlanError
+        If the plan found fails the independent check; nothing is written then either.
+    """
+    began = time.monotonic()
+    folder = None if out is None else check_target(out)
+    loaded = load_scenario(scenario, overrides)
+    network = load_network(loaded.network)
+    problem = assemble_problem(network, loaded)
+    options = loaded.solver
+    seconds = {"load": time.monotonic() - began}
+    control = Control(time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report)
+    lap = time.monotonic()
+    baselines = evaluate_baselines(problem, home_region(problem, network))
+    seconds["baselines"] = time.monotonic() - lap
+    warm = _warm_start(comparison, problem)
+    start = _cheaper_start(problem, best_baseline(baselines), warm)
+    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
+    # cheaper to find than a solver's.
+    lap = time.monotonic()
+    failure = _first_failure(problem) if start is None else None
+    without: Solution | None = None
+    seconds["conditions"] = time.monotonic() - lap
+    if failure is not None:
+        solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
+    else:
+        lap = time.monotonic()
+        if (without := solve_without_reserve(problem, loaded, control)) is not None:
+            seconds["without_reserve"] = time.monotonic() - lap
+        solution = solve_problem(
+            problem,
+            method=options.method,
+            mip_rel_gap=options.mip_rel_gap,
+            seed=options.seed,
+            threads=options.threads,
+            control=control,
+            start=start,
+            warm=warm,
+        )
+    solution = with_known_bound(solution, without)
+    lap, results = time.monotonic(), None
+    if solution.plan is not None:
+        solution, results = _results(problem, network, solution, baselines, control, options.seed)
+        seconds["results"] = time.monotonic() - lap
+        if solution.mip_rel_gap <= options.mip_rel_gap:
+            # Repricing may have closed the rest of the gap of a solve that a limit ended.
+            solution = replace(solution, termination=Termination.OPTIMAL)
+    solution = replace(solution, seconds=seconds | solution.seconds)
+    info = run_info(loaded, network, solution, results, folder)
+    price = price_of_resilience(solution, without)
+    info["resilience"] = None if price is None else price.as_dict()
+    info |= {} if comparison is None else comparison.notes
+    if folder is not None and results is not None:
+        write_run(folder, info, results.tables | _learned(comparison, problem, solution), basemap=network.basemap)
+    return ScenarioRun(
+        loaded, network, problem, solution, results, failure, info, folder if results is not None else None
+    )
+
+
+def _first_failure(problem: PlacementProblem) -> Condition | None:
+    from optimizer.infeasibility.conditions import (
+        first_failure,  # scipy's solvers are slow to import, and rarely needed
+    )
+
+    return first_failure(problem)
+
+
+def _warm_start(comparison: ComparisonPart | None, problem: PlacementProblem) -> WarmStart | None:
+    if comparison is None or comparison.reference is None:
+        return None
+    from optimizer.comparison.workers import reference_state  # only comparisons start from a reference
+
+    state = reference_state(comparison.reference)
+    return None if state is None else state.for_problem(problem)
+
+
+def _learned(
+    comparison: ComparisonPart | None, problem: PlacementProblem, solution: Solution
+) -> dict[str, pd.DataFrame]:
+    """Lay out what a reference hands on to the other cases."""
+    if comparison is None or comparison.reference is not None or solution.learned is None:
+        return {}
+    from optimizer.solvers.benders.cuts import learned_tables
+
+    return learned_tables(problem, solution.learned)
+
+
+def best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
+    """
+    Choose the cheapest baseline that keeps every limit.
+
+    Parameters
+    ----------
+    baselines
+        From `evaluate_baselines`.
+    """
+    fitting = [baseline for baseline in baselines if baseline.is_feasible]
+    return min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
+
+
+def _cheaper_start(problem: PlacementProblem, baseline: Baseline | None, warm: WarmStart | None) -> Plan | None:
+    """Begin with the reference's plan, where it is one here and costs less than the best baseline."""
+    of_baseline = None if baseline is None else baseline.plan
+    if warm is None or warm.plan is None:
+        return of_baseline
+    report = check_plan(problem, warm.plan)
+    is_better = report.is_feasible and (baseline is None or report.total_cny < baseline.report.total_cny)
+    return warm.plan if is_better else of_baseline
+
+
+def _results(
+    problem: PlacementProblem,
+    network: Network,
+    solution: Solution,
+    baselines: tuple[Baseline, ...],
+    control: Control,
+    seed: int,
+) -> tuple[Solution, Results]:
+    """Price the limits at the plan, unless the user is waiting for the end, and build the tables."""
+    if solution.plan is None:
+        raise AssertionError("results are of a plan")
+    if control.stop.is_set():
+        return solution, build_results(problem, network, solution.plan, baselines)
+    from optimizer.model.compile import compile_model
+    from optimizer.sensitivity.duals import dual_table, limit_values
+    from optimizer.sensitivity.shadow_prices import price_plan, shadow_prices
+
+    compiled = compile_model(problem)
+    priced = price_plan(problem, compiled, solution.plan, seed=seed)
+    polished = priced.polished
+    report = check_plan(problem, polished.plan)
+    if report.is_feasible and report.total_cny <= solution.objective_cny:
+        # The same integers with everything else at its best: what the duals belong to.
+        bound = min(solution.bound_cny, report.total_cny)
+        solution = replace(solution, plan=polished.plan, objective_cny=report.total_cny, bound_cny=bound)
+    results = build_results(
+        problem,
+        network,
+        solution.plan if solution.plan is not None else polished.plan,
+        baselines,
+        Margins(
+            dual_table(problem, polished),
+            limit_values(problem, compiled, polished),
+            shadow_prices(priced, seed=seed),
+        ),
+    )
+    return solution, results
+
+
+__all__ = ["ComparisonPart", "ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]

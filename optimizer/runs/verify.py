@@ -1,0 +1,267 @@
+"""Prove a stored run again: read its inputs anew, rebuild the plan by label, derive every cost and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from network_data.faults import InputError
+from network_data.load import Network, load_network
+from optimizer.checker.check import MalformedPlanError, check_plan
+from optimizer.problem.assemble import assemble_problem
+from optimizer.problem.demand import home_region
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.folder import StoredRun, json_ready, read_stored_run
+from optimizer.runs.metadata import find_scenario_again, value_beside_cost
+from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
+from optimizer.runs.result_tables import result_tables
+from optimizer.runs.results import compare_baseline, summarize
+from optimizer.runs.solve import ResiliencePrice
+from optimizer.solvers.greedy import evaluate_baselines
+from scenarios.load import load_scenario
+from scenarios.schema import Scenario
+
+TOLERANCE_SHARE = 1e-6
+
+# Tables that the first versions did not store: a run that names none of them among its files is whole all the same.
+_LATER_TABLES = ("links_by_slice", "data_centers_by_slice")
+
+# What a row is told by; rows are compared in this order, since the order of rows means nothing.
+_KEYS = (
+    "failed",
+    "day",
+    "hour",
+    "id",
+    "demand_hub",
+    "workload_class",
+    "data_center",
+    "accelerator",
+    "link",
+    "component",
+    "route",
+    "nodes",
+)
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """
+    What a stored run amounts to when everything is derived again.
+
+    Attributes
+    ----------
+    differences
+        Everything that does not hold or is not what the run says; empty if the run is proved.
+    total_cny_per_year
+        Cost derived again; NaN if the plan could not be rebuilt.
+    checked
+        What was compared, as numbers of things by name.
+    notes
+        What could not be compared, and is no difference.
+    """
+
+    differences: tuple[str, ...]
+    total_cny_per_year: float
+    checked: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_verified(self) -> bool:
+        """True if nothing differs."""
+        return not self.differences
+
+
+def verify_run(run_folder: Path | str) -> VerifyReport:
+    """
+    Derive every cost and every limit of a stored run again from its inputs and its decisions.
+
+    Parameters
+    ----------
+    run_folder
+        Folder of a run.
+
+    Returns
+    -------
+    VerifyReport
+        Every difference: changed inputs or tables, broken limits, costs, table cells and numbers that come out
+        otherwise, a bound above the cost.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run that can be read.
+    """
+    stored = read_stored_run(run_folder)
+    found = _Differences()
+    for name in stored.changed:
+        found.add(f"{name}: the file is not the one that the run wrote")
+    try:
+        scenario, network, problem = _inputs_again(stored, found)
+        plan = plan_from_tables(problem, stored.tables)
+        report = check_plan(problem, plan)
+    except InputError as error:
+        found.add(f"the inputs cannot be read any more: {error}")
+        return VerifyReport(tuple(found.lines), float("nan"), found.checked)
+    except (UnknownLabelError, MalformedPlanError) as error:
+        found.lines.extend(str(error).splitlines())
+        return VerifyReport(tuple(found.lines), float("nan"), found.checked)
+    found.checked["limits broken"] = len(report.violations)
+    for row in report.violations.itertuples(index=False):
+        found.add(
+            f"limit ({row.equation}) {row.name} is broken at {row.where}: {row.amount:.9g} against {row.limit:.9g} "
+            f"{row.unit}"
+        )
+    tables = plan_tables(problem, plan) | result_tables(problem, network, plan, report)
+    older = [name for name in _LATER_TABLES if f"{name}.parquet" not in stored.info["files"]]
+    for name, table in tables.items():
+        if name not in older:
+            found.compare_tables(name, stored.tables.get(name), table)
+    summary = summarize(problem, network, plan, report)
+    found.compare("summary", stored.info["summary"], json_ready(summary))
+    beside = json_ready(value_beside_cost(scenario, summary["cny_per_mtok"]))
+    found.compare("market_value", stored.info.get("market_value"), beside)
+    found.compare("objective_cny_per_year", stored.info.get("objective_cny_per_year"), report.total_cny)
+    _compare_bound(stored.info, report.total_cny, found)
+    _compare_price(stored.info, found)
+    _compare_baselines(stored.info, problem, network, report.total_cny, found)
+    found.compare("scenario.name", stored.info["scenario"].get("name"), scenario.name)
+    notes = [f"an older version made this run, which did not store {' and '.join(older)}"] if older else []
+    return VerifyReport(tuple(found.lines), report.total_cny, found.checked, tuple(notes))
+
+
+def _inputs_again(stored: StoredRun, found: _Differences) -> tuple[Scenario, Network, PlacementProblem]:
+    told = stored.info["scenario"]
+    overrides = [str(text) for text in told.get("overrides") or ()]
+    scenario = load_scenario(find_scenario_again(told, stored.folder), overrides)
+    network = load_network(scenario.network)
+    for subject, was, now in (
+        ("scenario", told.get("file_hashes"), scenario.file_hashes),
+        ("network", stored.info["network"].get("file_hashes"), network.file_hashes),
+    ):
+        before = was if isinstance(was, dict) else {}
+        for name in sorted({*before, *now}):
+            found.count("input files")
+            if before.get(name) != now.get(name):
+                what = "is new" if name not in before else "is gone" if name not in now else "has changed"
+                found.add(f"{subject} file {name} {what} since the run")
+    return scenario, network, assemble_problem(network, scenario)
+
+
+def _compare_bound(info: Mapping[str, Any], total_cny: float, found: _Differences) -> None:
+    bound = info.get("bound_cny_per_year")
+    if bound is None:
+        return  # stopped before there was one
+    if not isinstance(bound, int | float):
+        found.add(f"bound_cny_per_year: {bound!r} is not a number")
+        return
+    if bound > total_cny + TOLERANCE_SHARE * max(1.0, abs(total_cny)):
+        found.add(f"bound_cny_per_year: the bound {bound:.9g} is above the cost {total_cny:.9g}")
+    gap = 0.0 if bound >= total_cny else (total_cny - bound) / max(abs(total_cny), 1e-9)
+    found.compare("mip_rel_gap", info.get("mip_rel_gap"), gap)
+
+
+def _compare_price(info: Mapping[str, Any], found: _Differences) -> None:
+    """Work out the price of resilience again from the stored costs and bounds; the other solve is not repeated."""
+    told = info.get("resilience")
+    if not isinstance(told, dict):
+        return
+    names = ("cost_without_cny_per_year", "bound_without_cny_per_year")
+    numbers = [info.get("objective_cny_per_year"), info.get("bound_cny_per_year"), *(told.get(name) for name in names)]
+    known = [float(number) for number in numbers if isinstance(number, int | float)]
+    if len(known) == len(numbers):  # a bound that was not found has no number
+        found.compare("resilience", told, json_ready(ResiliencePrice(*known).as_dict()))
+
+
+def _compare_baselines(
+    info: Mapping[str, Any], problem: PlacementProblem, network: Network, total_cny: float, found: _Differences
+) -> None:
+    told = info.get("baselines")
+    if not told:
+        return
+    again = [
+        compare_baseline(problem, baseline, total_cny)
+        for baseline in evaluate_baselines(problem, home_region(problem, network))
+    ]
+    found.compare("baselines", told, json_ready(again))
+
+
+class _Differences:
+    """Collects what differs, and counts what was compared."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.checked: dict[str, int] = {}
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.checked[what] = self.checked.get(what, 0) + number
+
+    def compare(self, where: str, was: Any, now: Any) -> None:
+        """Compare a stored JSON value with the one derived again, numbers within the tolerance."""
+        if isinstance(now, dict) and isinstance(was, dict):
+            for key in {**now, **was}:
+                self.compare(f"{where}.{key}", was.get(key), now.get(key))
+            return
+        if isinstance(now, list) and isinstance(was, list) and len(now) == len(was):
+            for number, (one, other) in enumerate(zip(was, now, strict=True)):
+                self.compare(f"{where}[{number}]", one, other)
+            return
+        self.count("numbers of run.json")
+        if not _is_same(was, now):
+            self.add(f"run.json {where}: stored {was!r}, derived again {now!r}")
+
+    def compare_tables(self, name: str, was: pd.DataFrame | None, now: pd.DataFrame) -> None:
+        """Compare a stored table with the one derived again, row by row."""
+        if was is None:
+            self.add(f"{name}.parquet: is missing")
+            return
+        if list(was.columns) != list(now.columns) or len(was) != len(now):
+            self.add(
+                f"{name}.parquet: {len(was)} rows of {list(was.columns)} are stored, derived again {len(now)} of "
+                f"{list(now.columns)}"
+            )
+            return
+        self.count("table cells", was.size)
+        was, now = _in_order(was), _in_order(now)
+        for column in now.columns:
+            differs = np.flatnonzero(~_same_cells(was[column], now[column]))
+            if len(differs):
+                first = int(differs[0])
+                self.add(
+                    f"{name}.parquet column {column}: {len(differs)} cell(s) differ, first of {_row_name(now, first)}: "
+                    f"stored {was[column].iloc[first]!r}, derived again {now[column].iloc[first]!r}"
+                )
+
+
+def _row_name(table: pd.DataFrame, row: int) -> str:
+    return ", ".join(str(table[name].iloc[row]) for name in _KEYS if name in table)
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [name for name in _KEYS if name in table]
+    return table.sort_values(keys, kind="stable", ignore_index=True) if keys else table
+
+
+def _same_cells(was: pd.Series, now: pd.Series) -> np.ndarray:
+    is_number = [pd.api.types.is_numeric_dtype(column) for column in (was, now)]
+    if not any(is_number):
+        return np.asarray(was.astype(object).to_numpy() == now.astype(object).to_numpy(), dtype=bool)
+    if not all(is_number):
+        return np.full(len(now), len(now) == 0)
+    one, other = was.to_numpy(float), now.to_numpy(float)
+    size = np.maximum(1e-3, np.abs(other))
+    return np.asarray((np.abs(one - other) <= TOLERANCE_SHARE * size) | (np.isnan(one) & np.isnan(other)))
+
+
+def _is_same(was: Any, now: Any) -> bool:
+    is_number = [isinstance(value, int | float) and not isinstance(value, bool) for value in (was, now)]
+    if all(is_number):
+        return bool(abs(was - now) <= TOLERANCE_SHARE * max(1e-3, abs(now)))
+    return bool(was == now) and type(was) is type(now)

@@ -1,0 +1,582 @@
+"""
+What the limits cost at the plan found: duals by label, and which limits made the difference.
+
+One row of the table of shadow prices, and its sentence.
+
+What one more token of each workload costs: the price of its demand, with what grows with it.
+
+What a longer RTT limit is worth: the routes it would admit are opened in the linear program, solved again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.checker.facts import PlanFacts
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.model.data import AXIS, Int32Array, model_data
+from optimizer.model.equations import CONSTRAINTS, RESILIENCE_CONSTRAINTS
+from optimizer.model.vocabulary import Equation
+from optimizer.numbers import spell_cny
+from optimizer.problem.assemble import limiting_links
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.solvers.columns import columns_from_plan
+from optimizer.solvers.fixed_integers import FixedProgram, Polished, reduced_costs
+
+# Below a yuan a year, a value is rounding of the solver.
+LEAST_VALUE_CNY = 1.0
+DUAL_COLUMNS = [
+    "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "region",
+    "dual_cny",
+]  # fmt: skip
+
+# The labels of an index, by the set that an equation runs over.
+_LABELS_OF_SET = {
+    "URGENT": ("workload",),
+    "DEFERRABLE": ("workload",),
+    "INDIVISIBLE": ("workload",),
+    "PAIRS": ("workload", "data_center"),
+    "INDIVISIBLE_PAIRS": ("workload", "data_center"),
+    "DEPLOYMENTS": ("workload_class", "data_center"),
+    "MIN_SHARE_DEPLOYMENTS": ("workload_class", "data_center"),
+    "LOADED_DATA_CENTERS": ("data_center",),
+    "LIMITED_CLASSES": ("workload_class",),
+    "DATA_CENTERS": ("data_center",),
+    "PEAK_BILLED": ("data_center",),
+    "CONTRACT_BILLED": ("data_center",),
+    "POOLS": ("data_center", "accelerator"),
+    "MIN_PODS_POOLS": ("data_center", "accelerator"),
+    "LIMITING_LINKS": ("link",),
+    "REGIONS": ("region",),
+    "GREEN_GOALS": (),
+    "GREEN_CENTERS": ("data_center",),
+    "CARBON_CAPS": (),
+    "BUSY_CENTERS": ("data_center",),
+    "INVESTMENT_LIMITS": (),
+    "SPENDING_LIMITS": (),
+    # With the whole decisions held, outages cost nothing: their rows have no duals.
+    **{equation.over[0]: () for equation in RESILIENCE_CONSTRAINTS},
+}
+
+# Limits a reader can do something about, in the words of a reader. Equations that only say what is what (balances,
+# busy time, peaks) are not among them: their right side is zero once the variables are moved to the left.
+LIMIT_NAMES = {
+    "switch_on_installed_pods": "installed pods",
+    "limit_it_power": "IT power",
+    "serve_where_deployed": "places of deployment",
+    "serve_where_assigned": "single places of indivisible work",
+    "require_min_share": "minimum shares",
+    "keep_models_loaded": "models kept loaded",
+    "limit_link_traffic": "link capacity",
+    "require_region_share": "regional shares",
+    "require_green_share": "green power",
+    "keep_carbon_cap": "carbon cap",
+    "require_utilization": "least utilization",
+    "keep_investment_limit": "investment limit",
+    "keep_spending_limit": "spending limit",
+}
+
+
+def labels_of_set(name: str) -> tuple[str, ...]:
+    """
+    Tell what the index of a set stands for.
+
+    Parameters
+    ----------
+    name
+        A set that an equation runs over.
+    """
+    return _LABELS_OF_SET[name]
+
+
+def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
+    """
+    List every dual that is not zero, by label.
+
+    Returns
+    -------
+    DataFrame
+        equation (number), name, day, hour ("" and NaN where the equation has no slice), workload_class, demand_hub,
+        data_center, accelerator, link, region ("" where it has none), dual_cny: what one more unit of the right side
+        adds to the yearly cost (see `Polished.row_duals`).
+    """
+    sets = model_data(problem).sets
+    tables = [_label(problem, equation, sets[equation.over[0]], polished) for equation in CONSTRAINTS]
+    kept = [table for table in tables if len(table)]
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=DUAL_COLUMNS)
+
+
+def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, polished: Polished) -> pd.DataFrame:
+    duals = polished.row_duals[equation.name]
+    position = np.nonzero(duals)
+    at, member = (position[0], position[-1]) if AXIS in equation.over else (None, position[-1])
+    out = pd.DataFrame("", index=range(len(member)), columns=DUAL_COLUMNS)
+    out["equation"], out["name"], out["hour"] = equation.number, equation.name, np.nan
+    out["dual_cny"] = duals[position]
+    if at is not None:
+        out["day"], out["hour"] = problem.slices["day"].to_numpy()[at], problem.slices["hour"].to_numpy(float)[at]
+    for column, kind in enumerate(_LABELS_OF_SET[equation.over[0]]):
+        index = members[member, column]
+        if kind == "workload":
+            for name in ("workload_class", "demand_hub"):
+                out[name] = problem.workloads[name].to_numpy()[index]
+        elif kind == "region":
+            out[kind] = np.array(problem.policy.regions, dtype=object)[index]
+        else:
+            table = {
+                "data_center": problem.data_centers, "accelerator": problem.accelerators, "link": problem.links,
+                "workload_class": problem.classes,
+            }[kind]  # fmt: skip
+            out[kind] = table["id"].to_numpy()[index]
+    return out
+
+
+def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: Polished) -> dict[str, float]:
+    r"""
+    Value each kind of limit at the plan found, CNY per year, largest first.
+
+    With the integers fixed, the value is the sum over rows of |dual x right side|: the most that the limit can be
+    said to cost at its present price. Routes that a limit keeps out of the model have no row; theirs is what serving
+    the workload there would save at the prices of the plan. All of these are prices at the margin: they rank limits,
+    and do not add up to a saving.
+    """
+    rows, columns = len(compiled.row_upper), len(compiled.cost)
+    matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
+    fixed = np.where(compiled.is_integer, columns_from_plan(compiled, polished.plan), 0.0)
+    right = compiled.row_upper - matrix @ fixed
+    values, shares = {}, _asked_of_shares(problem, polished)
+    for name, words in LIMIT_NAMES.items():
+        block = compiled.rows[name]
+        asked = right[block.rows] if name not in shares else shares[name]
+        values[words] = float(np.abs(polished.row_duals[name].reshape(-1) * asked).sum())
+    backlog = compiled.columns["Backlog"]
+    kept_back = np.minimum(polished.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
+    values["waiting windows"] = float(-kept_back.sum())
+    values |= _value_of_left_out_routes(problem, polished)
+    return dict(sorted(((k, v) for k, v in values.items() if v >= LEAST_VALUE_CNY), key=lambda item: -item[1]))
+
+
+def _asked_of_shares(problem: PlacementProblem, polished: Polished) -> dict[str, FloatArray]:
+    """
+    Work out what a least share asks for in all, mean of the year: mtok/h of each region, MW of green power.
+
+    The rows of shares compare with a part of a total that is a sum of variables, so their right side is 0.
+    """
+    facts, policy, hours = PlanFacts(problem, polished.plan), problem.policy, problem.weight_h.sum()
+    mtok_per_h = float(facts.candidate_mtok_per_year.sum()) / hours
+    green_mw = policy.min_green_share * float(facts.energy_mwh_per_year.sum()) / hours
+    return {
+        "require_region_share": np.array([policy.min_region_share[name] * mtok_per_h for name in policy.regions]),
+        "require_green_share": np.array([green_mw] if policy.min_green_share > 0 else []),
+    }
+
+
+def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> dict[str, float]:
+    """
+    Value the rules that leave routes out: RTT limits, residency, second routes.
+
+    For each urgent workload and each route of its hub that is no candidate: the marginal cost of processing its class
+    there (the dual of (2)) plus latency, transport and data transfer, against the marginal cost of serving it as
+    planned (the dual of (1a)). The best such saving counts, times demand; only places where its class is deployed are
+    compared. A route that two rules leave out is credited to neither: to give up one of them would not admit it.
+    """
+    may_wait = problem.workloads["is_deferrable"].to_numpy(bool)
+    row_of = np.cumsum(~may_wait) - 1  # rows of (1a) are those of urgent workloads
+    deployed = problem.deployments[polished.plan.is_deployed > 0].reset_index(names="deployment")
+    every = problem.left_out[~may_wait[problem.left_out["workload_index"]]]
+    every = every.assign(class_index=problem.workloads["class_index"].to_numpy()[every["workload_index"]])
+    every = every.merge(deployed, on=["class_index", "data_center_index"])
+    if every.empty:
+        return {}
+    k, w = every["class_index"].to_numpy(int), every["workload_index"].to_numpy(int)
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * every["rtt_ms"].to_numpy(float)
+    transport = every[["network_cny_per_mtok", "data_transfer_cny_per_mtok"]].sum(axis=1).to_numpy(float)
+    now = polished.row_duals["serve_demand"][:, row_of[w]]
+    there = -polished.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
+    saving = np.maximum(now - there - problem.weight_h[:, None] * (latency + transport), 0.0)
+    is_late, is_barred = every["late_ms"].to_numpy(float) > 0, every["is_barred"].to_numpy(bool)
+    return {
+        name: _best_saving(problem, saving[:, mask], w[mask])
+        for name, mask in (
+            ("RTT limits", is_late & ~is_barred),
+            ("residency rules", is_barred & ~is_late),
+            ("RTT limits and residency rules together", is_late & is_barred),
+            ("second routes", every["is_unprotected"].to_numpy(bool)),
+        )
+    }
+
+
+def _best_saving(problem: PlacementProblem, saving: FloatArray, workload: IntArray) -> float:
+    best = np.zeros_like(problem.demand_mtok_per_h)
+    np.maximum.at(best.T, workload, saving.T)
+    return float((best * problem.demand_mtok_per_h).sum())
+
+
+COLUMNS = ["kind", "id", "unit", "value", "marginal_value", "step", "holds_to", "sentence"]
+
+
+@dataclass(frozen=True)
+class Price:
+    """
+    What one more step of a limit is worth, CNY per year.
+
+    Attributes
+    ----------
+    value
+        Of the whole step, solved again; negative if it costs, NaN if it leaves no plan.
+    marginal
+        Of the first small part of it, from the duals: never less than the value.
+    holds_steps
+        Steps to which each is worth about as much; None where not known.
+    """
+
+    value: float
+    marginal: float
+    holds_steps: float | None = None
+
+
+def price_row(kind: str, ids: Sequence[str], unit: str, price: Price, step: float, sentence: str) -> dict[str, Any]:
+    """
+    Make a row of the table.
+
+    Parameters
+    ----------
+    kind
+        What is priced.
+    ids
+        Of the thing; joined by a slash.
+    unit
+        Of the value.
+    price
+        Its price.
+    step
+        How much of the limit one step is, in the limit's own unit.
+    sentence
+        The price in words.
+    """
+    holds = np.nan if price.holds_steps is None else price.holds_steps * step
+    values = (kind, "/".join(ids), unit, price.value, price.marginal, step, holds, sentence)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def price_sentence(what: str, value_cny: float, holds_steps: float | None = None) -> str:
+    """
+    Say what one more step is worth.
+
+    Parameters
+    ----------
+    what
+        The step, "1 MW more of IT power at West".
+    value_cny
+        CNY per year.
+    holds_steps
+        As in `Price`.
+    """
+    if np.isnan(value_cny):
+        return f"{what} would leave no plan with what is open, deployed and bought"
+    if value_cny <= -LEAST_VALUE_CNY:
+        return f"{what} would cost {spell_cny(-value_cny)} a year"
+    if value_cny < LEAST_VALUE_CNY:
+        return f"{what} is worth nothing in this plan"
+    until = f" (each of {holds_steps:g} about as much)" if holds_steps is not None and holds_steps > 1 else ""
+    return f"{what} is worth {spell_cny(value_cny)} a year{until}"
+
+
+def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFrame:
+    """
+    Choose the limits of which one more unit is worth most, a few of each kind.
+
+    Parameters
+    ----------
+    table
+        From `shadow_prices`.
+    count
+        Rows at most.
+    each
+        Rows of a kind at most.
+    """
+    limits = table[(table["kind"] != "token") & (table["value"] >= LEAST_VALUE_CNY)]
+    limits = limits.sort_values("value", ascending=False, kind="stable")
+    return limits[limits.groupby("kind").cumcount() < each].head(count).reset_index(drop=True)
+
+
+def price_lines(table: pd.DataFrame) -> list[str]:
+    """
+    Print what one more unit of the scarcest limits is worth, and what tokens cost.
+
+    Parameters
+    ----------
+    table
+        From `shadow_prices`.
+    """
+    lines = [f"  {sentence[0].upper()}{sentence[1:]}" for sentence in top_prices(table)["sentence"]]
+    classes = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")].sort_values("value")
+    if len(classes):
+        least, most = classes.iloc[0], classes.iloc[-1]
+        lines.append(
+            f"  1 million tokens more cost {least['value']:.4f} CNY ({least['id']}) to {most['value']:.4f} CNY "
+            f"({most['id']})"
+        )
+    head = "At the margin, with what is open, deployed and bought held as it is:"
+    return [head, *lines] if lines else []
+
+
+CNY_PER_MTOK = "CNY per mtok"
+
+
+def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str, Any]]:
+    """
+    Price one more million tokens of each class and of each workload, at the plan's integers.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    polished
+        The plan and its duals.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table of shadow prices: kind token, id `class` or `demand_hub/class`. A workload that asks for
+        nothing has no row.
+    """
+    growth, mtok = workload_growth_cny(problem, polished), problem.weight_h @ problem.demand_mtok_per_h
+    class_index = problem.workloads["class_index"].to_numpy(int)
+    ids, names = problem.classes["id"].to_numpy(str), problem.classes["name"].to_numpy(str)
+    rows = []
+    for k in np.unique(class_index[mtok > 0]):
+        mine = class_index == k
+        cost = float(growth[mine].sum() / mtok[mine].sum())
+        sentence = f"1 million tokens more of {names[k]} cost {cost:.4f} CNY, the mean of its demand hubs"
+        rows.append(price_row("token", [ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+    hubs = problem.workloads["demand_hub"].to_numpy(str)
+    for w in np.flatnonzero(mtok > 0):
+        cost, k = float(growth[w] / mtok[w]), class_index[w]
+        sentence = f"1 million tokens more of {names[k]} of {hubs[w]} cost {cost:.4f} CNY"
+        rows.append(price_row("token", [hubs[w], ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+    return rows
+
+
+def workload_growth_cny(problem: PlacementProblem, polished: Polished) -> FloatArray:
+    """
+    Work out by how much the cost grows when a workload grows, relative to its size.
+
+    Everything that is derived from its demand grows with it: what may wait, what may be shed, what can be served, and
+    the minimum shares of its class.
+
+    Returns
+    -------
+    ndarray
+        (W,) CNY per year for growth by 100 %, as a derivative.
+    """
+    workloads, pairs, deployments = problem.workloads, problem.pairs, problem.deployments
+    demand, duals = problem.demand_mtok_per_h, polished.row_duals
+    waits = workloads["is_deferrable"].to_numpy(bool)
+    growth = np.zeros(len(workloads))
+    growth[~waits] = (duals["serve_demand"] * demand[:, ~waits]).sum(axis=0)
+    growth[waits] = (duals["defer_demand"] * problem.slice_h[:, None] * demand[:, waits]).sum(axis=0)
+    # What is held at its upper bound would save by more of it: its reduced cost is negative.
+    bounds = np.minimum(polished.column_duals["Backlog"], 0.0) * problem.backlog_limit_mtok[:, waits]
+    growth[waits] += bounds.sum(axis=0)
+    growth += (np.minimum(polished.column_duals["Shed"], 0.0) * problem.shed_limit_mtok_per_h).sum(axis=0)
+    centers = len(problem.data_centers)
+    deployed = np.zeros((len(problem.classes), centers))
+    deployed[deployments["class_index"], deployments["data_center_index"]] = polished.plan.is_deployed
+    single = problem.indivisible_pairs
+    for name, table, is_used in (
+        ("serve_where_deployed", pairs, deployed[pairs["class_index"], pairs["data_center_index"]]),
+        ("serve_where_assigned", single, polished.plan.is_assigned),
+    ):
+        w = table["workload_index"].to_numpy(int)
+        np.add.at(growth, w, (duals[name] * problem.servable_mtok_per_h[:, w]).sum(axis=0) * is_used)
+    return growth + _min_share_growth(problem, polished, deployed)
+
+
+def _min_share_growth(problem: PlacementProblem, polished: Polished, deployed: FloatArray) -> FloatArray:
+    """Growth of the minimum shares (6d): a deployment must take its part of what is more."""
+    deployments, share = problem.deployments, problem.classes["min_share"].to_numpy(float)
+    k: IntArray = deployments["class_index"].to_numpy(int)
+    d: IntArray = deployments["data_center_index"].to_numpy(int)
+    rows = share[k] > 0
+    k, d = k[rows], d[rows]
+    dual = np.zeros((len(problem.slices), len(problem.classes)))
+    np.add.at(dual.T, k, (-polished.row_duals["require_min_share"] * share[k] * deployed[k, d]).T)
+    of_workload = dual[:, problem.workloads["class_index"].to_numpy(int)]
+    return np.asarray((of_workload * problem.demand_mtok_per_h).sum(axis=0))
+
+
+CNY_PER_YEAR_AND_MS = "CNY per year and ms"
+LEAST_STEP_MS = 1.0
+
+# A route this little beyond the step is within it.
+ROUNDING_MS = 1e-9
+_ORDER = ["workload_index", "data_center_index", "route_index"]
+
+
+def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 1) -> list[dict[str, Any]]:
+    """
+    Price a longer limit for each class that has one, with the integers held.
+
+    A limit is a step function: nothing changes until a data center comes into reach that the class would use. The step
+    is 1 ms, or as much as it takes to reach the next such data center; the value is that of the whole step divided by
+    its length.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    program
+        Its program with the integers held.
+    seed
+        Random seed of the solver.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table of shadow prices: kind rtt_limit, id = class.
+    """
+    late = _late_routes(problem, program.compiled, program.integers)
+    longer = _LongerLimits(problem, program, late, seed) if len(late) else None
+    if longer is not None and not longer.may_save(program.point.kept_row_duals):
+        longer = None
+    rows = []
+    for k in np.flatnonzero(has_limit(problem)).tolist():
+        name, ids = str(problem.classes["name"].iloc[k]), [str(problem.classes["id"].iloc[k])]
+        step_ms = np.nan if longer is None else longer.step_ms(k)
+        if longer is None or np.isnan(step_ms):
+            sentence = f"a longer RTT limit for {name} is worth nothing while deployments and single places stay"
+            rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, Price(0.0, 0.0), np.nan, sentence))
+            continue
+        price = Price(longer.saving_cny(k, step_ms) / step_ms, np.nan, 1)
+        sentence = price_sentence(f"1 ms more of RTT for {name}", price.value)
+        if step_ms > LEAST_STEP_MS:
+            whole = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
+            sentence = f"{whole} ({spell_cny(price.value)} a ms), and less is worth nothing"
+        rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
+    return rows
+
+
+def has_limit(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
+    """(K,) whether a class has a limit on its round trip, stated or following from its time to the first token."""
+    out: npt.NDArray[np.bool_] = np.isfinite(problem.classes["rtt_limit_ms"].to_numpy(float))
+    late = problem.left_out["workload_index"][problem.left_out["late_ms"] > 0]
+    out[problem.workloads["class_index"].to_numpy(int)[late]] = True
+    return out
+
+
+def _late_routes(problem: PlacementProblem, compiled: CompiledModel, integers: FloatArray) -> pd.DataFrame:
+    """Routes that a longer limit would admit, to places that the integers allow; rows of `left_out`."""
+    left = problem.left_out
+    k = problem.workloads["class_index"].to_numpy(int)[left["workload_index"]]
+    d = left["data_center_index"].to_numpy(int)
+    deployed = np.zeros((len(problem.classes), len(problem.data_centers)), np.bool_)
+    members = problem.deployments.to_numpy(int)
+    deployed[members[:, 0], members[:, 1]] = compiled.columns["Deploy"].values(integers) > 0.5  # noqa: PLR2004 - halves
+    # An indivisible workload stays where it is; another route to the same place might be admitted.
+    single = problem.workloads["is_indivisible"].to_numpy(bool)[left["workload_index"]]
+    known = pd.MultiIndex.from_frame(problem.indivisible_pairs[["workload_index", "data_center_index"]])
+    is_new_place = single & ~pd.MultiIndex.from_frame(left[["workload_index", "data_center_index"]]).isin(known)
+    # Whether a late route has a second one is not known.
+    protected = problem.is_protected if problem.is_protected.size else np.zeros(len(problem.workloads), np.bool_)
+    is_held = is_new_place | protected[left["workload_index"].to_numpy(int)]
+    usable = deployed[k, d] & (left["late_ms"].to_numpy(float) > 0) & ~left["is_barred"].to_numpy(bool) & ~is_held
+    out: pd.DataFrame = left[usable]
+    return out
+
+
+class _LongerLimits:
+    """The linear program with all late routes in it, closed until a class is given more time."""
+
+    def __init__(self, problem: PlacementProblem, program: FixedProgram, late: pd.DataFrame, seed: int) -> None:
+        self._before, self._now = program.compiled, problem
+        problem = with_candidates(problem, late)
+        every = problem.candidates.merge(late[[*_ORDER, "late_ms"]], on=_ORDER, how="left")
+        late_ms = every["late_ms"].to_numpy(float)
+        new = np.flatnonzero(~np.isnan(late_ms))
+        self._longer, self._model = problem, compile_model(problem)
+        block = self._model.columns["Flow"]
+        self._columns = np.arange(block.columns.start, block.columns.stop).reshape(block.shape)[:, new]
+        self._class, self._late_ms = problem.candidate_class[new], late_ms[new]
+        self._most = problem.servable_mtok_per_h[:, every["workload_index"].to_numpy(int)[new]]
+        self._integers = carry_integers(program.compiled, self._model, program.integers)
+        self._seed = seed
+
+    def may_save(self, kept_row_duals: FloatArray) -> bool:
+        """Tell from the duals of the program as it is whether any of the routes might be used."""
+        duals = np.zeros(len(self._model.row_upper))
+        for name, block in self._model.rows.items():
+            before = self._before.rows[name]
+            if before.shape == block.shape:
+                duals[block.rows] = kept_row_duals[before.rows]
+            elif name == "limit_link_traffic":
+                is_old = self._now.links["is_limiting"].to_numpy(bool)[self._longer.links["is_limiting"].to_numpy(bool)]
+                duals[block.rows].reshape(block.shape)[:, is_old] = kept_row_duals[before.rows].reshape(before.shape)
+        cost = reduced_costs(self._model, duals, self._columns.reshape(-1))
+        return bool((-np.minimum(cost.reshape(self._most.shape), 0.0) * self._most).sum() >= LEAST_VALUE_CNY)
+
+    @cached_property
+    def _program(self) -> FixedProgram:
+        return FixedProgram(self._model, self._integers, seed=self._seed, closed=self._columns.reshape(-1))
+
+    @cached_property
+    def _could_save_cny(self) -> FloatArray:
+        """(late routes,) most that each could save, by the duals of the program in which it is closed."""
+        cost = reduced_costs(self._model, self._program.solve().kept_row_duals, self._columns.reshape(-1))
+        return np.asarray((-np.minimum(cost.reshape(self._most.shape), 0.0) * self._most).sum(axis=0))
+
+    def step_ms(self, class_index: int) -> float:
+        """Least time that admits a route worth using, but no less than a millisecond; NaN if there is none."""
+        worth = (self._class == class_index) & (self._could_save_cny >= LEAST_VALUE_CNY)
+        return max(float(self._late_ms[worth].min()), LEAST_STEP_MS) if worth.any() else np.nan
+
+    def saving_cny(self, class_index: int, step_ms: float) -> float:
+        """Give a class more time and solve again, CNY per year."""
+        admitted = (self._class == class_index) & (self._late_ms <= step_ms + ROUNDING_MS)
+        saving = self._program.saving_with_open(self._columns[:, admitted].reshape(-1))
+        return saving if saving >= LEAST_VALUE_CNY else 0.0
+
+
+def with_candidates(problem: PlacementProblem, more: pd.DataFrame) -> PlacementProblem:
+    """
+    Add routes to the candidates; links that they could overload become limiting.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    more
+        Rows of `left_out`.
+    """
+    columns = problem.candidates.columns
+    candidates = pd.concat([problem.candidates, more[columns]]).sort_values(_ORDER, ignore_index=True)
+    is_limiting = limiting_links(
+        problem.links, problem.route_links, candidates, problem.workloads, problem.classes, problem.servable_mtok_per_h
+    )
+    return replace(problem, candidates=candidates, links=problem.links.assign(is_limiting=is_limiting))
+
+
+def carry_integers(compiled: CompiledModel, other: CompiledModel, integers: FloatArray) -> FloatArray:
+    """
+    Write the integers of one model as those of another with the same decisions.
+
+    Raises
+    ------
+    ValueError
+        If the other model has other decisions.
+    """
+    x = np.zeros(len(other.cost))
+    for name, block in compiled.columns.items():
+        if compiled.is_integer[block.columns].any():
+            if not np.array_equal(block.members, other.columns[name].members):
+                raise ValueError(f"{name} is not the same in both models")
+            x[other.columns[name].columns] = integers[block.columns]
+    return x

@@ -1,0 +1,383 @@
+"""
+What a million tokens of one workload cost in each data center, part by part, and what its scarce capacity is worth.
+
+The price of a place is its own cost there (energy, carbon, latency, transport) and the rents of the limits it would
+use up: the duals of installed pods, power, links and policies. Where the workload is served, the two add up to what
+one more token costs; where it is not, to no less.
+
+What keeps a workload out of a data center, in words with numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.model.compile import CompiledModel
+from optimizer.numbers import spell_cny
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.solvers.fixed_integers import FixedProgram
+
+# Equations that only say what is what: along the way of a token they cancel out, or are the price asked for.
+_BALANCES = {"serve_demand", "defer_demand", "process_what_is_routed", "limit_accelerators"}
+
+
+@dataclass(frozen=True, eq=False)
+class PlacePrices:
+    """
+    The places of one workload. Prices are CNY per million tokens.
+
+    Attributes
+    ----------
+    ways
+        (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
+        accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
+        is_unprotected.
+    own
+        Cost component -> (T, N).
+    rents
+        Equation name -> (T, N), 0 where the way is left out.
+    marginal
+        (T,) what one more million tokens of the workload cost in the slice.
+    """
+
+    ways: pd.DataFrame
+    own: dict[str, FloatArray]
+    rents: dict[str, FloatArray]
+    marginal: FloatArray
+
+    @property
+    def own_total(self) -> FloatArray:
+        """(T, N) own cost."""
+        return _sum(self.own, self.marginal, self.ways)
+
+    @property
+    def total(self) -> FloatArray:
+        """(T, N) own cost and rents."""
+        return self.own_total + _sum(self.rents, self.marginal, self.ways)
+
+
+def _sum(parts: dict[str, FloatArray], marginal: FloatArray, ways: pd.DataFrame) -> FloatArray:
+    out = np.zeros((len(marginal), len(ways)))
+    for part in parts.values():
+        out += part
+    return out
+
+
+def place_prices(problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int) -> PlacePrices:
+    """
+    Price every place of a workload, also those that its limits rule out.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    program
+        Its program with the integers of a plan.
+    row_duals
+        (rows,) duals of the program.
+    workload
+        Position of the workload.
+    """
+    ways = _ways(problem, workload)
+    return PlacePrices(
+        ways,
+        _own(problem, ways, workload),
+        _rents(problem, program, row_duals, ways),
+        _marginal(problem, program.compiled, row_duals, workload),
+    )
+
+
+def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
+    candidates = problem.candidates[problem.candidates["workload_index"] == workload]
+    left_out = problem.left_out[problem.left_out["workload_index"] == workload]
+    routes = pd.concat(
+        [
+            candidates.assign(candidate=candidates.index, late_ms=0.0, is_barred=False, is_unprotected=False),
+            *([left_out.assign(candidate=-1)] if len(left_out) else []),
+        ],
+        ignore_index=True,
+    )
+    pools = problem.pools[["data_center_index", "accelerator_index"]].reset_index(names="pool_index")
+    ways = routes.merge(pools, on="data_center_index", how="inner")
+    k = int(problem.workloads["class_index"].iloc[workload])
+    out: pd.DataFrame = ways[problem.can_process[k, ways["accelerator_index"].to_numpy(int)]]
+    return out.reset_index(drop=True)
+
+
+def pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
+    """Count the active pods that one mtok/h of a class takes, (A,)."""
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)
+    return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
+
+
+def _own(problem: PlacementProblem, ways: pd.DataFrame, workload: int) -> dict[str, FloatArray]:
+    k = int(problem.workloads["class_index"].iloc[workload])
+    centers, accelerators = problem.data_centers, problem.accelerators
+    d, a = ways["data_center_index"].to_numpy(int), ways["accelerator_index"].to_numpy(int)
+    idle_mwh = accelerators["idle_mw_per_pod"].to_numpy(float) * pods_per_mtok(problem, k)
+    dynamic_mwh = accelerators["dynamic_mw_per_accelerator"].to_numpy(float) * problem.accel_h_per_mtok[k]
+    facility_mwh = (idle_mwh + dynamic_mwh)[a] * centers["pue"].to_numpy(float)[d]
+    carbon_cny_per_mwh = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)[d]
+    latency = float(problem.classes["latency_cny_per_ms_per_mtok"].iloc[k]) * ways["rtt_ms"].to_numpy(float)
+    shape = (len(problem.slices), len(ways))
+    parts = {
+        "energy": problem.energy_price_cny_per_mwh[:, d] * facility_mwh,
+        "carbon": carbon_cny_per_mwh * facility_mwh,
+        "latency": latency,
+        "network": ways["network_cny_per_mtok"].to_numpy(float),
+        "data_transfer": ways["data_transfer_cny_per_mtok"].to_numpy(float),
+    }
+    return {name: np.broadcast_to(part, shape) for name, part in parts.items()}
+
+
+def _rents(
+    problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, ways: pd.DataFrame
+) -> dict[str, FloatArray]:
+    """Price what a token uses up of each limit on its way (route, work, active pods)."""
+    compiled, slices = program.compiled, len(problem.slices)
+    names = [name for name in compiled.rows if name not in _BALANCES]
+    equation = np.full(len(row_duals), -1)
+    for number, name in enumerate(names):
+        equation[compiled.rows[name].rows] = number
+    out = np.zeros((len(names), slices, len(ways)))
+    open_ways = np.flatnonzero(ways["candidate"].to_numpy(int) >= 0)
+    if len(open_ways):
+        matrix = sp.csc_array(program.matrix)
+        for variable, member, amount in _columns_on_the_way(problem, ways.iloc[open_ways]):
+            block = compiled.columns[variable]
+            width = block.shape[1]
+            columns = block.columns.start + np.arange(slices)[:, None] * width + member
+            part = sp.coo_array(matrix[:, columns.reshape(-1)])
+            row, at = part.coords[0], part.coords[1]
+            counts = equation[row] >= 0
+            row, at = row[counts], at[counts]
+            rent = -row_duals[row] * part.data[counts] * amount[at % len(open_ways)]
+            np.add.at(out, (equation[row], at // len(open_ways), open_ways[at % len(open_ways)]), rent)
+    per_mtok = out / problem.weight_h[:, None]
+    return {name: per_mtok[number] for number, name in enumerate(names) if per_mtok[number].any()}
+
+
+def _columns_on_the_way(problem: PlacementProblem, ways: pd.DataFrame) -> list[tuple[str, IntArray, FloatArray]]:
+    """Variable, member of it and amount for one mtok/h on each way."""
+    classes = problem.candidate_class[ways["candidate"].to_numpy(int)]
+    d, a = ways["data_center_index"].to_numpy(int), ways["accelerator_index"].to_numpy(int)
+    processes = problem.processes
+    shape = (len(problem.classes), len(problem.data_centers), len(problem.accelerators))
+    process = np.full(shape, -1)
+    process[tuple(processes[f"{n}_index"].to_numpy(int) for n in ("class", "data_center", "accelerator"))] = np.arange(
+        len(processes)
+    )
+    pods = np.array([pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
+    ones = np.ones(len(ways))
+    return [
+        ("Flow", ways["candidate"].to_numpy(int), ones),
+        ("Work", process[classes, d, a], ones),
+        ("Active", ways["pool_index"].to_numpy(int), pods),
+    ]
+
+
+def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: FloatArray, workload: int) -> FloatArray:
+    """(T,) dual of the workload's balance, CNY per million tokens."""
+    waits = problem.workloads["is_deferrable"].to_numpy(bool)
+    name = "defer_demand" if waits[workload] else "serve_demand"
+    block = compiled.rows[name]
+    duals = row_duals[block.rows].reshape(block.shape)[:, int((waits == waits[workload])[:workload].sum())]
+    hours = problem.slice_h if waits[workload] else 1.0
+    return np.asarray(duals * hours / problem.weight_h)
+
+
+ROUNDING = 1e-9
+
+# Rents below this many CNY per million tokens are rounding.
+LEAST_RENT = 1e-7
+
+# What a limit is when it has a rent: name of its equation -> (kind, words).
+_RENT_WORDS = {
+    "switch_on_installed_pods": ("pods", "its installed pods are all on"),
+    "limit_it_power": ("it_power", "its IT power is used up"),
+    "limit_link_traffic": ("link", "a link on the way is full"),
+    "pay_peak_power": ("demand_charge", "the work would raise the billed peak"),
+    "pay_contracted_power": ("demand_charge", "the work would raise the contracted power"),
+    "require_min_share": ("min_share", "the minimum share of the class elsewhere holds it"),
+    "require_region_share": ("policy", "a least share of another region holds it"),
+    "require_green_share": ("policy", "the least share of green power holds it"),
+    "keep_carbon_cap": ("policy", "the carbon cap is used up"),
+    "require_utilization": ("policy", "the least utilization of another data center holds it"),
+    "keep_spending_limit": ("policy", "the spending limit is used up"),
+    "idle_no_pod_to_look_green": ("policy", "pods may not idle under the green share"),
+}
+
+# With these no rent is told: of a closed place the duals say only that it is closed.
+_ALONE = {"closed"}
+_SCARCE = {"pods", "it_power", "link"}
+PLACE_RENTS = ("serve_where_deployed", "serve_where_assigned")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """
+    One thing that keeps a workload out of a data center.
+
+    Attributes
+    ----------
+    kind
+        rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
+        demand_charge, min_share, policy, another limit's equation, or none.
+    text
+        In words, with numbers.
+    cny_per_mtok
+        Rent of the limit; NaN where it has none.
+    cny_per_year
+        What it would take to remove it, where that has a price; NaN where not.
+    amount, unit
+        How far the limit is missed, or for how many hours a year it binds.
+    """
+
+    kind: str
+    text: str
+    cny_per_mtok: float = np.nan
+    cny_per_year: float = np.nan
+    amount: float = np.nan
+    unit: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """
+    What is asked: why a workload of a plan is where it is.
+
+    Attributes
+    ----------
+    problem, plan
+        The plan and its problem.
+    workload, class_index
+        Positions of the workload and of its class.
+    prices
+        Its ways and their prices.
+    weight
+        (T,) tokens of the workload by slice, mtok per year.
+    admits
+        What says where its data may go, in words (`residency.what_admits`).
+    """
+
+    problem: PlacementProblem
+    plan: Plan
+    workload: int
+    class_index: int
+    prices: PlacePrices
+    weight: FloatArray
+    admits: str
+
+    def mean(self, values: FloatArray) -> float:
+        """Mean over the slices, weighed with the tokens."""
+        total = float(self.weight.sum())
+        return float(self.weight @ values) / total if total > 0 else float(values.mean())
+
+    def best_way(self, center: int, by: FloatArray) -> int:
+        """Way to a data center of least mean price; a candidate before a route that is left out."""
+        ways = np.flatnonzero(self.prices.ways["data_center_index"].to_numpy(int) == center)
+        left_out = self.prices.ways["candidate"].to_numpy(int)[ways] < 0
+        ways = ways[left_out == left_out.min()]
+        return int(ways[np.argmin([self.mean(by[:, way]) for way in ways])])
+
+    @property
+    def total_if_placed(self) -> FloatArray:
+        """(T, N) own cost and rents, were the class deployed and the workload assigned there."""
+        closing = [self.prices.rents[name] for name in PLACE_RENTS if name in self.prices.rents]
+        return self.prices.total - sum(closing, np.zeros_like(self.prices.own_total))
+
+
+def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tuple[Reason, ...]:
+    """
+    Find what keeps a workload from a way to a data center.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    way
+        Position in the ways of the workload.
+    paid_elsewhere
+        Equations by which the plan is paid for having the workload where it is.
+    """
+    if question.prices.ways["candidate"].iloc[way] < 0:
+        return _left_out(question, way)
+    found = _whole_decisions(question, way)
+    if not any(reason.kind in _ALONE for reason in found):
+        found += _limits_on_the_way(question, way)
+    if not found:
+        names = [_RENT_WORDS.get(name, ("", name.replace("_", " ")))[1] for name in paid_elsewhere]
+        text = f"where it is served, {names[0]}" if names else "nothing: the difference is made up by hours or rounding"
+        found = [Reason("policy" if names else "none", text)]
+    return tuple(found)
+
+
+def _left_out(question: Question, way: int) -> tuple[Reason, ...]:
+    problem, row, k = question.problem, question.prices.ways.iloc[way], question.class_index
+    found = []
+    if row["late_ms"] > 0:
+        limit_ms, late_ms = float(problem.rtt_limit_ms[k, int(row["data_center_index"])]), float(row["late_ms"])
+        which = (
+            "" if limit_ms >= problem.classes["rtt_limit_ms"].iloc[k] else ", which its time to the first token leaves"
+        )
+        text = f"RTT of {row['rtt_ms']:.1f} ms is {late_ms:.1f} ms over the limit of {limit_ms:.1f} ms{which}"
+        found.append(Reason("rtt_limit", text, amount=late_ms, unit="ms"))
+    if row["is_barred"]:
+        rule = question.admits.removesuffix(" allows").removesuffix(" allow").removesuffix(" hold")
+        text = f"its {rule} does not admit it" if rule else "its data may not go there"
+        found.append(Reason("residency", text))
+    if row["is_unprotected"]:
+        found.append(Reason("second_route", "its route has no second, link-disjoint one within the limit"))
+    return tuple(found)
+
+
+def _whole_decisions(question: Question, way: int) -> list[Reason]:
+    """Tell what is closed, not deployed, or the single place of the workload elsewhere; with what changing it costs."""
+    problem, plan, k = question.problem, question.plan, question.class_index
+    d = int(question.prices.ways["data_center_index"].iloc[way])
+    name, members = str(problem.classes["name"].iloc[k]), problem.deployments.to_numpy(int)
+    deployed = np.asarray(plan.is_deployed) == 1
+    saved = float(question.weight @ np.maximum(question.prices.marginal - question.total_if_placed[:, way], 0.0))
+    would_save = f"all of this workload there would save at most {spell_cny(saved)} a year at the plan's prices"
+    found = []
+    if not plan.is_open[d]:
+        cost = float(problem.data_centers["opening_cny_per_year"].iloc[d])
+        found.append(Reason("closed", f"closed: opening it costs {spell_cny(cost)} a year", cny_per_year=cost))
+    if not (deployed & (members == (k, d)).all(axis=1)).any():
+        cost = float(problem.classes["deploy_cny_per_year"].iloc[k])
+        saving = "" if found else f"; {would_save}"
+        text = f"{name} is not deployed there: that costs {spell_cny(cost)} a year{saving}"
+        found.append(Reason("not_deployed", text, cny_per_year=cost))
+        most, there = int(problem.classes["max_sites"].iloc[k]), int((deployed & (members[:, 0] == k)).sum())
+        if there >= most:
+            text = f"{name} may stand in {most} place(s), and stands in {there}"
+            found.append(Reason("max_sites", text, amount=float(most), unit="places"))
+    if problem.workloads["is_indivisible"].iloc[question.workload] and not found:
+        found.append(Reason("indivisible", f"it is indivisible, and its single place is another one; {would_save}"))
+    return found
+
+
+def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
+    """List the limits on the way that have a price, dearest first."""
+    weight_h, is_served = question.problem.weight_h, question.weight > 0
+    year_h, found = float(weight_h[is_served].sum()), []
+    for name, values in question.prices.rents.items():
+        mean = question.mean(values[:, way])
+        if mean <= LEAST_RENT or name in PLACE_RENTS:
+            continue
+        hours = float(weight_h[is_served & (values[:, way] > LEAST_RENT)].sum())
+        kind, words = _RENT_WORDS.get(name, (name, f"{name.replace('_', ' ')} holds it"))
+        whole = hours >= year_h * (1 - ROUNDING)
+        when = "in all its hours" if whole else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
+        worth = (
+            f": worth {mean:.4f} CNY per million tokens to others"
+            if kind in _SCARCE
+            else f", {mean:.4f} CNY per million tokens"
+        )
+        found.append(Reason(kind, f"{words} {when}{worth}", cny_per_mtok=mean, amount=hours, unit="h"))
+    return sorted(found, key=lambda reason: -reason.cny_per_mtok)

@@ -1,0 +1,581 @@
+"""
+Why a workload is served where it is: its places and their prices, the next best, and what blocks cheaper ones.
+
+The answer to why a workload is served where it is.
+
+What it would cost to serve all of a workload from one data center, the rest of the plan at its best again.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from network_data.faults import FaultList, quote_value
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem.routing import what_admits
+from optimizer.runs.folder import read_stored_run
+from optimizer.runs.run import read_stored_plan
+from optimizer.sensitivity.place_costs import Question, Reason, block_reasons, place_prices
+from optimizer.solvers.columns import columns_from_plan
+from optimizer.solvers.fixed_integers import FixedProgram, Polished, PolishError, polish, settle
+
+# A pod bought by no more than this above a whole number is that number.
+WHOLE = 1e-6
+
+# CNY per year that a pod is made to cost so that none is bought without need.
+UNWANTED_CNY = 1e9
+
+
+@dataclass(frozen=True)
+class ForcedPlacement:
+    """
+    A workload forced into one data center.
+
+    Attributes
+    ----------
+    data_center, name
+        The data center.
+    extra_cny_per_year
+        What the plan then costs more; None if there is no such plan.
+    changes
+        Whole-numbered decisions that differ from the plan's, in words.
+    obstacle
+        Why there is no such plan; empty if there is one.
+    """
+
+    data_center: str
+    name: str
+    extra_cny_per_year: float | None
+    changes: tuple[str, ...]
+    obstacle: str = ""
+
+
+def force_placement(
+    problem: PlacementProblem, program: FixedProgram, base: Polished, workload: int, center: int, *, seed: int = 1
+) -> ForcedPlacement:
+    """
+    Serve all of a workload from one data center, and solve the rest again with the integers held.
+
+    The data center is opened and the class deployed there if need be; pods are bought there only if nothing fits
+    without; what then stands idle is taken back.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    program, base
+        The plan to compare with: its program, solved, and what came of it.
+    workload, center
+        Positions of the workload and of a data center that it may use.
+    seed
+        Random seed of the solver.
+    """
+    names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
+    held = _with_closed_routes(problem, program.compiled, workload, center)
+    choices = _with_place(problem, program.compiled, base.plan, workload, center)
+    if not choices:
+        k = int(problem.workloads["class_index"].iloc[workload])
+        most = int(problem.classes["max_sites"].iloc[k])
+        text = f"{problem.classes['name'].iloc[k]} may stand in no more than {most} data center(s), all taken by others"
+        return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
+    failure = ""
+    for buys, x in ((buys, x) for buys in (False, True) for x in choices):
+        try:
+            integers = _with_pods_bought(problem, held, x, center, seed) if buys else x
+            forced = polish(problem, held, integers, seed=seed, like=program)
+        except PolishError as error:
+            failure = failure or str(error)
+            continue
+        extra = forced.objective_cny - base.objective_cny
+        return ForcedPlacement(**names, extra_cny_per_year=extra, changes=_changes(problem, base.plan, forced.plan))
+    text = f"it cannot take all of it, whatever else moves ({failure})"
+    return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
+
+
+def _with_place(
+    problem: PlacementProblem, compiled: CompiledModel, plan: Plan, workload: int, center: int
+) -> list[FloatArray]:
+    """
+    Open the place in the integers of the plan; none if the class may not stand in one place more.
+
+    The workload leaves its other places. One that serves nothing else of its class may be kept for others, or given up:
+    it must be where the class may stand in so many places only, or where a minimum share would have to be kept there.
+    """
+    k = int(problem.workloads["class_index"].iloc[workload])
+    deployments, pairs = problem.deployments.to_numpy(int), problem.indivisible_pairs
+    is_here = (deployments == (k, center)).all(axis=1)
+    others = problem.candidates["workload_index"].to_numpy(int) != workload
+    used = others & (problem.candidate_class == k) & (plan.flow_mtok_per_h.max(axis=0, initial=0.0) > 0)
+    busy = np.unique(problem.candidates["data_center_index"].to_numpy(int)[used])
+    kept = np.asarray(plan.is_deployed).copy()
+    is_idle = (deployments[:, 0] == k) & (kept == 1) & ~is_here & ~np.isin(deployments[:, 1], busy)
+    kept[is_here] = 1
+    assigned = np.asarray(plan.is_assigned).copy()
+    mine = pairs["workload_index"].to_numpy(int) == workload
+    assigned[mine] = (pairs["data_center_index"].to_numpy(int) == center)[mine]
+    is_open = np.asarray(plan.is_open).copy()
+    is_open[center] = 1
+    return [
+        columns_from_plan(compiled, replace(plan, is_open=is_open, is_deployed=deployed, is_assigned=assigned))
+        for deployed in ([kept, np.where(is_idle, 0, kept)] if is_idle.any() else [kept])
+        if deployed[deployments[:, 0] == k].sum() <= problem.classes["max_sites"].iloc[k]
+    ]
+
+
+def _with_closed_routes(
+    problem: PlacementProblem, compiled: CompiledModel, workload: int, center: int
+) -> CompiledModel:
+    candidates = problem.candidates
+    is_closed = (candidates["workload_index"] == workload) & (candidates["data_center_index"] != center)
+    upper = compiled.upper.copy()
+    compiled.columns["Flow"].values(upper)[:, is_closed.to_numpy()] = 0.0
+    return replace(compiled, upper=upper)
+
+
+def _with_pods_bought(
+    problem: PlacementProblem, compiled: CompiledModel, x: FloatArray, center: int, seed: int
+) -> FloatArray:
+    """Buy as few pods there as will do, whether or not more would pay."""
+    pods = compiled.columns["NewPods"].columns
+    here = pods.start + np.flatnonzero(problem.pools["data_center_index"].to_numpy(int) == center)
+    is_integer = compiled.is_integer.copy()
+    is_integer[here] = False
+    cost = compiled.cost.copy()
+    cost[here] = UNWANTED_CNY
+    relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
+    bought = x.copy()
+    bought[here] = np.minimum(np.ceil(relaxed.columns[here] - WHOLE), compiled.upper[here])
+    return bought
+
+
+def _changes(problem: PlacementProblem, before: Plan, after: Plan) -> tuple[str, ...]:
+    deployments = problem.deployments.to_numpy(int)
+    classes = problem.classes["name"].to_numpy(str)
+    accelerators = problem.accelerators["name"].to_numpy(str)
+    pools = problem.pools[["data_center_index", "accelerator_index"]].to_numpy(int)
+    words = [
+        f"{'opens' if after.is_open[d] else 'closes'} {_name(problem, d)}"
+        for d in np.flatnonzero(np.asarray(after.is_open) != before.is_open).tolist()
+    ]
+    for n in np.flatnonzero(np.asarray(after.is_deployed) != before.is_deployed).tolist():
+        k, d = deployments[n]
+        words.append(f"{'deploys' if after.is_deployed[n] else 'gives up'} {classes[k]} at {_name(problem, d)}")
+    for p in np.flatnonzero(np.asarray(after.new_pods) != before.new_pods).tolist():
+        more = int(after.new_pods[p] - before.new_pods[p])
+        kind = accelerators[pools[p, 1]]
+        words.append(
+            f"buys {abs(more)} pod(s) {'more' if more > 0 else 'fewer'} of {kind} at {_name(problem, pools[p, 0])}"
+        )
+    if (np.asarray(after.is_assigned) != before.is_assigned).any():
+        words.append("moves its single place")
+    return tuple(words)
+
+
+def _name(problem: PlacementProblem, center: int) -> str:
+    return str(problem.data_centers["name"].iloc[center])
+
+
+@dataclass(frozen=True)
+class PlacePrice:
+    """
+    What a million tokens cost in a place, a mean over the hours in which the workload is served there.
+
+    Attributes
+    ----------
+    own
+        CNY per million tokens by cost component.
+    rents
+        CNY per million tokens by equation: what the limits that are used up are worth to others.
+    own_cny_per_mtok, total_cny_per_mtok
+        Their sums: own cost, and own cost with rents.
+    """
+
+    own: dict[str, float]
+    rents: dict[str, float]
+    own_cny_per_mtok: float
+    total_cny_per_mtok: float
+
+
+@dataclass(frozen=True)
+class ChosenPlace:
+    """
+    A data center that serves the workload.
+
+    Attributes
+    ----------
+    data_center, name, region
+        What it is called, and where it is.
+    mtok_per_year, share
+        What it takes of the workload.
+    hours
+        From and to, for each stretch of hours in which it does, by representative day.
+    hours_per_year
+        How many hours these stand for.
+    routes
+        Nodes of each route used, with its tokens and RTT.
+    rtt_ms
+        Mean round trip.
+    price
+        What a million tokens cost there.
+    """
+
+    data_center: str
+    name: str
+    region: str
+    mtok_per_year: float
+    share: float
+    hours: dict[str, list[tuple[float, float]]]
+    hours_per_year: float
+    routes: list[dict[str, float | str]]
+    rtt_ms: float
+    price: PlacePrice
+
+
+@dataclass(frozen=True)
+class BlockedPlace:
+    """
+    A data center that would serve the workload at less own cost, and does not.
+
+    Attributes
+    ----------
+    data_center, name
+        What it is called.
+    rtt_ms
+        Round trip of the route that was priced.
+    own_cny_per_mtok
+        Own cost there.
+    cheaper_by_cny_per_mtok
+        How much less that is than the mean own cost where it is served.
+    reasons
+        What blocks it.
+    """
+
+    data_center: str
+    name: str
+    rtt_ms: float
+    own_cny_per_mtok: float
+    cheaper_by_cny_per_mtok: float
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class PlacementExplanation:
+    """
+    Why a workload is where it is.
+
+    Attributes
+    ----------
+    workload, demand_hub, workload_class, class_name
+        What is explained.
+    mtok_per_year, unserved_mtok_per_year
+        What is served and what is not.
+    is_deferrable, is_indivisible
+        Of the workload.
+    cny_per_mtok
+        What one more million tokens cost, the mean over its hours.
+    chosen
+        The data centers that serve it, largest first.
+    blocked
+        Data centers of less own cost that do not, cheapest first.
+    next_best
+        The best of the other data centers for all of it; None if there is none.
+    tried
+        Data centers that were tried for it, best first.
+    out_of_reach
+        Data centers without a route or a fast enough accelerator.
+    """
+
+    workload: str
+    demand_hub: str
+    workload_class: str
+    class_name: str
+    mtok_per_year: float
+    unserved_mtok_per_year: float
+    is_deferrable: bool
+    is_indivisible: bool
+    cny_per_mtok: float
+    chosen: tuple[ChosenPlace, ...]
+    blocked: tuple[BlockedPlace, ...]
+    next_best: ForcedPlacement | None
+    tried: tuple[ForcedPlacement, ...]
+    out_of_reach: tuple[str, ...]
+
+
+# Places that are forced, the most promising first, to find the next best one.
+TRIES = 3
+LEAST_CNY_PER_MTOK = 1e-9
+LEAST_MTOK_PER_H = 1e-9
+LEAST_H = 1e-6
+
+
+def explain_placement(run_folder: Path | str, workload: str) -> PlacementExplanation:
+    """
+    Explain where a workload of a stored run is served.
+
+    Parameters
+    ----------
+    run_folder
+        Folder of a run.
+    workload
+        `demand_hub/workload_class`, either first.
+
+    Returns
+    -------
+    PlacementExplanation
+        Prices hold at the margin of the plan, with its whole-numbered decisions; what forcing costs is exact for them.
+
+    Raises
+    ------
+    InputError
+        If the run cannot be read, its inputs have changed, or it has no such workload.
+    """
+    run = read_stored_plan(run_folder)
+    number = find_workload(run.problem.workloads, workload)
+    item = run.scenario.workload_classes[str(run.problem.workloads["workload_class"].iloc[number])]
+    return explain_workload(run.problem, run.plan, number, admits=what_admits(item))
+
+
+def list_workloads(run_folder: Path | str) -> pd.DataFrame:
+    """
+    List the workloads of a stored run, those whose next token costs most in sum first.
+
+    Parameters
+    ----------
+    run_folder
+        Folder of a run.
+
+    Returns
+    -------
+    DataFrame
+        workload, mtok_per_year, rtt_ms (mean), data_center (that takes most of it), data_centers (how many do),
+        cny_per_mtok (of one more million tokens), cny_per_year (that times its tokens); the last two NaN where the run
+        was stored without prices.
+
+    Raises
+    ------
+    InputError
+        If the run cannot be read.
+    """
+    stored = read_stored_run(run_folder)
+    flows = stored.tables["allocation"]
+    flows = flows.assign(
+        workload=flows["demand_hub"] + "/" + flows["workload_class"], mtok=flows["mtok_per_h"] * flows["weight_h"]
+    )
+    flows["mtok_ms"] = flows["mtok"] * flows["rtt_ms"]
+    by_place = flows.groupby(["workload", "data_center"])["mtok"].sum().reset_index().sort_values("mtok")
+    sums = flows.groupby("workload")[["mtok", "mtok_ms"]].sum()
+    prices = stored.tables.get("shadow_prices", pd.DataFrame(columns=["kind", "id", "value"]))
+    price = prices[prices["kind"] == "token"].set_index("id")["value"].reindex(sums.index).astype(float)
+    table = pd.DataFrame(
+        {
+            "workload": sums.index,
+            "mtok_per_year": sums["mtok"].to_numpy(),
+            "rtt_ms": (sums["mtok_ms"] / sums["mtok"]).to_numpy(),
+            "data_center": by_place.groupby("workload")["data_center"].last().reindex(sums.index).to_numpy(),
+            "data_centers": by_place.groupby("workload").size().reindex(sums.index).to_numpy(),
+            "cny_per_mtok": price.to_numpy(),
+            "cny_per_year": (price * sums["mtok"]).to_numpy(),
+        }
+    )
+    order = ["cny_per_year", "mtok_per_year"]
+    return table.sort_values(order, ascending=False, kind="stable", ignore_index=True)
+
+
+def find_workload(workloads: pd.DataFrame, text: str) -> int:
+    """
+    Find a workload by its demand hub and class, in either order.
+
+    Parameters
+    ----------
+    workloads
+        demand_hub, workload_class.
+    text
+        Two ids with a slash between.
+
+    Raises
+    ------
+    InputError
+        If there is no such workload; names the nearest.
+    """
+    hubs, classes = workloads["demand_hub"].to_numpy(str), workloads["workload_class"].to_numpy(str)
+    parts = [part.strip().lower() for part in text.split("/")]
+    pairs = {tuple(parts), tuple(reversed(parts))}
+    found = [w for w, pair in enumerate(zip(hubs, classes, strict=True)) if pair in pairs]
+    if len(found) == 1:
+        return found[0]
+    faults = FaultList("the workload")
+    labels = [f"{hub}/{name}" for hub, name in zip(hubs, classes, strict=True)]
+    near = difflib.get_close_matches("/".join(parts), labels, n=1) or difflib.get_close_matches(
+        "/".join(reversed(parts)), labels, n=1
+    )
+    hint = f"Did you mean {quote_value(near[0])}?" if near else "Without --workload, all are listed."
+    remedy = f"Name a demand hub and a workload class, as in {labels[0]}. {hint}"
+    faults.add("--workload", "the run has no such workload", remedy, value=text)
+    raise faults.error()
+
+
+def explain_workload(
+    problem: PlacementProblem, plan: Plan, workload: int, *, admits: str = "", seed: int = 1
+) -> PlacementExplanation:
+    """
+    Explain where a workload of a plan is served.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and its problem.
+    workload
+        Position of the workload.
+    admits
+        What says where its data may go, in words (`residency.what_admits`).
+    seed
+        Random seed of the solver.
+
+    Raises
+    ------
+    PolishError
+        If no plan has these integers.
+    """
+    compiled = compile_model(problem)
+    program, base = settle(problem, compiled, plan, seed=seed)
+    duals = np.concatenate([base.row_duals[name].reshape(-1) for name in compiled.rows])
+    prices = place_prices(problem, program, duals, workload)
+    mine = np.flatnonzero(problem.candidates["workload_index"] == workload)
+    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > LEAST_MTOK_PER_H)
+    flow = flow * problem.weight_h[:, None]
+    row, served = problem.workloads.iloc[workload], flow.sum(axis=1)
+    k = int(row["class_index"])
+    weight = served if served.sum() > 0 else problem.weight_h * problem.demand_mtok_per_h[:, workload]
+    question = Question(problem, plan, workload, k, prices, weight, admits)
+    chosen = _chosen(question, mine, flow)
+    used = {place.data_center for place in chosen}
+    tried = [
+        force_placement(problem, program, base, workload, center, seed=seed)
+        for center in _most_promising(question, base, used)
+    ]
+    tried.sort(key=lambda one: np.inf if one.extra_cny_per_year is None else one.extra_cny_per_year)
+    possible = [one for one in tried if one.extra_cny_per_year is not None]
+    reached = set(prices.ways["data_center_index"].tolist())
+    return PlacementExplanation(
+        workload=f"{row['demand_hub']}/{row['workload_class']}",
+        demand_hub=str(row["demand_hub"]),
+        workload_class=str(row["workload_class"]),
+        class_name=str(problem.classes["name"].iloc[k]),
+        mtok_per_year=float(served.sum()),
+        unserved_mtok_per_year=float(problem.weight_h @ plan.shed_mtok_per_h[:, workload]),
+        is_deferrable=bool(row["is_deferrable"]),
+        is_indivisible=bool(row["is_indivisible"]),
+        cny_per_mtok=question.mean(prices.marginal),
+        chosen=chosen,
+        blocked=_blocked(question, chosen),
+        next_best=possible[0] if possible else None,
+        tried=tuple(tried),
+        out_of_reach=tuple(str(name) for d, name in enumerate(problem.data_centers["name"]) if d not in reached),
+    )
+
+
+def _chosen(question: Question, mine: IntArray, flow: FloatArray) -> tuple[ChosenPlace, ...]:
+    """Describe the places by what they take; `flow` is (T, candidates of the workload), mtok per year."""
+    problem, volumes = question.problem, flow.sum(axis=0)
+    candidates = problem.candidates.iloc[mine]
+    place = candidates["data_center_index"].to_numpy(int)
+    nodes = problem.routes["nodes"].to_numpy(str)[candidates["route_index"].to_numpy(int)]
+    rtt_ms = candidates["rtt_ms"].to_numpy(float)
+    found = []
+    for d in np.unique(place[volumes > 0]).tolist():
+        routes = np.flatnonzero((place == d) & (volumes > 0))
+        taken = flow[:, routes].sum(axis=1)
+        center = problem.data_centers.iloc[d]
+        found.append(
+            ChosenPlace(
+                data_center=str(center["id"]),
+                name=str(center["name"]),
+                region=str(center["region"]),
+                mtok_per_year=float(taken.sum()),
+                share=float(taken.sum() / flow.sum()),
+                hours=_hours(problem, taken),
+                hours_per_year=float(problem.weight_h[taken > 0].sum()),
+                routes=[
+                    {"nodes": str(nodes[r]), "rtt_ms": float(rtt_ms[r]), "mtok_per_year": float(volumes[r])}
+                    for r in routes
+                ],
+                rtt_ms=float(rtt_ms[routes] @ volumes[routes] / volumes[routes].sum()),
+                price=_price(question, int(mine[routes[volumes[routes].argmax()]]), taken),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: -one.mtok_per_year))
+
+
+def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple[float, float]]]:
+    """Join the slices in which anything is taken to stretches of hours, by day."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    days, hours = problem.slices["day"].to_numpy(str), problem.slices["hour"].to_numpy(float)
+    for t in np.flatnonzero(taken > 0):
+        stretches = found.setdefault(str(days[t]), [])
+        start, end = float(hours[t]), float(hours[t] + problem.slice_h[t])
+        if stretches and abs(stretches[-1][1] - start) < LEAST_H:
+            start = stretches.pop()[0]
+        stretches.append((start, end))
+    return found
+
+
+def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
+    """Price a candidate on its cheapest accelerator, over the hours in which it is used."""
+    prices, here = question.prices, replace(question, weight=taken)
+    ways = np.flatnonzero(prices.ways["candidate"].to_numpy(int) == candidate)
+    way = int(ways[np.argmin([here.mean(prices.total[:, one]) for one in ways])])
+
+    def means(parts: dict[str, FloatArray]) -> dict[str, float]:
+        found = {name: here.mean(values[:, way]) for name, values in parts.items()}
+        return {name: value for name, value in found.items() if abs(value) > LEAST_CNY_PER_MTOK}
+
+    own, rents = means(prices.own), means(prices.rents)
+    return PlacePrice(own, rents, sum(own.values()), sum(own.values()) + sum(rents.values()))
+
+
+def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[BlockedPlace, ...]:
+    """Find the data centers of less own cost that are not used, and what blocks each."""
+    prices, centers = question.prices, question.problem.data_centers
+    used = {place.data_center for place in chosen}
+    now = sum(place.price.own_cny_per_mtok * place.share for place in chosen)
+    paid = sorted({name for place in chosen for name, rent in place.price.rents.items() if rent < 0})
+    found = []
+    for d in np.unique(prices.ways["data_center_index"].to_numpy(int)).tolist() if chosen else []:
+        own = question.mean(prices.own_total[:, question.best_way(d, prices.own_total)])
+        if centers["id"].iloc[d] in used or own >= now - LEAST_CNY_PER_MTOK:
+            continue
+        way = question.best_way(d, prices.total)
+        found.append(
+            BlockedPlace(
+                data_center=str(centers["id"].iloc[d]),
+                name=str(centers["name"].iloc[d]),
+                rtt_ms=float(prices.ways["rtt_ms"].iloc[way]),
+                own_cny_per_mtok=own,
+                cheaper_by_cny_per_mtok=now - own,
+                reasons=block_reasons(question, way, paid),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.own_cny_per_mtok))
+
+
+def _most_promising(question: Question, base: Polished, used: set[str]) -> list[int]:
+    """Choose other data centers that the workload may use, by what all of it would cost there at the plan's prices."""
+    problem, prices, k = question.problem, question.prices, question.class_index
+    ids, members = problem.data_centers["id"].to_numpy(str), problem.deployments.to_numpy(int)
+    deployed = {int(d) for (c, d), is_there in zip(members, base.plan.is_deployed, strict=True) if is_there and c == k}
+    total, estimates = question.total_if_placed, []
+    for d in np.unique(prices.ways["data_center_index"][prices.ways["candidate"] >= 0].to_numpy(int)).tolist():
+        if ids[d] in used:
+            continue
+        cost = float(question.weight @ total[:, question.best_way(d, total)])
+        cost += 0.0 if base.plan.is_open[d] else float(problem.data_centers["opening_cny_per_year"].iloc[d])
+        cost += 0.0 if d in deployed else float(problem.classes["deploy_cny_per_year"].iloc[k])
+        estimates.append((cost, d))
+    return [d for _, d in sorted(estimates)[:TRIES]]

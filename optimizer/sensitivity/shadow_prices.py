@@ -1,0 +1,459 @@
+"""
+What one more unit of each limit is worth, with the integers of the plan held: a megawatt, a pod, 100 Gbps, a tonne.
+
+A limit is moved in the inputs and the model compiled again: the rows that moved, whichever equations they belong to,
+are moved in the linear program that is left when the integers are held, and it is solved again from where it stands.
+RTT limits move no row but admit routes: `rtt_prices`. What one more token costs is read off the duals: `token_costs`.
+
+The limits that have a price: what one step more of each is, and which things have such a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.model.data import model_data
+from optimizer.model.equations import CONSTRAINTS
+from optimizer.numbers import spell_cny
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.sensitivity.duals import (
+    COLUMNS,
+    LEAST_VALUE_CNY,
+    Price,
+    labels_of_set,
+    price_row,
+    price_sentence,
+    rtt_prices,
+    token_costs,
+)
+from optimizer.solvers.columns import columns_from_plan
+from optimizer.solvers.fixed_integers import FixedProgram, Polished, settle
+from optimizer.units import CNY_PER_MCNY
+
+# A share that is lowered stays above zero: at zero the limit would not be in the model any more.
+LEAST_SHARE = 1e-9
+TRIES = (10,)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """
+    Something that has a limit.
+
+    Attributes
+    ----------
+    variant
+        Number of the move that concerns it: things whose rows cannot be told apart by their labels need a move each.
+    index
+        Of its rows, under the labels of its limit.
+    ids, names
+        What it is called.
+    """
+
+    variant: int
+    index: tuple[int, ...]
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """
+    A number of the inputs that can be moved.
+
+    Attributes
+    ----------
+    kind, unit
+        Of its price.
+    step
+        How much is added, in the limit's own unit.
+    words
+        The step in words, with places for the names of the thing.
+    labels
+        Of the rows that move: what tells things of one variant apart.
+    things
+        Everything that has such a limit.
+    move
+        Adds a step for every thing of a variant at once.
+    moves_right_side
+        Whether nothing but right sides changes, the integers being held.
+    tries
+        Numbers of steps tried, to see how far the price holds.
+    """
+
+    kind: str
+    unit: str
+    step: float
+    words: str
+    labels: tuple[str, ...]
+    things: Callable[[PlacementProblem], list[Thing]]
+    move: Callable[[PlacementProblem, int], PlacementProblem]
+    moves_right_side: bool = True
+    tries: tuple[int, ...] = TRIES
+
+
+def every_center(problem: PlacementProblem) -> list[Thing]:
+    """Every data center."""
+    ids, names = (problem.data_centers[column].to_numpy(str) for column in ("id", "name"))
+    return [Thing(0, (d,), (ids[d],), (names[d],)) for d in range(len(ids))]
+
+
+def every_pool(problem: PlacementProblem) -> list[Thing]:
+    """Every pool, in their order; its accelerator is the variant."""
+    centers, accelerators = problem.data_centers, problem.accelerators
+    return [
+        Thing(
+            int(a), (int(d),), (str(centers["id"].iloc[d]), str(accelerators["id"].iloc[a])),
+            (str(centers["name"].iloc[d]), str(accelerators["name"].iloc[a])),
+        )
+        for d, a in problem.pools[["data_center_index", "accelerator_index"]].to_numpy(int)
+    ]  # fmt: skip
+
+
+def _limiting_links(problem: PlacementProblem) -> list[Thing]:
+    ids = problem.links["id"].to_numpy(str)
+    limiting = np.flatnonzero(problem.links["is_limiting"].to_numpy(bool)).tolist()
+    return [Thing(0, (link,), (ids[link],), (ids[link],)) for link in limiting]
+
+
+def _regions(problem: PlacementProblem) -> list[Thing]:
+    return [Thing(number, (), (name,), (name,)) for number, name in enumerate(problem.policy.regions)]
+
+
+def _only_if(name: str) -> Callable[[PlacementProblem], list[Thing]]:
+    """Tell whether the plan as a whole has a limit."""
+    return lambda problem: [Thing(0, (), ("plan",), ("the plan",))] if getattr(problem.policy, name) else []
+
+
+def _more_power(problem: PlacementProblem, _: int) -> PlacementProblem:
+    centers = problem.data_centers
+    return replace(problem, data_centers=centers.assign(it_capacity_mw=centers["it_capacity_mw"] + 1.0))
+
+
+def _more_pods(problem: PlacementProblem, accelerator: int) -> PlacementProblem:
+    pools = problem.pools
+    more = (pools["accelerator_index"] == accelerator).astype(np.int64)
+    return replace(problem, pools=pools.assign(existing_pods=pools["existing_pods"] + more))
+
+
+def _more_capacity(problem: PlacementProblem, _: int) -> PlacementProblem:
+    links = problem.links
+    return replace(problem, links=links.assign(capacity_gbps=links["capacity_gbps"] + 100.0))
+
+
+def _policy_plus(name: str, amount: float) -> Callable[[PlacementProblem, int], PlacementProblem]:
+    def move(problem: PlacementProblem, _: int) -> PlacementProblem:
+        changes: dict[str, Any] = {name: max(LEAST_SHARE, getattr(problem.policy, name) + amount)}
+        return replace(problem, policy=replace(problem.policy, **changes))
+
+    return move
+
+
+def _less_in_region(problem: PlacementProblem, number: int) -> PlacementProblem:
+    policy = problem.policy
+    region = policy.regions[number]
+    shares = {**policy.min_region_share, region: max(LEAST_SHARE, policy.min_region_share[region] - 0.01)}
+    return replace(problem, policy=replace(policy, min_region_share=shares))
+
+
+LIMITS = (
+    Limit(
+        "it_power", "CNY per year and MW", 1.0, "1 MW more of IT power at {}", ("data_center",),
+        every_center, _more_power,
+    ),
+    Limit(
+        "existing_pod", "CNY per year and pod", 1.0, "1 more pod of {1} in place at {0}", ("data_center",),
+        every_pool, _more_pods,
+    ),
+    Limit(
+        "link", "CNY per year and 100 Gbps", 100.0, "100 Gbps more on link {}", ("link",),
+        _limiting_links, _more_capacity,
+    ),
+    Limit(
+        "carbon_cap", "CNY per year and t CO2", 1.0, "1 t more of CO2 under the cap", (),
+        _only_if("carbon_cap_t_per_year"), _policy_plus("carbon_cap_t_per_year", 1.0), tries=(1000, 100_000),
+    ),
+    Limit(
+        "spending_limit", "CNY per year and million CNY per year", 1.0, "1 million CNY more of yearly budget", (),
+        _only_if("spending_limit_cny_per_year"), _policy_plus("spending_limit_cny_per_year", CNY_PER_MCNY),
+        tries=(10, 100),
+    ),
+    Limit(
+        "region_share", "CNY per year and percentage point", 1.0,
+        "a least share of {} that is 1 percentage point lower", (),
+        _regions, _less_in_region, moves_right_side=False,
+    ),
+    Limit(
+        "green_share", "CNY per year and percentage point", 1.0,
+        "a least share of green power that is 1 percentage point lower", (),
+        _only_if("min_green_share"), _policy_plus("min_green_share", -0.01), moves_right_side=False,
+    ),
+    Limit(
+        "utilization", "CNY per year and percentage point", 1.0,
+        "a least utilization that is 1 percentage point lower", (),
+        _only_if("min_utilization_share"), _policy_plus("min_utilization_share", -0.01),
+    ),
+)  # fmt: skip
+
+# A price holds as far as a step is worth nine tenths of the first.
+HOLDS_SHARE = 0.9
+ROUNDING = 1e-9
+PURCHASE_UNIT = "CNY per year and pod"
+
+
+@dataclass(frozen=True, eq=False)
+class PricedPlan:
+    """
+    A plan at its best for its integers, with what is needed to price its limits.
+
+    Attributes
+    ----------
+    problem, compiled
+        The problem and its model.
+    polished
+        The plan and the duals.
+    program
+        The linear program behind it, solved.
+    shifts
+        By limit and variant, how the model changes with one step more.
+    """
+
+    problem: PlacementProblem
+    compiled: CompiledModel
+    polished: Polished
+    program: FixedProgram
+    shifts: Shifts
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """Change of the right sides and of the matrix when a limit is moved by one step everywhere."""
+
+    right: FloatArray
+    matrix: sp.csr_array
+
+    def at(self, x: FloatArray) -> FloatArray:
+        """Change of the right sides, with the columns held at x."""
+        return np.asarray(self.right - self.matrix @ x)
+
+
+Shifts = dict[tuple[str, int], _Shift]
+
+
+def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *, seed: int = 1) -> PricedPlan:
+    """
+    Polish a plan and keep the program behind it.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    compiled
+        From `compile_model`.
+    plan
+        Its integers are held; those that turn out to be unused are taken back first.
+    seed
+        Random seed of the solver.
+
+    Raises
+    ------
+    PolishError
+        If no plan has these integers.
+    """
+    shifts = {
+        (limit.kind, variant): _shift(compiled, compile_model(limit.move(problem, variant)))
+        for limit in LIMITS
+        for variant in sorted({thing.variant for thing in limit.things(problem)})
+    }
+    program, polished = settle(
+        problem, compiled, plan, seed=seed, stays=lambda x: _rows_to_move(problem, compiled, shifts, x)
+    )
+    return PricedPlan(problem, compiled, polished, program, shifts)
+
+
+def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
+    rows, columns = len(compiled.row_upper), len(compiled.cost)
+
+    def matrix(model: CompiledModel) -> sp.csr_array:
+        return sp.csr_array((model.values, model.indices, model.starts), shape=(rows, columns))
+
+    change = sp.csr_array(matrix(moved) - matrix(compiled))
+    change.eliminate_zeros()
+    return _Shift(moved.row_upper - compiled.row_upper, change)
+
+
+def _rows_to_move(
+    problem: PlacementProblem, compiled: CompiledModel, shifts: Shifts, x: FloatArray
+) -> npt.NDArray[np.bool_]:
+    moves = np.zeros(len(compiled.row_upper), np.bool_)
+    row_of = np.repeat(np.arange(len(moves)), np.diff(compiled.starts))
+    for shift in shifts.values():
+        moves |= shift.at(x) != 0
+    for pool in np.flatnonzero(_is_bought_out(problem, compiled, x)):
+        column = compiled.columns["NewPods"].columns.start + int(pool)
+        moves |= np.bincount(row_of[compiled.indices == column], minlength=len(moves)) > 0
+    return moves
+
+
+def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
+    """
+    Price every limit of a plan.
+
+    Parameters
+    ----------
+    priced
+        From `price_plan`.
+    seed
+        Random seed of the solver.
+
+    Returns
+    -------
+    DataFrame
+        kind, id, unit, value (what the first whole step saves per unit, in `unit`; of a token, what it costs),
+        marginal_value (the same for the first small part of it, from the duals; NaN where there is none), step and
+        holds_to (how much was added, and to how much each unit is worth at least nine tenths of `value`, of a few steps
+        tried; in the limit's own unit, NaN where not known), sentence.
+    """
+    rows = [row for limit in LIMITS for row in _limit_rows(priced, limit)]
+    rows += _purchase_rows(priced)
+    rows += rtt_prices(priced.problem, priced.program, seed=seed)
+    rows += token_costs(priced.problem, priced.polished)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
+    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    moved: dict[int, dict[tuple[int, ...], IntArray]] = {}
+    for thing in limit.things(priced.problem):
+        # Rows of integers alone cannot be broken by more of a limit, and have no price.
+        shift = np.where(priced.program.has_free_columns, priced.shifts[limit.kind, thing.variant].at(x), 0.0)
+        if thing.variant not in moved:
+            moved[thing.variant] = _rows_by_label(priced, shift, limit.labels)
+        rows, what = moved[thing.variant].get(thing.index), limit.words.format(*thing.names)
+        if rows is None:
+            price, sentence = Price(0.0, 0.0), f"{what} is worth nothing in this plan, where {thing.names[0]} is closed"
+        else:
+            price = (
+                _price(priced, rows, shift[rows], tries=limit.tries)
+                if limit.moves_right_side
+                else _price_anew(priced, limit, thing)
+            )
+            sentence = price_sentence(what, price.value, price.holds_steps)
+        yield price_row(limit.kind, thing.ids, limit.unit, price, limit.step, sentence)
+
+
+def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
+    """Price the leave to buy one more pod where no more may be bought, its own price taken off."""
+    problem, compiled = priced.problem, priced.compiled
+    x = columns_from_plan(compiled, priced.polished.plan)
+    is_bought_out, is_open = _is_bought_out(problem, compiled, x), _is_open(problem, compiled, x)
+    for pool, thing in enumerate(every_pool(problem)):
+        what = "leave to buy 1 more pod of {1} at {0}".format(*thing.names)
+        price, sentence = Price(0.0, 0.0), f"{what} is worth nothing: as many as pay may be bought already"
+        if not is_open[pool]:
+            sentence = f"{what} is worth nothing in this plan, where {thing.names[0]} is closed"
+        elif is_bought_out[pool] and _breaks_limit(priced.program, pool):
+            sentence = f"{what} is worth nothing: another limit on purchases is used up"
+        elif is_bought_out[pool]:
+            rows, more = _pod_rows(priced.program, pool)
+            own_cny = float(compiled.cost[compiled.columns["NewPods"].columns][pool])
+            found = _price(priced, rows, more, own_cny)
+            if found.value >= LEAST_VALUE_CNY:
+                price, sentence = found, price_sentence(what, found.value, found.holds_steps)
+            else:
+                price = Price(0.0, max(0.0, found.marginal))
+                earned = spell_cny(max(0.0, np.nan_to_num(found.value) + own_cny))
+                sentence = f"{what} is worth nothing: it would earn {earned} a year and cost {spell_cny(own_cny)}"
+        yield price_row("purchasable_pod", thing.ids, PURCHASE_UNIT, price, 1.0, sentence)
+
+
+def _price(
+    priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float = 0.0, tries: tuple[int, ...] = TRIES
+) -> Price:
+    """Price the first step, and see how far it holds; nothing is solved where the duals say that nothing changes."""
+    marginal = float(-_row_duals(priced)[rows] @ more) - own_cny
+    if (more >= 0).all() and marginal + own_cny < LEAST_VALUE_CNY:
+        return Price(min(marginal, 0.0), marginal)
+    first = priced.program.saving_with_more(rows, more) - own_cny
+    if not np.isfinite(first):
+        return Price(np.nan, marginal)
+    holds = 1
+    for steps in tries if first >= LEAST_VALUE_CNY else ():
+        each = priced.program.saving_with_more(rows, more * steps) / steps - own_cny
+        if each < HOLDS_SHARE * first:
+            break
+        holds = steps
+    is_rounding = abs(first) < LEAST_VALUE_CNY
+    return Price(0.0 if is_rounding else first, marginal, None if first < LEAST_VALUE_CNY else holds)
+
+
+def _price_anew(priced: PricedPlan, limit: Limit, thing: Thing) -> Price:
+    """Price a step that changes more than right sides: compile the moved limit, and solve it from the start."""
+    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    marginal = float(-_row_duals(priced) @ priced.shifts[limit.kind, thing.variant].at(x))
+    if marginal < LEAST_VALUE_CNY:
+        return Price(0.0, marginal)
+    moved = FixedProgram(compile_model(limit.move(priced.problem, thing.variant)), priced.program.integers)
+    first = priced.polished.objective_cny - moved.solve().cost_cny
+    return Price(first, marginal, 1) if first >= LEAST_VALUE_CNY else Price(0.0, marginal)
+
+
+def _row_duals(priced: PricedPlan) -> FloatArray:
+    return np.concatenate([priced.polished.row_duals[name].reshape(-1) for name in priced.compiled.rows])
+
+
+def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...]) -> dict[tuple[int, ...], IntArray]:
+    """Rows that move, by what they belong to: positions in the tables that `labels` name."""
+    sets = model_data(priced.problem).sets
+    found: dict[tuple[int, ...], IntArray] = {}
+    for equation in CONSTRAINTS:
+        block = priced.compiled.rows[equation.name]
+        rows = block.rows.start + np.flatnonzero(shift[block.rows])
+        if not len(rows):
+            continue
+        place = [labels_of_set(equation.over[0]).index(label) for label in labels]
+        keys = sets[equation.over[0]][(rows - block.rows.start) % block.shape[1]][:, place]
+        for key in np.unique(keys, axis=0).tolist():
+            mine = rows[(keys == key).all(axis=1)]
+            found[tuple(key)] = np.concatenate([found.get(tuple(key), np.zeros(0, np.int64)), mine])
+    return found
+
+
+def _pod_rows(program: FixedProgram, pool: int) -> tuple[IntArray, FloatArray]:
+    """Rows that a new pod widens, and by how much; not those that the integers fill alone."""
+    column = program.compiled.columns["NewPods"].columns.start + pool
+    part = sp.csc_array(program.matrix[:, [column]])
+    is_open_row = program.has_free_columns[part.indices]
+    return part.indices[is_open_row].astype(np.int64), -part.data[is_open_row]
+
+
+def _breaks_limit(program: FixedProgram, pool: int) -> bool:
+    """Whether a new pod more would break a limit that the integers fill alone, the number that may be bought apart."""
+    column = program.compiled.columns["NewPods"].columns.start + pool
+    part = sp.csc_array(program.matrix[:, [column]])
+    rows, data = part.indices, part.data
+    block = program.compiled.rows["buy_pods_where_open"].rows
+    alone = ~program.has_free_columns[rows] & ~((rows >= block.start) & (rows < block.stop))
+    left = (program.compiled.row_upper - program.matrix @ program.integers)[rows] - data
+    return bool((left[alone] < -ROUNDING * np.maximum(1.0, np.abs(data[alone]))).any())
+
+
+def _is_open(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> npt.NDArray[np.bool_]:
+    """(P,) whether the pool's data center is open."""
+    is_open = compiled.columns["Open"].values(x) > 0.5  # noqa: PLR2004 - halves
+    return np.asarray(is_open[problem.pools["data_center_index"]])
+
+
+def _is_bought_out(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> npt.NDArray[np.bool_]:
+    """(P,) whether no more pods may be bought at an open data center."""
+    most = problem.pools["max_new_pods"].to_numpy()
+    return _is_open(problem, compiled, x) & (compiled.columns["NewPods"].values(x) >= most)

@@ -1,0 +1,410 @@
+"""
+Merge the demand hubs of deferrable classes, where nothing but a few fen of transport tells them apart.
+
+A class without RTT limit and latency value, whose hubs reach the same data centers, can be planned as one national
+workload: whatever the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and
+keeps every limit. Its cost of transport, the price of data that leaves home included, is then the demand-weighted
+mean, exactly. For the lower bound the merged problem is a little too dear: hubs might have split better than in
+proportion. How much better is bounded by the duals of that transport problem
+(`MergedProblem.bound_correction_cny`), so bounds stay proven.
+
+Merge the representative days on which the same is asked for.
+
+Slices of a day merged into fewer, to look for whole decisions on a problem that is solved many times faster.
+
+Links whose limits a solve leaves out until a plan breaks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, IntArray, PlacementProblem, no_routes_left_out
+
+ALL_HUBS = "all_hubs"
+
+
+@dataclass(frozen=True)
+class MergedProblem:
+    """
+    A problem with merged hubs, and the way back.
+
+    Attributes
+    ----------
+    problem
+        Workloads of a merged class are one workload of demand hub `all_hubs`.
+    bound_correction_cny
+        CNY per year to subtract from a lower bound of the merged problem to get one of the original; >= 0.
+    workload_of
+        (W,) merged workload of each original one.
+    candidate_of
+        (R,) merged candidate of each original one, -1 for routes that the merged plan does not use.
+    share
+        (W,) share of the merged workload's demand.
+    candidate_workload
+        (R,) workload of each original candidate.
+    """
+
+    problem: PlacementProblem
+    bound_correction_cny: float
+    workload_of: IntArray
+    candidate_of: IntArray
+    share: FloatArray
+    candidate_workload: IntArray
+
+    def expand(self, flow_mtok_per_h: FloatArray, by_workload: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """
+        Share out a merged plan's flows (T, r) and a per-workload array (T, w) among the original hubs.
+
+        Returns
+        -------
+        tuple of ndarray
+            (T, R) flows and (T, W) array.
+        """
+        used = self.candidate_of >= 0
+        flow = np.zeros((len(flow_mtok_per_h), len(self.candidate_of)))
+        flow[:, used] = flow_mtok_per_h[:, self.candidate_of[used]] * self.share[self.candidate_workload[used]]
+        return flow, by_workload[:, self.workload_of] * self.share
+
+    def expand_failover(self, failover_share: FloatArray) -> FloatArray:
+        """Give each original candidate the share (S, R) of its workload that its merged one takes over: (S, r)."""
+        if not failover_share.size:
+            return failover_share
+        used = self.candidate_of >= 0
+        share = np.zeros((len(failover_share), len(self.candidate_of)))
+        share[:, used] = failover_share[:, self.candidate_of[used]]
+        return share
+
+
+def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> MergedProblem:
+    """
+    Merge the hubs of each class that qualifies; a problem without such a class comes back as it is.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    allowance_cny
+        Merge nothing if the bound correction were more than this, CNY per year.
+    """
+    candidates, workloads = problem.candidates, problem.workloads
+    demand = problem.demand_mtok_per_h
+    annual = problem.weight_h @ demand
+    groups = _groups(problem)
+    transport = {name: candidates[name].to_numpy(float) for name in TRANSPORT_COLUMNS}
+    cost = np.sum(list(transport.values()), axis=0)
+    correction = sum(_correction_cny(problem, m, annual, cost) for m in groups)
+    if correction > allowance_cny:
+        groups, correction = [], 0.0
+    workload_of = np.arange(len(workloads))
+    for members in groups:
+        workload_of[members] = members[0]
+    kept, workload_of = np.unique(workload_of, return_inverse=True)
+    merged_annual = np.bincount(workload_of, annual)
+    share = annual / np.where(merged_annual > 0, merged_annual, 1.0)[workload_of]
+    single = np.bincount(workload_of) == 1
+    share[single[workload_of]] = 1.0
+
+    old_workload = candidates["workload_index"].to_numpy()
+    is_merged = ~single[workload_of[old_workload]]
+    # Of a merged workload only the cheapest route of each hub to each data center is used.
+    pair = candidates["data_center_index"].to_numpy() + len(problem.data_centers) * old_workload
+    order = np.lexsort((cost, pair))
+    first = order[np.unique(pair[order], return_index=True)[1]]
+    used = ~is_merged
+    used[first] = True
+    table = candidates[used].assign(
+        workload_index=workload_of[old_workload[used]],
+        **{name: each[used] * np.where(is_merged, share[old_workload], 1.0)[used] for name, each in transport.items()},
+        rank=np.where(is_merged[used], 0, candidates["route_index"][used]),
+        position=np.flatnonzero(used),
+    )
+    grouped = table.groupby(["workload_index", "data_center_index", "rank"], sort=True)
+    merged = grouped.agg(
+        route_index=("route_index", "first"),
+        rtt_ms=("rtt_ms", "first"),
+        **{name: (name, "sum") for name in TRANSPORT_COLUMNS},
+    ).reset_index()
+    candidate_of = np.full(len(candidates), -1)
+    candidate_of[table["position"]] = grouped.ngroup().to_numpy()
+
+    def total(array: FloatArray) -> FloatArray:
+        out = np.zeros((len(array), len(kept)))
+        np.add.at(out.T, workload_of, array.T)
+        return out
+
+    asked = problem.outage_demand_mtok_per_h
+    hubs = workloads.iloc[kept].reset_index(drop=True)
+    hubs["demand_hub"] = np.where(single, hubs["demand_hub"], ALL_HUBS)
+    out = replace(
+        problem,
+        workloads=hubs,
+        candidates=merged.drop(columns="rank"),
+        demand_mtok_per_h=total(demand),
+        backlog_limit_mtok=total(problem.backlog_limit_mtok),
+        servable_mtok_per_h=total(problem.servable_mtok_per_h),
+        shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
+        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if asked.size else asked,
+        left_out=no_routes_left_out(),
+    )
+    return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)
+
+
+def _groups(problem: PlacementProblem) -> list[IntArray]:
+    """Workloads to merge: same deferrable class, same data centers, same shape of demand, no latency value."""
+    classes, workloads = problem.classes, problem.workloads
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    if limiting.any():
+        return []
+    free = np.isposinf(problem.rtt_limit_ms).all(axis=1)
+    free &= classes["latency_cny_per_ms_per_mtok"].to_numpy(float) == 0
+    reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
+    groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
+    total = problem.demand_mtok_per_h.sum(axis=0)
+    shape = problem.demand_mtok_per_h / np.where(total > 0, total, 1.0)
+    class_of = workloads["class_index"].to_numpy()
+    may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool)
+    may_merge &= free[class_of] & (total > 0)
+    for w in np.flatnonzero(may_merge).tolist():
+        key = (int(class_of[w]), reach[w], np.round(shape[:, w], 9).tobytes())
+        groups.setdefault(key, []).append(w)
+    return [np.array(members) for members in groups.values() if len(members) > 1]
+
+
+def _correction_cny(problem: PlacementProblem, members: IntArray, annual: FloatArray, cost: FloatArray) -> float:
+    """
+    Bound what splitting better than in proportion could save.
+
+    With c the transport cost of hub w to data center d and v_d its demand-weighted mean, every split costs at least
+    sum of v_d F_d + sum of u_w N_w for u_w = min over d of (c_wd - v_d), whatever the totals F_d; the merged problem
+    pays sum of v_d F_d.
+    """
+    candidates = problem.candidates
+    mine = candidates["workload_index"].isin(members).to_numpy()
+    by_pair = pd.DataFrame(
+        {"w": candidates["workload_index"][mine], "d": candidates["data_center_index"][mine], "c": cost[mine]}
+    ).pivot_table(index="w", columns="d", values="c", aggfunc="min")
+    weights = annual[by_pair.index]
+    costs = by_pair.to_numpy(float)
+    mean = weights @ costs / weights.sum()
+    return float(-(weights @ np.minimum((costs - mean).min(axis=1), 0.0)))
+
+
+# Demands that agree to so many digits of the largest are the same.
+DIGITS = 9
+
+
+@dataclass(frozen=True)
+class MergedDays:
+    """
+    A problem with merged days.
+
+    Attributes
+    ----------
+    problem
+        One day for each kind of demand; the original problem itself if no two days are alike.
+    slice_of
+        (T,) merged slice of each original one.
+    """
+
+    problem: PlacementProblem
+    slice_of: IntArray
+
+    @property
+    def is_smaller(self) -> bool:
+        """Whether any days were merged."""
+        return len(self.problem.slices) < len(self.slice_of)
+
+    def block_of(self, original: PlacementProblem) -> IntArray:
+        """
+        Block of the merged problem that each of the original's has the demand of: slices, then outages.
+
+        Parameters
+        ----------
+        original
+            The problem that was merged.
+
+        Returns
+        -------
+        ndarray
+            -1 for an outage that the merged problem does not plan for.
+        """
+        columns = ["failed_index", "slice_index"]
+        known = {outage: n for n, outage in enumerate(self.problem.outages[columns].itertuples(index=False, name=None))}
+        there = original.outages.assign(slice_index=self.slice_of[original.outages["slice_index"].to_numpy(int)])
+        wanted = there[columns].itertuples(index=False, name=None)
+        found = [known.get(outage, -1) for outage in wanted]
+        slices = len(self.problem.slices)
+        return np.concatenate([self.slice_of, [slices + n if n >= 0 else -1 for n in found]]).astype(np.int64)
+
+
+def merge_days(problem: PlacementProblem) -> MergedDays:
+    """
+    Merge the days with the same demand, waiting limits and shedding limits in every slice.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays. Its prices are weighted with the hours they stand for; merged days share a billing period.
+    """
+    days = problem.slices.groupby("day", sort=False).indices
+    groups: dict[bytes, list[IntArray]] = {}
+    for rows in days.values():
+        groups.setdefault(_key(problem, np.asarray(rows)), []).append(np.asarray(rows))
+    if len(groups) == len(days) or problem.policy.spending_limit_cny_per_year is not None:
+        return MergedDays(problem, np.arange(len(problem.slices)))
+    slice_of = np.empty(len(problem.slices), np.int64)
+    first, weights, prices, previous = [], [], [], []
+    billing = np.arange(len(problem.billing))
+    count = 0
+    for members in groups.values():
+        rows = np.array(members)  # (days, slices of a day)
+        slice_of[rows] = count + np.arange(rows.shape[1])
+        weight = problem.weight_h[rows]
+        first.append(rows[0])
+        weights.append(weight.sum(axis=0))
+        prices.append((weight[:, :, None] * problem.energy_price_cny_per_mwh[rows]).sum(axis=0) / weights[-1][:, None])
+        previous.append(problem.slices["previous_index"].to_numpy()[rows[0]])
+        # Days of one group, and days that shared a billing period before, are billed together.
+        touched = np.unique(problem.slices["billing_index"].to_numpy()[rows])
+        billing[np.isin(billing, billing[touched])] = billing[touched].min()
+        count += rows.shape[1]
+    kept, asked = np.concatenate(first), problem.outage_demand_mtok_per_h
+    periods, period_of = np.unique(billing, return_inverse=True)
+    months = np.bincount(period_of, problem.billing["months"].to_numpy(float))
+    slices = problem.slices.iloc[kept].reset_index(drop=True)
+    slices["weight_h"] = np.concatenate(weights)
+    slices["billing_index"] = period_of[slices["billing_index"]]
+    slices["previous_index"] = slice_of[np.concatenate(previous)]
+    merged = replace(
+        problem,
+        slices=slices,
+        billing=problem.billing.iloc[periods].reset_index(drop=True).assign(months=months),
+        demand_mtok_per_h=problem.demand_mtok_per_h[kept],
+        backlog_limit_mtok=problem.backlog_limit_mtok[kept],
+        servable_mtok_per_h=problem.servable_mtok_per_h[kept],
+        shed_limit_mtok_per_h=problem.shed_limit_mtok_per_h[kept],
+        energy_price_cny_per_mwh=np.concatenate(prices),
+        outage_demand_mtok_per_h=asked[kept] if asked.size else asked,
+    )
+    return MergedDays(merged, slice_of)
+
+
+def _key(problem: PlacementProblem, rows: IntArray) -> bytes:
+    """Write down what a day asks for, to so many digits."""
+    arrays = (
+        problem.demand_mtok_per_h[rows],
+        problem.backlog_limit_mtok[rows],
+        problem.servable_mtok_per_h[rows],
+        problem.shed_limit_mtok_per_h[rows],
+    )
+    largest = float(problem.servable_mtok_per_h.max()) or 1.0
+    return b"|".join(
+        [f"{len(rows)}".encode(), *((np.round(each / largest, DIGITS) + 0.0).tobytes() for each in arrays)]
+    )
+
+
+SLICES_PER_DAY = 8
+
+
+def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) -> PlacementProblem | None:
+    """
+    Merge neighbouring slices of each day, with their demands and prices averaged.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    slices_per_day
+        Slices that each day is left with.
+
+    Returns
+    -------
+    PlacementProblem or None
+        None where that is not worth it or not possible: days that have no more slices than that, or a number that it
+        does not divide, and outages, which are of single slices.
+    """
+    days = problem.slices.groupby("day", sort=False).indices.values()
+    lengths = {len(rows) for rows in days}
+    if len(problem.outages) or not all(n > slices_per_day and n % slices_per_day == 0 for n in lengths):
+        return None
+    # (coarse slices, slices in each); days may be cut into different numbers of slices.
+    groups = [group for rows in days for group in np.asarray(rows).reshape(slices_per_day, -1)]
+    group_of = np.empty(len(problem.slices), np.int64)
+    for number, group in enumerate(groups):
+        group_of[group] = number
+    first, last = np.array([group[0] for group in groups]), np.array([group[-1] for group in groups])
+    weight = problem.weight_h
+    weights = np.bincount(group_of, weight)
+
+    def mean(array: FloatArray) -> FloatArray:
+        out = np.zeros((len(groups), array.shape[1]))
+        np.add.at(out, group_of, array * weight[:, None])
+        return np.asarray(out / weights[:, None])
+
+    # An average hides the busiest hour: accelerators are that much scarcer.
+    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
+    averaged = np.bincount(group_of, busy * weight) / weights
+    hidden = float(busy.max(initial=0.0) / averaged.max()) if averaged.max(initial=0.0) > 0 else 1.0
+    slices = problem.slices.iloc[first].reset_index(drop=True)
+    slices["weight_h"] = weights
+    slices["previous_index"] = group_of[problem.slices["previous_index"].to_numpy()[first]]
+    demand, waiting = mean(problem.demand_mtok_per_h), problem.backlog_limit_mtok[last]
+    hours = np.bincount(group_of, problem.slice_h)[:, None]
+    day = slices["day"].to_numpy()
+    of_day = np.stack([(demand * hours)[day == name].sum(axis=0) for name in day]) / hours
+    # Work that may wait can also be served with what waited before, but never more than all of the day's.
+    servable = np.minimum(demand + waiting[slices["previous_index"]] / hours, of_day)
+    may_wait = problem.workloads["is_deferrable"].to_numpy(bool)
+    return replace(
+        problem,
+        slices=slices,
+        demand_mtok_per_h=demand,
+        backlog_limit_mtok=waiting,
+        servable_mtok_per_h=np.where(may_wait, servable, demand),
+        shed_limit_mtok_per_h=mean(problem.shed_limit_mtok_per_h),
+        energy_price_cny_per_mwh=mean(problem.energy_price_cny_per_mwh),
+        utilization_limit_share=problem.utilization_limit_share / hidden,
+    )
+
+
+TOLERANCE_SHARE = 1e-7
+
+
+def find_overloaded(
+    problem: PlacementProblem, flow_mtok_per_h: FloatArray, watched: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """
+    Find the links that a plan's traffic overloads.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    flow_mtok_per_h
+        (n, R) tokens routed by candidate, in slices and in outages.
+    watched
+        (L,) links to look at.
+
+    Returns
+    -------
+    ndarray
+        (L,) True where a watched link carries more than its capacity at some time.
+    """
+    if not watched.any():
+        return np.zeros_like(watched)
+    routes = problem.route_links
+    links_of_route = sp.csr_array(
+        (np.ones(len(routes)), (routes["route_index"], routes["link_index"])),
+        shape=(len(problem.routes), len(problem.links)),
+    )
+    links_of_candidate = sp.csr_array(links_of_route[problem.candidates["route_index"].to_numpy()])
+    gbps = problem.classes["gbps_per_mtok_per_h"].to_numpy(float)[problem.candidate_class]
+    peak = (flow_mtok_per_h @ (sp.diags_array(gbps) @ links_of_candidate)).max(axis=0, initial=0.0)
+    capacity = problem.links["capacity_gbps"].to_numpy(float)
+    return np.asarray(watched & (peak > capacity * (1 + TOLERANCE_SHARE)))

@@ -1,0 +1,364 @@
+"""
+The problem taken apart by time slices: a master that knows energy and capacity, and blocks that know the routing.
+
+Benders' decomposition with in-out separation. The master's linear relaxation with the cuts gathered so far gives a
+proven lower bound; a master point with whole decisions, its blocks solved, gives the cost of a plan.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
+from optimizer.model.outages import outage_tables
+from optimizer.problem.equivalence import differs_in_prices_alone
+from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, PlacementProblem
+from optimizer.solvers.benders.blocks import Block, Master, split
+from optimizer.solvers.benders.master import MasterProgram
+from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut, SlicePrograms
+from optimizer.solvers.control import Control
+
+# How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.
+SEPARATION_STEP = 0.3
+CORE_STEP = 0.5
+
+# The bound is left alone when its last rounds raised it by less than this share.
+STALLED_SHARE = 4e-4
+
+# Before so many rounds the cuts know too little of the routing for the search to trust them, stalled or not.
+LEAST_ROUNDS = 12
+
+# A cut is added where it lifts the master's opinion by more than this: 1e-8 of the whole cost.
+CUT_VIOLATION_UNITS = 1e-5
+
+# A balance missed by less than this share is rounding.
+MISSED_SHARE = 1e-3
+
+
+class Split(NamedTuple):
+    """A problem compiled and taken apart; costs and penalties (T,) in units of `cny_per_unit`."""
+
+    problem: PlacementProblem
+    compiled: CompiledModel
+    master: Master
+    blocks: list[Block]
+    penalty_units: FloatArray
+    cny_per_unit: float
+
+
+def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_costless: bool = False) -> Split:
+    """
+    Compile a problem and take it apart.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    like
+        Another problem taken apart: where the two differ in prices alone and have the same columns, only costs are
+        worked out.
+    is_costless
+        Forget all costs and price only missed balances.
+    """
+    slices = len(problem.slices)
+    unit = 1.0 if is_costless else cost_unit_cny(problem)
+    penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / unit
+    if like is not None and differs_in_prices_alone(like.problem, problem):
+        priced = with_costs_of(like.compiled, problem)
+        if priced is not None:
+            return _priced_anew(like, problem, priced, penalty, unit)
+    compiled = compile_model(problem)
+    if is_costless:
+        compiled.cost[:] = 0.0
+    reach = column_reach(problem, compiled)
+    master, blocks = split(compiled, slices, penalty, reach, cny_per_unit=unit)
+    return Split(problem, compiled, master, blocks, penalty, unit)
+
+
+def _priced_anew(
+    like: Split, problem: PlacementProblem, compiled: CompiledModel, penalty_units: FloatArray, unit: float
+) -> Split:
+    master, blocks = like.master, []
+    for number, block in enumerate(like.blocks):
+        real = len(block.columns)
+        missed = block.cost[real:]
+        if number < len(penalty_units):
+            missed = missed * (penalty_units[number] / like.penalty_units[number])
+        own = compiled.cost[block.columns] / unit * block.scale
+        blocks.append(replace(block, cost=np.concatenate([own, missed])))
+    master = replace(master, cost=compiled.cost[master.columns] / unit * master.scale)
+    return Split(problem, compiled, master, blocks, penalty_units, unit)
+
+
+class Decomposition:
+    """
+    Master and blocks of one problem, with the cuts gathered so far.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays; energy and carbon prices of no slice may sum below zero.
+    seed
+        Random seed of the solver.
+    threads
+        Threads that solve blocks side by side.
+    is_costless
+        Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
+    like
+        Another problem taken apart (`split_problem`).
+    """
+
+    def __init__(
+        self,
+        problem: PlacementProblem,
+        *,
+        seed: int,
+        threads: int,
+        is_costless: bool = False,
+        like: Split | None = None,
+    ) -> None:
+        self.problem = problem
+        parts = split_problem(problem, like=like, is_costless=is_costless)
+        self.compiled, self.master, blocks, self.cny_per_unit = (
+            parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
+        )  # fmt: skip
+        # A limit on the year can be worth any price, so that no penalty is sure to be dearer than keeping it.
+        forbids = problem.policy.is_active and not is_costless
+        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
+        self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
+        self.split_blocks = blocks
+        self.bound_units = -np.inf
+        # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
+        self.bound_of_all_days_units: float | None = None
+        self.relaxed_point = np.zeros(len(self.master.cost))
+        self.relaxed_missed_share = 0.0
+
+    def positions(self, variable: str) -> np.ndarray:
+        """Positions of a variable's columns among the master columns."""
+        columns = self.compiled.columns[variable].columns
+        return np.searchsorted(self.master.columns, np.arange(columns.start, columns.stop))
+
+    def columns_at(self, point: FloatArray) -> FloatArray:
+        """Write a master point as a vector of the compiled model; block columns are 0."""
+        out = np.zeros(len(self.compiled.cost))
+        out[self.master.columns] = point * self.master.scale
+        return out
+
+    def cost_at(self, point: FloatArray) -> tuple[float, list[Cut], float]:
+        """Cost of a master point in cost units, the cuts there, and the largest share by which a balance is missed."""
+        answers = self.blocks.solve(point)
+        cost = float(self.master.cost @ point) + sum(float(answer.costs.sum()) for answer in answers)
+        cuts = list(itertools.chain.from_iterable(answer.cuts for answer in answers))
+        return cost, cuts, max(answer.missed for answer in answers)
+
+    def learn_outages(self, point: FloatArray) -> int:
+        """Add cuts where outages cannot be survived at a master point; return how many."""
+        cuts = self.blocks.solve_outages(point)
+        self.program.add(cuts)
+        return len(cuts)
+
+    def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
+        """Add the cuts that a master solution breaks; return how many."""
+        broken = [
+            cut
+            for cut in cuts
+            if cut.at(point)
+            > (FORBIDDEN_SHARE / 2 if cut.is_of_balances else part_costs[cut.part] + CUT_VIOLATION_UNITS)
+        ]
+        self.program.add(broken)
+        return len(broken)
+
+    @property
+    def proved_units(self) -> float:
+        """Lower bound of the whole problem, cost units."""
+        return self.bound_units if self.bound_of_all_days_units is None else self.bound_of_all_days_units
+
+    def raise_bound(
+        self, control: Control, incumbent_cny: float, *, least_rounds: int = LEAST_ROUNDS, exact_rounds: int = 0
+    ) -> None:
+        """
+        Add cuts until the bound of the relaxation hardly rises any more, or the control says stop.
+
+        Parameters
+        ----------
+        control
+            Deadline, stop request, progress.
+        incumbent_cny
+            For the progress report.
+        least_rounds
+            Rounds before which the bound is not called stalled.
+        exact_rounds
+            Further rounds at the master's own optimum; with enough of them the relaxation is solved.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If the master's own rows contradict each other.
+        """
+        core: FloatArray | None = None
+        is_informed = bool(self.program.cuts)
+        span = 1 if is_informed else 2  # rounds over which the bound is to rise
+        history = [-np.inf] * span
+        while not control.must_stop:
+            bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
+            self._note(bound, point)
+            control.say(incumbent_cny, self.proved_units * self.cny_per_unit, "bound")
+            is_stalled = self.bound_units - history[-span] < STALLED_SHARE * max(abs(bound), 1e-6)
+            if is_stalled and len(history) >= least_rounds + span:
+                break
+            history.append(self.bound_units)
+            if core is None:
+                core = point if is_informed else self._rich(point)
+            else:
+                core = CORE_STEP * point + (1 - CORE_STEP) * core
+            aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
+            _, cuts, _ = self.cost_at(aim)
+            # Seen from the core, which is rich, every outage is survived; and they are quickly solved.
+            if not self.add_violated(cuts, point, part_costs) + self.learn_outages(point):
+                break
+        for _ in range(exact_rounds):
+            if control.must_stop:
+                return
+            bound, point, part_costs, _ = self.program.solve()
+            self._note(bound, point)
+            cost, cuts, self.relaxed_missed_share = self.cost_at(point)
+            if not self.add_violated(cuts, point, part_costs) or cost - bound <= 1e-7 * max(abs(cost), 1e-6):
+                return
+
+    def find_corner(self) -> None:
+        """Move the relaxed point to a corner of the relaxation: there fewer decisions are in between."""
+        bound, point, _, _ = self.program.solve()
+        self._note(bound, point)
+
+    def _note(self, bound: float, point: FloatArray) -> None:
+        self.bound_units = max(self.bound_units, bound)
+        self.relaxed_point = point
+
+    def _rich(self, point: FloatArray) -> FloatArray:
+        """Take a point at which everything is open and deployed: from there the first cuts see all routes."""
+        rich = point.copy()
+        for name in ("Open", "Deploy"):
+            rich[self.positions(name)] = 1.0
+        return rich
+
+
+def cost_unit_cny(problem: PlacementProblem) -> float:
+    """
+    Size of a cost unit: a thousandth of about what the problem costs.
+
+    The solver's tolerances are absolute numbers; counted so, they are the same share of a village and of a nation.
+    """
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
+        axis=1
+    )
+    per_mtok = route.groupby(problem.candidates["workload_index"].to_numpy()).median().to_numpy()
+    accelerators = problem.accelerators
+    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    busy_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
+    busy_mw = busy_mw + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
+    energy_mwh = (problem.accel_h_per_mtok * busy_mw).min(axis=1)[problem.workloads["class_index"]]
+    price = float(np.median(np.abs(problem.energy_price_cny_per_mwh)))
+    annual = problem.weight_h @ problem.demand_mtok_per_h
+    fixed = float(problem.data_centers["opening_cny_per_year"].mean() + problem.classes["deploy_cny_per_year"].sum())
+    cost = float(annual @ (per_mtok + energy_mwh * price)) + fixed
+    return cost / 1e3 if cost > 0 else 1.0
+
+
+def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
+    """
+    Price of missing a balance in each slice, (T,): above what any cure of the miss could cost there.
+
+    The cure may be the dearest route and energy, or a new pod that is used in this slice alone.
+    """
+    pools, accelerators = problem.pools, problem.accelerators
+    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    longest_h = problem.accel_h_per_mtok.max(axis=0)
+    index = pools["accelerator_index"].to_numpy()
+    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
+    per_mtok = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny * longest_h[index] / capacity_h[index], 0.0)
+    energy_mwh = (
+        accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
+        + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
+    ) * longest_h
+    carbon = problem.data_centers["carbon_kg_per_kwh"].to_numpy(float) * problem.carbon_price_cny_per_t
+    energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
+    charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
+    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
+        axis=1
+    )
+    fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
+    if (problem.min_accelerators > 0).any():
+        fixed += float(problem.min_accelerators.max()) * _keeping_on_cny(problem, energy)
+    smallest = problem.demand_mtok_per_h.sum(axis=0)
+    smallest_mtok = float((problem.weight_h @ problem.demand_mtok_per_h)[smallest > 0].min(initial=np.inf))
+    usual = float(energy_mwh.max()) * energy + float(route.max())
+    usual = max(usual, problem.shed_penalty_cny_per_mtok, fixed / smallest_mtok, 1e-6)
+    once = float(per_mtok.max(initial=0.0)) + charge * float(energy_mwh.max()) * 2
+    return np.asarray(10.0 * usual + 3.0 * once / problem.weight_h)
+
+
+def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> float:
+    """Most that an accelerator costs a year that is bought and kept on without work."""
+    pools, accelerators = problem.pools, problem.accelerators
+    per_pod = accelerators["accelerators_per_pod"].to_numpy(float)
+    idle_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / per_pod
+    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
+    pod_cny = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny, 0.0)
+    bought = float((pod_cny / per_pod[pools["accelerator_index"]]).max(initial=0.0))
+    return bought + float(idle_mw.max()) * energy_cny_per_mwh * float(problem.weight_h.sum())
+
+
+def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
+    """
+    Most that each column of the compiled model can be in any plan that is worth considering, (columns,).
+
+    No more pods are switched on than all work in reach and all models to be kept loaded can use. Where thousands of
+    pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
+    """
+    reach = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
+    place = problem.deployments.reset_index(names="row").set_index(["class_index", "data_center_index"])["row"]
+    pair_row = place.loc[list(problem.pairs[["class_index", "data_center_index"]].itertuples(index=False))].to_numpy()
+    most = np.zeros((len(problem.slices), len(place)))
+    np.add.at(most.T, pair_row, problem.servable_mtok_per_h[:, problem.pairs["workload_index"]].T)
+    process = problem.processes[["class_index", "data_center_index"]]
+    process_row = place.loc[list(process.itertuples(index=False))].to_numpy()
+    active = _most_active_pods(problem, most[:, process_row])
+    center = compiled.columns["Peak"].members[:, 0]
+    power = (problem.data_centers["it_capacity_mw"] * problem.data_centers["pue"]).to_numpy(float)
+    flow = problem.servable_mtok_per_h[:, problem.candidates["workload_index"]]
+    outage_work = most.max(axis=0)[process_row][outage_tables(problem).processes["process_index"]]
+    for name, values in (
+        ("Flow", flow),
+        ("Shed", problem.shed_limit_mtok_per_h),
+        ("Work", most[:, process_row]),
+        ("Active", active),
+        ("Peak", power[center]),
+        ("Contract", power[compiled.columns["Contract"].members[:, 0]]),
+        ("Reroute", np.ones(1)),
+        ("OutageWork", outage_work),
+    ):
+        block = compiled.columns[name]
+        reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)
+    return reach
+
+
+def _most_active_pods(problem: PlacementProblem, most_work_mtok_per_h: FloatArray) -> FloatArray:
+    """(T, P) pods that can be of use, given the most work of each process, (T, X)."""
+    pools, processes = problem.pools, problem.processes
+    accelerator = pools["accelerator_index"].to_numpy()
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
+    hours = problem.accel_h_per_mtok[processes["class_index"], processes["accelerator_index"]]
+    busy = np.zeros((len(problem.slices), len(pools)))
+    np.add.at(busy.T, processes["pool_index"].to_numpy(), (most_work_mtok_per_h * hours).T)
+    loaded = np.zeros(len(problem.data_centers))
+    deployments = problem.deployments
+    np.add.at(loaded, deployments["data_center_index"], problem.min_accelerators[deployments["class_index"]])
+    useful = busy / (problem.utilization_limit_share * per_pod) + loaded[pools["data_center_index"]] / per_pod
+    pods = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float)
+    return np.asarray(np.minimum(pods, useful * (1 + 1e-6)))

@@ -1,0 +1,199 @@
+"""The master problem: what is open, deployed and bought, with each part's cost bounded from below by cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+from optimizer.model.compile import CompiledModel
+from optimizer.problem.problem import FloatArray, IntArray
+from optimizer.solvers.benders.blocks import Master
+from optimizer.solvers.benders.subproblems import Cut
+from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_rows, run_until_optimal
+
+# Without crossover HiGHS calls most interior-point answers "unknown": their duals are not exact, which we allow for.
+_ANSWERED = (
+    highspy.HighsModelStatus.kOptimal,
+    highspy.HighsModelStatus.kUnknown,
+    highspy.HighsModelStatus.kTimeLimit,
+)
+
+
+class MasterProgram:
+    """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
+
+    def __init__(self, master: Master, part_count: int, *, seed: int) -> None:
+        self.master = master
+        self.part_count = part_count
+        self.cuts: list[Cut] = []
+        self._has_lost_basis = False
+        # Presolve would throw away the basis that the last answer left.
+        self._highs = new_highs(seed=seed, presolve="off")
+        matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
+        upper = np.append(master.upper, np.full(part_count, np.inf))
+        pass_rows(
+            self._highs,
+            cost=np.append(master.cost, np.ones(part_count)),
+            lower=np.append(master.lower, np.zeros(part_count)),
+            upper=upper,
+            row_lower=master.row_lower,
+            row_upper=master.row_upper,
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
+        )
+
+    def add(self, cuts: Sequence[Cut]) -> None:
+        """Add cuts as rows: part cost - gradient . y >= constant, without the cost for a cut of balances."""
+        if not cuts:
+            return
+        self.cuts += cuts
+        rows = cut_rows(cuts, len(self.master.cost))
+        self._highs.addRows(
+            len(cuts), np.array([cut.constant for cut in cuts]), np.full(len(cuts), INFINITY), rows.nnz,
+            rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
+        )  # fmt: skip
+
+    def solve(self, *, is_trial: bool = False) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+        """
+        Solve the relaxation.
+
+        Parameters
+        ----------
+        is_trial
+            Take the first word that there is no answer. Most trials of a search fail for that, and asking again throws
+            the basis away from which the next trial would be solved.
+
+        Returns
+        -------
+        tuple
+            Lower bound in cost units, master columns, part cost columns, reduced costs of the master columns.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If no choice of the master columns keeps the master's own rows.
+        UnsolvedError
+            If HiGHS can say neither that nor find the optimum.
+        """
+        # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
+        first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
+        if not run_until_optimal(self._highs, first_solver=first_solver, trusts_infeasible=is_trial):
+            status = str(self._highs.getModelStatus())
+            raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)
+        solution = self._highs.getSolution()
+        values, duals = np.array(solution.col_value), np.array(solution.col_dual)
+        size = len(self.master.cost)
+        return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
+
+    def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
+        """
+        Solve the relaxation by an interior-point method and stay in the middle of its optimal face.
+
+        At full size this is several times faster than the simplex method, and from the middle the next cuts see more.
+
+        Parameters
+        ----------
+        time_limit_s
+            Seconds after which to stop with what is there.
+
+        Returns
+        -------
+        tuple
+            Lower bound in cost units, master columns, part cost columns. The bound is worked out from the duals
+            (`_bound_of`), so it holds however inexact the answer is.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If no choice of the master columns keeps the master's own rows.
+        """
+        started = self._highs.getRunTime()
+        ends = started + time_limit_s if np.isfinite(time_limit_s) else INFINITY
+        for name, value in (("solver", "ipx"), ("run_crossover", "off"), ("time_limit", ends)):
+            self._highs.setOptionValue(name, value)
+        self._highs.run()
+        solution, status = self._highs.getSolution(), self._highs.getModelStatus()
+        for name, value in (("solver", "choose"), ("run_crossover", "on"), ("time_limit", INFINITY)):
+            self._highs.setOptionValue(name, value)
+        self._has_lost_basis = True
+        values, duals = np.array(solution.col_value), np.array(solution.row_dual)
+        is_usable = status in _ANSWERED and len(values) and np.isfinite(values).all() and np.isfinite(duals).all()
+        if not is_usable:
+            self._highs.clearSolver()
+            self._has_lost_basis = False
+            bound, point, part_costs, _ = self.solve()
+            return bound, point, part_costs
+        size = len(self.master.cost)
+        return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
+
+    def _bound_of(self, duals: FloatArray) -> float:
+        """
+        Lower bound that any row duals prove.
+
+        Their signs are set right, those of a part's cuts of cost are scaled to sum to no more than its cost of 1, and
+        each column is priced at the bound that its reduced cost asks for.
+        """
+        master, count = self.master, len(self.master.row_lower)
+        own, of_cuts = duals[:count], np.maximum(duals[count:], 0.0)
+        own = np.where(np.isneginf(master.row_lower), np.minimum(own, 0.0), own)
+        own = np.where(np.isposinf(master.row_upper), np.maximum(own, 0.0), own)
+        side = np.where(own > 0, master.row_lower, master.row_upper)
+        bound = float(own @ np.where(own == 0, 0.0, side))
+        reduced = master.cost - master.matrix.T @ own
+        if self.cuts:
+            part = np.array([cut.part for cut in self.cuts])
+            is_of_cost = np.array([not cut.is_of_balances for cut in self.cuts])
+            most = np.maximum(np.bincount(part, of_cuts * is_of_cost, self.part_count), 1.0)[part]
+            of_cuts = of_cuts / np.where(is_of_cost, most, 1.0)
+            reduced = reduced - (cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
+            bound += float(of_cuts @ np.array([cut.constant for cut in self.cuts]))
+        return bound + float(np.where(reduced > 0, reduced * master.lower, reduced * master.upper).sum())
+
+    def as_compiled(self) -> CompiledModel:
+        """Write the master with its cuts as an integer program of its own (costs in cost units)."""
+        master, size = self.master, len(self.master.cost)
+        width = size + self.part_count
+        parts = [_widen(master.matrix, width)]
+        if self.cuts:
+            parts.append(_widen(cut_rows(self.cuts, size), width))
+        rows = sp.csr_array(sp.vstack(parts))
+        free = np.full(self.part_count, np.inf)
+        return CompiledModel(
+            cost=np.append(master.cost, np.ones(self.part_count)),
+            costs={},
+            lower=np.append(master.lower, np.zeros(self.part_count)),
+            upper=np.append(master.upper, free),
+            is_integer=np.append(master.is_integer, np.zeros(self.part_count, np.bool_)),
+            row_lower=np.append(master.row_lower, [cut.constant for cut in self.cuts]),
+            row_upper=np.append(master.row_upper, np.full(len(self.cuts), np.inf)),
+            starts=rows.indptr.astype(np.int32),
+            indices=rows.indices.astype(np.int32),
+            values=rows.data,
+            columns={},
+            rows={},
+        )
+
+    def fix(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Narrow the bounds of some master columns."""
+        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
+
+
+class InfeasibleMasterError(ValueError):
+    """The master's own rows contradict each other."""
+
+
+def _widen(matrix: sp.csr_array, width: int) -> sp.csr_array:
+    return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], width))
+
+
+def cut_rows(cuts: Sequence[Cut], size: int) -> sp.csr_array:
+    """Cuts as matrix rows `part cost - gradient . y` over the master columns and then the part cost columns."""
+    lengths = [len(cut.columns) + 1 for cut in cuts]
+    indices = np.concatenate([np.append(cut.columns, size + cut.part) for cut in cuts])
+    values = np.concatenate([np.append(-cut.gradient, 0.0 if cut.is_of_balances else 1.0) for cut in cuts])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return sp.csr_array((values, indices.astype(np.int32), starts.astype(np.int32)))

@@ -1,0 +1,156 @@
+"""What a solve ends with: why it stopped, what is in hand, and how good that is proved to be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.problem.plan import Plan
+from optimizer.solvers.benders.subproblems import Cut
+
+
+class Termination(StrEnum):
+    """Why the solver stopped. What is in hand is another fact: see `Solution.plan`."""
+
+    OPTIMAL = "optimal"  # within the gap asked for
+    TIME_LIMIT = "time_limit"
+    INTERRUPTED = "interrupted"
+    INFEASIBLE = "infeasible"
+    STALLED = "stalled"  # at the solver's precision plan and bound cannot be brought closer
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of the solver's progress; costs in CNY per year, infinite or NaN-free: inf / -inf where unknown."""
+
+    seconds: float
+    incumbent_cny: float
+    bound_cny: float
+    phase: str
+
+    @property
+    def mip_rel_gap(self) -> float:
+        """Relative distance of incumbent and bound, inf while one is unknown."""
+        return relative_gap(self.incumbent_cny, self.bound_cny)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """
+    Outcome of a solve.
+
+    Attributes
+    ----------
+    termination
+        Why the solver stopped.
+    plan
+        Best plan found, or None.
+    objective_cny, bound_cny
+        Cost of the plan and proven lower bound, CNY per year; inf and -inf where there is none.
+    method
+        whole or decomposed.
+    seconds
+        By phase.
+    progress
+        As reported while solving.
+    learned
+        What solves of other cases may start from; None where the problem was not decomposed.
+    """
+
+    termination: Termination
+    plan: Plan | None
+    objective_cny: float
+    bound_cny: float
+    method: str
+    seconds: dict[str, float]
+    progress: tuple[Progress, ...]
+    learned: Learned | None = None
+
+    @property
+    def mip_rel_gap(self) -> float:
+        """(objective - bound) / |objective|."""
+        return relative_gap(self.objective_cny, self.bound_cny)
+
+
+@dataclass
+class Control:
+    """
+    The leash of a running solve: its deadline, a stop request, and where progress goes.
+
+    Attributes
+    ----------
+    time_limit_s
+        Seconds from the making of this object.
+    stop
+        Set it (from a signal handler, say) and the solve ends with what it has.
+    report
+        Called with each `Progress`.
+    """
+
+    time_limit_s: float = np.inf
+    stop: threading.Event = field(default_factory=threading.Event)
+    report: Callable[[Progress], None] | None = None
+    started: float = field(default_factory=time.monotonic)
+    lines: list[Progress] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(0.0, self.time_limit_s - self.seconds)
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether the time is up or a stop was asked for."""
+        return self.stop.is_set() or self.seconds_left <= 0
+
+    @property
+    def reason(self) -> Termination:
+        """Why `must_stop` holds."""
+        return Termination.INTERRUPTED if self.stop.is_set() else Termination.TIME_LIMIT
+
+    def say(self, incumbent_cny: float, bound_cny: float, phase: str) -> None:
+        """Record a line of progress and pass it on."""
+        line = Progress(self.seconds, incumbent_cny, bound_cny, phase)
+        self.lines.append(line)
+        if self.report is not None:
+            self.report(line)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """(objective - bound) / |objective|, 0 where both are 0, inf where one is unknown."""
+    if not (np.isfinite(objective) and np.isfinite(bound)):
+        return float("inf")
+    if objective == bound:
+        return 0.0
+    return max(0.0, (objective - bound) / max(abs(objective), 1e-9))
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """
+    What a decomposed solve has learned.
+
+    Attributes
+    ----------
+    kept_links
+        (L,) True for link limits that entered the problem.
+    cuts
+        Of its blocks, in its cost units.
+    coarse_cuts
+        Of the blocks of the coarse problem that was searched; none where there was none.
+    """
+
+    kept_links: npt.NDArray[np.bool_]
+    cuts: tuple[Cut, ...]
+    coarse_cuts: tuple[Cut, ...] = ()

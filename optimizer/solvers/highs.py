@@ -1,0 +1,243 @@
+"""
+HiGHS without surprises: no banner, one thread per instance, models from arrays, termination in our words.
+
+The most memory that a solve has taken, in this process and in those that it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.model.compile import ColumnBlock, RowBlock, stream_model
+from optimizer.problem.problem import FloatArray, PlacementProblem
+
+_banner_lock = threading.Lock()
+INFINITY = highspy.kHighsInf
+
+
+@contextmanager
+def _silent_stdout() -> Iterator[None]:
+    """Send file descriptor 1 nowhere: HiGHS prints a banner in its constructor, before any option can stop it."""
+    with _banner_lock:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        try:
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path of ours
+                os.dup2(nowhere.fileno(), 1)
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
+    """
+    Make a quiet single-threaded solver instance.
+
+    Parameters
+    ----------
+    seed
+        Random seed of the solver.
+    **options
+        Further HiGHS options by name.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS does not know an option or its value.
+    """
+    with _silent_stdout():
+        highs = highspy.Highs()  # type: ignore[no-untyped-call] # highspy annotates nothing
+    for name, value in {"output_flag": False, "threads": 1, "random_seed": seed, **options}.items():
+        if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+            raise ValueError(f"HiGHS option {name} = {value!r} was refused")
+    return highs
+
+
+def pass_rows(  # noqa: PLR0913 - the parts of a matrix, by name
+    highs: highspy.Highs,
+    *,
+    cost: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    row_lower: FloatArray,
+    row_upper: FloatArray,
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: FloatArray,
+    is_integer: npt.NDArray[np.bool_] | None = None,
+    by_rows: bool = True,
+) -> None:
+    """
+    Hand a sparse model over, by rows or by columns.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS refuses the model.
+    """
+    layout = highspy.MatrixFormat.kRowwise if by_rows else highspy.MatrixFormat.kColwise
+    integrality = np.zeros(len(cost), np.int32) if is_integer is None else is_integer.astype(np.int32)
+    status = highs.passModel(
+        len(cost), len(row_lower), len(values), int(layout), int(highspy.ObjSense.kMinimize), 0.0,
+        cost, lower, upper, row_lower, row_upper, starts, indices, values, integrality,
+    )  # fmt: skip
+    if status == highspy.HighsStatus.kError:
+        raise ValueError("HiGHS refused the model")
+
+
+def append_rows(
+    highs: highspy.Highs,
+    row_lower: FloatArray,
+    row_upper: FloatArray,
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: FloatArray,
+) -> None:
+    """
+    Add rows to a model; `starts` has one entry more than there are rows.
+
+    Raises
+    ------
+    ValueError
+        If HiGHS refuses them.
+    """
+    status = highs.addRows(len(row_lower), row_lower, row_upper, len(values), starts[:-1], indices, values)
+    if status == highspy.HighsStatus.kError:
+        raise ValueError("HiGHS refused rows")
+
+
+def solution_of(highs: highspy.Highs) -> FloatArray:
+    """Column values of the point HiGHS holds."""
+    return np.array(highs.getSolution().col_value)
+
+
+def row_duals_of(highs: highspy.Highs) -> FloatArray:
+    """Row duals of the point HiGHS holds."""
+    return np.array(highs.getSolution().row_dual)
+
+
+def is_optimal(highs: highspy.Highs) -> bool:
+    """Whether the last run ended with a proven optimum."""
+    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+
+
+def is_infeasible(highs: highspy.Highs) -> bool:
+    """Whether the last run proved that there is no feasible point."""
+    return bool(
+        highs.getModelStatus()
+        in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
+    )
+
+
+class UnsolvedError(RuntimeError):
+    """HiGHS ended without an optimum and without a proof that there is none."""
+
+
+def run_until_optimal(
+    highs: highspy.Highs, *, first_solver: str | None = None, trusts_infeasible: bool = False
+) -> bool:
+    """
+    Run; if that ends without an optimum, from scratch, and then with presolve.
+
+    Presolve copes with scales that the plain method gives up on. It is the last try, since it throws away the basis
+    from which the next run would start.
+
+    Parameters
+    ----------
+    highs
+        Holds the program.
+    first_solver
+        Method of the first run alone; None = the one that is set.
+    trusts_infeasible
+        End where the first run says that there is no feasible point.
+
+    Returns
+    -------
+    bool
+        Whether there is an optimum now.
+    """
+    solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
+    highs.setOptionValue("solver", solver if first_solver is None else first_solver)
+    highs.run()
+    highs.setOptionValue("solver", solver)
+    if trusts_infeasible and is_infeasible(highs):
+        return False
+    if not is_optimal(highs):
+        highs.clearSolver()
+        highs.run()
+    if not is_optimal(highs):
+        highs.clearSolver()
+        highs.setOptionValue("presolve", "on")
+        highs.run()
+        highs.setOptionValue("presolve", presolve)
+    return is_optimal(highs)
+
+
+def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
+    """
+    Compile the formulation straight into a HiGHS instance, equation by equation.
+
+    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
+    the solver itself.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    highs
+        An instance without a model.
+
+    Returns
+    -------
+    columns, rows
+        Where each variable and equation lies.
+    """
+    columns, blocks, equations = stream_model(problem)
+    empty = np.zeros(0)
+    pass_rows(
+        highs, cost=columns.cost, lower=columns.lower, upper=columns.upper, row_lower=empty, row_upper=empty,
+        starts=np.zeros(1, np.int32), indices=np.zeros(0, np.int32), values=empty, is_integer=columns.is_integer,
+    )  # fmt: skip
+    del columns
+    rows = {}
+    for equation in equations:
+        append_rows(highs, equation.lower, equation.upper, equation.starts, equation.indices, equation.values)
+        rows[equation.block.name] = equation.block
+    return blocks, rows
+
+
+# Unit of the system's `ru_maxrss`.
+_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
+_of_others_units = 0
+
+
+def note_peak_of_another(ru_maxrss: int) -> None:
+    """
+    Take in what a process that is still running has said of itself.
+
+    Parameters
+    ----------
+    ru_maxrss
+        The most that it has taken so far, in the system's unit.
+    """
+    global _of_others_units  # noqa: PLW0603 - of this process, like what the system counts
+    _of_others_units = max(_of_others_units, ru_maxrss)
+
+
+def peak_memory_mb() -> float:
+    """Measure the most memory that this process, or one that it started, has taken, MB."""
+    # The system counts those that have ended; solvers wait for the next model, and tell themselves.
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    counted_units = max(resource.getrusage(one).ru_maxrss for one in who)
+    return max(counted_units, _of_others_units) * _BYTES_PER_UNIT / 1e6

@@ -1,0 +1,360 @@
+"""
+Runs an integer program in a process of its own and keeps the leash: progress, deadline, stop, incumbents.
+
+Processes that solve one model after the other, kept while nobody needs them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optimizer.model.compile import CompiledModel
+from optimizer.problem.problem import FloatArray
+from optimizer.solvers.control import Control, Termination
+from optimizer.solvers.highs import note_peak_of_another
+from optimizer.solvers.process_worker import Array, receive, send
+
+Message = tuple[dict[str, Any], dict[str, Array]]
+MAX_IDLE = 2
+
+
+class SolverProcess:
+    """
+    A process, and what it has said.
+
+    Parameters
+    ----------
+    script
+        What it runs: `process_worker.py`.
+    threads
+        Of the solver, which takes one number of threads per process; None = its own choice.
+
+    Attributes
+    ----------
+    kind
+        Script and threads: processes of one kind can stand in for each other.
+    inbox
+        Messages in the order in which they came; None after the last.
+    is_fresh
+        Whether it has solved nothing yet.
+    """
+
+    def __init__(self, script: Path, threads: int | None) -> None:
+        self.kind = (script, threads)
+        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self.is_fresh = True
+        # -P: the folder of the script, which holds modules with common names, must not come before all others.
+        command, pipe = [sys.executable, "-P", str(script)], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - our own file
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def tell(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> bool:
+        """Send a message; False if nobody is there to read it."""
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        try:
+            send(self._process.stdin, message, arrays)
+        except BrokenPipeError:
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """Wait for the end of a process that is dying; what it said last."""
+        assert self._process.stderr is not None  # noqa: S101 - it is a pipe
+        lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+        return "the solver process died" + (f": {lines[-1]}" if lines else " without a word")
+
+    def end(self) -> None:
+        """Kill the process and wait for it."""
+        self._process.kill()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # what it no longer reads
+                    stream.close()
+        self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        while (message := receive(self._process.stdout)) is not None:
+            self.inbox.put(message)
+        self.inbox.put(None)
+
+
+class _Waiting:
+    """The processes that nobody needs just now. One lock, since several threads may solve."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[SolverProcess] = []
+        self._of_parent: list[SolverProcess] = []
+
+    def take(self, kind: tuple[Path, int | None]) -> SolverProcess | None:
+        """Take one of a kind that is alive."""
+        with self._lock:
+            found = [process for process in self._idle if process.kind == kind]
+            self._idle = [process for process in self._idle if process not in found[:1]]
+        if not found:
+            return None
+        if found[0].is_alive:
+            return found[0]
+        found[0].end()
+        return self.take(kind)
+
+    def add(self, process: SolverProcess) -> None:
+        """Keep one; the one that has waited longest may have to go."""
+        with self._lock:
+            self._idle.append(process)
+            leaving = self._idle[:-MAX_IDLE]
+            self._idle = self._idle[-MAX_IDLE:]
+        for one in leaving:
+            one.end()
+
+    def end(self) -> None:
+        """End all of them."""
+        with self._lock:
+            leaving, self._idle = self._idle, []
+        for one in leaving:
+            one.end()
+
+    def forget(self) -> None:
+        """In a forked process: leave them to the process that they belong to."""
+        self._lock = threading.Lock()
+        self._of_parent += self._idle
+        self._idle = []
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids, the one that has waited longest first."""
+        return [process.pid for process in self._idle]
+
+
+waiting = _Waiting()
+atexit.register(waiting.end)
+os.register_at_fork(after_in_child=waiting.forget)
+
+
+def hand_over(script: Path, threads: int | None, message: dict[str, Any], arrays: dict[str, Array]) -> SolverProcess:
+    """
+    Hand a model to a process that waits for one, or to a new one.
+
+    Parameters
+    ----------
+    script, threads
+        As in `SolverProcess`.
+    message, arrays
+        What it is told.
+
+    Returns
+    -------
+    SolverProcess
+        One that has been told, or that has died of it: its inbox says so.
+    """
+    process = waiting.take((script, threads))
+    while process is not None:
+        if _tell_or_end(process, message, arrays):
+            process.is_fresh = False
+            return process
+        process.end()
+        process = waiting.take((script, threads))
+    process = SolverProcess(script, threads)
+    _tell_or_end(process, message, arrays)
+    return process
+
+
+def _tell_or_end(process: SolverProcess, message: dict[str, Any], arrays: dict[str, Array]) -> bool:
+    """Tell a process; one that was not told to the end, for whatever reason, is of no use to anybody."""
+    try:
+        return process.tell(message, arrays)
+    except BaseException:
+        process.end()
+        raise
+
+
+TICK_S = 1.8
+POLL_S = 0.1
+GRACE_S = 0.6  # how long the solver may take to answer a stop before its process is ended
+MOST_ENTRIES_TO_KEEP = 1_000_000  # of a larger model the process is ended, which gives its memory back
+
+
+class SolverError(RuntimeError):
+    """The solver failed: neither an answer nor a limit."""
+
+
+@dataclass
+class MipOutcome:
+    """
+    What a solve left behind.
+
+    Attributes
+    ----------
+    termination
+        Why it stopped.
+    incumbents
+        (columns,) points found, best last.
+    objective_cny, bound_cny
+        CNY per year; inf and -inf while unknown.
+    """
+
+    termination: Termination | None = None
+    incumbents: list[FloatArray] = field(default_factory=list)
+    objective_cny: float = np.inf
+    bound_cny: float = -np.inf
+
+
+def run_mip(
+    model: CompiledModel,
+    *,
+    cny_per_cost_unit: float,
+    options: dict[str, Any],
+    control: Control,
+    start: FloatArray | None = None,
+) -> MipOutcome:
+    """
+    Solve a compiled model as an integer program.
+
+    Parameters
+    ----------
+    model
+        From `compile_model`.
+    cny_per_cost_unit
+        Unit in which the solver sees the objective.
+    options
+        HiGHS options by name; the time limit comes from `control`.
+    control
+        Deadline, stop request, and where progress goes: at least every 2 s.
+    start
+        (columns,) a feasible point to begin with.
+
+    Raises
+    ------
+    SolverError
+        If the solver process dies or ends with a status that is neither an answer nor a limit.
+    """
+    outcome = MipOutcome()
+    if start is not None:
+        outcome.incumbents.append(start)
+        outcome.objective_cny = float(model.cost @ start)
+    if control.must_stop:
+        outcome.termination = control.reason
+        return outcome
+    limit_s = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
+    message = {"options": {**options, **limit_s}}
+    arrays = model_arrays(model, cny_per_cost_unit, start)
+    script, threads = Path(__file__).with_name("process_worker.py"), options.get("threads")
+    while True:
+        process = hand_over(script, threads, message, arrays)
+        last_words = _follow(
+            process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP
+        )
+        if outcome.termination is not None:
+            return outcome
+        # One that had waited may have been ended, by hand or for want of memory, just when it was told.
+        if process.is_fresh:
+            raise SolverError(last_words)
+
+
+def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) -> dict[str, Array]:
+    """Name the arrays of a model as the worker reads them, with the objective in its own unit."""
+    arrays: dict[str, Array] = {
+        "cost": model.cost / unit,
+        "lower": model.lower,
+        "upper": model.upper,
+        "row_lower": model.row_lower,
+        "row_upper": model.row_upper,
+        "starts": model.starts,
+        "indices": model.indices,
+        "values": model.values,
+        "is_integer": model.is_integer.astype(np.int32),
+    }
+    return arrays if start is None else {**arrays, "start": start}
+
+
+def _follow(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
+    """Follow a solve to its end, and keep its process for the next one or end it; its last words if it has died."""
+    has_ended, last_words = False, ""
+    try:
+        has_ended = _listen(process, outcome, unit, control)
+        if outcome.termination is None and control.must_stop:
+            outcome.termination = control.reason  # what told this process to stop may have ended that one
+        if outcome.termination is None:
+            last_words = process.last_words()
+    finally:
+        if has_ended and keeps:
+            process.is_fresh = False
+            waiting.add(process)
+        else:
+            process.end()
+    return last_words
+
+
+def _listen(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
+    """Take in messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
+    said, asked = control.seconds, np.inf
+    while True:
+        try:
+            message = process.inbox.get(timeout=POLL_S)
+        except queue.Empty:
+            message = ({"kind": "tick"}, {})
+        if message is None:
+            return False
+        facts, arrays = message
+        _take_in(facts, arrays, outcome, unit)
+        if facts["kind"] == "end":
+            note_peak_of_another(facts["ru_maxrss"])
+            outcome.termination = termination_of(facts["status"], control)
+            return True
+        if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:
+            control.say(outcome.objective_cny, outcome.bound_cny, "solve")
+            said = control.seconds
+        if control.must_stop and not np.isfinite(asked):
+            asked = control.seconds
+            process.tell({"kind": "stop"})  # nobody reads it if it has just ended by itself
+        if control.seconds - asked > GRACE_S:
+            outcome.termination = control.reason
+            return False
+
+
+def _take_in(facts: dict[str, Any], arrays: dict[str, Array], outcome: MipOutcome, unit: float) -> None:
+    if facts.get("bound") is not None:
+        outcome.bound_cny = max(outcome.bound_cny, facts["bound"] * unit)
+    # The start comes back as the first incumbent: it is not news, but it may be a little better than it was.
+    if "values" in arrays and facts["objective"] * unit <= outcome.objective_cny:
+        outcome.objective_cny = facts["objective"] * unit
+        outcome.incumbents = [*outcome.incumbents[-2:], arrays["values"]]
+
+
+def termination_of(status: str, control: Control) -> Termination:
+    """Translate HiGHS's status. Every column is bounded, by itself or by its cost: "unbounded" cannot be meant."""
+    known = {
+        "kOptimal": Termination.OPTIMAL,
+        "kTimeLimit": Termination.TIME_LIMIT,
+        "kInfeasible": Termination.INFEASIBLE,
+        "kUnboundedOrInfeasible": Termination.INFEASIBLE,
+    }
+    if status == "kInterrupt":
+        return control.reason
+    if status not in known:
+        raise SolverError(f"HiGHS ended with {status}")
+    return known[status]

@@ -1,0 +1,310 @@
+"""
+Solve a problem with the method that suits its size, and let no plan out that the independent check refuses.
+
+The whole problem as one integer program in HiGHS: exact, and good for problems up to some 100,000 columns.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from optimizer.checker.check import check_plan
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.model.outages import outage_tables
+from optimizer.problem.plan import Plan
+from optimizer.problem.problem import PlacementProblem
+from optimizer.solvers.columns import columns_from_plan
+from optimizer.solvers.control import Control, Solution, Termination, relative_gap
+from optimizer.solvers.fixed_integers import Polished, PolishError, polish
+from optimizer.solvers.process import MipOutcome, SolverError, run_mip
+
+if TYPE_CHECKING:
+    from optimizer.solvers.benders.cuts import WarmStart
+
+Method = Literal["auto", "whole", "decomposed"]
+
+# Flow columns (candidates x slices) from which the decomposition is the faster way; below it, one model is.
+WHOLE_MAX_FLOW_COLUMNS = 20_000
+COST_TOLERANCE_SHARE = 1e-6
+
+
+class InvalidPlanError(RuntimeError):
+    """
+    The solver's plan fails the independent check: a fault of this program, never of the input.
+
+    Parameters
+    ----------
+    problem_name
+        Name of the problem.
+    findings
+        What is wrong with the plan.
+    dump
+        Folder with the plan and its violations.
+    """
+
+    def __init__(self, problem_name: str, findings: list[str], dump: Path) -> None:
+        self.findings = tuple(findings)
+        self.dump = dump
+        super().__init__(
+            "\n".join(
+                [
+                    f"internal error: the plan found for {problem_name} fails the independent check and is withheld:",
+                    *findings[:20],
+                    f"The plan is kept in {dump} for a report of this fault.",
+                ]
+            )
+        )
+
+
+def solve_problem(  # noqa: PLR0913 - options, keyword-only
+    problem: PlacementProblem,
+    *,
+    method: Method = "auto",
+    mip_rel_gap: float = 0.02,
+    seed: int = 1,
+    threads: int = 1,
+    control: Control | None = None,
+    start: Plan | None = None,
+    warm: WarmStart | None = None,
+) -> Solution:
+    """
+    Solve a problem and check the plan.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    method
+        whole = one integer program; decomposed = per time slice; auto = by size, see `choose_method`.
+    mip_rel_gap
+        Stop when the plan is proved within this share of the optimum.
+    seed
+        Random seed of the solver.
+    threads
+        Processor threads.
+    control
+        Deadline, stop request and progress; none = no deadline.
+    start
+        A plan to begin with, a baseline say; one that breaks a limit is ignored.
+    warm
+        What another case of the problem hands on, for the decomposition.
+
+    Returns
+    -------
+    Solution
+        Its plan, if it has one, keeps every limit, and `objective_cny` is the checker's cost of it.
+
+    Raises
+    ------
+    InvalidPlanError
+        If the plan breaks a limit, costs other than the solver says, or costs less than the bound.
+    ValueError
+        If the method is asked for by name and does not apply.
+    """
+    control = control if control is not None else Control()
+    known = None if start is None else _feasible(problem, start)
+    if known is None:
+        start = None
+    else:
+        control.say(known, -np.inf, "start")
+    chosen = choose_method(problem) if method == "auto" else method
+    if chosen == "whole":
+        solution = solve_whole(
+            problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, start=start
+        )
+    else:
+        if reason := why_not_decomposed(problem):
+            raise ValueError(f"method decomposed does not apply: {reason}")
+        from optimizer.solvers.benders.driver import solve_decomposed
+
+        solution = solve_decomposed(
+            problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm
+        )
+    solution = _checked(problem, solution)
+    return solution if start is None or known is None else _with_start(solution, start, known, mip_rel_gap)
+
+
+def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
+    """
+    Choose how to solve a problem.
+
+    Up to `WHOLE_MAX_FLOW_COLUMNS` flow columns, in slices and in outages, one integer program is solved at once; above
+    it the problem is decomposed by time slice, unless `why_not_decomposed` says that it cannot be.
+    """
+    flow_columns = len(problem.candidates) * len(problem.slices) + len(outage_tables(problem).reroutes)
+    if flow_columns <= WHOLE_MAX_FLOW_COLUMNS or why_not_decomposed(problem):
+        return "whole"
+    return "decomposed"
+
+
+def why_not_decomposed(problem: PlacementProblem) -> str:
+    """
+    Say why a problem cannot be decomposed; empty if it can.
+
+    The decomposition lets active pods follow the work. Where electricity, carbon included, is paid for being drawn,
+    idling pods would earn, and they would not.
+    """
+    centers = problem.data_centers
+    carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)
+    lowest = (problem.energy_price_cny_per_mwh + carbon).min(axis=0)
+    paid = np.flatnonzero(lowest < 0)
+    if not len(paid):
+        return ""
+    names = ", ".join(centers["id"].iloc[paid[:3]])
+    return f"energy with carbon costs less than nothing at {names} (down to {lowest.min():g} CNY/MWh)"
+
+
+def _feasible(problem: PlacementProblem, plan: Plan) -> float | None:
+    """Cost of a plan in CNY per year, None if it breaks a limit."""
+    report = check_plan(problem, plan)
+    return report.total_cny if report.is_feasible else None
+
+
+def _with_start(solution: Solution, start: Plan, start_cny: float, mip_rel_gap: float) -> Solution:
+    """Fall back on the plan to begin with where the solver, stopped early, has none or a worse one."""
+    if solution.termination == Termination.INFEASIBLE or solution.objective_cny <= start_cny:
+        return solution
+    bound = min(solution.bound_cny, start_cny)
+    is_proved = relative_gap(start_cny, bound) <= mip_rel_gap
+    return replace(
+        solution,
+        termination=Termination.OPTIMAL if is_proved else solution.termination,
+        plan=start,
+        objective_cny=start_cny,
+        bound_cny=bound,
+    )
+
+
+def _checked(problem: PlacementProblem, solution: Solution) -> Solution:
+    """Refuse a plan that is not what the solver says it is."""
+    if solution.plan is None:
+        return solution
+    report = check_plan(problem, solution.plan)
+    findings = [
+        f"({row.equation}) {row.name}: {row.where}: {row.amount:.9g} against {row.limit:.9g} {row.unit}"
+        for row in report.violations.itertuples(index=False)
+    ]
+    size = max(1.0, abs(report.total_cny))
+    if abs(report.total_cny - solution.objective_cny) > COST_TOLERANCE_SHARE * size:
+        told = solution.objective_cny
+        findings.append(f"cost: the solver says {told:.9g}, the check {report.total_cny:.9g} CNY/year")
+    if solution.bound_cny > report.total_cny + COST_TOLERANCE_SHARE * size:
+        findings.append(f"bound: {solution.bound_cny:.9g} is above the plan's cost {report.total_cny:.9g} CNY/year")
+    if findings:
+        raise InvalidPlanError(problem.name, findings, _dump(solution.plan, findings))
+    bound = min(solution.bound_cny, report.total_cny)
+    return replace(solution, objective_cny=report.total_cny, bound_cny=bound)
+
+
+def _dump(plan: Plan, findings: list[str]) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="edwc-invalid-plan-"))
+    arrays = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    np.savez_compressed(folder / "plan.npz", allow_pickle=False, **arrays)
+    (folder / "findings.txt").write_text("\n".join(findings) + "\n", encoding="utf-8")
+    return folder
+
+
+METHOD = "whole"
+
+# The solver counts in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
+# in millions a bound could be wrong in the fourth digit.
+CNY_PER_COST_UNIT = 1e3
+ROUNDING_SHARE = 1e-12
+
+
+def solve_whole(
+    problem: PlacementProblem,
+    *,
+    mip_rel_gap: float,
+    seed: int,
+    threads: int,
+    control: Control,
+    start: Plan | None = None,
+) -> Solution:
+    """
+    Solve a problem as one integer program and polish the best plan found.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+    mip_rel_gap
+        Relative distance of incumbent and bound at which to stop.
+    seed
+        Random seed of the solver.
+    threads
+        Of the solver; it runs in a process of its own, so the number may differ from one call to the next.
+    control
+        Deadline, stop request and progress. The solver ends within a second of either; polishing what is in hand
+        comes after.
+    start
+        A feasible plan to begin with.
+
+    Returns
+    -------
+    Solution
+        Termination and plan are two facts: at a limit there may be a plan or none.
+
+    Raises
+    ------
+    SolverError
+        If HiGHS fails: its process dies, or it ends with neither an answer nor a limit.
+    """
+    began = time.monotonic()
+    compiled = compile_model(problem)
+    seconds = {"compile": time.monotonic() - began}
+    control.say(np.inf, -np.inf, "compile")
+    began = time.monotonic()
+    outcome = run_mip(
+        compiled,
+        cny_per_cost_unit=CNY_PER_COST_UNIT,
+        options={"output_flag": False, "threads": threads, "random_seed": seed, "mip_rel_gap": mip_rel_gap},
+        control=control,
+        start=None if start is None else columns_from_plan(compiled, start),
+    )
+    seconds["solve"] = time.monotonic() - began
+    began = time.monotonic()
+    polished = _polish_best(problem, compiled, outcome, seed)
+    seconds["polish"] = time.monotonic() - began
+    objective = np.inf if polished is None else polished.objective_cny
+    # The plan proves that the optimum costs no more than it does; the solver's tolerances may put its bound above.
+    bound = min(outcome.bound_cny, objective)
+    # Polishing may round the last digit of the same plan otherwise: that is no dearer plan.
+    is_same = bool(np.isclose(objective, outcome.objective_cny, rtol=ROUNDING_SHARE, atol=0.0))
+    control.say(min(objective, outcome.objective_cny) if is_same else objective, bound, "polish")
+    if outcome.termination is None:
+        raise AssertionError("a solve ends for a reason")
+    return Solution(
+        termination=outcome.termination,
+        plan=None if polished is None else polished.plan,
+        objective_cny=objective,
+        bound_cny=bound,
+        method=METHOD,
+        seconds=seconds,
+        progress=tuple(control.lines),
+    )
+
+
+def _polish_best(problem: PlacementProblem, compiled: CompiledModel, outcome: MipOutcome, seed: int) -> Polished | None:
+    """
+    Polish the best incumbent, or the one before it where rounding its integers leaves no plan.
+
+    HiGHS accepts an integer that is off by 1e-6, and 1e-6 of a large data center can be what makes a plan feasible.
+    """
+    if outcome.termination == Termination.INFEASIBLE:
+        return None
+    failure = None
+    for point in reversed(outcome.incumbents):
+        try:
+            return polish(problem, compiled, point, seed=seed)
+        except PolishError as error:
+            failure = error
+    if failure is not None:
+        raise SolverError(f"no incumbent is a plan once its integers are rounded: {failure}")
+    return None

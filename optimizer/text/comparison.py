@@ -1,0 +1,363 @@
+"""What the command line prints of a comparison: cases, waterfalls, what moved, regret and tornado, 110 columns wide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from optimizer.comparison.cases import CaseStatus
+from optimizer.comparison.comparison import Comparison
+from optimizer.comparison.effects import Regret
+from optimizer.comparison.tables import REGION, number
+from optimizer.numbers import (
+    NO_NUMBER,
+    format_amount,
+    shorten,
+    spell_change,
+    spell_million,
+    spell_number,
+    spell_percent,
+)
+from optimizer.runs.difference import MOVES
+from scenarios.price_parameters import label_of, spell_value
+
+WIDTH = 110
+_LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
+_COLUMNS = (10, 10, 8, 22, 8, 8, 9, 6, 5)
+_MOVED_SHOWN, _MATRIX_SHOWN, _PLANS_SHOWN, _BAR = 10, 8, 5, "█"
+_KIND_HEADS = {
+    "price": "prices of {second} on the unchanged plan of {first}",
+    "reoptimize": "what re-optimizing changed",
+    "change": "difference",
+}
+_KIND_WORDS = {
+    "data_center": "data center",
+    "hour": "hour",
+    "data_center_and_hour": "both",
+    "no_longer_served": "no longer served",
+    "newly_served": "newly served",
+}
+
+
+def describe_comparison(found: Comparison, pairs: Sequence[tuple[str, str]] = ()) -> str:
+    """
+    Print a comparison.
+
+    Parameters
+    ----------
+    found
+        The comparison.
+    pairs
+        Ids of the cases whose difference to explain; none = the reference against the cheapest and the dearest case.
+    """
+    shown = list(pairs) or chosen_pairs(found)
+    parts = [_cases(found)]
+    for pair in shown:
+        parts += [_waterfall(found, pair), _moved(found, pair)]
+    parts += [_regret(found), _tornado(found)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
+    """
+    Choose which waterfalls to show: of those there are, to the largest saving and to the largest extra cost.
+
+    Parameters
+    ----------
+    found
+        The comparison.
+    """
+    table = found.waterfall_pairs
+    if table.empty:
+        return []
+    differences = table["difference_cny_per_year"].to_numpy(float)
+    ends = dict.fromkeys((int(differences.argmin()), int(differences.argmax())))
+    told = [at for at in ends if differences[at] != 0] or list(ends)[:1]
+    return [(str(table["first"].iloc[at]), str(table["second"].iloc[at])) for at in told]
+
+
+def _label_of(found: Comparison, case: str, length: int = _LABEL) -> str:
+    result = found.results.get(case)
+    return shorten(case if result is None else result.case.label, length)
+
+
+def _label_in_column(found: Comparison, case: str, length: int) -> str:
+    """Label of a case where there is little room: points of a sweep differ in their ends, which must not be cut off."""
+    result = found.results.get(case)
+    if result is not None and len(result.case.label) > length and len(result.case.point) > 1:
+        label, point = result.case.label, result.case.point
+        return shorten(label.removesuffix(label_of(point)) + ", ".join(map(spell_value, point.values())), length)
+    return _label_of(found, case, length)
+
+
+def _named_by_values(found: Comparison) -> list[str]:
+    """Say which parameters the values stand for, where cases are named by them."""
+    points = [
+        tuple(result.case.point)
+        for case, result in found.results.items()
+        if len(result.case.point) > 1 and len(result.case.label) > _LABEL - 1
+    ]
+    return [line for names in dict.fromkeys(points) for line in _wrapped(f"named by values: {', '.join(names)}")]
+
+
+def _cases(found: Comparison) -> list[str]:
+    region = _told_region(found)
+    label = _label_of(found, found.reference, 24)
+    count, failed = len(found.cases), int(found.cases["total_cny_per_year"].isna().sum())
+    without = f", {failed} without a plan" if failed else ""
+    head = [
+        f"Comparison of {shorten(found.name, 24)}: {count} cases{without}; savings against {label}",
+        _aligned(
+            "", "cost", "saving", "", "best plans differ", "energy", "CO2", f"in {shorten(region, 6)}", "RTT", "gap"
+        ),
+        _aligned("case", "M CNY/yr", "M CNY/yr", "", "by M CNY/yr, proved", "GWh", "kt", "%", "ms", "%"),
+    ]
+    lines = [
+        _case_row(row, _label_in_column(found, str(row["case"]), _LABEL - 1), region)
+        for _, row in found.cases.iterrows()
+    ]
+    stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
+    return [
+        *head,
+        *lines,
+        *_named_by_values(found),
+        *(["* stopped by a limit before its gap was reached"] if stopped else []),
+    ]
+
+
+def _case_row(row: pd.Series, label: str, region: str) -> str:
+    label = f"{label:<{_LABEL}}"
+    if math.isnan(row["total_cny_per_year"]):
+        reason = " ".join(str(row["reason"]).split())
+        return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
+    proved = NO_NUMBER
+    if not row["is_reference"] and not math.isnan(row["least_saving_cny_per_year"]):
+        proved = f"{spell_number(row['least_saving_cny_per_year'], 1, 1e6)} to "
+        proved += spell_number(row["most_saving_cny_per_year"], 1, 1e6)
+    saving, share = (NO_NUMBER, NO_NUMBER)
+    if not row["is_reference"]:
+        saving, share = spell_change(row["saving_cny_per_year"]), spell_percent(row["saving_share"])
+    gap = f"{spell_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
+    return _aligned(
+        label,
+        spell_million(row["total_cny_per_year"]),
+        saving,
+        share,
+        proved,
+        spell_number(row["energy_mwh_per_year"], 0, 1e3),
+        spell_number(row["carbon_t_per_year"], 0, 1e3),
+        spell_number(number(row.get(f"{REGION.name}.{region}")), 1, 0.01),
+        spell_number(row["mean_rtt_ms"], 1),
+        gap,
+    )
+
+
+def _aligned(label: str, *cells: str) -> str:
+    return f"{label:<{_LABEL}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
+
+
+def _told_region(found: Comparison) -> str:
+    """Region that serves most of the tokens in the reference, or in the first case with a plan."""
+    columns = sorted(str(name) for name in found.cases if str(name).startswith(f"{REGION.name}."))
+    with_plan = found.cases[found.cases["total_cny_per_year"].notna()].sort_values("is_reference", ascending=False)
+    if not columns or with_plan.empty:
+        return ""
+    return str(with_plan[columns].iloc[0].astype(float).idxmax()).removeprefix(f"{REGION.name}.")
+
+
+def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
+    first, second = (_label_of(found, case, 28) for case in pair)
+    bars = _of_pair(found.waterfalls, pair)
+    head = f"From {first} to {second}, million CNY a year"
+    if bars.empty:
+        return [head, "  no waterfall: one of the two has no plan"]
+    reason = str(_of_pair(found.waterfall_pairs, pair)["reason"].iloc[0])
+    lines = [head]
+    if reason:
+        why = f"the plan of {first} is none in {second}, so prices and re-optimizing cannot be told apart: {reason}"
+        lines += [f"  {line}" for line in _wrapped(why)]
+    inner = bars[~bars["kind"].isin(["start", "end"])]
+    largest = float(inner["cny_per_year"].abs().max()) if len(inner) else 0.0
+    lines.append(_end_row(f"cost of {first}", float(bars["cny_per_year"].iloc[0])))
+    for kind, part in inner.groupby("kind", sort=False):
+        total = math.fsum(part["cny_per_year"])
+        told = _KIND_HEADS[str(kind)].format(first=first, second=second)
+        lines.append(f"  {shorten(told, 70):<70}{spell_change(total):>{_AMOUNT}}")
+        lines += [_bar_row(str(name).replace("_", " "), height, largest) for name, height in
+                  zip(part["component"], part["cny_per_year"], strict=True)]  # fmt: skip
+    if inner.empty:
+        lines.append("  no component differs")
+    lines.append(_end_row(f"cost of {second}", float(bars["cny_per_year"].iloc[-1])))
+    return lines
+
+
+def _end_row(name: str, cny: float) -> str:
+    return f"  {shorten(name, 70):<70}{spell_million(cny):>{_AMOUNT}}"
+
+
+def _bar_row(name: str, cny: float, largest: float) -> str:
+    left, right = _two_sided(cny, largest, _HALF_BAR)
+    return f"    {shorten(name, _COMPONENT):<{_COMPONENT}}{left}|{right}{spell_change(cny):>{_AMOUNT}}"
+
+
+def _two_sided(value: float, largest: float, half: int) -> tuple[str, str]:
+    """Draw a bar to the left of an axis for less, to its right for more; what is not nothing has a length."""
+    length = math.ceil(half * abs(value) / largest - 1e-9) if largest > 0 and math.isfinite(value) else 0
+    bar = _BAR * length
+    return (f"{bar:>{half}}", " " * half) if value < 0 else (" " * half, f"{bar:<{half}}")
+
+
+def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
+    rows, totals = _of_pair(found.moved, pair), _of_pair(found.moved_totals, pair)
+    if totals.empty:
+        return []
+    first, second = (_label_of(found, case, 28) for case in pair)
+    by_kind = totals.set_index("kind")
+    share = math.fsum(by_kind["share"].reindex(list(MOVES)).fillna(0.0))
+    if rows.empty:
+        return [f"What moved from {first} to {second}: nothing"]
+    told = [
+        f"{_KIND_WORDS[str(kind)]} {spell_percent(row['share'])} ({int(row['workloads'])} workloads)"
+        for kind, row in by_kind.iterrows()
+        if row["mtok_per_year"] > 0
+    ]
+    lines = [
+        f"What moved from {first} to {second}: {spell_percent(share)} of the tokens",
+        *(f"  {line}" for line in _wrapped("changed " + ", ".join(told))),
+        f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
+    ]
+    for row in rows.head(_MOVED_SHOWN).itertuples(index=False):
+        workload = shorten(f"{row.workload_class} of {row.demand_hub}", 34)
+        ends = [
+            f"{_place(name, hour):<26}"
+            for name, hour in ((row.from_data_center, row.from_hour), (row.to_data_center, row.to_hour))
+        ]
+        tokens = format_amount(float(row.mtok_per_year) * 1e6)  # type: ignore[arg-type]
+        lines.append(f"  {workload:<35}{''.join(ends)}{tokens:>13}{spell_percent(float(row.share)):>7}")  # type: ignore[arg-type]
+    more = len(rows) - _MOVED_SHOWN
+    return [*lines, f"  and {more:,} smaller ones"] if more > 0 else lines
+
+
+def _place(name: object, hour: object) -> str:
+    if not name:
+        return "(not served)"
+    clock = float(hour)  # type: ignore[arg-type]
+    at = "" if math.isnan(clock) else f" {int(clock):02d}:{round(clock % 1 * 60):02d}"
+    return shorten(str(name), 25 - len(at)) + at
+
+
+def _regret(found: Comparison) -> list[str]:
+    plans = found.regret_plans
+    if plans.empty:
+        with_plan = int(found.cases["total_cny_per_year"].notna().sum())
+        return [f"Regret: left out for its {with_plan**2:,} pairs of plan and case; --regret fixed works it out"] * (
+            with_plan > 1
+        )
+    lines = ["Regret, million CNY a year: plan of each row under the prices and limits of each column, less its best"]
+    cases = list(found.regret_matrix["plan"])
+    if len(cases) <= _MATRIX_SHOWN:
+        heads = [*(f"({number})" for number in range(1, len(cases) + 1)), "worst"]
+        lines.append(f"  {'':<{_NAME}}" + "".join(f"{head:>{_CELL}}" for head in heads))
+        worst = plans.set_index("plan")["max_regret_cny_per_year"]
+        matrix = found.regret_matrix.set_index("plan")
+        for number, case in enumerate(cases, start=1):
+            cells = [_regret_cell(float(value)) for value in (*matrix.loc[case, cases], worst[case])]
+            name = f"({number}) {_label_in_column(found, case, _NAME - 5)}"
+            lines.append(f"  {name:<{_NAME}}" + "".join(f"{cell:>{_CELL}}" for cell in cells))
+    else:
+        lines[0] = (
+            "Regret at worst, million CNY a year: plan under the prices and limits of any other case, less its best"
+        )
+        for row in plans.head(_PLANS_SHOWN).itertuples(index=False):
+            under = f"under {_label_of(found, str(row.worst_under), 40)}" if row.worst_under else ""
+            worst_cny = _regret_cell(float(row.max_regret_cny_per_year))  # type: ignore[arg-type]
+            lines.append(f"  {_label_of(found, str(row.plan), 40):<42}{worst_cny:>{_CELL}}  {under}")
+    lines += [f"  {line}" for line in _regret_words(found)]
+    return lines
+
+
+def _regret_cell(cny: float) -> str:
+    return "no plan" if math.isnan(cny) else spell_number(cny, 1, 1e6)
+
+
+def _regret_words(found: Comparison) -> list[str]:
+    plans = found.regret_plans
+    everywhere = plans[plans["max_regret_cny_per_year"].notna()]
+    lines = []
+    if everywhere.empty:
+        fewest = _label_of(found, str(plans["plan"].iloc[0]))
+        lines = _wrapped(f"every plan breaks a limit of some case; that of {fewest} in the fewest")
+    else:
+        best = everywhere.iloc[0]
+        proved = f"proved between {spell_million(best['least_max_regret_cny_per_year'])} and "
+        proved += spell_million(best["most_max_regret_cny_per_year"])
+        told = f"least regret at worst: {_label_of(found, str(best['plan']), 40)}, "
+        told += (
+            f"{spell_million(best['max_regret_cny_per_year'])} under {_label_of(found, str(best['worst_under']), 40)}"
+        )
+        is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
+        least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
+        alike = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
+        told += f", as of {alike} other{'s' if alike > 1 else ''}" if alike else ""
+        lines = _wrapped(f"{told} ({proved}; {least})")
+    for row in found.improvable.itertuples(index=False):
+        case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
+        saved = spell_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]
+        lines += _wrapped(f"{case} can be improved: the plan of {plan} costs {saved} less there (within its gap)")
+    missing = found.regret[found.regret["reason"] != ""]
+    for row in missing.head(3).itertuples(index=False):
+        plan, under = (_label_of(found, str(name), 40) for name in (row.plan, row.under))
+        lines += _wrapped(f"{plan} is no plan under {under}: {row.reason}")
+    if len(missing) > 3:  # noqa: PLR2004 - as many as are told
+        lines.append(f"and {len(missing) - 3:,} more pairs without a plan")
+    return lines
+
+
+def _tornado(found: Comparison) -> list[str]:
+    table = found.tornado
+    if table.empty:
+        return []
+    ends = ["low_effect_cny_per_year", "high_effect_cny_per_year"]
+    largest = float(table[ends].abs().to_numpy(float).max(initial=0.0, where=table[ends].notna().to_numpy()))
+    half, region = 16, _told_region(found)
+    inside = f"in {shorten(region, 6)}, %"
+    label = _label_of(found, found.reference, 28)
+    lines = [
+        f"Tornado: one parameter at a time, cost less that of {label}, million CNY a year",
+        f"  {'parameter':<28}{'low':>8}{'high':>8}{'less':>{half}}|{'more':<{half}}{'low':>9}{'high':>9}{inside:>13}",
+    ]
+    for _, row in table.iterrows():
+        values = [f"{row[f'{end}_value']:,.6g}" for end in ("low", "high")]
+        effects = [float(row[name]) for name in ends]
+        left, right = _tornado_bar(effects, largest, half)
+        shares = [
+            spell_number(number(row.get(f"{end}_effect_{REGION.name}.{region}")), 1, 0.01) for end in ("low", "high")
+        ]
+        lines.append(
+            f"  {shorten(str(row['parameter']), 27):<28}{values[0]:>8}{values[1]:>8}{left}|{right}"
+            f"{spell_change(effects[0]):>9}{spell_change(effects[1]):>9}{shares[0] + ' / ' + shares[1]:>13}"
+        )
+        for end in ("low", "high"):
+            if math.isnan(row[f"{end}_cost_cny_per_year"]):
+                reason = " ".join(str(row[f"{end}_reason"]).split())
+                lines.append(f"    {shorten(f'{end}: no plan: {reason}', WIDTH - 4)}")
+    return lines
+
+
+def _tornado_bar(effects: Sequence[float], largest: float, half: int) -> tuple[str, str]:
+    """Bar from the lowest to the highest effect, the reference on the axis."""
+    known = [value for value in effects if math.isfinite(value)]
+    return _two_sided(min([0.0, *known]), largest, half)[0], _two_sided(max([0.0, *known]), largest, half)[1]
+
+
+def _of_pair(table: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
+    return table[(table["first"] == pair[0]) & (table["second"] == pair[1])]
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    clean = shorten(" ".join(text.split()), 4 * WIDTH)
+    return textwrap.wrap(clean, WIDTH - 4, subsequent_indent="  ", break_long_words=True)

@@ -1,0 +1,386 @@
+"""
+What is told of a run in words, in the terminal and on pages alike.
+
+What the command line prints: tables of a run, a check and a verification, as plain text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from network_data.faults import escape_text
+from optimizer.numbers import format_amount, spell_million, spell_number, spell_percent
+from optimizer.runs.results import describe_outcome
+from optimizer.sensitivity.duals import price_lines
+from optimizer.solvers.control import Progress, Solution, Termination
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from optimizer.infeasibility.relaxations import Condition
+    from optimizer.runs.solve import ScenarioRun
+    from optimizer.runs.verify import VerifyReport
+
+ENDED = {
+    Termination.OPTIMAL: "solved within the gap",
+    Termination.TIME_LIMIT: "stopped at the time limit",
+    Termination.INTERRUPTED: "stopped on request",
+    Termination.INFEASIBLE: "infeasible",
+    Termination.STALLED: "stopped at the solver's precision",
+}
+
+# What is told of the time to the first token, by column of the table `latency`.
+LATENCY_COLUMNS = {
+    "limit": "ttft_limit_ms", "queue": "queue_margin_ms", "computing": "compute_ms", "way": "way_ms",
+    "left": "ttft_left_ms", "RTT limit": "rtt_limit_ms", "worst RTT": "worst_rtt_ms", "mean RTT": "mean_rtt_ms",
+}  # fmt: skip
+
+
+def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> dict[str, str]:
+    """
+    Spell the numbers of a plan.
+
+    Parameters
+    ----------
+    summary
+        `summary` of `run.json`.
+    value
+        `market_value` of `run.json`.
+
+    Returns
+    -------
+    dict
+        What is told, to its text. Names of regions come from the input and are not escaped.
+    """
+    price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
+    use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
+    power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
+    emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
+    capital, invested = (spell_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
+    rows = {
+        "tokens": f"{format_amount(summary['tokens_per_day'])} a day, {summary['cny_per_mtok']:.4f} CNY per million",
+        **({} if value is None else {"market value": _market_value(value)}),
+        "served in": _shares(summary["region_share"]),
+        "asked for in": _shares(summary["demand_region_share"]),
+        "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
+        "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
+        "carbon": f"{emitted[0]:,.0f} t a year location-based, {emitted[1]:,.0f} t market-based",
+        "peak power": f"{power[0]:,.1f} MW IT, {power[1]:,.1f} MW facility",
+        "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods, {invested} up front",
+        "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
+    }
+    if summary["unserved_share"] > 0:
+        rows["unserved"] = spell_percent(summary["unserved_share"], 3)
+    return rows
+
+
+def _market_value(value: Mapping[str, float]) -> str:
+    """Spell what the market is said to pay, and how much of it the cost takes."""
+    cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
+    usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
+    shares = (spell_percent(value["cost_share_of_low"]), spell_percent(value["cost_share_of_high"]))
+    return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
+
+
+def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Choose the classes that have a limit of time.
+
+    Parameters
+    ----------
+    table
+        Table `latency` of a run.
+    """
+    return table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
+
+
+def worth_of(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
+    """
+    Say what the optimization is worth against the best simple rule.
+
+    Parameters
+    ----------
+    baselines
+        `baselines` of `run.json`.
+    total_cny
+        Cost of the plan, CNY per year.
+    """
+    fitting = [item for item in baselines if item["is_feasible"]]
+    if not fitting:
+        return "None of them keeps all limits: only the optimization gives a plan."
+    best = min(fitting, key=lambda item: item["total_cny_per_year"])
+    saving = best["total_cny_per_year"] - total_cny
+    share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
+    worth = f"{spell_million(saving)} million CNY a year ({spell_percent(share)})"
+    return f"The optimization is worth {worth} against the best of them, {best['name']}."
+
+
+def why_no_plan(baseline: Mapping[str, Any]) -> str:
+    """
+    Say why a baseline does not compare.
+
+    Parameters
+    ----------
+    baseline
+        One of `baselines` of `run.json` that is not feasible.
+    """
+    why = [f"leaves {spell_percent(baseline['unserved_share'], 2)} unserved"] if baseline["unserved_share"] > 0 else []
+    return "; ".join([*why, f"breaks {', '.join(baseline['broken'])}"] if baseline["broken"] else why)
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {spell_percent(share)}" for name, share in shares.items())
+
+
+_LISTED = 40
+_DAYS_SHOWN = 6
+
+
+def describe_progress(line: Progress) -> str:
+    """
+    Spell a line of progress; costs in million CNY a year.
+
+    Parameters
+    ----------
+    line
+        The line.
+    """
+    gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
+    plan, bound = spell_million(line.incumbent_cny), spell_million(line.bound_cny)
+    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
+
+
+def describe_run(run: ScenarioRun) -> str:
+    """
+    Print a solved scenario: costs, places, baselines and what the optimization was worth.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
+    lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
+    if run.results is None:
+        lines += _without_plan(run)
+        return "\n".join(lines)
+    solution, summary = run.solution, run.results.summary
+    lines += [
+        _proof(solution),
+        "",
+        *_cost_table(summary),
+        "",
+        *_facts(summary, run.info["market_value"]),
+        "",
+        *_policy_lines(summary),
+        *_latency_table(run.results.tables["latency"]),
+        *_baseline_table(run.results.baselines, solution.objective_cny),
+        "",
+        *_resilience_lines(run.info.get("resilience")),
+        f"Limits that made the difference: {run.results.limits_line}",
+        *map(escape_text, price_lines(run.results.shadow_prices)),
+    ]
+    if run.folder is not None:
+        lines += ["", f"Run folder: {escape_text(str(run.folder))}"]
+    return "\n".join(lines)
+
+
+def describe_check(found: Mapping[str, Any]) -> str:
+    """
+    Print the size of a problem.
+
+    Parameters
+    ----------
+    found
+        From `check_scenario`.
+    """
+    limiting = found["limiting_links"]
+    shown = ", ".join(limiting[:8]) + (", ..." if len(limiting) > len(limiting[:8]) else "")
+    size = f"({found['demand_hubs']} demand hubs, {found['workload_classes']} classes)"
+    power = f"with {found['pools']} pools, {found['it_capacity_mw']:,.0f} MW of IT power"
+    columns = f"({found['flow_columns']:,} flow columns: method {found['method']})"
+    needed = (found["needed_accelerators_mean"], found["needed_accelerators_peak"])
+    buyable = f"and {found['buyable_accelerators']:,.0f} that may be bought"
+    tokens = format_amount(found["tokens_per_day"])
+    scarcest = escape_text(found["fewest_in_reach_of"])
+    rows = {
+        "time slices": f"{found['time_slices']:,}{_spell_days(found['representative_days'])}",
+        "workloads": f"{found['workloads']:,} {size}",
+        "data centers": f"{found['data_centers']:,} {power}",
+        "candidates": f"{found['candidates']:,} {columns}",
+        "demand": f"{tokens} tokens a day, {found['peak_mtok_per_h']:,.0f} mtok/h at the peak",
+        "accelerators needed": f"{needed[0]:,.0f} on average, {needed[1]:,.0f} at the peak",
+        "accelerators there": f"{found['existing_accelerators']:,.0f}, {buyable}",
+        "limiting links": f"{len(limiting)} of {found['links']}" + (f": {shown}" if limiting else ""),
+        "fewest in reach": f"{found['fewest_data_centers_in_reach']} data center(s), of {scarcest}",
+    }
+    if found["outages"]:
+        rows["outages to survive"] = f"{found['outages']} ({found['outage_columns']:,} columns)"
+    if found["protected_workloads"]:
+        without = f"{found['unprotected_candidates']:,} candidates left out for want of a second route"
+        rows["protected"] = f"{found['protected_workloads']} workloads; {without}"
+    if found["too_slow"]:
+        rows["too slow"] = f"no time to the first token left for {', '.join(found['too_slow'])}"
+    rows |= _price_rows(found["prices"])
+    width = max(map(len, rows))
+    head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
+    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])
+
+
+def _price_rows(prices: Mapping[str, Any]) -> dict[str, str]:
+    """Say what price cases and price changes do: the mean of the data centers of each region, before and after."""
+    rows = {}
+    for name in ("price_cases", "price_changes"):
+        if prices[name]:
+            rows[name.replace("_", " ")] = ", ".join(prices[name])
+    if not rows:
+        return {}
+    for row, name, unit in (
+        ("mean energy price", "energy_price_cny_per_mwh", "CNY per MWh"),
+        ("mean demand charge", "demand_charge_cny_per_kw_month", "CNY per kW and month"),
+    ):
+        parts = [f"{escape_text(region)} {_now_and_before(*pair)}" for region, pair in prices[name].items()]
+        rows[row] = f"{', '.join(parts)} {unit}"
+    rows["carbon price"] = f"{_now_and_before(*prices['carbon_price_cny_per_t'])} CNY per tonne"
+    if prices["token_price_cny_per_mtok"]:
+        parts = [f"{name} {_now_and_before(*pair)}" for name, pair in prices["token_price_cny_per_mtok"].items()]
+        rows["token price"] = f"{', '.join(parts)} CNY per million tokens"
+    return rows
+
+
+def _now_and_before(before: float, now: float) -> str:
+    return f"{now:,.4g}" if now == before else f"{now:,.4g} (was {before:,.4g})"
+
+
+def _policy_check(found: Mapping[str, Any]) -> list[str]:
+    """Say what the policy demands and whether that is in reach."""
+    failed = [item for item in found["policy"] if not item["holds"]]
+    if failed:
+        lines = [f"  {escape_text(item['message'])}" for item in failed]
+        return ["", "The scenario is infeasible: its policy is out of reach", *lines]
+    return [f"  policy: {escape_text(item['message'])}" for item in found["policy"]]
+
+
+def _spell_days(days: Mapping[str, float]) -> str:
+    """Name the representative days and how many days of the year each stands for; nothing if there is one."""
+    if len(days) == 1:
+        return ""
+    shown = [f"{name} {count:.4g}" for name, count in list(days.items())[:_DAYS_SHOWN]]
+    more = ["..."] if len(days) > _DAYS_SHOWN else []
+    return f" on {len(days)} representative days: {', '.join([*shown, *more])}"
+
+
+def describe_verification(report: VerifyReport) -> str:
+    """
+    Print what a verification found.
+
+    Parameters
+    ----------
+    report
+        From `verify_run`.
+    """
+    if report.is_verified:
+        compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
+        total = spell_million(report.total_cny_per_year)
+        notes = "".join(f"\n  note: {note}" for note in report.notes)
+        return f"verified: {total} million CNY a year; no limit broken; same: {compared}{notes}"
+    shown = [escape_text(line) for line in report.differences[:_LISTED]]
+    more = len(report.differences) - len(shown)
+    lines = [f"NOT verified: {len(report.differences)} difference(s)", *(f"  {line}" for line in shown)]
+    return "\n".join([*lines, f"  and {more} more"] if more else lines)
+
+
+def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
+    """Say what surviving failures costs, and what is proved of that."""
+    if price is None:
+        return []
+    without, most = price["cost_without_cny_per_year"], price["most_price_cny_per_year"]
+    share = price["price_cny_per_year"] / without if without else 0.0
+    between = f"{spell_million(price['least_price_cny_per_year'])} and {spell_million(most)}"
+    costs = f"{spell_million(price['price_cny_per_year'])} million CNY a year"
+    against = f"{spell_percent(share)} of {spell_million(without)} without the reserve"
+    return [f"Surviving failures costs {costs} ({against}), proved to be between {between}.", ""]
+
+
+def _without_plan(run: ScenarioRun) -> list[str]:
+    if run.solution.termination != Termination.INFEASIBLE:
+        return ["  no plan was found; raise the time limit", f"  proven bound {spell_million(run.solution.bound_cny)}"]
+    return [f"  {line}" for line in explain_failure(run.failure)]
+
+
+def explain_failure(failure: Condition | None) -> list[str]:
+    """
+    Say why there is no plan.
+
+    Parameters
+    ----------
+    failure
+        From `necessary.first_failure`.
+    """
+    advice = "`edwc explain` finds the smallest changes that would make it feasible"
+    if failure is None:
+        return [
+            "total capacity, capacity within reach, sites, single places, failures and the policy each pass alone",
+            "what remains is link capacity, whole pods, or several of these limits at once",
+            advice,
+        ]
+    return [f"first condition that fails: {failure.name}", escape_text(failure.message), advice]
+
+
+def _proof(solution: Solution) -> str:
+    cost, bound = spell_million(solution.objective_cny), spell_million(solution.bound_cny)
+    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {spell_percent(solution.mip_rel_gap, 2)}"
+
+
+def _solve_seconds(run: ScenarioRun) -> float:
+    return sum(run.solution.seconds.values())
+
+
+def _cost_table(summary: Mapping[str, Any]) -> list[str]:
+    total, guessed = summary["total_cny_per_year"], summary["estimate_share"]
+    rows = [f"{'Cost':<22}{'million CNY/year':>18}{'share':>9}{'on estimates':>15}"]
+    for name, value in summary["component_cny_per_year"].items():
+        if value:
+            rows.append(_cost_row(name.replace("_", " "), value, total, guessed.get(name)))
+    return [*rows, _cost_row("total", total, total, guessed["total"])]
+
+
+def _cost_row(name: str, value: float, total: float, guessed: float | None) -> str:
+    share = value / total if total else 0.0
+    return f"  {name:<20}{spell_million(value):>18}{spell_percent(share):>9}{spell_percent(guessed, 0):>15}"
+
+
+def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
+    return [f"  {name:<16}{escape_text(text)}" for name, text in facts_of(summary, value).items()]
+
+
+def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Set what the plan achieves beside what the policy demands; nothing where it demands nothing."""
+    lines = [f"  {escape_text(describe_outcome(item))}" for item in summary["policy"]]
+    return ["Policy", *lines, ""] if lines else []
+
+
+def _latency_table(table: pd.DataFrame) -> list[str]:
+    """Where the time to the first token goes on the worst way of each class that has a limit; with a blank line."""
+    limited = limited_classes(table)
+    if limited.empty:
+        return []
+    rows = [f"{'First token, ms':<22}" + "".join(f"{name:>11}" for name in LATENCY_COLUMNS)]
+    for row in limited.to_dict("records"):
+        cells = "".join(f"{spell_number(float(row[name])):>11}" for name in LATENCY_COLUMNS.values())
+        rows.append(f"  {escape_text(str(row['workload_class'])):<20}{cells}")
+    return [*rows, ""]
+
+
+def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> list[str]:
+    rows = [f"{'Without optimization':<30}{'million CNY/year':>18}{'saving':>20}"]
+    for item in baselines:
+        name = escape_text(item["name"])
+        if item["is_feasible"]:
+            saved = f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
+            rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}{saved:>20}")
+            continue
+        rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}  not a plan: {why_no_plan(item)}")
+    return [*rows, f"  {escape_text(worth_of(baselines, total_cny))}"]

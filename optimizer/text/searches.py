@@ -1,0 +1,380 @@
+"""
+A break-even map in words for a planner: at which price, or limit, what happens, and how sure that is.
+
+What a frontier and a latency return say in the terminal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from network_data.faults import escape_text
+from optimizer.comparison.frontier import Frontier
+from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
+from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
+from optimizer.numbers import NO_NUMBER, spell_digits, spell_million, spell_number, spell_percent, spell_size
+from optimizer.units import CNY_PER_MCNY
+
+if TYPE_CHECKING:
+    from optimizer.comparison.break_even_points import BreakEvenMap
+
+_FACTORS = {"price": "energy price", "demand_charge": "demand charge", "token_price": "token price"}
+_CARBON = ("carbon_price", "costs.carbon_price_cny_per_t")
+_LIMIT = ".rtt_limit_ms"
+_CLASSES = "workload_classes."
+_LISTED = 12
+_NOTED = 5
+
+# A certified width below this share of the range is spelled as exact.
+_EXACT_SHARE = 1e-6
+
+
+def describe_break_even(found: BreakEvenMap) -> str:
+    """
+    Say where the plan changes and what happens there; a table of the intervals comes first.
+
+    Parameters
+    ----------
+    found
+        The map.
+    """
+    solves = len(found.points)
+    head = f"Break-even map of {escape_text(found.parameter)} from {_number(found.low)} to {_number(found.high)}"
+    lines = [
+        f"{head}{_now(found)}, {solves} value{'' if solves == 1 else 's'} solved",
+        *_interval_lines(found),
+        "",
+        *_sentences(found),
+        *map(escape_text, found.notes[:_NOTED]),
+    ]
+    if len(found.notes) > _NOTED:
+        lines.append(f"... and {len(found.notes) - _NOTED} more, in the table of intervals.")
+    if found.is_complete:
+        lines.append(describe_range(found))
+    return "\n".join(lines)
+
+
+def describe_range(found: BreakEvenMap) -> str:
+    """
+    Say how much a plan that was not found could save.
+
+    Parameters
+    ----------
+    found
+        The map.
+    """
+    if found.is_complete:
+        from optimizer.numbers import spell_cny  # pandas is slow to import
+
+        within = spell_cny(math.ceil(found.tolerance_cny))
+        return f"No other plan could save more than {within} a year anywhere on the range."
+    return "Other plans could still save something: what is left open is in the table."
+
+
+def spell_parameter(parameter: str) -> str:
+    """
+    Say what a parameter is, with its unit.
+
+    Parameters
+    ----------
+    parameter
+        Its name.
+    """
+    name, _, selector = parameter.partition(".")
+    if name in _FACTORS:
+        return f"the {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''} (1 = as it is)"
+    if parameter in _CARBON:
+        return "the carbon price (CNY/t)"
+    if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
+        return f"the RTT limit of {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])} (ms)"
+    return escape_text(parameter)
+
+
+def spell_value(parameter: str, value: float) -> str:
+    """
+    Spell a value of a parameter with what it is: `0.83 of today's energy price of west`.
+
+    Parameters
+    ----------
+    parameter
+        Its name.
+    value
+        Its value.
+    """
+    number, (name, _, selector) = _short(value), parameter.partition(".")
+    if name in _FACTORS:
+        return f"{number} of today's {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''}"
+    if parameter in _CARBON:
+        return f"a carbon price of {number} CNY/t"
+    if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
+        return f"an RTT limit of {number} ms for {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])}"
+    return f"{escape_text(parameter)} = {number}"
+
+
+def _now(found: BreakEvenMap) -> str:
+    at = found.reference_value
+    return "" if math.isnan(at) else " (now without limit)" if math.isinf(at) else f" (now {_number(at)})"
+
+
+def _interval_lines(found: BreakEvenMap) -> list[str]:
+    """Print the table: costs and savings at both ends of each interval, where the tokens are."""
+    if found.intervals.empty:
+        return []
+    shares = [name for name in found.intervals.columns if name.endswith("_share")]
+    head = f"  {'from':>10} {'to':>10} {'million CNY a year':>21} {'saving':>17}"
+    head += "".join(f" {escape_text(name.removesuffix('_share'))[:8]:>8}" for name in shares) + "  open"
+    lines = [head]
+    for row in found.intervals.to_dict("records"):
+        cost = _span(row["cost_from_cny_per_year"], row["cost_to_cny_per_year"])
+        saving = _span(row["saving_from_cny_per_year"], row["saving_to_cny_per_year"])
+        places = [name for name in str(row["open_data_centers"]).split(", ") if name]
+        line = f"  {_number(row['from']):>10} {_number(row['to']):>10} {cost:>21} {saving:>17}"
+        line += "".join(f" {spell_percent(row[name]):>8}" for name in shares)
+        lines.append(f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  no plan")
+    return lines
+
+
+def _sentences(found: BreakEvenMap) -> list[str]:
+    """Say each change of whole decisions; list the others by their values."""
+    rows = found.break_points.to_dict("records")
+    if not rows:
+        if found.intervals.empty:
+            return []
+        if not math.isfinite(found.intervals["cost_from_cny_per_year"].iloc[0]):
+            return ["No plan is possible anywhere on the range."]
+        whole = f"from {_number(found.low)} to {_number(found.high)}"
+        return [f"The plan is the same {whole}." if found.is_complete else f"No change of the plan was found {whole}."]
+    told = [row for row in rows if row["kind"] != "routing"]
+    lines = [_sentence(found, row) for row in told[:_LISTED]]
+    if len(told) > _LISTED:
+        lines.append(f"... and {len(told) - _LISTED} more, in the table of break points.")
+    quiet = [_short(row["value"]) for row in rows if row["kind"] == "routing"]
+    if quiet:
+        more = f" and {len(quiet) - _LISTED} more values" if len(quiet) > _LISTED else ""
+        lines.append(f"Only routes, places or hours of tokens change at {', '.join(quiet[:_LISTED])}{more}.")
+    return lines
+
+
+def _sentence(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
+    """Say what happens when the parameter leaves its present value past a break point."""
+    is_below = float(row["value"]) <= found.reference_value
+    change = escape_text(str(row["change_back"] if is_below else row["change"]))
+    where = "Below" if is_below else "From"
+    # A step of a limit lies at its value: there the new candidates are in reach.
+    onwards = "" if is_below else " on"
+    return f"{where} {spell_value(found.parameter, float(row['value']))}{onwards}: {change} ({_certainty(found, row)})."
+
+
+def _certainty(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
+    low, high = _number(row["certified_low"]), _number(row["certified_high"])
+    if not row["is_certain"]:
+        return f"within the gap it may lie anywhere from {low} to {high}, or nowhere"
+    if row["width"] <= _EXACT_SHARE * (found.high - found.low):
+        return "exact"
+    return f"proved to lie between {low} and {high}"
+
+
+def _number(value: float) -> str:
+    return f"{float(value):.6g}"
+
+
+def _short(value: float) -> str:
+    """Spell a number with four digits, without an exponent where it is large."""
+    number = float(f"{float(value):.4g}")
+    return f"{number:,.0f}" if abs(number) >= 1e4 else f"{number:g}"  # noqa: PLR2004
+
+
+def _span(first: float, last: float) -> str:
+    """Spell both ends in million CNY a year, once where they are the same."""
+    if math.isnan(first) or not math.isfinite(first):
+        return NO_NUMBER
+    ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def _digits(first: float, last: float) -> int:
+    """Decimals that show at least three figures of millions, up to six."""
+    most = max(abs(first), abs(last)) / CNY_PER_MCNY
+    return 1 if most >= 100 or most == 0 else min(6, 3 - math.floor(math.log10(most)))  # noqa: PLR2004
+
+
+_PARTS = ("cost_without_latency_cny_per_year", "energy_cny_per_year", "capital_cny_per_year")
+
+
+def describe_frontier(frontier: Frontier) -> str:
+    """
+    Print a frontier: its points, what is out of reach, what each step saves, and what leaves its own region.
+
+    Parameters
+    ----------
+    frontier
+        The frontier.
+    """
+    lines = _latency_head(frontier) if frontier.kind == "latency" else _carbon_head(frontier)
+    lines += ["", *_points(frontier), *_reasons(frontier), "", *_steps(frontier), *_order(frontier)]
+    if frontier.kind == "latency":
+        lines += ["", *_relocation(frontier)]
+    return "\n".join(lines)
+
+
+def _latency_head(frontier: Frontier) -> list[str]:
+    classes = escape_text(", ".join(frontier.classes))
+    return [
+        f"Cost against latency: one budget on the round trip of {classes}; no limit is loosened",
+        f"  tightest budget under which every workload reaches a data center: {spell_size(frontier.least_size)} ms",
+    ]
+
+
+def _carbon_head(frontier: Frontier) -> list[str]:
+    lines = ["Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference"]
+    if math.isfinite(frontier.least_size):
+        lines.append(f"  no plan emits less than {spell_size(frontier.least_size)} t a year, whatever it costs")
+    return lines
+
+
+def _points(frontier: Frontier) -> list[str]:
+    """List the points: what is proved of the cost, then the best known plan."""
+    head = "budget ms" if frontier.kind == "latency" else "cap t/year"
+    shares = [name for name in frontier.points if str(name).startswith("region_share.")]
+    regions = [str(name).partition(".")[2] for name in shares]
+    costs = ["proved at least", "best plan", "gap", "without latency", "energy", "capital"]
+    rows = [[head, *costs, "mean ms", "worst ms", "carbon t", *regions, ""]]
+    for row in frontier.points.to_dict("records"):
+        size = float(row[frontier.size_name])
+        mean, worst = (row.get(f"{kind}_rtt_of_limited_ms", row.get(f"{kind}_rtt_ms")) for kind in ("mean", "worst"))
+        rows.append(
+            [
+                spell_size(size),
+                spell_million(row["least_cny_per_year"]),
+                spell_million(row["most_cny_per_year"]),
+                spell_percent(row["gap_share"], 2),
+                *(spell_million(row.get(part)) for part in _PARTS),
+                spell_number(mean, 1),
+                spell_number(worst, 1),
+                spell_number(row.get("carbon_t_per_year"), 0),
+                *(spell_percent(row.get(name), 1) for name in shares),
+                _remark(row),
+            ]
+        )
+    of_whom = "; round trips of the classes under the budget" if frontier.kind == "latency" else ""
+    return [f"  million CNY a year{of_whom}; share of the tokens by region of the data center", *_align(rows)]
+
+
+def _remark(row: dict[Hashable, Any]) -> str:
+    if row["plan_of"] == "":
+        return str(row["status"])
+    remarks = ["dominated"] if row["is_dominated"] else []
+    if row["plan_of"] != row["case"]:
+        remarks.append(f"plan of {row['plan_of']}")
+    return ", ".join(remarks)
+
+
+def _reasons(frontier: Frontier) -> list[str]:
+    lines = []
+    for row in frontier.points.to_dict("records"):
+        if row["plan_of"] == "" and row["reason"]:
+            first = str(row["reason"]).strip().splitlines()[0]
+            lines.append(f"  {spell_size(row[frontier.size_name])}: {escape_text(first)}")
+    return lines
+
+
+def _steps(frontier: Frontier) -> list[str]:
+    """List what each step saves per unit of limit released; no number where its sign is not proved."""
+    if frontier.steps.empty:
+        return []
+    latency = frontier.kind == "latency"
+    names = [f"{side}_{frontier.size_name}" for side in ("tighter", "looser")]
+    per = [name for name in frontier.steps if str(name).endswith(("_per_ms", "_per_t"))]
+    unit, scale = ("million CNY a year per ms", CNY_PER_MCNY) if latency else ("CNY/t", 1.0)
+    what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
+    rows = [["from", "to", unit, "at least", "at most", ""]]
+    for row in frontier.steps.to_dict("records"):
+        numbers = [spell_digits(float(row[name]) / scale) for name in per]
+        rows.append([*(spell_size(row[name]) for name in names), *numbers, str(row["verdict"])])
+    return [what, *_align(rows)]
+
+
+def _order(frontier: Frontier) -> list[str]:
+    if frontier.pairs.empty:
+        return []
+    certain = int(frontier.pairs["is_certain"].sum())
+    count = len(frontier.pairs)
+    return [f"  {certain} of {count} pairs of points are certainly ordered or equal; the rest lie within the gaps"]
+
+
+def _relocation(frontier: Frontier) -> list[str]:
+    """Lay out the share of the tokens that leaves its own region, a column for each budget."""
+    table = frontier.relocatable
+    if table.empty:
+        return []
+    lines = []
+    for scope in ("region", "province"):
+        wide = table.pivot_table(
+            index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
+        )
+        shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
+        rows = [["budget ms", *(spell_size(float(size)) for size in wide.columns)]]
+        rows += [
+            [escape_text(str(name)), *(spell_percent(value, 1) for value in shown.loc[name])] for name in shown.index
+        ]
+        lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
+    lines.append("  of the best known plan: another one within the gap may send other classes away")
+    return lines
+
+
+def describe_latency_return(found: LatencyReturn) -> str:
+    """
+    Print the energy return on latency: classes by what a millisecond of their budget saves, then each step.
+
+    Parameters
+    ----------
+    found
+        The return.
+    """
+    head = ["class", "from ms", "to ms", "million CNY a year per ms", "energy alone", "at least", "at most", ""]
+    ranking, steps = (table.to_dict("records") for table in (found.ranking, found.steps))
+    rows = [
+        _return_row(row, min(row["useful_limit_ms"], row["looser_budget_ms"]), _rank_remark(row)) for row in ranking
+    ]
+    by_step = [_return_row(row, row["looser_budget_ms"], str(row["verdict"])) for row in steps]
+    lines = [
+        "Energy return on latency: what a millisecond of one class's round-trip budget saves, all others as stated",
+        "  from the tightest budget with a plan to the class's own limit (or the longest way in reach)",
+        *_align([head, *rows]),
+        "",
+        "Step by step",
+        *_align([head, *by_step]),
+    ]
+    for row in found.points[found.points["plan_of"] == ""].to_dict("records"):
+        reason = str(row["reason"]).strip().splitlines() or [str(row["status"])]
+        where = f"{escape_text(str(row['workload_class']))} at {spell_size(row['budget_ms'])} ms"
+        lines.append(f"  {where}: {escape_text(reason[0])}")
+    return "\n".join(lines)
+
+
+def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str]:
+    saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
+    numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
+    sizes = [spell_size(row["tighter_budget_ms"]), spell_size(to_ms)]
+    return [escape_text(str(row["workload_class"])), *sizes, *map(spell_digits, numbers), remark]
+
+
+def _rank_remark(row: dict[Hashable, Any]) -> str:
+    if not row["is_certain"]:
+        return str(row["verdict"])
+    return "certainly above all below" if row["is_above_next"] else ""
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Set texts in columns: the first and last to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
+    return [
+        "  " + "  ".join(
+            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip

@@ -1,0 +1,327 @@
+"""
+The command line as a user meets it: exit codes, what goes to which stream, signals.
+
+In real processes, for most; where only words are new, in this one, which has the heavy libraries loaded already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from network_files import changed
+from toy_scenario import ToyScenario
+
+from optimizer.cli.main import main
+
+Here = Callable[..., tuple[str, str]]
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+PLAIN_TERMINAL = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}  # spells no name but English ones
+KEYS = {"exit_code", "folder", "scenario", "network", "termination", "objective_cny_per_year", "summary"}
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "optimizer", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ENVIRONMENT}
+    return subprocess.Popen(command, **(pipes | options))
+
+
+def edwc(*arguments: str | Path, code: int = 0, **options: Any) -> tuple[str, str]:
+    """Run a command that must end with this exit code and without a traceback; returns stdout and stderr."""
+    with start(*arguments, **options) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+    assert "Traceback" not in err, err
+    return out, err
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run a command in this process; like `edwc` otherwise."""
+
+    def run(*arguments: str | Path, code: int = 0) -> tuple[str, str]:
+        assert main([str(argument) for argument in arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenario file of the toy, with its network beside it."""
+    folder = tmp_path_factory.mktemp("toy")
+    ToyScenario(folder)(solver={"threads": 1, "mip_rel_gap": 1e-6})
+    return folder / "toy.yaml"
+
+
+@pytest.fixture(scope="module")
+def run(toy: Path) -> Path:
+    """Solve the toy once; returns the run folder."""
+    streams = edwc("solve", toy, "--out", toy.parent / "run")
+    for name, text in zip(("stdout", "stderr"), streams, strict=True):
+        (toy.parent / name).write_text(text, encoding="utf-8")
+    return toy.parent / "run"
+
+
+def test_list_names_what_is_built_in(here: Here) -> None:
+    assert "china_2026" in here("list", "networks")[0].split()
+    assert "base" in json.loads(here("list", "scenarios", "--json")[0])
+
+
+def test_check_sizes_the_problem_without_solving(toy: Path, here: Here) -> None:
+    out, err = edwc("check", toy)
+    assert "no fault found" in out
+    assert "2 demand hubs, 2 classes" in out
+    assert "method whole" in out
+    assert err == ""
+    found = json.loads(here("check", toy, "--json", "--set", "time.slices_per_day=2")[0])
+    assert found["time_slices"] == 2
+    assert found["workloads"] == 4
+    assert found["limiting_links"] == []
+
+
+def test_solve_prints_costs_baselines_and_what_it_was_worth(run: Path) -> None:
+    out = (run.parent / "stdout").read_text(encoding="utf-8")
+    for words in (
+        "solved within the gap",
+        "million CNY/year",
+        "energy",
+        "total",
+        "cheapest energy first",
+        "nearest data center",
+        "everything in east",
+        "The optimization is worth",
+        "Limits that made the difference",
+        "on estimates",
+        "Run folder:",
+    ):
+        assert words in out
+    assert "gap" in (run.parent / "stderr").read_text(encoding="utf-8")  # progress
+    assert {path.name for path in run.iterdir()} >= {
+        "run.json", "allocation.parquet", "data_centers.parquet", "links.parquet", "costs.parquet", "duals.parquet",
+    }  # fmt: skip
+
+
+def test_json_is_json_and_the_same_seed_gives_the_same_plan(toy: Path, run: Path, tmp_path: Path) -> None:
+    options = ["--mip-rel-gap", "1e-6", "--seed", "1", "--threads", "1", "--time-limit", "60"]
+    out, err = edwc("solve", toy, "--json", *options, "--out", tmp_path / "again")
+    assert "gap" in err
+
+    def refuse(word: str) -> float:
+        raise AssertionError(f"{word} is not JSON")
+
+    result = json.loads(out, parse_constant=refuse)
+    assert result.keys() >= KEYS
+    assert result["exit_code"] == 0
+    assert result["options"] == {
+        "method": "auto", "mip_rel_gap": 1e-6, "time_limit_s": 60.0, "threads": 1, "seed": 1,
+    }  # fmt: skip
+    assert result["summary"]["total_cny_per_year"] == pytest.approx(result["objective_cny_per_year"])
+    assert sum(result["summary"]["component_cny_per_year"].values()) == pytest.approx(result["objective_cny_per_year"])
+    assert result["bound_cny_per_year"] <= result["objective_cny_per_year"]
+    for name in ("allocation", "costs", "data_centers"):
+        assert (tmp_path / "again" / f"{name}.parquet").read_bytes() == (run / f"{name}.parquet").read_bytes()
+
+
+def test_export_and_verify_work_from_any_folder(run: Path, tmp_path: Path) -> None:
+    options = ["--size", "640x480", "--colour-by", "class", "--basemap", "none"]
+    out, _ = edwc("export", run, "--to", "map.png", *options, cwd=tmp_path)
+    assert "map.png" in out
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(edwc("verify", run, "--json", cwd=tmp_path)[0])["is_verified"]
+
+
+def test_verify_of_a_changed_run_ends_with_1(run: Path, tmp_path: Path, here: Here) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    info = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    info["objective_cny_per_year"] *= 0.5
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info), encoding="utf-8")
+    out, _ = here("verify", tmp_path / "run", code=1)
+    assert out.startswith("NOT verified: ")
+    assert "objective_cny_per_year" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["solv", "base"],
+        ["solve"],
+        ["solve", "base", "--mip-rel-gap", "small"],
+        ["solve", "base", "--time"],
+        ["list", "nothing"],
+        ["export", "run"],
+        ["export", "run", "--to", "x.png", "--size", "big"],
+    ],
+)
+def test_bad_usage_ends_with_1(arguments: list[str]) -> None:
+    out, err = edwc(*arguments, code=1)
+    assert out == ""
+    assert "usage: edwc" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "bas"], "Did you mean 'base'?"),
+        (["solve", "base", "--set", "solver.mip_rel_gab=1"], "mip_rel_gab"),
+        (["solve", "base", "--mip-rel-gap", "-1"], "solver.mip_rel_gap"),
+        (["solve", "base", "--set", "network=nowhere"], "nowhere"),
+        (["export", "nowhere", "--to", "x.png"], "run.json"),
+        (["export", "nowhere", "--to", "x.doc"], "export format is not known"),
+        (["verify", "nowhere"], "run.json"),
+        (["solve", "base", "--out", "/proc/nowhere/run"], "cannot be written to"),
+    ],
+)
+def test_bad_input_is_told_without_a_traceback(
+    arguments: list[str], words: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out, err = here(*arguments, code=1)
+    assert out == ""
+    assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_fault_is_told_at_once_and_nothing_is_written(tmp_path: Path, here: Here) -> None:
+    make = ToyScenario(tmp_path)
+    make()
+    make_faulty = {
+        "data_centers": lambda rows: changed(rows, 0, pue=0.5),
+        "links": lambda rows: changed(rows, 1, to_node="nowhere"),
+        "tariffs": lambda rows: changed(rows, 1, hours="0-7"),
+    }
+    with pytest.raises(ValueError, match="fault"):
+        make(tables=make_faulty)
+    out, err = edwc("solve", tmp_path / "toy.yaml", "--out", tmp_path / "run", code=1)
+    assert out == ""
+    for words in ("data_centers.csv:2", "'pue'", "links.csv:3", "'nowhere'", "tariffs.csv", "hours 7-8"):
+        assert words in err
+    assert not (tmp_path / "run").exists()
+    result = json.loads(here("check", tmp_path / "toy.yaml", "--json", code=1)[0])
+    assert result["error"] == "input"
+    assert {fault["file"] for fault in result["faults"]} >= {"data_centers.csv", "links.csv", "tariffs.csv"}
+
+
+def test_workload_out_of_reach_is_told_in_ms(toy: Path, here: Here) -> None:
+    _, err = here("solve", toy, "--set", "workload_classes.chat.rtt_limit_ms=2", code=1)
+    assert "ms too far" in err
+
+
+def test_infeasible_ends_with_2_says_why_and_leaves_the_older_run(
+    toy: Path, run: Path, tmp_path: Path, here: Here
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    too_much = ["solve", toy, "--set", "demand.tokens_per_day_trillion=10", "--out", tmp_path / "run"]
+    out, _ = edwc(*too_much, code=2)
+    assert "first condition that fails: total capacity" in out
+    assert "MW of IT power" in out
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    result = json.loads(here(*too_much, "--json", code=2)[0])
+    assert result["exit_code"] == 2
+    assert result["failed_condition"]["short_mw"] > 0
+    assert result["objective_cny_per_year"] is None
+
+
+def test_time_limit_with_a_plan_ends_with_3(tmp_path: Path) -> None:
+    # A greedy plan is in hand from the start; proving it optimal to the last digit takes longer than a second.
+    out, _ = edwc(
+        "solve", "base", "--set", "time.slices_per_day=1", "--mip-rel-gap", "0", "--time-limit", "1",
+        "--out", tmp_path / "run", code=3,
+    )  # fmt: skip
+    assert "stopped at the time limit" in out
+    assert (tmp_path / "run" / "run.json").is_file()
+
+
+def test_time_limit_without_a_plan_ends_with_4(toy: Path, tmp_path: Path) -> None:
+    # Each deployment of batch must take 60 % of it, which greedy filling knows nothing of, and it cannot fit beside
+    # chat in the cheap west; the solver is given no time to find the other plan.
+    out, _ = edwc(
+        "solve", toy, "--set", "workload_classes.batch.min_share=0.6", "--set", "workload_classes.chat.min_share=0.3",
+        "--set", "demand.tokens_per_day_trillion=0.15", "--set", "fleet.allow_purchase=false",
+        "--time-limit", "1e-9", "--out", tmp_path / "run", code=4,
+    )  # fmt: skip
+    assert "no plan was found" in out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_keeps_the_plan_in_hand(tmp_path: Path, number: int) -> None:
+    arguments = ["solve", "base", "--set", "time.slices_per_day=1", "--mip-rel-gap", "0", "--time-limit", "100"]
+    with start(*arguments, "--out", tmp_path / "run", "--json", start_new_session=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert "gap" in first
+        asked = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert time.monotonic() - asked < 30
+    assert "Traceback" not in err
+    result = json.loads(out)
+    assert result["termination"] == "interrupted"
+    assert result["objective_cny_per_year"] > 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["termination"] == "interrupted"
+
+
+def test_reader_that_goes_away_is_no_fault(toy: Path) -> None:
+    with start("check", toy) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+    assert process.returncode == 0
+    assert err == ""
+
+
+def test_hostile_names_are_spelled_harmlessly(tmp_path: Path, here: Here) -> None:
+    ToyScenario(tmp_path)()
+    path = tmp_path / "\x1b[2Jx\nname.yaml"
+    _, err = here("check", path, code=1)
+    assert "\x1b" not in err
+    (tmp_path / "toy.yaml").rename(path)
+    out, _ = edwc("solve", path, "--out", tmp_path / "\x1b[2J\u672c", env=PLAIN_TERMINAL)
+    assert "\x1b" not in out
+    assert r"\u672c" in out
+    assert here("verify", tmp_path / "\x1b[2J\u672c")[0].startswith("verified")
+
+
+def test_override_of_a_file_is_found_again_from_elsewhere(
+    toy: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").symlink_to(toy.parent / "net")
+    monkeypatch.chdir(tmp_path)
+    here("solve", toy, "--set", "network=other", "--out", tmp_path / "run")
+    monkeypatch.chdir("/")
+    assert here("verify", tmp_path / "run")[0].startswith("verified")
+
+
+def test_help_names_every_command_and_flag() -> None:
+    out, _ = edwc("--help")
+    for command in ("list", "check", "solve", "why", "export", "verify"):
+        assert command in out
+    out, _ = edwc("solve", "--help")
+    for flag in ("--set", "--mip-rel-gap", "--time-limit", "--out", "--json", "--threads", "--seed"):
+        assert flag in out
+
+
+def test_package_offers_each_command_as_a_function() -> None:
+    code = (
+        "import sys, optimizer; before = len(sys.modules); "
+        "print(all(callable(getattr(optimizer, name)) for name in "
+        "('list_networks', 'list_scenarios', 'check_scenario', 'solve_scenario', 'export_run', 'verify_run')), "
+        "set(optimizer.__all__) <= set(dir(optimizer)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]

@@ -1,0 +1,234 @@
+"""Every shipped scenario runs at reduced size, costs what is pinned, and shows what its file says it shows."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reduced import CLASSES, GAP, HUBS, solve_reduced
+
+from optimizer import list_scenarios
+from scenarios import Scenario, load_scenario
+
+BUILT_IN = Path(__file__).resolve().parents[2] / "scenarios"
+PINNED = Path(__file__).resolve().parents[1] / "pinned_costs.csv"
+UPDATE = "python -m pytest tests/scenarios/test_families.py --update-pinned"
+HEAD = f"""\
+# Cost of every shipped scenario at reduced size (tests/support/reduced.py), by component, in CNY per year.
+# Written by: {UPDATE}
+# Rewrite it only for a reason, and say in CHANGELOG.md which cost moved, by how much, and why.
+"""
+COLUMNS = ["scenario", "component", "cny_per_year"]
+# Old and new total are both within the gap of the same optimum, so they may differ by the gap. A component may differ
+# by more: plans of equal cost trade one for another. On the pinned versions of the libraries neither moves at all.
+TOTAL_TOLERANCE = GAP
+COMPONENT_TOLERANCE = 5 * GAP  # of the total
+
+
+def read_pins() -> dict[str, dict[str, float]]:
+    """Pinned costs by scenario and component."""
+    pins: dict[str, dict[str, float]] = {}
+    if PINNED.exists():
+        lines = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        for row in csv.DictReader(lines):
+            pins.setdefault(row["scenario"], {})[row["component"]] = float(row["cny_per_year"])
+    return pins
+
+
+def write_pins(pins: dict[str, dict[str, float]]) -> None:
+    with PINNED.open("w", encoding="utf-8", newline="") as file:
+        file.write(HEAD)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for scenario in sorted(pins):
+            for component, cny in pins[scenario].items():
+                writer.writerow([scenario, component, f"{cny:.0f}"])
+
+
+def costs(name: str) -> dict[str, float]:
+    """Cost by component of a scenario at reduced size; what costs nothing is left out."""
+    run = solve_reduced(name)
+    assert run.results is not None, f"{name} at reduced size has no plan: {run.solution.termination}, {run.failure}"
+    assert run.exit_code == 0, f"{name} at reduced size was not proved within {GAP:.1%}: raise nothing, find out why"
+    found = run.results.summary["component_cny_per_year"]
+    return {component: float(cny) for component, cny in found.items() if abs(cny) >= 0.5}
+
+
+# Pinned costs
+
+
+@pytest.mark.parametrize("name", list_scenarios())
+def test_cost_by_component_is_pinned(name: str, update_pinned: bool) -> None:  # noqa: FBT001 - a fixture
+    found, pins = costs(name), read_pins()
+    if update_pinned:
+        write_pins({k: v for k, v in pins.items() if k in list_scenarios()} | {name: found})
+        return
+    assert name in pins, f"{name} has no pinned cost. Run: {UPDATE} -k {name}"
+    pinned = pins[name]
+    total, was = sum(found.values()), sum(pinned.values())
+    moved = [
+        f"{component}: pinned {pinned.get(component, 0):,.0f}, now {found.get(component, 0):,.0f} CNY per year"
+        for component in {**pinned, **found}
+        if abs(found.get(component, 0) - pinned.get(component, 0)) > COMPONENT_TOLERANCE * was + 1
+    ]
+    if abs(total - was) > TOTAL_TOLERANCE * was + 1:
+        moved.append(f"total: pinned {was:,.0f}, now {total:,.0f} CNY per year")
+    assert not moved, f"{name} costs something else. If that is right, {UPDATE}, and say why in CHANGELOG.md: {moved}"
+
+
+def test_pins_are_of_shipped_scenarios() -> None:
+    assert read_pins().keys() <= set(list_scenarios()), f"pins of scenarios that are gone. Run: {UPDATE}"
+    assert PINNED.read_text(encoding="utf-8").startswith(HEAD)
+
+
+# What the files say
+
+
+@pytest.mark.parametrize("name", list_scenarios())
+def test_every_scenario_says_what_it_shows(name: str) -> None:
+    text = (BUILT_IN / f"{name}.yaml").read_text(encoding="utf-8")
+    comment = [line for line in text.splitlines() if line.startswith("#")]
+    assert text.startswith("# "), "a scenario begins with a comment on what it shows"
+    assert len(" ".join(comment)) > 100, "one line is not enough to say what it shows"
+    assert load_scenario(name).description
+
+
+def demand(name: str) -> float | None:
+    return load_scenario(name).demand.tokens_per_day_trillion
+
+
+def test_demand_series_is_the_official_one() -> None:
+    # National Data Administration, trillion tokens per day; the outlook is ours.
+    assert {name: demand(name) for name in list_scenarios() if name.startswith("demand_")} == {
+        "demand_2024_01": 0.1,
+        "demand_2025_06": 30,
+        "demand_2025_12": 100,
+        "demand_2026_03": 140,
+        "demand_1000": 1000,
+        "demand_2025_early_1t": 1,  # the brief's, not of the series
+    }
+
+
+def test_point_that_conflicts_with_the_series_says_so() -> None:
+    text = (BUILT_IN / "demand_2025_early_1t.yaml").read_text(encoding="utf-8")
+    assert "IN CONFLICT WITH THE OFFICIAL SERIES" in text.splitlines()[0]
+    assert "in conflict with the official series" in load_scenario("demand_2025_early_1t").description
+    assert "demand_2025_early_1t" in (BUILT_IN / "SOURCES.md").read_text(encoding="utf-8")
+
+
+def prices(scenario: Scenario) -> dict[str, float]:
+    return {k: item.token_price_cny_per_mtok for k, item in scenario.workload_classes.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "list_price"),
+    [("price_2024", (20.0, 20.0, 20.0)), ("base", (2.0, 0.2, 3.0)), ("price_2026", (1.0, 0.02, 2.0))],
+)
+def test_token_prices_are_blended_from_the_list_price(name: str, list_price: tuple[float, float, float]) -> None:
+    fresh, cached, out = list_price  # CNY per million input, cached input and output tokens
+    scenario = load_scenario(name)
+    for class_id, item in scenario.workload_classes.items():
+        tokens = item.input_tokens + item.output_tokens
+        in_price = (1 - item.cache_hit_share) * fresh + item.cache_hit_share * cached
+        blend = (item.input_tokens * in_price + item.output_tokens * out) / tokens
+        expected = 0.5 if class_id == "embedding" else blend / 2 if item.deferrable_h else blend
+        assert item.token_price_cny_per_mtok == pytest.approx(expected, abs=0.0051), class_id
+
+
+@pytest.mark.parametrize("which", ["low", "high"])
+def test_market_value_is_the_mean_token_price(which: str) -> None:
+    base, scenario = load_scenario("base"), load_scenario(f"market_value_{which}")
+    assert base.market_value is not None
+    shares = {k: item.share_of_tokens or 0.0 for k, item in scenario.workload_classes.items()}
+    mean = sum(shares[k] * price for k, price in prices(scenario).items())
+    worth = getattr(base.market_value, f"{which}_cny_per_mtok")
+    assert mean == pytest.approx(worth, rel=2e-3)
+    # The prices of the classes relate as in the base.
+    factor = worth / sum(shares[k] * price for k, price in prices(base).items())
+    assert prices(scenario) == pytest.approx({k: price * factor for k, price in prices(base).items()}, rel=5e-3)
+
+
+def test_residency_of_the_families() -> None:
+    base = {k: item.residency for k, item in load_scenario("base").workload_classes.items()}
+    strict = {k: item.residency for k, item in load_scenario("residency_strict").workload_classes.items()}
+    free = {k: item.residency for k, item in load_scenario("residency_open").workload_classes.items()}
+    assert set(free.values()) == {"none"}
+    assert {k for k, rule in strict.items() if rule != "region"} == {"gov_finance", "synthetic_rl"}
+    assert (strict["synthetic_rl"], strict["gov_finance"]) == ("national", base["gov_finance"])
+
+
+# What the plans show, at reduced size
+
+
+def summary(name: str) -> dict[str, Any]:
+    results = solve_reduced(name).results
+    assert results is not None
+    return results.summary
+
+
+def west_share(name: str) -> float:
+    return float(summary(name)["region_share"].get("west", 0.0))
+
+
+def total(name: str) -> float:
+    return sum(costs(name).values())
+
+
+def latency_share(name: str) -> float:
+    return costs(name)["latency"] / total(name)
+
+
+def test_dear_tokens_keep_work_near_and_cheap_ones_send_it_west() -> None:
+    assert latency_share("price_2024") > latency_share("base") > latency_share("price_2026")
+    assert west_share("price_2024") < west_share("base") <= west_share("price_2026") + 0.01
+    assert total("price_2024") > total("market_value_high") > total("base") > total("market_value_low")
+
+
+def test_rules_never_make_a_plan_cheaper() -> None:
+    slack = 1 + GAP
+    assert total("residency_open") <= total("base") * slack
+    assert total("base") <= total("residency_strict") * slack
+    assert total("resilience_off") <= total("resilient") * slack
+    assert total("mixed_fleet") <= total("domestic_only") * slack
+    for name in ("batch_west", "west_share_95", "green_70", "carbon_cap"):
+        assert total("base") <= total(name) * slack, name
+
+
+def test_policies_are_kept_and_cost_something() -> None:
+    assert west_share("west_share_95") >= 0.95 - 1e-6
+    assert summary("carbon_cap")["carbon_t_per_year"] <= 1_600_000 * (1 + 1e-6)
+    assert total("green_70") > 1.02 * total("base")
+    assert summary("carbon_price_100")["carbon_t_per_year"] < summary("base")["carbon_t_per_year"]
+    assert costs("data_transfer_price")["data_transfer"] > 0
+
+
+def test_strict_residency_keeps_the_east_in_the_east() -> None:
+    # The metro of the west has its share, and only synthetic data may join it there.
+    assert west_share("residency_strict") < 0.5 * west_share("residency_open")
+
+
+def test_deferrable_work_of_batch_west_runs_in_the_west() -> None:
+    run = solve_reduced("batch_west")
+    assert run.results is not None
+    region = run.problem.data_centers.set_index("id")["region"]
+    table = run.results.tables["allocation"]
+    of_west = table["data_center"].map(region) == "west"
+    deferrable = table["workload_class"] == "offline_batch"
+    assert deferrable.any()
+    assert of_west[deferrable].all()
+    assert not of_west[~deferrable].all()  # the others are free
+
+
+def test_outlook_buys_pods_and_today_does_not() -> None:
+    assert costs("demand_1000")["accelerator_capital"] > 0.5 * total("demand_1000")
+    assert "accelerator_capital" not in costs("demand_2025_06")
+
+
+def test_reduced_size_keeps_the_demand() -> None:
+    for name in ("base", "demand_1000"):
+        problem = solve_reduced(name).problem
+        assert set(problem.workloads["demand_hub"]) == set(HUBS)
+        assert set(problem.workloads["workload_class"]) == set(CLASSES)
+        assert problem.annual_mtok == pytest.approx((demand(name) or 0) * 1e6 * 365)

@@ -1,0 +1,51 @@
+"""HiGHS runs that end without an optimum are tried again, and said to have failed only then."""
+
+import highspy
+import numpy as np
+import pytest
+
+from optimizer.solvers.highs import is_infeasible, is_optimal, new_highs, pass_rows, run_until_optimal
+
+
+def program(rows: list[list[float]], least: list[float]) -> highspy.Highs:
+    """Minimize the sum of x >= 0 with rows @ x >= least, by a simplex method that may take no step at all."""
+    matrix = np.array(rows)
+    width = matrix.shape[1]
+    highs = new_highs(presolve="off", solver="simplex", simplex_iteration_limit=0)
+    pass_rows(
+        highs,
+        cost=np.ones(width),
+        lower=np.zeros(width),
+        upper=np.full(width, np.inf),
+        row_lower=np.array(least),
+        row_upper=np.full(len(rows), np.inf),
+        starts=np.arange(0, matrix.size + 1, width, dtype=np.int32),
+        indices=np.tile(np.arange(width, dtype=np.int32), len(rows)),
+        values=matrix.ravel(),
+    )
+    return highs
+
+
+def test_presolve_solves_what_the_plain_method_gives_up_on() -> None:
+    highs = program([[1.0]], [3.0])
+    highs.run()
+    assert not is_optimal(highs)
+    assert run_until_optimal(highs)
+    assert highs.getInfo().objective_function_value == pytest.approx(3.0)
+    assert highs.getOptionValue("presolve")[1] == "off"  # as before: the next run starts from a basis
+
+
+def test_what_nothing_solves_is_not_called_solved() -> None:
+    highs = program([[1.0, 2.0, 1.5], [2.0, 1.0, 1.5], [1.0, 1.0, 3.0]], [3.0, 4.0, 5.0])
+    assert not run_until_optimal(highs)
+    assert not is_infeasible(highs)
+    highs.setOptionValue("simplex_iteration_limit", 100)
+    assert run_until_optimal(highs)
+
+
+def test_first_solver_is_used_once() -> None:
+    highs = program([[1.0, 2.0, 1.5], [2.0, 1.0, 1.5], [1.0, 1.0, 3.0]], [3.0, 4.0, 5.0])
+    highs.setOptionValue("run_crossover", "off")
+    run_until_optimal(highs, first_solver="ipx")
+    assert highs.getInfo().ipm_iteration_count > 0
+    assert highs.getOptionValue("solver")[1] == "simplex"

@@ -1,0 +1,57 @@
+"""A small comparison of the base scenario, solved once for all tests of a session."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from reduced import reduced_overrides
+
+from optimizer.comparison.carried_plans import CasePlan, read_case_plan
+from optimizer.comparison.cases import Case, CaseResult, CaseStatus
+from optimizer.comparison.runner import CaseRunner
+
+# One that changes prices, one whose demand is another, one that closes routes, one that is impossible, one misspelled.
+CASES = (
+    Case("carbon_100", "carbon_price=100", ("costs.carbon_price_cny_per_t=100",), {"carbon_price": 100.0}),
+    Case("carbon_50", "carbon_price=50", ("costs.carbon_price_cny_per_t=50",), {"carbon_price": 50.0}),
+    Case("same", "the reference again"),
+    Case("more_pods_busy", "utilization_limit=0.7", ("fleet.utilization_limit=0.7",)),
+    Case("fast_chat", "chat within 12 ms", ("workload_classes.chat.rtt_limit_ms=12",)),
+    Case("no_power", "no pods", ("fleet.inference_stock_share=0.01", "fleet.allow_purchase=false")),
+    Case("misspelled", "misspelled", ("costs.carbon=100",)),
+)
+FAILING = ("no_power", "misspelled")
+PLANS = ("reference", *(case.id for case in CASES if case.id not in FAILING))
+
+
+@cache
+def results() -> dict[str, CaseResult]:
+    """Solve the cases; results by id, the reference first."""
+    temporary = tempfile.TemporaryDirectory(prefix="edwc-compared-")
+    atexit.register(temporary.cleanup)
+    folder = Path(temporary.name)
+    runner = CaseRunner("base", reduced_overrides("base", folder), out=folder / "out")
+    return runner.run(CASES)
+
+
+@cache
+def plan_of(case: str) -> CasePlan:
+    """Read the plan of a case again from its folder."""
+    return read_case_plan(results()[case])
+
+
+def result(name: str, cost_cny: float, *, bound_cny: float | None = None, **summary: Any) -> CaseResult:
+    info = {
+        "objective_cny_per_year": cost_cny,
+        "bound_cny_per_year": cost_cny if bound_cny is None else bound_cny,
+        "summary": {"energy_mwh_per_year": 0.0, "carbon_t_per_year": 0.0} | summary,
+    }
+    return CaseResult(Case(name, name), CaseStatus.SOLVED, "", Path(name), info)
+
+
+def failed(name: str, status: CaseStatus = CaseStatus.INFEASIBLE) -> CaseResult:
+    return CaseResult(Case(name, name), status, "too few pods")
