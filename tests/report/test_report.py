@@ -21,7 +21,7 @@ from network_data.faults import InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.cli.main import main
 from optimizer.maps.options import MapOptions
-from optimizer.report.charts import Chart, Table, bars, heat_map, spell_digits, stacked_rows, time_columns, time_lines
+from optimizer.report.charts import Chart, Table, bars, format_digits, heat_map, stacked_rows, time_columns, time_lines
 from optimizer.report.page import embed_json
 from optimizer.runs.run import time_axis
 from scenarios.price_parameters import overrides_of
@@ -297,4 +297,4 @@ def test_several_days_are_labelled_where_they_begin() -> None:
     [(0.0, "0"), (1547.1, "1,547"), (0.01234, "0.0123"), (92.46, "92.5"), (np.nan, "–"), (-3.0, "-3.00")],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
-    assert spell_digits(value) == text
+    assert format_digits(value) == text
