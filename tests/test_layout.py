@@ -147,6 +147,15 @@ def test_imports_flow_from_network_data_to_optimizer() -> None:
 STILL_UPWARD = {
     "optimizer.comparison.carried_plans.CasePlan",
     "optimizer.comparison.workers.reference_state",
+    "optimizer.drawing.comparison.draw_charts",
+    "optimizer.drawing.searches.draw_break_even",
+    "optimizer.drawing.searches.draw_frontier",
+    "optimizer.drawing.searches.draw_latency_return",
+    "optimizer.drawing.style.region_colours",
+    "optimizer.text.comparison.describe_comparison",
+    "optimizer.text.searches.describe_break_even",
+    "optimizer.text.searches.describe_frontier",
+    "optimizer.text.searches.describe_latency_return",
     "optimizer.runs.folder.read_stored_run",
     "optimizer.runs.run.read_stored_plan",
 }
