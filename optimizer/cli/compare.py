@@ -105,7 +105,7 @@ class Part:
     draw: Callable[[Path], Path] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Spell the tables as lists of rows."""
+        """Write the tables as lists of rows."""
         tables: dict[str, Any] = {name: table.to_dict("records") for name, table in self.tables.items()}
         return tables | ({"faults": [vars(fault) for fault in self.faults]} if self.faults else {})
 
@@ -324,7 +324,7 @@ _SHOWN = 3
 
 def describe_progress(progress: SweepProgress) -> str:
     """
-    Spell how far a comparison is on one line.
+    Write how far a comparison is on one line.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
 from optimizer.comparison.runner import CaseRunner
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.difference import PlanChange, open_centers, region_shares
@@ -265,7 +265,7 @@ def left_open(parts: Sequence[tuple[float, float, float]], tolerance_cny: float)
 
 
 def _spell(cny: float) -> str:
-    return spell_cny(cny) if math.isfinite(cny) else "any amount"
+    return format_cny(cny) if math.isfinite(cny) else "any amount"
 
 
 def why_nothing(points: ParameterPoints) -> tuple[str, ...]:

@@ -296,7 +296,7 @@ def require_scenario_as_reference(
 
 def id_of(label: str, taken: set[str]) -> str:
     """
-    Spell a label as the name of a folder.
+    Write a label as the name of a folder.
 
     Parameters
     ----------

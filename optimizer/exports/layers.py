@@ -231,13 +231,13 @@ def metadata_table(run: Run) -> pd.DataFrame:
         program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
         `source.` pages of the network (figures, basemap) and of the scenario, `licence`.
     """
-    pairs = [(key, _spell(value)) for key, value in _facts(run) if value is not None]
+    pairs = [(key, _format_fact(value)) for key, value in _facts(run) if value is not None]
     return pd.DataFrame(pairs, columns=["key", "value"], dtype=str)
 
 
 def metadata_json(table: pd.DataFrame) -> str:
     """
-    Spell the metadata as a JSON object, for formats that hold one text.
+    Write the metadata as a JSON object, for formats that hold one text.
 
     Parameters
     ----------
@@ -288,7 +288,7 @@ def _flat(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"{prefix}.{key}", value
 
 
-def _spell(value: Any) -> str:
+def _format_fact(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 

@@ -57,7 +57,7 @@ class PostgisAddress:
     schema: str
 
     def __str__(self) -> str:
-        """Spell the address without any secret."""
+        """Write the address without any secret."""
         told = self.parameters
         user = f"{quote(told['user'])}@" if "user" in told else ""
         port = f":{quote(told['port'])}" if "port" in told else ""

@@ -40,11 +40,11 @@ from optimizer.maps.theme import (
     PlaceNames,
     Theme,
     draw_fibre,
+    format_tokens,
     hub_markers,
     hub_scale,
     points_along,
     ranked,
-    spell_tokens,
 )
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
 from optimizer.runs.run import Run
@@ -61,7 +61,7 @@ class _Subject:
 
     table: pd.DataFrame
     palette: tuple[str, ...]
-    spell_rate: Callable[[float], str]
+    format_rate: Callable[[float], str]
     note: Callable[[float, float], str]
 
 
@@ -114,7 +114,7 @@ def price_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
         largest_hub, hub_radius = hub_scale(run)
         if largest_hub > 0:
             panel.heading(words("key.hub_tokens"))
-            panel.circles(largest_hub, hub_radius, spell_tokens(words), hollow=True)
+            panel.circles(largest_hub, hub_radius, format_tokens(words), hollow=True)
 
     return _theme(run, names, words, subject, ("price", tuple(numbers), key))
 
@@ -199,7 +199,7 @@ def _theme(
     def key(panel: Panel) -> None:
         if classes is not None:
             panel.heading(words("key.price" if kind == "price" else "key.intensity"))
-            panel.classes(classes, rates, subject.spell_rate)
+            panel.classes(classes, rates, subject.format_rate)
         key_below(panel, radius, largest)
         if kind == "price":
             if table["rate"].isna().any():
@@ -359,22 +359,22 @@ def difference_theme(difference: RunDifference, names: PlaceNames, words: Words)
 
 
 def _explain(panel: Panel, shown: _Shown, words: Words) -> None:
-    spell = spell_tokens(words)
+    write = format_tokens(words)
     panel.heading(words("key.center_change"))
     panel.disc(words("key.grew"), GREW, "white")
     panel.disc(words("key.shrank"), SHRANK, "white")
     panel.disc(words("key.unchanged"), OTHER_COLOUR, "white", _UNCHANGED_RADIUS_PT)
     if shown.largest > shown.told.least:
         panel.heading(words("key.change_tokens"))
-        panel.circles(shown.largest, shown.radius, spell, hollow=False)
+        panel.circles(shown.largest, shown.radius, write, hollow=False)
     if len(shown.links):
         panel.heading(words("key.link_change"))
         panel.line(words("key.link_more"), GREW, 5.0)
         panel.line(words("key.link_less"), SHRANK, 5.0, _DASHES)
-        panel.widths(float(shown.links["change_mtok_per_day"].abs().max()), shown.link_width, spell)
+        panel.widths(float(shown.links["change_mtok_per_day"].abs().max()), shown.link_width, write)
     if len(shown.moves):
         panel.heading(words("key.moves"))
-        panel.widths(float(shown.moves["mtok_per_day"].max()), shown.move_width, spell, _MOVED)
+        panel.widths(float(shown.moves["mtok_per_day"].max()), shown.move_width, write, _MOVED)
         panel.note(words("key.moves_note", count=len(shown.moves)))
 
 

@@ -105,8 +105,8 @@ def source_parts(
     method = projection.crs.coordinate_operation
     name = method.method_name if method else "equal area"
     known = f"projection.{name.lower().replace(' ', '_').replace('(', '').replace(')', '')}"
-    spelled = words(known) if known in read_words() else name
-    return (*parts, words("foot.projection", method=spelled), words("foot.lines"))
+    projected = words(known) if known in read_words() else name
+    return (*parts, words("foot.projection", method=projected), words("foot.lines"))
 
 
 def _date(run: Run) -> str:

@@ -44,11 +44,11 @@ from optimizer.maps.theme import (
     PlaceNames,
     Theme,
     draw_fibre,
+    format_tokens,
     hub_markers,
     hub_scale,
     points_along,
     ranked,
-    spell_tokens,
 )
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import Run
@@ -104,19 +104,19 @@ def allocation_theme(run: Run, names: PlaceNames, words: Words, colour_by: Colou
 
     def key(panel: Panel) -> None:
         daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
-        spell = spell_tokens(words)
+        write = format_tokens(words)
         panel.heading(words("key.region" if colour_by == "region" else "key.class"))
         panel.shares([KeyEntry(name, colours[name], float(daily[name])) for name in colours if name in daily])
         if busiest > 0:
             panel.heading(words("key.link_flow"))
-            panel.widths(busiest, link_width, spell)
+            panel.widths(busiest, link_width, write)
             panel.arrow(words("key.keeps_right"))
         if largest > 0:
             panel.heading(words("key.center_tokens"))
-            panel.circles(largest, radius, spell, hollow=False)
+            panel.circles(largest, radius, write, hollow=False)
         if largest_hub > 0:
             panel.heading(words("key.hub_tokens"))
-            panel.circles(largest_hub, hub_radius, spell, hollow=True)
+            panel.circles(largest_hub, hub_radius, write, hollow=True)
         panel.cross(words("key.center_unused"))
         panel.line(words("key.fibre"), FIBRE_COLOUR, 0.8)
         panel.table(words("key.cost"), _costs(run, words), whole=True)
@@ -240,7 +240,7 @@ def links_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
         panel.line(words("key.fibre_unused"), FIBRE_COLOUR, 0.8)
         panel.cross(words("key.center_unused"))
         fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
-        rows = [("\u2013".join(_ends(link, nodes)), spell_share(float(link["load_share"]))) for link in fullest]
+        rows = [("\u2013".join(_ends(link, nodes)), format_share(float(link["load_share"]))) for link in fullest]
         panel.table(words("key.busiest_links"), rows)
 
     return Theme(
@@ -252,9 +252,9 @@ def links_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     )
 
 
-def spell_share(share: float) -> str:
+def format_share(share: float) -> str:
     """
-    Spell a share as per cent, with as many digits as it takes.
+    Write a share as per cent, with as many digits as it takes.
 
     Parameters
     ----------
@@ -296,7 +296,7 @@ def _load_labels(
         x, y = line[len(line) // 2]
         length = float(np.hypot(*(line[-1] - line[0])))
         if length >= _LEAST_LABELLED_PT and canvas.shows(float(x), float(y)):
-            marker = Marker(0.0, 0.0, 1.0, spell_share(share), style="hub", must=False)
+            marker = Marker(0.0, 0.0, 1.0, format_share(share), style="hub", must=False)
             requests.append(request_label(marker, (float(x), float(y)), words.lang))
     return requests
 
@@ -333,7 +333,7 @@ def _link_numbers(run: Run, used: pd.DataFrame, nodes: dict[str, str], words: Wo
     parts = [words("numbers.busy_links", used=len(used), all=len(run.links))]
     if len(used):
         start, end = _ends(used.iloc[-1], nodes)
-        share = spell_share(float(used["load_share"].iloc[-1]))
+        share = format_share(float(used["load_share"].iloc[-1]))
         parts.append(words("numbers.fullest", share=share, start=start, end=end))
     if "mean_gbps" in run.links and run.links["capacity_gbps"].sum() > 0:
         mean = float(run.links["mean_gbps"].sum() / run.links["capacity_gbps"].sum())

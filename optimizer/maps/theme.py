@@ -325,9 +325,9 @@ def _sample(line: FloatArray, width_pt: float) -> FloatArray:
     return np.concatenate([sampled] * (1 + int(width_pt / _COUNTED_EVERY_PT)))
 
 
-def spell_tokens(words: Words) -> Callable[[float], str]:
+def format_tokens(words: Words) -> Callable[[float], str]:
     """
-    Spell tokens of amounts in millions.
+    Write tokens of amounts in millions.
 
     Parameters
     ----------

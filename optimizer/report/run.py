@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
-from optimizer.numbers import format_amount, spell_million, spell_number, spell_percent
+from optimizer.numbers import format_amount, format_million, format_number, format_percent
 from optimizer.report.charts import (
     Chart,
     Table,
@@ -76,7 +76,7 @@ def heading_of(run: Run) -> str:
         The run.
     """
     tokens = format_amount(run.summary["tokens_per_day"])
-    return f"Serving {tokens} tokens a day costs {spell_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
+    return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
 def lead_of(run: Run) -> list[str]:
@@ -96,8 +96,8 @@ def lead_of(run: Run) -> list[str]:
         )
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
-        least = spell_million(bound)
-        lead.append(f"It is proved that no plan costs less than {least} million CNY (gap {spell_percent(gap, 2)}).")
+        least = format_million(bound)
+        lead.append(f"It is proved that no plan costs less than {least} million CNY (gap {format_percent(gap, 2)}).")
     ended = str(info.get("termination"))
     if ended in set(Termination) and ended != Termination.OPTIMAL:
         lead.append(f"The search {ENDED[Termination(ended)]}.")
@@ -115,18 +115,18 @@ def tiles_of(run: Run) -> list[Tile]:
     """
     summary, info = run.summary, run.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
-    tiles = [Tile("Cost of the plan", spell_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
+    tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
     for item in info.get("baselines") or ():
         against = f"Against {item['name']}"
         if item["is_feasible"]:
-            saved, of = (spell_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
+            saved, of = (format_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
             note = f"saves {saved} of {of} million CNY"
-            tiles.append(Tile(against, spell_percent(item["saving_share"]), "less", note))
+            tiles.append(Tile(against, format_percent(item["saving_share"]), "less", note))
         else:
             tiles.append(Tile(against, "no plan", "", why_no_plan(item)))
     if isinstance(info.get("bound_cny_per_year"), float):
-        bound = f"no plan costs less than {spell_million(info['bound_cny_per_year'])} million CNY"
-        tiles.append(Tile("Proved gap", spell_percent(info.get("mip_rel_gap"), 2), "", bound))
+        bound = f"no plan costs less than {format_million(info['bound_cny_per_year'])} million CNY"
+        tiles.append(Tile("Proved gap", format_percent(info.get("mip_rel_gap"), 2), "", bound))
     tiles += [_region_tile(summary), _carbon_tile(summary)]
     return tiles
 
@@ -135,8 +135,8 @@ def _region_tile(summary: Mapping[str, Any]) -> Tile:
     """Show the region that takes most work from others."""
     served, asked = summary["region_share"], summary["demand_region_share"]
     region = max(served, key=lambda name: served[name] - asked.get(name, 0.0), default="")
-    note = f"of the tokens; {spell_percent(asked.get(region, 0.0))} are asked for there"
-    return Tile(f"Served in the region {region}", spell_percent(served.get(region)), "", note)
+    note = f"of the tokens; {format_percent(asked.get(region, 0.0))} are asked for there"
+    return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
 
 
 def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
@@ -183,7 +183,7 @@ def cost_chart(run: Run) -> Chart:
     rows = [
         (
             label,
-            f"{spell_million(plan['total_cny_per_year'])}{note}",
+            f"{format_million(plan['total_cny_per_year'])}{note}",
             {words(name): plan["component_cny_per_year"].get(name, 0.0) for name in order},
         )
         for label, note, plan in plans
@@ -191,15 +191,15 @@ def cost_chart(run: Run) -> Chart:
     cells = [
         (
             words(name).capitalize(),
-            *(spell_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
+            *(format_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
         )
         for name in order
     ]
-    cells.append(("Total", *(spell_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
+    cells.append(("Total", *(format_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
     table = Table((f"Component, {MILLION_CNY}", *(label for label, _, _ in plans)), cells)
     sentence = "Total cost in million CNY a year, this plan above the plans of simple rules."
     name = ("cost-chart", "Cost beside simple rules", sentence)
-    return stacked_rows(name, rows, colours, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", table)
+    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
 
 def cost_table(run: Run) -> Table:
@@ -216,15 +216,15 @@ def cost_table(run: Run) -> Table:
     rows = [
         (
             words(name).capitalize(),
-            spell_million(cny),
-            spell_percent(cny / total if total else 0.0),
-            spell_percent(guessed.get(name), 0),
+            format_million(cny),
+            format_percent(cny / total if total else 0.0),
+            format_percent(guessed.get(name), 0),
         )
         for name, cny in summary["component_cny_per_year"].items()
         if cny
     ]
     rows.append(
-        ("Total", spell_million(total), spell_percent(1.0 if total else 0.0), spell_percent(guessed.get("total"), 0))
+        ("Total", format_million(total), format_percent(1.0 if total else 0.0), format_percent(guessed.get("total"), 0))
     )
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
@@ -239,18 +239,18 @@ def baseline_table(run: Run) -> Table:
         The run.
     """
     regions = list(run.summary["region_share"])
-    plan = ("This plan", spell_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
-    rows = [(*plan, *(spell_percent(run.summary["region_share"].get(region)) for region in regions))]
+    plan = ("This plan", format_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
+    rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
     for item in run.info.get("baselines") or ():
         saved = (
-            f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
+            f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
             if item["is_feasible"]
             else ""
         )
-        shares = [spell_percent(item["region_share"].get(region)) for region in regions]
+        shares = [format_percent(item["region_share"].get(region)) for region in regions]
         name = item["name"].capitalize() + ("" if item["is_feasible"] else f" (not a plan: {why_no_plan(item)})")
         rtt = item["mean_rtt_ms"]
-        row = (name, spell_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
+        row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
 
@@ -347,7 +347,7 @@ def limits_chart(run: Run) -> Chart | None:
     name = ("limits-chart", "Limits that made the difference", about)
     values = {name[:1].upper() + name[1:]: cny for name, cny in limits.items()}
     return bars(
-        name, values, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
+        name, values, lambda cny: f"{format_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
     )
 
 
@@ -419,7 +419,7 @@ def latency_table(run: Run) -> Table | None:
     if table is None:
         return None
     rows = [
-        (words(str(row["workload_class"])), *(spell_number(float(row[column])) for column in LATENCY_COLUMNS.values()))
+        (words(str(row["workload_class"])), *(format_number(float(row[column])) for column in LATENCY_COLUMNS.values()))
         for row in limited_classes(table).to_dict("records")
     ]
     return Table(("First token, ms", *LATENCY_COLUMNS), rows) if rows else None
@@ -443,7 +443,7 @@ def center_table(run: Run) -> Table:
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN
         rows.append(
             (str(row["name"]), str(row["region"]), tokens if row["is_open"] else "not used", pods,
-             *(spell_number(math.nan if value is None else float(value)) for value in numbers), spell_million(cost),
+             *(format_number(math.nan if value is None else float(value)) for value in numbers), format_million(cost),
              str(row.get("confidence", "")))
         )  # fmt: skip
     columns = (
@@ -465,7 +465,7 @@ def assumption_table(run: Run) -> Table | None:
     if run.lost_inputs:
         return None
     keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
-    return Table(("Key of the scenario", "value"), [(key, _spell(value)) for key, value in _flat(keys)], words=(0, 1))
+    return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
 def class_table(run: Run) -> Table | None:
@@ -488,7 +488,7 @@ def class_table(run: Run) -> Table | None:
     rows = []
     for name, told in run.scenario.workload_classes.items():
         values = told.model_dump()
-        rows.append((f"{values['name']} ({name})", *(_spell(values.get(column)) for column in columns.values())))
+        rows.append((f"{values['name']} ({name})", *(_format(values.get(column)) for column in columns.values())))
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
 
@@ -505,7 +505,7 @@ def source_table(run: Run) -> Table | None:
         return None
     centers = run.network.data_centers
     columns = ["name", "it_capacity_mw", "pue", "tariff", "confidence", "source"]
-    rows = [tuple(_spell(value) for value in row) for row in centers[columns].itertuples(index=False)]
+    rows = [tuple(_format(value) for value in row) for row in centers[columns].itertuples(index=False)]
     return Table(("Data center", "IT capacity, MW", "PUE", "tariff", "confidence", "source"), rows, words=(0, 3, 4, 5))
 
 
@@ -522,7 +522,7 @@ def confidence_sentence(run: Run) -> str:
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
     return (
-        f"{spell_percent(share, 0)} of the cost rests on estimates: on rows of the input whose price is marked as an "
+        f"{format_percent(share, 0)} of the cost rests on estimates: on rows of the input whose price is marked as an "
         "estimate, or not marked. The rest is official or reported. Quantities, such as the demand of a metro, are not "
         "judged here."
     )
@@ -537,7 +537,7 @@ def version_line(run: Run) -> str:
     run
         The run.
     """
-    versions = ", ".join(f"{name} {_spell(number)}" for name, number in (run.info.get("versions") or {}).items())
+    versions = ", ".join(f"{name} {_format(number)}" for name, number in (run.info.get("versions") or {}).items())
     seconds = sum((run.info.get("seconds") or {}).values())
     return f"Solved in {seconds:,.0f} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
@@ -554,9 +554,9 @@ def version_table(run: Run) -> Table:
     info = run.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
     rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
-    rows += [(f"Option {name}", _spell(value)) for name, value in (info.get("options") or {}).items()]
+    rows += [(f"Option {name}", _format(value)) for name, value in (info.get("options") or {}).items()]
     rows += [("Changed key", str(text)) for text in info["scenario"].get("overrides") or ()]
-    rows += [(f"Version of {name}", _spell(value)) for name, value in (info.get("versions") or {}).items()]
+    rows += [(f"Version of {name}", _format(value)) for name, value in (info.get("versions") or {}).items()]
     for part in ("scenario", "network"):
         rows += [(f"SHA-256 of {name}", str(value)) for name, value in (info[part].get("file_hashes") or {}).items()]
     return Table(("What", "value"), rows, words=(0, 1))
@@ -570,7 +570,7 @@ def _flat(keys: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield f"{before}{name}", value
 
 
-def _spell(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
@@ -578,7 +578,7 @@ def _spell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.6g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_spell, value))
+        return ", ".join(map(_format, value))
     return str(value)
 
 

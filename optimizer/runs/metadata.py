@@ -195,7 +195,7 @@ def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, 
 
 def absolute_override(text: str) -> str:
     """
-    Spell a file named in an override from the root, so that it is found from any working directory.
+    Write a file named in an override from the root, so that it is found from any working directory.
 
     Parameters
     ----------

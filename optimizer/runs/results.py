@@ -91,7 +91,7 @@ def _least_busy(f: PlanFacts) -> tuple[str, float | None]:
 
 def describe_outcome(item: Mapping[str, Any]) -> str:
     """
-    Spell one demand: "west share 61.2 % (at least 60 %)".
+    Write one demand: "west share 61.2 % (at least 60 %)".
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from toy_scenario import ToyScenario
 
 import optimizer
 from network_data import load_network
-from network_data.tariffs import DAYS_IN_MONTH, hourly_prices, parse_months, spell_months
+from network_data.tariffs import DAYS_IN_MONTH, format_months, hourly_prices, parse_months
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import group_months, name_season
 from optimizer.problem.problem import PlacementProblem
@@ -96,7 +96,7 @@ def test_every_month_is_in_one_group_and_no_group_mixes_more_than_it_must(levels
 
 @given(st.sets(st.integers(1, 12), min_size=1))
 def test_months_are_spelled_as_they_are_read(months: set[int]) -> None:
-    text = spell_months(months)
+    text = format_months(months)
     assert set(parse_months(text)) == months
     assert len(name_season(tuple(sorted(months)))) <= 64
     assert name_season(tuple(sorted(months))).replace("_", "").isalnum()

@@ -25,8 +25,8 @@ from optimizer.report.charts import (
     Chart,
     Table,
     bars,
+    format_digits,
     heat_map,
-    spell_digits,
     stacked_rows,
     time_axis,
     time_columns,
@@ -309,4 +309,4 @@ def test_several_days_are_labelled_where_they_begin() -> None:
     [(0.0, "0"), (1547.1, "1,547"), (0.01234, "0.0123"), (92.46, "92.5"), (np.nan, "–"), (-3.0, "-3.00")],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
-    assert spell_digits(value) == text
+    assert format_digits(value) == text
