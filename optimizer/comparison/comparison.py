@@ -12,7 +12,6 @@ import pandas as pd
 
 from network_data.faults import FaultList, InputError
 from optimizer.comparison.break_even_points import BreakEvenMap
-from optimizer.comparison.carried_plans import CasePlan, read_case_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.effects import (
     IMPROVABLE_COLUMNS,
@@ -34,6 +33,7 @@ from optimizer.comparison.tables import case_tables, metrics_table
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
 from optimizer.runs.folder import read_csv_table
+from optimizer.runs.run import Run, open_run
 
 # Every plan under every case: so many pairs at most, of which so many may take a full check.
 _MOST_PAIRS, _MOST_CHECKED_PAIRS = 10_000, 1_000
@@ -45,8 +45,8 @@ _WATERFALL_PAIR_COLUMNS = [
 # Texts, whatever stands in them: the id of a case may look like a number.
 _TEXTS = (
     "case", "label", "status", "reason", "plan", "under", "worst_under", "plan_of", "first", "second", "component",
-    "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "open_data_centers",
-    "day", "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
+    "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "day",
+    "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
     "high_reason",
 )  # fmt: skip
 
@@ -182,11 +182,10 @@ class Comparison:
         """
         from optimizer.drawing.comparison import draw_charts
         from optimizer.drawing.style import region_colours
-        from optimizer.runs.run import read_run
 
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:
-            run = read_run(reference)
+            run = open_run(reference)
             regions = list(region_colours(run.data_centers, run.demand_hubs))
         drawn = draw_charts(self, folder, pairs=self.pairs)
         for name, found in self.searches.items():
@@ -239,11 +238,11 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     if unknown:
         raise ValueError(f"there is no case {', '.join(unknown)}")
     tables: dict[str, Any] = case_tables(list(results.values()), reference)
-    plans = {case: read_case_plan(result) for case, result in results.items() if result.has_plan}
+    plans = {case: result.open_run() for case, result in results.items() if result.has_plan}
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
-    moves = {(a.id, b.id): find_moved(a.tables["allocation"], b.tables["allocation"]) for a, b in pairs}
+    moves = {(a.case_id, b.case_id): find_moved(a.decisions["allocation"], b.decisions["allocation"]) for a, b in pairs}
     found = _regret(plans, reference, wanted=regret, redispatch=redispatch)
     matrix = found.matrix_cny.rename_axis(None, axis="columns").rename_axis("plan").reset_index()
     return Comparison(
@@ -322,7 +321,7 @@ def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> Se
     before, kind = len(faults), kinds[search["kind"]]
 
     def read(stem: str) -> pd.DataFrame:
-        table = _read_table(path, stem, faults)
+        table = _read_table(path, stem, faults, (*_TEXTS, "open_data_centers"))
         if table is None:
             faults.add(f"{stem}.csv", "is not there", "Compare again: the folder is damaged.")
         return pd.DataFrame() if table is None else table
@@ -331,10 +330,10 @@ def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> Se
     return found if len(faults) == before else None
 
 
-def _read_table(path: Path, stem: str, faults: FaultList) -> pd.DataFrame | None:
+def _read_table(path: Path, stem: str, faults: FaultList, texts: Sequence[str] = _TEXTS) -> pd.DataFrame | None:
     """Read a table of a folder; None if it is not there or cannot be read, which is a fault."""
     try:
-        table = read_csv_table(path / f"{stem}.csv", _TEXTS)
+        table = read_csv_table(path / f"{stem}.csv", texts)
     except FileNotFoundError:
         return None
     except pd.errors.EmptyDataError:
@@ -342,7 +341,7 @@ def _read_table(path: Path, stem: str, faults: FaultList) -> pd.DataFrame | None
     except (OSError, ValueError) as error:
         faults.add(f"{stem}.csv", f"cannot be read ({type(error).__name__})", "Compare again: the folder is damaged.")
         return None
-    return table.assign(**{name: table[name].astype("str").fillna("") for name in _TEXTS if name in table})
+    return table.assign(**{name: table[name].astype("str").fillna("") for name in texts if name in table})
 
 
 def _each(moves: Mapping[tuple[str, str], Moved], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
@@ -361,7 +360,7 @@ def _pair_row(fall: Waterfall) -> tuple[str, str, float, float, float, float, st
     return fall.first, fall.second, fall.difference_cny, price, reoptimize, change, fall.reason
 
 
-def _regret(plans: Mapping[str, CasePlan], reference: str, *, wanted: bool | None, redispatch: bool) -> Regret:
+def _regret(plans: Mapping[str, Run], reference: str, *, wanted: bool | None, redispatch: bool) -> Regret:
     if wanted is None:
         wanted = redispatch or _is_quick(plans, reference)
     if wanted and plans:
@@ -370,7 +369,7 @@ def _regret(plans: Mapping[str, CasePlan], reference: str, *, wanted: bool | Non
     return Regret(pairs, ranked, improvable, redispatch)
 
 
-def _is_quick(plans: Mapping[str, CasePlan], reference: str) -> bool:
+def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     """Whether evaluating every pair is quick; of cases that differ in prices alone it is."""
     if len(plans) ** 2 > _MOST_PAIRS:
         return False
