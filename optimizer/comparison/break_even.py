@@ -33,7 +33,7 @@ from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.runner import CaseRunner
 from optimizer.problem.equivalence import PRICE_COLUMNS, PRICE_FIELDS, differs_in_prices_alone
 from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 
 
@@ -309,7 +309,7 @@ class _Search:
             "certified_high": certified[1],
             "width": certified[1] - certified[0],
             "is_certain": least > 0.0 and most < 1.0,
-            **change_columns(plan_change(self.plans[before], self.plans[after])),
+            **change_columns(RunDifference(self.plans[before], self.plans[after])),
             "saving_slope_before_cny": slopes[0],
             "saving_slope_after_cny": slopes[1],
         }

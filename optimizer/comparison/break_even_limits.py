@@ -29,7 +29,7 @@ from optimizer.comparison.break_even_points import (
 from optimizer.comparison.cases import CaseResult, CaseStatus
 from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import fibre_graph, merge_links, second_rtt_ms
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import ROUNDING_MS
 from scenarios.load import load_scenario
@@ -273,7 +273,7 @@ class LimitSteps:
 
 def _change(before: Run | None, after: Run | None) -> Mapping[str, object]:
     if before is not None and after is not None:
-        return change_columns(plan_change(before, after))
+        return change_columns(RunDifference(before, after))
     ways = ("a plan becomes possible", "no plan is possible any more")
     change, back = ways if before is None else ways[::-1]
     return {"kind": _POSSIBLE, "change": change, "change_back": back, "moved_share": math.nan}

@@ -18,7 +18,7 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.difference import PlanChange, open_centers, region_shares
+from optimizer.runs.difference import RunDifference, open_centers, region_shares
 from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import label_of, overrides_of
@@ -203,12 +203,12 @@ def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_INTERVAL_COLUMNS[:6], *shares, *_INTERVAL_COLUMNS[6:]])
 
 
-def change_columns(change: PlanChange) -> dict[str, object]:
+def change_columns(change: RunDifference) -> dict[str, object]:
     """Say in columns of a break point what changes there, with the parameter rising."""
     return {
         "kind": change.kind,
         "change": change.words(),
-        "change_back": change.reversed().words(),
+        "change_back": change.words(back=True),
         "moved_share": change.moved_share,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
-from optimizer.runs.difference import moved_share
+from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
 
 Value = float | int
@@ -188,7 +188,7 @@ def _row(
     saving, least, most = saving_interval(reference, result)
     base = tables[reference.case.id].get("allocation")
     own = tables[result.case.id].get("allocation")
-    moved = math.nan if base is None or own is None else moved_share(base, own)
+    moved = math.nan if base is None or own is None else find_moves(base, own).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
     against = (saving, share, least, most, moved)
     return {
