@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from network_data.display import short_html, short_text
 from scenarios.days import RepresentativeDay, Time
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
@@ -211,3 +212,25 @@ class Scenario(ScenarioKeys):
         repr=False,
     )
     overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")
+
+    def _key_facts(self) -> dict[str, object]:
+        tokens, table = self.demand.tokens_per_day_trillion, self.workloads_path
+        cases, overrides = ", ".join(case.name for case in self.loaded_price_cases), " ".join(self.overrides)
+        facts = {
+            "demand": f"{tokens:g} trillion tokens a day" if table is None else table.name,
+            "network": Path(self.network).name,
+            "workload classes": len(self.workload_classes),
+            "time slices per day": self.time.slices_per_day,
+            "price cases": cases,
+            "overrides": overrides,
+        }
+        return {label: value for label, value in facts.items() if value}
+
+    def __repr__(self) -> str:
+        return short_text("Scenario", self.name, self._key_facts())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        return short_html("Scenario", self.name, self._key_facts())

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, InputError
 from network_data.load import load_network
 from optimizer.comparison.carried_plans import CasePlan, read_case_plan
@@ -41,6 +42,7 @@ from optimizer.comparison.effects import (
 )
 from optimizer.comparison.folder import COMPARISON_FILE, read_stored, write_tables
 from optimizer.comparison.tables import case_tables, metrics_table
+from optimizer.numbers import spell_million
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
@@ -113,6 +115,26 @@ class Comparison:
     metrics: pd.DataFrame
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     results: Mapping[str, CaseResult] = field(default_factory=dict)
+
+    def _key_facts(self) -> dict[str, object]:
+        statuses = self.cases["status"].value_counts()
+        facts: dict[str, object] = {
+            "cases": ", ".join(f"{count} {status}" for status, count in statuses.items()),
+            "reference": self.reference,
+        }
+        costs = self.cases.dropna(subset="total_cny_per_year")
+        if len(costs):
+            cheapest = costs.loc[costs["total_cny_per_year"].idxmin()]
+            facts["cheapest"] = (
+                f"{cheapest['case']}, {spell_million(cheapest['total_cny_per_year'])} million CNY a year"
+            )
+        return facts
+
+    def __repr__(self) -> str:
+        return short_text("Comparison", self.name, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Comparison", self.name, self._key_facts())
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by name, those of further analyses too."""
