@@ -1,4 +1,4 @@
-"""Check, solve and explain a scenario, and make its problem: what a notebook calls and the command line prints."""
+"""Check, solve and explain a scenario: what a notebook calls and the command line prints."""
 
 from __future__ import annotations
 
@@ -7,22 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from network_data.load import Network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
 from optimizer.infeasibility.explain import Explanation, explain_scenario
-from optimizer.problem.assemble import assemble_problem
-from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import Run
-from optimizer.runs.solve import check_scenario, run_of_plan, solve_scenario
+from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
-from scenarios.schema import Scenario
-
-if TYPE_CHECKING:
-    import pyomo.environ as pyo
 
 T = TypeVar("T")
 _POLL_S = 0.2
@@ -141,97 +133,6 @@ def explain(  # noqa: PLR0913 - options, keyword-only
         return run_until_interrupted(
             lambda event: explain_scenario(inputs.scenario, inputs.overrides, report=tell, stop=event), stop
         )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
-class Problem(PlacementProblem):
-    """
-    A placement problem with the network and the scenario that it was made from.
-
-    Attributes
-    ----------
-    network, scenario
-        As loaded.
-    """
-
-    network: Network
-    scenario: Scenario
-
-    def to_pyomo(self) -> pyo.ConcreteModel:
-        """
-        Build an ordinary Pyomo model, to add constraints of your own or to use another solver.
-
-        Returns
-        -------
-        ConcreteModel
-            Sets, parameters, variables and constraints as in docs/formulation.md, indexed by labels of the network:
-            `model.Open["west"]`. Solve it, then `run_from_pyomo` makes a run of it.
-        """
-        from optimizer.model.pyomo_model import to_pyomo
-
-        return to_pyomo(self)
-
-
-def build_problem(
-    network: NetworkLike | None,
-    scenario: ScenarioLike,
-    overrides: Overrides | None = None,
-    *,
-    price_cases: str | Sequence[str] = (),
-) -> Problem:
-    """
-    Make the problem of a network and a scenario, without solving it.
-
-    Parameters
-    ----------
-    network
-        None = the one that the scenario names; see `find_inputs` for the others.
-    scenario, overrides, price_cases
-        See `find_inputs`.
-
-    Returns
-    -------
-    Problem
-        Index tables and arrays.
-
-    Raises
-    ------
-    InputError
-        With every fault of the arguments or the inputs.
-    """
-    inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
-    with naming_arguments():
-        found, loaded = inputs.load()
-        problem = assemble_problem(found, loaded)
-    parts = {field.name: getattr(problem, field.name) for field in fields(PlacementProblem)}
-    return Problem(**parts, network=found, scenario=loaded)
-
-
-def run_from_pyomo(problem: Problem, model: pyo.ConcreteModel) -> Run:
-    """
-    Make a run of a Pyomo model that was solved, with tables and maps; the independent checker proves its plan.
-
-    Parameters
-    ----------
-    problem
-        From `build_problem`.
-    model
-        From `problem.to_pyomo()`, with values; it may have got further constraints and another objective.
-
-    Returns
-    -------
-    Run
-        Its cost is that of the plan by the problem's prices. Nothing is proved of it but that it keeps every limit:
-        there is no bound, and there are no shadow prices.
-
-    Raises
-    ------
-    ValueError
-        If the model has no values, is not of this problem, or its values break a limit; names the limits.
-    """
-    from optimizer.model.pyomo_model import plan_from_pyomo
-
-    return run_of_plan(problem.network, problem.scenario, problem, plan_from_pyomo(problem, model), method="pyomo")
 
 
 @contextmanager
