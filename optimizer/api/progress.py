@@ -140,7 +140,8 @@ class _Lines:
 
 class _Bar:
     def __init__(self, out: IO[str]) -> None:
-        self._out, self._best, self._bar = out, _Best(), None
+        self._out, self._best = out, _Best()
+        self._bar: Any = None
 
     def report(self, progress: Progress | SweepProgress | str) -> None:
         if isinstance(progress, str):

@@ -67,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     Raises
     ------
     InputError
-        If it cannot be written, see `optimizer.export_run` and `optimizer.export_to_postgis`.
+        If it cannot be written, see `edwc.Run.export`.
     """
-    import optimizer
-    from optimizer.exports.export import is_comparison
+    from optimizer.api.run import open_run
+    from optimizer.exports.export import export_comparison, export_run, is_comparison
     from optimizer.exports.layers import GisOptions
-    from optimizer.exports.postgis import is_postgis_address
+    from optimizer.exports.postgis import export_to_postgis, is_postgis_address
 
     gis = GisOptions(arguments.layer, arguments.per_slice, arguments.format)
     if is_postgis_address(arguments.to):
-        report = optimizer.export_to_postgis(optimizer.open_run(arguments.run_folder), arguments.to, gis=gis)
+        report = export_to_postgis(open_run(arguments.run_folder), arguments.to, gis=gis)
         if not report.has_styles:
             tell("warning: this role may not write public.layer_styles: QGIS will show the layers without styles")
         written = ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())
@@ -88,9 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapNameWarning)
         if is_comparison(arguments.run_folder):
-            path = optimizer.export_comparison(arguments.run_folder, arguments.to, gis=gis, maps=maps)
+            path = export_comparison(arguments.run_folder, arguments.to, gis=gis, maps=maps)
         else:
-            path = optimizer.export_run(optimizer.open_run(arguments.run_folder), arguments.to, gis=gis, maps=maps)
+            path = export_run(open_run(arguments.run_folder), arguments.to, gis=gis, maps=maps)
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
             tell(f"warning: {escape_text(str(warning.message))}")

@@ -143,11 +143,12 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    import optimizer
+    from network_data.load import list_networks
+    from scenarios.load import list_scenarios
 
     if arguments.what == "price-cases":
         return _list_price_cases(arguments)
-    names = optimizer.list_networks() if arguments.what == "networks" else optimizer.list_scenarios()
+    names = list_networks() if arguments.what == "networks" else list_scenarios()
     emit_json(names) if arguments.json else emit("\n".join(names))
     return EXIT_OK
 
@@ -171,10 +172,10 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    import optimizer
+    from optimizer.api.jobs import check
     from optimizer.text.run import describe_check
 
-    found = optimizer.check_scenario(arguments.scenario, _overrides(arguments))
+    found = check(arguments.scenario, _overrides(arguments))
     emit_json(found) if arguments.json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
@@ -226,10 +227,10 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    import optimizer
+    from optimizer.api.run import open_run
     from optimizer.text.run import describe_verification
 
-    report = optimizer.open_run(arguments.run_folder).verify()
+    report = open_run(arguments.run_folder).verify()
     if arguments.json:
         emit_json({"is_verified": report.is_verified, **vars(report)})
     else:
@@ -238,14 +239,14 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    import optimizer
+    from optimizer.api.run import open_run
     from optimizer.text.explanations import describe_placement, describe_workloads
 
     if arguments.workload is None:
-        table = optimizer.open_run(arguments.run_folder).workloads
+        table = open_run(arguments.run_folder).workloads
         emit_json(table.to_dict("records")) if arguments.json else emit(describe_workloads(table))
         return EXIT_OK
-    found = optimizer.open_run(arguments.run_folder).why(arguments.workload)
+    found = open_run(arguments.run_folder).why(arguments.workload)
     emit_json(asdict(found)) if arguments.json else emit(describe_placement(found))
     return EXIT_OK
 

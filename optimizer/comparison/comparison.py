@@ -41,7 +41,7 @@ from optimizer.comparison.effects import (
 )
 from optimizer.comparison.folder import COMPARISON_FILE, read_stored, write_tables
 from optimizer.comparison.tables import case_tables, metrics_table
-from optimizer.numbers import spell_million
+from optimizer.numbers import format_million
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
@@ -124,9 +124,9 @@ class Comparison:
         }
         costs = self.cases.dropna(subset="total_cny_per_year")
         if len(costs):
-            cheapest = costs.loc[costs["total_cny_per_year"].idxmin()]
+            cheapest = costs.sort_values("total_cny_per_year").iloc[0]
             facts["cheapest"] = (
-                f"{cheapest['case']}, {spell_million(cheapest['total_cny_per_year'])} million CNY a year"
+                f"{cheapest['case']}, {format_million(cheapest['total_cny_per_year'])} million CNY a year"
             )
         return facts
 

@@ -28,6 +28,7 @@ ENDED = {
     Termination.TIME_LIMIT: "stopped at the time limit",
     Termination.INTERRUPTED: "stopped on request",
     Termination.INFEASIBLE: "infeasible",
+    Termination.GIVEN: "ended elsewhere",
     Termination.STALLED: "stopped at the solver's precision",
 }
 
