@@ -6,12 +6,11 @@ The sheet that charts of several panels stand on: title, panels above each other
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -72,16 +71,7 @@ def plain_settings() -> Iterator[None]:
         yield
 
 
-class ShownFigure(Figure):
-    """A figure that a notebook shows by itself, though it is not tied to pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        content = io.BytesIO()
-        print_png(self, content)
-        return content.getvalue()
-
-
-def print_png(figure: Figure, path: Path | IO[bytes]) -> None:
+def print_png(figure: Figure, path: Path) -> None:
     """Print a figure as PNG; neither a global backend nor a user's matplotlibrc has a say."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
