@@ -44,6 +44,11 @@ def test_page_has_no_equation_that_the_code_lacks() -> None:
     assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
 
 
+def test_table_of_equations_is_that_of_the_code() -> None:
+    rows = [tuple(row) for row in table_rows(PAGE) if len(row) == 6 and row[1].startswith("`")]
+    assert rows == [(e.number, f"`{e.name}`", e.kind, e.unit, e.price_of, e.lever or "–") for e in CONSTRAINTS]
+
+
 def test_every_cost_is_on_the_page() -> None:
     rows = {row[0]: row for row in table_rows(PAGE)}
     for cost in COSTS:

@@ -16,36 +16,25 @@ from optimizer.model.vocabulary import CostComponent, Equation, Expression, Mode
 from optimizer.units import CNY_PER_MCNY
 
 
-def energy_cost(m: Model) -> Expression:
-    r"""Energy bill, CNY/year: :math:`\sum_{d,t} \omega_t c_{dt} PUE_d\, P^{IT}_{dt}`."""
-    idle = sum(
-        m.weight_h[t] * m.energy_price_cny_per_mwh[d, t] * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
+def facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expression:
+    """Sum up facility power over data centers and slices, each times a weight."""
+    idle = sum(weight(d, t) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t] for d, a in m.POOLS for t in m.SLICES)
     dynamic = sum(
-        m.weight_h[t] * m.energy_price_cny_per_mwh[d, t] * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
+        weight(d, t) * m.pue[d] * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
         for k, d, a in m.PROCESSES
         for t in m.SLICES
-    )  # fmt: skip
+    )
     return idle + dynamic
+
+
+def energy_cost(m: Model) -> Expression:
+    r"""Energy bill, CNY/year: :math:`\sum_{d,t} \omega_t c_{dt} PUE_d\, P^{IT}_{dt}`."""
+    return facility_sum(m, lambda d, t: m.weight_h[t] * m.energy_price_cny_per_mwh[d, t])
 
 
 def carbon_cost(m: Model) -> Expression:
     r"""Carbon price on location-based emissions, CNY/year: :math:`\sum_{d,t} \omega_t e_d PUE_d\, P^{IT}_{dt}`."""
-    idle = sum(
-        m.weight_h[t] * m.carbon_cny_per_mwh[d] * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
-    dynamic = sum(
-        m.weight_h[t] * m.carbon_cny_per_mwh[d] * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, d, a in m.PROCESSES
-        for t in m.SLICES
-    )  # fmt: skip
-    return idle + dynamic
+    return facility_sum(m, lambda d, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
 
 
 def demand_charge_cost(m: Model) -> Expression:
@@ -132,29 +121,13 @@ def require_region_share(m: Model, g: Any) -> Expression:
     return inside >= m.min_region_share[g] * everywhere
 
 
-def weighted_power(m: Model, weight: Callable[[Any], Expression]) -> Expression:
-    """Sum up the mean facility power of the data centers, MW, each times a weight of its own."""
-    idle = sum(
-        m.year_share[t] * weight(d) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
-    dynamic = sum(
-        m.year_share[t] * weight(d) * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, d, a in m.PROCESSES
-        for t in m.SLICES
-    )  # fmt: skip
-    return idle + dynamic
-
-
 def require_green_share(m: Model, n: Any) -> Expression:
     r"""
     Have contracts for green power cover at least a share of all facility energy.
 
     .. math:: \sum_{d,t} \phi_t (\gamma_d - \Gamma)\, PUE_d P^{IT}_{dt} \ge 0 \tag{10b}
     """
-    return weighted_power(m, lambda d: m.green_power_share[d] - m.min_green_share[n]) >= 0.0
+    return facility_sum(m, lambda d, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
 
 
 def keep_carbon_cap(m: Model, n: Any) -> Expression:
@@ -167,7 +140,7 @@ def keep_carbon_cap(m: Model, n: Any) -> Expression:
     -----
     Average grid factors. Contracts for green power are no part of it.
     """
-    return weighted_power(m, lambda d: m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
+    return facility_sum(m, lambda d, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
 
 
 def require_utilization(m: Model, d: Any) -> Expression:

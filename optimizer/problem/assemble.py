@@ -10,6 +10,8 @@ Where the time to the first token goes: queue, computing, the way; what is left,
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
@@ -90,14 +92,8 @@ def policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame
             column="policy.min_utilization_share",
             value=asked.min_utilization_share,
         )
-    return PolicyLimits(
-        min_region_share=shares,
-        min_green_share=asked.min_green_share,
-        carbon_cap_t_per_year=asked.carbon_cap_t_per_year,
-        min_utilization_share=asked.min_utilization_share,
-        investment_limit_cny=asked.investment_limit_cny,
-        spending_limit_cny_per_year=asked.spending_limit_cny_per_year,
-    )
+    taken_over = {limit.name: getattr(asked, limit.name) for limit in fields(PolicyLimits)}
+    return PolicyLimits(**{**taken_over, "min_region_share": shares})
 
 
 def record_without_refuge(
