@@ -18,6 +18,7 @@ import pandas as pd
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
 from optimizer.problem.demand import demand_by_workload, representative_days, slice_demand, time_slices
+from optimizer.problem.equivalence import PRICE_COLUMNS
 from optimizer.problem.fleet import accelerator_table, fleet_pools, pool_table
 from optimizer.problem.price_changes import ScenarioPrices, scenario_prices
 from optimizer.problem.prices import energy_prices, price_calendar
@@ -231,8 +232,8 @@ def record_used_up(
 
 SECONDS_PER_HOUR = 3600.0
 CENTER_COLUMNS = [
-    "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
-    "demand_charge_cny_per_kw_month", "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
+    "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue",
+    *PRICE_COLUMNS["data_centers"], "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
     "longitude_deg", "confidence", "price_confidence", "demand_charge_confidence",
 ]  # fmt: skip
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
