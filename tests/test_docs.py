@@ -44,15 +44,21 @@ def test_page_has_no_equation_that_the_code_lacks() -> None:
     assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
 
 
+def test_table_of_equations_is_that_of_the_code() -> None:
+    rows = [tuple(row) for row in table_rows(PAGE) if len(row) == 6 and row[1].startswith("`")]
+    assert rows == [(e.number, f"`{e.name}`", e.kind, e.unit, e.price_of, e.lever or "–") for e in CONSTRAINTS]
+
+
 def test_every_cost_is_on_the_page() -> None:
     rows = {row[0]: row for row in table_rows(PAGE)}
-    for name, rule in COSTS.items():
-        assert rows[f"`{name}`"][1] == f"`{rule.__name__}`"
+    for cost in COSTS:
+        assert rows[f"`{cost.name}`"][1] == f"`{cost.rule.__name__}`"
 
 
 def test_page_names_no_missing_function() -> None:
-    rules = {equation.name for equation in CONSTRAINTS} | {rule.__name__ for rule in COSTS.values()}
-    known = {*vars(formulation), *(declared.name for declared in (*SETS, *PARAMETERS, *VARIABLES)), *COSTS, *rules}
+    rules = {equation.name for equation in CONSTRAINTS} | {cost.rule.__name__ for cost in COSTS}
+    declared = {entry.name for entry in (*SETS, *PARAMETERS, *VARIABLES, *COSTS)}
+    known = {*vars(formulation), *declared, *rules}
     keys = {column for text in _attribute_names() for column in (text, text.split(".")[-1])}
     for name in re.findall(r"`(\w+)`", read_page(PAGE)):
         assert name in known | keys | OTHER_NAMES, f"{PAGE} names {name}, which does not exist"

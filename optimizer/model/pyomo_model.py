@@ -35,9 +35,10 @@ def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
     for equation in CONSTRAINTS:
         over = [getattr(model, name) for name in equation.over]
         model.add_component(equation.name, pyo.Constraint(*over, rule=equation.rule))
-    for name, rule in COSTS.items():
-        model.add_component(f"{name}_cost", pyo.Expression(expr=rule(model)))
-    model.total_cost = pyo.Objective(expr=sum(getattr(model, f"{name}_cost") for name in COSTS), sense=pyo.minimize)
+    for cost in COSTS:
+        model.add_component(f"{cost.name}_cost", pyo.Expression(expr=cost.rule(model)))
+    total = sum(getattr(model, f"{cost.name}_cost") for cost in COSTS)
+    model.total_cost = pyo.Objective(expr=total, sense=pyo.minimize)
     return model
 
 
