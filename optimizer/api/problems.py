@@ -124,13 +124,13 @@ def _plan(problem: Problem, model: pyo.ConcreteModel) -> Plan:
 
     compiled, values = compile_model(problem), pyomo_values(problem, model)
     x = np.empty(len(compiled.cost))
-    names: npt.NDArray[np.object_] = np.empty(len(x), dtype=object)
+    items: npt.NDArray[np.object_] = np.empty(len(x), dtype=object)
     for name, block in compiled.columns.items():
-        x[block.columns], names[block.columns] = values[name].numbers, values[name].names
+        x[block.columns], items[block.columns] = values[name].numbers, values[name].items
     excess = np.maximum(np.maximum(compiled.lower - x, x - compiled.upper), 0.0)
     excess[compiled.is_integer] += np.abs(x - np.round(x))[compiled.is_integer]
     if (off := np.flatnonzero(~(excess <= _TOLERANCE * np.maximum(1.0, np.abs(x))))).size:
-        first = ", ".join(f"{names[at]} = {x[at]:g}" for at in off[:_NAMED])
+        first = ", ".join(f"{items[at].name} = {x[at]:g}" for at in off[:_NAMED])
         raise ValueError(f"{off.size} value(s) of the model are out of bounds or not whole: {first}")
     plan = plan_from_columns(problem, compiled, x)
     broken = check_plan(problem, plan).violations

@@ -62,6 +62,8 @@ class ParameterDeclaration:
     values
         From the problem, the time axis first. Without it the parameter is what has its name: an attribute of the
         problem, else a column of the table of its index (of pools, for a data center and an accelerator).
+    points_to
+        The set that its values are positions in; None for numbers.
     """
 
     name: str
@@ -69,7 +71,7 @@ class ParameterDeclaration:
     unit: str
     meaning: str
     values: Callable[[PlacementProblem], npt.ArrayLike] | None = None
-    is_position: bool = False
+    points_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -433,11 +435,11 @@ PARAMETERS = (
     ParameterDeclaration("slice_h", ("SLICES",), "h", "length of a slice"),
     ParameterDeclaration(
         "previous", ("SLICES",), "-", "the slice before, cyclic over its day", lambda p: p.slices["previous_index"],
-        is_position=True,
+        points_to="SLICES",
     ),
     ParameterDeclaration(
         "billing_of", ("SLICES",), "-", "billing period of a slice", lambda p: p.slices["billing_index"],
-        is_position=True,
+        points_to="BILLING",
     ),
     ParameterDeclaration(
         "billed_months", ("BILLING",), "months/year", "months billed on this period's peak",
@@ -448,11 +450,16 @@ PARAMETERS = (
         lambda p: float(p.billing["months"].sum()),
     ),
     ParameterDeclaration(
-        "class_of", ("WORKLOADS",), "-", "class of a workload", lambda p: p.workloads["class_index"], is_position=True,
+        "class_of",
+        ("WORKLOADS",),
+        "-",
+        "class of a workload",
+        lambda p: p.workloads["class_index"],
+        points_to="CLASSES",
     ),
     ParameterDeclaration(
         "class_of_candidate", ("CANDIDATES",), "-", "class of a candidate", lambda p: p.candidate_class,
-        is_position=True,
+        points_to="CLASSES",
     ),
     ParameterDeclaration("demand_mtok_per_h", ("WORKLOADS", "SLICES"), "mtok/h", "arrivals"),
     ParameterDeclaration("class_demand_mtok_per_h", ("CLASSES", "SLICES"), "mtok/h", "arrivals of a class"),
@@ -531,11 +538,11 @@ PARAMETERS = (
     ),
     ParameterDeclaration(
         "workload_of_candidate", ("CANDIDATES",), "-", "workload of a candidate",
-        lambda p: p.candidates["workload_index"], is_position=True,
+        lambda p: p.candidates["workload_index"], points_to="WORKLOADS",
     ),
     ParameterDeclaration(
         "center_of_candidate", ("CANDIDATES",), "-", "its data center", lambda p: p.candidates["data_center_index"],
-        is_position=True,
+        points_to="DATA_CENTERS",
     ),
     ParameterDeclaration(
         "call_mtok_per_h", ("OUTAGES", "WORKLOADS"), "mtok/h", "work of a call",
