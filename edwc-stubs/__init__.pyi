@@ -15,8 +15,6 @@ from optimizer.api.jobs import solve as solve
 from optimizer.api.problems import Problem as Problem
 from optimizer.api.problems import build_problem as build_problem
 from optimizer.api.problems import run_from_pyomo as run_from_pyomo
-from optimizer.api.run import Run as Run
-from optimizer.api.run import open_run as open_run
 from optimizer.checker.check import CheckReport as CheckReport
 from optimizer.checker.check import check_plan as check_plan
 from optimizer.comparison.break_even import find_break_points as find_break_points
@@ -42,6 +40,8 @@ from optimizer.problem.assemble import assemble_problem as assemble_problem
 from optimizer.problem.plan import Plan as Plan
 from optimizer.problem.price_changes import price_effect as price_effect
 from optimizer.problem.problem import PlacementProblem as PlacementProblem
+from optimizer.runs.run import Run as Run
+from optimizer.runs.run import open_run as open_run
 from optimizer.runs.verify import VerifyReport as VerifyReport
 from optimizer.runs.verify import verify_run as verify_run
 from optimizer.sensitivity.placement import PlacementExplanation as PlacementExplanation

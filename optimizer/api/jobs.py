@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
-from optimizer.api.run import Run
 from optimizer.infeasibility.explain import Explanation, explain_scenario
+from optimizer.runs.run import Run
 from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
 
@@ -59,10 +59,9 @@ def solve(  # noqa: PLR0913 - options, keyword-only
     """
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
     with naming_arguments(), _reporting(report, progress=progress) as tell:
-        run = run_until_interrupted(
+        return run_until_interrupted(
             lambda event: solve_scenario(inputs.scenario, inputs.overrides, out=out, report=tell, stop=event), stop
         )
-        return Run.of(run)
 
 
 def check(

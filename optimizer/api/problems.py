@@ -10,9 +10,9 @@ import numpy as np
 
 from network_data.load import Network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
-from optimizer.api.run import Run
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.run import Run
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def run_from_pyomo(problem: Problem, model: pyo.ConcreteModel) -> Run:
     """
     from optimizer.runs.solve import run_of_plan
 
-    return Run.of(run_of_plan(problem.network, problem.scenario, problem, _plan(problem, model), method="pyomo"))
+    return run_of_plan(problem.network, problem.scenario, problem, _plan(problem, model), method="pyomo")
 
 
 def _plan(problem: Problem, model: pyo.ConcreteModel) -> Plan:

@@ -69,10 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     InputError
         If it cannot be written, see `edwc.Run.export`.
     """
-    from optimizer.api.run import open_run
     from optimizer.exports.export import export_comparison, export_run, is_comparison
     from optimizer.exports.layers import GisOptions
     from optimizer.exports.postgis import export_to_postgis, is_postgis_address
+    from optimizer.runs.run import open_run
 
     gis = GisOptions(arguments.layer, arguments.per_slice, arguments.format)
     if is_postgis_address(arguments.to):

@@ -227,7 +227,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from optimizer.api.run import open_run
+    from optimizer.runs.run import open_run
     from optimizer.text.run import describe_verification
 
     report = open_run(arguments.run_folder).verify()
@@ -239,7 +239,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _why(arguments: argparse.Namespace) -> int:
-    from optimizer.api.run import open_run
+    from optimizer.runs.run import open_run
     from optimizer.text.explanations import describe_placement, describe_workloads
 
     if arguments.workload is None:

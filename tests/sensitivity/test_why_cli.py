@@ -12,7 +12,7 @@ from commands import edwc
 from toy_scenario import ToyScenario
 
 from network_data.faults import InputError
-from optimizer.api.run import open_run
+from optimizer.runs.run import open_run
 
 
 @pytest.fixture(scope="module")
