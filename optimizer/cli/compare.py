@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +11,26 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from network_data.faults import Fault, InputError, escape_text
+from optimizer.cli.options import (
+    Decorated,
+    EdwcCommand,
+    complete_folder,
+    complete_price_cases,
+    complete_scenario,
+    gap_option,
+    overrides_option,
+    quiet_option,
+    scenario_changes,
+    time_limit_option,
+)
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell, tell_over
 
 if TYPE_CHECKING:
     import threading
+    from argparse import Namespace
 
     import pandas as pd
 
@@ -25,58 +39,15 @@ if TYPE_CHECKING:
     from optimizer.comparison.comparison import CompareRequest, Comparison
     from optimizer.comparison.runner import CaseRunner, SweepProgress
 
-EPILOG = (
+_EPILOG = (
     "Exit codes: 0 every case is solved within the gap or proved to have no plan, 1 bad data or usage, 2 every case is "
     "infeasible, 3 some case failed, was stopped by its limit or interrupted (what is finished is kept), 4 no case has "
     "a plan. A comparison into a folder that holds one solves only what is missing or has changed."
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """
-    Add what `edwc compare` takes to its parser.
-
-    Parameters
-    ----------
-    parser
-        The parser of the command.
-    """
-    parser.epilog = EPILOG
-
-    def several(flag: str, metavar: str, text: str, **options: Any) -> None:
-        parser.add_argument(flag, action="append", default=[], metavar=metavar, help=text, **options)
-
-    parser.add_argument(
-        "inputs", nargs="+", metavar="SCENARIO|RUN",
-        help="built-in name or YAML file; or run folders, or the folder of a comparison, to compare what is stored",
-    )  # fmt: skip
-    several("--price-cases", "A,B,C+D", "price cases (built in or YAML files); C+D applies C, then D")
-    several("--sweep", "KEY=VALUES", "values of a parameter, KEY=START:STOP:STEP or KEY=V1,V2; several make a grid")
-    several("--tornado", "KEY=LOW:HIGH", "one parameter at a time, to either end")
-    several("--break-even", "KEY=LOW:HIGH", "where on the range the plan changes")
-    several("--frontier", "latency|carbon|rtt", "cost against a limit", choices=("latency", "carbon", "rtt"))
-    several("--waterfall", "A,B", "what makes the difference between two cases, by id")
-    parser.add_argument(
-        "--regret",
-        choices=("auto", "off", "fixed", "redispatch"),
-        default="auto",
-        help="each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); "
-        "auto: fixed, if that takes no more than a minute or so",
-    )
-    several("--set", "KEY=VALUE", "change a key of the scenario for all cases; may be repeated", dest="overrides")
-    parser.add_argument("--reference", metavar="ID", help="case to hold the others against (default: the scenario)")
-    parser.add_argument("--out", metavar="DIR", help="folder of the comparison: run folders and tables")
-    parser.add_argument(
-        "--engine",
-        choices=("local", "dask", "serial"),
-        default="local",
-        help="where cases are solved: processes of this machine, a Dask cluster, or this process",
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes, one thread each (default: processors)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask (default: a cluster on this machine)")
-    parser.add_argument("--force", action="store_true", help="solve also what is stored already")
-    parser.add_argument("--mip-rel-gap", type=float, metavar="GAP", help="of each case, e.g. 0.01")
-    parser.add_argument("--time-limit", type=float, metavar="S", help="of each case, seconds")
+def _several(flag: str, metavar: str, text: str, **options: Any) -> Callable[[Decorated], Decorated]:
+    return click.option(flag, multiple=True, metavar=metavar, help=f"{text}; may be repeated.", **options)
 
 
 @dataclass(frozen=True)
@@ -110,40 +81,96 @@ class Part:
         return tables | ({"faults": [vars(fault) for fault in self.faults]} if self.faults else {})
 
 
-def run(arguments: argparse.Namespace) -> int:
+@click.command(cls=EdwcCommand, epilog=_EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="SCENARIO|RUN...", shell_complete=complete_scenario)
+@_several(
+    "--price-cases", "A,B,C+D", "Price cases (built in or YAML files); C+D applies C, then D",
+    shell_complete=complete_price_cases,
+)  # fmt: skip
+@_several("--sweep", "KEY=VALUES", "Values of a parameter, KEY=START:STOP:STEP or KEY=V1,V2; several make a grid")
+@_several("--tornado", "KEY=LOW:HIGH", "One parameter at a time, to either end")
+@_several("--break-even", "KEY=LOW:HIGH", "Where on the range the plan changes")
+@_several("--frontier", "latency|carbon|rtt", "Cost against a limit", type=click.Choice(("latency", "carbon", "rtt")))
+@_several("--waterfall", "A,B", "What makes the difference between two cases, by id")
+@click.option(
+    "--regret",
+    type=click.Choice(("auto", "off", "fixed", "redispatch")),
+    default="auto",
+    help="Each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); auto: "
+    "fixed, if that takes no more than a minute or so.",
+)
+@overrides_option
+@click.option("--reference", metavar="ID", help="Case to compare the others with (default: the scenario).")
+@click.option("--out", metavar="DIR", shell_complete=complete_folder, help="Folder for run folders and tables.")
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "dask", "serial")),
+    default="local",
+    help="Where cases are solved: processes of this machine, a Dask cluster, or this process.",
+)
+@click.option("--workers", type=int, metavar="N", help="Processes, one thread each (default: processors).")
+@click.option("--scheduler", metavar="ADDRESS", help="Of Dask (default: a cluster on this machine).")
+@click.option("--force", is_flag=True, help="Solve also what is stored already.")
+@gap_option
+@time_limit_option
+@quiet_option
+def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     """
-    Carry out `edwc compare`.
+    Solve cases of a scenario, or take stored runs, and compare them.
+
+    SCENARIO is a built-in name or a YAML file; RUN a run folder, or the folder of a comparison, to compare what is
+    stored.
+    """
+    with _progress(quiet=quiet) as report:
+        reference, results, parts = compare_cases(report=report, **options)
+    code = 1 if any(part.faults for part in parts) else exit_code(list(results.values()))
+    out = options["out"]
+    if as_json:
+        head = {
+            "exit_code": code, "folder": None if out is None else str(Path(out).absolute()), "reference": reference
+        }  # fmt: skip
+        emit_json(head | {part.name: part.as_dict() for part in parts})
+    else:
+        emit("\n\n".join(part.text for part in parts if part.text))
+        emit("\nNothing was kept: add --out DIR to keep it." if out is None else
+             f"\nTables and run folders: {escape_text(out)}")  # fmt: skip
+    return code
+
+
+def compare_cases(
+    *, report: Callable[[SweepProgress], None], mip_rel_gap: float | None, time_limit_s: float | None, **options: Any
+) -> tuple[str, dict[str, CaseResult], list[Part]]:
+    """
+    Carry out a comparison.
 
     Parameters
     ----------
-    arguments
-        From the parser.
+    report
+        Called with how far it is.
+    mip_rel_gap, time_limit_s
+        Of each case; None = what the scenario says.
+    **options
+        The other options of `edwc compare` by name.
 
     Returns
     -------
-    int
-        The exit code.
+    tuple
+        Id of the reference, what came of each case, and the analyses.
 
     Raises
     ------
     InputError
-        With every fault of the arguments or the scenario.
+        With every fault of the options or the scenario.
     """
+    from argparse import Namespace
+
     from optimizer.comparison.comparison import read_request
 
-    request = read_request(arguments)
-    with _progress() as report:
+    with scenario_changes(options["overrides"], mip_rel_gap=mip_rel_gap, time_limit_s=time_limit_s) as changes:
+        arguments = Namespace(**options | {"overrides": changes, "mip_rel_gap": None, "time_limit": None})
+        request = read_request(arguments)
         results, parts = run_until_stopped(lambda stop: _compare(request, arguments, stop, report))
-    code = 1 if any(part.faults for part in parts) else exit_code(list(results.values()))
-    if arguments.json:
-        folder = None if arguments.out is None else str(Path(arguments.out).absolute())
-        head = {"exit_code": code, "folder": folder, "reference": request.reference.id}
-        emit_json(head | {part.name: part.as_dict() for part in parts})
-    else:
-        emit("\n\n".join(part.text for part in parts if part.text))
-        if arguments.out is not None:
-            emit(f"\nTables and run folders: {escape_text(arguments.out)}")
-    return code
+    return request.reference.id, results, parts
 
 
 def exit_code(results: Sequence[CaseResult]) -> int:
@@ -165,7 +192,7 @@ def exit_code(results: Sequence[CaseResult]) -> int:
 
 def _compare(
     request: CompareRequest,
-    arguments: argparse.Namespace,
+    arguments: Namespace,
     stop: threading.Event,
     report: Callable[[SweepProgress], None],
 ) -> tuple[dict[str, CaseResult], list[Part]]:
@@ -295,13 +322,15 @@ def _draw(module: str, name: str, found: object, target: Path) -> Path:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[SweepProgress], None]]:
+def _progress(*, quiet: bool) -> Iterator[Callable[[SweepProgress], None]]:
     """Print how far it is: one line that is written over on a terminal, a line every two seconds elsewhere."""
     is_terminal = sys.stderr.isatty()
     said_s = -2.0
 
     def report(progress: SweepProgress) -> None:
         nonlocal said_s
+        if quiet:
+            return
         if is_terminal:
             if progress.ended:
                 tell_over("")
@@ -314,7 +343,7 @@ def _progress() -> Iterator[Callable[[SweepProgress], None]]:
     try:
         yield report
     finally:
-        if is_terminal:
+        if is_terminal and not quiet:
             tell_over("")
 
 
