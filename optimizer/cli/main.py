@@ -45,7 +45,7 @@ _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
     'a plan. Completion of commands, options and names: add `eval "$(_EDWC_COMPLETE=bash_source edwc)"` to ~/.bashrc, '
     "the same with zsh_source to ~/.zshrc, or `_EDWC_COMPLETE=fish_source edwc | source` to "
-    "~/.config/fish/config.fish."
+    "~/.config/fish/completions/edwc.fish."
 )
 _EXPLAIN_EPILOG = (
     "Exit codes: 0 the scenario is feasible, 1 bad data or usage, 2 it is infeasible (printed with the changes found "

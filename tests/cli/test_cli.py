@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,6 @@ def run(toy: Path) -> Path:
     for name, text in zip(("stdout", "stderr"), streams, strict=True):
         (toy.parent / name).write_text(text, encoding="utf-8")
     return toy.parent / "run"
-
-
-def test_list_names_what_is_built_in(here: Here) -> None:
-    assert "china_2026" in here("list", "networks")[0].split()
-    assert "base" in json.loads(here("list", "scenarios", "--json")[0])
 
 
 def test_check_sizes_the_problem_without_solving(toy: Path, here: Here) -> None:
@@ -308,11 +304,93 @@ def test_override_of_a_file_is_found_again_from_elsewhere(
 
 def test_help_names_every_command_and_flag() -> None:
     out, _ = edwc("--help")
-    for command in ("list", "check", "solve", "why", "export", "verify"):
-        assert command in out
+    for command in ("list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify"):
+        assert f"  {command} " in out
+    assert edwc() == (out, "")  # no command: the help, and no error
     out, _ = edwc("solve", "--help")
-    for flag in ("--set", "--mip-rel-gap", "--time-limit", "--out", "--json", "--threads", "--seed"):
+    for flag in ("--set", "--price-case", "--mip-rel-gap", "--time-limit", "--out", "--json", "--threads", "--quiet"):
         assert flag in out
+
+
+def test_version_is_that_of_the_project(here: Here) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert here("--version") == (f"edwc {project['version']}\n", "")
+
+
+def test_quiet_prints_no_progress_and_a_run_not_kept_is_said_so(toy: Path, here: Here) -> None:
+    out, err = here("solve", toy, "--quiet")
+    assert err == ""
+    assert out.splitlines()[-1].startswith("Nothing was kept: add --out DIR")
+    assert here("explain", toy, "--quiet")[1] == ""
+    out, err = here("compare", toy, "--sweep", "carbon_price=50", "--quiet", "--engine", "serial")
+    assert err == ""
+    assert out.splitlines()[-1].startswith("Nothing was kept")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["solv", "base"], "edwc: there is no command 'solv'. Did you mean 'solve'?"),
+        (["comp"], "Did you mean 'compare'?"),
+        (["solve", "base", "--tim", "3"], "edwc solve: there is no option '--tim'. Did you mean '--time-limit'?"),
+        (["export", "run", "--color-by", "class"], "Did you mean '--colour-by'?"),
+        (["solve", "base", "--mip-rel-gap", "small"], "'--mip-rel-gap'"),
+        (["solve", "base", "--threads", "0.5"], "'--threads'"),
+        (["export", "run", "--to", "x.png", "--size", "big"], "'--size': 'big' is not a size such as 1600x1200"),
+        (["export", "run", "--to", "x.png", "--lang", "\x1b[2J"], r"'--lang'"),
+    ],
+)
+def test_usage_errors_name_the_option_or_the_nearest_one(arguments: list[str], words: str, here: Here) -> None:
+    out, err = here(*arguments, code=1)
+    assert out == ""
+    assert err.startswith("Usage: edwc")
+    assert words in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--time-limit", "-3"), ("--threads", "0"), ("--seed", "-1"), ("--price-case", "carbon_51")]
+)
+def test_values_out_of_range_name_the_option(option: str, value: str, here: Here) -> None:
+    _, err = here("solve", "base", option, value, code=1)
+    assert err.splitlines()[1].startswith(f"{option} value '{value}")
+    _, err = here("solve", "base", "--set", "solver.threads=0", "--set", "price_cases=[x]", code=1)
+    assert err.count("--set column") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("edwc ex", ["explain", "export"]),
+        ("edwc solve --pri", ["--price-case"]),
+        ("edwc check full", ["full_year"]),
+        ("edwc solve base --price-case today+carbon_10", ["today+carbon_100"]),
+        ("edwc compare base --price-cases today,coal", ["today,coal_price_shock"]),
+        ("edwc show cha", ["chat"]),
+        ("edwc list s", ["scenarios"]),
+    ],
+)
+def test_shells_complete_commands_options_and_names(words: str, expected: list[str]) -> None:
+    place = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    out, _ = edwc(env={**ENVIRONMENT, **place, "_EDWC_COMPLETE": "bash_complete"})
+    found = [line.partition(",")[2] for line in out.splitlines() if line.startswith("plain,")]
+    assert found == expected
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_are_given_their_completion_script(shell: str) -> None:
+    out, _ = edwc(env={**ENVIRONMENT, "_EDWC_COMPLETE": f"{shell}_source"})
+    assert f"_EDWC_COMPLETE={shell}_complete" in out
+
+
+def test_help_starts_quickly() -> None:
+    """At once, for a person: the fastest of a few tries, since other processes may be busy."""
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        edwc("--help")
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) < 0.3
 
 
 def test_package_offers_each_command_as_a_function() -> None:
