@@ -102,7 +102,7 @@ class Fault:
     remedy: str
 
     def __str__(self) -> str:
-        """Spell the fault on one line that is safe to print."""
+        """Write the fault on one line that is safe to print."""
         place = escape_text(self.file) + ("" if self.row is None else f":{self.row}")
         if self.column is not None:
             place += f" column {quote_value(self.column)}"

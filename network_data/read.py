@@ -205,7 +205,7 @@ def _read_parquet(content: bytes, path: Path, faults: FaultList) -> RawTable | N
 
 
 def _spell(value: object) -> str:
-    """Spell a Parquet value as the CSV cell that would hold it."""
+    """Write a Parquet value as the CSV cell that would hold it."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -133,7 +133,7 @@ def parse_hours(text: str) -> tuple[int, ...]:
     return _distinct(found, "half hour")
 
 
-def spell_months(months: Iterable[int]) -> str:
+def format_months(months: Iterable[int]) -> str:
     """
     Write months as tables do, a range over the new year in one piece: the inverse of `parse_months`.
 
@@ -149,7 +149,7 @@ def spell_months(months: Iterable[int]) -> str:
 
     Examples
     --------
-    >>> spell_months({1, 2, 6, 12})
+    >>> format_months({1, 2, 6, 12})
     '12-2;6'
     """
     chosen = set(months)

@@ -17,9 +17,9 @@ from network_data.tariff_calendar import (
     CalendarFault,
     CalendarRow,
     check_calendar,
+    format_months,
     parse_hours,
     parse_months,
-    spell_months,
 )
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ __all__ = [
     "Tariff",
     "build_tariffs",
     "check_calendar",
+    "format_months",
     "formula_price",
     "hourly_prices",
     "parse_hours",
     "parse_months",
-    "spell_months",
 ]
 
 _NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")

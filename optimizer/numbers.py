@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from network_data.faults import escape_text
 from optimizer.units import CNY_PER_MCNY
 
-# From here on an amount is told in millions.
+# From here on an amount is in millions.
 LEAST_MILLIONS_CNY = 1e4
 _SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 NO_NUMBER = "-"
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
-def spell_million(cny: float | None) -> str:
+def format_million(cny: float | None) -> str:
     """
-    Spell an amount of CNY in millions: four digits are enough, and small costs need more than one decimal.
+    Format an amount of CNY in millions: four digits are enough, and small costs need more than one decimal.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def spell_million(cny: float | None) -> str:
 
     Examples
     --------
-    >>> spell_million(1_530_897_331.0), spell_million(2_500.0), spell_million(float("nan"))
+    >>> format_million(1_530_897_331.0), format_million(2_500.0), format_million(float("nan"))
     ('1,530.9', '0.0025', '-')
     """
     if cny is None or not math.isfinite(cny):
@@ -35,9 +35,9 @@ def spell_million(cny: float | None) -> str:
     return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"
 
 
-def spell_percent(share: float | None, decimals: int = 1) -> str:
+def format_percent(share: float | None, decimals: int = 1) -> str:
     """
-    Spell a share as a percentage.
+    Format a share as a percentage.
 
     Parameters
     ----------
@@ -48,15 +48,15 @@ def spell_percent(share: float | None, decimals: int = 1) -> str:
 
     Examples
     --------
-    >>> spell_percent(0.1234), spell_percent(None)
+    >>> format_percent(0.1234), format_percent(None)
     ('12.3%', '-')
     """
     return NO_NUMBER if share is None or not math.isfinite(share) else f"{share:.{decimals}%}"
 
 
-def spell_number(value: float | None, decimals: int = 1, unit_factor: float = 1.0) -> str:
+def format_number(value: float | None, decimals: int = 1, unit_factor: float = 1.0) -> str:
     """
-    Spell a number with thousands separated.
+    Format a number with thousands separated.
 
     Parameters
     ----------
@@ -69,16 +69,16 @@ def spell_number(value: float | None, decimals: int = 1, unit_factor: float = 1.
 
     Examples
     --------
-    >>> spell_number(3_327_892.6, 0, 1e3), spell_number(-0.04)
+    >>> format_number(3_327_892.6, 0, 1e3), format_number(-0.04)
     ('3,328', '0.0')
     """
     # "z" leaves no sign to what is rounded to zero.
     return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:z,.{decimals}f}"
 
 
-def spell_digits(value: float) -> str:
+def format_digits(value: float) -> str:
     """
-    Spell a number with three digits, without an exponent.
+    Format a number with three digits, without an exponent.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def spell_digits(value: float) -> str:
 
     Examples
     --------
-    >>> spell_digits(7_621.4), spell_digits(3.2312), spell_digits(0.0046), spell_digits(0.0)
+    >>> format_digits(7_621.4), format_digits(3.2312), format_digits(0.0046), format_digits(0.0)
     ('7,621', '3.23', '0.00460', '0')
     """
     if not math.isfinite(value):
@@ -98,9 +98,9 @@ def spell_digits(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
-def spell_size(value: float) -> str:
+def format_size(value: float) -> str:
     """
-    Spell a limit in full, with up to three decimals where it is not large.
+    Format a limit in full, with up to three decimals where it is not large.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def spell_size(value: float) -> str:
 
     Examples
     --------
-    >>> spell_size(12.5), spell_size(535_474.2), spell_size(float("inf"))
+    >>> format_size(12.5), format_size(535_474.2), format_size(float("inf"))
     ('12.5', '535,474', 'as stated')
     """
     if not math.isfinite(value):
@@ -117,9 +117,9 @@ def spell_size(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
-def spell_change(cny: float) -> str:
+def format_change(cny: float) -> str:
     """
-    Spell a change of cost in million CNY, with its sign.
+    Format a change of cost in million CNY, with its sign.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def spell_change(cny: float) -> str:
 
     Examples
     --------
-    >>> spell_change(201_865_500.0), spell_change(-8_810.0), spell_change(0.0)
+    >>> format_change(201_865_500.0), format_change(-8_810.0), format_change(0.0)
     ('+201.9', '-0.00881', '0')
     """
     if not math.isfinite(cny):
@@ -141,7 +141,7 @@ def spell_change(cny: float) -> str:
 
 def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, str]] = _SCALES) -> str:
     """
-    Spell an amount with a word for its size.
+    Format an amount with a word for its size.
 
     Parameters
     ----------
@@ -193,9 +193,9 @@ def shorten(text: str, most_chars: int) -> str:
     return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
 
 
-def spell_cny(amount_cny: float) -> str:
+def format_cny(amount_cny: float) -> str:
     """
-    Spell an amount of money: in millions, or in CNY where it is small.
+    Format an amount of money: in millions, or in CNY where it is small.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from network_data.tariffs import DAYS_IN_MONTH, HOURS_PER_DAY, MONTHS_PER_YEAR, parse_months, spell_months
+from network_data.tariffs import DAYS_IN_MONTH, HOURS_PER_DAY, MONTHS_PER_YEAR, format_months, parse_months
 from scenarios.field_types import Id, Section, Text, fault
 
 DayKind = Literal["all", "weekday", "weekend"]
@@ -93,10 +93,10 @@ def _find_wrong_sums(days: Sequence[RepresentativeDay]) -> list[str]:
         mine = [day for day in days if months.issuperset(day.month_numbers)]
         total = sum(day.days_per_year for day in mine)
         if abs(total - have) > max(MONTH_SUM_TOLERANCE_DAYS, MONTH_SUM_TOLERANCE_SHARE * have):
-            problems.append(f"the days of months {spell_months(months)} sum to {total:g}; these months have {have:g}")
+            problems.append(f"the days of months {format_months(months)} sum to {total:g}; these months have {have:g}")
         work, rest = (sum(day.days_per_year for day in mine if day.kind == kind) for kind in ("weekday", "weekend"))
         if rest > work:
-            problems.append(f"in months {spell_months(months)} there are {rest:g} weekend days and {work:g} weekdays")
+            problems.append(f"in months {format_months(months)} there are {rest:g} weekend days and {work:g} weekdays")
     return problems
 
 

@@ -62,7 +62,7 @@ class ParameterRange(NamedTuple):
 
 def overrides_of(point: Mapping[str, float]) -> tuple[str, ...]:
     """
-    Spell the overrides of a scenario that set parameters to values.
+    Write the overrides of a scenario that set parameters to values.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def label_of(point: Mapping[str, float]) -> str:
     >>> label_of({"price.west": 0.5, "carbon_price": 100.0})
     'price.west=0.5, carbon_price=100'
     """
-    return ", ".join(f"{key}={spell_value(value)}" for key, value in point.items())
+    return ", ".join(f"{key}={format_value(value)}" for key, value in point.items())
 
 
-def spell_value(value: float) -> str:
+def format_value(value: float) -> str:
     """
-    Spell a number without a superfluous `.0`, so that keys that want a whole number take it.
+    Write a number without a superfluous `.0`, so that keys that want a whole number take it.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def spell_value(value: float) -> str:
 
     Examples
     --------
-    >>> spell_value(200.0), spell_value(0.1)
+    >>> format_value(200.0), format_value(0.1)
     ('200', '0.1')
     """
     number = float(value)
@@ -202,7 +202,7 @@ def sweep_points(sweeps: Iterable[Sweep]) -> tuple[dict[str, float], ...]:
 
 def price_case_override(texts: Sequence[str]) -> str:
     """
-    Spell the override that applies price cases in place of those of the scenario.
+    Write the override that applies price cases in place of those of the scenario.
 
     Parameters
     ----------
@@ -220,12 +220,12 @@ def price_case_override(texts: Sequence[str]) -> str:
 
 def _override(key: str, value: float) -> str:
     name, _, selector = key.partition(".")
-    number: float | int = json.loads(spell_value(value))
+    number: float | int = json.loads(format_value(value))
     if name == _CARBON and not selector:
         return _price_change(key, {"what": "carbon_price", "replace": number})
     if name in _FACTORS:
         return _price_change(key, {"what": _FACTORS[name], "scale": number} | _selector(name, selector))
-    return f"{key}={spell_value(value)}"
+    return f"{key}={format_value(value)}"
 
 
 def _selector(name: str, selector: str) -> dict[str, Any]:

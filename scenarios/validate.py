@@ -111,7 +111,7 @@ def _reword(message: str) -> str:
 
 
 def _shown(details: ErrorDetails) -> Scalar:
-    """Spell a scalar as YAML does; mappings and lists are not shown."""
+    """Write a scalar as YAML does; mappings and lists are not shown."""
     value = details["input"]
     if details["type"] in {"missing", "extra_forbidden"} or isinstance(value, dict | tuple | BaseModel):
         return None

@@ -76,7 +76,7 @@ class Part:
     draw: Callable[[Path], Path] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Spell the tables as lists of rows."""
+        """Write the tables as lists of rows."""
         tables: dict[str, Any] = {name: table.to_dict("records") for name, table in self.tables.items()}
         return tables | ({"faults": [vars(fault) for fault in self.faults]} if self.faults else {})
 
@@ -293,11 +293,11 @@ def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event
 def _draw_break_even(found: BreakEvenMap, reference: Path | None, target: Path) -> Path:
     from optimizer.drawing.searches import draw_break_even
     from optimizer.drawing.style import region_colours
-    from optimizer.runs.run import read_run
+    from optimizer.runs.run import open_run
 
     if reference is None:
         return draw_break_even(found, target)
-    run = read_run(reference)
+    run = open_run(reference)
     return draw_break_even(found, target, regions=list(region_colours(run.data_centers, run.demand_hubs)))
 
 
@@ -353,7 +353,7 @@ _SHOWN = 3
 
 def describe_progress(progress: SweepProgress) -> str:
     """
-    Spell how far a comparison is on one line.
+    Write how far a comparison is on one line.
 
     Parameters
     ----------

@@ -64,12 +64,13 @@ def export(run_folder: str, to: str, *, as_json: bool, **options: Any) -> int:
     RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out`.
     """
     import optimizer
+    from optimizer.exports.export import is_comparison
     from optimizer.exports.layers import GisOptions
     from optimizer.exports.postgis import is_postgis_address
 
     gis = GisOptions(options["layer"], options["per_slice"], options["file_format"])
     if is_postgis_address(to):
-        report = optimizer.export_to_postgis(run_folder, to, gis=gis)
+        report = optimizer.export_to_postgis(optimizer.open_run(run_folder), to, gis=gis)
         if not report.has_styles:
             tell("warning: this role may not write public.layer_styles: QGIS will show the layers without styles")
         written = ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())
@@ -87,7 +88,10 @@ def export(run_folder: str, to: str, *, as_json: bool, **options: Any) -> int:
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapNameWarning)
-        path = optimizer.export_run(run_folder, to, gis=gis, maps=maps)
+        if is_comparison(run_folder):
+            path = optimizer.export_comparison(run_folder, to, gis=gis, maps=maps)
+        else:
+            path = optimizer.export_run(optimizer.open_run(run_folder), to, gis=gis, maps=maps)
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
             tell(f"warning: {escape_text(str(warning.message))}")

@@ -153,7 +153,7 @@ def solve(
         emit_json({"exit_code": run.exit_code, "folder": folder, "failed_condition": failure} | run.info)
     else:
         emit(describe_run(run))
-        if run.results is not None and out is None:
+        if run.has_plan and out is None:
             emit("\nNothing was kept: add --out DIR to keep the plan for maps, reports and `edwc why`.")
     return run.exit_code
 
@@ -189,7 +189,7 @@ def verify(run_folder: str, *, as_json: bool) -> int:
     import optimizer
     from optimizer.text.run import describe_verification
 
-    report = optimizer.verify_run(run_folder)
+    report = optimizer.open_run(run_folder).verify()
     if as_json:
         emit_json({"is_verified": report.is_verified, **vars(report)})
     else:
@@ -206,10 +206,10 @@ def why(run_folder: str, workload: str | None, *, as_json: bool) -> int:
     from optimizer.text.explanations import describe_placement, describe_workloads
 
     if workload is None:
-        table = optimizer.list_workloads(run_folder)
+        table = optimizer.open_run(run_folder).workloads
         emit_json(table.to_dict("records")) if as_json else emit(describe_workloads(table))
         return EXIT_OK
-    found = optimizer.explain_placement(run_folder, workload)
+    found = optimizer.open_run(run_folder).why(workload)
     emit_json(asdict(found)) if as_json else emit(describe_placement(found))
     return EXIT_OK
 

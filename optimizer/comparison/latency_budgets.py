@@ -339,7 +339,7 @@ def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, 
 
 
 def label_ms(rtt_ms: float) -> str:
-    """Spell a budget as part of an id: 12.525 becomes `12p525`."""
+    """Write a budget as part of an id: 12.525 becomes `12p525`."""
     return f"{rtt_ms:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 

@@ -18,7 +18,7 @@ from optimizer.comparison.comparison import Comparison
 from optimizer.comparison.effects import Regret
 from optimizer.drawing.picture import write_picture
 from optimizer.drawing.style import FAINT_INK, FONT, INK, PALETTE, has_glyph, write_text
-from optimizer.numbers import shorten, spell_change, spell_million
+from optimizer.numbers import format_change, format_million, shorten
 from optimizer.text.comparison import chosen_pairs
 from optimizer.units import CNY_PER_MCNY
 
@@ -163,7 +163,7 @@ def _waterfall_bar(axes: Axes, row: int, bar: dict[Any, Any], low: float, high: 
             at = low + away * (high - low)
             axes.plot([at - 0.003 * (high - low), at + 0.003 * (high - low)], [row + 0.4, row - 0.4], color="white",
                       linewidth=2.0, zorder=4)  # fmt: skip
-    text = spell_million(height) if is_end else _signed(height)
+    text = format_million(height) if is_end else _signed(height)
     write_text(axes, right + 0.008 * (high - low), row, text, va="center", fontsize=11,
                weight="bold" if is_end else "normal", zorder=4)  # fmt: skip
 
@@ -219,8 +219,8 @@ def _regret_titles(found: Comparison, regret: Regret) -> tuple[str, str]:
     if not regret.minimax_plan:
         return "Regret: every plan breaks a limit of some case", under
     best = regret.plans.iloc[0]
-    worst = spell_million(float(best["max_regret_cny_per_year"]))
-    least, most = (spell_million(float(best[f"{side}_max_regret_cny_per_year"])) for side in ("least", "most"))
+    worst = format_million(float(best["max_regret_cny_per_year"]))
+    least, most = (format_million(float(best[f"{side}_max_regret_cny_per_year"])) for side in ("least", "most"))
     title = f"Least regret at worst: the plan for {_name(found, regret.minimax_plan)}, {worst} million CNY a year"
     return title, f"{under} Proved between {least} and {most} at worst (framed row)."
 
@@ -232,7 +232,7 @@ def _cell(million: float) -> str:
 
 
 def _signed(cny: float) -> str:
-    return _minus(spell_change(cny))
+    return _minus(format_change(cny))
 
 
 def _minus(text: str) -> str:
@@ -251,7 +251,7 @@ def tornado_figure(found: Comparison) -> Figure:
     rows = found.tornado.to_dict("records")
     figure, axes = _sheet(0.62 * len(rows) + 0.5)
     reference = _name(found, found.reference)
-    cost = spell_million(found.results[found.reference].objective_cny)
+    cost = format_million(found.results[found.reference].objective_cny)
     _titles(
         figure,
         "What moves the cost most",

@@ -22,8 +22,8 @@ from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
 from optimizer.drawing.picture import make_sheet, style_axes, write_picture, write_titles
 from optimizer.drawing.style import FAINT_INK, FONT, HALO, INK, PALETTE, assign_colours, write_text
-from optimizer.numbers import shorten, spell_digits, spell_million, spell_size
-from optimizer.text.searches import describe_range, spell_parameter
+from optimizer.numbers import format_digits, format_million, format_size, shorten
+from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
 
 PLAN, DECISION, QUIET, PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
@@ -73,7 +73,7 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
     decisions = int((found.break_points["kind"] != "routing").sum())
     write_titles(
         figure,
-        f"Where the plan changes with {spell_parameter(found.parameter)}",
+        f"Where the plan changes with {format_parameter(found.parameter)}",
         f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where that is proved. "
         f"Grey lines ({len(found.break_points) - decisions}): only routes, places or hours.",
     )
@@ -90,7 +90,7 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
     _label_breaks(money, found)
     write_text(places, 0.0, -0.62 / (places.get_position().height * figure.get_figheight()), describe_range(found),
                color=FAINT_INK, fontsize=9.5, transform=places.transAxes)  # fmt: skip
-    places.set_xlabel(_drawable(spell_parameter(found.parameter)), color=INK, fontsize=11, family=FONT)
+    places.set_xlabel(_drawable(format_parameter(found.parameter)), color=INK, fontsize=11, family=FONT)
     return figure
 
 
@@ -256,7 +256,7 @@ def latency_figure(frontier: Frontier) -> Figure:
         figure,
         "What a budget on the round trip costs",
         f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
-        f"Below {spell_size(frontier.least_size)} ms some workload reaches no data center.",
+        f"Below {format_size(frontier.least_size)} ms some workload reaches no data center.",
     )
     at = np.arange(len(points))
     _draw_costs(cost, at.astype(float), points.to_dict("records"))
@@ -271,7 +271,7 @@ def latency_figure(frontier: Frontier) -> Figure:
     for axes in (cost, leaving, table):
         axes.set_xlim(-0.6, len(points) - 0.4)
         axes.set_xticks([])
-    table.set_xticks(at, [spell_size(size) for size in points[frontier.size_name]])
+    table.set_xticks(at, [format_size(size) for size in points[frontier.size_name]])
     table.set_xlabel("Budget on the round trip, ms (columns are not to scale)", color=INK, fontsize=11, family=FONT)
     return figure
 
@@ -355,13 +355,13 @@ def return_figure(found: LatencyReturn) -> Figure:
         axes.barh(
             place, most - least, left=least, height=0.42, color=PROVED_COLOUR if is_certain else UNCERTAIN, zorder=2
         )
-        text = f"at most {spell_digits(most)}, not distinguishable from 0"
+        text = f"at most {format_digits(most)}, not distinguishable from 0"
         if is_certain:
             energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
             axes.plot([saving], [place], "o", color=PLAN_COLOUR, markersize=8, zorder=4)
             axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
-            spelled = [spell_digits(value) for value in (saving, least, most, energy)]
-            text = "{} (proved {} to {}), energy alone {}".format(*spelled)
+            numbers = [format_digits(value) for value in (saving, least, most, energy)]
+            text = "{} (proved {} to {}), energy alone {}".format(*numbers)
         write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
     axes.invert_yaxis()
     style_axes(axes, "", along="x")
@@ -377,7 +377,7 @@ def return_figure(found: LatencyReturn) -> Figure:
 def _range_label(row: dict[Hashable, Any]) -> str:
     to_ms = min(float(row["useful_limit_ms"]), float(row["looser_budget_ms"]))
     name = shorten(str(row["workload_class"]), _NAME_CHARS)
-    return _literal(f"{name}\n{spell_size(row['tighter_budget_ms'])} to {spell_size(to_ms)} ms")
+    return _literal(f"{name}\n{format_size(row['tighter_budget_ms'])} to {format_size(to_ms)} ms")
 
 
 def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]]) -> None:
@@ -401,9 +401,9 @@ def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]])
             continue
         face = "white" if row["is_dominated"] else PLAN_COLOUR
         axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=PLAN_COLOUR, markersize=8, zorder=4)
-        proved = f"at least {spell_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
+        proved = f"at least {format_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
         write_text(
-            axes, x, high + 0.13 * height, spell_million(high * CNY_PER_MCNY), weight="bold", fontsize=10.5, **style
+            axes, x, high + 0.13 * height, format_million(high * CNY_PER_MCNY), weight="bold", fontsize=10.5, **style
         )
         write_text(axes, x, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most[known].min()) - 0.12 * height, float(most[known].max()) + 0.24 * height)

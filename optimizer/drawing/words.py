@@ -71,7 +71,7 @@ class Words:
 
     def amount(self, value: float, digits: int = 3) -> str:
         """
-        Spell an amount, such as 1.93 billion.
+        Write an amount, such as 1.93 billion.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Words:
 
     def signed(self, value: float, digits: int = 3) -> str:
         """
-        Spell a change with its sign.
+        Write a change with its sign.
 
         Parameters
         ----------

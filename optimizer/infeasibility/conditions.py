@@ -48,7 +48,7 @@ class Demand:
     rows
         Kept by the mean of every plan that meets the demand.
     best
-        Spells the best that can be had while other rows are kept; None if nothing keeps these.
+        Writes the best that can be had while other rows are kept; None if nothing keeps these.
     """
 
     key: str
@@ -161,7 +161,7 @@ def _together(year: YearRelaxation, demands: tuple[Demand, ...]) -> Condition:
 
 @dataclass(frozen=True, eq=False)
 class _Demands:
-    """Spells the policy over the columns of one relaxation."""
+    """Writes the policy over the columns of one relaxation."""
 
     problem: PlacementProblem
     year: YearRelaxation

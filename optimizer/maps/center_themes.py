@@ -40,14 +40,14 @@ from optimizer.maps.theme import (
     PlaceNames,
     Theme,
     draw_fibre,
+    format_tokens,
     hub_markers,
     hub_scale,
     points_along,
     ranked,
-    spell_tokens,
 )
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
-from optimizer.runs.run import RunTables, has_slice_tables, read_slice_tables
+from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
 _KG_PER_T, _G_PER_KG = 1e3, 1e3
@@ -61,11 +61,11 @@ class _Subject:
 
     table: pd.DataFrame
     palette: tuple[str, ...]
-    spell_rate: Callable[[float], str]
+    format_rate: Callable[[float], str]
     note: Callable[[float, float], str]
 
 
-def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def price_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the energy prices of a run's data centers are drawn, with the demand of the hubs.
 
@@ -114,12 +114,12 @@ def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
         largest_hub, hub_radius = hub_scale(run)
         if largest_hub > 0:
             panel.heading(words("key.hub_tokens"))
-            panel.circles(largest_hub, hub_radius, spell_tokens(words), hollow=True)
+            panel.circles(largest_hub, hub_radius, format_tokens(words), hollow=True)
 
     return _theme(run, names, words, subject, ("price", tuple(numbers), key))
 
 
-def carbon_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def carbon_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the emissions of a run's data centers are drawn.
 
@@ -179,7 +179,7 @@ _Key = Callable[[Panel, Callable[[float], float], float], None]
 
 
 def _theme(
-    run: RunTables, names: PlaceNames, words: Words, subject: _Subject, parts: tuple[str, tuple[str, ...], _Key]
+    run: Run, names: PlaceNames, words: Words, subject: _Subject, parts: tuple[str, tuple[str, ...], _Key]
 ) -> Theme:
     kind, numbers, key_below = parts
     table = subject.table
@@ -199,7 +199,7 @@ def _theme(
     def key(panel: Panel) -> None:
         if classes is not None:
             panel.heading(words("key.price" if kind == "price" else "key.intensity"))
-            panel.classes(classes, rates, subject.spell_rate)
+            panel.classes(classes, rates, subject.format_rate)
         key_below(panel, radius, largest)
         if kind == "price":
             if table["rate"].isna().any():
@@ -233,11 +233,11 @@ def _circles(panel: Panel, heading: str, largest: float, radius: Callable[[float
         panel.circles(largest, radius, panel.words.amount, hollow=False)
 
 
-def _mean_prices(run: RunTables) -> pd.Series:
+def _mean_prices(run: Run) -> pd.Series:
     """Mean price at each data center over all hours, used or not; empty in runs of older versions."""
-    if not has_slice_tables(run):
+    if not run.has_slice_tables:
         return pd.Series(dtype=float)
-    slices = read_slice_tables(run)["data_centers_by_slice"]
+    slices = run.slice_tables["data_centers_by_slice"]
     if "price_cny_per_mwh" not in slices:
         return pd.Series(dtype=float)
     weighted = slices.assign(cost=slices["price_cny_per_mwh"] * slices["weight_h"])
@@ -246,7 +246,7 @@ def _mean_prices(run: RunTables) -> pd.Series:
     return means
 
 
-def _check_columns(run: RunTables, columns: tuple[str, ...]) -> None:
+def _check_columns(run: Run, columns: tuple[str, ...]) -> None:
     faults = FaultList(f"run folder {run.folder}")
     for column in columns:
         if column not in run.data_centers:
@@ -359,22 +359,22 @@ def difference_theme(difference: RunDifference, names: PlaceNames, words: Words)
 
 
 def _explain(panel: Panel, shown: _Shown, words: Words) -> None:
-    spell = spell_tokens(words)
+    write = format_tokens(words)
     panel.heading(words("key.center_change"))
     panel.disc(words("key.grew"), GREW, "white")
     panel.disc(words("key.shrank"), SHRANK, "white")
     panel.disc(words("key.unchanged"), OTHER_COLOUR, "white", _UNCHANGED_RADIUS_PT)
     if shown.largest > shown.told.least:
         panel.heading(words("key.change_tokens"))
-        panel.circles(shown.largest, shown.radius, spell, hollow=False)
+        panel.circles(shown.largest, shown.radius, write, hollow=False)
     if len(shown.links):
         panel.heading(words("key.link_change"))
         panel.line(words("key.link_more"), GREW, 5.0)
         panel.line(words("key.link_less"), SHRANK, 5.0, _DASHES)
-        panel.widths(float(shown.links["change_mtok_per_day"].abs().max()), shown.link_width, spell)
+        panel.widths(float(shown.links["change_mtok_per_day"].abs().max()), shown.link_width, write)
     if len(shown.moves):
         panel.heading(words("key.moves"))
-        panel.widths(float(shown.moves["mtok_per_day"].max()), shown.move_width, spell, _MOVED)
+        panel.widths(float(shown.moves["mtok_per_day"].max()), shown.move_width, write, _MOVED)
         panel.note(words("key.moves_note", count=len(shown.moves)))
 
 

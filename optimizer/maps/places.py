@@ -430,7 +430,7 @@ _HEADING_PT, _TEXT_PT, _NOTE_PT = 12.5, 11.5, 10.0
 _LINE_PT, _NOTE_LINE_PT, _SECTION_PT = 17.0, 13.5, 22.0
 _TEXT_LEFT_PT, _SYMBOL_MIDDLE_PT = 44.0, 18.0
 _MIDDLE_OF_TEXT_PT = 4.0
-Spell = Callable[[float], str]
+Write = Callable[[float], str]
 LineStyle = str | tuple[float, tuple[float, ...]]
 
 
@@ -487,7 +487,7 @@ class Panel:
             share = f"{entry.amount / total:.0%}"
             self._right("<1%" if share == "0%" and entry.amount > 0 else share)
 
-    def classes(self, classes: Classes, values: Sequence[float], spell: Spell, key: str = "key.range") -> None:
+    def classes(self, classes: Classes, values: Sequence[float], write: Write, key: str = "key.range") -> None:
         """List classes, highest first, with how many values each holds; `key` names the words for a range."""
         counts = [0] * len(classes.colours)
         for value in values:
@@ -495,18 +495,18 @@ class Panel:
         for i in reversed(range(len(counts))):
             self._y -= _LINE_PT
             self._square(classes.colours[i], edge=INK)
-            low, high = spell(classes.edges[i]), spell(classes.edges[i + 1])
+            low, high = write(classes.edges[i]), write(classes.edges[i + 1])
             self._write(18.0, self.words(key, low=low, high=high), fontsize=_TEXT_PT)
             self._right(f"{counts[i]:,}")
 
-    def widths(self, largest: float, width: Callable[[float], float], spell: Spell, colour: str = OTHER_COLOUR) -> None:
+    def widths(self, largest: float, width: Callable[[float], float], write: Write, colour: str = OTHER_COLOUR) -> None:
         """Show what widths of lines stand for."""
         for amount in legend_amounts(largest):
             self._y -= max(_LINE_PT, width(amount) + 6.0)
             self._stroke(colour, width(amount))
-            self._write(_TEXT_LEFT_PT, spell(amount), fontsize=_TEXT_PT)
+            self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
-    def circles(self, largest: float, radius: Callable[[float], float], spell: Spell, *, hollow: bool) -> None:
+    def circles(self, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool) -> None:
         """Show what areas of circles stand for."""
         last = 5.0
         for amount in legend_amounts(largest):
@@ -515,7 +515,7 @@ class Panel:
             last = r
             face, edge = ("none", INK) if hollow else (NEUTRAL_COLOUR, "white")
             self._disc(r, face, edge)
-            self._write(_TEXT_LEFT_PT, spell(amount), fontsize=_TEXT_PT)
+            self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
     def arrow(self, text: str) -> None:
         """Explain the small arrows in the bands."""

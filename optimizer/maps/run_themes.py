@@ -44,17 +44,18 @@ from optimizer.maps.theme import (
     PlaceNames,
     Theme,
     draw_fibre,
+    format_tokens,
     hub_markers,
     hub_scale,
     points_along,
     ranked,
-    spell_tokens,
 )
-from optimizer.runs.run import RunTables, link_volumes, undirected
+from optimizer.runs.places import link_volumes, undirected
+from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
 
-def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by: ColourBy) -> Theme:
+def allocation_theme(run: Run, names: PlaceNames, words: Words, colour_by: ColourBy) -> Theme:
     """
     Say how a run's allocation is drawn.
 
@@ -103,19 +104,19 @@ def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by:
 
     def key(panel: Panel) -> None:
         daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
-        spell = spell_tokens(words)
+        write = format_tokens(words)
         panel.heading(words("key.region" if colour_by == "region" else "key.class"))
         panel.shares([KeyEntry(name, colours[name], float(daily[name])) for name in colours if name in daily])
         if busiest > 0:
             panel.heading(words("key.link_flow"))
-            panel.widths(busiest, link_width, spell)
+            panel.widths(busiest, link_width, write)
             panel.arrow(words("key.keeps_right"))
         if largest > 0:
             panel.heading(words("key.center_tokens"))
-            panel.circles(largest, radius, spell, hollow=False)
+            panel.circles(largest, radius, write, hollow=False)
         if largest_hub > 0:
             panel.heading(words("key.hub_tokens"))
-            panel.circles(largest_hub, hub_radius, spell, hollow=True)
+            panel.circles(largest_hub, hub_radius, write, hollow=True)
         panel.cross(words("key.center_unused"))
         panel.line(words("key.fibre"), FIBRE_COLOUR, 0.8)
         panel.table(words("key.cost"), _costs(run, words), whole=True)
@@ -123,7 +124,7 @@ def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by:
     return Theme(words("title.allocation"), _numbers(run, words), draw, key)
 
 
-def _numbers(run: RunTables, words: Words) -> tuple[str, ...]:
+def _numbers(run: Run, words: Words) -> tuple[str, ...]:
     tokens_per_day = run.allocation["mtok_per_year"].sum() * TOKENS_PER_MTOK / run.days_per_year
     used, everywhere = int(run.data_centers["is_open"].sum()), len(run.data_centers)
     parts = [
@@ -137,14 +138,14 @@ def _numbers(run: RunTables, words: Words) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _costs(run: RunTables, words: Words) -> list[tuple[str, str]]:
+def _costs(run: Run, words: Words) -> list[tuple[str, str]]:
     """List the cost components, largest first; the total stands in the line under the title."""
     sums = {str(name): float(cost) for name, cost in run.costs.groupby("component")["cny_per_year"].sum().items()}
     listed = sorted(((name, cost) for name, cost in sums.items() if cost), key=lambda item: (-abs(item[1]), item[0]))
     return [(words.term("component", name), words.amount(cost)) for name, cost in listed]
 
 
-def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
+def _colours(run: Run, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
     if colour_by == "region":
         return region_colours(run.data_centers, run.demand_hubs)
     totals = run.allocation["mtok_per_year"].groupby(categories).sum()
@@ -152,9 +153,7 @@ def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict
     return {**assign_colours(in_order), **({OTHER: OTHER_COLOUR} if OTHER in totals.index else {})}
 
 
-def _draw_flows(
-    canvas: Canvas, run: RunTables, volumes: pd.DataFrame, colours: dict[str, str], scale: float
-) -> list[Ribbon]:
+def _draw_flows(canvas: Canvas, run: Run, volumes: pd.DataFrame, colours: dict[str, str], scale: float) -> list[Ribbon]:
     draw_fibre(canvas, run.links)
     positions = stop_positions(run)
     largest_first = volumes.sort_values("mtok_per_day", ascending=False, kind="stable")
@@ -185,7 +184,7 @@ _LABELLED, _LISTED = 8, 8
 _LEAST_LABELLED_PT = 25.0
 
 
-def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def links_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the load of a run's links is drawn.
 
@@ -241,7 +240,7 @@ def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
         panel.line(words("key.fibre_unused"), FIBRE_COLOUR, 0.8)
         panel.cross(words("key.center_unused"))
         fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
-        rows = [("\u2013".join(_ends(link, nodes)), spell_share(float(link["load_share"]))) for link in fullest]
+        rows = [("\u2013".join(_ends(link, nodes)), format_share(float(link["load_share"]))) for link in fullest]
         panel.table(words("key.busiest_links"), rows)
 
     return Theme(
@@ -253,9 +252,9 @@ def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
     )
 
 
-def spell_share(share: float) -> str:
+def format_share(share: float) -> str:
     """
-    Spell a share as per cent, with as many digits as it takes.
+    Write a share as per cent, with as many digits as it takes.
 
     Parameters
     ----------
@@ -297,12 +296,12 @@ def _load_labels(
         x, y = line[len(line) // 2]
         length = float(np.hypot(*(line[-1] - line[0])))
         if length >= _LEAST_LABELLED_PT and canvas.shows(float(x), float(y)):
-            marker = Marker(0.0, 0.0, 1.0, spell_share(share), style="hub", must=False)
+            marker = Marker(0.0, 0.0, 1.0, format_share(share), style="hub", must=False)
             requests.append(request_label(marker, (float(x), float(y)), words.lang))
     return requests
 
 
-def node_names(run: RunTables, names: PlaceNames) -> dict[str, str]:
+def node_names(run: Run, names: PlaceNames) -> dict[str, str]:
     """
     Name the nodes of a run's links: after the demand hub, else after a data center that stands there.
 
@@ -330,11 +329,11 @@ def _ends(link: pd.Series, nodes: dict[str, str]) -> tuple[str, str]:
     return nodes[str(link["from_node"])], nodes[str(link["to_node"])]
 
 
-def _link_numbers(run: RunTables, used: pd.DataFrame, nodes: dict[str, str], words: Words) -> tuple[str, ...]:
+def _link_numbers(run: Run, used: pd.DataFrame, nodes: dict[str, str], words: Words) -> tuple[str, ...]:
     parts = [words("numbers.busy_links", used=len(used), all=len(run.links))]
     if len(used):
         start, end = _ends(used.iloc[-1], nodes)
-        share = spell_share(float(used["load_share"].iloc[-1]))
+        share = format_share(float(used["load_share"].iloc[-1]))
         parts.append(words("numbers.fullest", share=share, start=start, end=end))
     if "mean_gbps" in run.links and run.links["capacity_gbps"].sum() > 0:
         mean = float(run.links["mean_gbps"].sum() / run.links["capacity_gbps"].sum())

@@ -16,7 +16,7 @@ import pandas as pd
 
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
-from network_data.tariffs import MONTHS_PER_YEAR, spell_months
+from network_data.tariffs import MONTHS_PER_YEAR, format_months
 from optimizer.problem.prices import KINDS, PriceCalendar
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from scenarios.days import RepresentativeDay, Time
@@ -191,7 +191,7 @@ def representative_days(time: Time, calendar: PriceCalendar) -> tuple[Representa
     return tuple(
         RepresentativeDay(
             id=name_season(months) + ("" if kind == "all" else f"_{kind}"),
-            months=spell_months(months),
+            months=format_months(months),
             days_per_year=float(calendar.days[KINDS.index(kind), np.array(months) - 1].sum()),
             kind=kind,
         )
@@ -252,7 +252,7 @@ def name_season(months: MonthGroup) -> str:
     """
     if len(months) == MONTHS_PER_YEAR:
         return "year"
-    return "m" + spell_months(months).replace("-", "_").replace(";", "_and_")
+    return "m" + format_months(months).replace("-", "_").replace(";", "_and_")
 
 
 def _in_calendar_order(months: MonthGroup) -> list[int]:

@@ -27,9 +27,9 @@ from network_data.tariffs import (
     MONTHS_PER_YEAR,
     Tariff,
     build_tariffs,
+    format_months,
     parse_hours,
     parse_months,
-    spell_months,
 )
 from optimizer.problem.prices import PriceCalendar, price_calendar, price_confidence, series_prices
 from optimizer.problem.problem import FloatArray
@@ -162,7 +162,7 @@ def select_classes(change: PriceChange, classes: Iterable[str], faults: StepFaul
 
 def plain_name(name: str) -> str:
     """
-    Spell a name as ids are spelled, so that a place can be named on a command line.
+    Write a name as ids are spelled, so that a place can be named on a command line.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
     needs = vacated.any(axis=1) & months & ~(tariff.period == move.leaves).any(axis=1)
     if not needs.any():
         return ""
-    listed = spell_months(int(month) + 1 for month in np.flatnonzero(needs))
+    listed = format_months(int(month) + 1 for month in np.flatnonzero(needs))
     return f"has no period {move.leaves} in months {listed} for the hours that are left"
 
 

@@ -438,7 +438,7 @@ def record_unknown_regions(scenario: Scenario, centers: pd.DataFrame, faults: Fa
 
 def what_admits(item: WorkloadClass) -> str:
     """
-    Spell what says where a class's data may go, with its verb, for messages; empty if it may go anywhere.
+    Write what says where a class's data may go, with its verb, for messages; empty if it may go anywhere.
 
     Parameters
     ----------

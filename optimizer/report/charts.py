@@ -17,19 +17,110 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from optimizer.drawing.style import round_down_nicely
 from optimizer.numbers import shorten
-from optimizer.runs.run import TimeAxis
+from optimizer.runs.run import Run
 
 FloatArray = npt.NDArray[np.float64]
-Spell = Callable[[float], str]
+Write = Callable[[float], str]
 WIDTH = 460
 _LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
 _PLOT_HEIGHT = 170.0
 _ROW, _BAR, _LABEL_DROP = 50.0, 22.0, 14.0
 _CELL_HEIGHT, _NAME_WIDTH = 17.0, 142.0
 _NAME_CHARS = 22
+
+
+_HOURLY_COLUMNS = ("facility_power_mw", "price_cny_per_mwh")
+# Below a chart there is room for so many hours, or names of days of so many letters.
+_MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """
+    The time slices as a chart shows them.
+
+    Attributes
+    ----------
+    labels
+        Of each slice, in full.
+    ticks
+        What is written below it; empty where there is no room.
+    weight_h
+        Hours of the year that it stands for.
+    """
+
+    labels: tuple[str, ...]
+    ticks: tuple[str, ...]
+    weight_h: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Hourly:
+    """What each data center takes and pays in each time slice: (T, D), data centers as in the tables of the run."""
+
+    power_mw: FloatArray
+    price_cny_per_mwh: FloatArray
+
+
+def hourly_of(run: Run) -> Hourly | None:
+    """
+    Find power and price of the data centers in each slice: as stored, else from the inputs; None without either.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+    table = run.tables.get("data_centers_by_slice")
+    if table is not None and {"day", "hour", "data_center", *_HOURLY_COLUMNS} <= set(table):
+        rows = pd.MultiIndex.from_frame(run.slices[["day", "hour"]])
+        power, price = (
+            table.pivot_table(index=["day", "hour"], columns="data_center", values=name)
+            .reindex(index=rows, columns=run.data_centers.index)
+            .to_numpy(float)
+            for name in _HOURLY_COLUMNS
+        )
+        return Hourly(power, price)
+    if run.lost_inputs:
+        return None
+    order = pd.Index(run.problem.data_centers["id"]).get_indexer(run.data_centers.index)
+    return Hourly(run.check.facility_power_mw[:, order], run.problem.energy_price_cny_per_mwh[:, order])
+
+
+def time_axis(slices: pd.DataFrame) -> TimeAxis:
+    """
+    Label time slices.
+
+    Parameters
+    ----------
+    slices
+        day, hour and weight_h, in order.
+
+    Returns
+    -------
+    TimeAxis
+        Hours; with their day where there are several.
+    """
+    days = [str(day) for day in slices["day"]]
+    clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
+    weights = tuple(float(weight) for weight in slices["weight_h"])
+    if len(set(days)) <= 1:
+        return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
+    starts = [day if i == 0 or days[i - 1] != day else "" for i, day in enumerate(days)]
+    labels = tuple(f"{shorten(day, 40)} {hour}" for day, hour in zip(days, clock, strict=True))
+    return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts], _MOST_DAYS), weights)
+
+
+def _thin_out(ticks: Sequence[str], most: int) -> tuple[str, ...]:
+    """Keep every first, second, third, ... of the ticks, so that they do not run into each other."""
+    named = [i for i, tick in enumerate(ticks) if tick]
+    each = next((n for n in (1, 2, 3, 4, 6, 8, 12, 24) if len(named) / n <= most), max(len(named), 1))
+    kept = set(named[::each])
+    return tuple(tick if i in kept else "" for i, tick in enumerate(ticks))
 
 
 @dataclass(frozen=True)
@@ -95,7 +186,7 @@ def stacked_rows(
     name: tuple[str, str, str],
     rows: Sequence[tuple[str, str, Mapping[str, float]]],
     colours: Mapping[str, str],
-    spell: Spell,
+    write: Write,
     table: Table,
 ) -> Chart:
     """
@@ -109,7 +200,7 @@ def stacked_rows(
         Label, note (beside the label, at the right) and the parts of each bar.
     colours
         Of the parts, in drawing order.
-    spell
+    write
         Writes an amount.
     table
         The numbers.
@@ -124,14 +215,14 @@ def stacked_rows(
         for part, colour in colours.items():
             width = WIDTH * max(parts.get(part, 0.0), 0.0) / largest
             if width > 0.0:
-                tip = f"{label}\n{part}: {spell(parts[part])}"
+                tip = f"{label}\n{part}: {write(parts[part])}"
                 shapes.append(rect((left, top + 20.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
             left += width
     return Chart(*name, len(rows) * _ROW, shapes, table, dict(colours))
 
 
 def bars(
-    name: tuple[str, str, str], values: Mapping[str, float], spell: Spell, colour: str, columns: tuple[str, str]
+    name: tuple[str, str, str], values: Mapping[str, float], write: Write, colour: str, columns: tuple[str, str]
 ) -> Chart:
     """
     Draw one bar for each value, to the right where it is positive and to the left where it is negative.
@@ -142,7 +233,7 @@ def bars(
         Id, title and sentence.
     values
         By label, in drawing order.
-    spell
+    write
         Writes a value.
     colour
         Of the bars.
@@ -155,10 +246,10 @@ def bars(
     for i, (label, value) in enumerate(values.items()):
         top = i * _ROW
         shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
-        shapes.append(text(WIDTH, top + _LABEL_DROP, spell(value), "note end"))
+        shapes.append(text(WIDTH, top + _LABEL_DROP, write(value), "note end"))
         box = ((min(value, 0.0) - low) * scale, top + 20.0, max(abs(value) * scale, 1.0), _BAR)
-        shapes.append(rect(box, f"{label}: {spell(value)}", fill=colour, **{"class": "mark"}))
-    table = Table(columns, [(label, spell(value)) for label, value in values.items()])
+        shapes.append(rect(box, f"{label}: {write(value)}", fill=colour, **{"class": "mark"}))
+    table = Table(columns, [(label, write(value)) for label, value in values.items()])
     return Chart(*name, len(values) * _ROW, shapes, table)
 
 
@@ -273,16 +364,16 @@ def heat_map(
             share = (value - start) / ((high - start) or 1.0)
             box = (_NAME_WIDTH + t * step, top, step * 0.94, _CELL_HEIGHT - 1.0)
             extra = {"class": "mark cell", "data-slice": t, "fill-opacity": f"{0.04 + 0.96 * share:.2f}"}
-            shapes.append(rect(box, f"{row}\n{label}: {spell_digits(value)} {unit}", fill=colour, **extra))
+            shapes.append(rect(box, f"{row}\n{label}: {format_digits(value)} {unit}", fill=colour, **extra))
     shapes += _slice_labels(axis, _NAME_WIDTH, step, 14.0)
     height = _TOP + len(rows) * _CELL_HEIGHT
-    cells = [(row, *(spell_digits(float(value)) for value in line)) for row, line in zip(rows, values, strict=True)]
+    cells = [(row, *(format_digits(float(value)) for value in line)) for row, line in zip(rows, values, strict=True)]
     table = Table((f"{unit} by hour", *axis.labels), cells)
-    legend = f"{spell_digits(low)} (lightest) to {spell_digits(high)} {unit} (strongest)"
+    legend = f"{format_digits(low)} (lightest) to {format_digits(high)} {unit} (strongest)"
     return Chart(*name, height, shapes, table, {legend: colour})
 
 
-def spell_digits(value: float) -> str:
+def format_digits(value: float) -> str:
     """
     Write a number with three or four digits.
 
@@ -327,7 +418,7 @@ class _Axes:
         """Give each slice an area over the whole height that tells its amounts."""
         shapes = []
         for i, label in enumerate(self.axis.labels):
-            lines = [f"{part}: {spell_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
+            lines = [f"{part}: {format_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
             box = (self.x(i), _TOP, self.step, _PLOT_HEIGHT)
             shapes.append(rect(box, "\n".join([label, *lines]), **{"class": "slot", "data-slice": i}))
         return shapes
@@ -338,7 +429,7 @@ def _slice_labels(axis: TimeAxis, left: float, step: float, y: float) -> list[Sh
 
 
 def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> Table:
-    cells = [[spell_digits(float(values[i])) for values in series.values()] for i in range(len(axis.labels))]
+    cells = [[format_digits(float(values[i])) for values in series.values()] for i in range(len(axis.labels))]
     rows = [(label, *line) for label, line in zip(axis.labels, cells, strict=True)]
     return Table(("Hour", *(f"{part}, {unit}" for part in series)), rows)
 
@@ -430,7 +521,7 @@ class Curve:
 
 
 def span_rows(
-    name: tuple[str, str, str], rows: Sequence[Span], spell: Spell, table: Table, legend: Mapping[str, str]
+    name: tuple[str, str, str], rows: Sequence[Span], write: Write, table: Table, legend: Mapping[str, str]
 ) -> Chart:
     """
     Draw spans lying below each other on one scale, such as a waterfall or a tornado.
@@ -443,7 +534,7 @@ def span_rows(
         Id, title and sentence.
     rows
         The spans.
-    spell
+    write
         Writes an amount.
     table
         The numbers.
@@ -470,7 +561,7 @@ def span_rows(
         for start, end, colour in row.pieces:
             left, right = sorted((at(start), at(end)))
             box = (left, top + _SPAN_BAR_TOP, max(right - left, 1.5), _SPAN_BAR)
-            tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {spell(end)}"
+            tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {write(end)}"
             shapes.append(rect(box, tip, fill=colour, **{"class": "mark"}))
         if row.proved and all(map(math.isfinite, row.proved)):
             left, right = (at(value) for value in row.proved)
@@ -479,7 +570,7 @@ def span_rows(
             shapes.append(Shape("path", {"d": line, "class": "whisker"}))
     if low < 0.0 < high:
         shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} 0V{len(rows) * _SPAN_ROW:.1f}", "class": "axis"}))
-    cut = f" The scale begins at {spell(low)}, not at 0." if is_cut else ""
+    cut = f" The scale begins at {write(low)}, not at 0." if is_cut else ""
     return Chart(name[0], name[1], name[2] + cut, len(rows) * _SPAN_ROW, shapes, table, dict(legend))
 
 
@@ -539,8 +630,8 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
         if most > least:
             rod = f"M{x_of(a):.1f} {y_of(least):.1f}V{y_of(most):.1f}"
             shapes.append(Shape("path", {"d": rod, "class": "whisker"}))
-        between = "" if most == least else f"\nproved to be between {spell_digits(least)} and {spell_digits(most)}"
-        tip = f"{what} {a:,.6g}: {spell_digits(most)} {unit}{between}"
+        between = "" if most == least else f"\nproved to be between {format_digits(least)} and {format_digits(most)}"
+        tip = f"{what} {a:,.6g}: {format_digits(most)} {unit}{between}"
         spot = {"cx": f"{x_of(a):.1f}", "cy": f"{y_of(most):.1f}", "r": 4, "fill": colour, "class": "mark"}
         shapes.append(Shape("circle", {**spot, "data-tip": tip}))
         if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
@@ -554,7 +645,7 @@ def matrix(
     name: tuple[str, str, str],
     labels: tuple[Sequence[str], Sequence[str]],
     values: FloatArray,
-    spell: Spell,
+    write: Write,
     colour: str,
     unit: str = "",
 ) -> Chart:
@@ -569,7 +660,7 @@ def matrix(
         Of the rows and of the columns, which are told below by their numbers.
     values
         (rows, columns); a cross where an amount is not known.
-    spell
+    write
         Writes an amount; the cells show it where there is room.
     colour
         Of the largest amount.
@@ -580,7 +671,7 @@ def matrix(
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     step = (WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
-    has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(spell(float(value))) for value in values.flat), default=0)
+    has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(write(float(value))) for value in values.flat), default=0)
     shapes = [text(_SPAN_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
     for i, row in enumerate(rows):
         top = _SPAN_TOP + i * _SPAN_CELL_HEIGHT
@@ -590,13 +681,13 @@ def matrix(
             is_known = math.isfinite(value)
             share = max(value, 0.0) / largest if is_known and largest > 0 else 0.0
             box = (_SPAN_NAME_WIDTH + j * step, top, step * 0.96, _SPAN_CELL_HEIGHT - 2.0)
-            tip = f"{row}\nunder {column}: {spell(value) + unit if is_known else 'no plan'}"
+            tip = f"{row}\nunder {column}: {write(value) + unit if is_known else 'no plan'}"
             look = {"fill": colour, "fill-opacity": f"{0.04 + 0.9 * share:.2f}", "class": "mark"}
             shapes.append(rect(box, tip, **(look if is_known else {"class": "unknown"})))
             if is_known and has_room:
                 kind = "amount strong middle" if share > _STRONG_SHARE else "amount middle"
-                shapes.append(text(box[0] + box[2] / 2, top + 15.5, spell(value), kind))
-    cells = [(row, *(spell(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]
+                shapes.append(text(box[0] + box[2] / 2, top + 15.5, write(value), kind))
+    cells = [(row, *(write(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]
     table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), cells)
-    legend = {f"0 (lightest) to {spell(largest)}{unit} (strongest)": colour}
+    legend = {f"0 (lightest) to {write(largest)}{unit} (strongest)": colour}
     return Chart(*name, _SPAN_TOP + len(rows) * _SPAN_CELL_HEIGHT, shapes, table, legend)

@@ -22,13 +22,13 @@ from optimizer.comparison.comparison import Comparison, build_comparison
 from optimizer.comparison.folder import COMPARISON_FILE, read_cases
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.drawing.style import PALETTE
-from optimizer.numbers import format_amount, spell_change, spell_million, spell_number, spell_percent, spell_size
+from optimizer.numbers import format_amount, format_change, format_million, format_number, format_percent, format_size
 from optimizer.report.charts import Chart, Curve, Span, Table, curve_chart, matrix, span_rows, stacked_rows
 from optimizer.report.map import case_map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.report.run import MILLION_CNY, Tile, many_colours, words
-from optimizer.runs.folder import BASEMAP_FILE, read_csv_table
-from optimizer.runs.run import RunTables, read_report_data, read_run
+from optimizer.runs.folder import read_csv_table
+from optimizer.runs.run import Run, open_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
 Tables = Mapping[str, pd.DataFrame]
@@ -57,18 +57,18 @@ def case_table(tables: Tables) -> Table:
         proved = ""
         if _is_number(row.get("least_saving_cny_per_year")) and not row["is_reference"]:
             least, most = (float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
-            proved = f"{spell_million(least)} to {spell_million(most)}"
+            proved = f"{format_million(least)} to {format_million(most)}"
         numbers = (
-            spell_million(_number(row.get("total_cny_per_year"))),
-            "" if row["is_reference"] else spell_million(_number(row.get("saving_cny_per_year"))),
+            format_million(_number(row.get("total_cny_per_year"))),
+            "" if row["is_reference"] else format_million(_number(row.get("saving_cny_per_year"))),
             proved,
-            spell_percent(_number(row.get("mip_rel_gap")), 2),
-            *(spell_percent(_number(row[name])) for name in regions),
-            spell_number(_number(row.get("mean_rtt_ms"))),
-            spell_number(_number(row.get("energy_mwh_per_year")), 0, 1e3),
-            spell_number(_number(row.get("carbon_t_per_year")), 0, 1e3),
-            spell_million(_number(row.get("capital_cny_per_year"))),
-            "" if row["is_reference"] else spell_percent(_number(row.get("moved_share"))),
+            format_percent(_number(row.get("mip_rel_gap")), 2),
+            *(format_percent(_number(row[name])) for name in regions),
+            format_number(_number(row.get("mean_rtt_ms"))),
+            format_number(_number(row.get("energy_mwh_per_year")), 0, 1e3),
+            format_number(_number(row.get("carbon_t_per_year")), 0, 1e3),
+            format_million(_number(row.get("capital_cny_per_year"))),
+            "" if row["is_reference"] else format_percent(_number(row.get("moved_share"))),
         )
         rows.append((str(row["label"]), str(row["status"]), *numbers))
     columns = (
@@ -101,14 +101,14 @@ def cost_by_case(tables: Tables, labels: Labels) -> Chart:
     order = [str(name) for name in totals.index if totals[name] > 0]
     colours = dict(zip(map(words, order), many_colours(len(order)), strict=True))
     rows = [
-        (labels.get(str(case), str(case)), spell_million(float(row.sum())), {words(n): float(row[n]) for n in order})
+        (labels.get(str(case), str(case)), format_million(float(row.sum())), {words(n): float(row[n]) for n in order})
         for case, row in wide.iterrows()
     ]
-    cells = [(label, *(spell_million(parts[words(name)]) for name in order), total) for label, total, parts in rows]
+    cells = [(label, *(format_million(parts[words(name)]) for name in order), total) for label, total, parts in rows]
     table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
     about = "Total cost in million CNY a year."
     name = ("cases-chart", "Cost of each case", about)
-    return stacked_rows(name, rows, colours, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", table)
+    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
 
 def savings_chart(tables: Tables) -> Chart | None:
@@ -129,14 +129,14 @@ def savings_chart(tables: Tables) -> Chart | None:
         saving = float(row["saving_cny_per_year"])
         proved = tuple(float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
         pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)]
-        rows.append(Span(str(row["label"]), spell_change(saving), pieces, (proved[0], proved[1])))
-        cells.append((str(row["label"]), spell_change(saving), *(spell_change(value) for value in proved)))
+        rows.append(Span(str(row["label"]), format_change(saving), pieces, (proved[0], proved[1])))
+        cells.append((str(row["label"]), format_change(saving), *(format_change(value) for value in proved)))
     table = Table(("Case, million CNY a year", "saving", "proved least", "proved most"), cells)
     about = (
         "Against the reference, in million CNY a year; the line is the range in which the best plans of both differ."
     )
     legend = {"saves": _DOWN, "costs more": _UP}
-    return span_rows(("savings-chart", "Saving of each case", about), rows, spell_change, table, legend)
+    return span_rows(("savings-chart", "Saving of each case", about), rows, format_change, table, legend)
 
 
 def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
@@ -163,18 +163,18 @@ def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
             is_end = kind in {"start", "end"}
             component = "" if _is_missing(row["component"]) else words(str(row["component"]))
             label = {"start": first, "end": second}.get(kind, f"{component}: {_STEP_WORDS.get(kind, kind)}")
-            told = spell_million(height) if is_end else spell_change(height)
+            told = format_million(height) if is_end else format_change(height)
             colour = _TOTAL if is_end else _UP if height > 0 else _DOWN
             rows.append(Span(label, told, [(float(row["from_cny_per_year"]), float(row["to_cny_per_year"]), colour)]))
             cells.append((label, told))
         about = (
-            f"In million CNY a year, {spell_change(difference[pair])} in all: what the second case's prices do to the "
+            f"In million CNY a year, {format_change(difference[pair])} in all: what the second case's prices do to the "
             "unchanged plan, then what re-optimizing changed."
         )
         name = (f"waterfall-{n}", f"From {first} to {second}", about)
         table = Table(("Step", MILLION_CNY), cells)
         legend = {"costs more": _UP, "saves": _DOWN, "cost of a case": _TOTAL}
-        charts.append(span_rows(name, rows, spell_million, table, legend))
+        charts.append(span_rows(name, rows, format_million, table, legend))
     return charts
 
 
@@ -205,7 +205,7 @@ def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
                 *("" if end == "nan" else end for end in ends),
                 words(str(row["kind"])),
                 format_amount(float(row["mtok_per_year"]) * TOKENS_PER_MTOK),
-                spell_percent(float(row["share"]), 2),
+                format_percent(float(row["share"]), 2),
             )
         )
     columns = ("Cases", "demand hub", "class", "from", "to", "changed", "tokens a year", "of all tokens")
@@ -229,7 +229,7 @@ def tornado_chart(tables: Tables) -> Chart | None:
         ends = {
             end: (_number(row[f"{end}_value"]), _number(row[f"{end}_effect_cny_per_year"])) for end in ("low", "high")
         }
-        told = [f"{value:,.6g}: {spell_change(effect)}" for value, effect in ends.values()]
+        told = [f"{value:,.6g}: {format_change(effect)}" for value, effect in ends.values()]
         pieces = [
             (0.0, effect, colour)
             for (_, effect), colour in zip(ends.values(), (_LOW, _HIGH), strict=True)
@@ -240,7 +240,7 @@ def tornado_chart(tables: Tables) -> Chart | None:
     about = "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
     table = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
     legend = {"low end": _LOW, "high end": _HIGH}
-    return span_rows(("tornado-chart", "Tornado", about), rows, spell_change, table, legend)
+    return span_rows(("tornado-chart", "Tornado", about), rows, format_change, table, legend)
 
 
 def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
@@ -265,12 +265,12 @@ def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
     if ranked is not None and len(ranked) and _is_number(ranked["max_regret_cny_per_year"].iloc[0]):
         plan, most = str(ranked["plan"].iloc[0]), float(ranked["max_regret_cny_per_year"].iloc[0])
         best = (
-            f" The plan of {labels.get(plan, plan)} has the least maximum regret, {spell_million(most)} {MILLION_CNY}."
+            f" The plan of {labels.get(plan, plan)} has the least maximum regret, {format_million(most)} {MILLION_CNY}."
         )
     about = f"What the plan of each row costs more under the case of each column than that case's own plan.{best}"
     name = ("regret-chart", "Regret", about)
     columns = [labels.get(case, case) for case in cases]
-    return matrix(name, (named, columns), values, spell_million, PALETTE[0], "million CNY")
+    return matrix(name, (named, columns), values, format_million, PALETTE[0], "million CNY")
 
 
 def frontier_charts(tables: Tables) -> list[Chart]:
@@ -293,7 +293,7 @@ def frontier_charts(tables: Tables) -> list[Chart]:
         x, low, high = (points[name].to_numpy(float) for name in (column, "least_cny_per_year", "most_cny_per_year"))
         x, low, high = x / unit, low / CNY_PER_MCNY, high / CNY_PER_MCNY
         cells = [
-            (spell_size(size), str(status), spell_number(least), spell_number(most))
+            (format_size(size), str(status), format_number(least), format_number(most))
             for size, status, least, most in zip(x, points["status"], low, high, strict=True)
         ]
         table = Table(
@@ -323,19 +323,19 @@ def latency_return_chart(tables: Tables) -> Chart | None:
     for row in ranking.to_dict("records"):
         saving, least, most = (float(row[name]) for name in SAVINGS_PER_MS)
         ends = [float(row["tighter_budget_ms"]), min(float(row[n]) for n in ("looser_budget_ms", "useful_limit_ms"))]
-        until = f"{spell_size(ends[1])} ms" if math.isfinite(ends[1]) else spell_size(ends[1])
-        label = f"{words(str(row['workload_class']))}, {spell_size(ends[0])} ms to {until}"
+        until = f"{format_size(ends[1])} ms" if math.isfinite(ends[1]) else format_size(ends[1])
+        label = f"{words(str(row['workload_class']))}, {format_size(ends[0])} ms to {until}"
         pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)] if math.isfinite(saving) else []
-        rows.append(Span(label, spell_change(saving), pieces, (least, most)))
+        rows.append(Span(label, format_change(saving), pieces, (least, most)))
         verdict = "" if _is_missing(row["verdict"]) else str(row["verdict"])
-        cells.append((label, *(spell_change(value) for value in (saving, least, most)), verdict))
+        cells.append((label, *(format_change(value) for value in (saving, least, most)), verdict))
     columns = ("Class and range of its round trip", f"{MILLION_CNY} per ms", "proved least", "proved most", "verdict")
     about = (
         "What releasing one class's round trip saves, in million CNY a year per millisecond, all others as stated; the "
         "line is what is proved."
     )
     name = ("latency-return", "Energy return on latency", about)
-    return span_rows(name, rows, spell_change, Table(columns, cells, words=(0, 4)), {"saves": _DOWN})
+    return span_rows(name, rows, format_change, Table(columns, cells, words=(0, 4)), {"saves": _DOWN})
 
 
 def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[Chart]:
@@ -365,7 +365,7 @@ def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[
         cells = []
         for row in intervals.to_dict("records"):
             span = [f"{float(row[end]):,.6g}" for end in ends]
-            costs = [spell_million(float(row[f"cost_{end}_cny_per_year"])) for end in ends]
+            costs = [format_million(float(row[f"cost_{end}_cny_per_year"])) for end in ends]
             cells.append((*span, *costs, "" if _is_missing(row["change"]) else str(row["change"])))
         table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
         about = "Cost of the best plan; lines are where the plan changes, bands how exactly that is certified."
@@ -532,12 +532,12 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     """
     found = read_comparison(folder)
     labels = {case: result.case.label for case, result in found.results.items()}
-    runs = {case: read_run(result.folder) for case, result in found.results.items() if result.folder is not None}
+    runs = {case: open_run(result.folder) for case, result in found.results.items() if result.folder is not None}
     drawn, places = None, {}
     if found.reference in runs:
         run = runs[found.reference]
-        if basemap is None and not no_basemap and (run.folder / BASEMAP_FILE).is_file():
-            basemap = run.folder / BASEMAP_FILE
+        if basemap is None and not no_basemap:
+            basemap = run.basemap
         drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
     tables = found.tables
@@ -573,13 +573,11 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     return render_page("compare.html", MAP_SCRIPTS if drawn is not None else MAP_SCRIPTS[:1], data, context)
 
 
-def _map(
-    runs: Mapping[str, RunTables], reference: str, labels: Mapping[str, str], basemap: Path | None
-) -> dict[str, Any]:
+def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:
     # Two cases may have one label; a slider needs each of them once.
     shown = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
     cases = {shown[case]: run for case, run in runs.items()}
-    return case_map_data(read_report_data(runs[reference]), cases, list(runs).index(reference), basemap)
+    return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
 
 
 def _heading(found: StoredComparison) -> str:
@@ -587,7 +585,7 @@ def _heading(found: StoredComparison) -> str:
     if not costs:
         return f"None of {len(found.results)} {found.subject} has a plan"
     count = f"{len(costs)} {found.subject}"
-    return f"{count} cost between {spell_million(min(costs))} and {spell_million(max(costs))} {MILLION_CNY}"
+    return f"{count} cost between {format_million(min(costs))} and {format_million(max(costs))} {MILLION_CNY}"
 
 
 def _others(found: StoredComparison) -> pd.DataFrame:
@@ -599,7 +597,7 @@ def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
     others, lead = _others(found), []
     if len(others):
         ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
-        told = [f"{row['label']} at {spell_million(float(row['total_cny_per_year']))}" for row in ends]
+        told = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
         lead.append(f"The cheapest of the others is {told[0]}, the dearest {told[1]} {MILLION_CNY}.")
     failed = [labels[case] for case, result in found.results.items() if not result.has_plan and case not in found.lost]
     if failed:
@@ -614,14 +612,14 @@ def _tiles(found: StoredComparison, labels: Mapping[str, str]) -> list[Tile]:
     tiles = []
     result = found.results.get(found.reference)
     if result is not None and result.has_plan:
-        gap = f"gap {spell_percent(result.mip_rel_gap, 2)}"
+        gap = f"gap {format_percent(result.mip_rel_gap, 2)}"
         tiles.append(
-            Tile(f"Reference: {labels[found.reference]}", spell_million(result.objective_cny), MILLION_CNY, gap)
+            Tile(f"Reference: {labels[found.reference]}", format_million(result.objective_cny), MILLION_CNY, gap)
         )
     for row in _others(found).sort_values("total_cny_per_year").to_dict("records")[:_MOST_TILES]:
         saving = float(row["saving_cny_per_year"])
-        amount = spell_million(abs(saving))
+        amount = format_million(abs(saving))
         note = f"saves {amount}" if saving >= 0 else f"costs {amount} more"
-        cost = spell_million(float(row["total_cny_per_year"]))
+        cost = format_million(float(row["total_cny_per_year"]))
         tiles.append(Tile(str(row["label"]), cost, MILLION_CNY, note))
     return tiles

@@ -18,12 +18,22 @@ import numpy as np
 import pandas as pd
 
 from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
-from optimizer.numbers import format_amount, spell_million, spell_number, spell_percent
-from optimizer.report.charts import Chart, Table, bars, heat_map, stacked_rows, time_columns, time_lines
+from optimizer.numbers import format_amount, format_million, format_number, format_percent
+from optimizer.report.charts import (
+    Chart,
+    Table,
+    bars,
+    heat_map,
+    hourly_of,
+    stacked_rows,
+    time_axis,
+    time_columns,
+    time_lines,
+)
 from optimizer.report.map import map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.runs.results import describe_limits, describe_outcome
-from optimizer.runs.run import ReportData, RunTables, read_report_data
+from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
 from optimizer.text.run import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
@@ -44,79 +54,79 @@ class Tile:
     note: str
 
 
-def title_of(data: ReportData) -> str:
+def title_of(run: Run) -> str:
     """
     Name the run.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    return f"Scenario {data.info['scenario'].get('name', '')} on network {data.info['network'].get('name', '')}"
+    return f"Scenario {run.info['scenario'].get('name', '')} on network {run.info['network'].get('name', '')}"
 
 
-def heading_of(data: ReportData) -> str:
+def heading_of(run: Run) -> str:
     """
     Say in one sentence what the plan does and costs.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    tokens = format_amount(data.summary["tokens_per_day"])
-    return f"Serving {tokens} tokens a day costs {spell_million(data.summary['total_cny_per_year'])} {MILLION_CNY}"
+    tokens = format_amount(run.summary["tokens_per_day"])
+    return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
-def lead_of(data: ReportData) -> list[str]:
+def lead_of(run: Run) -> list[str]:
     """
     Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    info, lead = data.info, []
+    info, lead = run.info, []
     if info.get("baselines"):
-        worth = worth_of(info["baselines"], data.summary["total_cny_per_year"])
+        worth = worth_of(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
             worth.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
-        least = spell_million(bound)
-        lead.append(f"It is proved that no plan costs less than {least} million CNY (gap {spell_percent(gap, 2)}).")
+        least = format_million(bound)
+        lead.append(f"It is proved that no plan costs less than {least} million CNY (gap {format_percent(gap, 2)}).")
     ended = str(info.get("termination"))
     if ended in set(Termination) and ended != Termination.OPTIMAL:
         lead.append(f"The search {ENDED[Termination(ended)]}.")
     return lead
 
 
-def tiles_of(data: ReportData) -> list[Tile]:
+def tiles_of(run: Run) -> list[Tile]:
     """
     Choose the key numbers.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    summary, info = data.summary, data.info
+    summary, info = run.summary, run.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
-    tiles = [Tile("Cost of the plan", spell_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
+    tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
     for item in info.get("baselines") or ():
         against = f"Against {item['name']}"
         if item["is_feasible"]:
-            saved, of = (spell_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
+            saved, of = (format_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
             note = f"saves {saved} of {of} million CNY"
-            tiles.append(Tile(against, spell_percent(item["saving_share"]), "less", note))
+            tiles.append(Tile(against, format_percent(item["saving_share"]), "less", note))
         else:
             tiles.append(Tile(against, "no plan", "", why_no_plan(item)))
     if isinstance(info.get("bound_cny_per_year"), float):
-        bound = f"no plan costs less than {spell_million(info['bound_cny_per_year'])} million CNY"
-        tiles.append(Tile("Proved gap", spell_percent(info.get("mip_rel_gap"), 2), "", bound))
+        bound = f"no plan costs less than {format_million(info['bound_cny_per_year'])} million CNY"
+        tiles.append(Tile("Proved gap", format_percent(info.get("mip_rel_gap"), 2), "", bound))
     tiles += [_region_tile(summary), _carbon_tile(summary)]
     return tiles
 
@@ -125,8 +135,8 @@ def _region_tile(summary: Mapping[str, Any]) -> Tile:
     """Show the region that takes most work from others."""
     served, asked = summary["region_share"], summary["demand_region_share"]
     region = max(served, key=lambda name: served[name] - asked.get(name, 0.0), default="")
-    note = f"of the tokens; {spell_percent(asked.get(region, 0.0))} are asked for there"
-    return Tile(f"Served in the region {region}", spell_percent(served.get(region)), "", note)
+    note = f"of the tokens; {format_percent(asked.get(region, 0.0))} are asked for there"
+    return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
 
 
 def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
@@ -135,33 +145,33 @@ def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
     return Tile("Carbon", value, f"{word} t CO₂ a year".strip(), f"location-based; market-based {market} t")
 
 
-def facts_table(data: ReportData) -> Table:
+def facts_table(run: Run) -> Table:
     """
     List the numbers of the plan, and what it achieves of the policy.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    facts = facts_of(data.summary, data.info.get("market_value"))
+    facts = facts_of(run.summary, run.info.get("market_value"))
     rows = [(name.capitalize(), text) for name, text in facts.items()]
-    rows += [("Policy", describe_outcome(item)) for item in data.summary.get("policy") or ()]
+    rows += [("Policy", describe_outcome(item)) for item in run.summary.get("policy") or ()]
     return Table(("What", "How much"), rows, words=(0, 1))
 
 
-def cost_chart(data: ReportData) -> Chart:
+def cost_chart(run: Run) -> Chart:
     """
     Draw the cost of the plan and of the simple rules by component.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    summary = data.summary
+    summary = run.summary
     plans = [("This plan", "", summary)]
-    for item in data.info.get("baselines") or ():
+    for item in run.info.get("baselines") or ():
         note = "" if item["is_feasible"] else f" ({why_no_plan(item)})"
         plans.append((item["name"].capitalize(), note, item))
     totals: dict[str, float] = {}
@@ -173,7 +183,7 @@ def cost_chart(data: ReportData) -> Chart:
     rows = [
         (
             label,
-            f"{spell_million(plan['total_cny_per_year'])}{note}",
+            f"{format_million(plan['total_cny_per_year'])}{note}",
             {words(name): plan["component_cny_per_year"].get(name, 0.0) for name in order},
         )
         for label, note, plan in plans
@@ -181,89 +191,90 @@ def cost_chart(data: ReportData) -> Chart:
     cells = [
         (
             words(name).capitalize(),
-            *(spell_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
+            *(format_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
         )
         for name in order
     ]
-    cells.append(("Total", *(spell_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
+    cells.append(("Total", *(format_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
     table = Table((f"Component, {MILLION_CNY}", *(label for label, _, _ in plans)), cells)
     sentence = "Total cost in million CNY a year, this plan above the plans of simple rules."
     name = ("cost-chart", "Cost beside simple rules", sentence)
-    return stacked_rows(name, rows, colours, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", table)
+    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
 
-def cost_table(data: ReportData) -> Table:
+def cost_table(run: Run) -> Table:
     """
     List the cost by component, and how much of each rests on estimates.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    summary = data.summary
+    summary = run.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
     rows = [
         (
             words(name).capitalize(),
-            spell_million(cny),
-            spell_percent(cny / total if total else 0.0),
-            spell_percent(guessed.get(name), 0),
+            format_million(cny),
+            format_percent(cny / total if total else 0.0),
+            format_percent(guessed.get(name), 0),
         )
         for name, cny in summary["component_cny_per_year"].items()
         if cny
     ]
     rows.append(
-        ("Total", spell_million(total), spell_percent(1.0 if total else 0.0), spell_percent(guessed.get("total"), 0))
+        ("Total", format_million(total), format_percent(1.0 if total else 0.0), format_percent(guessed.get("total"), 0))
     )
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
-def baseline_table(data: ReportData) -> Table:
+def baseline_table(run: Run) -> Table:
     """
     List the simple rules beside the plan.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    regions = list(data.summary["region_share"])
-    plan = ("This plan", spell_million(data.summary["total_cny_per_year"]), "", f"{data.summary['mean_rtt_ms']:.1f}")
-    rows = [(*plan, *(spell_percent(data.summary["region_share"].get(region)) for region in regions))]
-    for item in data.info.get("baselines") or ():
+    regions = list(run.summary["region_share"])
+    plan = ("This plan", format_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
+    rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
+    for item in run.info.get("baselines") or ():
         saved = (
-            f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
+            f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
             if item["is_feasible"]
             else ""
         )
-        shares = [spell_percent(item["region_share"].get(region)) for region in regions]
+        shares = [format_percent(item["region_share"].get(region)) for region in regions]
         name = item["name"].capitalize() + ("" if item["is_feasible"] else f" (not a plan: {why_no_plan(item)})")
         rtt = item["mean_rtt_ms"]
-        row = (name, spell_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
+        row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
 
 
-def power_charts(data: ReportData) -> list[Chart]:
+def power_charts(run: Run) -> list[Chart]:
     """
     Draw power and price by hour, in all and by data center; nothing where neither the run nor its inputs tell them.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    if data.hourly is None:
+    if (hourly := hourly_of(run)) is None:
         return []
-    centers, power, price = data.tables.data_centers, data.hourly.power_mw, data.hourly.price_cny_per_mwh
-    colours = region_colours(data.tables.data_centers, data.tables.demand_hubs)
+    axis = time_axis(run.slices)
+    centers, power, price = run.data_centers, hourly.power_mw, hourly.price_cny_per_mwh
+    colours = region_colours(run.data_centers, run.demand_hubs)
     region = centers["region"].to_numpy(str)
     by_region = {name: power[:, region == name].sum(axis=1) for name in colours}
     by_region = {name: values for name, values in by_region.items() if values.any()}
     name = ("power-chart", "Power by hour and region", "Facility power of all data centers in each hour, by region.")
     kept = {name: colours[name] for name in by_region}
-    charts = [time_columns(name, data.axis, by_region, kept, "MW")]
+    charts = [time_columns(name, axis, by_region, kept, "MW")]
 
     drawn = power.sum(axis=1)
     with np.errstate(invalid="ignore"):
@@ -274,9 +285,9 @@ def power_charts(data: ReportData) -> list[Chart]:
         "Energy price paid by hour",
         "What the plan pays for energy, beside the mean price of all data centers, both under the prices of this run.",
     )
-    charts.append(time_lines(name, data.axis, lines, dict(zip(lines, _LINE_COLOURS, strict=True)), "CNY/MWh"))
+    charts.append(time_lines(name, axis, lines, dict(zip(lines, _LINE_COLOURS, strict=True)), "CNY/MWh"))
 
-    order = np.argsort(-(np.array(data.axis.weight_h) @ power), kind="stable")
+    order = np.argsort(-(np.array(axis.weight_h) @ power), kind="stable")
     order = order[power[:, order].any(axis=0)]
     names = [str(centers["name"].iloc[d]) for d in order]
     for values, kind, look in (
@@ -284,7 +295,7 @@ def power_charts(data: ReportData) -> list[Chart]:
     ):  # fmt: skip
         title = f"{'Facility power' if kind == 'power' else 'Energy price'} by data center"
         about = "Data centers in use, the one that takes most energy on top."
-        charts.append(heat_map((f"{kind}-map", title, about), names, data.axis, values[:, order].T, look))
+        charts.append(heat_map((f"{kind}-map", title, about), names, axis, values[:, order].T, look))
     return charts
 
 
@@ -320,45 +331,45 @@ _TOLD_ELSEWHERE = {
 }  # fmt: skip
 
 
-def limits_chart(data: ReportData) -> Chart | None:
+def limits_chart(run: Run) -> Chart | None:
     """
     Draw what each kind of limit is worth at the margin; None where no limit has a price.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    limits = {name: cny for name, cny in (data.info.get("limit_values_cny_per_year") or {}).items() if cny}
+    limits = {name: cny for name, cny in (run.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
     about = "What the plan would save a year if each limit vanished at its present price."
     name = ("limits-chart", "Limits that made the difference", about)
     values = {name[:1].upper() + name[1:]: cny for name, cny in limits.items()}
     return bars(
-        name, values, lambda cny: f"{spell_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
+        name, values, lambda cny: f"{format_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
     )
 
 
-def limits_line(data: ReportData) -> str:
+def limits_line(run: Run) -> str:
     """
     Name the limits that made the difference in one sentence.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    return f"Limits that made the difference: {describe_limits(data.info.get('limit_values_cny_per_year') or {})}."
+    return f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
 
 
-def price_sentences(data: ReportData) -> tuple[list[str], int]:
+def price_sentences(run: Run) -> tuple[list[str], int]:
     """
     Say what one more step of each limit is worth.
 
     Parameters
     ----------
-    data
+    run
         The run.
 
     Returns
@@ -366,22 +377,22 @@ def price_sentences(data: ReportData) -> tuple[list[str], int]:
     tuple
         The sentences, dearest first, and the number of limits of which more is worth nothing.
     """
-    table = _shadow_prices(data)
+    table = _shadow_prices(run)
     limits = table[table["kind"] != "token"]
     worth = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
     return [f"{text[:1].upper()}{text[1:]}." for text in worth["sentence"].astype(str)], len(limits) - len(worth)
 
 
-def token_table(data: ReportData) -> Table | None:
+def token_table(run: Run) -> Table | None:
     """
     List what a million tokens more of each class cost; None where that was not computed.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    table = _shadow_prices(data)
+    table = _shadow_prices(run)
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
         return None
@@ -390,49 +401,49 @@ def token_table(data: ReportData) -> Table | None:
     return Table(("Workload class", "CNY per million tokens more"), rows)
 
 
-def _shadow_prices(data: ReportData) -> pd.DataFrame:
-    table = data.stored.tables.get("shadow_prices")
+def _shadow_prices(run: Run) -> pd.DataFrame:
+    table = run.tables.get("shadow_prices")
     return pd.DataFrame(columns=["kind", "id", "value", "sentence"]) if table is None else table
 
 
-def latency_table(data: ReportData) -> Table | None:
+def latency_table(run: Run) -> Table | None:
     """
     List where the time to the first token goes; None where no class has a limit.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    table = data.stored.tables.get("latency")
+    table = run.tables.get("latency")
     if table is None:
         return None
     rows = [
-        (words(str(row["workload_class"])), *(spell_number(float(row[column])) for column in LATENCY_COLUMNS.values()))
+        (words(str(row["workload_class"])), *(format_number(float(row[column])) for column in LATENCY_COLUMNS.values()))
         for row in limited_classes(table).to_dict("records")
     ]
     return Table(("First token, ms", *LATENCY_COLUMNS), rows) if rows else None
 
 
-def center_table(data: ReportData) -> Table:
+def center_table(run: Run) -> Table:
     """
     List the data centers: tokens, power, price, pods, and what each costs.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    centers = data.stored.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
+    centers = run.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
     rows = []
     for row in centers.to_dict("records"):
-        tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / data.tables.days_per_year)
+        tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / run.days_per_year)
         pods = f"{row.get('existing_pods', 0):,.0f} + {row.get('new_pods', 0):,.0f}"
         numbers = (row.get(name) for name in ("peak_it_power_mw", "mean_price_cny_per_mwh", "mean_rtt_ms"))
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN
         rows.append(
             (str(row["name"]), str(row["region"]), tokens if row["is_open"] else "not used", pods,
-             *(spell_number(math.nan if value is None else float(value)) for value in numbers), spell_million(cost),
+             *(format_number(math.nan if value is None else float(value)) for value in numbers), format_million(cost),
              str(row.get("confidence", "")))
         )  # fmt: skip
     columns = (
@@ -442,31 +453,31 @@ def center_table(data: ReportData) -> Table:
     return Table(columns, rows, words=(0, 1, 8))
 
 
-def assumption_table(data: ReportData) -> Table | None:
+def assumption_table(run: Run) -> Table | None:
     """
     List the keys of the scenario; None without the inputs.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
-    keys = {name: value for name, value in data.inputs.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
-    return Table(("Key of the scenario", "value"), [(key, _spell(value)) for key, value in _flat(keys)], words=(0, 1))
+    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
+    return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
-def class_table(data: ReportData) -> Table | None:
+def class_table(run: Run) -> Table | None:
     """
     List what is assumed of each workload class; None without the inputs.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
     columns = {
         "share of tokens": "share_of_tokens", "input tokens": "input_tokens", "output tokens": "output_tokens",
@@ -475,77 +486,77 @@ def class_table(data: ReportData) -> Table | None:
         "source": "source",
     }  # fmt: skip
     rows = []
-    for name, told in data.inputs.scenario.workload_classes.items():
+    for name, told in run.scenario.workload_classes.items():
         values = told.model_dump()
-        rows.append((f"{values['name']} ({name})", *(_spell(values.get(column)) for column in columns.values())))
+        rows.append((f"{values['name']} ({name})", *(_format(values.get(column)) for column in columns.values())))
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
 
-def source_table(data: ReportData) -> Table | None:
+def source_table(run: Run) -> Table | None:
     """
     List where the figures of the data centers come from; None without the inputs.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
-    centers = data.inputs.network.data_centers
+    centers = run.network.data_centers
     columns = ["name", "it_capacity_mw", "pue", "tariff", "confidence", "source"]
-    rows = [tuple(_spell(value) for value in row) for row in centers[columns].itertuples(index=False)]
+    rows = [tuple(_format(value) for value in row) for row in centers[columns].itertuples(index=False)]
     return Table(("Data center", "IT capacity, MW", "PUE", "tariff", "confidence", "source"), rows, words=(0, 3, 4, 5))
 
 
-def confidence_sentence(data: ReportData) -> str:
+def confidence_sentence(run: Run) -> str:
     """
     Say how much of the cost rests on estimates.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    share = (data.summary.get("estimate_share") or {}).get("total")
+    share = (run.summary.get("estimate_share") or {}).get("total")
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
     return (
-        f"{spell_percent(share, 0)} of the cost rests on estimates: on rows of the input whose price is marked as an "
+        f"{format_percent(share, 0)} of the cost rests on estimates: on rows of the input whose price is marked as an "
         "estimate, or not marked. The rest is official or reported. Quantities, such as the demand of a metro, are not "
         "judged here."
     )
 
 
-def version_line(data: ReportData) -> str:
+def version_line(run: Run) -> str:
     """
     Name the versions and the method in one sentence.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    versions = ", ".join(f"{name} {_spell(number)}" for name, number in (data.info.get("versions") or {}).items())
-    seconds = sum((data.info.get("seconds") or {}).values())
-    return f"Solved in {seconds:,.0f} s by the method {data.info.get('method', '')}. {versions}.".strip()
+    versions = ", ".join(f"{name} {_format(number)}" for name, number in (run.info.get("versions") or {}).items())
+    seconds = sum((run.info.get("seconds") or {}).values())
+    return f"Solved in {seconds:,.0f} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
-def version_table(data: ReportData) -> Table:
+def version_table(run: Run) -> Table:
     """
     List the versions, how the solve ended, and the files the run was made from.
 
     Parameters
     ----------
-    data
+    run
         The run.
     """
-    info = data.info
+    info = run.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
     rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
-    rows += [(f"Option {name}", _spell(value)) for name, value in (info.get("options") or {}).items()]
+    rows += [(f"Option {name}", _format(value)) for name, value in (info.get("options") or {}).items()]
     rows += [("Changed key", str(text)) for text in info["scenario"].get("overrides") or ()]
-    rows += [(f"Version of {name}", _spell(value)) for name, value in (info.get("versions") or {}).items()]
+    rows += [(f"Version of {name}", _format(value)) for name, value in (info.get("versions") or {}).items()]
     for part in ("scenario", "network"):
         rows += [(f"SHA-256 of {name}", str(value)) for name, value in (info[part].get("file_hashes") or {}).items()]
     return Table(("What", "value"), rows, words=(0, 1))
@@ -559,7 +570,7 @@ def _flat(keys: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield f"{before}{name}", value
 
 
-def _spell(value: Any) -> str:
+def _format(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
@@ -567,7 +578,7 @@ def _spell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.6g}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_spell, value))
+        return ", ".join(map(_format, value))
     return str(value)
 
 
@@ -582,13 +593,13 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-def build_report(tables: RunTables, basemap: Path | None) -> str:
+def build_report(run: Run, basemap: Path | None) -> str:
     """
     Write the report of a run.
 
     Parameters
     ----------
-    tables
+    run
         The run.
     basemap
         Vector file with outlines for the map; none draws the network alone.
@@ -603,44 +614,44 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     InputError
         If the run folder is not whole, or the basemap cannot be used.
     """
-    data = read_report_data(tables)
-    drawn = map_data(data, basemap)
-    sentences, idle = price_sentences(data)
+    run.require_whole()
+    drawn = map_data(run, basemap, run.slices, time_axis(run.slices), hourly_of(run))
+    sentences, idle = price_sentences(run)
     context = {
-        "title": f"{title_of(data)}: where inference runs",
-        "heading": heading_of(data),
-        "eyebrow": title_of(data),
-        "about": data.info["scenario"].get("description") or "",
+        "title": f"{title_of(run)}: where inference runs",
+        "heading": heading_of(run),
+        "eyebrow": title_of(run),
+        "about": run.info["scenario"].get("description") or "",
         "sections": _SECTIONS,
-        "version": (data.info.get("versions") or {}).get("edwc") or "",
-        "finished": data.info.get("finished_utc") or "",
-        "lead": lead_of(data),
-        "tiles": tiles_of(data),
-        "checked": _checked(data),
+        "version": (run.info.get("versions") or {}).get("edwc") or "",
+        "finished": run.info.get("finished_utc") or "",
+        "lead": lead_of(run),
+        "tiles": tiles_of(run),
+        "checked": _checked(run),
         "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
         "basemap": drawn["credit"],
         "projection": drawn["projection"],
-        "slice_count": len(data.slices),
+        "slice_count": len(run.slices),
         "map_words": _MAP_WORDS,
-        "power": power_charts(data),
-        "missing": data.missing,
-        "centers": center_table(data),
-        "cost_chart": cost_chart(data),
-        "cost_table": cost_table(data),
-        "baseline_table": baseline_table(data),
-        "limits_line": limits_line(data),
-        "limits_chart": limits_chart(data),
+        "power": power_charts(run),
+        "missing": run.lost_inputs,
+        "centers": center_table(run),
+        "cost_chart": cost_chart(run),
+        "cost_table": cost_table(run),
+        "baseline_table": baseline_table(run),
+        "limits_line": limits_line(run),
+        "limits_chart": limits_chart(run),
         "sentences": sentences,
         "idle_limits": idle,
-        "tokens": token_table(data),
-        "latency": latency_table(data),
-        "facts": facts_table(data),
-        "confidence": confidence_sentence(data),
-        "assumptions": assumption_table(data),
-        "classes": class_table(data),
-        "sources": source_table(data),
-        "versions": version_table(data),
-        "version_line": version_line(data),
+        "tokens": token_table(run),
+        "latency": latency_table(run),
+        "facts": facts_table(run),
+        "confidence": confidence_sentence(run),
+        "assumptions": assumption_table(run),
+        "classes": class_table(run),
+        "sources": source_table(run),
+        "versions": version_table(run),
+        "version_line": version_line(run),
     }
     scripted: dict[str, Any] = {
         name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
@@ -648,20 +659,20 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     return render_page(
         "run.html",
         (*MAP_SCRIPTS, "allocations.js"),
-        {"name": str(data.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
+        {"name": str(run.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
         context,
     )
 
 
-def _checked(data: ReportData) -> str:
+def _checked(run: Run) -> str:
     """Say what was found when the plan was checked against its inputs for this page."""
     notes = []
-    if data.check is not None:
-        broken = len(data.check.violations)
+    if not run.lost_inputs:
+        broken = len(run.check.violations)
         found = "no limit is broken" if not broken else f"{broken} limits are BROKEN"
-        cost = f"{data.check.total_cny / 1e6:,.1f} million CNY a year"
+        cost = f"{run.check.total_cny / 1e6:,.1f} million CNY a year"
         notes.append(f"Checked again from its inputs when this page was made: {found}, and it costs {cost}.")
-    if data.stored.changed:
-        changed = ", ".join(data.stored.changed)
+    if run.changed_files:
+        changed = ", ".join(run.changed_files)
         notes.append(f"These files of the run are NOT what was stored: {changed}.")
     return " ".join(notes)

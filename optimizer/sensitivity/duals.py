@@ -25,7 +25,7 @@ from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import AXIS, Int32Array, model_data
 from optimizer.model.equations import CONSTRAINTS, RESILIENCE_CONSTRAINTS
 from optimizer.model.vocabulary import Equation
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.problem.assemble import limiting_links
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.columns import columns_from_plan
@@ -283,11 +283,11 @@ def price_sentence(what: str, value_cny: float, holds_steps: float | None = None
     if np.isnan(value_cny):
         return f"{what} would leave no plan with what is open, deployed and bought"
     if value_cny <= -LEAST_VALUE_CNY:
-        return f"{what} would cost {spell_cny(-value_cny)} a year"
+        return f"{what} would cost {format_cny(-value_cny)} a year"
     if value_cny < LEAST_VALUE_CNY:
         return f"{what} is worth nothing in this plan"
     until = f" (each of {holds_steps:g} about as much)" if holds_steps is not None and holds_steps > 1 else ""
-    return f"{what} is worth {spell_cny(value_cny)} a year{until}"
+    return f"{what} is worth {format_cny(value_cny)} a year{until}"
 
 
 def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFrame:
@@ -460,7 +460,7 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
         sentence = price_sentence(f"1 ms more of RTT for {name}", price.value)
         if step_ms > LEAST_STEP_MS:
             whole = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
-            sentence = f"{whole} ({spell_cny(price.value)} a ms), and less is worth nothing"
+            sentence = f"{whole} ({format_cny(price.value)} a ms), and less is worth nothing"
         rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
     return rows
 

@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.fixed_integers import FixedProgram
@@ -343,15 +343,15 @@ def _whole_decisions(question: Question, way: int) -> list[Reason]:
     name, members = str(problem.classes["name"].iloc[k]), problem.deployments.to_numpy(int)
     deployed = np.asarray(plan.is_deployed) == 1
     saved = float(question.weight @ np.maximum(question.prices.marginal - question.total_if_placed[:, way], 0.0))
-    would_save = f"all of this workload there would save at most {spell_cny(saved)} a year at the plan's prices"
+    would_save = f"all of this workload there would save at most {format_cny(saved)} a year at the plan's prices"
     found = []
     if not plan.is_open[d]:
         cost = float(problem.data_centers["opening_cny_per_year"].iloc[d])
-        found.append(Reason("closed", f"closed: opening it costs {spell_cny(cost)} a year", cny_per_year=cost))
+        found.append(Reason("closed", f"closed: opening it costs {format_cny(cost)} a year", cny_per_year=cost))
     if not (deployed & (members == (k, d)).all(axis=1)).any():
         cost = float(problem.classes["deploy_cny_per_year"].iloc[k])
         saving = "" if found else f"; {would_save}"
-        text = f"{name} is not deployed there: that costs {spell_cny(cost)} a year{saving}"
+        text = f"{name} is not deployed there: that costs {format_cny(cost)} a year{saving}"
         found.append(Reason("not_deployed", text, cny_per_year=cost))
         most, there = int(problem.classes["max_sites"].iloc[k]), int((deployed & (members[:, 0] == k)).sum())
         if there >= most:

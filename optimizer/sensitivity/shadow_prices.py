@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import model_data
 from optimizer.model.equations import CONSTRAINTS
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.sensitivity.duals import (
@@ -371,8 +371,8 @@ def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
                 price, sentence = found, price_sentence(what, found.value, found.holds_steps)
             else:
                 price = Price(0.0, max(0.0, found.marginal))
-                earned = spell_cny(max(0.0, np.nan_to_num(found.value) + own_cny))
-                sentence = f"{what} is worth nothing: it would earn {earned} a year and cost {spell_cny(own_cny)}"
+                earned = format_cny(max(0.0, np.nan_to_num(found.value) + own_cny))
+                sentence = f"{what} is worth nothing: it would earn {earned} a year and cost {format_cny(own_cny)}"
         yield price_row("purchasable_pod", thing.ids, PURCHASE_UNIT, price, 1.0, sentence)
 
 

@@ -14,14 +14,14 @@ from optimizer.comparison.tables import REGION, number
 from optimizer.numbers import (
     NO_NUMBER,
     format_amount,
+    format_change,
+    format_million,
+    format_number,
+    format_percent,
     shorten,
-    spell_change,
-    spell_million,
-    spell_number,
-    spell_percent,
 )
 from optimizer.runs.difference import MOVES
-from scenarios.price_parameters import label_of, spell_value
+from scenarios.price_parameters import format_value, label_of
 
 WIDTH = 110
 _LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
@@ -88,7 +88,7 @@ def _label_in_column(found: Comparison, case: str, length: int) -> str:
     result = found.results.get(case)
     if result is not None and len(result.case.label) > length and len(result.case.point) > 1:
         label, point = result.case.label, result.case.point
-        return shorten(label.removesuffix(label_of(point)) + ", ".join(map(spell_value, point.values())), length)
+        return shorten(label.removesuffix(label_of(point)) + ", ".join(map(format_value, point.values())), length)
     return _label_of(found, case, length)
 
 
@@ -134,22 +134,22 @@ def _case_row(row: pd.Series, label: str, region: str) -> str:
         return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
     proved = NO_NUMBER
     if not row["is_reference"] and not math.isnan(row["least_saving_cny_per_year"]):
-        proved = f"{spell_number(row['least_saving_cny_per_year'], 1, 1e6)} to "
-        proved += spell_number(row["most_saving_cny_per_year"], 1, 1e6)
+        proved = f"{format_number(row['least_saving_cny_per_year'], 1, 1e6)} to "
+        proved += format_number(row["most_saving_cny_per_year"], 1, 1e6)
     saving, share = (NO_NUMBER, NO_NUMBER)
     if not row["is_reference"]:
-        saving, share = spell_change(row["saving_cny_per_year"]), spell_percent(row["saving_share"])
-    gap = f"{spell_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
+        saving, share = format_change(row["saving_cny_per_year"]), format_percent(row["saving_share"])
+    gap = f"{format_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
     return _aligned(
         label,
-        spell_million(row["total_cny_per_year"]),
+        format_million(row["total_cny_per_year"]),
         saving,
         share,
         proved,
-        spell_number(row["energy_mwh_per_year"], 0, 1e3),
-        spell_number(row["carbon_t_per_year"], 0, 1e3),
-        spell_number(number(row.get(f"{REGION.name}.{region}")), 1, 0.01),
-        spell_number(row["mean_rtt_ms"], 1),
+        format_number(row["energy_mwh_per_year"], 0, 1e3),
+        format_number(row["carbon_t_per_year"], 0, 1e3),
+        format_number(number(row.get(f"{REGION.name}.{region}")), 1, 0.01),
+        format_number(row["mean_rtt_ms"], 1),
         gap,
     )
 
@@ -184,7 +184,7 @@ def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
     for kind, part in inner.groupby("kind", sort=False):
         total = math.fsum(part["cny_per_year"])
         told = _KIND_HEADS[str(kind)].format(first=first, second=second)
-        lines.append(f"  {shorten(told, 70):<70}{spell_change(total):>{_AMOUNT}}")
+        lines.append(f"  {shorten(told, 70):<70}{format_change(total):>{_AMOUNT}}")
         lines += [_bar_row(str(name).replace("_", " "), height, largest) for name, height in
                   zip(part["component"], part["cny_per_year"], strict=True)]  # fmt: skip
     if inner.empty:
@@ -194,12 +194,12 @@ def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
 
 
 def _end_row(name: str, cny: float) -> str:
-    return f"  {shorten(name, 70):<70}{spell_million(cny):>{_AMOUNT}}"
+    return f"  {shorten(name, 70):<70}{format_million(cny):>{_AMOUNT}}"
 
 
 def _bar_row(name: str, cny: float, largest: float) -> str:
     left, right = _two_sided(cny, largest, _HALF_BAR)
-    return f"    {shorten(name, _COMPONENT):<{_COMPONENT}}{left}|{right}{spell_change(cny):>{_AMOUNT}}"
+    return f"    {shorten(name, _COMPONENT):<{_COMPONENT}}{left}|{right}{format_change(cny):>{_AMOUNT}}"
 
 
 def _two_sided(value: float, largest: float, half: int) -> tuple[str, str]:
@@ -219,12 +219,12 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     if rows.empty:
         return [f"What moved from {first} to {second}: nothing"]
     told = [
-        f"{_KIND_WORDS[str(kind)]} {spell_percent(row['share'])} ({int(row['workloads'])} workloads)"
+        f"{_KIND_WORDS[str(kind)]} {format_percent(row['share'])} ({int(row['workloads'])} workloads)"
         for kind, row in by_kind.iterrows()
         if row["mtok_per_year"] > 0
     ]
     lines = [
-        f"What moved from {first} to {second}: {spell_percent(share)} of the tokens",
+        f"What moved from {first} to {second}: {format_percent(share)} of the tokens",
         *(f"  {line}" for line in _wrapped("changed " + ", ".join(told))),
         f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
     ]
@@ -235,7 +235,7 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
             for name, hour in ((row.from_data_center, row.from_hour), (row.to_data_center, row.to_hour))
         ]
         tokens = format_amount(float(row.mtok_per_year) * 1e6)  # type: ignore[arg-type]
-        lines.append(f"  {workload:<35}{''.join(ends)}{tokens:>13}{spell_percent(float(row.share)):>7}")  # type: ignore[arg-type]
+        lines.append(f"  {workload:<35}{''.join(ends)}{tokens:>13}{format_percent(float(row.share)):>7}")  # type: ignore[arg-type]
     more = len(rows) - _MOVED_SHOWN
     return [*lines, f"  and {more:,} smaller ones"] if more > 0 else lines
 
@@ -279,7 +279,7 @@ def _regret(found: Comparison) -> list[str]:
 
 
 def _regret_cell(cny: float) -> str:
-    return "no plan" if math.isnan(cny) else spell_number(cny, 1, 1e6)
+    return "no plan" if math.isnan(cny) else format_number(cny, 1, 1e6)
 
 
 def _regret_words(found: Comparison) -> list[str]:
@@ -291,11 +291,11 @@ def _regret_words(found: Comparison) -> list[str]:
         lines = _wrapped(f"every plan breaks a limit of some case; that of {fewest} in the fewest")
     else:
         best = everywhere.iloc[0]
-        proved = f"proved between {spell_million(best['least_max_regret_cny_per_year'])} and "
-        proved += spell_million(best["most_max_regret_cny_per_year"])
+        proved = f"proved between {format_million(best['least_max_regret_cny_per_year'])} and "
+        proved += format_million(best["most_max_regret_cny_per_year"])
         told = f"least regret at worst: {_label_of(found, str(best['plan']), 40)}, "
         told += (
-            f"{spell_million(best['max_regret_cny_per_year'])} under {_label_of(found, str(best['worst_under']), 40)}"
+            f"{format_million(best['max_regret_cny_per_year'])} under {_label_of(found, str(best['worst_under']), 40)}"
         )
         is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
         least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
@@ -304,7 +304,7 @@ def _regret_words(found: Comparison) -> list[str]:
         lines = _wrapped(f"{told} ({proved}; {least})")
     for row in found.improvable.itertuples(index=False):
         case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
-        saved = spell_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]
+        saved = format_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]
         lines += _wrapped(f"{case} can be improved: the plan of {plan} costs {saved} less there (within its gap)")
     missing = found.regret[found.regret["reason"] != ""]
     for row in missing.head(3).itertuples(index=False):
@@ -333,11 +333,11 @@ def _tornado(found: Comparison) -> list[str]:
         effects = [float(row[name]) for name in ends]
         left, right = _tornado_bar(effects, largest, half)
         shares = [
-            spell_number(number(row.get(f"{end}_effect_{REGION.name}.{region}")), 1, 0.01) for end in ("low", "high")
+            format_number(number(row.get(f"{end}_effect_{REGION.name}.{region}")), 1, 0.01) for end in ("low", "high")
         ]
         lines.append(
             f"  {shorten(str(row['parameter']), 27):<28}{values[0]:>8}{values[1]:>8}{left}|{right}"
-            f"{spell_change(effects[0]):>9}{spell_change(effects[1]):>9}{shares[0] + ' / ' + shares[1]:>13}"
+            f"{format_change(effects[0]):>9}{format_change(effects[1]):>9}{shares[0] + ' / ' + shares[1]:>13}"
         )
         for end in ("low", "high"):
             if math.isnan(row[f"{end}_cost_cny_per_year"]):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from network_data.faults import escape_text
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.sensitivity.duals import LEAST_VALUE_CNY, LIMIT_NAMES
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
 from optimizer.units import HOURS_PER_YEAR
@@ -257,7 +257,7 @@ def _chosen_lines(place: ChosenPlace) -> list[str]:
 
 
 def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year: float) -> str:
-    """Spell the stretches of hours: "all hours", "0-6 and 14-24 h", or by day."""
+    """Write the stretches of hours: "all hours", "0-6 and 14-24 h", or by day."""
     days = {
         day: "all hours" if sum(end - start for start, end in stretches) >= DAY_H - 1e-6 else _stretches(stretches)
         for day, stretches in hours.items()
@@ -302,9 +302,9 @@ def _extra_words(extra_cny: float) -> str:
         return "all of it there would cost the same"
     if extra_cny < 0:
         return (
-            f"all of it there would cost {spell_cny(-extra_cny)} a year less: the plan is only good to within its gap"
+            f"all of it there would cost {format_cny(-extra_cny)} a year less: the plan is only good to within its gap"
         )
-    return f"all of it there would cost {spell_cny(extra_cny)} a year more"
+    return f"all of it there would cost {format_cny(extra_cny)} a year more"
 
 
 def _method_words(best: ForcedPlacement) -> str:

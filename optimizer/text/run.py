@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
-from optimizer.numbers import format_amount, spell_million, spell_number, spell_percent
-from optimizer.runs.results import describe_outcome
+from optimizer.numbers import format_amount, format_million, format_number, format_percent
+from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.duals import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optimizer.infeasibility.relaxations import Condition
-    from optimizer.runs.solve import ScenarioRun
+    from optimizer.runs.run import Run
     from optimizer.runs.verify import VerifyReport
 
 ENDED = {
@@ -58,7 +58,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
     power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
     emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
-    capital, invested = (spell_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
+    capital, invested = (format_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
     rows = {
         "tokens": f"{format_amount(summary['tokens_per_day'])} a day, {summary['cny_per_mtok']:.4f} CNY per million",
         **({} if value is None else {"market value": _market_value(value)}),
@@ -72,7 +72,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
         "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
     }
     if summary["unserved_share"] > 0:
-        rows["unserved"] = spell_percent(summary["unserved_share"], 3)
+        rows["unserved"] = format_percent(summary["unserved_share"], 3)
     return rows
 
 
@@ -80,7 +80,7 @@ def _market_value(value: Mapping[str, float]) -> str:
     """Spell what the market is said to pay, and how much of it the cost takes."""
     cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
-    shares = (spell_percent(value["cost_share_of_low"]), spell_percent(value["cost_share_of_high"]))
+    shares = (format_percent(value["cost_share_of_low"]), format_percent(value["cost_share_of_high"]))
     return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
 
 
@@ -113,7 +113,7 @@ def worth_of(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
     best = min(fitting, key=lambda item: item["total_cny_per_year"])
     saving = best["total_cny_per_year"] - total_cny
     share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
-    worth = f"{spell_million(saving)} million CNY a year ({spell_percent(share)})"
+    worth = f"{format_million(saving)} million CNY a year ({format_percent(share)})"
     return f"The optimization is worth {worth} against the best of them, {best['name']}."
 
 
@@ -126,12 +126,12 @@ def why_no_plan(baseline: Mapping[str, Any]) -> str:
     baseline
         One of `baselines` of `run.json` that is not feasible.
     """
-    why = [f"leaves {spell_percent(baseline['unserved_share'], 2)} unserved"] if baseline["unserved_share"] > 0 else []
+    why = [f"leaves {format_percent(baseline['unserved_share'], 2)} unserved"] if baseline["unserved_share"] > 0 else []
     return "; ".join([*why, f"breaks {', '.join(baseline['broken'])}"] if baseline["broken"] else why)
 
 
 def _shares(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {spell_percent(share)}" for name, share in shares.items())
+    return ", ".join(f"{name} {format_percent(share)}" for name, share in shares.items())
 
 
 _LISTED = 40
@@ -148,11 +148,11 @@ def describe_progress(line: Progress) -> str:
         The line.
     """
     gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
-    plan, bound = spell_million(line.incumbent_cny), spell_million(line.bound_cny)
+    plan, bound = format_million(line.incumbent_cny), format_million(line.bound_cny)
     return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
 
 
-def describe_run(run: ScenarioRun) -> str:
+def describe_run(run: Run) -> str:
     """
     Print a solved scenario: costs, places, baselines and what the optimization was worth.
 
@@ -163,10 +163,10 @@ def describe_run(run: ScenarioRun) -> str:
     """
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
     lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
-    if run.results is None:
+    if not run.has_plan:
         lines += _without_plan(run)
         return "\n".join(lines)
-    solution, summary = run.solution, run.results.summary
+    solution, summary = run.solution, run.summary
     lines += [
         _proof(solution),
         "",
@@ -175,12 +175,12 @@ def describe_run(run: ScenarioRun) -> str:
         *_facts(summary, run.info["market_value"]),
         "",
         *_policy_lines(summary),
-        *_latency_table(run.results.tables["latency"]),
-        *_baseline_table(run.results.baselines, solution.objective_cny),
+        *_latency_table(run.tables["latency"]),
+        *_baseline_table(run.baselines, solution.objective_cny),
         "",
         *_resilience_lines(run.info.get("resilience")),
-        f"Limits that made the difference: {run.results.limits_line}",
-        *map(escape_text, price_lines(run.results.shadow_prices)),
+        f"Limits that made the difference: {describe_limits(run.limits_cny_per_year)}",
+        *map(escape_text, price_lines(run.shadow_prices)),
     ]
     if run.folder is not None:
         lines += ["", f"Run folder: {escape_text(str(run.folder))}"]
@@ -283,7 +283,7 @@ def describe_verification(report: VerifyReport) -> str:
     """
     if report.is_verified:
         compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
-        total = spell_million(report.total_cny_per_year)
+        total = format_million(report.total_cny_per_year)
         notes = "".join(f"\n  note: {note}" for note in report.notes)
         return f"verified: {total} million CNY a year; no limit broken; same: {compared}{notes}"
     shown = [escape_text(line) for line in report.differences[:_LISTED]]
@@ -298,15 +298,15 @@ def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
         return []
     without, most = price["cost_without_cny_per_year"], price["most_price_cny_per_year"]
     share = price["price_cny_per_year"] / without if without else 0.0
-    between = f"{spell_million(price['least_price_cny_per_year'])} and {spell_million(most)}"
-    costs = f"{spell_million(price['price_cny_per_year'])} million CNY a year"
-    against = f"{spell_percent(share)} of {spell_million(without)} without the reserve"
+    between = f"{format_million(price['least_price_cny_per_year'])} and {format_million(most)}"
+    costs = f"{format_million(price['price_cny_per_year'])} million CNY a year"
+    against = f"{format_percent(share)} of {format_million(without)} without the reserve"
     return [f"Surviving failures costs {costs} ({against}), proved to be between {between}.", ""]
 
 
-def _without_plan(run: ScenarioRun) -> list[str]:
+def _without_plan(run: Run) -> list[str]:
     if run.solution.termination != Termination.INFEASIBLE:
-        return ["  no plan was found; raise the time limit", f"  proven bound {spell_million(run.solution.bound_cny)}"]
+        return ["  no plan was found; raise the time limit", f"  proven bound {format_million(run.solution.bound_cny)}"]
     return [f"  {line}" for line in explain_failure(run.failure)]
 
 
@@ -330,11 +330,11 @@ def explain_failure(failure: Condition | None) -> list[str]:
 
 
 def _proof(solution: Solution) -> str:
-    cost, bound = spell_million(solution.objective_cny), spell_million(solution.bound_cny)
-    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {spell_percent(solution.mip_rel_gap, 2)}"
+    cost, bound = format_million(solution.objective_cny), format_million(solution.bound_cny)
+    return f"  cost {cost}, proven bound {bound} million CNY a year, gap {format_percent(solution.mip_rel_gap, 2)}"
 
 
-def _solve_seconds(run: ScenarioRun) -> float:
+def _solve_seconds(run: Run) -> float:
     return sum(run.solution.seconds.values())
 
 
@@ -349,7 +349,7 @@ def _cost_table(summary: Mapping[str, Any]) -> list[str]:
 
 def _cost_row(name: str, value: float, total: float, guessed: float | None) -> str:
     share = value / total if total else 0.0
-    return f"  {name:<20}{spell_million(value):>18}{spell_percent(share):>9}{spell_percent(guessed, 0):>15}"
+    return f"  {name:<20}{format_million(value):>18}{format_percent(share):>9}{format_percent(guessed, 0):>15}"
 
 
 def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
@@ -369,7 +369,7 @@ def _latency_table(table: pd.DataFrame) -> list[str]:
         return []
     rows = [f"{'First token, ms':<22}" + "".join(f"{name:>11}" for name in LATENCY_COLUMNS)]
     for row in limited.to_dict("records"):
-        cells = "".join(f"{spell_number(float(row[name])):>11}" for name in LATENCY_COLUMNS.values())
+        cells = "".join(f"{format_number(float(row[name])):>11}" for name in LATENCY_COLUMNS.values())
         rows.append(f"  {escape_text(str(row['workload_class'])):<20}{cells}")
     return [*rows, ""]
 
@@ -379,8 +379,8 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
     for item in baselines:
         name = escape_text(item["name"])
         if item["is_feasible"]:
-            saved = f"{spell_million(item['saving_cny_per_year'])} = {spell_percent(item['saving_share'])}"
-            rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}{saved:>20}")
+            saved = f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
+            rows.append(f"  {name:<28}{format_million(item['total_cny_per_year']):>18}{saved:>20}")
             continue
-        rows.append(f"  {name:<28}{spell_million(item['total_cny_per_year']):>18}  not a plan: {why_no_plan(item)}")
+        rows.append(f"  {name:<28}{format_million(item['total_cny_per_year']):>18}  not a plan: {why_no_plan(item)}")
     return [*rows, f"  {escape_text(worth_of(baselines, total_cny))}"]

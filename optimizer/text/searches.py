@@ -14,7 +14,7 @@ from network_data.faults import escape_text
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
-from optimizer.numbers import NO_NUMBER, spell_digits, spell_million, spell_number, spell_percent, spell_size
+from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_number, format_percent, format_size
 from optimizer.units import CNY_PER_MCNY
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def describe_range(found: BreakEvenMap) -> str:
         The map.
     """
     if found.is_complete:
-        from optimizer.numbers import spell_cny  # pandas is slow to import
+        from optimizer.numbers import format_cny  # pandas is slow to import
 
-        within = spell_cny(math.ceil(found.tolerance_cny))
+        within = format_cny(math.ceil(found.tolerance_cny))
         return f"No other plan could save more than {within} a year anywhere on the range."
     return "Other plans could still save something: what is left open is in the table."
 
 
-def spell_parameter(parameter: str) -> str:
+def format_parameter(parameter: str) -> str:
     """
     Say what a parameter is, with its unit.
 
@@ -92,9 +92,9 @@ def spell_parameter(parameter: str) -> str:
     return escape_text(parameter)
 
 
-def spell_value(parameter: str, value: float) -> str:
+def format_value(parameter: str, value: float) -> str:
     """
-    Spell a value of a parameter with what it is: `0.83 of today's energy price of west`.
+    Write a value of a parameter with what it is: `0.83 of today's energy price of west`.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
         saving = _span(row["saving_from_cny_per_year"], row["saving_to_cny_per_year"])
         places = [name for name in str(row["open_data_centers"]).split(", ") if name]
         line = f"  {_number(row['from']):>10} {_number(row['to']):>10} {cost:>21} {saving:>17}"
-        line += "".join(f" {spell_percent(row[name]):>8}" for name in shares)
+        line += "".join(f" {format_percent(row[name]):>8}" for name in shares)
         lines.append(f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  no plan")
     return lines
 
@@ -164,7 +164,9 @@ def _sentence(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
     where = "Below" if is_below else "From"
     # A step of a limit lies at its value: there the new candidates are in reach.
     onwards = "" if is_below else " on"
-    return f"{where} {spell_value(found.parameter, float(row['value']))}{onwards}: {change} ({_certainty(found, row)})."
+    return (
+        f"{where} {format_value(found.parameter, float(row['value']))}{onwards}: {change} ({_certainty(found, row)})."
+    )
 
 
 def _certainty(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
@@ -181,13 +183,13 @@ def _number(value: float) -> str:
 
 
 def _short(value: float) -> str:
-    """Spell a number with four digits, without an exponent where it is large."""
+    """Write a number with four digits, without an exponent where it is large."""
     number = float(f"{float(value):.4g}")
     return f"{number:,.0f}" if abs(number) >= 1e4 else f"{number:g}"  # noqa: PLR2004
 
 
 def _span(first: float, last: float) -> str:
-    """Spell both ends in million CNY a year, once where they are the same."""
+    """Write both ends in million CNY a year, once where they are the same."""
     if math.isnan(first) or not math.isfinite(first):
         return NO_NUMBER
     ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
@@ -223,14 +225,14 @@ def _latency_head(frontier: Frontier) -> list[str]:
     classes = escape_text(", ".join(frontier.classes))
     return [
         f"Cost against latency: one budget on the round trip of {classes}; no limit is loosened",
-        f"  tightest budget under which every workload reaches a data center: {spell_size(frontier.least_size)} ms",
+        f"  tightest budget under which every workload reaches a data center: {format_size(frontier.least_size)} ms",
     ]
 
 
 def _carbon_head(frontier: Frontier) -> list[str]:
     lines = ["Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference"]
     if math.isfinite(frontier.least_size):
-        lines.append(f"  no plan emits less than {spell_size(frontier.least_size)} t a year, whatever it costs")
+        lines.append(f"  no plan emits less than {format_size(frontier.least_size)} t a year, whatever it costs")
     return lines
 
 
@@ -246,15 +248,15 @@ def _points(frontier: Frontier) -> list[str]:
         mean, worst = (row.get(f"{kind}_rtt_of_limited_ms", row.get(f"{kind}_rtt_ms")) for kind in ("mean", "worst"))
         rows.append(
             [
-                spell_size(size),
-                spell_million(row["least_cny_per_year"]),
-                spell_million(row["most_cny_per_year"]),
-                spell_percent(row["gap_share"], 2),
-                *(spell_million(row.get(part)) for part in _PARTS),
-                spell_number(mean, 1),
-                spell_number(worst, 1),
-                spell_number(row.get("carbon_t_per_year"), 0),
-                *(spell_percent(row.get(name), 1) for name in shares),
+                format_size(size),
+                format_million(row["least_cny_per_year"]),
+                format_million(row["most_cny_per_year"]),
+                format_percent(row["gap_share"], 2),
+                *(format_million(row.get(part)) for part in _PARTS),
+                format_number(mean, 1),
+                format_number(worst, 1),
+                format_number(row.get("carbon_t_per_year"), 0),
+                *(format_percent(row.get(name), 1) for name in shares),
                 _remark(row),
             ]
         )
@@ -276,7 +278,7 @@ def _reasons(frontier: Frontier) -> list[str]:
     for row in frontier.points.to_dict("records"):
         if row["plan_of"] == "" and row["reason"]:
             first = str(row["reason"]).strip().splitlines()[0]
-            lines.append(f"  {spell_size(row[frontier.size_name])}: {escape_text(first)}")
+            lines.append(f"  {format_size(row[frontier.size_name])}: {escape_text(first)}")
     return lines
 
 
@@ -291,8 +293,8 @@ def _steps(frontier: Frontier) -> list[str]:
     what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
     rows = [["from", "to", unit, "at least", "at most", ""]]
     for row in frontier.steps.to_dict("records"):
-        numbers = [spell_digits(float(row[name]) / scale) for name in per]
-        rows.append([*(spell_size(row[name]) for name in names), *numbers, str(row["verdict"])])
+        numbers = [format_digits(float(row[name]) / scale) for name in per]
+        rows.append([*(format_size(row[name]) for name in names), *numbers, str(row["verdict"])])
     return [what, *_align(rows)]
 
 
@@ -315,9 +317,9 @@ def _relocation(frontier: Frontier) -> list[str]:
             index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
         )
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
-        rows = [["budget ms", *(spell_size(float(size)) for size in wide.columns)]]
+        rows = [["budget ms", *(format_size(float(size)) for size in wide.columns)]]
         rows += [
-            [escape_text(str(name)), *(spell_percent(value, 1) for value in shown.loc[name])] for name in shown.index
+            [escape_text(str(name)), *(format_percent(value, 1) for value in shown.loc[name])] for name in shown.index
         ]
         lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
     lines.append("  of the best known plan: another one within the gap may send other classes away")
@@ -349,7 +351,7 @@ def describe_latency_return(found: LatencyReturn) -> str:
     ]
     for row in found.points[found.points["plan_of"] == ""].to_dict("records"):
         reason = str(row["reason"]).strip().splitlines() or [str(row["status"])]
-        where = f"{escape_text(str(row['workload_class']))} at {spell_size(row['budget_ms'])} ms"
+        where = f"{escape_text(str(row['workload_class']))} at {format_size(row['budget_ms'])} ms"
         lines.append(f"  {where}: {escape_text(reason[0])}")
     return "\n".join(lines)
 
@@ -357,8 +359,8 @@ def describe_latency_return(found: LatencyReturn) -> str:
 def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str]:
     saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
     numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
-    sizes = [spell_size(row["tighter_budget_ms"]), spell_size(to_ms)]
-    return [escape_text(str(row["workload_class"])), *sizes, *map(spell_digits, numbers), remark]
+    sizes = [format_size(row["tighter_budget_ms"]), format_size(to_ms)]
+    return [escape_text(str(row["workload_class"])), *sizes, *map(format_digits, numbers), remark]
 
 
 def _rank_remark(row: dict[Hashable, Any]) -> str:

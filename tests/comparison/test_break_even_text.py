@@ -15,7 +15,7 @@ from optimizer.comparison.break_even import map_prices
 from optimizer.comparison.break_even_limits import LimitSteps, search_steps
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.runner import CaseRunner
-from optimizer.text.searches import describe_break_even, spell_value
+from optimizer.text.searches import describe_break_even, format_value
 
 OPENING_CNY = 22_000.0  # a year, of the west
 BREAK = (EAST_CNY - OPENING_CNY) / WEST_CNY  # of the western price: 0.8711
@@ -112,4 +112,4 @@ def test_many_changes_are_cut_and_routing_is_one_line() -> None:
     ],
 )
 def test_values_say_what_they_are_of(parameter: str, value: float, expected: str) -> None:
-    assert spell_value(parameter, value) == expected
+    assert format_value(parameter, value) == expected

@@ -15,12 +15,12 @@ from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from scenarios import load_scenario
 from scenarios.price_parameters import (
+    format_value,
     label_of,
     overrides_of,
     parse_ranges,
     parse_sweeps,
     price_case_override,
-    spell_value,
     sweep_points,
 )
 
@@ -130,7 +130,7 @@ def test_overrides_spell_whole_numbers_as_such_and_prices_as_changes() -> None:
         assert name == f"price_changes.sweep_{key.replace('.', '_')}"
         assert json.loads(value) == change
     with pytest.raises(ValueError, match="not a finite number"):
-        spell_value(float("nan"))
+        format_value(float("nan"))
 
 
 def test_names_that_are_no_ids_get_ids_of_their_own() -> None:

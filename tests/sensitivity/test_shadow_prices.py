@@ -15,7 +15,7 @@ from toy_plans import generous
 from toy_problems import random_problem, toy_problem
 
 from optimizer.model.compile import compile_model
-from optimizer.numbers import spell_cny
+from optimizer.numbers import format_cny
 from optimizer.problem.problem import GB_PER_GBPS_H, PlacementProblem
 from optimizer.sensitivity.duals import price_lines, top_prices, workload_growth_cny
 from optimizer.sensitivity.shadow_prices import PricedPlan, price_plan, shadow_prices
@@ -363,7 +363,7 @@ def test_top_prices_are_the_largest_of_each_kind() -> None:
     ],
 )
 def test_money_is_spelled_in_millions_from_ten_thousand_on(cny: float, words: str) -> None:
-    assert spell_cny(cny) == words
+    assert format_cny(cny) == words
 
 
 def test_only_rows_that_stay_can_be_moved() -> None:

@@ -12,10 +12,10 @@
     { name: "Class", of: (row) => row.class.name },
     { name: "Data center", of: (row) => row.center.name },
     { name: "Region", of: (row) => regions[row.center.region].name },
-    { name: "Million tokens a day", of: (row) => row.mtok_per_day, spell: (value) => edwc.fixed(value, 1) },
-    { name: "Share of the workload", of: (row) => row.share, spell: edwc.percent },
-    { name: "RTT, ms", of: (row) => row.rtt_ms, spell: (value) => edwc.fixed(value, 2) },
-    { name: "Hours in use a day", of: (row) => row.hours, spell: (value) => edwc.fixed(value, 1) },
+    { name: "Million tokens a day", of: (row) => row.mtok_per_day, write: (value) => edwc.fixed(value, 1) },
+    { name: "Share of the workload", of: (row) => row.share, write: edwc.percent },
+    { name: "RTT, ms", of: (row) => row.rtt_ms, write: (value) => edwc.fixed(value, 2) },
+    { name: "Hours in use a day", of: (row) => row.hours, write: (value) => edwc.fixed(value, 1) },
     { name: "Way", of: (row) => row.via },
   ];
 
@@ -52,7 +52,7 @@
   const table = edwc.byId("allocation-table");
   const head = table.createTHead().insertRow();
   for (const column of columns) {
-    head.append(edwc.make("th", { scope: "col", ...(column.spell ? { class: "number" } : {}) }, column.name));
+    head.append(edwc.make("th", { scope: "col", ...(column.write ? { class: "number" } : {}) }, column.name));
   }
   head.cells[4].setAttribute("aria-sort", "descending");
   const body = table.createTBody();
@@ -65,9 +65,9 @@
     body.replaceChildren(
       ...shown.slice(page * rowsPerPage, (page + 1) * rowsPerPage).map((row) => {
         const line = edwc.make("tr");
-        columns.forEach(({ of, spell }, i) => {
-          const cell = i === 0 ? edwc.make("th", { scope: "row" }) : edwc.make("td", spell ? { class: "number" } : {});
-          cell.textContent = spell ? spell(of(row)) : of(row);
+        columns.forEach(({ of, write }, i) => {
+          const cell = i === 0 ? edwc.make("th", { scope: "row" }) : edwc.make("td", write ? { class: "number" } : {});
+          cell.textContent = write ? write(of(row)) : of(row);
           line.append(cell);
         });
         return line;
