@@ -8,7 +8,7 @@ from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
     from network_data.load import list_networks
-    from optimizer.api import compare
+    from optimizer.api.compare import compare
     from optimizer.checker.check import CheckReport, check_plan
     from optimizer.comparison.break_even import find_break_points
     from optimizer.comparison.break_even_points import BreakEvenMap
@@ -102,7 +102,7 @@ _MODULE_OF = {
     "carbon_frontier": "optimizer.comparison.frontier",
     "check_plan": "optimizer.checker.check",
     "check_scenario": "optimizer.runs.solve",
-    "compare": "optimizer.api",
+    "compare": "optimizer.api.compare",
     "explain_problem": "optimizer.infeasibility.explain",
     "explain_scenario": "optimizer.infeasibility.explain",
     "export_comparison": "optimizer.exports.export",
