@@ -96,7 +96,7 @@ def test_solve_prints_costs_baselines_and_what_it_was_worth(run: Path) -> None:
         "cheapest energy first",
         "nearest data center",
         "everything in east",
-        "The optimization is worth",
+        "The optimization saves",
         "Limits that made the difference",
         "on estimates",
         "Run folder:",
@@ -184,6 +184,11 @@ def test_bad_input_is_told_without_a_traceback(
     out, err = here(*arguments, code=1)
     assert out == ""
     assert words in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_to_an_unknown_format_names_it(run: Path, tmp_path: Path, here: Here) -> None:
+    assert "export format is not known" in here("export", run, "--to", tmp_path / "x.doc", code=1)[1]
     assert list(tmp_path.iterdir()) == []
 
 
