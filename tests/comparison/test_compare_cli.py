@@ -221,7 +221,7 @@ def test_every_fault_is_told_before_anything_is_solved(
     err = capsys.readouterr().err
     for words in (
         "Did you mean 'carbon_50'", "a name is missing", "'prize=1'", "nowhere", "is not a range", "--workers",
-        "Add --engine dask",
+        "Choose the engine dask",
     ):  # fmt: skip
         assert words in err
     assert list(tmp_path.iterdir()) == []
