@@ -153,6 +153,7 @@ FRONT_DOORS = {
     ("optimizer.comparison.frontier", "text"),
     ("optimizer.comparison.latency_budgets", "drawing"),
     ("optimizer.comparison.latency_budgets", "text"),
+    *(("optimizer.runs.run", room) for room in ("drawing", "maps", "exports")),
 }
 
 

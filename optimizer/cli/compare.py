@@ -118,8 +118,10 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
         emit_json(head | {name: _rows(part) for name, part in found.parts().items()} | _faults(unfinished))
     else:
         emit(replace(found, unfinished=unfinished).to_text())
-        emit("\nNothing was kept: add --out DIR to keep it." if out is None else
-             f"\nTables and run folders: {escape_text(out)}")  # fmt: skip
+        if out is not None:
+            emit(f"\nTables and run folders: {escape_text(out)}")
+        elif isinstance(given, str) and not Path(given).is_dir():
+            emit("\nNothing was kept: add --out DIR to keep tables, charts and run folders.")
     return code
 
 

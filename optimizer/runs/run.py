@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,11 @@ from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from optimizer.drawing.words import Lang
     from optimizer.infeasibility.relaxations import Condition
+    from optimizer.maps.options import ColourBy, MapKind
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
 
@@ -449,6 +453,76 @@ class Run:
         from optimizer.runs.verify import verify_run
 
         return verify_run(self)
+
+    def map(  # noqa: PLR0913 - options, keyword-only
+        self,
+        file: Path | str | None = None,
+        *,
+        kind: MapKind = "allocation",
+        lang: Lang = "en",
+        against: Run | Path | str | None = None,
+        basemap: Path | Literal["run", "none"] = "run",
+        colour_by: ColourBy = "region",
+        size_px: tuple[int, int] = (1600, 1200),
+    ) -> Figure:
+        """
+        Draw a map; a notebook shows what is returned.
+
+        Parameters
+        ----------
+        file
+            Where to write it, `.png` or `.svg`; None writes nothing.
+        kind, lang, against, basemap, colour_by, size_px
+            What it shows and how: see `MapOptions`.
+
+        Returns
+        -------
+        Figure
+            The map.
+
+        Raises
+        ------
+        InputError
+            If an option is out of range or the run does not store what the map shows.
+        """
+        from optimizer.maps.draw import draw_map
+        from optimizer.maps.options import MapOptions
+
+        options = MapOptions(kind, against, lang, basemap, colour_by, size_px)
+        if file is not None:
+            from optimizer.exports.export import export_run
+
+            export_run(self, file, maps=options)
+        return draw_map(self, options).figure
+
+    def export(
+        self, target: Path | str, *, layer: str | None = None, per_slice: bool = False, folder_format: str | None = None
+    ) -> Path:
+        """
+        Write layers, a map or the report, as the ending of the target says: see `export_run`.
+
+        Parameters
+        ----------
+        target
+            File or folder to write.
+        layer, per_slice, folder_format
+            Which layers: see `GisOptions`.
+        """
+        from optimizer.exports.export import export_run
+        from optimizer.exports.layers import GisOptions
+
+        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format))
+
+    def report(self, file: Path | str) -> Path:
+        """
+        Write the report, one page that needs no network.
+
+        Parameters
+        ----------
+        file
+            File to write, `.html`.
+        """
+        return self.export(file)
 
     def save(self, folder: Path | str) -> Path:
         """

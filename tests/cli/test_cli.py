@@ -173,6 +173,7 @@ def test_bad_usage_ends_with_1(arguments: list[str]) -> None:
         (["solve", "base", "--mip-rel-gap", "-1"], "--mip-rel-gap value '-1.0'"),
         (["solve", "base", "--set", "network=nowhere"], "nowhere"),
         (["export", "nowhere", "--to", "x.png"], "run.json"),
+        (["export", "nowhere", "--to", "x.doc"], "run.json"),
         (["verify", "nowhere"], "run.json"),
         (["solve", "base", "--out", "/proc/nowhere/run"], "cannot be written to"),
     ],
