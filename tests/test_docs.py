@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import ROOT, commands, read_page, table_rows, write_shown_files
+from documents import ROOT, commands, read_page, shown_files, table_rows, write_shown_files
 
 from network_data import load_network
 from network_data.load import Network
@@ -116,14 +116,14 @@ def test_make_targets_of_the_pages_exist() -> None:
 
 
 def test_commands_of_the_pages_are_understood() -> None:
-    from optimizer.cli.main import _build_parser
+    from optimizer.cli.main import edwc
 
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {
-        "list", "check", "solve", "compare", "explain", "why", "export", "verify",
+        "list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify",
     }  # fmt: skip
     for words in shown:
-        _build_parser().parse_args(words[1:])  # ends the program if it does not understand
+        edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
@@ -148,7 +148,21 @@ def test_python_of_the_readme_runs() -> None:
     assert isinstance(names["problem"], PlacementProblem)
 
 
+def test_page_of_keys_is_that_of_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    from optimizer.cli.main import main
+
+    assert main(["keys", "--markdown"]) == 0
+    assert read_page("docs/keys.md") == capsys.readouterr().out, "run `edwc keys --markdown > docs/keys.md`"
+
+
 # Examples
+
+
+def test_init_writes_the_files_of_the_page() -> None:
+    shown = dict(shown_files("docs/own_network.md"))
+    folder = ROOT / "scenarios" / "own_network"
+    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*")}
+    assert {name: path.read_text(encoding="utf-8") for name, path in written.items()} == shown
 
 
 def load_example(page: str, folder: Path) -> tuple[Network, PlacementProblem]:

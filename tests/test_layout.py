@@ -146,7 +146,17 @@ def test_imports_flow_from_network_data_to_optimizer() -> None:
 
 
 # Where a class opens a door to a room above it for its users, when they ask: `run.map()` draws, `run.report()` writes.
-FRONT_DOORS = {("optimizer.runs.run", room) for room in ("drawing", "maps", "exports")}
+FRONT_DOORS = {
+    ("optimizer.comparison.break_even_points", "drawing"),
+    ("optimizer.comparison.break_even_points", "text"),
+    ("optimizer.comparison.comparison", "drawing"),
+    ("optimizer.comparison.comparison", "text"),
+    ("optimizer.comparison.frontier", "drawing"),
+    ("optimizer.comparison.frontier", "text"),
+    ("optimizer.comparison.latency_budgets", "drawing"),
+    ("optimizer.comparison.latency_budgets", "text"),
+    *(("optimizer.runs.run", room) for room in ("drawing", "maps", "exports")),
+}
 
 
 def room_of(module: str) -> str:

@@ -422,7 +422,7 @@ def _require_linear(
         remedy = "Name a price or a factor of prices."
     else:
         return
-    faults.add("break-even", problem, remedy, column=points.parameter)
+    faults.add("break_even", problem, remedy, column=points.parameter)
     faults.raise_if_any()
 
 
@@ -478,11 +478,11 @@ def find_break_points(
     """
     faults = FaultList("the break-even map")
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        faults.add("break-even", "is no range", "Give a lower and a higher finite value.", value=f"{low}:{high}")
+        faults.add("break_even", "is no range", "Give a lower and a higher finite value.", value=f"{low}:{high}")
     if max_solves < LEAST_SOLVES:
-        faults.add("break-even", "solves not even both ends", "Allow 2 or more.", column="max_solves", value=max_solves)
+        faults.add("break_even", "solves not even both ends", "Allow 2 or more.", column="max_solves", value=max_solves)
     if tolerance_cny is not None and not tolerance_cny >= 0:
-        faults.add("break-even", "is negative", "Give 0 or more.", column="tolerance_cny", value=tolerance_cny)
+        faults.add("break_even", "is negative", "Give 0 or more.", column="tolerance_cny", value=tolerance_cny)
     faults.raise_if_any()
     points = ParameterPoints(runner, parameter, max_solves)
     if class_of_limit(parameter) is not None:

@@ -81,7 +81,7 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
     if class_id not in known:
         faults = FaultList("the break-even map")
         remedy = f"Name a class of the scenario.{suggest(class_id, known)}"
-        faults.add("break-even", "there is no such class", remedy, column=points.parameter, value=class_id)
+        faults.add("break_even", "there is no such class", remedy, column=points.parameter, value=class_id)
         faults.raise_if_any()
     scenario, problem = points.scenario(high), points.problem(high)
     values = step_values(scenario, problem, class_id, low, high)

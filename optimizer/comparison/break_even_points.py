@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -12,6 +14,7 @@ from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
@@ -34,7 +37,7 @@ BREAK_COLUMNS = [
 
 
 @dataclass(frozen=True, eq=False)
-class BreakEvenMap:
+class BreakEvenMap(SearchResult):
     """
     Where on a range of one parameter the plan changes.
 
@@ -77,17 +80,33 @@ class BreakEvenMap:
     is_complete: bool
     notes: tuple[str, ...] = ()
 
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables to store, by name."""
-        name = f"break_even_{id_of(self.parameter, set())}"
-        return {name: self.intervals, f"{name}_points": self.break_points, f"{name}_solves": self.points}
+    SUFFIX_OF: ClassVar = {"intervals": "", "break_points": "_points", "points": "_solves"}
 
-    def as_dict(self) -> dict[str, object]:
-        """All of it for JSON; numbers that are not finite are for `json_ready` to spell."""
-        tables = {name: getattr(self, name).to_dict("records") for name in ("intervals", "break_points", "points")}
-        names = ("parameter", "low", "high", "reference_value", "tolerance_cny", "is_complete", "notes")
-        return {name: getattr(self, name) for name in names} | tables
+    @property
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return f"break_even_{id_of(self.parameter, set())}"
+
+    def to_text(self) -> str:
+        """Describe the map for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_break_even
+
+        return describe_break_even(self)
+
+    def plot(self, target: Path | str, *, regions: Sequence[str] = ()) -> Path:
+        """
+        Draw the map.
+
+        Parameters
+        ----------
+        target
+            File to write, `.png` or `.svg`.
+        regions
+            In the order of the network, for the colours that its maps have; none = in alphabetical order.
+        """
+        from optimizer.drawing.searches import draw_break_even
+
+        return draw_break_even(self, target, regions=regions)
 
 
 @dataclass(eq=False)

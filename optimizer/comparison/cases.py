@@ -221,7 +221,7 @@ def expand_cases(
     for sweep in sweeps:
         count *= len(sweep.values)
     if count > MAX_CASES:
-        faults.add("--sweep", f"makes {count:,} cases", f"Ask for no more than {MAX_CASES:,}.")
+        faults.add("sweeps", f"makes {count:,} cases", f"Ask for no more than {MAX_CASES:,}.")
     faults.raise_if_any()
     points = sweep_points(sweeps) if sweeps else ()
     labelled: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {}
@@ -327,7 +327,7 @@ def _check_price_cases(texts: Sequence[str], faults: FaultList) -> None:
                 continue
             checked.add(name)
             if not name:
-                faults.add("--price-cases", "a name is missing", "Write a,b,c+d.", value=text)
+                faults.add("price_cases", "a name is missing", "Write a,b,c+d.", value=text)
                 continue
             try:
                 load_price_case(name)

@@ -68,7 +68,7 @@ class DaskEngine:
         try:
             import distributed
         except ImportError:
-            faults.add("--engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
+            faults.add("engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
             raise faults.error() from None
         # What dies is replaced, and told as the reason of a row: Dask's own words on it would only frighten.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -83,8 +83,8 @@ class DaskEngine:
                     self._cluster or scheduler, timeout=CONNECT_S, set_as_default=False
                 )
         except (OSError, ValueError, TypeError) as error:
-            remedy = "Start one with `dask scheduler`, or leave --scheduler out for a cluster on this machine."
-            faults.add("--scheduler", f"does not answer ({error})", remedy, value=scheduler)
+            remedy = "Start one with `dask scheduler`, or leave the address out for a cluster on this machine."
+            faults.add("scheduler", f"does not answer ({error})", remedy, value=scheduler)
             raise faults.error() from error
         self._pids: dict[str, int] = {}  # of usable workers by address
         self._useless: set[str] = set()
@@ -94,7 +94,7 @@ class DaskEngine:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
             self._look(faults)
         except TimeoutError:
-            faults.add("--scheduler", "has no workers", "Start some with `dask worker`.", value=scheduler)
+            faults.add("scheduler", "has no workers", "Start some with `dask worker`.", value=scheduler)
         if len(faults):
             self.close()
         faults.raise_if_any()
@@ -223,7 +223,7 @@ class DaskEngine:
             return f"cannot run this program ({answer})", "Install the same version of edwc there."
         if not isinstance(answer, dict):
             return f"does not answer ({answer!r})", "Restart it."
-        shared = "Put --out, and the scenario's files, on a file system that all workers see under the same name."
+        shared = "Put the output folder and the scenario's files where all workers see them under the same name."
         if answer["read"] != token:
             return f"does not see the folder of the comparison ({answer['read']})", shared
         written = self._signals / f"{PROBE_FILE}-{answer['pid']}-{answer['token']}"

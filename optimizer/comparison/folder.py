@@ -152,9 +152,7 @@ class ComparisonFolder:
         return None if run is None else os.path.relpath(run.resolve(), self.path.resolve())
 
 
-def keep_stored(
-    out: str | Path, reference: Case, results: Iterable[CaseResult], *, asked: Mapping[str, Any] | None = None
-) -> Path:
+def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult], request: Mapping[str, Any]) -> Path:
     """
     Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
 
@@ -166,8 +164,8 @@ def keep_stored(
         What the others are held against.
     results
         The runs as cases.
-    asked
-        What the comparison was asked for.
+    request
+        The request in words.
 
     Returns
     -------
@@ -184,7 +182,7 @@ def keep_stored(
         faults.add(str(out), "holds cases that a comparison has solved", "Name another folder for stored runs.")
         raise faults.error()
     folder = ComparisonFolder(out)
-    head = {"asked": asked or {}, "reference": reference.id, "versions": library_versions()}
+    head = {"asked": request, "reference": reference.id, "versions": library_versions()}
     try:
         folder.write(head, sorted(results, key=lambda result: result.case != reference), {})
     finally:
@@ -234,7 +232,7 @@ def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
         if there[place] > 1:
             faults.add(str(folder), "is given more than once", "Give each run once.")
         elif info is None:
-            faults.add(str(folder), "is no run, or is damaged", "Give the folder that `edwc solve --out` wrote.")
+            faults.add(str(folder), "is no run folder, or is damaged", "Give the folder that `edwc solve --out` wrote.")
         else:
             label = place.name if named[place.name] == 1 else str(place)
             results.append(CaseResult.of_run(Case(id_of(label, taken), label), folder, info))

@@ -6,7 +6,8 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from optimizer.comparison.frontier_points import (
 )
 from optimizer.comparison.latency_budgets import BudgetSpace, are_within, budget_cases
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 
 BUDGETS_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
 CARBON_POINTS = 6
@@ -35,7 +37,7 @@ CAP_DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Frontier:
+class Frontier(SearchResult):
     """
     Cost against a limit.
 
@@ -66,21 +68,29 @@ class Frontier:
     classes: tuple[str, ...]
     least_size: float
 
+    SUFFIX_OF: ClassVar = {"points": "", "pairs": "_pairs", "steps": "_steps", "relocatable": "_relocatable"}
+
     @property
     def size_name(self) -> str:
         """Column of the points that holds the limit."""
         return SIZE_NAMES[self.kind]
 
     @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by the name of the file they go to."""
-        head = f"{self.kind}_frontier"
-        return {
-            head: self.points,
-            f"{head}_pairs": self.pairs,
-            f"{head}_steps": self.steps,
-            f"{head}_relocatable": self.relocatable,
-        }
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return f"{self.kind}_frontier"
+
+    def to_text(self) -> str:
+        """Describe the frontier for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_frontier
+
+        return describe_frontier(self)
+
+    def plot(self, target: Path | str) -> Path:
+        """Draw the frontier into a file, `.png` or `.svg`; returns the file."""
+        from optimizer.drawing.searches import draw_frontier
+
+        return draw_frontier(self, target)
 
 
 SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from optimizer.comparison.frontier_points import (
     solve_points,
 )
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import BoolArray, IntArray, PlacementProblem
 from optimizer.problem.routing import residency_mask
@@ -355,7 +357,7 @@ ENERGY_PER_MS = "energy_saving_cny_per_year_per_ms"
 
 
 @dataclass(frozen=True, eq=False)
-class LatencyReturn:
+class LatencyReturn(SearchResult):
     """
     What releasing the round trip of one class saves, all others as in the reference.
 
@@ -377,14 +379,24 @@ class LatencyReturn:
     steps: pd.DataFrame
     ranking: pd.DataFrame
 
+    SUFFIX_OF: ClassVar = {"ranking": "", "points": "_points", "steps": "_steps"}
+
     @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by the name of the file they go to."""
-        return {
-            "latency_return": self.ranking,
-            "latency_return_points": self.points,
-            "latency_return_steps": self.steps,
-        }
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return "latency_return"
+
+    def to_text(self) -> str:
+        """Describe the return for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_latency_return
+
+        return describe_latency_return(self)
+
+    def plot(self, target: Path | str) -> Path:
+        """Draw the return into a file, `.png` or `.svg`; returns the file."""
+        from optimizer.drawing.searches import draw_latency_return
+
+        return draw_latency_return(self, target)
 
 
 def latency_return(

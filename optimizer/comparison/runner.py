@@ -11,11 +11,11 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from network_data.faults import InputError
 from optimizer.comparison.cases import (
@@ -30,6 +30,7 @@ from optimizer.comparison.cases import (
     plan_hash,
 )
 from optimizer.comparison.folder import ComparisonFolder
+from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.workers import (
     CaseTask,
     Ended,
@@ -170,6 +171,7 @@ class SweepClock:
 
 
 EngineName = Literal["serial", "local", "dask"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
 STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
 MAX_DEATHS = 3  # of workers that had the case
@@ -202,8 +204,8 @@ class CaseRunner:
         How many processes; None = one for each processor.
     scheduler
         Address of a Dask scheduler; None starts a cluster on this machine.
-    asked
-        What the comparison was asked for, kept in `comparison.json`.
+    request
+        The request in words, kept in `comparison.json`.
     force
         Solve again what is stored.
     report
@@ -227,7 +229,7 @@ class CaseRunner:
         engine: EngineName = "serial",
         workers: int | None = None,
         scheduler: str | None = None,
-        asked: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any] | None = None,
         force: bool = False,
         report: Callable[[SweepProgress], None] | None = None,
         stop: threading.Event | None = None,
@@ -241,7 +243,8 @@ class CaseRunner:
         self.out = self._folder.path
         self._engine_name, self._workers, self._scheduler = engine, workers or _processors(), scheduler
         self._engine: Engine | None = None
-        self._asked, self._force = dict(asked or {}), force
+        self._request, self._force = dict(request or {}), force
+        self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
         self._clock = SweepClock(report)
         self._said: dict[str, tuple[float, float]] = {}  # by the serial engine
@@ -309,6 +312,11 @@ class CaseRunner:
             self._solve([case for case in new if case == self.reference])
             self._solve([case for case in new if case != self.reference])
         return {name: self._done[name] for name in wanted}
+
+    def keep_searches(self, found: Iterable[SearchResult]) -> None:
+        """Note in `comparison.json` what searches found beside their tables."""
+        self._searches = [{"kind": type(one).__name__, "stem": one.stem, "facts": one.facts()} for one in found]
+        self._write()
 
     def _solve(self, cases: Sequence[Case]) -> None:
         tasks = [task for case in cases if (task := self._prepare(case)) is not None]
@@ -416,7 +424,8 @@ class CaseRunner:
 
     def _write(self) -> None:
         head = {
-            "asked": self._asked,
+            "asked": self._request,
+            "searches": self._searches,
             "scenario": str(self.scenario),
             "overrides": self.overrides,
             "reference": self.reference.id,

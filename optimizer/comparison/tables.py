@@ -43,23 +43,6 @@ class Metric:
     by: str = ""
 
 
-@dataclass(frozen=True)
-class CaseNumbers:
-    """
-    What the numbers of a case are read from.
-
-    Attributes
-    ----------
-    result
-        What came of the case.
-    tables
-        Tables of its run folder; empty without a plan.
-    """
-
-    result: CaseResult
-    tables: Mapping[str, pd.DataFrame]
-
-
 def _of_summary(name: str) -> Callable[[CaseResult], float]:
     def read(result: CaseResult) -> float:
         return number(result.summary.get(name))
@@ -147,35 +130,7 @@ PLACE_COLUMNS = [
 _SHOWN_SAVINGS = [metric.name for metric in AGAINST_REFERENCE]
 
 
-@dataclass(frozen=True, eq=False)
-class CaseTables:
-    """
-    The tables of a comparison.
-
-    Attributes
-    ----------
-    cases
-        One row per case, failed ones too: case, label, is_reference, status, the columns of
-        `compare_metrics.METRICS`, reason. NaN where there is no plan.
-    costs
-        case, component, cny_per_year, difference_cny_per_year (less the reference's).
-    regions
-        case, region, share, mtok_per_year.
-    classes
-        case, workload_class, mtok_per_year, shed_mtok_per_year, mean_rtt_ms, worst_rtt_ms.
-    data_centers
-        case, data_center, region, is_open, mtok_per_year, token_share, energy_mwh_per_year, mean_price_cny_per_mwh,
-        carbon_t_per_year, peak_facility_power_mw, new_pods.
-    """
-
-    cases: pd.DataFrame
-    costs: pd.DataFrame
-    regions: pd.DataFrame
-    classes: pd.DataFrame
-    data_centers: pd.DataFrame
-
-
-def case_tables(results: Sequence[CaseResult], reference: str) -> CaseTables:
+def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
     """
     Build the tables of a comparison from what came of its cases.
 
@@ -184,7 +139,13 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> CaseTables:
     results
         In the order of the rows.
     reference
-        Id of the case that the others are held against.
+        Id of the case that the others are compared with.
+
+    Returns
+    -------
+    dict of DataFrame
+        cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions, classes
+        and data_centers.
 
     Raises
     ------
@@ -217,7 +178,7 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> CaseTables:
     order = [*first, *points, "total_cny_per_year", *_SHOWN_SAVINGS]
     rest = [name for name in cases if name not in {*order, "reason"}]
     table = pd.concat([cases[[*order, *rest]], wide, cases[["reason"]]], axis=1)
-    return CaseTables(table, costs, regions, classes, places)
+    return {"cases": table, "costs": costs, "regions": regions, "classes": classes, "data_centers": places}
 
 
 def saving_interval(reference: CaseResult, case: CaseResult) -> tuple[float, float, float]:

@@ -19,13 +19,13 @@ from toy_scenario import ToyScenario
 import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
+from optimizer.comparison.comparison import open_comparison
 from optimizer.report.charts import Chart, Curve, Span, Table, curve_chart, matrix, span_rows
 from optimizer.report.comparison import (
     break_even_charts,
     case_table,
     frontier_charts,
     latency_return_chart,
-    read_comparison,
     regret_chart,
     tornado_chart,
     waterfall_charts,
@@ -196,7 +196,7 @@ def test_what_was_not_asked_for_is_left_out() -> None:
 
 
 def test_reasons_have_a_column_where_a_case_has_one(folder: Path) -> None:
-    tables = read_comparison(folder).tables
+    tables = open_comparison(folder).tables()
     cases = tables["cases"]
     assert "reason" in case_table(tables).columns
     solved = case_table(tables | {"cases": cases[cases["reason"].isna() | (cases["reason"] == "")]})
@@ -224,7 +224,7 @@ def test_page_shows_every_search_of_the_command(searched: Path, tmp_path: Path) 
         assert text not in page
     # A later comparison in the same folder that asks for no search leaves their tables there.
     content = json.loads((searched / "comparison.json").read_text(encoding="utf-8"))
-    content["asked"] |= {"break_even": [], "frontier": []}
+    content["searches"] = []
     (searched / "comparison.json").write_text(json.dumps(content), encoding="utf-8")
     page = edwc.export_comparison(searched, tmp_path / "a.html").read_text(encoding="utf-8")
     for title in titles[1:]:
