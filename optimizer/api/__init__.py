@@ -1,1 +1,1 @@
-"""What a user calls from Python: each function is one job from inputs to a result."""
+"""The jobs of the project as functions of Python: what `import edwc` hands out, and what the command line calls."""

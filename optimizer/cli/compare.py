@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from network_data.faults import InputError, escape_text
+from optimizer.cli.options import (
+    Decorated,
+    EdwcCommand,
+    complete_folder,
+    complete_price_cases,
+    complete_scenario,
+    gap_option,
+    overrides_option,
+    quiet_option,
+    scenario_changes,
+    time_limit_option,
+)
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell, tell_over
 
 if TYPE_CHECKING:
@@ -19,58 +32,17 @@ if TYPE_CHECKING:
     from optimizer.comparison.cases import CaseResult
     from optimizer.comparison.runner import SweepProgress
 
-EPILOG = (
+_EPILOG = (
     "Exit codes: 0 every case is solved within the gap or proved to have no plan, 1 bad data or usage, 2 every case is "
     "infeasible, 3 some case failed, was stopped by its limit or interrupted (what is finished is kept), 4 no case has "
     "a plan. A comparison into a folder that holds one solves only what is missing or has changed."
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """
-    Add what `edwc compare` takes to its parser.
-
-    Parameters
-    ----------
-    parser
-        The parser of the command.
-    """
-    parser.epilog = EPILOG
-
-    def several(flag: str, metavar: str, text: str, **options: Any) -> None:
-        parser.add_argument(flag, action="append", default=[], metavar=metavar, help=text, **options)
-
-    parser.add_argument(
-        "inputs", nargs="+", metavar="SCENARIO|RUN",
-        help="built-in name or YAML file; or run folders, or the folder of a comparison, to compare what is stored",
-    )  # fmt: skip
-    several("--price-cases", "A,B,C+D", "price cases (built in or YAML files); C+D applies C, then D")
-    several("--sweep", "KEY=VALUES", "values of a parameter, KEY=START:STOP:STEP or KEY=V1,V2; several make a grid")
-    several("--tornado", "KEY=LOW:HIGH", "one parameter at a time, to either end")
-    several("--break-even", "KEY=LOW:HIGH", "where on the range the plan changes")
-    several("--frontier", "latency|carbon|rtt", "cost against a limit", choices=("latency", "carbon", "rtt"))
-    several("--waterfall", "A,B", "what makes the difference between two cases, by id")
-    parser.add_argument(
-        "--regret",
-        choices=("auto", "off", "fixed", "redispatch"),
-        default="auto",
-        help="each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); "
-        "auto: fixed, if that takes no more than a minute or so",
-    )
-    several("--set", "KEY=VALUE", "change a key of the scenario for all cases; may be repeated", dest="overrides")
-    parser.add_argument("--reference", metavar="ID", help="case to hold the others against (default: the scenario)")
-    parser.add_argument("--out", metavar="DIR", help="folder of the comparison: run folders and tables")
-    parser.add_argument(
-        "--engine",
-        choices=("local", "dask", "serial"),
-        default="local",
-        help="where cases are solved: processes of this machine, a Dask cluster, or this process",
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes, one thread each (default: processors)")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask (default: a cluster on this machine)")
-    parser.add_argument("--force", action="store_true", help="solve also what is stored already")
-    parser.add_argument("--mip-rel-gap", type=float, metavar="GAP", help="of each case, e.g. 0.01")
-    parser.add_argument("--time-limit", type=float, metavar="S", help="of each case, seconds")
+def _several(
+    flag: str, metavar: str, text: str, names: Sequence[str] = (), **options: Any
+) -> Callable[[Decorated], Decorated]:
+    return click.option(flag, *names, multiple=True, metavar=metavar, help=f"{text}; may be repeated.", **options)
 
 
 # Options by the argument of `compare` that they give.
@@ -81,74 +53,66 @@ _OPTION_OF = {
 }  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> int:
+@click.command(cls=EdwcCommand, epilog=_EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="SCENARIO|RUN...", shell_complete=complete_scenario)
+@_several(
+    "--price-cases", "A,B,C+D", "Price cases (built in or YAML files); C+D applies C, then D",
+    shell_complete=complete_price_cases,
+)  # fmt: skip
+@_several(
+    "--sweep", "KEY=VALUES", "Values of a parameter, KEY=START:STOP:STEP or KEY=V1,V2; several make a grid",
+    names=("sweeps",),
+)  # fmt: skip
+@_several("--tornado", "KEY=LOW:HIGH", "One parameter at a time, to either end")
+@_several("--break-even", "KEY=LOW:HIGH", "Where on the range the plan changes")
+@_several("--frontier", "latency|carbon|rtt", "Cost against a limit", type=click.Choice(("latency", "carbon", "rtt")))
+@_several("--waterfall", "A,B", "What makes the difference between two cases, by id", names=("waterfalls",))
+@click.option(
+    "--regret",
+    type=click.Choice(("auto", "off", "fixed", "redispatch")),
+    default="auto",
+    help="Each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); auto: "
+    "fixed, if that takes no more than a minute or so.",
+)
+@overrides_option
+@click.option("--reference", metavar="ID", help="Case to compare the others with (default: the scenario).")
+@click.option("--out", metavar="DIR", shell_complete=complete_folder, help="Folder for run folders and tables.")
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "dask", "serial")),
+    default="local",
+    help="Where cases are solved: processes of this machine, a Dask cluster, or this process.",
+)
+@click.option("--workers", type=int, metavar="N", help="Processes, one thread each (default: processors).")
+@click.option("--scheduler", metavar="ADDRESS", help="Of Dask (default: a cluster on this machine).")
+@click.option("--force", is_flag=True, help="Solve also what is stored already.")
+@gap_option
+@time_limit_option
+@quiet_option
+def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     """
-    Carry out `edwc compare`.
+    Solve cases of a scenario, or take stored runs, and compare them.
 
-    Parameters
-    ----------
-    arguments
-        From the parser.
+    SCENARIO is a built-in name or a YAML file; RUN a run folder, or the folder of a comparison, to compare what is
+    stored.
     """
-    return run_compare(**{name: value for name, value in vars(arguments).items() if name not in {"command", "run"}})
+    from optimizer.api.compare import compare as compare_cases
 
-
-def run_compare(  # noqa: PLR0913 - one for each option
-    inputs: Sequence[str],
-    *,
-    json: bool = False,
-    overrides: Sequence[str] = (),
-    mip_rel_gap: float | None = None,
-    time_limit: float | None = None,
-    regret: str = "auto",
-    sweep: Sequence[str] = (),
-    waterfall: Sequence[str] = (),
-    out: str | None = None,
-    **options: Any,
-) -> int:
-    """
-    Compare, and print what is found.
-
-    Parameters
-    ----------
-    inputs
-        A scenario, or stored runs.
-    json
-        Print tables for machines.
-    overrides, mip_rel_gap, time_limit
-        Of all cases.
-    regret
-        auto, off, fixed or redispatch.
-    sweep, waterfall, out
-        As `compare` takes them.
-    options
-        The other arguments of `compare`.
-
-    Returns
-    -------
-    int
-        The exit code.
-
-    Raises
-    ------
-    InputError
-        With every fault of the options or the scenario.
-    """
-    from optimizer.api.compare import compare
-
-    solver = {"solver.mip_rel_gap": mip_rel_gap, "solver.time_limit_s": time_limit}
-    texts = [*overrides, *(f"{key}={value!r}" for key, value in solver.items() if value is not None)]
-    options |= {"sweeps": sweep, "waterfalls": waterfall, "out": out, "redispatch": regret == "redispatch"}
-    options["regret"] = None if regret == "auto" else regret != "off"
+    out, regret = options["out"], options.pop("regret")
+    inputs = options.pop("inputs")
     given = inputs[0] if len(inputs) == 1 else inputs
-    try:
-        with _progress() as report:
-            found = run_until_stopped(lambda stop: compare(given, texts, report=report, stop=stop, **options))
-    except InputError as error:
-        raise _named_by_options(error) from error
-    unfinished = {_option(name): error and _named_by_options(error) for name, error in found.unfinished.items()}
+    options["regret"] = None if regret == "auto" else regret != "off"
+    options["redispatch"] = regret == "redispatch"
+    solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
+    with (
+        scenario_changes(options.pop("overrides"), **solver) as changes,
+        _named_by_options(),
+        _progress(quiet=quiet) as report,
+    ):
+        found = run_until_stopped(lambda stop: compare_cases(given, changes, report=report, stop=stop, **options))
+    unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
     code = 1 if any(unfinished.values()) else exit_code(list(found.results.values()))
-    if json:
+    if as_json:
         folder = None if out is None else str(Path(out).absolute())
         head = {"exit_code": code, "folder": folder, "reference": found.reference}
         emit_json(head | {name: _rows(part) for name, part in found.parts().items()} | _faults(unfinished))
@@ -156,6 +120,8 @@ def run_compare(  # noqa: PLR0913 - one for each option
         emit(replace(found, unfinished=unfinished).to_text())
         if out is not None:
             emit(f"\nTables and run folders: {escape_text(out)}")
+        elif isinstance(given, str) and not Path(given).is_dir():
+            emit("\nNothing was kept: add --out DIR to keep tables, charts and run folders.")
     return code
 
 
@@ -190,20 +156,30 @@ def _option(name: str) -> str:
     return f"{_OPTION_OF.get(argument, argument)} {rest}".rstrip()
 
 
-def _named_by_options(error: InputError) -> InputError:
+@contextmanager
+def _named_by_options() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise _name_options(error) from None
+
+
+def _name_options(error: InputError) -> InputError:
     return InputError(
         [replace(fault, file=_OPTION_OF.get(fault.file, fault.file)) for fault in error.faults], error.subject
     )
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[SweepProgress], None]]:
+def _progress(*, quiet: bool) -> Iterator[Callable[[SweepProgress], None]]:
     """Print how far it is: one line that is written over on a terminal, a line every two seconds elsewhere."""
     is_terminal = sys.stderr.isatty()
     said_s = -2.0
 
     def report(progress: SweepProgress) -> None:
         nonlocal said_s
+        if quiet:
+            return
         if is_terminal:
             if progress.ended:
                 tell_over("")
@@ -216,7 +192,7 @@ def _progress() -> Iterator[Callable[[SweepProgress], None]]:
     try:
         yield report
     finally:
-        if is_terminal:
+        if is_terminal and not quiet:
             tell_over("")
 
 

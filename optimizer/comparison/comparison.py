@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from network_data.display import short_html, short_text
 from network_data.faults import FaultList, InputError
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import CaseResult
@@ -30,6 +31,7 @@ from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.tables import case_tables, metrics_table
+from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
 from optimizer.runs.folder import read_csv_table
@@ -142,6 +144,26 @@ class Comparison:
         """Tables of the cases, then those of each search, by name."""
         searches = {name: found.tables for name, found in self.searches.items()}
         return {"cases": {name: getattr(self, name) for name in _TABLES}} | searches
+
+    def _key_facts(self) -> dict[str, object]:
+        statuses = self.cases["status"].value_counts()
+        facts: dict[str, object] = {
+            "cases": ", ".join(f"{count} {status}" for status, count in statuses.items()),
+            "reference": self.reference,
+        }
+        costs = self.cases.dropna(subset="total_cny_per_year")
+        if len(costs):
+            cheapest = costs.sort_values("total_cny_per_year").iloc[0]
+            facts["cheapest"] = (
+                f"{cheapest['case']}, {format_million(cheapest['total_cny_per_year'])} million CNY a year"
+            )
+        return facts
+
+    def __repr__(self) -> str:
+        return short_text("Comparison", self.name, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Comparison", self.name, self._key_facts())
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by the name of the file it goes to."""

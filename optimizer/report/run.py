@@ -36,7 +36,7 @@ from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
-from optimizer.text.run import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
+from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_saving, facts_of, limited_classes, why_no_plan
 from optimizer.units import TOKENS_PER_MTOK
 
 MILLION_CNY = "million CNY a year"
@@ -90,7 +90,7 @@ def lead_of(run: Run) -> list[str]:
     """
     info, lead = run.info, []
     if info.get("baselines"):
-        worth = worth_of(info["baselines"], run.summary["total_cny_per_year"])
+        worth = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
             worth.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )
