@@ -145,7 +145,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         stop=stop,
     ) as runner:
         results = runner.run(request.cases)
-        # Someone who has asked for an end does not want to wait for the most expensive part.
+        # Someone who wants it to end does not wait for the most expensive part.
         found = _build(request, results, regret=False if stop.is_set() else regret, redispatch=redispatch)
         found = replace(_search(found, request, runner, stop), results=runner.results)
         runner.keep_searches(found.searches.values())

@@ -57,7 +57,7 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
         faults.raise_if_any()
     scenario, problem = points.scenario(high), points.problem(high)
     values = _step_values(scenario, problem, class_id, low, high)
-    # A preferring rule takes candidates away when a nearer or safer one comes into reach, so that a longer limit may
+    # A preferring rule takes candidates away when a nearer or safer one becomes possible, so that a longer limit may
     # even cost more: nothing follows from one value for another then.
     rules = scenario.workload_classes[class_id]
     is_monotone = not rules.residency.endswith("preferred") and rules.second_route != "preferred"
@@ -99,7 +99,7 @@ def _step_values(scenario: Scenario, problem: PlacementProblem, class_id: str, l
         second = second_rtt_ms(fibre_graph(network, links), links, problem.routes, wanted, scenario.routing)
         found = np.concatenate([found, second])
     values = np.unique(found[(found > low) & (found <= high)])
-    # Round trips that differ by rounding alone come into reach together, at the longest of them.
+    # Round trips that differ by rounding alone become possible together, at the longest of them.
     is_last = np.append(np.diff(values) > ROUNDING_MS, True)[: len(values)]
     return [float(value) for value in values[is_last]]
 

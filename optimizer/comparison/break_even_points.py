@@ -166,12 +166,12 @@ class ParameterPoints:
             return True
         return False
 
-    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
-        """Tolerance asked for, or the gap that cases are solved to; no less than what costs can be told apart by."""
+    def tolerance_cny(self, given_cny: float | None, value: float) -> float:
+        """Give the tolerance wanted, or the gap that cases are solved to; no less than the precision of costs."""
         costs = [abs(result.objective_cny) for result in (*self.solved.values(), self.reference)]
         scale = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
-        asked = self.scenario(value).solver.mip_rel_gap * scale if asked_cny is None else asked_cny
-        return max(asked, 10 * RESOLUTION_SHARE * scale)
+        wanted_cny = self.scenario(value).solver.mip_rel_gap * scale if given_cny is None else given_cny
+        return max(wanted_cny, 10 * RESOLUTION_SHARE * scale)
 
     def table(self) -> pd.DataFrame:
         """Table `BreakEvenMap.points`."""

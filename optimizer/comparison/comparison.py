@@ -396,5 +396,5 @@ def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     if len(plans) ** 2 > _MOST_PAIRS:
         return False
     base = plans.get(reference)
-    alike = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
-    return len(plans) ** 2 - alike**2 <= _MOST_CHECKED_PAIRS
+    same = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
+    return len(plans) ** 2 - same**2 <= _MOST_CHECKED_PAIRS

@@ -69,7 +69,7 @@ _SINGLE: tuple[tuple[_Metric, Callable[[CaseResult], float]], ...] = (
     (_Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
      _of_summary("peak_facility_power_mw")),
     (_Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
-    (_Metric("unserved_share", "share", "share of the tokens asked for that is not served"),
+    (_Metric("unserved_share", "share", "share of the requested tokens that is not served"),
      _of_summary("unserved_share")),
     (_Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
     (_Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),

@@ -301,7 +301,7 @@ def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
 
 def _days(allocation: pd.DataFrame) -> pd.DataFrame:
     """
-    Days of a plan with the hours per year that their slices stand for: what tells slices of one length from another.
+    Days of a plan with the hours per year that their slices stand for: it distinguishes slices of different lengths.
 
     Not the slices themselves: in some of them nothing may be served, and not in the same ones by both plans.
     """
