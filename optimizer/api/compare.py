@@ -37,7 +37,7 @@ from scenarios.load import load_scenario
 from scenarios.price_parameters import ParameterRange, overrides_of, parse_ranges, parse_sweeps
 from scenarios.schema import Scenario
 
-FRONTIERS = ("latency", "carbon", "rtt")
+_FRONTIERS = ("latency", "carbon", "rtt")
 Values = Mapping[str, Sequence[float] | str] | Sequence[str]
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found", bound=SearchResult)
@@ -231,8 +231,8 @@ def _read_request(
     tornado = _collect(faults, parse_ranges, words.tornado, "tornado")
     break_even = _collect(faults, parse_ranges, words.break_even, "break_even")
     for kind in words.frontier:
-        if kind not in FRONTIERS:
-            remedy = f"Name {', '.join(FRONTIERS)}.{suggest(kind, FRONTIERS)}"
+        if kind not in _FRONTIERS:
+            remedy = f"Name {', '.join(_FRONTIERS)}.{suggest(kind, _FRONTIERS)}"
             faults.add("frontier", "there is no such frontier", remedy, value=kind)
     stored: Sequence[CaseResult] = ()
     scenario, cases, known = None, [], [REFERENCE]

@@ -43,14 +43,7 @@ _KIND_WORDS = {
 
 
 def describe_comparison(found: Comparison) -> str:
-    """
-    Describe a comparison in lines of plain text.
-
-    Parameters
-    ----------
-    found
-        The comparison.
-    """
+    """Describe a comparison in lines of plain text."""
     parts = [_cases(found)]
     for pair in chosen_pairs(found):
         parts += [_waterfall(found, pair), _moved(found, pair)]
