@@ -74,7 +74,7 @@ def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone
     deadly = Case("deadly", "deadly", ("solver.seed=7",))
     killer = Killer("deadly", times=99)
     with CaseRunner(toy, out=toy.parent / "dask", engine="dask", workers=2, report=killer) as runner:
-        engine = runner._ready_engine()
+        engine = runner._ready_executor()
         assert isinstance(engine, DaskExecutor)
         killer.pids = lambda: [engine._pids[at] for case, at in engine._running.values() if case == "deadly"]
         results = runner.run([deadly, *CARBON])
