@@ -23,10 +23,10 @@ from optimizer.text.comparison import chosen_pairs
 from optimizer.units import CNY_PER_MCNY
 
 # Dearer is vermilion, cheaper blue, totals grey: apart also without colour vision, and the sign stands on each bar.
-DEARER, CHEAPER, TOTAL, GRID = PALETTE[0], PALETTE[2], "#6B6B6B", "#E3E3E3"
-NO_PLAN = "#EDEDED"
-DPI = 100.0
-WIDTH_IN = 13.0
+DEARER, _CHEAPER, _TOTAL, _GRID = PALETTE[0], PALETTE[2], "#6B6B6B", "#E3E3E3"
+_NO_PLAN = "#EDEDED"
+_DPI = 100.0
+_WIDTH_IN = 13.0
 _TITLE_IN, _FOOT_IN, _LEFT_IN, _RIGHT_IN = 0.95, 0.75, 3.7, 0.5
 _NAME_CHARS = 26
 _MAX_MATRIX = 24
@@ -44,14 +44,8 @@ def draw_charts(
 
     Parameters
     ----------
-    found
-        The comparison.
-    folder
-        Where to; it exists.
     pairs
         Ids of the cases to draw a waterfall between; none = those that the text shows.
-    suffix
-        `.png` or `.svg`.
 
     Returns
     -------
@@ -78,16 +72,7 @@ def draw_charts(
 
 
 def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
-    """
-    Draw the bars between the costs of two cases.
-
-    Parameters
-    ----------
-    found
-        The comparison.
-    first, second
-        Ids of a pair in `waterfall_pairs`.
-    """
+    """Draw the bars between the costs of two cases."""
     pair = (found.waterfalls["first"] == first) & (found.waterfalls["second"] == second)
     bars = found.waterfalls[pair].to_dict("records")
     names = [_name(found, case) for case in (first, second)]
@@ -154,7 +139,7 @@ def _waterfall_bar(axes: Axes, row: int, bar: dict[Any, Any], low: float, high: 
     begin, end = (float(bar[f"{side}_cny_per_year"]) / CNY_PER_MCNY for side in ("from", "to"))
     is_end = not bar["component"]
     height = float(bar["cny_per_year"])
-    colour = TOTAL if is_end else DEARER if height > 0 else CHEAPER
+    colour = _TOTAL if is_end else DEARER if height > 0 else _CHEAPER
     left, right = (max(low, min(begin, end)), max(begin, end))
     # With an edge, so that the smallest bar can still be seen.
     axes.barh(row, right - left, left=left, height=0.62, color=colour, edgecolor=colour, linewidth=1.2, zorder=3)
@@ -169,14 +154,7 @@ def _waterfall_bar(axes: Axes, row: int, bar: dict[Any, Any], low: float, high: 
 
 
 def regret_figure(found: Comparison) -> Figure:
-    """
-    Draw the regret matrix: plans in rows, cases in columns.
-
-    Parameters
-    ----------
-    found
-        The comparison; of more than 24 cases the plans of least regret are drawn.
-    """
+    """Draw the regret matrix: plans in rows, cases in columns."""
     ranked = list(found.regret_plans["plan"])
     kept = set(ranked[:_MAX_MATRIX])
     cases = [case for case in found.regret_matrix["plan"] if case in kept]
@@ -185,7 +163,7 @@ def regret_figure(found: Comparison) -> Figure:
     regret = Regret(found.regret, found.regret_plans, found.improvable, redispatch=False)
     _titles(figure, *_regret_titles(found, regret))
     most = float(np.nanmax(np.abs(matrix), initial=0.0)) or 1.0
-    axes.set_facecolor(NO_PLAN)
+    axes.set_facecolor(_NO_PLAN)
     axes.imshow(matrix, cmap=_REGRET_COLOURS, vmin=0.0, vmax=most, aspect="auto", interpolation="nearest")
     for (row, column), value in np.ndenumerate(matrix):
         nothing = "no plan" if len(cases) <= _MAX_WORDS_IN_CELL else ""
@@ -195,7 +173,7 @@ def regret_figure(found: Comparison) -> Figure:
         write_text(axes, column, row, shown, ha="center", va="center", fontsize=10, color=colour)
     if regret.minimax_plan in cases:
         at = cases.index(regret.minimax_plan)
-        frame = Rectangle((-0.5, at - 0.5), len(cases), 1, fill=False, edgecolor=CHEAPER, linewidth=2.5)
+        frame = Rectangle((-0.5, at - 0.5), len(cases), 1, fill=False, edgecolor=_CHEAPER, linewidth=2.5)
         frame.set(clip_on=False, zorder=5)  # above the lines between the cells
         axes.add_patch(frame)
     _rows(axes, [f"{number}  {_name(found, case)}" for number, case in enumerate(cases, start=1)])
@@ -240,14 +218,7 @@ def _minus(text: str) -> str:
 
 
 def tornado_figure(found: Comparison) -> Figure:
-    """
-    Draw the effect of each parameter's two ends on the cost, largest first.
-
-    Parameters
-    ----------
-    found
-        The comparison, with a tornado.
-    """
+    """Draw the effect of each parameter's two ends on the cost, largest first."""
     rows = found.tornado.to_dict("records")
     figure, axes = _sheet(0.62 * len(rows) + 0.5)
     reference = _name(found, found.reference)
@@ -285,7 +256,7 @@ def _tornado_end(
         write_text(axes, x, place, f"{setting}: no plan", va="center", ha="left" if end == "high" else "right",
                    fontsize=10, color=FAINT_INK)  # fmt: skip
         return
-    axes.barh(place, value, height=height, color=DEARER if value > 0 else CHEAPER, zorder=3)
+    axes.barh(place, value, height=height, color=DEARER if value > 0 else _CHEAPER, zorder=3)
     is_right = value > 0 or (value == 0 and end == "high")
     text = f"{setting}: {_signed(value * CNY_PER_MCNY)}"
     write_text(axes, value + (gap if is_right else -gap) / 2, place, text, va="center",
@@ -295,11 +266,11 @@ def _tornado_end(
 def _sheet(height_in: float, *, top_in: float = _TITLE_IN) -> tuple[Figure, Axes]:
     """Make a sheet with one panel of that height between title and foot."""
     sheet_in = top_in + height_in + _FOOT_IN
-    figure = Figure(figsize=(WIDTH_IN, sheet_in), dpi=DPI, facecolor="white")
-    box = (_LEFT_IN / WIDTH_IN, _FOOT_IN / sheet_in, 1 - (_LEFT_IN + _RIGHT_IN) / WIDTH_IN, height_in / sheet_in)
+    figure = Figure(figsize=(_WIDTH_IN, sheet_in), dpi=_DPI, facecolor="white")
+    box = (_LEFT_IN / _WIDTH_IN, _FOOT_IN / sheet_in, 1 - (_LEFT_IN + _RIGHT_IN) / _WIDTH_IN, height_in / sheet_in)
     axes = figure.add_axes(box)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
+    axes.spines["bottom"].set_color(_GRID)
     return figure, axes
 
 
@@ -335,7 +306,7 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _label_x(axes: Axes, text: str) -> None:
-    axes.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
+    axes.grid(axis="x", color=_GRID, linewidth=0.8, zorder=0)
     axes.set_axisbelow(True)
     axes.tick_params(axis="x", length=0, labelsize=10, labelcolor=FAINT_INK)
     axes.xaxis.set_major_formatter(lambda value, _: _minus(f"{value:,.10g}"))

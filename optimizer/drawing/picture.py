@@ -27,15 +27,8 @@ def write_picture(figure: Figure, target: Path | str) -> Path:
 
     Parameters
     ----------
-    figure
-        The figure; not tied to pyplot.
     target
         File to write, `.png` or `.svg`; its folder exists.
-
-    Returns
-    -------
-    Path
-        The target.
 
     Raises
     ------
@@ -90,9 +83,9 @@ def print_svg(figure: Figure, path: Path) -> None:
         canvas.print_svg(path, metadata={"Date": None, "Creator": "edwc"})
 
 
-GRID = "#E3E3E3"
-DPI = 100.0
-WIDTH_IN = 13.0
+_GRID = "#E3E3E3"
+_DPI = 100.0
+_WIDTH_IN = 13.0
 _LEFT, _RIGHT, _TITLE_IN, _FOOT_IN, _GAP_IN = 0.14, 0.97, 0.85, 0.7, 0.4
 
 
@@ -106,7 +99,7 @@ def make_sheet(heights_in: Sequence[float]) -> tuple[Figure, list[Axes]]:
         Height of each panel, inches, from the top.
     """
     total = _TITLE_IN + sum(heights_in) + _GAP_IN * len(heights_in) + _FOOT_IN
-    figure = Figure(figsize=(WIDTH_IN, total), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(_WIDTH_IN, total), dpi=_DPI, facecolor="white")
     axes, top = [], total - _TITLE_IN - _GAP_IN
     for height in heights_in:
         axes.append(figure.add_axes((_LEFT, (top - height) / total, _RIGHT - _LEFT, height / total)))
@@ -115,16 +108,7 @@ def make_sheet(heights_in: Sequence[float]) -> tuple[Figure, list[Axes]]:
 
 
 def write_titles(figure: Figure, title: str, below: str) -> None:
-    """
-    Write the title of a sheet and a line below it.
-
-    Parameters
-    ----------
-    figure
-        From `make_sheet`.
-    title, below
-        Texts.
-    """
+    """Write the title of a sheet and a line below it."""
     height = figure.get_figheight()
     head = figure.add_axes((0.03, 1 - _TITLE_IN / height, 0.94, _TITLE_IN / height))
     head.set_axis_off()
@@ -138,8 +122,6 @@ def style_axes(axes: Axes, label: str, along: str = "y") -> None:
 
     Parameters
     ----------
-    axes
-        The panel.
     label
         Of its vertical axis.
     along
@@ -147,9 +129,9 @@ def style_axes(axes: Axes, label: str, along: str = "y") -> None:
     """
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(GRID)
+    axes.spines["bottom"].set_color(_GRID)
     axes.set_axisbelow(True)
-    axes.grid(axis="x" if along == "x" else "y", color=GRID, linewidth=0.8)
+    axes.grid(axis="x" if along == "x" else "y", color=_GRID, linewidth=0.8)
     axes.tick_params(length=0, colors=INK, labelsize=10)
     axes.set_ylabel(label, color=INK, fontsize=11, family=FONT)
     for axis in (axes.xaxis, axes.yaxis):

@@ -26,7 +26,7 @@ from optimizer.numbers import format_digits, format_million, format_size, shorte
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
 
-PLAN, DECISION, QUIET, PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
+_PLAN, _DECISION, _QUIET, _PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24
 _MAX_ROWS = 30
@@ -41,10 +41,6 @@ def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequenc
 
     Parameters
     ----------
-    found
-        The map.
-    target
-        File to write, `.png` or `.svg`.
     regions
         In the order of their colours, such as that of `map_style.region_colours`, so that a region has the colour that
         it has on maps; others follow by name.
@@ -58,16 +54,7 @@ def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequenc
 
 
 def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figure:
-    """
-    Draw the saving, the shares of the regions and the open data centers above each other, over the parameter.
-
-    Parameters
-    ----------
-    found
-        The map.
-    regions
-        As in `draw_break_even`.
-    """
+    """Draw the saving, the shares of the regions and the open data centers above each other, over the parameter."""
     centers = _changing_centers(found)
     figure, (money, shares, places) = make_sheet([_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1])
     decisions = int((found.break_points["kind"] != "routing").sum())
@@ -103,7 +90,7 @@ def _draw_money(axes: Axes, found: BreakEvenMap) -> None:
     for row in table.to_dict("records"):
         ends = [float(row[f"{name}_{end}_cny_per_year"]) / CNY_PER_MCNY for end in ("from", "to")]
         if all(map(math.isfinite, ends)):
-            axes.plot([row["from"], row["to"]], ends, color=PLAN, linewidth=2.4, solid_capstyle="butt", zorder=5)
+            axes.plot([row["from"], row["to"]], ends, color=_PLAN, linewidth=2.4, solid_capstyle="butt", zorder=5)
             drawn = True
         else:
             axes.axvspan(row["from"], row["to"], color="#EDEDED", zorder=0)
@@ -145,7 +132,7 @@ def _draw_places(axes: Axes, found: BreakEvenMap, centers: list[str]) -> None:
         for place, center in enumerate(centers):
             if center in is_open:
                 axes.barh(
-                    place, row["to"] - row["from"], left=row["from"], height=0.62, color=PLAN, linewidth=0, zorder=2
+                    place, row["to"] - row["from"], left=row["from"], height=0.62, color=_PLAN, linewidth=0, zorder=2
                 )
     axes.set_ylim(max(len(centers), 1) - 0.5, -0.5)
     if not centers:
@@ -173,14 +160,16 @@ def _mark_breaks(axes: Axes, found: BreakEvenMap, *, with_bands: bool) -> None:
     for row in found.break_points.to_dict("records"):
         is_quiet = row["kind"] == "routing"
         if with_bands and not is_quiet:
-            axes.axvspan(row["certified_low"], row["certified_high"], color=PROVED, alpha=0.45, linewidth=0, zorder=1)
-        axes.axvline(row["value"], color=QUIET if is_quiet else DECISION, linewidth=0.9 if is_quiet else 1.3, zorder=3)
+            axes.axvspan(row["certified_low"], row["certified_high"], color=_PROVED, alpha=0.45, linewidth=0, zorder=1)
+        axes.axvline(
+            row["value"], color=_QUIET if is_quiet else _DECISION, linewidth=0.9 if is_quiet else 1.3, zorder=3
+        )
 
 
 def _label_breaks(axes: Axes, found: BreakEvenMap) -> None:
     """Write the values of the break points above the chart, decisions first, none over another; and the present one."""
     rows = found.break_points.to_dict("records")
-    wanted = [(float(row["value"]), f"{row['value']:.4g}", DECISION) for row in rows if row["kind"] != "routing"]
+    wanted = [(float(row["value"]), f"{row['value']:.4g}", _DECISION) for row in rows if row["kind"] != "routing"]
     if found.low <= found.reference_value <= found.high:
         wanted.insert(0, (found.reference_value, "now", INK))
     room = _LABEL_SHARE * (found.high - found.low)
@@ -197,20 +186,13 @@ def _drawable(text: str) -> str:
     return escape_text(text).replace("$", r"\$")
 
 
-PROVED_COLOUR, PLAN_COLOUR, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
+_PROVED_COLOUR, _PLAN_COLOUR, _UNCERTAIN, _PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
 _DARK_SHARE = 0.55
 
 
 def draw_frontier(frontier: Frontier, target: Path | str) -> Path:
     """
     Draw a frontier.
-
-    Parameters
-    ----------
-    frontier
-        The frontier.
-    target
-        File to write, `.png` or `.svg`.
 
     Raises
     ------
@@ -224,13 +206,6 @@ def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
     """
     Draw what a millisecond of each class's budget saves.
 
-    Parameters
-    ----------
-    found
-        The return.
-    target
-        File to write, `.png` or `.svg`.
-
     Raises
     ------
     InputError
@@ -240,14 +215,7 @@ def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
 
 
 def latency_figure(frontier: Frontier) -> Figure:
-    """
-    Draw cost and relocatable demand above each other, a column for each budget.
-
-    Parameters
-    ----------
-    frontier
-        Of kind latency.
-    """
+    """Draw cost and relocatable demand above each other, a column for each budget."""
     points = frontier.points
     names = list(dict.fromkeys(frontier.relocatable["workload_class"]))
     figure, (cost, leaving, table) = make_sheet([3.6, 2.2, 0.34 * max(len(names), 1)])
@@ -277,14 +245,7 @@ def latency_figure(frontier: Frontier) -> Figure:
 
 
 def carbon_figure(frontier: Frontier) -> Figure:
-    """
-    Draw cost against the cap on emissions, and below it what abating a tonne more costs.
-
-    Parameters
-    ----------
-    frontier
-        Of kind carbon.
-    """
+    """Draw cost against the cap on emissions, and below it what abating a tonne more costs."""
     points = frontier.points
     figure, (cost, steps) = make_sheet([3.8, 2.6])
     least = f"No plan emits less than {frontier.least_size / 1e3:,.0f} kt a year, whatever it costs. "
@@ -302,21 +263,21 @@ def carbon_figure(frontier: Frontier) -> Figure:
         is_certain = bool(row["is_certain"])
         if not math.isfinite(least_cny) or not math.isfinite(most_cny):
             continue
-        colour = PROVED_COLOUR if is_certain else UNCERTAIN
+        colour = _PROVED_COLOUR if is_certain else _UNCERTAIN
         steps.fill_between([left, right], least_cny, most_cny, color=colour, alpha=0.55, linewidth=0, zorder=2)
         middle, value = (left + right) / 2, float(row["abatement_cny_per_t"])
         if is_certain:
-            steps.hlines(value, left, right, color=PLAN_COLOUR, linewidth=2.2, zorder=3)
+            steps.hlines(value, left, right, color=_PLAN_COLOUR, linewidth=2.2, zorder=3)
         text = f"{value:,.0f}" if is_certain else f"at most {most_cny:,.0f}"
         write_text(steps, middle, most_cny, text, ha="center", va="bottom", fontsize=10, zorder=4)
     style_axes(steps, "CNY for a tonne less")
     steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
     marks = [
-        ("_", PLAN_COLOUR, PLAN_COLOUR, "between the best known plans"),
-        ("s", PROVED_COLOUR, PROVED_COLOUR, "proved range"),
+        ("_", _PLAN_COLOUR, _PLAN_COLOUR, "between the best known plans"),
+        ("s", _PROVED_COLOUR, _PROVED_COLOUR, "proved range"),
     ]
     if not frontier.steps["is_certain"].all():
-        marks.append(("s", UNCERTAIN, UNCERTAIN, "not distinguishable from 0"))
+        marks.append(("s", _UNCERTAIN, _UNCERTAIN, "not distinguishable from 0"))
     _key(steps, marks)
     if len(kt) and np.isfinite(kt).all():
         room = 0.06 * max(kt.max() - kt.min(), 1e-9)
@@ -328,14 +289,7 @@ def carbon_figure(frontier: Frontier) -> Figure:
 
 
 def return_figure(found: LatencyReturn) -> Figure:
-    """
-    Draw a bar for each class: what a millisecond of its budget is proved to save.
-
-    Parameters
-    ----------
-    found
-        The return.
-    """
+    """Draw a bar for each class: what a millisecond of its budget is proved to save."""
     rows = found.ranking.to_dict("records")
     figure, (axes,) = make_sheet([0.62 * max(len(rows), 1) + 0.3])
     write_titles(
@@ -353,13 +307,15 @@ def return_figure(found: LatencyReturn) -> Figure:
             write_text(axes, 0.015 * most_of_all, place, "nothing is proved", va="center", fontsize=10, color=FAINT_INK)
             continue
         axes.barh(
-            place, most - least, left=least, height=0.42, color=PROVED_COLOUR if is_certain else UNCERTAIN, zorder=2
+            place, most - least, left=least, height=0.42, color=_PROVED_COLOUR if is_certain else _UNCERTAIN, zorder=2
         )
         text = f"at most {format_digits(most)}, not distinguishable from 0"
         if is_certain:
             energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
-            axes.plot([saving], [place], "o", color=PLAN_COLOUR, markersize=8, zorder=4)
-            axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
+            axes.plot([saving], [place], "o", color=_PLAN_COLOUR, markersize=8, zorder=4)
+            axes.plot(
+                [energy], [place], "D", markerfacecolor="white", markeredgecolor=_PROVINCE, markersize=7, zorder=3
+            )
             numbers = [format_digits(value) for value in (saving, least, most, energy)]
             text = "{} (proved {} to {}), energy alone {}".format(*numbers)
         write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
@@ -368,9 +324,9 @@ def return_figure(found: LatencyReturn) -> Figure:
     axes.set_yticks(range(len(rows)), [_range_label(row) for row in rows])
     axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * most_of_all)
     axes.set_xlabel("Million CNY a year saved per millisecond", color=INK, fontsize=11, family=FONT)
-    _key(axes, [("o", PLAN_COLOUR, PLAN_COLOUR, "best known plans"),
-                ("s", PROVED_COLOUR, PROVED_COLOUR, "proved range"),
-                ("D", "white", PROVINCE, "of it energy")])  # fmt: skip
+    _key(axes, [("o", _PLAN_COLOUR, _PLAN_COLOUR, "best known plans"),
+                ("s", _PROVED_COLOUR, _PROVED_COLOUR, "proved range"),
+                ("D", "white", _PROVINCE, "of it energy")])  # fmt: skip
     return figure
 
 
@@ -389,9 +345,9 @@ def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]])
     if not known.any():
         write_text(axes, 0.5, 0.5, "no point has a plan", ha="center", transform=axes.transAxes, color=FAINT_INK)
         return
-    axes.plot(at[known], most[known], color=PLAN_COLOUR, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+    axes.plot(at[known], most[known], color=_PLAN_COLOUR, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
     axes.vlines(at[known], np.where(np.isfinite(least), least, most)[known], most[known],
-                color=PROVED_COLOUR, linewidth=9,
+                color=_PROVED_COLOUR, linewidth=9,
                 alpha=0.8, zorder=3)  # fmt: skip
     # A frontier that is flat, or a single point, still needs room for its labels.
     height = max(float(np.ptp(most[known])), 0.01 * float(np.abs(most[known]).max()), 1e-9)
@@ -399,8 +355,8 @@ def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]])
     for x, low, high, row in zip(at, least, most, rows, strict=True):
         if not np.isfinite(high):
             continue
-        face = "white" if row["is_dominated"] else PLAN_COLOUR
-        axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=PLAN_COLOUR, markersize=8, zorder=4)
+        face = "white" if row["is_dominated"] else _PLAN_COLOUR
+        axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=_PLAN_COLOUR, markersize=8, zorder=4)
         proved = f"at least {format_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
         write_text(
             axes, x, high + 0.13 * height, format_million(high * CNY_PER_MCNY), weight="bold", fontsize=10.5, **style
@@ -408,23 +364,23 @@ def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]])
         write_text(axes, x, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most[known].min()) - 0.12 * height, float(most[known].max()) + 0.24 * height)
     marks = [
-        ("o", PLAN_COLOUR, PLAN_COLOUR, "best known plan"),
-        ("s", PROVED_COLOUR, PROVED_COLOUR, "down to what is proved"),
+        ("o", _PLAN_COLOUR, _PLAN_COLOUR, "best known plan"),
+        ("s", _PROVED_COLOUR, _PROVED_COLOUR, "down to what is proved"),
     ]
     if any(row["is_dominated"] for row in rows):
-        marks.append(("o", "white", PLAN_COLOUR, "dominated: a tighter limit costs no more"))
+        marks.append(("o", "white", _PLAN_COLOUR, "dominated: a tighter limit costs no more"))
     _key(axes, marks)
 
 
 def _draw_leaving(axes: Axes, at: np.ndarray, frontier: Frontier) -> None:
     """Draw the shares of all tokens that leave their own region and province."""
-    for scope, colour, mark in (("region", PLAN_COLOUR, "o"), ("province", PROVINCE, "s")):
+    for scope, colour, mark in (("region", _PLAN_COLOUR, "o"), ("province", _PROVINCE, "s")):
         share = frontier.points.get(f"leaves_{scope}_share")
         if share is not None:
             axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
     style_axes(axes, "% of the tokens that\nleave their own ...")
     axes.set_ylim(-4, 112)
-    _key(axes, [("s", PROVINCE, PROVINCE, "province"), ("o", PLAN_COLOUR, PLAN_COLOUR, "region")])
+    _key(axes, [("s", _PROVINCE, _PROVINCE, "province"), ("o", _PLAN_COLOUR, _PLAN_COLOUR, "region")])
 
 
 def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: np.ndarray) -> None:

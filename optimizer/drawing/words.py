@@ -33,14 +33,7 @@ def read_words() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Words:
-    """
-    The words of one language.
-
-    Attributes
-    ----------
-    lang
-        `en` or `zh`.
-    """
+    """The words of one language."""
 
     lang: Lang = "en"
 
@@ -49,36 +42,13 @@ class Words:
         return read_words()[key][self.lang].format(**values)
 
     def term(self, kind: str, name: str, most_chars: int = 20) -> str:
-        """
-        Translate the id of a region, a workload class or a cost component; one that is not known stays as it is.
-
-        Parameters
-        ----------
-        kind
-            `category` or `component`.
-        name
-            Its id, from the run.
-        most_chars
-            Longest result.
-
-        Returns
-        -------
-        str
-            The words.
-        """
+        """Translate the id of a region, a workload class or a cost component; one that is not known stays as it is."""
         known = read_words().get(f"{kind}.{name}")
         return known[self.lang] if known else shorten(name.replace("_", " "), most_chars)
 
     def amount(self, value: float, digits: int = 3) -> str:
         """
         Write an amount, such as 1.93 billion.
-
-        Parameters
-        ----------
-        value
-            Any finite number.
-        digits
-            Significant digits.
 
         Returns
         -------
@@ -90,13 +60,6 @@ class Words:
     def signed(self, value: float, digits: int = 3) -> str:
         """
         Write a change with its sign.
-
-        Parameters
-        ----------
-        value
-            Any finite number.
-        digits
-            Significant digits.
 
         Returns
         -------

@@ -66,8 +66,6 @@ def find_inset(
         (n, 2) points along lines.
     frame
         Window of the map, points.
-    reserved
-        Boxes that the inset may not cover.
     view
         The map's window, metres of the projection.
 
@@ -130,21 +128,7 @@ def _inside(box: Box, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def is_inside(box: Box, x: float, y: float) -> bool:
-    """
-    Tell whether a point lies in a box.
-
-    Parameters
-    ----------
-    box
-        The box.
-    x, y
-        The point.
-
-    Returns
-    -------
-    bool
-        Whether it does.
-    """
+    """Tell whether a point lies in a box."""
     return bool(_inside(box, np.array([[x, y]]))[0])
 
 
@@ -161,12 +145,8 @@ class Canvas:
 
     Attributes
     ----------
-    axes
-        The axes.
     frame
         Box that labels must keep to.
-    projection, view
-        Projection and window.
     points_per_m
         Points per metre of the projection.
     is_detail
@@ -206,17 +186,8 @@ def axes_in_points(figure: Figure, box: Box, sheet_height: float) -> Axes:
 
     Parameters
     ----------
-    figure
-        The sheet.
     box
         Left, bottom, width and height on the sheet, points.
-    sheet_height
-        Points.
-
-    Returns
-    -------
-    Axes
-        The axes, without a frame.
     """
     left, bottom, width, height = box
     share = (left / SHEET_WIDTH_PT, bottom / sheet_height, width / SHEET_WIDTH_PT, height / sheet_height)
@@ -233,19 +204,8 @@ def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapPro
 
     Parameters
     ----------
-    figure
-        The sheet.
     box
         Left, bottom, width and height on the sheet, points; as wide for its height as the view.
-    sheet_height
-        Points.
-    projection, view
-        What it shows.
-
-    Returns
-    -------
-    Canvas
-        The map, still empty.
     """
     axes = axes_in_points(figure, box, sheet_height)
     _, _, width, height = box
@@ -254,21 +214,7 @@ def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapPro
 
 
 def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
-    """
-    Add an empty inset to a map, and outline the part that it shows.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    inset
-        Where and what.
-
-    Returns
-    -------
-    Canvas
-        The inset, still empty.
-    """
+    """Add an empty inset to a map, and outline the part that it shows."""
     left, bottom, right, top = inset.source
     outline = Rectangle((left, bottom), right - left, top - bottom, facecolor="none", edgecolor=INK, linewidth=0.8)
     outline.set_zorder(6.5)
@@ -288,16 +234,7 @@ def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
 
 
 def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
-    """
-    Fill the backdrop and draw the outlines; what is left is water.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    basemap
-        The polygons.
-    """
+    """Fill the backdrop and draw the outlines; what is left is water."""
     canvas.axes.patches[0].set_facecolor(_WATER)
     for polygons, colour, edge in ((basemap.backdrop, _BACKDROP, "none"), (basemap.outlines, _LAND, _BORDER)):
         for rings in polygons:
@@ -306,23 +243,7 @@ def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
 
 
 def draw_scale_bar(canvas: Canvas, bar: ScaleBar, words: Words) -> Box:
-    """
-    Draw the scale bar in the lower left corner.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    bar
-        Its lengths.
-    words
-        The language.
-
-    Returns
-    -------
-    tuple of float
-        The box that it fills.
-    """
+    """Draw the scale bar in the lower left corner."""
     left, bottom = 18.0, 22.0
     length = bar.length_on_map_m * canvas.points_per_m
     for i, face in enumerate((INK, "white")):

@@ -69,20 +69,6 @@ def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the energy prices of a run's data centers are drawn, with the demand of the hubs.
 
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of its places.
-    words
-        The language.
-
-    Returns
-    -------
-    Theme
-        The map.
-
     Raises
     ------
     InputError
@@ -122,20 +108,6 @@ def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
 def carbon_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the emissions of a run's data centers are drawn.
-
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of its places.
-    words
-        The language.
-
-    Returns
-    -------
-    Theme
-        The map.
 
     Raises
     ------
@@ -311,23 +283,7 @@ def _shown(difference: RunDifference) -> _Shown:
 
 
 def difference_theme(difference: RunDifference, names: PlaceNames, words: Words) -> Theme:
-    """
-    Say how the difference of two runs is drawn.
-
-    Parameters
-    ----------
-    difference
-        What differs.
-    names
-        Names of places.
-    words
-        The language.
-
-    Returns
-    -------
-    Theme
-        The map.
-    """
+    """Say how the difference of two runs is drawn."""
     run, changes = difference.after, difference.data_centers
     shown = _shown(difference)
 

@@ -60,30 +60,10 @@ _DATE_CHARS = 10
 _NAME_CHARS = 40
 
 
-def source_parts(
+def _source_parts(
     run: RunTables, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
 ) -> tuple[str, ...]:
-    """
-    Say where what a map shows comes from.
-
-    Parameters
-    ----------
-    run
-        The run.
-    difference
-        Its difference from another one, if that is shown.
-    projection
-        The map's.
-    basemap
-        Outlines, if any.
-    words
-        The language.
-
-    Returns
-    -------
-    tuple of str
-        Parts, to be set in one line or more.
-    """
+    """Say where what a map shows comes from."""
     label = run_label(run) if difference is None else tell_apart(difference.after, difference.before)[0]
     network = _section(run.info, "network")
     facts = {"run": label, "network": shorten(str(network.get("name") or network.get("folder") or "?"), _NAME_CHARS)}
@@ -122,16 +102,12 @@ _BANNER_FONT_PT = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Detail:
+class _Detail:
     """
     A part of a map that is drawn again, larger.
 
     Attributes
     ----------
-    inset
-        Where and what.
-    canvas
-        Its map.
     labels
         Its labels, with their boxes in points from its lower left corner.
     """
@@ -152,8 +128,6 @@ class DrawnMap:
         The picture; not tied to pyplot.
     canvas
         The map: its axes, projection, window and scale.
-    scale_bar
-        The scale bar.
     ribbons
         Bands of flow, in drawing order; only on the map of the allocation.
     labels
@@ -173,7 +147,7 @@ class DrawnMap:
     labels: tuple[PlacedLabel, ...]
     classes: tuple[Classes, tuple[float, ...]] | None
     difference: RunDifference | None
-    detail: Detail | None
+    detail: _Detail | None
 
 
 _DEFAULT = MapOptions()
@@ -182,18 +156,6 @@ _DEFAULT = MapOptions()
 def draw_map(run: RunTables, options: MapOptions = _DEFAULT) -> DrawnMap:
     """
     Draw a map of a run.
-
-    Parameters
-    ----------
-    run
-        The run.
-    options
-        What to draw, and how.
-
-    Returns
-    -------
-    DrawnMap
-        The figure and what it shows.
 
     Raises
     ------
@@ -265,7 +227,7 @@ def _draw_sheet(
         else _title_of_difference(theme, difference, words)
     )
     _write_title(figure, title, theme.numbers, words, sheet_height)
-    _write_foot(figure, source_parts(run, difference, projection, basemap, words), words, sheet_height)
+    _write_foot(figure, _source_parts(run, difference, projection, basemap, words), words, sheet_height)
     height = sheet_height - TITLE_PT - MARGIN_PT
     panel_axes = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
     theme.key(Panel(panel_axes, height, words))
@@ -292,7 +254,7 @@ def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelReq
     return kept
 
 
-def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> Detail:
+def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> _Detail:
     """Draw a part of the map again, larger, with the same widths and circles."""
     detail = add_detail(canvas, inset)
     if basemap is not None:
@@ -304,7 +266,7 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | Non
     corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
     detail.axes.add_patch(corner)
     write_text(detail.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
-    return Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
+    return _Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
 
 
 def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:

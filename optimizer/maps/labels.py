@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # Left edge, bottom edge, right edge, top edge in map points.
 Box = tuple[float, float, float, float]
-Leader = tuple[tuple[float, float], tuple[float, float]]
+_Leader = tuple[tuple[float, float], tuple[float, float]]
 _RINGS_PT = (2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 110.0)
 _LEADER_FROM_PT = 10.0
 _CENTERED_BELOW = 0.5
@@ -63,7 +63,7 @@ class PlacedLabel:
     lines: tuple[str, ...]
     style: str
     box: Box
-    leader: Leader | None
+    leader: _Leader | None
     notes: tuple[str, ...] = ()
 
 
@@ -86,8 +86,6 @@ def place_labels(
         (n, 3) x, y and radius of every circle, also of those without a label; a label covers none of them.
     frame
         The map's window; labels stay inside.
-    reserved
-        Boxes that no label may cover.
     flow_points
         (n, 2) points along the flows, avoided where possible.
 
@@ -185,7 +183,7 @@ def _lean(component: float) -> float:
     return component if abs(component) < _CENTERED_BELOW else math.copysign(1.0, component)
 
 
-def _leader(request: LabelRequest, box: Box) -> Leader:
+def _leader(request: LabelRequest, box: Box) -> _Leader:
     end = (min(max(request.x, box[0]), box[2]), min(max(request.y, box[1]), box[3]))
     length = float(np.hypot(end[0] - request.x, end[1] - request.y)) or 1.0
     start = (
@@ -207,11 +205,6 @@ def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[B
 def boxes_overlap(a: Box, b: Box) -> bool:
     """
     Tell whether two boxes share area.
-
-    Parameters
-    ----------
-    a, b
-        Boxes.
 
     Returns
     -------
@@ -244,7 +237,7 @@ def _count_markers(box: Box, markers: FloatArray) -> int:
     return int((np.hypot(markers[:, 0] - x, markers[:, 1] - y) < markers[:, 2]).sum())
 
 
-def _crossed_markers(request: LabelRequest, leader: Leader, markers: FloatArray) -> int:
+def _crossed_markers(request: LabelRequest, leader: _Leader, markers: FloatArray) -> int:
     """Count the markers under a leader line that have not their own marker's center."""
     start, along = np.array(leader[0]), np.subtract(leader[1], leader[0])
     squared = float(along @ along) or 1.0

@@ -60,17 +60,11 @@ class Marker:
 
     Attributes
     ----------
-    longitude_deg, latitude_deg
-        Where.
-    radius
-        Points.
     label
         Its name; none asks for no label.
     style
         `center`: a filled circle with a bold label; `open`: one with a hole and a plain label; `hub`: a thin
         ring with a plain label; `cross`.
-    face, edge
-        Colours.
     notes
         Small lines below the label.
     must
@@ -97,35 +91,14 @@ def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
 
     Parameters
     ----------
-    longitude_deg, latitude_deg
-        Where.
     label
         Its name; none asks for no label.
-
-    Returns
-    -------
-    Marker
-        The cross.
     """
     return Marker(longitude_deg, latitude_deg, _CROSS_RADIUS_PT, label, style="cross", must=False)
 
 
 def radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callable[[float], float]:
-    """
-    Make a circle's area proportional to its amount, down to a size that can still be seen.
-
-    Parameters
-    ----------
-    largest
-        Largest amount.
-    widest_pt, smallest_pt
-        Its radius, and the least radius.
-
-    Returns
-    -------
-    callable
-        Amount to radius.
-    """
+    """Make a circle's area proportional to its amount, down to a size that can still be seen."""
     return lambda amount: max(smallest_pt, widest_pt * float(np.sqrt(amount / largest))) if largest else smallest_pt
 
 
@@ -135,12 +108,8 @@ def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple
 
     Parameters
     ----------
-    canvas
-        The map.
     markers
         Places, most important first of each style.
-    lang
-        Language of the labels.
 
     Returns
     -------
@@ -180,17 +149,8 @@ def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelR
 
     Parameters
     ----------
-    marker
-        The place, with a label.
     at
         Where it is on the map, points.
-    lang
-        Language of the label.
-
-    Returns
-    -------
-    LabelRequest
-        The label with its size.
     """
     style = marker.style if marker.style in _LABEL_CHARS else "hub"
     lines = wrap_label(shorten(marker.label, _LABEL_CHARS[style]))
@@ -199,19 +159,7 @@ def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelR
 
 
 def wrap_label(text: str) -> tuple[str, ...]:
-    """
-    Break a long label into two lines of like length: a compact box finds a place more easily.
-
-    Parameters
-    ----------
-    text
-        The label.
-
-    Returns
-    -------
-    tuple of str
-        One line or two.
-    """
+    """Break a long label into two lines of like length: a compact box finds a place more easily."""
     if all(ord(char) >= _FIRST_WIDE for char in text):
         return _wrap_wide(text)
     if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
@@ -240,45 +188,15 @@ def _wrap_wide(text: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def label_font(style: str, lang: Lang) -> FontProperties:
-    """
-    Choose the font of labels.
-
-    Parameters
-    ----------
-    style
-        `center`, `open`, `hub` or `note`.
-    lang
-        Language.
-
-    Returns
-    -------
-    FontProperties
-        The font.
-    """
+def _label_font(style: str, lang: Lang) -> FontProperties:
+    """Choose the font of labels."""
     weight = "bold" if style == "center" else "normal"
     return FontProperties(family=list(font_families(lang)), weight=weight, size=_LABEL_PT[style])
 
 
 def measure_label(lines: tuple[str, ...], notes: tuple[str, ...], style: str, lang: Lang) -> tuple[float, float]:
-    """
-    Measure a label's box.
-
-    Parameters
-    ----------
-    lines, notes
-        The label's lines.
-    style
-        `center` or `hub`.
-    lang
-        Language.
-
-    Returns
-    -------
-    tuple of float
-        Width and height in points, with a little room around.
-    """
-    typeset = [(line, label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
+    """Measure a label's box."""
+    typeset = [(line, _label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
     width = max(text_width_pt(line, font) for line, font in typeset) + _LABEL_ROOM_PT
     return width, sum(_LINE_HEIGHT * font.get_size_in_points() for _, font in typeset)
 
@@ -288,25 +206,14 @@ def _typeset(lines: tuple[str, ...], notes: tuple[str, ...], style: str) -> list
 
 
 def draw_labels(canvas: Canvas, labels: list[PlacedLabel], lang: Lang) -> None:
-    """
-    Write the labels where they were placed, with a line to those that had to move away.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    labels
-        The labels.
-    lang
-        Language.
-    """
+    """Write the labels where they were placed, with a line to those that had to move away."""
     for label in labels:
         if label.leader is not None:
             (x0, y0), (x1, y1) = label.leader
             canvas.axes.plot([x0, x1], [y0, y1], color=FAINT_INK, linewidth=0.7, zorder=7)
         top = label.box[3]
         for line, name in _typeset(label.lines, label.notes, label.style):
-            font = label_font(name, lang)
+            font = _label_font(name, lang)
             size = font.get_size_in_points()
             look = {
                 "fontproperties": font,
@@ -341,8 +248,6 @@ class Classes:
     ----------
     edges
         Breaks, one more than classes: a class holds its lower break, the last one also its upper.
-    colours
-        One for each class.
     """
 
     edges: tuple[float, ...]
@@ -424,14 +329,14 @@ def _clean(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-PANEL_INNER_PT = 204.0
+_PANEL_INNER_PT = 204.0
 FIBRE_COLOUR = "#B9B4AA"
 _HEADING_PT, _TEXT_PT, _NOTE_PT = 12.5, 11.5, 10.0
 _LINE_PT, _NOTE_LINE_PT, _SECTION_PT = 17.0, 13.5, 22.0
 _TEXT_LEFT_PT, _SYMBOL_MIDDLE_PT = 44.0, 18.0
 _MIDDLE_OF_TEXT_PT = 4.0
 Write = Callable[[float], str]
-LineStyle = str | tuple[float, tuple[float, ...]]
+_LineStyle = str | tuple[float, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -453,8 +358,6 @@ class Panel:
         Axes in points, y upwards.
     height
         Height of the axes, points.
-    words
-        The language.
     """
 
     def __init__(self, axes: Axes, height: float, words: Words) -> None:
@@ -465,7 +368,7 @@ class Panel:
     def heading(self, text: str) -> None:
         """Begin a section."""
         self._y -= _SECTION_PT - _LINE_PT
-        for line in wrap_to_width(text, self._font(_HEADING_PT, bold=True), PANEL_INNER_PT):
+        for line in wrap_to_width(text, self._font(_HEADING_PT, bold=True), _PANEL_INNER_PT):
             self._y -= _LINE_PT
             self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
         self._y -= 2.0
@@ -476,7 +379,7 @@ class Panel:
         left = 0.0
         self._y -= 17.0
         for entry in entries:
-            width = PANEL_INNER_PT * entry.amount / total
+            width = _PANEL_INNER_PT * entry.amount / total
             self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=entry.colour, edgecolor="none"))
             left += width
         self._y -= 6.0
@@ -533,7 +436,7 @@ class Panel:
         self.axes.plot(*at, marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK)
         self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
 
-    def line(self, text: str, colour: str, width: float, style: LineStyle = "-") -> None:
+    def line(self, text: str, colour: str, width: float, style: _LineStyle = "-") -> None:
         """Explain a kind of line."""
         self._y -= _LINE_PT
         self._stroke(colour, width, style)
@@ -556,13 +459,13 @@ class Panel:
         for name, value in rows[:room]:
             self._y -= _LINE_PT
             self._write(
-                0.0, self._cut(name, PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
+                0.0, self._cut(name, _PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
             )
             self._right(value)
 
     def note(self, text: str) -> None:
         """Write a few small lines; nothing where there is no room."""
-        lines = wrap_to_width(text, self._font(_NOTE_PT), PANEL_INNER_PT)
+        lines = wrap_to_width(text, self._font(_NOTE_PT), _PANEL_INNER_PT)
         if self._y < len(lines) * _NOTE_LINE_PT + 4.0:
             return
         self._y -= 5.0
@@ -583,7 +486,7 @@ class Panel:
         write_text(self.axes, x, self._y, text, family=self._family, **style)
 
     def _right(self, text: str) -> None:
-        self._write(PANEL_INNER_PT, text, fontsize=_TEXT_PT, ha="right")
+        self._write(_PANEL_INNER_PT, text, fontsize=_TEXT_PT, ha="right")
 
     def _square(self, colour: str, edge: str = "none") -> None:
         square = Rectangle((0.0, self._y - 1.0), 11.0, 11.0, facecolor=colour, edgecolor=edge, linewidth=0.5)
@@ -593,7 +496,7 @@ class Panel:
         at = (_SYMBOL_MIDDLE_PT, self._y + _MIDDLE_OF_TEXT_PT)
         self.axes.add_patch(Circle(at, radius, facecolor=face, edgecolor=edge, linewidth=1.1))
 
-    def _stroke(self, colour: str, width: float, style: LineStyle = "-") -> None:
+    def _stroke(self, colour: str, width: float, style: _LineStyle = "-") -> None:
         y = self._y + _MIDDLE_OF_TEXT_PT
         line = LineCollection([[(2.0, y), (34.0, y)]], colors=colour, linewidths=width, linestyles=[style])
         line.set_capstyle("butt")

@@ -55,25 +55,7 @@ from optimizer.units import TOKENS_PER_MTOK
 
 
 def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by: ColourBy) -> Theme:
-    """
-    Say how a run's allocation is drawn.
-
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of its places.
-    words
-        The language.
-    colour_by
-        What the colours of flows stand for.
-
-    Returns
-    -------
-    Theme
-        The map.
-    """
+    """Say how a run's allocation is drawn."""
     categories = category_of(run, colour_by)
     colours = _colours(run, categories, colour_by)
     volumes = link_volumes(run, categories)
@@ -186,25 +168,9 @@ _LEAST_LABELLED_PT = 25.0
 
 
 def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
-    """
-    Say how the load of a run's links is drawn.
-
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of its places.
-    words
-        The language.
-
-    Returns
-    -------
-    Theme
-        The map.
-    """
+    """Say how the load of a run's links is drawn."""
     links = run.links.sort_values("load_share", kind="stable")
-    nodes = node_names(run, names)
+    nodes = _node_names(run, names)
     # What carries a rounding error carries nothing.
     used = links[links["load_share"] > 1e-9 * max(float(links["load_share"].max()), 1e-9)]
     shares = tuple(used["load_share"].astype(float))
@@ -241,7 +207,7 @@ def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
         panel.line(words("key.fibre_unused"), FIBRE_COLOUR, 0.8)
         panel.cross(words("key.center_unused"))
         fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
-        rows = [("\u2013".join(_ends(link, nodes)), format_share(float(link["load_share"]))) for link in fullest]
+        rows = [("\u2013".join(_ends(link, nodes)), _format_share(float(link["load_share"]))) for link in fullest]
         panel.table(words("key.busiest_links"), rows)
 
     return Theme(
@@ -253,20 +219,8 @@ def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
     )
 
 
-def format_share(share: float) -> str:
-    """
-    Write a share as per cent, with as many digits as it takes.
-
-    Parameters
-    ----------
-    share
-        A share of 1.
-
-    Returns
-    -------
-    str
-        Such as 0.5%.
-    """
+def _format_share(share: float) -> str:
+    """Write a share as per cent, with as many digits as it takes."""
     return f"{100 * share:.3g}%"
 
 
@@ -297,27 +251,13 @@ def _load_labels(
         x, y = line[len(line) // 2]
         length = float(np.hypot(*(line[-1] - line[0])))
         if length >= _LEAST_LABELLED_PT and canvas.shows(float(x), float(y)):
-            marker = Marker(0.0, 0.0, 1.0, format_share(share), style="hub", must=False)
+            marker = Marker(0.0, 0.0, 1.0, _format_share(share), style="hub", must=False)
             requests.append(request_label(marker, (float(x), float(y)), words.lang))
     return requests
 
 
-def node_names(run: RunTables, names: PlaceNames) -> dict[str, str]:
-    """
-    Name the nodes of a run's links: after the demand hub, else after a data center that stands there.
-
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of its places.
-
-    Returns
-    -------
-    dict
-        Name by node; a mere junction has but its id.
-    """
+def _node_names(run: RunTables, names: PlaceNames) -> dict[str, str]:
+    """Name the nodes of a run's links: after the demand hub, else after a data center that stands there."""
     nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
     found = {str(node): str(node).replace("_", " ").title() for node in nodes}
     last = [str(way).rpartition(">")[2] for way in run.routes["nodes"]]
@@ -334,7 +274,7 @@ def _link_numbers(run: RunTables, used: pd.DataFrame, nodes: dict[str, str], wor
     parts = [words("numbers.busy_links", used=len(used), all=len(run.links))]
     if len(used):
         start, end = _ends(used.iloc[-1], nodes)
-        share = format_share(float(used["load_share"].iloc[-1]))
+        share = _format_share(float(used["load_share"].iloc[-1]))
         parts.append(words("numbers.fullest", share=share, start=start, end=end))
     if "mean_gbps" in run.links and run.links["capacity_gbps"].sum() > 0:
         mean = float(run.links["mean_gbps"].sum() / run.links["capacity_gbps"].sum())

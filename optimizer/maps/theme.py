@@ -72,8 +72,6 @@ def place_names(run: RunTables, words: Words) -> PlaceNames:
 
     Parameters
     ----------
-    run
-        The run.
     words
         The language: Chinese takes `name_local` where a place has one.
 
@@ -108,11 +106,6 @@ def run_label(run: RunTables) -> str:
     """
     Name a run: its scenario and price cases.
 
-    Parameters
-    ----------
-    run
-        The run.
-
     Returns
     -------
     str
@@ -127,19 +120,7 @@ def run_label(run: RunTables) -> str:
 
 
 def tell_apart(first: RunTables, second: RunTables) -> tuple[str, str]:
-    """
-    Name two runs so that they can be told apart.
-
-    Parameters
-    ----------
-    first, second
-        Runs.
-
-    Returns
-    -------
-    tuple of str
-        Scenario and price cases, else the folders' names.
-    """
+    """Name two runs so that they can be told apart."""
     labels = run_label(first), run_label(second)
     if labels[0] != labels[1]:
         return labels
@@ -166,8 +147,6 @@ class Drawn:
         (n, 3) x, y and radius of what labels may not cover.
     flow_points
         (n, 2) points that labels had better keep clear of.
-    ribbons
-        Bands of flow.
     """
 
     requests: list[LabelRequest]
@@ -206,21 +185,7 @@ class Theme:
 
 
 def ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    """
-    List places with their attributes, largest amount first.
-
-    Parameters
-    ----------
-    places
-        Table of places, indexed by id.
-    column
-        The amount.
-
-    Returns
-    -------
-    list of dict
-        Attributes, `id` among them; what has no amount comes last.
-    """
+    """List places with their attributes, largest amount first."""
     rows = places.rename_axis("id").reset_index().to_dict("records")
     amount = {row["id"]: -np.inf if np.isnan(row[column]) else float(row[column]) for row in rows}
     return [
@@ -234,17 +199,8 @@ def hub_markers(run: RunTables, names: PlaceNames, radius: Callable[[float], flo
 
     Parameters
     ----------
-    run
-        The run.
-    names
-        Names of places.
     radius
         Radius by tokens, mtok a day; None makes all alike.
-
-    Returns
-    -------
-    list of Marker
-        Rings, largest first.
     """
     of_amount = radius or (lambda _: SMALLEST_HUB_RADIUS_PT)
     return [
@@ -265,11 +221,6 @@ def hub_scale(run: RunTables) -> tuple[float, Callable[[float], float]]:
     """
     Choose the scale of the rings of demand hubs.
 
-    Parameters
-    ----------
-    run
-        The run.
-
     Returns
     -------
     tuple
@@ -282,13 +233,6 @@ def hub_scale(run: RunTables) -> tuple[float, Callable[[float], float]]:
 def draw_fibre(canvas: Canvas, links: pd.DataFrame) -> list[FloatArray]:
     """
     Draw links as hairlines.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    links
-        Table of links.
 
     Returns
     -------
@@ -309,11 +253,6 @@ def points_along(lines: Iterable[tuple[FloatArray, float]]) -> FloatArray:
     ----------
     lines
         (n, 2) points and width of each, points.
-
-    Returns
-    -------
-    array
-        (n, 2) points.
     """
     return np.concatenate([np.empty((0, 2)), *starmap(_sample, lines)])
 
@@ -327,17 +266,5 @@ def _sample(line: FloatArray, width_pt: float) -> FloatArray:
 
 
 def format_tokens(words: Words) -> Callable[[float], str]:
-    """
-    Write tokens of amounts in millions.
-
-    Parameters
-    ----------
-    words
-        The language.
-
-    Returns
-    -------
-    callable
-        Million tokens to text.
-    """
+    """Write tokens of amounts in millions."""
     return lambda mtok: words.amount(mtok * TOKENS_PER_MTOK)

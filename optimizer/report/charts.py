@@ -24,7 +24,7 @@ from optimizer.runs.run import TimeAxis
 
 FloatArray = npt.NDArray[np.float64]
 Write = Callable[[float], str]
-WIDTH = 460
+_WIDTH = 460
 _LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
 _PLOT_HEIGHT = 170.0
 _ROW, _BAR, _LABEL_DROP = 50.0, 22.0, 14.0
@@ -74,12 +74,8 @@ class Chart:
         Heading, and what the chart shows in words.
     height
         Of the picture; it is `WIDTH` wide.
-    shapes
-        The picture.
     legend
         Name to colour; empty where nothing needs telling apart.
-    table
-        The numbers.
     """
 
     id: str
@@ -103,26 +99,20 @@ def stacked_rows(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
     rows
         Label, note (beside the label, at the right) and the parts of each bar.
     colours
         Of the parts, in drawing order.
-    write
-        Writes an amount.
-    table
-        The numbers.
     """
     largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
     shapes = []
     for i, (label, note, parts) in enumerate(rows):
         top = i * _ROW
         shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
-        shapes.append(text(WIDTH, top + _LABEL_DROP, note, "note end"))
+        shapes.append(text(_WIDTH, top + _LABEL_DROP, note, "note end"))
         left = 0.0
         for part, colour in colours.items():
-            width = WIDTH * max(parts.get(part, 0.0), 0.0) / largest
+            width = _WIDTH * max(parts.get(part, 0.0), 0.0) / largest
             if width > 0.0:
                 tip = f"{label}\n{part}: {write(parts[part])}"
                 shapes.append(rect((left, top + 20.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
@@ -138,24 +128,16 @@ def bars(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
     values
         By label, in drawing order.
-    write
-        Writes a value.
-    colour
-        Of the bars.
-    columns
-        Headings of the table.
     """
     low, high = min(0.0, *values.values()), max(0.0, *values.values())
-    scale = WIDTH / ((high - low) or 1.0)
+    scale = _WIDTH / ((high - low) or 1.0)
     shapes = []
     for i, (label, value) in enumerate(values.items()):
         top = i * _ROW
         shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
-        shapes.append(text(WIDTH, top + _LABEL_DROP, write(value), "note end"))
+        shapes.append(text(_WIDTH, top + _LABEL_DROP, write(value), "note end"))
         box = ((min(value, 0.0) - low) * scale, top + 20.0, max(abs(value) * scale, 1.0), _BAR)
         shapes.append(rect(box, f"{label}: {write(value)}", fill=colour, **{"class": "mark"}))
     table = Table(columns, [(label, write(value)) for label, value in values.items()])
@@ -174,16 +156,10 @@ def time_columns(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    axis
-        The time slices.
     series
         Part to its amount in each slice, not negative.
     colours
         Of the parts, from the bottom up.
-    unit
-        Of the amounts.
     """
     total = np.sum(list(series.values()), axis=0)
     plot = _Axes(axis, float(total.max(initial=0.0)), unit)
@@ -212,16 +188,8 @@ def time_lines(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    axis
-        The time slices.
     series
         Name to its amount in each slice, not negative; a gap where it is not finite.
-    colours
-        Of the lines.
-    unit
-        Of the amounts.
     """
     plot = _Axes(axis, max((float(np.nanmax(values)) for values in series.values()), default=0.0), unit)
     shapes = plot.grid()
@@ -246,12 +214,6 @@ def heat_map(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    rows
-        Labels.
-    axis
-        The time slices.
     values
         (rows, slices); nothing is drawn where an amount is not finite.
     look
@@ -261,7 +223,7 @@ def heat_map(
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     start = 0.0 if low < high / 3 else low - (high - low) / 8
-    step = (WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
+    step = (_WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
     shapes = []
     for r, row in enumerate(rows):
         top = _TOP + r * _CELL_HEIGHT
@@ -283,14 +245,7 @@ def heat_map(
 
 
 def format_digits(value: float) -> str:
-    """
-    Write a number with three or four digits.
-
-    Parameters
-    ----------
-    value
-        The number; a dash stands for one that is not finite.
-    """
+    """Write a number with three or four digits."""
     if not math.isfinite(value):
         return "–"
     if value == 0:
@@ -306,7 +261,7 @@ class _Axes:
         self.axis, self.unit = axis, unit
         self.tick = round_down_nicely(largest / 3) if largest > 0 else 1.0
         self.top = math.ceil(largest / self.tick - 1e-9) * self.tick or self.tick
-        self.step = (WIDTH - _LEFT - _RIGHT) / max(len(axis.labels), 1)
+        self.step = (_WIDTH - _LEFT - _RIGHT) / max(len(axis.labels), 1)
         self.height = _TOP + _PLOT_HEIGHT + _FOOT
 
     def x(self, position: float) -> float:
@@ -319,7 +274,7 @@ class _Axes:
         shapes = [text(0.0, 11.0, self.unit, "tick")]
         for i in range(round(self.top / self.tick) + 1):
             y = self.y(i * self.tick)
-            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "class": "grid"}))
+            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", "class": "grid"}))
             shapes.append(text(_LEFT - 5.0, y + 4.0, f"{i * self.tick:,.6g}", "tick end"))
         return shapes + _slice_labels(self.axis, _LEFT, self.step, _TOP + _PLOT_HEIGHT + 16.0)
 
@@ -344,35 +299,13 @@ def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> 
 
 
 def rect(box: tuple[float, float, float, float], tip: str, **attributes: Any) -> Shape:
-    """
-    Make a rectangle.
-
-    Parameters
-    ----------
-    box
-        Left, top, width and height.
-    tip
-        What a pointer on it is told; nothing if empty.
-    **attributes
-        Further attributes of the element.
-    """
+    """Make a rectangle."""
     places = {name: f"{value:.2f}" for name, value in zip(("x", "y", "width", "height"), box, strict=True)}
     return Shape("rect", {**places, **attributes, **({"data-tip": tip} if tip else {})})
 
 
 def text(x: float, y: float, words: str, kind: str) -> Shape:
-    """
-    Make a text.
-
-    Parameters
-    ----------
-    x, y
-        Where its line begins; where it ends or has its middle, if its kind says so.
-    words
-        The text.
-    kind
-        Classes of its look.
-    """
+    """Make a text."""
     return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind}, words)
 
 
@@ -436,19 +369,6 @@ def span_rows(
     Draw spans lying below each other on one scale, such as a waterfall or a tornado.
 
     Where all amounts are far from 0, the scale begins near the least, and the chart says so.
-
-    Parameters
-    ----------
-    name
-        Id, title and sentence.
-    rows
-        The spans.
-    write
-        Writes an amount.
-    table
-        The numbers.
-    legend
-        What the colours mean.
     """
     ends = [value for row in rows for piece in row.pieces for value in piece[:2]]
     ends += [value for row in rows if row.proved for value in row.proved if math.isfinite(value)]
@@ -457,7 +377,7 @@ def span_rows(
     is_cut = bool(inner) and min(inner) > _CUT_SHARE * high
     if is_cut:
         low = min(inner) - 0.15 * (high - min(inner))
-    scale = WIDTH / ((high - low) or 1.0)
+    scale = _WIDTH / ((high - low) or 1.0)
 
     def at(value: float) -> float:
         return (min(max(value, low), high) - low) * scale
@@ -466,7 +386,7 @@ def span_rows(
     for i, row in enumerate(rows):
         top = i * _SPAN_ROW
         shapes.append(text(0.0, top + _SPAN_LABEL_DROP, shorten(row.label, 44), "label"))
-        shapes.append(text(WIDTH, top + _SPAN_LABEL_DROP, row.note, "note end"))
+        shapes.append(text(_WIDTH, top + _SPAN_LABEL_DROP, row.note, "note end"))
         for start, end, colour in row.pieces:
             left, right = sorted((at(start), at(end)))
             box = (left, top + _SPAN_BAR_TOP, max(right - left, 1.5), _SPAN_BAR)
@@ -489,16 +409,8 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    curve
-        The amounts.
     words
         Unit of the amounts, and what the number is.
-    colour
-        Of the amounts.
-    table
-        The numbers.
     """
     unit, what = words
     known = np.isfinite(curve.x) & np.isfinite(curve.high)
@@ -515,7 +427,7 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
 
     def x_of(value: float) -> float:
         place = math.log(value) if is_log else value
-        return _SPAN_LEFT + (WIDTH - _SPAN_LEFT - _SPAN_RIGHT) * ((place - left) / ((right - left) or 1.0))
+        return _SPAN_LEFT + (_WIDTH - _SPAN_LEFT - _SPAN_RIGHT) * ((place - left) / ((right - left) or 1.0))
 
     def y_of(value: float) -> float:
         return _SPAN_TOP + _SPAN_PLOT_HEIGHT * (1.0 - (value - bottom) / (top - bottom))
@@ -523,7 +435,7 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
     shapes = [text(0.0, 11.0, unit, "tick")]
     for i in range(round((top - bottom) / tick) + 1):
         y = y_of(bottom + i * tick)
-        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{WIDTH - _SPAN_RIGHT}", "class": "grid"}))
+        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{_WIDTH - _SPAN_RIGHT}", "class": "grid"}))
         shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, f"{bottom + i * tick:,.6g}", "tick end"))
     for least_x, likely_x, most_x, told in curve.marks:
         begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (least_x, likely_x, most_x))
@@ -546,7 +458,7 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
         if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
             written = x_of(a)
             shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, f"{a:,.4g}", "tick middle"))
-    shapes.append(text(WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
+    shapes.append(text(_WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
     return Chart(*name, _SPAN_TOP + _SPAN_PLOT_HEIGHT + _SPAN_FOOT, shapes, table)
 
 
@@ -563,8 +475,6 @@ def matrix(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
     labels
         Of the rows and of the columns, which are told below by their numbers.
     values
@@ -579,7 +489,7 @@ def matrix(
     rows, columns = labels
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
-    step = (WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
+    step = (_WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
     has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(write(float(value))) for value in values.flat), default=0)
     shapes = [text(_SPAN_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
     for i, row in enumerate(rows):

@@ -31,7 +31,7 @@ from optimizer.runs.folder import BASEMAP_FILE, read_csv_table
 from optimizer.runs.run import RunTables, read_report_data, read_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
-Tables = Mapping[str, pd.DataFrame]
+_Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
 _UP, _DOWN, _TOTAL = PALETTE[0], PALETTE[1], "#5F6B76"
 _LOW, _HIGH = PALETTE[5], PALETTE[0]
@@ -41,15 +41,8 @@ _STEP_WORDS = {
 }  # fmt: skip
 
 
-def case_table(tables: Tables) -> Table:
-    """
-    List the cases.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def case_table(tables: _Tables) -> Table:
+    """List the cases."""
     cases = tables["cases"]
     regions = [name for name in cases if str(name).startswith("region_share.")]
     rows = []
@@ -83,17 +76,8 @@ def case_table(tables: Tables) -> Table:
     return Table((*columns, "reason"), told, words=(0, 1, len(columns)))
 
 
-def cost_by_case(tables: Tables, labels: Labels) -> Chart:
-    """
-    Draw the cost of each case by component.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
+def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
+    """Draw the cost of each case by component."""
     wide = tables["costs"].pivot_table(
         index="case", columns="component", values="cny_per_year", aggfunc="sum", sort=False
     )
@@ -111,15 +95,8 @@ def cost_by_case(tables: Tables, labels: Labels) -> Chart:
     return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
 
-def savings_chart(tables: Tables) -> Chart | None:
-    """
-    Draw what each case saves against the reference, with what is proved; None without another case.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def _savings_chart(tables: _Tables) -> Chart | None:
+    """Draw what each case saves against the reference, with what is proved; None without another case."""
     cases = tables["cases"]
     shown = cases[~cases["is_reference"].astype(bool) & cases["saving_cny_per_year"].notna()]
     if shown.empty:
@@ -139,17 +116,8 @@ def savings_chart(tables: Tables) -> Chart | None:
     return span_rows(("savings-chart", "Saving of each case", about), rows, format_change, table, legend)
 
 
-def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
-    """
-    Draw the waterfalls with the largest differences.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
+def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
+    """Draw the waterfalls with the largest differences."""
     bars, charts = tables.get("waterfalls"), []
     if bars is None or bars.empty:
         return []
@@ -178,17 +146,8 @@ def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
     return charts
 
 
-def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
-    """
-    List what moved most between the cases of the waterfalls; None where nothing did.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels, places
-        What the cases, hubs and data centers are called.
-    """
+def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | None:
+    """List what moved most between the cases of the waterfalls; None where nothing did."""
     moved = tables.get("moved")
     if moved is None or moved.empty:
         return None
@@ -212,15 +171,8 @@ def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
     return Table(columns, rows, words=(0, 1, 2, 3, 4, 5))
 
 
-def tornado_chart(tables: Tables) -> Chart | None:
-    """
-    Draw the tornado; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def tornado_chart(tables: _Tables) -> Chart | None:
+    """Draw the tornado; None where it was not asked for."""
     tornado = tables.get("tornado")
     if tornado is None or tornado.empty:
         return None
@@ -243,17 +195,8 @@ def tornado_chart(tables: Tables) -> Chart | None:
     return span_rows(("tornado-chart", "Tornado", about), rows, format_change, table, legend)
 
 
-def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
-    """
-    Draw the matrix of regret; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
+def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
+    """Draw the matrix of regret; None where it was not asked for."""
     found = tables.get("regret_matrix")
     if found is None or found.empty:
         return None
@@ -273,15 +216,8 @@ def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
     return matrix(name, (named, columns), values, format_million, PALETTE[0], "million CNY")
 
 
-def frontier_charts(tables: Tables) -> list[Chart]:
-    """
-    Draw the frontiers that were asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def frontier_charts(tables: _Tables) -> list[Chart]:
+    """Draw the frontiers that were asked for."""
     charts = []
     for kind, column, what, unit in (
         ("latency", "budget_ms", "round trip allowed, ms", 1.0),
@@ -307,15 +243,8 @@ def frontier_charts(tables: Tables) -> list[Chart]:
     return charts
 
 
-def latency_return_chart(tables: Tables) -> Chart | None:
-    """
-    Draw what a millisecond of each class's round trip saves; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def latency_return_chart(tables: _Tables) -> Chart | None:
+    """Draw what a millisecond of each class's round trip saves; None where it was not asked for."""
     ranking = tables.get("latency_return")
     if ranking is None or ranking.empty:
         return None
@@ -338,17 +267,8 @@ def latency_return_chart(tables: Tables) -> Chart | None:
     return span_rows(name, rows, format_change, Table(columns, cells, words=(0, 4)), {"saves": _DOWN})
 
 
-def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[Chart]:
-    """
-    Draw the break-even maps that were asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    parameters
-        What the parameter of each table is called; else it is read off the table's name.
-    """
+def break_even_charts(tables: _Tables, parameters: Labels | None = None) -> list[Chart]:
+    """Draw the break-even maps that were asked for."""
     charts = []
     for name, intervals in tables.items():
         events = tables.get(f"{name}_points")
@@ -403,7 +323,7 @@ _SECTIONS = (
 )  # fmt: skip
 _BREAK_EVEN = "break_even_"
 
-# Tables of searches that one option of `edwc compare` asks for, by the option's value.
+# _Tables of searches that one option of `edwc compare` asks for, by the option's value.
 _FRONTIER_TABLES = {"latency": "latency_frontier", "carbon": "carbon_frontier", "rtt": "latency_return"}
 
 # Texts, whatever stands in them: the id of a case may look like a number.
@@ -424,10 +344,6 @@ class StoredComparison:
         Scenario, or empty where stored runs are compared; and id of the case that the others are held against.
     head
         What `comparison.json` says beside the cases.
-    results
-        By id.
-    tables
-        By name.
     lost
         Cases whose run folder is gone or damaged.
     """
@@ -451,19 +367,7 @@ class StoredComparison:
 
 
 def read_comparison(folder: Path) -> StoredComparison:
-    """
-    Read a comparison; tables that do not stand in its folder are worked out from its cases.
-
-    Parameters
-    ----------
-    folder
-        Folder that `edwc compare --out` wrote.
-
-    Raises
-    ------
-    InputError
-        If it holds no comparison, or a run folder in it is damaged.
-    """
+    """Read a comparison; tables that do not stand in its folder are worked out from its cases."""
     results = {result.case.id: result for result in read_cases(folder)}
     head = json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
     reference = str(head.get("reference", next(iter(results))))
@@ -517,13 +421,6 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         Folder that `edwc compare --out` wrote.
     basemap
         Vector file with outlines for the map; none = those of the reference's run.
-    no_basemap
-        Draw the network alone.
-
-    Returns
-    -------
-    str
-        The page.
 
     Raises
     ------
@@ -556,9 +453,9 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "projection": "" if drawn is None else drawn["projection"],
         "slice_count": len(runs),
         "cases": case_table(tables),
-        "case_charts": [chart for chart in (cost_by_case(tables, labels), savings_chart(tables)) if chart],
+        "case_charts": [chart for chart in (_cost_by_case(tables, labels), _savings_chart(tables)) if chart],
         "waterfalls": waterfall_charts(tables, labels),
-        "moved": moved_table(tables, labels, places),
+        "moved": _moved_table(tables, labels, places),
         "sensitivity": [
             *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
             *frontier_charts(tables),

@@ -22,8 +22,8 @@ from optimizer.maps.projection import MapProjection, View, fit_map, ground_lengt
 from optimizer.runs.run import ReportData, RunTables, TimeAxis, positions_shown, stops_by_route
 
 FloatArray = npt.NDArray[np.float64]
-MAP_WIDTH = 1000.0
-ASPECT = 1.36
+_MAP_WIDTH = 1000.0
+_ASPECT = 1.36
 
 # What is nearer than this on the map is drawn as one point; a pixel of a wide screen is about one unit.
 _SIMPLER_THAN = 0.25
@@ -34,13 +34,6 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
     """
     Build what the page's script needs to draw the map of any hour and class.
 
-    Parameters
-    ----------
-    data
-        The run.
-    basemap
-        Vector file with outlines; none draws the network alone.
-
     Returns
     -------
     dict
@@ -49,7 +42,7 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
         the inputs are not there.
     """
     run = data.tables
-    projection, view = fit_map(positions_shown(run), aspect=ASPECT)
+    projection, view = fit_map(positions_shown(run), aspect=_ASPECT)
     sheet = _Sheet(projection, view)
     routes, legs = _routes_and_legs(run, sheet, _stop_names(data))
     colours = region_colours(run.data_centers, run.demand_hubs)
@@ -60,10 +53,10 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
     method = projection.crs.coordinate_operation
     center_x = (view.x_max - view.x_min) / 2
     return {
-        "width": MAP_WIDTH,
-        "height": round(MAP_WIDTH / ASPECT, 1),
+        "width": _MAP_WIDTH,
+        "height": round(_MAP_WIDTH / _ASPECT, 1),
         "projection": f"{method.method_name if method else 'Equal-area'} projection",
-        "km_per_unit": ground_length_km(projection, view, center_x) / (MAP_WIDTH / 2),
+        "km_per_unit": ground_length_km(projection, view, center_x) / (_MAP_WIDTH / 2),
         "land": land,
         "outlines": outlines,
         "credit": credit,
@@ -88,7 +81,7 @@ class _Sheet:
 
     def __init__(self, projection: MapProjection, view: View) -> None:
         self.projection, self.view = projection, view
-        self.scale = MAP_WIDTH / (view.x_max - view.x_min)
+        self.scale = _MAP_WIDTH / (view.x_max - view.x_min)
 
     def to_units(self, xy_m: FloatArray) -> FloatArray:
         return np.column_stack([xy_m[:, 0] - self.view.x_min, self.view.y_max - xy_m[:, 1]]) * self.scale
@@ -226,7 +219,7 @@ def _round(points: FloatArray) -> list[list[float]]:
 
 
 # What grew, what shrank: blue and orange stay apart for colour-blind readers.
-CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
+_CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
 _ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
 _LEAST_SHARE = 1e-6
 
@@ -245,8 +238,6 @@ def case_map_data(
         Label to tables, in the order of the slider.
     of_reference
         Position of the reference among them.
-    basemap
-        Vector file with outlines; none draws the network alone.
 
     Returns
     -------
@@ -322,5 +313,5 @@ def _difference(flows: pd.DataFrame, count: int, of_reference: int) -> dict[str,
         "mtok_per_h": [float(f"{value:.6g}") for value in rows["change"].abs()],
         "rtt_ms": rtt_ms.loc[pd.MultiIndex.from_frame(rows[keys])].round(2).tolist(),
         "category": np.where(rows["change"] > 0, 0, 1).tolist(),
-        "categories": list(CATEGORIES),
+        "categories": list(_CATEGORIES),
     }

@@ -44,40 +44,19 @@ class Tile:
     note: str
 
 
-def title_of(data: ReportData) -> str:
-    """
-    Name the run.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _title_of(data: ReportData) -> str:
+    """Name the run."""
     return f"Scenario {data.info['scenario'].get('name', '')} on network {data.info['network'].get('name', '')}"
 
 
-def heading_of(data: ReportData) -> str:
-    """
-    Say in one sentence what the plan does and costs.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _heading_of(data: ReportData) -> str:
+    """Say in one sentence what the plan does and costs."""
     tokens = format_amount(data.summary["tokens_per_day"])
     return f"Serving {tokens} tokens a day costs {format_million(data.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
-def lead_of(data: ReportData) -> list[str]:
-    """
-    Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _lead_of(data: ReportData) -> list[str]:
+    """Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough."""
     info, lead = data.info, []
     if info.get("baselines"):
         worth = worth_of(info["baselines"], data.summary["total_cny_per_year"])
@@ -94,15 +73,8 @@ def lead_of(data: ReportData) -> list[str]:
     return lead
 
 
-def tiles_of(data: ReportData) -> list[Tile]:
-    """
-    Choose the key numbers.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _tiles_of(data: ReportData) -> list[Tile]:
+    """Choose the key numbers."""
     summary, info = data.summary, data.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
     tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
@@ -135,30 +107,16 @@ def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
     return Tile("Carbon", value, f"{word} t CO₂ a year".strip(), f"location-based; market-based {market} t")
 
 
-def facts_table(data: ReportData) -> Table:
-    """
-    List the numbers of the plan, and what it achieves of the policy.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _facts_table(data: ReportData) -> Table:
+    """List the numbers of the plan, and what it achieves of the policy."""
     facts = facts_of(data.summary, data.info.get("market_value"))
     rows = [(name.capitalize(), text) for name, text in facts.items()]
     rows += [("Policy", describe_outcome(item)) for item in data.summary.get("policy") or ()]
     return Table(("What", "How much"), rows, words=(0, 1))
 
 
-def cost_chart(data: ReportData) -> Chart:
-    """
-    Draw the cost of the plan and of the simple rules by component.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _cost_chart(data: ReportData) -> Chart:
+    """Draw the cost of the plan and of the simple rules by component."""
     summary = data.summary
     plans = [("This plan", "", summary)]
     for item in data.info.get("baselines") or ():
@@ -192,15 +150,8 @@ def cost_chart(data: ReportData) -> Chart:
     return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
 
-def cost_table(data: ReportData) -> Table:
-    """
-    List the cost by component, and how much of each rests on estimates.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _cost_table(data: ReportData) -> Table:
+    """List the cost by component, and how much of each rests on estimates."""
     summary = data.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
     rows = [
@@ -219,15 +170,8 @@ def cost_table(data: ReportData) -> Table:
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
-def baseline_table(data: ReportData) -> Table:
-    """
-    List the simple rules beside the plan.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _baseline_table(data: ReportData) -> Table:
+    """List the simple rules beside the plan."""
     regions = list(data.summary["region_share"])
     plan = ("This plan", format_million(data.summary["total_cny_per_year"]), "", f"{data.summary['mean_rtt_ms']:.1f}")
     rows = [(*plan, *(format_percent(data.summary["region_share"].get(region)) for region in regions))]
@@ -245,15 +189,8 @@ def baseline_table(data: ReportData) -> Table:
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
 
 
-def power_charts(data: ReportData) -> list[Chart]:
-    """
-    Draw power and price by hour, in all and by data center; nothing where neither the run nor its inputs tell them.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _power_charts(data: ReportData) -> list[Chart]:
+    """Draw power and price by hour, in all and by data center; nothing where they are not known."""
     if data.hourly is None:
         return []
     centers, power, price = data.tables.data_centers, data.hourly.power_mw, data.hourly.price_cny_per_mwh
@@ -289,26 +226,12 @@ def power_charts(data: ReportData) -> list[Chart]:
 
 
 def words(name: str) -> str:
-    """
-    Write an id as words.
-
-    Parameters
-    ----------
-    name
-        The id.
-    """
+    """Write an id as words."""
     return name.replace("_", " ")
 
 
 def many_colours(count: int) -> list[str]:
-    """
-    Give each of some parts a colour; beyond the palette, tints of grey.
-
-    Parameters
-    ----------
-    count
-        Number of parts.
-    """
+    """Give each of some parts a colour; beyond the palette, tints of grey."""
     greys = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
     return [*PALETTE, *(greys[i % len(greys)] for i in range(max(0, count - len(PALETTE))))][:count]
 
@@ -320,15 +243,8 @@ _TOLD_ELSEWHERE = {
 }  # fmt: skip
 
 
-def limits_chart(data: ReportData) -> Chart | None:
-    """
-    Draw what each kind of limit is worth at the margin; None where no limit has a price.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _limits_chart(data: ReportData) -> Chart | None:
+    """Draw what each kind of limit is worth at the margin; None where no limit has a price."""
     limits = {name: cny for name, cny in (data.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
@@ -340,47 +256,21 @@ def limits_chart(data: ReportData) -> Chart | None:
     )
 
 
-def limits_line(data: ReportData) -> str:
-    """
-    Name the limits that made the difference in one sentence.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _limits_line(data: ReportData) -> str:
+    """Name the limits that made the difference in one sentence."""
     return f"Limits that made the difference: {describe_limits(data.info.get('limit_values_cny_per_year') or {})}."
 
 
-def price_sentences(data: ReportData) -> tuple[list[str], int]:
-    """
-    Say what one more step of each limit is worth.
-
-    Parameters
-    ----------
-    data
-        The run.
-
-    Returns
-    -------
-    tuple
-        The sentences, dearest first, and the number of limits of which more is worth nothing.
-    """
+def _price_sentences(data: ReportData) -> tuple[list[str], int]:
+    """Say what one more step of each limit is worth."""
     table = _shadow_prices(data)
     limits = table[table["kind"] != "token"]
     worth = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
     return [f"{text[:1].upper()}{text[1:]}." for text in worth["sentence"].astype(str)], len(limits) - len(worth)
 
 
-def token_table(data: ReportData) -> Table | None:
-    """
-    List what a million tokens more of each class cost; None where that was not computed.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _token_table(data: ReportData) -> Table | None:
+    """List what a million tokens more of each class cost; None where that was not computed."""
     table = _shadow_prices(data)
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
@@ -396,14 +286,7 @@ def _shadow_prices(data: ReportData) -> pd.DataFrame:
 
 
 def latency_table(data: ReportData) -> Table | None:
-    """
-    List where the time to the first token goes; None where no class has a limit.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+    """List where the time to the first token goes; None where no class has a limit."""
     table = data.stored.tables.get("latency")
     if table is None:
         return None
@@ -414,15 +297,8 @@ def latency_table(data: ReportData) -> Table | None:
     return Table(("First token, ms", *LATENCY_COLUMNS), rows) if rows else None
 
 
-def center_table(data: ReportData) -> Table:
-    """
-    List the data centers: tokens, power, price, pods, and what each costs.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _center_table(data: ReportData) -> Table:
+    """List the data centers: tokens, power, price, pods, and what each costs."""
     centers = data.stored.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
     rows = []
     for row in centers.to_dict("records"):
@@ -442,30 +318,16 @@ def center_table(data: ReportData) -> Table:
     return Table(columns, rows, words=(0, 1, 8))
 
 
-def assumption_table(data: ReportData) -> Table | None:
-    """
-    List the keys of the scenario; None without the inputs.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _assumption_table(data: ReportData) -> Table | None:
+    """List the keys of the scenario; None without the inputs."""
     if data.inputs is None:
         return None
     keys = {name: value for name, value in data.inputs.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
     return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
-def class_table(data: ReportData) -> Table | None:
-    """
-    List what is assumed of each workload class; None without the inputs.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _class_table(data: ReportData) -> Table | None:
+    """List what is assumed of each workload class; None without the inputs."""
     if data.inputs is None:
         return None
     columns = {
@@ -481,15 +343,8 @@ def class_table(data: ReportData) -> Table | None:
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
 
-def source_table(data: ReportData) -> Table | None:
-    """
-    List where the figures of the data centers come from; None without the inputs.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _source_table(data: ReportData) -> Table | None:
+    """List where the figures of the data centers come from; None without the inputs."""
     if data.inputs is None:
         return None
     centers = data.inputs.network.data_centers
@@ -498,15 +353,8 @@ def source_table(data: ReportData) -> Table | None:
     return Table(("Data center", "IT capacity, MW", "PUE", "tariff", "confidence", "source"), rows, words=(0, 3, 4, 5))
 
 
-def confidence_sentence(data: ReportData) -> str:
-    """
-    Say how much of the cost rests on estimates.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _confidence_sentence(data: ReportData) -> str:
+    """Say how much of the cost rests on estimates."""
     share = (data.summary.get("estimate_share") or {}).get("total")
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
@@ -517,29 +365,15 @@ def confidence_sentence(data: ReportData) -> str:
     )
 
 
-def version_line(data: ReportData) -> str:
-    """
-    Name the versions and the method in one sentence.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _version_line(data: ReportData) -> str:
+    """Name the versions and the method in one sentence."""
     versions = ", ".join(f"{name} {_format(number)}" for name, number in (data.info.get("versions") or {}).items())
     seconds = sum((data.info.get("seconds") or {}).values())
     return f"Solved in {seconds:,.0f} s by the method {data.info.get('method', '')}. {versions}.".strip()
 
 
-def version_table(data: ReportData) -> Table:
-    """
-    List the versions, how the solve ended, and the files the run was made from.
-
-    Parameters
-    ----------
-    data
-        The run.
-    """
+def _version_table(data: ReportData) -> Table:
+    """List the versions, how the solve ended, and the files the run was made from."""
     info = data.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
     rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
@@ -586,18 +420,6 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     """
     Write the report of a run.
 
-    Parameters
-    ----------
-    tables
-        The run.
-    basemap
-        Vector file with outlines for the map; none draws the network alone.
-
-    Returns
-    -------
-    str
-        The page.
-
     Raises
     ------
     InputError
@@ -605,42 +427,42 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     """
     data = read_report_data(tables)
     drawn = map_data(data, basemap)
-    sentences, idle = price_sentences(data)
+    sentences, idle = _price_sentences(data)
     context = {
-        "title": f"{title_of(data)}: where inference runs",
-        "heading": heading_of(data),
-        "eyebrow": title_of(data),
+        "title": f"{_title_of(data)}: where inference runs",
+        "heading": _heading_of(data),
+        "eyebrow": _title_of(data),
         "about": data.info["scenario"].get("description") or "",
         "sections": _SECTIONS,
         "version": (data.info.get("versions") or {}).get("edwc") or "",
         "finished": data.info.get("finished_utc") or "",
-        "lead": lead_of(data),
-        "tiles": tiles_of(data),
+        "lead": _lead_of(data),
+        "tiles": _tiles_of(data),
         "checked": _checked(data),
         "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
         "basemap": drawn["credit"],
         "projection": drawn["projection"],
         "slice_count": len(data.slices),
         "map_words": _MAP_WORDS,
-        "power": power_charts(data),
+        "power": _power_charts(data),
         "missing": data.missing,
-        "centers": center_table(data),
-        "cost_chart": cost_chart(data),
-        "cost_table": cost_table(data),
-        "baseline_table": baseline_table(data),
-        "limits_line": limits_line(data),
-        "limits_chart": limits_chart(data),
+        "centers": _center_table(data),
+        "cost_chart": _cost_chart(data),
+        "cost_table": _cost_table(data),
+        "baseline_table": _baseline_table(data),
+        "limits_line": _limits_line(data),
+        "limits_chart": _limits_chart(data),
         "sentences": sentences,
         "idle_limits": idle,
-        "tokens": token_table(data),
+        "tokens": _token_table(data),
         "latency": latency_table(data),
-        "facts": facts_table(data),
-        "confidence": confidence_sentence(data),
-        "assumptions": assumption_table(data),
-        "classes": class_table(data),
-        "sources": source_table(data),
-        "versions": version_table(data),
-        "version_line": version_line(data),
+        "facts": _facts_table(data),
+        "confidence": _confidence_sentence(data),
+        "assumptions": _assumption_table(data),
+        "classes": _class_table(data),
+        "sources": _source_table(data),
+        "versions": _version_table(data),
+        "version_line": _version_line(data),
     }
     scripted: dict[str, Any] = {
         name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
