@@ -122,15 +122,19 @@ def has_glyph(char: str) -> bool:
     return ord(char) in _drawable_characters()
 
 
+def drawable(text: str) -> str:
+    """Put `?` in the place of each character that the fonts lack."""
+    return "".join(char if has_glyph(char) else "?" for char in text)
+
+
 def write_text(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     """Write a text literally: a name such as `a$b$c` is not mathematics, and what the fonts lack becomes `?`."""
-    drawable = "".join(char if has_glyph(char) else "?" for char in text)
     font = {} if "fontproperties" in style else {"family": list(font_families())}
-    axes.text(x, y, drawable, **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
+    axes.text(x, y, drawable(text), **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
 
 
 def text_width_pt(line: str, font: FontProperties) -> float:
-    """Measure a line; on a small picture, where letters snap to pixels, it may be drawn a few per cent wider."""
+    """Measure a line; on a small map, where letters snap to pixels, it may be drawn a few per cent wider."""
     width = _measuring_renderer().get_text_width_height_descent(line, font, ismath=False)[0]
     return float(width) * 72.0 / _MEASURE_DPI
 
