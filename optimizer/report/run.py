@@ -1,9 +1,8 @@
 """
 The report of a run: one HTML page to read, to search and to print, without a network.
 
-What a report says of a run first: its sentences and key numbers, cost, simple rules, power and price.
-
-What a report says of a run in detail: limits and prices, time to the first token, data centers, assumptions.
+First its sentences and key numbers, cost, simple rules, power and price; then limits and their prices, time to the
+first token, data centers and assumptions.
 """
 
 from __future__ import annotations
@@ -19,7 +18,19 @@ import pandas as pd
 
 from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
 from optimizer.numbers import format_amount, format_million, format_number, format_percent
-from optimizer.report.charts import Chart, Table, bars, heat_map, stacked_rows, time_columns, time_lines
+from optimizer.report.charts import (
+    MILLION_CNY,
+    Chart,
+    Span,
+    Table,
+    by_size,
+    heat_map,
+    span_rows,
+    stacked_costs,
+    time_columns,
+    time_lines,
+    words,
+)
 from optimizer.report.map import map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.runs.results import describe_limits, describe_outcome
@@ -29,7 +40,6 @@ from optimizer.solvers.control import Termination
 from optimizer.text.run import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
 from optimizer.units import TOKENS_PER_MTOK
 
-MILLION_CNY = "million CNY a year"
 _POWER_COLOUR, _PRICE_COLOUR = "#0072B2", "#D55E00"
 _LINE_COLOURS = (_PRICE_COLOUR, OTHER_COLOUR)
 
@@ -122,32 +132,18 @@ def _cost_chart(data: ReportData) -> Chart:
     for item in data.info.get("baselines") or ():
         note = "" if item["is_feasible"] else f" ({why_no_plan(item)})"
         plans.append((item["name"].capitalize(), note, item))
-    totals: dict[str, float] = {}
-    for _, _, plan in plans:
-        for name, cny in plan["component_cny_per_year"].items():
-            totals[name] = totals.get(name, 0.0) + abs(cny)
-    order = sorted((name for name, cny in totals.items() if cny), key=lambda name: -totals[name])
-    colours = dict(zip((words(name) for name in order), many_colours(len(order)), strict=True))
     rows = [
-        (
-            label,
-            f"{format_million(plan['total_cny_per_year'])}{note}",
-            {words(name): plan["component_cny_per_year"].get(name, 0.0) for name in order},
-        )
+        (label, f"{format_million(plan['total_cny_per_year'])}{note}", plan["component_cny_per_year"])
         for label, note, plan in plans
     ]
     cells = [
-        (
-            words(name).capitalize(),
-            *(format_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
-        )
-        for name in order
+        (words(name).capitalize(), *(format_million(parts.get(name, 0.0)) for _, _, parts in rows))
+        for name in by_size(parts for _, _, parts in rows)
     ]
     cells.append(("Total", *(format_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
     table = Table((f"Component, {MILLION_CNY}", *(label for label, _, _ in plans)), cells)
     sentence = "Total cost in million CNY a year, this plan above the plans of simple rules."
-    name = ("cost-chart", "Cost beside simple rules", sentence)
-    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
+    return stacked_costs(("cost-chart", "Cost beside simple rules", sentence), rows, table)
 
 
 def _cost_table(data: ReportData) -> Table:
@@ -225,17 +221,6 @@ def _power_charts(data: ReportData) -> list[Chart]:
     return charts
 
 
-def words(name: str) -> str:
-    """Write an id as words."""
-    return name.replace("_", " ")
-
-
-def many_colours(count: int) -> list[str]:
-    """Give each of some parts a colour; beyond the palette, tints of grey."""
-    greys = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
-    return [*PALETTE, *(greys[i % len(greys)] for i in range(max(0, count - len(PALETTE))))][:count]
-
-
 # Keys of a scenario that other parts of the page tell, or that are no assumption.
 _TOLD_ELSEWHERE = {
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
@@ -249,11 +234,13 @@ def _limits_chart(data: ReportData) -> Chart | None:
     if not limits:
         return None
     about = "What the plan would save a year if each limit vanished at its present price."
-    name = ("limits-chart", "Limits that made the difference", about)
-    values = {name[:1].upper() + name[1:]: cny for name, cny in limits.items()}
-    return bars(
-        name, values, lambda cny: f"{format_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
-    )
+    spans = [
+        Span(limit[:1].upper() + limit[1:], f"{format_million(cny)} {MILLION_CNY}", [(0.0, cny, PALETTE[2])])
+        for limit, cny in limits.items()
+    ]
+    table = Table(("Limit", "Worth at the margin"), [(span.label, span.note) for span in spans])
+    chart = ("limits-chart", "Limits that made the difference", about)
+    return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
 
 def _limits_line(data: ReportData) -> str:
