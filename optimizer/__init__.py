@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from optimizer.problem.plan import Plan
     from optimizer.problem.price_changes import price_effect
     from optimizer.problem.problem import PlacementProblem
-    from optimizer.runs.solve import ScenarioRun, check_scenario, solve_scenario
+    from optimizer.runs.run import Run, open_run
+    from optimizer.runs.solve import check_scenario, solve_scenario
     from optimizer.runs.verify import VerifyReport, verify_run
-    from optimizer.sensitivity.placement import explain_placement, list_workloads
     from optimizer.solvers.control import Control, Progress, Solution, Termination
     from optimizer.solvers.highs import load_highs
     from optimizer.solvers.solve import solve_problem
@@ -48,7 +48,7 @@ __all__ = [
     "Plan",
     "PostgisReport",
     "Progress",
-    "ScenarioRun",
+    "Run",
     "Solution",
     "Termination",
     "VerifyReport",
@@ -58,9 +58,9 @@ __all__ = [
     "check_plan",
     "check_scenario",
     "compare",
-    "explain_placement",
     "explain_problem",
     "explain_scenario",
+    "export_comparison",
     "export_run",
     "export_to_postgis",
     "find_break_points",
@@ -69,8 +69,8 @@ __all__ = [
     "list_networks",
     "list_price_cases",
     "list_scenarios",
-    "list_workloads",
     "load_highs",
+    "open_run",
     "price_effect",
     "solve_problem",
     "solve_scenario",
@@ -93,7 +93,7 @@ _MODULE_OF = {
     "Plan": "optimizer.problem.plan",
     "PostgisReport": "optimizer.exports.postgis",
     "Progress": "optimizer.solvers.control",
-    "ScenarioRun": "optimizer.runs.solve",
+    "Run": "optimizer.runs.solve",
     "Solution": "optimizer.solvers.control",
     "Termination": "optimizer.solvers.control",
     "VerifyReport": "optimizer.runs.verify",
@@ -103,9 +103,9 @@ _MODULE_OF = {
     "check_plan": "optimizer.checker.check",
     "check_scenario": "optimizer.runs.solve",
     "compare": "optimizer.api",
-    "explain_placement": "optimizer.sensitivity.placement",
     "explain_problem": "optimizer.infeasibility.explain",
     "explain_scenario": "optimizer.infeasibility.explain",
+    "export_comparison": "optimizer.exports.export",
     "export_run": "optimizer.exports.export",
     "export_to_postgis": "optimizer.exports.postgis",
     "find_break_points": "optimizer.comparison.break_even",
@@ -114,7 +114,7 @@ _MODULE_OF = {
     "list_networks": "network_data.load",
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",
-    "list_workloads": "optimizer.sensitivity.placement",
+    "open_run": "optimizer.runs.run",
     "load_highs": "optimizer.solvers.highs",
     "price_effect": "optimizer.problem.price_changes",
     "solve_problem": "optimizer.solvers.solve",

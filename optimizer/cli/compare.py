@@ -266,11 +266,11 @@ def _searches(request: CompareRequest, runner: CaseRunner, stop: threading.Event
 def _draw_break_even(found: BreakEvenMap, reference: Path | None, target: Path) -> Path:
     from optimizer.drawing.searches import draw_break_even
     from optimizer.drawing.style import region_colours
-    from optimizer.runs.run import read_run
+    from optimizer.runs.run import open_run
 
     if reference is None:
         return draw_break_even(found, target)
-    run = read_run(reference)
+    run = open_run(reference)
     return draw_break_even(found, target, regions=list(region_colours(run.data_centers, run.demand_hubs)))
 
 

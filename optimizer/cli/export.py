@@ -70,12 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
         If it cannot be written, see `optimizer.export_run` and `optimizer.export_to_postgis`.
     """
     import optimizer
+    from optimizer.exports.export import is_comparison
     from optimizer.exports.layers import GisOptions
     from optimizer.exports.postgis import is_postgis_address
 
     gis = GisOptions(arguments.layer, arguments.per_slice, arguments.format)
     if is_postgis_address(arguments.to):
-        report = optimizer.export_to_postgis(arguments.run_folder, arguments.to, gis=gis)
+        report = optimizer.export_to_postgis(optimizer.open_run(arguments.run_folder), arguments.to, gis=gis)
         if not report.has_styles:
             tell("warning: this role may not write public.layer_styles: QGIS will show the layers without styles")
         written = ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())
@@ -86,7 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     maps = MapOptions(arguments.map, arguments.against, arguments.lang, basemap, arguments.colour_by, arguments.size)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapNameWarning)
-        path = optimizer.export_run(arguments.run_folder, arguments.to, gis=gis, maps=maps)
+        if is_comparison(arguments.run_folder):
+            path = optimizer.export_comparison(arguments.run_folder, arguments.to, gis=gis, maps=maps)
+        else:
+            path = optimizer.export_run(optimizer.open_run(arguments.run_folder), arguments.to, gis=gis, maps=maps)
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
             tell(f"warning: {escape_text(str(warning.message))}")

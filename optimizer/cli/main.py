@@ -229,7 +229,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     import optimizer
     from optimizer.text.run import describe_verification
 
-    report = optimizer.verify_run(arguments.run_folder)
+    report = optimizer.open_run(arguments.run_folder).verify()
     if arguments.json:
         emit_json({"is_verified": report.is_verified, **vars(report)})
     else:
@@ -242,10 +242,10 @@ def _why(arguments: argparse.Namespace) -> int:
     from optimizer.text.explanations import describe_placement, describe_workloads
 
     if arguments.workload is None:
-        table = optimizer.list_workloads(arguments.run_folder)
+        table = optimizer.open_run(arguments.run_folder).workloads
         emit_json(table.to_dict("records")) if arguments.json else emit(describe_workloads(table))
         return EXIT_OK
-    found = optimizer.explain_placement(arguments.run_folder, arguments.workload)
+    found = optimizer.open_run(arguments.run_folder).why(arguments.workload)
     emit_json(asdict(found)) if arguments.json else emit(describe_placement(found))
     return EXIT_OK
 

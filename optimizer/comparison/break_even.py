@@ -30,12 +30,13 @@ from optimizer.comparison.break_even_points import (
     plan_columns,
     why_nothing,
 )
-from optimizer.comparison.carried_plans import CasePlan, component_costs
+from optimizer.comparison.carried_plans import component_costs
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.runner import CaseRunner
 from optimizer.problem.equivalence import PRICE_COLUMNS, PRICE_FIELDS, differs_in_prices_alone
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.runs.difference import plan_change
+from optimizer.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,7 @@ class _Search:
     high: float
     ends: tuple[PlacementProblem, PlacementProblem]
     curve: CostCurve = field(init=False)
-    plans: list[CasePlan] = field(default_factory=list)
+    plans: list[Run] = field(default_factory=list)
     reference: CostLine | None = None
     reference_value: float = math.nan
 
@@ -358,7 +359,7 @@ class _Search:
             **plan_columns(case),
             "change": "",
             "open_cny_per_year": max(curve.open_cny(piece.start), curve.open_cny(piece.end)),
-            "case": case.id,
+            "case": case.case_id,
         }
 
     def _break_point(self, number: int) -> dict[str, object]:
@@ -379,7 +380,7 @@ class _Search:
             "saving_slope_after_cny": slopes[1],
         }
 
-    def _add(self, case: CasePlan) -> CostLine:
+    def _add(self, case: Run) -> CostLine:
         """Price a plan at both ends, with the independent checker."""
         costs = [float(component_costs(case.facts.at_prices(problem)).sum()) for problem in self.ends]
         line = CostLine(*costs)

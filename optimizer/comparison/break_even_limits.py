@@ -26,11 +26,11 @@ from optimizer.comparison.break_even_points import (
     plan_columns,
     why_nothing,
 )
-from optimizer.comparison.carried_plans import CasePlan
 from optimizer.comparison.cases import CaseResult, CaseStatus
 from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import fibre_graph, merge_links, second_rtt_ms
 from optimizer.runs.difference import plan_change
+from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import ROUNDING_MS
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
@@ -203,7 +203,7 @@ class LimitSteps:
         case = self.points.plan(result)
         if case is None:
             return
-        self.reference_cny = case.cost_cny
+        self.reference_cny = case.checked_cost_cny
         limits = case.problem.classes.set_index("id")["rtt_limit_ms"]
         if self.class_id in limits.index:
             self.reference_value = float(limits[self.class_id])
@@ -243,7 +243,7 @@ class LimitSteps:
         rows: list[dict[str, object]] = []
         breaks: list[dict[str, object]] = []
         open_parts = []
-        before: tuple[int, CasePlan | None, float] | None = None
+        before: tuple[int, Run | None, float] | None = None
         for position, step in enumerate(known):
             case, cost = best[step]
             end_step = known[position + 1] if position + 1 < len(known) else None
@@ -274,14 +274,14 @@ class LimitSteps:
             notes=notes if has_plan else (*why_nothing(self.points), *notes),
         )
 
-    def _best(self) -> dict[int, tuple[CasePlan | None, float]]:
+    def _best(self) -> dict[int, tuple[Run | None, float]]:
         """Cheapest known plan of each solved step: a plan within a limit is one within a longer limit."""
-        best: dict[int, tuple[CasePlan | None, float]] = {}
+        best: dict[int, tuple[Run | None, float]] = {}
         case, cost = None, math.inf
         for step in sorted(self.results):
             result = self.results[step]
             own = self.points.plan(result)
-            own_cost = math.inf if own is None else own.cost_cny
+            own_cost = math.inf if own is None else own.checked_cost_cny
             if not self.is_monotone or (own_cost < cost and not _is_same(own_cost, cost)):
                 case, cost = own, own_cost
             best[step] = (case, cost)
@@ -313,7 +313,7 @@ class LimitSteps:
         between = self._open_between(step, following) if following > step + 1 else 0.0
         return max(between, self._own_open(step))
 
-    def _interval(self, step: int, end: float, case: CasePlan | None, cost: float, most: float) -> dict[str, object]:
+    def _interval(self, step: int, end: float, case: Run | None, cost: float, most: float) -> dict[str, object]:
         return {
             "from": self.values[step],
             "to": end,
@@ -324,11 +324,11 @@ class LimitSteps:
             **plan_columns(case),
             "change": "",
             "open_cny_per_year": most,
-            "case": "" if case is None else case.id,
+            "case": "" if case is None else case.case_id,
         }
 
     def _break_point(
-        self, before: tuple[int, CasePlan | None, float], after: tuple[int, CasePlan | None, float]
+        self, before: tuple[int, Run | None, float], after: tuple[int, Run | None, float]
     ) -> dict[str, object]:
         """Row of a step; it is proved to lie above each value whose bound is more than the plan after it costs."""
         step, bounds = after[0], self._bounds
@@ -351,7 +351,7 @@ class LimitSteps:
         }
 
 
-def _change(before: CasePlan | None, after: CasePlan | None) -> Mapping[str, object]:
+def _change(before: Run | None, after: Run | None) -> Mapping[str, object]:
     if before is not None and after is not None:
         return change_columns(plan_change(before, after))
     ways = ("a plan becomes possible", "no plan is possible any more")

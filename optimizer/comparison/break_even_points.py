@@ -10,13 +10,13 @@ import pandas as pd
 
 from network_data.faults import InputError
 from network_data.load import load_network
-from optimizer.comparison.carried_plans import CasePlan, read_case_plan
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
 from optimizer.comparison.runner import CaseRunner
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.difference import PlanChange, open_centers, region_shares
+from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import label_of, overrides_of
 from scenarios.schema import Scenario
@@ -109,7 +109,7 @@ class ParameterPoints:
     parameter: str
     max_solves: int
     solved: dict[float, CaseResult] = field(default_factory=dict)
-    _plans: dict[str, CasePlan] = field(default_factory=dict)
+    _plans: dict[str, Run] = field(default_factory=dict)
 
     @property
     def reference(self) -> CaseResult:
@@ -130,12 +130,12 @@ class ParameterPoints:
         results = self.runner.run(list(cases.values()))
         return {value: results[case.id] for value, case in cases.items()}
 
-    def plan(self, result: CaseResult) -> CasePlan | None:
+    def plan(self, result: CaseResult) -> Run | None:
         """Read the plan of a case, once; None if it has none."""
         if not result.has_plan:
             return None
         if result.case.id not in self._plans:
-            self._plans[result.case.id] = read_case_plan(result)
+            self._plans[result.case.id] = result.open_run()
         return self._plans[result.case.id]
 
     def scenario(self, value: float) -> Scenario:
@@ -228,7 +228,7 @@ def change_columns(change: PlanChange) -> dict[str, object]:
     }
 
 
-def plan_columns(case: CasePlan | None) -> dict[str, object]:
+def plan_columns(case: Run | None) -> dict[str, object]:
     """
     Columns of an interval that say what its plan is.
 

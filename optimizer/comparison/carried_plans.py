@@ -9,81 +9,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from optimizer.checker.check import check_plan
 from optimizer.checker.facts import PlanFacts, list_costs
-from optimizer.comparison.cases import CaseResult
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.equivalence import PART_NAMES, differs_in_prices_alone, parts_of
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
-from optimizer.runs.run import read_stored_plan
+from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
+from optimizer.runs.run import Run
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
 from optimizer.solvers.fixed_integers import FixedProgram, PolishError
 
 _REASONS_TOLD = 2
-
-
-@dataclass(frozen=True, eq=False)
-class CasePlan:
-    """
-    A case with a plan.
-
-    Attributes
-    ----------
-    id, label
-        Of the case.
-    problem, plan
-        What was solved and the plan found.
-    bound_cny
-        Proven lower bound of the case, CNY per year; -inf where there is none.
-    """
-
-    id: str
-    label: str
-    problem: PlacementProblem
-    plan: Plan
-    bound_cny: float = -np.inf
-
-    @cached_property
-    def facts(self) -> PlanFacts:
-        """What the plan amounts to."""
-        return PlanFacts(self.problem, self.plan)
-
-    @cached_property
-    def component_cny(self) -> pd.Series:
-        """CNY per year by component, in the order of the objective."""
-        return component_costs(self.facts)
-
-    @property
-    def cost_cny(self) -> float:
-        """Cost of the plan, CNY per year."""
-        return math.fsum(self.component_cny)
-
-    @cached_property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """The decisions with labels, without what is zero: what `plan_from_tables` needs to find elsewhere."""
-        problem, plan = self.problem, self.plan
-        tables, centers = plan_tables(problem, plan), problem.data_centers["id"].to_numpy()
-        places = pd.DataFrame({"id": centers, "is_open": plan.is_open, "contract_mw": plan.contract_mw})
-        routes = problem.routes
-        return tables | {
-            "pools": tables["pools"][tables["pools"]["new_pods"] != 0],
-            "data_centers": places[(places["is_open"] != 0) | (places["contract_mw"] != 0)],
-            "routes": pd.DataFrame(
-                {
-                    "route": np.arange(len(routes)),
-                    "demand_hub": routes["demand_hub"],
-                    "data_center": centers[routes["data_center_index"]],
-                    "nodes": routes["nodes"],
-                }
-            ),
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,29 +62,7 @@ def component_costs(facts: PlanFacts) -> pd.Series:
     return list_costs(facts).groupby("component", sort=False)["cny_per_year"].sum()
 
 
-def read_case_plan(result: CaseResult) -> CasePlan:
-    """
-    Read the plan of a case from its run folder.
-
-    Parameters
-    ----------
-    result
-        Of a case that has a plan.
-
-    Raises
-    ------
-    ValueError
-        If it has none.
-    InputError
-        If the folder is not a run that can be read, or its inputs are gone or not what they were.
-    """
-    if result.folder is None:
-        raise ValueError(f"case {result.case.id} has no plan")
-    stored = read_stored_plan(result.folder)
-    return CasePlan(result.case.id, result.case.label, stored.problem, stored.plan, result.bound_cny)
-
-
-def carry_plan(plan: CasePlan, to: CasePlan) -> CarriedPlan:
+def carry_plan(plan: Run, to: Run) -> CarriedPlan:
     """
     Evaluate the unchanged plan of one case in another, with the independent checker.
 
@@ -162,7 +81,7 @@ def carry_plan(plan: CasePlan, to: CasePlan) -> CarriedPlan:
     if differs_in_prices_alone(plan.problem, to.problem):
         return CarriedPlan(plan.plan, "", component_costs(plan.facts.at_prices(to.problem)))
     try:
-        moved = plan_from_tables(to.problem, plan.tables)
+        moved = plan_from_tables(to.problem, plan.decisions)
     except UnknownLabelError as error:
         return CarriedPlan(None, with_differences(plan, to, describe_unknown(error)), pd.Series(dtype=float))
     settled = with_least_peaks(to.problem, moved)
@@ -217,7 +136,7 @@ def describe_unknown(error: UnknownLabelError) -> str:
     return first + (f" (and {len(more)} more)" if more else "")
 
 
-def with_differences(plan: CasePlan, to: CasePlan, why: str) -> str:
+def with_differences(plan: Run, to: Run, why: str) -> str:
     """
     Say first what differs between two cases, then what that does to a plan.
 
@@ -249,12 +168,12 @@ class Redispatcher:
         Random seed of the solver.
     """
 
-    def __init__(self, to: CasePlan, *, seed: int = 1) -> None:
+    def __init__(self, to: Run, *, seed: int = 1) -> None:
         self.to, self._seed = to, seed
         self._compiled: CompiledModel | None = None
         self._last: FixedProgram | None = None
 
-    def carry(self, plan: CasePlan) -> CarriedPlan:
+    def carry(self, plan: Run) -> CarriedPlan:
         """
         Find the cheapest hours and routes for the whole decisions of a plan.
 
@@ -273,7 +192,7 @@ class Redispatcher:
         if plan is self.to:
             return CarriedPlan(plan.plan, "", plan.component_cny)
         problem = self.to.problem
-        held = {name: table.head(0) if name in _HOURLY else table for name, table in plan.tables.items()}
+        held = {name: table.head(0) if name in _HOURLY else table for name, table in plan.decisions.items()}
         try:
             decisions = plan_from_tables(problem, held)
             if self._compiled is None:

@@ -22,6 +22,7 @@ from typing import Any, Self
 from network_data.faults import FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.runs.metadata import describe_network, describe_scenario, library_versions
+from optimizer.runs.run import Run, open_run
 from scenarios.load import load_scenario
 from scenarios.price_case import load_price_case
 from scenarios.price_parameters import ParameterRange, Sweep, label_of, overrides_of, price_case_override, sweep_points
@@ -108,6 +109,21 @@ class CaseResult:
             return cls(case, CaseStatus.SOLVED, "", folder, info)
         why = f"stopped at a gap of {_number(info['mip_rel_gap'], math.inf):.2%} ({info['termination']})"
         return cls(case, CaseStatus.STOPPED, why, folder, info)
+
+    def open_run(self) -> Run:
+        """
+        Open the run of the case.
+
+        Raises
+        ------
+        ValueError
+            If it has no plan.
+        InputError
+            If its folder is not a run that can be read.
+        """
+        if self.folder is None:
+            raise ValueError(f"case {self.case.id} has no plan")
+        return open_run(self.folder, case=(self.case.id, self.case.label))
 
     @property
     def is_final(self) -> bool:

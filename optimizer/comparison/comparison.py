@@ -17,7 +17,6 @@ import pandas as pd
 
 from network_data.faults import Fault, FaultList, InputError
 from network_data.load import load_network
-from optimizer.comparison.carried_plans import CasePlan, read_case_plan
 from optimizer.comparison.cases import (
     REFERENCE,
     Case,
@@ -45,6 +44,7 @@ from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
 from optimizer.runs.folder import INFO_FILE
+from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import ParameterRange, Sweep, overrides_of, parse_ranges, parse_sweeps
 
@@ -174,11 +174,11 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     if unknown:
         raise ValueError(f"there is no case {', '.join(unknown)}")
     tables = case_tables(list(results.values()), reference)
-    plans = {case: read_case_plan(result) for case, result in results.items() if result.has_plan}
+    plans = {case: result.open_run() for case, result in results.items() if result.has_plan}
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
-    moves = {(a.id, b.id): find_moved(a.tables["allocation"], b.tables["allocation"]) for a, b in pairs}
+    moves = {(a.case_id, b.case_id): find_moved(a.decisions["allocation"], b.decisions["allocation"]) for a, b in pairs}
     found = _regret(plans, reference, wanted=regret, redispatch=redispatch)
     matrix = found.matrix_cny.rename_axis(None, axis="columns").rename_axis("plan").reset_index()
     return Comparison(
@@ -220,7 +220,7 @@ def _pair_row(fall: Waterfall) -> tuple[str, str, float, float, float, float, st
     return fall.first, fall.second, fall.difference_cny, price, reoptimize, change, fall.reason
 
 
-def _regret(plans: Mapping[str, CasePlan], reference: str, *, wanted: bool | None, redispatch: bool) -> Regret:
+def _regret(plans: Mapping[str, Run], reference: str, *, wanted: bool | None, redispatch: bool) -> Regret:
     if wanted is None:
         wanted = redispatch or _is_quick(plans, reference)
     if wanted and plans:
@@ -229,7 +229,7 @@ def _regret(plans: Mapping[str, CasePlan], reference: str, *, wanted: bool | Non
     return Regret(pairs, ranked, improvable, redispatch)
 
 
-def _is_quick(plans: Mapping[str, CasePlan], reference: str) -> bool:
+def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     """Whether evaluating every pair is quick; of cases that differ in prices alone it is."""
     if len(plans) ** 2 > MOST_PAIRS:
         return False

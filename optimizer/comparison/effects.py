@@ -16,9 +16,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from optimizer.comparison.carried_plans import CarriedPlan, CasePlan, carry_plan
+from optimizer.comparison.carried_plans import CarriedPlan, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
+from optimizer.runs.run import Run
 from scenarios.price_parameters import ParameterRange, label_of
 
 Kind = Literal["start", "price", "reoptimize", "change", "end"]
@@ -60,7 +61,7 @@ class Waterfall:
         return math.fsum(self.bars.loc[self.bars["kind"] == kind, "cny_per_year"])
 
 
-def build_waterfall(first: CasePlan, second: CasePlan) -> Waterfall:
+def build_waterfall(first: Run, second: Run) -> Waterfall:
     """
     Explain the difference between the costs of two cases.
 
@@ -76,7 +77,9 @@ def build_waterfall(first: CasePlan, second: CasePlan) -> Waterfall:
         steps += _differences("reoptimize", carried.component_cny, after)
     else:
         steps = _differences("change", before, after)
-    return Waterfall(first.id, second.id, _bars(first.cost_cny, steps, second.cost_cny), carried.reason)
+    return Waterfall(
+        first.case_id, second.case_id, _bars(first.checked_cost_cny, steps, second.checked_cost_cny), carried.reason
+    )
 
 
 def _differences(kind: Kind, before: pd.Series, after: pd.Series) -> list[tuple[Kind, str, float]]:
@@ -286,7 +289,7 @@ class Regret:
         return bool((known["least_max_regret_cny_per_year"].iloc[1:] >= most).all())
 
 
-def find_regret(cases: Sequence[CasePlan], *, redispatch: bool = False) -> Regret:
+def find_regret(cases: Sequence[Run], *, redispatch: bool = False) -> Regret:
     """
     Evaluate each case's plan under every case.
 
@@ -303,16 +306,16 @@ def find_regret(cases: Sequence[CasePlan], *, redispatch: bool = False) -> Regre
     return Regret(pairs, _plans(pairs), _improvable(pairs), redispatch)
 
 
-def _under(case: CasePlan, plans: Sequence[CasePlan], *, redispatch: bool) -> pd.DataFrame:
+def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame:
     """Rows of all plans under one case."""
     carried = _carry_all(case, plans, redispatch=redispatch)
     cost = np.array([found.cost_cny for found in carried])
-    bound = case.bound_cny if np.isfinite(case.bound_cny) else np.nan
+    bound = case.bound_cny_per_year if np.isfinite(case.bound_cny_per_year) else np.nan
     values = (
-        [plan.id for plan in plans],
-        case.id,
+        [plan.case_id for plan in plans],
+        case.case_id,
         cost,
-        cost - case.cost_cny,
+        cost - case.checked_cost_cny,
         cost - np.nanmin(cost),
         cost - bound,
         [found.reason for found in carried],
@@ -320,7 +323,7 @@ def _under(case: CasePlan, plans: Sequence[CasePlan], *, redispatch: bool) -> pd
     return pd.DataFrame(dict(zip(PAIR_COLUMNS, values, strict=True)))
 
 
-def _carry_all(case: CasePlan, plans: Sequence[CasePlan], *, redispatch: bool) -> list[CarriedPlan]:
+def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[CarriedPlan]:
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
     from optimizer.comparison.carried_plans import (

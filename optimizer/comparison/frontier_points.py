@@ -21,7 +21,7 @@ from network_data.load import Network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray
-from optimizer.runs.folder import read_stored_run
+from optimizer.runs.run import open_run
 
 # A bound above a plan by more than this share of its cost is not rounding: one of the two is wrong.
 ROUNDING_SHARE = 1e-5
@@ -302,7 +302,7 @@ class PlanReader:
     def _read(self, result: CaseResult) -> pd.DataFrame:
         if result.folder is None:
             raise ValueError(f"case {result.case.id} has no plan")
-        return read_stored_run(result.folder).tables["allocation"]
+        return open_run(result.folder).tables["allocation"]
 
     def numbers(self, result: CaseResult) -> dict[str, float]:
         """Read cost by part, round trips, shares of regions and carbon of a plan."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
 from optimizer.runs.difference import moved_share
-from optimizer.runs.folder import read_stored_run
+from optimizer.runs.run import open_run
 
 Value = float | int
 
@@ -269,7 +269,7 @@ def _row(
 
 
 def _tables(result: CaseResult) -> Mapping[str, pd.DataFrame]:
-    return {} if result.folder is None else read_stored_run(result.folder).tables
+    return {} if result.folder is None else open_run(result.folder).tables
 
 
 def _stack(columns: list[str], parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

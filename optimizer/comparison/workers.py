@@ -29,7 +29,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
@@ -40,8 +40,8 @@ from optimizer.comparison.cases import Case, CaseResult, CaseStatus, plan_hash
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
-from optimizer.runs.run import StoredPlan, read_stored_plan
-from optimizer.runs.solve import ComparisonPart, ScenarioRun, solve_scenario
+from optimizer.runs.run import Run, open_run
+from optimizer.runs.solve import solve_scenario
 from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, learned_from_tables
 from optimizer.solvers.benders.driver import split_as_solved
 from optimizer.solvers.control import Progress, Termination
@@ -293,7 +293,9 @@ def solve_case(
             task.scenario,
             overrides,
             out=task.folder,
-            comparison=ComparisonPart(task.notes, task.reference),
+            warm=None if task.reference is None else partial(_warm_start, task.reference),
+            keep_learned=task.reference is None,
+            notes=task.notes,
             report=report,
             stop=stop,
         )
@@ -302,7 +304,12 @@ def solve_case(
     return _result(task.case, run)
 
 
-def _result(case: Case, run: ScenarioRun) -> CaseResult:
+def _warm_start(reference: Path, problem: PlacementProblem) -> WarmStart | None:
+    state = reference_state(reference)
+    return None if state is None else state.for_problem(problem)
+
+
+def _result(case: Case, run: Run) -> CaseResult:
     solution = run.solution
     if solution.termination == Termination.INFEASIBLE:
         why = "no plan keeps every limit" if run.failure is None else run.failure.message
@@ -633,7 +640,7 @@ class ReferenceState:
         What holds whatever the case; its plan is still to be fitted to the case's problem.
     """
 
-    stored: StoredPlan
+    stored: Run
     warm: WarmStart
 
     def for_problem(self, problem: PlacementProblem) -> WarmStart:
@@ -646,7 +653,7 @@ class ReferenceState:
             The case's problem.
         """
         try:
-            plan = plan_from_tables(problem, self.stored.stored.tables)
+            plan = plan_from_tables(problem, self.stored.tables)
         except UnknownLabelError:
             plan = None
         kept = self.warm.kept_links
@@ -680,13 +687,13 @@ def reference_state(folder: Path) -> ReferenceState | None:
 
 @lru_cache(maxsize=1)
 def _read(folder: str, _plan_hash: str) -> ReferenceState:
-    stored = read_stored_plan(folder)
+    stored = open_run(folder)
     problem, classes = stored.problem, stored.problem.classes["id"].to_numpy(str)
     pairs, centers = problem.deployments, problem.data_centers["id"].to_numpy(str)
     deployed = pairs[stored.plan.is_deployed > 0]
     names = zip(classes[deployed["class_index"]], centers[deployed["data_center_index"]], strict=True)
     pairs_used = frozenset((str(class_id), str(center)) for class_id, center in names)
-    learned = learned_from_tables(problem, stored.stored.tables)
+    learned = learned_from_tables(problem, stored.tables)
     if learned is None:
         return ReferenceState(stored, WarmStart(pairs_used))
     own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)

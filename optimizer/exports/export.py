@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
@@ -16,7 +15,7 @@ from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.exports.postgis import is_postgis_address
 from optimizer.maps.options import MapOptions
 from optimizer.runs.folder import INFO_FILE, replace_when_done
-from optimizer.runs.run import RunTables, read_run
+from optimizer.runs.run import Run
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
@@ -26,7 +25,7 @@ _DEFAULT_MAP = MapOptions()
 
 
 def export_run(
-    run_folder: Path | str,
+    run: Run,
     target: Path | str,
     *,
     gis: GisOptions = _ALL_LAYERS,
@@ -40,8 +39,8 @@ def export_run(
 
     Parameters
     ----------
-    run_folder
-        Folder of a run; for a report, that of a comparison too.
+    run
+        The run.
     target
         File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
         named in `gis`), `.png` or `.svg` (drawn maps), or `.html` (the report). Or a folder, with
@@ -59,34 +58,77 @@ def export_run(
     Raises
     ------
     InputError
-        If the ending is not known, the target cannot be replaced safely, the run folder is not complete, an
-        option is out of range or does not fit the format, the basemap cannot be used, or the run to compare with is of
-        another network.
+        If the ending is not known, the target cannot be replaced safely, the run is not complete, an option is out of
+        range or does not fit the format, the basemap cannot be used, or the run to compare with is of another network.
     OSError
         If the file system refuses the write.
     """
-    if is_postgis_address(target):
-        remedy = "Use `optimizer.export_to_postgis`."
-        raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
+    _refuse_database(target)
     path = Path(target)
-    folder = Path(run_folder)
-    write: Callable[[Path], None]
-    if (folder / COMPARISON_FILE).is_file():
-        _check_comparison_export(folder, path, gis)
-        _check_no_map_options(path, maps)
-        _check_file(path, gis)
-        write = partial(_write_comparison, folder, options=maps)
-    else:
-        write_run = _choose_writer(path, gis, maps)
-        (_check_folder if gis.folder_format else _check_file)(path, gis)
-        write = partial(write_run, read_run(folder))
+    write = _choose_writer(path, gis, maps)
+    (_check_folder if gis.folder_format else _check_file)(path, gis)
+    run.require_places()
     # Through a link, what it points to is replaced, not the link.
     with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
-        write(draft)
+        write(run, draft)
     return path
 
 
-_Writer = Callable[[RunTables, Path], None]
+def export_comparison(
+    folder: Path | str,
+    target: Path | str,
+    *,
+    gis: GisOptions = _ALL_LAYERS,
+    maps: MapOptions = _DEFAULT_MAP,
+) -> Path:
+    """
+    Write the report of a stored comparison.
+
+    Parameters
+    ----------
+    folder
+        Folder of the comparison.
+    target
+        File to write, `.html`.
+    gis
+        Refused: a comparison has no layers.
+    maps
+        The report takes its outlines.
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    InputError
+        As `export_run`.
+    OSError
+        If the file system refuses the write.
+    """
+    _refuse_database(target)
+    path = Path(target)
+    _check_comparison_export(Path(folder), path, gis)
+    _check_no_map_options(path, maps)
+    _check_file(path, gis)
+    with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
+        _write_comparison(Path(folder), draft, options=maps)
+    return path
+
+
+def is_comparison(folder: Path | str) -> bool:
+    """Whether a folder is that of a comparison, not of a run."""
+    return (Path(folder) / COMPARISON_FILE).is_file()
+
+
+def _refuse_database(target: Path | str) -> None:
+    if is_postgis_address(target):
+        remedy = "Use `edwc.export_to_postgis`."
+        raise InputError([Fault("the target", None, None, None, "is a database", remedy)], "the export")
+
+
+_Writer = Callable[[Run, Path], None]
 
 
 def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
@@ -141,7 +183,7 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
         faults.add("--layer", "--format writes all layers", f"Name a file: --to {gis.layer}.{name}.", value=gis.layer)
     faults.raise_if_any()
 
-    def write(run: RunTables, draft: Path) -> None:
+    def write(run: Run, draft: Path) -> None:
         content = gis_content(run, None, per_slice=gis.per_slice)
         if name == FLOWMAP:
             write_flowmap(run, content, draft)
@@ -218,13 +260,13 @@ def _check_folder(path: Path, gis: GisOptions) -> None:
     faults.raise_if_any()
 
 
-def _write_figure(run: RunTables, path: Path, options: MapOptions) -> None:
+def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
     from optimizer.maps.draw import draw_map
 
     print_figure(draw_map(run, options).figure, path)
 
 
-def _write_html(run: RunTables, path: Path, options: MapOptions) -> None:
+def _write_html(run: Run, path: Path, options: MapOptions) -> None:
     from optimizer.maps.projection import basemap_file
     from optimizer.report.run import build_report
 
@@ -240,7 +282,7 @@ def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
-_DRAWN: dict[str, Callable[[RunTables, Path, MapOptions], None]] = {
+_DRAWN: dict[str, Callable[[Run, Path, MapOptions], None]] = {
     **dict.fromkeys(SUFFIXES, _write_figure),
     ".html": _write_html,
 }

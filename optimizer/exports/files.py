@@ -18,7 +18,7 @@ from optimizer.drawing.style import region_colours
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
 from optimizer.runs.folder import write_csv_table
-from optimizer.runs.run import RunTables
+from optimizer.runs.run import Run
 
 GEOPARQUET_VERSION = "1.1.0"
 
@@ -51,7 +51,7 @@ class GisContent:
     metadata: pd.DataFrame
 
 
-def gis_content(run: RunTables, layer: str | None, *, per_slice: bool) -> GisContent:
+def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
     """
     Build what an export writes.
 
@@ -279,7 +279,7 @@ def write_folder(content: GisContent, name: str, folder: Path) -> None:
     _write_table(content.metadata, folder / f"{METADATA}.csv")
 
 
-def write_flowmap(run: RunTables, content: GisContent, folder: Path) -> None:
+def write_flowmap(run: Run, content: GisContent, folder: Path) -> None:
     """
     Write `locations.csv` and `flows.csv` as flow map programs read them, and `metadata.csv`.
 

@@ -22,7 +22,8 @@ import pandas as pd
 
 from network_data.faults import FaultList, suggest
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
-from optimizer.runs.run import RunTables, flow_table, line_between, positions_of, read_run, read_slice_tables
+from optimizer.runs.places import flow_table, line_between, positions_of
+from optimizer.runs.run import Run
 from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
 
 CRS = "EPSG:4326"
@@ -39,14 +40,14 @@ _MOMENT = pd.Timedelta(milliseconds=1)
 _SLICE = ["day", "hour"]
 
 
-def allocation_layers(run_folder: Path | str, *, per_slice: bool = False) -> dict[str, Any]:
+def allocation_layers(run: Run, *, per_slice: bool = False) -> dict[str, Any]:
     """
     Build the geographic layers of a run.
 
     Parameters
     ----------
-    run_folder
-        The run folder.
+    run
+        The run.
     per_slice
         Add a layer `..._by_slice` to each, with a row for each time slice.
 
@@ -65,30 +66,6 @@ def allocation_layers(run_folder: Path | str, *, per_slice: bool = False) -> dic
     InputError
         If the run folder is not complete or its tables do not fit together.
     """
-    return layers_of(read_run(run_folder), per_slice=per_slice)
-
-
-def layers_of(run: RunTables, *, per_slice: bool = False) -> dict[str, Any]:
-    """
-    Build the geographic layers from tables already read.
-
-    Parameters
-    ----------
-    run
-        The run.
-    per_slice
-        Add the layers by time slice.
-
-    Returns
-    -------
-    dict of GeoDataFrame
-        In drawing order, see `allocation_layers`.
-
-    Raises
-    ------
-    InputError
-        If layers by time slice are asked for and the run has no such tables.
-    """
     built = {
         "links": _link_layer(run.links),
         "flows_straight": _flow_layer(run, ("demand_hub", "data_center")),
@@ -101,7 +78,7 @@ def layers_of(run: RunTables, *, per_slice: bool = False) -> dict[str, Any]:
     return built
 
 
-def choose_layers(run: RunTables, layer: str | None, *, per_slice: bool) -> dict[str, Any]:
+def choose_layers(run: Run, layer: str | None, *, per_slice: bool) -> dict[str, Any]:
     """
     Build the layers that an export asks for.
 
@@ -125,14 +102,14 @@ def choose_layers(run: RunTables, layer: str | None, *, per_slice: bool) -> dict
         If there is no such layer, or the run has no tables by time slice.
     """
     if layer is None:
-        return layers_of(run, per_slice=per_slice)
+        return allocation_layers(run, per_slice=per_slice)
     known = (*LAYERS, *SLICE_LAYERS)
     if layer not in known:
         faults = FaultList("the export")
         remedy = f"Use one of {', '.join(known)}.{suggest(layer, known)}"
         faults.add("--layer", "is no layer of a run", remedy, value=layer)
         raise faults.error()
-    return {layer: layers_of(run, per_slice=layer in SLICE_LAYERS)[layer]}
+    return {layer: allocation_layers(run, per_slice=layer in SLICE_LAYERS)[layer]}
 
 
 def _point_layer(places: pd.DataFrame) -> Any:
@@ -150,7 +127,7 @@ def _link_layer(links: pd.DataFrame) -> Any:
     return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(lines, crs=CRS))
 
 
-def _flow_layer(run: RunTables, by: str | tuple[str, ...]) -> Any:
+def _flow_layer(run: Run, by: str | tuple[str, ...]) -> Any:
     table = flow_table(run, by).reset_index()
     hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
     # A data center may stand some way from its fibre node; the last hop makes the line end where it does.
@@ -167,9 +144,9 @@ def _flow_layer(run: RunTables, by: str | tuple[str, ...]) -> Any:
     return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(lines, index=table.index, crs=CRS))
 
 
-def _slice_layers(run: RunTables, built: dict[str, Any]) -> dict[str, Any]:
+def _slice_layers(run: Run, built: dict[str, Any]) -> dict[str, Any]:
     """Give each layer a row for each time slice, with what is carried or served in it."""
-    stored = read_slice_tables(run)
+    stored = run.slice_tables
     clock = _slice_clock(stored["links_by_slice"])
     hubs = run.allocation.groupby([*_SLICE, "demand_hub"], sort=False)["mtok_per_h"].sum()
     every_hub = clock[_SLICE].merge(run.demand_hubs.index.to_frame(name="demand_hub", index=False), how="cross")
@@ -200,7 +177,7 @@ def _slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
     return clock
 
 
-def _flows_by_slice(run: RunTables, keys: list[str]) -> pd.DataFrame:
+def _flows_by_slice(run: Run, keys: list[str]) -> pd.DataFrame:
     """Sum what flows in each time slice, mtok per hour."""
     flows = flow_table(run, (*_SLICE, *keys)).reset_index()
     weight_h = run.allocation.drop_duplicates(_SLICE)[[*_SLICE, "weight_h"]]
@@ -237,7 +214,7 @@ _TOLD = (
 )  # fmt: skip
 
 
-def metadata_table(run: RunTables) -> pd.DataFrame:
+def metadata_table(run: Run) -> pd.DataFrame:
     """
     Describe a run and its sources.
 
@@ -270,12 +247,12 @@ def metadata_json(table: pd.DataFrame) -> str:
     return json.dumps(dict(zip(table["key"], table["value"], strict=True)), ensure_ascii=False)
 
 
-def _facts(run: RunTables) -> Iterator[tuple[str, Any]]:
+def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     info = run.info
     scenario, network = _section(info, "scenario"), _section(info, "network")
     names = [told["name"] for told in (scenario, network) if told.get("name")]
     yield "title", f"Allocation of inference workloads: {' on '.join(map(str, names))}"
-    yield "run", run.folder.resolve().name
+    yield "run", run.name if run.folder is None else run.folder.resolve().name
     yield "coordinates", f"{CRS} (WGS 84), longitude before latitude, degrees"
     yield "scenario", scenario.get("name")
     yield "scenario_description", scenario.get("description")
@@ -289,7 +266,7 @@ def _facts(run: RunTables) -> Iterator[tuple[str, Any]]:
     yield from _flat("export_version", _export_versions())
     for told in (scenario, network):
         yield from _flat("input_sha256", _section(told, "file_hashes"))
-    yield from _pages("network", _network_folder(network, run.folder), _section(network, "file_hashes"))
+    yield from _pages("network", _network_folder(network, run), _section(network, "file_hashes"))
     if scenario.get("built_in"):
         hashes = _section(scenario, "file_hashes")
         own = {name: sha256 for name, sha256 in hashes.items() if name.startswith(f"{SCENARIO_FOLDER.name}/")}
@@ -325,12 +302,14 @@ def _export_versions() -> dict[str, str]:
     return {**{name: metadata.version(name) for name in libraries}, "gdal": gdal}
 
 
-def _network_folder(network: Mapping[str, Any], run_folder: Path) -> Path | None:
+def _network_folder(network: Mapping[str, Any], run: Run) -> Path | None:
     """Find the network again: built in, else relative to the run, else where it was."""
     if network.get("built_in"):
         return NETWORK_FOLDER / str(network["built_in"])
+    if run.folder is None:
+        return run.network.folder
     places = [network[key] for key in ("path", "absolute_path") if network.get(key)]
-    beside = (Path(os.path.normpath(run_folder.resolve() / str(place))) for place in places)
+    beside = (Path(os.path.normpath(run.folder.resolve() / str(place))) for place in places)
     return next((folder for folder in beside if folder.is_dir()), None)
 
 

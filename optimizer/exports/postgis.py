@@ -25,7 +25,7 @@ import shapely
 from network_data.faults import Fault, InputError
 from optimizer.exports.files import METADATA, STYLE_DATE, GisContent, gis_content
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions, describe_column
-from optimizer.runs.run import RunTables, read_run
+from optimizer.runs.run import Run
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
@@ -228,7 +228,7 @@ class _Table:
     geometry: str | None
 
 
-def export_to_postgis(run_folder: Path | str, address: str, *, gis: GisOptions | None = None) -> PostgisReport:
+def export_to_postgis(run: Run, address: str, *, gis: GisOptions | None = None) -> PostgisReport:
     """
     Write the layers of a run, and the table `metadata`, into a schema of a PostGIS database.
 
@@ -239,8 +239,8 @@ def export_to_postgis(run_folder: Path | str, address: str, *, gis: GisOptions |
 
     Parameters
     ----------
-    run_folder
-        Folder of a run.
+    run
+        The run.
     address
         See `postgis_address.read_postgis_address`.
     gis
@@ -263,7 +263,6 @@ def export_to_postgis(run_folder: Path | str, address: str, *, gis: GisOptions |
     if options.folder_format is not None:
         fault = Fault("--format", None, None, options.folder_format, "a database takes no format", "Leave it out.")
         raise InputError([fault], "the export")
-    run = read_run(run_folder)
     content = gis_content(run, options.layer, per_slice=options.per_slice)
     tables = [*(_layer_table(name, layer, run) for name, layer in content.layers.items()), _metadata(content, run)]
     with _faults_of(place), _connect(place) as connection, connection.transaction(), connection.cursor() as cursor:
@@ -275,7 +274,7 @@ def export_to_postgis(run_folder: Path | str, address: str, *, gis: GisOptions |
     return PostgisReport(str(place), {table.name: len(table.rows) for table in tables}, has_styles)
 
 
-def _layer_table(name: str, layer: Any, run: RunTables) -> _Table:
+def _layer_table(name: str, layer: Any, run: Run) -> _Table:
     data = [column for column in layer.columns if column != "geometry"]
     kinds = set(layer.geometry.dropna().geom_type)
     # Lines cut at the antimeridian have several parts: a table that mixes both kinds takes any geometry.
@@ -287,15 +286,15 @@ def _layer_table(name: str, layer: Any, run: RunTables) -> _Table:
     return _Table(name, _comment(name, run), types, list(zip(*columns, strict=True)), kind)
 
 
-def _metadata(content: GisContent, run: RunTables) -> _Table:
+def _metadata(content: GisContent, run: Run) -> _Table:
     rows = list(
         zip(range(1, len(content.metadata) + 1), content.metadata["key"], content.metadata["value"], strict=True)
     )
     return _Table(METADATA, _comment(METADATA, run), {"fid": "bigint", "key": "text", "value": "text"}, rows, None)
 
 
-def _comment(name: str, run: RunTables) -> str:
-    return f"{_MARK} {name} of run {run.folder.resolve().name}, {run.info.get('finished_utc')}"
+def _comment(name: str, run: Run) -> str:
+    return f"{_MARK} {name} of run {run.name}, {run.info.get('finished_utc')}"
 
 
 def _type_of(column: pd.Series) -> str:

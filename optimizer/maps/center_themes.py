@@ -47,7 +47,7 @@ from optimizer.maps.theme import (
     ranked,
 )
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
-from optimizer.runs.run import RunTables, has_slice_tables, read_slice_tables
+from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
 _KG_PER_T, _G_PER_KG = 1e3, 1e3
@@ -65,7 +65,7 @@ class _Subject:
     note: Callable[[float, float], str]
 
 
-def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def price_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the energy prices of a run's data centers are drawn, with the demand of the hubs.
 
@@ -105,7 +105,7 @@ def price_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
     return _theme(run, names, words, subject, ("price", tuple(numbers), key))
 
 
-def carbon_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def carbon_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """
     Say how the emissions of a run's data centers are drawn.
 
@@ -151,7 +151,7 @@ _Key = Callable[[Panel, Callable[[float], float], float], None]
 
 
 def _theme(
-    run: RunTables, names: PlaceNames, words: Words, subject: _Subject, parts: tuple[str, tuple[str, ...], _Key]
+    run: Run, names: PlaceNames, words: Words, subject: _Subject, parts: tuple[str, tuple[str, ...], _Key]
 ) -> Theme:
     kind, numbers, key_below = parts
     table = subject.table
@@ -205,11 +205,11 @@ def _circles(panel: Panel, heading: str, largest: float, radius: Callable[[float
         panel.circles(largest, radius, panel.words.amount, hollow=False)
 
 
-def _mean_prices(run: RunTables) -> pd.Series:
+def _mean_prices(run: Run) -> pd.Series:
     """Mean price at each data center over all hours, used or not; empty in runs of older versions."""
-    if not has_slice_tables(run):
+    if not run.has_slice_tables:
         return pd.Series(dtype=float)
-    slices = read_slice_tables(run)["data_centers_by_slice"]
+    slices = run.slice_tables["data_centers_by_slice"]
     if "price_cny_per_mwh" not in slices:
         return pd.Series(dtype=float)
     weighted = slices.assign(cost=slices["price_cny_per_mwh"] * slices["weight_h"])
@@ -218,7 +218,7 @@ def _mean_prices(run: RunTables) -> pd.Series:
     return means
 
 
-def _check_columns(run: RunTables, columns: tuple[str, ...]) -> None:
+def _check_columns(run: Run, columns: tuple[str, ...]) -> None:
     faults = FaultList(f"run folder {run.folder}")
     for column in columns:
         if column not in run.data_centers:

@@ -54,14 +54,15 @@ from optimizer.maps.run_themes import allocation_theme, links_theme
 from optimizer.maps.theme import Drawn, PlaceNames, Theme, place_names, run_label, tell_apart
 from optimizer.numbers import shorten
 from optimizer.runs.difference import RunDifference, difference_of_runs
-from optimizer.runs.run import RunTables, positions_shown, read_run
+from optimizer.runs.places import positions_shown
+from optimizer.runs.run import Run, open_run
 
 _DATE_CHARS = 10
 _NAME_CHARS = 40
 
 
 def _source_parts(
-    run: RunTables, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
+    run: Run, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
 ) -> tuple[str, ...]:
     """Say where what a map shows comes from."""
     label = run_label(run) if difference is None else tell_apart(difference.after, difference.before)[0]
@@ -88,7 +89,7 @@ def _source_parts(
     return (*parts, words("foot.projection", method=projected), words("foot.lines"))
 
 
-def _date(run: RunTables) -> str:
+def _date(run: Run) -> str:
     return shorten(str(run.info.get("finished_utc") or ""), 40)[:_DATE_CHARS]
 
 
@@ -153,7 +154,7 @@ class DrawnMap:
 _DEFAULT = MapOptions()
 
 
-def draw_map(run: RunTables, options: MapOptions = _DEFAULT) -> DrawnMap:
+def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
     """
     Draw a map of a run.
 
@@ -173,21 +174,19 @@ def draw_map(run: RunTables, options: MapOptions = _DEFAULT) -> DrawnMap:
     names = place_names(run, words)
     if (warning := names.warning()) is not None:
         warnings.warn(warning, MapNameWarning, stacklevel=2)
-    before = None if options.against is None else read_run(options.against)
+    before = options.against if isinstance(options.against, Run | None) else open_run(options.against)
     difference = None if before is None else difference_of_runs(before, run)
     theme = _theme(run, names, words, options, difference)
     with plain_settings():
         return _draw_sheet(run, theme, words, options, difference)
 
 
-def _theme(
-    run: RunTables, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None
-) -> Theme:
+def _theme(run: Run, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None) -> Theme:
     if difference is not None:
         return difference_theme(difference, names, words)
     if options.kind == "allocation":
         return allocation_theme(run, names, words, options.colour_by)
-    themes: dict[str, Callable[[RunTables, PlaceNames, Words], Theme]] = {
+    themes: dict[str, Callable[[Run, PlaceNames, Words], Theme]] = {
         "links": links_theme,
         "price": price_theme,
         "carbon": carbon_theme,
@@ -196,7 +195,7 @@ def _theme(
 
 
 def _draw_sheet(
-    run: RunTables, theme: Theme, words: Words, options: MapOptions, difference: RunDifference | None
+    run: Run, theme: Theme, words: Words, options: MapOptions, difference: RunDifference | None
 ) -> DrawnMap:
     dpi = options.size_px[0] / (SHEET_WIDTH_PT / 72.0)
     figure = Figure(figsize=(options.size_px[0] / dpi, options.size_px[1] / dpi), dpi=dpi, facecolor="white")

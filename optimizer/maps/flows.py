@@ -10,7 +10,8 @@ import pandas as pd
 
 from optimizer.drawing.style import OTHER, PALETTE
 from optimizer.maps.options import ColourBy
-from optimizer.runs.run import RunTables, positions_of, undirected
+from optimizer.runs.places import positions_of, undirected
+from optimizer.runs.run import Run
 
 FloatArray = npt.NDArray[np.float64]
 WIDEST_LINK_PT = 18.0
@@ -61,7 +62,7 @@ class Ribbon:
         )
 
 
-def category_of(run: RunTables, colour_by: ColourBy) -> pd.Series:
+def category_of(run: Run, colour_by: ColourBy) -> pd.Series:
     """
     Give each row of the allocation the category that colours it.
 
@@ -79,7 +80,7 @@ def category_of(run: RunTables, colour_by: ColourBy) -> pd.Series:
     return allocation["workload_class"].where(allocation["workload_class"].isin(own), OTHER)
 
 
-def stop_positions(run: RunTables) -> dict[str, tuple[float, float]]:
+def stop_positions(run: Run) -> dict[str, tuple[float, float]]:
     """
     Find where the ends of the links of `link_volumes` lie.
 

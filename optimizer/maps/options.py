@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from network_data.faults import FaultList, suggest
 from optimizer.drawing.words import LANGS, Lang
+
+if TYPE_CHECKING:
+    from optimizer.runs.run import Run
 
 MapKind = Literal["allocation", "links", "price", "carbon"]
 ColourBy = Literal["region", "class"]
@@ -28,7 +31,7 @@ class MapOptions:
         `allocation`: what runs where and over which fibre; `links`: how full the links are; `price`: what data
         centers pay for energy; `carbon`: what they emit.
     against
-        Folder of another run: draw what changes from it to the run instead.
+        Another run, or its folder: draw what changes from it to the run instead.
     lang
         Language of words and names: `en` or `zh`.
     basemap
@@ -40,7 +43,7 @@ class MapOptions:
     """
 
     kind: MapKind = "allocation"
-    against: Path | str | None = None
+    against: Run | Path | str | None = None
     lang: Lang = "en"
     basemap: BasemapChoice = "run"
     colour_by: ColourBy = "region"

@@ -23,7 +23,7 @@ from network_data.faults import Fault, InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.drawing.style import round_down_nicely
 from optimizer.maps.options import BasemapChoice
-from optimizer.runs.run import RunTables
+from optimizer.runs.run import Run
 
 FloatArray = npt.NDArray[np.float64]
 _GEOD = pyproj.Geod(ellps="WGS84")
@@ -266,7 +266,7 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     )
 
 
-def basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
+def basemap_file(run: Run, choice: BasemapChoice) -> Path | None:
     """
     Find the outlines to draw behind a run.
 
@@ -284,10 +284,7 @@ def basemap_file(run: RunTables, choice: BasemapChoice) -> Path | None:
         return None
     if choice != "run":
         return Path(choice)
-    network = run.info.get("network")
-    stored = network.get("basemap") if isinstance(network, dict) else None
-    # A run may have moved; its own folder is where a relative path starts.
-    return run.folder / Path(stored) if stored else None
+    return run.basemap
 
 
 def _credit(path: Path) -> str:

@@ -50,11 +50,12 @@ from optimizer.maps.theme import (
     points_along,
     ranked,
 )
-from optimizer.runs.run import RunTables, link_volumes, undirected
+from optimizer.runs.places import link_volumes, undirected
+from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
 
-def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by: ColourBy) -> Theme:
+def allocation_theme(run: Run, names: PlaceNames, words: Words, colour_by: ColourBy) -> Theme:
     """Say how a run's allocation is drawn."""
     categories = category_of(run, colour_by)
     colours = _colours(run, categories, colour_by)
@@ -105,7 +106,7 @@ def allocation_theme(run: RunTables, names: PlaceNames, words: Words, colour_by:
     return Theme(words("title.allocation"), _numbers(run, words), draw, key)
 
 
-def _numbers(run: RunTables, words: Words) -> tuple[str, ...]:
+def _numbers(run: Run, words: Words) -> tuple[str, ...]:
     tokens_per_day = run.allocation["mtok_per_year"].sum() * TOKENS_PER_MTOK / run.days_per_year
     used, everywhere = int(run.data_centers["is_open"].sum()), len(run.data_centers)
     parts = [
@@ -119,14 +120,14 @@ def _numbers(run: RunTables, words: Words) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _costs(run: RunTables, words: Words) -> list[tuple[str, str]]:
+def _costs(run: Run, words: Words) -> list[tuple[str, str]]:
     """List the cost components, largest first; the total stands in the line under the title."""
     sums = {str(name): float(cost) for name, cost in run.costs.groupby("component")["cny_per_year"].sum().items()}
     listed = sorted(((name, cost) for name, cost in sums.items() if cost), key=lambda item: (-abs(item[1]), item[0]))
     return [(words.term("component", name), words.amount(cost)) for name, cost in listed]
 
 
-def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
+def _colours(run: Run, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
     if colour_by == "region":
         return region_colours(run.data_centers, run.demand_hubs)
     totals = run.allocation["mtok_per_year"].groupby(categories).sum()
@@ -134,9 +135,7 @@ def _colours(run: RunTables, categories: pd.Series, colour_by: ColourBy) -> dict
     return {**assign_colours(in_order), **({OTHER: OTHER_COLOUR} if OTHER in totals.index else {})}
 
 
-def _draw_flows(
-    canvas: Canvas, run: RunTables, volumes: pd.DataFrame, colours: dict[str, str], scale: float
-) -> list[Ribbon]:
+def _draw_flows(canvas: Canvas, run: Run, volumes: pd.DataFrame, colours: dict[str, str], scale: float) -> list[Ribbon]:
     draw_fibre(canvas, run.links)
     positions = stop_positions(run)
     largest_first = volumes.sort_values("mtok_per_day", ascending=False, kind="stable")
@@ -167,7 +166,7 @@ _LABELLED, _LISTED = 8, 8
 _LEAST_LABELLED_PT = 25.0
 
 
-def links_theme(run: RunTables, names: PlaceNames, words: Words) -> Theme:
+def links_theme(run: Run, names: PlaceNames, words: Words) -> Theme:
     """Say how the load of a run's links is drawn."""
     links = run.links.sort_values("load_share", kind="stable")
     nodes = _node_names(run, names)
@@ -256,7 +255,7 @@ def _load_labels(
     return requests
 
 
-def _node_names(run: RunTables, names: PlaceNames) -> dict[str, str]:
+def _node_names(run: Run, names: PlaceNames) -> dict[str, str]:
     """Name the nodes of a run's links: after the demand hub, else after a data center that stands there."""
     nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
     found = {str(node): str(node).replace("_", " ").title() for node in nodes}
@@ -270,7 +269,7 @@ def _ends(link: pd.Series, nodes: dict[str, str]) -> tuple[str, str]:
     return nodes[str(link["from_node"])], nodes[str(link["to_node"])]
 
 
-def _link_numbers(run: RunTables, used: pd.DataFrame, nodes: dict[str, str], words: Words) -> tuple[str, ...]:
+def _link_numbers(run: Run, used: pd.DataFrame, nodes: dict[str, str], words: Words) -> tuple[str, ...]:
     parts = [words("numbers.busy_links", used=len(used), all=len(run.links))]
     if len(used):
         start, end = _ends(used.iloc[-1], nodes)

@@ -33,7 +33,7 @@ from optimizer.maps.places import (
     radius_scale,
 )
 from optimizer.numbers import shorten
-from optimizer.runs.run import RunTables
+from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
 _LISTED = 5
@@ -66,7 +66,7 @@ class PlaceNames:
         return f"the maps' fonts lack characters of {len(self.replaced)} name(s): {listed}"
 
 
-def place_names(run: RunTables, words: Words) -> PlaceNames:
+def place_names(run: Run, words: Words) -> PlaceNames:
     """
     Choose the names of a run's places.
 
@@ -102,7 +102,7 @@ def _names(places: pd.DataFrame, words: Words, replaced: list[str]) -> Iterator[
         yield str(place), shown
 
 
-def run_label(run: RunTables) -> str:
+def run_label(run: Run) -> str:
     """
     Name a run: its scenario and price cases.
 
@@ -116,17 +116,16 @@ def run_label(run: RunTables) -> str:
     cases = told.get("price_cases") or run.info.get("price_case") or []
     listed = cases if isinstance(cases, list) else [cases]
     named = [str(case.get("name")) if isinstance(case, Mapping) else str(case) for case in listed]
-    return shorten(" + ".join([str(told.get("name") or run.folder.name), *named]), _LONGEST_NAME)
+    return shorten(" + ".join([str(told.get("name") or run.name), *named]), _LONGEST_NAME)
 
 
-def tell_apart(first: RunTables, second: RunTables) -> tuple[str, str]:
+def tell_apart(first: Run, second: Run) -> tuple[str, str]:
     """Name two runs so that they can be told apart."""
     labels = run_label(first), run_label(second)
     if labels[0] != labels[1]:
         return labels
-    folders = (shorten(run.folder.resolve().name, _LONGEST_NAME) for run in (first, second))
-    one, other = folders
-    return one, other
+    folders = [labels[0] if run.folder is None else run.folder.resolve().name for run in (first, second)]
+    return shorten(folders[0], _LONGEST_NAME), shorten(folders[1], _LONGEST_NAME)
 
 
 FloatArray = npt.NDArray[np.float64]
@@ -193,7 +192,7 @@ def ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     ]
 
 
-def hub_markers(run: RunTables, names: PlaceNames, radius: Callable[[float], float] | None = None) -> list[Marker]:
+def hub_markers(run: Run, names: PlaceNames, radius: Callable[[float], float] | None = None) -> list[Marker]:
     """
     Mark the demand hubs; the largest ask for a label.
 
@@ -217,7 +216,7 @@ def hub_markers(run: RunTables, names: PlaceNames, radius: Callable[[float], flo
     ]
 
 
-def hub_scale(run: RunTables) -> tuple[float, Callable[[float], float]]:
+def hub_scale(run: Run) -> tuple[float, Callable[[float], float]]:
     """
     Choose the scale of the rings of demand hubs.
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from optimizer.drawing.chart_data import Break
 from optimizer.drawing.style import PALETTE, round_down_nicely
 from optimizer.numbers import format_digits, format_million, shorten
 from optimizer.problem.problem import FloatArray
-from optimizer.runs.run import TimeAxis
+from optimizer.runs.run import Run
 
 MILLION_CNY = "million CNY a year"
 Write = Callable[[float], str]
@@ -30,6 +31,89 @@ _ROW, _BAR, _BAR_TOP, _LABEL_DROP, _LABEL_CHARS = 50.0, 22.0, 20.0, 14.0, 44
 _GREYS = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
 _CELL_HEIGHT, _NAME_WIDTH = 17.0, 142.0
 _NAME_CHARS = 22
+
+
+_HOURLY_COLUMNS = ("facility_power_mw", "price_cny_per_mwh")
+# Below a chart there is room for so many hours, or names of days of so many letters.
+_MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """
+    The time slices as a chart shows them.
+
+    Attributes
+    ----------
+    labels
+        Of each slice, in full.
+    ticks
+        What is written below it; empty where there is no room.
+    weight_h
+        Hours of the year that it stands for.
+    """
+
+    labels: tuple[str, ...]
+    ticks: tuple[str, ...]
+    weight_h: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Hourly:
+    """What each data center takes and pays in each time slice: (T, D), data centers as in the tables of the run."""
+
+    power_mw: FloatArray
+    price_cny_per_mwh: FloatArray
+
+
+def hourly_of(run: Run) -> Hourly | None:
+    """Find power and price of the data centers in each slice: as stored, else from the inputs; None without either."""
+    table = run.tables.get("data_centers_by_slice")
+    if table is not None and {"day", "hour", "data_center", *_HOURLY_COLUMNS} <= set(table):
+        rows = pd.MultiIndex.from_frame(run.slices[["day", "hour"]])
+        power, price = (
+            table.pivot_table(index=["day", "hour"], columns="data_center", values=name)
+            .reindex(index=rows, columns=run.data_centers.index)
+            .to_numpy(float)
+            for name in _HOURLY_COLUMNS
+        )
+        return Hourly(power, price)
+    if run.lost_inputs:
+        return None
+    order = pd.Index(run.problem.data_centers["id"]).get_indexer(run.data_centers.index)
+    return Hourly(run.check.facility_power_mw[:, order], run.problem.energy_price_cny_per_mwh[:, order])
+
+
+def time_axis(slices: pd.DataFrame) -> TimeAxis:
+    """
+    Label time slices.
+
+    Parameters
+    ----------
+    slices
+        day, hour and weight_h, in order.
+
+    Returns
+    -------
+    TimeAxis
+        Hours; with their day where there are several.
+    """
+    days = [str(day) for day in slices["day"]]
+    clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
+    weights = tuple(float(weight) for weight in slices["weight_h"])
+    if len(set(days)) <= 1:
+        return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
+    starts = [day if i == 0 or days[i - 1] != day else "" for i, day in enumerate(days)]
+    labels = tuple(f"{shorten(day, 40)} {hour}" for day, hour in zip(days, clock, strict=True))
+    return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts], _MOST_DAYS), weights)
+
+
+def _thin_out(ticks: Sequence[str], most: int) -> tuple[str, ...]:
+    """Keep every first, second, third, ... of the ticks, so that they do not run into each other."""
+    named = [i for i, tick in enumerate(ticks) if tick]
+    each = next((n for n in (1, 2, 3, 4, 6, 8, 12, 24) if len(named) / n <= most), max(len(named), 1))
+    kept = set(named[::each])
+    return tuple(tick if i in kept else "" for i, tick in enumerate(ticks))
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ from optimizer.report.charts import (
 from optimizer.report.map import case_map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.report.run import Tile
-from optimizer.runs.folder import BASEMAP_FILE, read_csv_table
-from optimizer.runs.run import RunTables, read_report_data, read_run
+from optimizer.runs.folder import read_csv_table
+from optimizer.runs.run import Run, open_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
 _Tables = Mapping[str, pd.DataFrame]
@@ -422,12 +422,12 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     """
     found = read_comparison(folder)
     labels = {case: result.case.label for case, result in found.results.items()}
-    runs = {case: read_run(result.folder) for case, result in found.results.items() if result.folder is not None}
+    runs = {case: open_run(result.folder) for case, result in found.results.items() if result.folder is not None}
     drawn, places = None, {}
     if found.reference in runs:
         run = runs[found.reference]
-        if basemap is None and not no_basemap and (run.folder / BASEMAP_FILE).is_file():
-            basemap = run.folder / BASEMAP_FILE
+        if basemap is None and not no_basemap:
+            basemap = run.basemap
         drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
     tables = found.tables
@@ -463,13 +463,11 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     return render_page("compare.html", MAP_SCRIPTS if drawn is not None else MAP_SCRIPTS[:1], data, context)
 
 
-def _map(
-    runs: Mapping[str, RunTables], reference: str, labels: Mapping[str, str], basemap: Path | None
-) -> dict[str, Any]:
+def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:
     # Two cases may have one label; a slider needs each of them once.
     shown = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
     cases = {shown[case]: run for case, run in runs.items()}
-    return case_map_data(read_report_data(runs[reference]), cases, list(runs).index(reference), basemap)
+    return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
 
 
 def _heading(found: StoredComparison) -> str:

@@ -7,7 +7,6 @@ The map of a comparison: one picture per case, and what each case sends on other
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ import pandas as pd
 from optimizer.drawing.style import PALETTE, region_colours
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
-from optimizer.runs.run import ReportData, RunTables, TimeAxis, positions_shown, stops_by_route
+from optimizer.report.charts import Hourly, TimeAxis
+from optimizer.runs.places import positions_shown, stops_by_route
+from optimizer.runs.run import Run
 
 FloatArray = npt.NDArray[np.float64]
 _MAP_WIDTH = 1000.0
@@ -30,9 +31,18 @@ _SIMPLER_THAN = 0.25
 _DIGITS = 6
 
 
-def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
+def map_data(
+    run: Run, basemap: Path | None, slices: pd.DataFrame, axis: TimeAxis, hourly: Hourly | None
+) -> dict[str, Any]:
     """
     Build what the page's script needs to draw the map of any hour and class.
+
+    Parameters
+    ----------
+    slices, axis
+        The time slices, and how they are labelled.
+    hourly
+        Power and price of the data centers; None where they are not known.
 
     Returns
     -------
@@ -41,10 +51,9 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
         slice: slice, class, route, mtok_per_h. `power_mw` and `price_cny_per_mwh` are (slices, centers), or null where
         the inputs are not there.
     """
-    run = data.tables
     projection, view = fit_map(positions_shown(run), aspect=_ASPECT)
     sheet = _Sheet(projection, view)
-    routes, legs = _routes_and_legs(run, sheet, _stop_names(data))
+    routes, legs = _routes_and_legs(run, sheet, _stop_names(run))
     colours = region_colours(run.data_centers, run.demand_hubs)
     land, outlines, credit = ("", "", "")
     if basemap is not None:
@@ -62,17 +71,16 @@ def map_data(data: ReportData, basemap: Path | None) -> dict[str, Any]:
         "credit": credit,
         "fibre": sheet.fibre(run.links),
         "regions": [{"name": name, "colour": colour} for name, colour in colours.items()],
-        "classes": _classes(data),
+        "classes": _classes(run),
         "hubs": _places(run.demand_hubs, sheet, list(colours)),
         "centers": _places(run.data_centers, sheet, list(colours)),
         "legs": legs,
         "routes": routes,
         "slices": [
-            {"label": label, "weight_h": weight}
-            for label, weight in zip(data.axis.labels, data.axis.weight_h, strict=True)
+            {"label": label, "weight_h": weight} for label, weight in zip(axis.labels, axis.weight_h, strict=True)
         ],
-        "flows": _flows(data, {route["id"]: i for i, route in enumerate(routes)}),
-        **_hourly(data),
+        "flows": _flows(run, slices, {route["id"]: i for i, route in enumerate(routes)}),
+        **_hourly(hourly),
     }
 
 
@@ -119,10 +127,10 @@ def _places(places: pd.DataFrame, sheet: _Sheet, regions: list[str]) -> list[dic
     ]
 
 
-def _classes(data: ReportData) -> list[dict[str, str]]:
+def _classes(run: Run) -> list[dict[str, str]]:
     """List the classes with their full names, where the run tells them; the one with most tokens first."""
-    used = data.tables.allocation.groupby("workload_class")["mtok_per_year"].sum().sort_values(ascending=False)
-    table = data.stored.tables.get("classes")
+    used = run.allocation.groupby("workload_class")["mtok_per_year"].sum().sort_values(ascending=False)
+    table = run.tables.get("classes")
     names: dict[str, str] = {}
     if table is not None and {"workload_class", "name"} <= set(table):
         names = dict(zip(table["workload_class"], table["name"].astype(str), strict=True))
@@ -130,7 +138,7 @@ def _classes(data: ReportData) -> list[dict[str, str]]:
 
 
 def _routes_and_legs(
-    run: RunTables, sheet: _Sheet, names: dict[str, str]
+    run: Run, sheet: _Sheet, names: dict[str, str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """
     List the routes in use and the legs between their stops.
@@ -162,10 +170,9 @@ def _routes_and_legs(
     return routes, legs
 
 
-def _stop_names(data: ReportData) -> dict[str, str]:
+def _stop_names(run: Run) -> dict[str, str]:
     """Name the stops: of junctions a run knows the id alone, the network the name."""
-    run = data.tables
-    names = {} if data.inputs is None else dict(data.inputs.network.nodes["name"].astype(str))
+    names = {} if run.lost_inputs else dict(run.network.nodes["name"].astype(str))
     names |= dict(run.demand_hubs["name"].astype(str))
     for kind, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
         names |= {f"{kind}:{place}": str(name) for place, name in places["name"].items()}
@@ -176,10 +183,10 @@ def _stop_name(stop: str, names: dict[str, str]) -> str:
     return names.get(stop) or stop.replace("_", " ")
 
 
-def _flows(data: ReportData, route_number: dict[int, int]) -> dict[str, list[Any]]:
-    flows = data.tables.allocation
-    slot = {(str(day), float(hour)): i for i, (day, hour) in enumerate(data.slices[["day", "hour"]].to_numpy(object))}
-    classes = {entry["id"]: i for i, entry in enumerate(_classes(data))}
+def _flows(run: Run, slices: pd.DataFrame, route_number: dict[int, int]) -> dict[str, list[Any]]:
+    flows = run.allocation
+    slot = {(str(day), float(hour)): i for i, (day, hour) in enumerate(slices[["day", "hour"]].to_numpy(object))}
+    classes = {entry["id"]: i for i, entry in enumerate(_classes(run))}
     table = pd.DataFrame(
         {
             "slice": [slot[str(day), float(hour)] for day, hour in flows[["day", "hour"]].to_numpy(object)],
@@ -193,12 +200,12 @@ def _flows(data: ReportData, route_number: dict[int, int]) -> dict[str, list[Any
     return {str(name): column.tolist() for name, column in table.items()}
 
 
-def _hourly(data: ReportData) -> dict[str, Any]:
-    if data.hourly is None:
+def _hourly(hourly: Hourly | None) -> dict[str, Any]:
+    if hourly is None:
         return {"power_mw": None, "price_cny_per_mwh": None}
     return {
-        "power_mw": np.round(data.hourly.power_mw, 3).tolist(),
-        "price_cny_per_mwh": np.round(data.hourly.price_cny_per_mwh, 1).tolist(),
+        "power_mw": np.round(hourly.power_mw, 3).tolist(),
+        "price_cny_per_mwh": np.round(hourly.price_cny_per_mwh, 1).tolist(),
     }
 
 
@@ -224,9 +231,7 @@ _ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
 _LEAST_SHARE = 1e-6
 
 
-def case_map_data(
-    reference: ReportData, cases: Mapping[str, RunTables], of_reference: int, basemap: Path | None
-) -> dict[str, Any]:
+def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, basemap: Path | None) -> dict[str, Any]:
     """
     Build the map of several plans on one network: what hours are to a run, cases are here.
 
@@ -245,15 +250,15 @@ def case_map_data(
         As `report_map.map_data`, of mean flows, with `difference`: flows of each case that differ from the
         reference's, and whether they are more or less.
     """
-    merged = _merge(reference.tables, cases)
+    merged = _merge(reference, cases)
     slices = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
     axis = TimeAxis(tuple(cases), ("",) * len(cases), (24.0,) * len(cases))
-    drawn = map_data(replace(reference, tables=merged, check=None, slices=slices, axis=axis, hourly=None), basemap)
+    drawn = map_data(merged, basemap, slices, axis, None)
     flows = pd.DataFrame(drawn["flows"])
     return drawn | {"difference": _difference(flows, len(cases), of_reference)}
 
 
-def _merge(reference: RunTables, cases: Mapping[str, RunTables]) -> RunTables:
+def _merge(reference: Run, cases: Mapping[str, Run]) -> Run:
     """Put the mean flows of all cases side by side as if they were hours; routes are told apart by their nodes."""
     routes: pd.DataFrame = pd.concat([run.routes for run in cases.values()])
     routes = routes.drop_duplicates(_ROUTE_KEY, ignore_index=True)
@@ -280,15 +285,14 @@ def _merge(reference: RunTables, cases: Mapping[str, RunTables]) -> RunTables:
             )
         )
     allocation = pd.concat(parts, ignore_index=True)
-    allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
-    return replace(
-        reference,
-        allocation=allocation,
-        routes=routes.rename_axis("route"),
-        data_centers=_union(reference.data_centers, [run.data_centers for run in cases.values()]),
-        demand_hubs=_union(reference.demand_hubs, [run.demand_hubs for run in cases.values()]),
-        links=_union(reference.links, [run.links for run in cases.values()]),
-    )
+    tables = {name: reference.tables[name] for name in reference.tables}
+    tables |= {
+        name: _union(getattr(reference, name), [getattr(run, name) for run in cases.values()]).reset_index()
+        for name in ("data_centers", "demand_hubs", "links")
+    }
+    tables |= {"allocation": allocation, "routes": routes.drop(columns="points").rename_axis("route").reset_index()}
+    inputs = None if reference.lost_inputs else reference.inputs
+    return Run(reference.info, folder=reference.folder, tables=tables, inputs=inputs)
 
 
 def _union(own: pd.DataFrame, others: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -25,8 +25,10 @@ from optimizer.report.charts import (
     Table,
     by_size,
     heat_map,
+    hourly_of,
     span_rows,
     stacked_costs,
+    time_axis,
     time_columns,
     time_lines,
     words,
@@ -34,7 +36,7 @@ from optimizer.report.charts import (
 from optimizer.report.map import map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.runs.results import describe_limits, describe_outcome
-from optimizer.runs.run import ReportData, RunTables, read_report_data
+from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
 from optimizer.text.run import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
@@ -54,22 +56,22 @@ class Tile:
     note: str
 
 
-def _title_of(data: ReportData) -> str:
+def _title_of(run: Run) -> str:
     """Name the run."""
-    return f"Scenario {data.info['scenario'].get('name', '')} on network {data.info['network'].get('name', '')}"
+    return f"Scenario {run.info['scenario'].get('name', '')} on network {run.info['network'].get('name', '')}"
 
 
-def _heading_of(data: ReportData) -> str:
+def _heading_of(run: Run) -> str:
     """Say in one sentence what the plan does and costs."""
-    tokens = format_amount(data.summary["tokens_per_day"])
-    return f"Serving {tokens} tokens a day costs {format_million(data.summary['total_cny_per_year'])} {MILLION_CNY}"
+    tokens = format_amount(run.summary["tokens_per_day"])
+    return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
-def _lead_of(data: ReportData) -> list[str]:
+def _lead_of(run: Run) -> list[str]:
     """Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough."""
-    info, lead = data.info, []
+    info, lead = run.info, []
     if info.get("baselines"):
-        worth = worth_of(info["baselines"], data.summary["total_cny_per_year"])
+        worth = worth_of(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
             worth.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )
@@ -83,9 +85,9 @@ def _lead_of(data: ReportData) -> list[str]:
     return lead
 
 
-def _tiles_of(data: ReportData) -> list[Tile]:
+def _tiles_of(run: Run) -> list[Tile]:
     """Choose the key numbers."""
-    summary, info = data.summary, data.info
+    summary, info = run.summary, run.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
     tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
     for item in info.get("baselines") or ():
@@ -117,19 +119,19 @@ def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
     return Tile("Carbon", value, f"{word} t CO₂ a year".strip(), f"location-based; market-based {market} t")
 
 
-def _facts_table(data: ReportData) -> Table:
+def _facts_table(run: Run) -> Table:
     """List the numbers of the plan, and what it achieves of the policy."""
-    facts = facts_of(data.summary, data.info.get("market_value"))
+    facts = facts_of(run.summary, run.info.get("market_value"))
     rows = [(name.capitalize(), text) for name, text in facts.items()]
-    rows += [("Policy", describe_outcome(item)) for item in data.summary.get("policy") or ()]
+    rows += [("Policy", describe_outcome(item)) for item in run.summary.get("policy") or ()]
     return Table(("What", "How much"), rows, words=(0, 1))
 
 
-def _cost_chart(data: ReportData) -> Chart:
+def _cost_chart(run: Run) -> Chart:
     """Draw the cost of the plan and of the simple rules by component."""
-    summary = data.summary
+    summary = run.summary
     plans = [("This plan", "", summary)]
-    for item in data.info.get("baselines") or ():
+    for item in run.info.get("baselines") or ():
         note = "" if item["is_feasible"] else f" ({why_no_plan(item)})"
         plans.append((item["name"].capitalize(), note, item))
     rows = [
@@ -146,9 +148,9 @@ def _cost_chart(data: ReportData) -> Chart:
     return stacked_costs(("cost-chart", "Cost beside simple rules", sentence), rows, table)
 
 
-def _cost_table(data: ReportData) -> Table:
+def _cost_table(run: Run) -> Table:
     """List the cost by component, and how much of each rests on estimates."""
-    summary = data.summary
+    summary = run.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
     rows = [
         (
@@ -166,12 +168,12 @@ def _cost_table(data: ReportData) -> Table:
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
-def _baseline_table(data: ReportData) -> Table:
+def _baseline_table(run: Run) -> Table:
     """List the simple rules beside the plan."""
-    regions = list(data.summary["region_share"])
-    plan = ("This plan", format_million(data.summary["total_cny_per_year"]), "", f"{data.summary['mean_rtt_ms']:.1f}")
-    rows = [(*plan, *(format_percent(data.summary["region_share"].get(region)) for region in regions))]
-    for item in data.info.get("baselines") or ():
+    regions = list(run.summary["region_share"])
+    plan = ("This plan", format_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
+    rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
+    for item in run.info.get("baselines") or ():
         saved = (
             f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
             if item["is_feasible"]
@@ -185,18 +187,19 @@ def _baseline_table(data: ReportData) -> Table:
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
 
 
-def _power_charts(data: ReportData) -> list[Chart]:
+def _power_charts(run: Run) -> list[Chart]:
     """Draw power and price by hour, in all and by data center; nothing where they are not known."""
-    if data.hourly is None:
+    if (hourly := hourly_of(run)) is None:
         return []
-    centers, power, price = data.tables.data_centers, data.hourly.power_mw, data.hourly.price_cny_per_mwh
-    colours = region_colours(data.tables.data_centers, data.tables.demand_hubs)
+    axis = time_axis(run.slices)
+    centers, power, price = run.data_centers, hourly.power_mw, hourly.price_cny_per_mwh
+    colours = region_colours(run.data_centers, run.demand_hubs)
     region = centers["region"].to_numpy(str)
     by_region = {name: power[:, region == name].sum(axis=1) for name in colours}
     by_region = {name: values for name, values in by_region.items() if values.any()}
     name = ("power-chart", "Power by hour and region", "Facility power of all data centers in each hour, by region.")
     kept = {name: colours[name] for name in by_region}
-    charts = [time_columns(name, data.axis, by_region, kept, "MW")]
+    charts = [time_columns(name, axis, by_region, kept, "MW")]
 
     drawn = power.sum(axis=1)
     with np.errstate(invalid="ignore"):
@@ -207,9 +210,9 @@ def _power_charts(data: ReportData) -> list[Chart]:
         "Energy price paid by hour",
         "What the plan pays for energy, beside the mean price of all data centers, both under the prices of this run.",
     )
-    charts.append(time_lines(name, data.axis, lines, dict(zip(lines, _LINE_COLOURS, strict=True)), "CNY/MWh"))
+    charts.append(time_lines(name, axis, lines, dict(zip(lines, _LINE_COLOURS, strict=True)), "CNY/MWh"))
 
-    order = np.argsort(-(np.array(data.axis.weight_h) @ power), kind="stable")
+    order = np.argsort(-(np.array(axis.weight_h) @ power), kind="stable")
     order = order[power[:, order].any(axis=0)]
     names = [str(centers["name"].iloc[d]) for d in order]
     for values, kind, look in (
@@ -217,7 +220,7 @@ def _power_charts(data: ReportData) -> list[Chart]:
     ):  # fmt: skip
         title = f"{'Facility power' if kind == 'power' else 'Energy price'} by data center"
         about = "Data centers in use, the one that takes most energy on top."
-        charts.append(heat_map((f"{kind}-map", title, about), names, data.axis, values[:, order].T, look))
+        charts.append(heat_map((f"{kind}-map", title, about), names, axis, values[:, order].T, look))
     return charts
 
 
@@ -228,9 +231,9 @@ _TOLD_ELSEWHERE = {
 }  # fmt: skip
 
 
-def _limits_chart(data: ReportData) -> Chart | None:
+def _limits_chart(run: Run) -> Chart | None:
     """Draw what each kind of limit is worth at the margin; None where no limit has a price."""
-    limits = {name: cny for name, cny in (data.info.get("limit_values_cny_per_year") or {}).items() if cny}
+    limits = {name: cny for name, cny in (run.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
     about = "What the plan would save a year if each limit vanished at its present price."
@@ -243,22 +246,22 @@ def _limits_chart(data: ReportData) -> Chart | None:
     return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
 
-def _limits_line(data: ReportData) -> str:
+def _limits_line(run: Run) -> str:
     """Name the limits that made the difference in one sentence."""
-    return f"Limits that made the difference: {describe_limits(data.info.get('limit_values_cny_per_year') or {})}."
+    return f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
 
 
-def _price_sentences(data: ReportData) -> tuple[list[str], int]:
+def _price_sentences(run: Run) -> tuple[list[str], int]:
     """Say what one more step of each limit is worth."""
-    table = _shadow_prices(data)
+    table = _shadow_prices(run)
     limits = table[table["kind"] != "token"]
     worth = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
     return [f"{text[:1].upper()}{text[1:]}." for text in worth["sentence"].astype(str)], len(limits) - len(worth)
 
 
-def _token_table(data: ReportData) -> Table | None:
+def _token_table(run: Run) -> Table | None:
     """List what a million tokens more of each class cost; None where that was not computed."""
-    table = _shadow_prices(data)
+    table = _shadow_prices(run)
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
         return None
@@ -267,14 +270,14 @@ def _token_table(data: ReportData) -> Table | None:
     return Table(("Workload class", "CNY per million tokens more"), rows)
 
 
-def _shadow_prices(data: ReportData) -> pd.DataFrame:
-    table = data.stored.tables.get("shadow_prices")
+def _shadow_prices(run: Run) -> pd.DataFrame:
+    table = run.tables.get("shadow_prices")
     return pd.DataFrame(columns=["kind", "id", "value", "sentence"]) if table is None else table
 
 
-def latency_table(data: ReportData) -> Table | None:
+def latency_table(run: Run) -> Table | None:
     """List where the time to the first token goes; None where no class has a limit."""
-    table = data.stored.tables.get("latency")
+    table = run.tables.get("latency")
     if table is None:
         return None
     rows = [
@@ -284,12 +287,12 @@ def latency_table(data: ReportData) -> Table | None:
     return Table(("First token, ms", *LATENCY_COLUMNS), rows) if rows else None
 
 
-def _center_table(data: ReportData) -> Table:
+def _center_table(run: Run) -> Table:
     """List the data centers: tokens, power, price, pods, and what each costs."""
-    centers = data.stored.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
+    centers = run.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
     rows = []
     for row in centers.to_dict("records"):
-        tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / data.tables.days_per_year)
+        tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / run.days_per_year)
         pods = f"{row.get('existing_pods', 0):,.0f} + {row.get('new_pods', 0):,.0f}"
         numbers = (row.get(name) for name in ("peak_it_power_mw", "mean_price_cny_per_mwh", "mean_rtt_ms"))
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN
@@ -305,17 +308,17 @@ def _center_table(data: ReportData) -> Table:
     return Table(columns, rows, words=(0, 1, 8))
 
 
-def _assumption_table(data: ReportData) -> Table | None:
+def _assumption_table(run: Run) -> Table | None:
     """List the keys of the scenario; None without the inputs."""
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
-    keys = {name: value for name, value in data.inputs.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
+    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
     return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
-def _class_table(data: ReportData) -> Table | None:
+def _class_table(run: Run) -> Table | None:
     """List what is assumed of each workload class; None without the inputs."""
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
     columns = {
         "share of tokens": "share_of_tokens", "input tokens": "input_tokens", "output tokens": "output_tokens",
@@ -324,25 +327,25 @@ def _class_table(data: ReportData) -> Table | None:
         "source": "source",
     }  # fmt: skip
     rows = []
-    for name, told in data.inputs.scenario.workload_classes.items():
+    for name, told in run.scenario.workload_classes.items():
         values = told.model_dump()
         rows.append((f"{values['name']} ({name})", *(_format(values.get(column)) for column in columns.values())))
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
 
-def _source_table(data: ReportData) -> Table | None:
+def _source_table(run: Run) -> Table | None:
     """List where the figures of the data centers come from; None without the inputs."""
-    if data.inputs is None:
+    if run.lost_inputs:
         return None
-    centers = data.inputs.network.data_centers
+    centers = run.network.data_centers
     columns = ["name", "it_capacity_mw", "pue", "tariff", "confidence", "source"]
     rows = [tuple(_format(value) for value in row) for row in centers[columns].itertuples(index=False)]
     return Table(("Data center", "IT capacity, MW", "PUE", "tariff", "confidence", "source"), rows, words=(0, 3, 4, 5))
 
 
-def _confidence_sentence(data: ReportData) -> str:
+def _confidence_sentence(run: Run) -> str:
     """Say how much of the cost rests on estimates."""
-    share = (data.summary.get("estimate_share") or {}).get("total")
+    share = (run.summary.get("estimate_share") or {}).get("total")
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
     return (
@@ -352,16 +355,16 @@ def _confidence_sentence(data: ReportData) -> str:
     )
 
 
-def _version_line(data: ReportData) -> str:
+def _version_line(run: Run) -> str:
     """Name the versions and the method in one sentence."""
-    versions = ", ".join(f"{name} {_format(number)}" for name, number in (data.info.get("versions") or {}).items())
-    seconds = sum((data.info.get("seconds") or {}).values())
-    return f"Solved in {seconds:,.0f} s by the method {data.info.get('method', '')}. {versions}.".strip()
+    versions = ", ".join(f"{name} {_format(number)}" for name, number in (run.info.get("versions") or {}).items())
+    seconds = sum((run.info.get("seconds") or {}).values())
+    return f"Solved in {seconds:,.0f} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
-def _version_table(data: ReportData) -> Table:
+def _version_table(run: Run) -> Table:
     """List the versions, how the solve ended, and the files the run was made from."""
-    info = data.info
+    info = run.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
     rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
     rows += [(f"Option {name}", _format(value)) for name, value in (info.get("options") or {}).items()]
@@ -403,7 +406,7 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-def build_report(tables: RunTables, basemap: Path | None) -> str:
+def build_report(run: Run, basemap: Path | None) -> str:
     """
     Write the report of a run.
 
@@ -412,44 +415,44 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     InputError
         If the run folder is not whole, or the basemap cannot be used.
     """
-    data = read_report_data(tables)
-    drawn = map_data(data, basemap)
-    sentences, idle = _price_sentences(data)
+    run.require_whole()
+    drawn = map_data(run, basemap, run.slices, time_axis(run.slices), hourly_of(run))
+    sentences, idle = _price_sentences(run)
     context = {
-        "title": f"{_title_of(data)}: where inference runs",
-        "heading": _heading_of(data),
-        "eyebrow": _title_of(data),
-        "about": data.info["scenario"].get("description") or "",
+        "title": f"{_title_of(run)}: where inference runs",
+        "heading": _heading_of(run),
+        "eyebrow": _title_of(run),
+        "about": run.info["scenario"].get("description") or "",
         "sections": _SECTIONS,
-        "version": (data.info.get("versions") or {}).get("edwc") or "",
-        "finished": data.info.get("finished_utc") or "",
-        "lead": _lead_of(data),
-        "tiles": _tiles_of(data),
-        "checked": _checked(data),
+        "version": (run.info.get("versions") or {}).get("edwc") or "",
+        "finished": run.info.get("finished_utc") or "",
+        "lead": _lead_of(run),
+        "tiles": _tiles_of(run),
+        "checked": _checked(run),
         "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
         "basemap": drawn["credit"],
         "projection": drawn["projection"],
-        "slice_count": len(data.slices),
+        "slice_count": len(run.slices),
         "map_words": _MAP_WORDS,
-        "power": _power_charts(data),
-        "missing": data.missing,
-        "centers": _center_table(data),
-        "cost_chart": _cost_chart(data),
-        "cost_table": _cost_table(data),
-        "baseline_table": _baseline_table(data),
-        "limits_line": _limits_line(data),
-        "limits_chart": _limits_chart(data),
+        "power": _power_charts(run),
+        "missing": run.lost_inputs,
+        "centers": _center_table(run),
+        "cost_chart": _cost_chart(run),
+        "cost_table": _cost_table(run),
+        "baseline_table": _baseline_table(run),
+        "limits_line": _limits_line(run),
+        "limits_chart": _limits_chart(run),
         "sentences": sentences,
         "idle_limits": idle,
-        "tokens": _token_table(data),
-        "latency": latency_table(data),
-        "facts": _facts_table(data),
-        "confidence": _confidence_sentence(data),
-        "assumptions": _assumption_table(data),
-        "classes": _class_table(data),
-        "sources": _source_table(data),
-        "versions": _version_table(data),
-        "version_line": _version_line(data),
+        "tokens": _token_table(run),
+        "latency": latency_table(run),
+        "facts": _facts_table(run),
+        "confidence": _confidence_sentence(run),
+        "assumptions": _assumption_table(run),
+        "classes": _class_table(run),
+        "sources": _source_table(run),
+        "versions": _version_table(run),
+        "version_line": _version_line(run),
     }
     scripted: dict[str, Any] = {
         name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
@@ -457,20 +460,20 @@ def build_report(tables: RunTables, basemap: Path | None) -> str:
     return render_page(
         "run.html",
         (*MAP_SCRIPTS, "allocations.js"),
-        {"name": str(data.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
+        {"name": str(run.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
         context,
     )
 
 
-def _checked(data: ReportData) -> str:
+def _checked(run: Run) -> str:
     """Say what was found when the plan was checked against its inputs for this page."""
     notes = []
-    if data.check is not None:
-        broken = len(data.check.violations)
+    if not run.lost_inputs:
+        broken = len(run.check.violations)
         found = "no limit is broken" if not broken else f"{broken} limits are BROKEN"
-        cost = f"{data.check.total_cny / 1e6:,.1f} million CNY a year"
+        cost = f"{run.check.total_cny / 1e6:,.1f} million CNY a year"
         notes.append(f"Checked again from its inputs when this page was made: {found}, and it costs {cost}.")
-    if data.stored.changed:
-        changed = ", ".join(data.stored.changed)
+    if run.changed_files:
+        changed = ", ".join(run.changed_files)
         notes.append(f"These files of the run are NOT what was stored: {changed}.")
     return " ".join(notes)

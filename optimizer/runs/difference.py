@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from network_data.faults import FaultList, quote_value
-from optimizer.comparison.carried_plans import CasePlan
 from optimizer.problem.problem import FloatArray, IntArray
-from optimizer.runs.run import RunTables, link_volumes, undirected
+from optimizer.runs.places import link_volumes, undirected
+from optimizer.runs.run import Run
 
 WORKLOAD = ["demand_hub", "workload_class"]
 MOVED_COLUMNS = [
@@ -328,7 +328,7 @@ class PlanChange:
         return "; ".join(part for part in parts if part) or "the same work on other routes or accelerators"
 
 
-def plan_change(before: CasePlan, after: CasePlan) -> PlanChange:
+def plan_change(before: Run, after: Run) -> PlanChange:
     """
     Compare two plans.
 
@@ -348,7 +348,7 @@ def plan_change(before: CasePlan, after: CasePlan) -> PlanChange:
     )
 
 
-def open_centers(case: CasePlan) -> list[int]:
+def open_centers(case: Run) -> list[int]:
     """
     Find the data centers that a plan uses or pays for.
 
@@ -366,7 +366,7 @@ def open_centers(case: CasePlan) -> list[int]:
     return [int(d) for d in np.flatnonzero(counts)]
 
 
-def region_shares(case: CasePlan) -> dict[str, float]:
+def region_shares(case: Run) -> dict[str, float]:
     """
     Share of the tokens processed in each region of data centers.
 
@@ -381,12 +381,12 @@ def region_shares(case: CasePlan) -> dict[str, float]:
     return {str(name): float(by_center[region == name].sum()) / total for name in sorted(set(region.tolist()))}
 
 
-def _open_names(case: CasePlan) -> list[str]:
+def _open_names(case: Run) -> list[str]:
     names = case.problem.data_centers["name"].to_numpy()
     return [str(names[d]) for d in open_centers(case)]
 
 
-def _by_place(case: CasePlan) -> np.ndarray:
+def _by_place(case: Run) -> np.ndarray:
     """(W, D) tokens of each workload processed in each data center, mtok a year."""
     problem = case.problem
     out = np.zeros((len(problem.workloads), len(problem.data_centers)))
@@ -396,7 +396,7 @@ def _by_place(case: CasePlan) -> np.ndarray:
     return out
 
 
-def _deployed_names(case: CasePlan) -> list[tuple[str, str]]:
+def _deployed_names(case: Run) -> list[tuple[str, str]]:
     problem, members = case.problem, case.problem.deployments
     k, d = members["class_index"].to_numpy(int), members["data_center_index"].to_numpy(int)
     is_used = problem.weight_h @ case.facts.routed_mtok_per_h > _LEAST_SHARE * problem.annual_mtok
@@ -406,7 +406,7 @@ def _deployed_names(case: CasePlan) -> list[tuple[str, str]]:
     return [(str(classes[k[n]]), str(centers[d[n]])) for n in np.flatnonzero(counts).tolist()]
 
 
-def _pods(before: CasePlan, after: CasePlan) -> tuple[tuple[str, int], ...]:
+def _pods(before: Run, after: Run) -> tuple[tuple[str, int], ...]:
     problem = before.problem
     more = (np.asarray(after.plan.new_pods) - np.asarray(before.plan.new_pods)).astype(int)
     chips, centers = problem.accelerators["name"].to_numpy(), problem.data_centers["name"].to_numpy()
@@ -468,8 +468,8 @@ class RunDifference:
         Tokens of the run that serves more.
     """
 
-    before: RunTables
-    after: RunTables
+    before: Run
+    after: Run
     data_centers: pd.DataFrame
     flows: pd.DataFrame
     links: pd.DataFrame
@@ -515,7 +515,7 @@ class RunDifference:
         return bool((self.costs["change_cny_per_year"].abs() <= least).all())
 
 
-def difference_of_runs(before: RunTables, after: RunTables) -> RunDifference:
+def difference_of_runs(before: Run, after: Run) -> RunDifference:
     """
     Hold one run against another.
 
@@ -568,14 +568,14 @@ def _changes(before: pd.Series, after: pd.Series) -> pd.DataFrame:
     return table
 
 
-def _link_totals(run: RunTables) -> pd.Series:
+def _link_totals(run: Run) -> pd.Series:
     volumes = link_volumes(run, pd.Series("", index=run.allocation.index))
     totals = volumes["mtok_per_day"].groupby(undirected(volumes)).sum()
     index = pd.MultiIndex.from_tuples(list(totals.index), names=["start", "end"])
     return pd.Series(totals.to_numpy(float), index=index) if len(totals) else pd.Series(dtype=float)
 
 
-def _check_same_network(before: RunTables, after: RunTables) -> None:
+def _check_same_network(before: Run, after: Run) -> None:
     faults = FaultList("the difference of two runs")
     remedy = "Compare runs of the same network."
     place = ["longitude_deg", "latitude_deg"]

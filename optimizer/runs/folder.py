@@ -22,7 +22,6 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ import numpy as np
 import pandas as pd
 
 from network_data.faults import Fault, FaultList, InputError
-from optimizer.runs.plan_tables import FAILOVER_COLUMNS, PLAN_COLUMNS
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
@@ -134,33 +132,14 @@ INFO_FILE = "run.json"
 BASEMAP_FILE = "basemap.geojson"
 FORMAT = 1
 
+DAMAGED = "Solve again: the run folder is damaged."
+NOT_A_RUN = "Give the folder that `edwc solve --out` wrote."
+NEEDS_THIS_VERSION = "Solve again with this version."
+
 # What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
 EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
 _DRAFT_PREFIX = ".edwc-run-"
 _DRAFT_MAX_AGE_S = 3600.0
-
-
-@dataclass(frozen=True, eq=False)
-class StoredRun:
-    """
-    A run folder as read.
-
-    Attributes
-    ----------
-    folder
-        Where it is.
-    info
-        Content of `run.json`.
-    tables
-        Its tables by name.
-    changed
-        Files whose content is not what `run.json` says was written.
-    """
-
-    folder: Path
-    info: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
-    changed: tuple[str, ...]
 
 
 def check_target(folder: Path | str) -> Path:
@@ -326,45 +305,6 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def read_stored_run(folder: Path | str) -> StoredRun:
-    """
-    Read a run folder with all it holds.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-
-    Raises
-    ------
-    InputError
-        If `run.json` or a table that holds the plan is missing or cannot be read, or a column is missing.
-    """
-    path = Path(folder)
-    faults = FaultList("the run folder")
-    info = _read_info(path, faults)
-    faults.raise_if_any()
-    changed = []
-    for name, sha256 in info["files"].items():
-        if not (path / name).is_file():
-            faults.add(name, "is missing", "Solve again: the run folder is damaged.")
-        elif _sha256(path / name) != sha256:
-            changed.append(name)
-    tables = {}
-    names = {Path(name).stem for name in info["files"] if name.endswith(".parquet")} | set(PLAN_COLUMNS) | {"costs"}
-    for name in sorted(names):
-        table = _read_table(path / f"{name}.parquet", faults)
-        if table is None:
-            continue
-        tables[name] = table
-        for column in (PLAN_COLUMNS | FAILOVER_COLUMNS).get(name, ()):
-            if column not in table:
-                remedy = "Solve again: the run folder is damaged."
-                faults.add(f"{name}.parquet", "a column is missing", remedy, column=column)
-    faults.raise_if_any()
-    return StoredRun(path, info, tables, tuple(changed))
-
-
 def read_intact_info(folder: Path) -> dict[str, Any] | None:
     """
     Read `run.json` of a run whose files are as they were written, without reading its tables.
@@ -380,8 +320,11 @@ def read_intact_info(folder: Path) -> dict[str, Any] | None:
         None if there is no run, or it is damaged.
     """
     faults = FaultList("the run folder")
-    info = _read_info(folder, faults)
-    if len(faults):
+    try:
+        info = read_info(folder, faults)
+        check_info(info, faults)
+        faults.raise_if_any()
+    except InputError:
         return None
     try:
         is_intact = all(_sha256(folder / name) == sha256 for name, sha256 in info["files"].items())
@@ -390,39 +333,94 @@ def read_intact_info(folder: Path) -> dict[str, Any] | None:
     return info if is_intact else None
 
 
-def _read_info(path: Path, faults: FaultList) -> dict[str, Any]:
-    remedy = "Give the folder that `edwc solve --out` wrote."
+def read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
+    """
+    Read `run.json`; what it lacks is left to `check_info`.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    faults
+        Collects what is wrong.
+
+    Raises
+    ------
+    InputError
+        If there is no such file: no run, so what else the folder lacks says nothing.
+    """
     try:
-        info = json.loads((path / INFO_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        faults.add(str(path / INFO_FILE), f"cannot be read ({type(error).__name__})", remedy)
+        info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.add(str(folder / INFO_FILE), f"is missing or cannot be read ({type(error).__name__})", NOT_A_RUN)
+        raise faults.error() from error
+    except ValueError:
+        faults.add(INFO_FILE, "is not valid JSON", DAMAGED)
         return {}
     if not isinstance(info, dict):
-        faults.add(INFO_FILE, "is not a JSON object", remedy)
+        faults.add(INFO_FILE, "is not a JSON object", DAMAGED)
         return {}
+    return info
+
+
+def check_info(info: Mapping[str, Any], faults: FaultList) -> None:
+    """
+    See that `run.json` says all that this version needs to rebuild the plan.
+
+    Parameters
+    ----------
+    info
+        Its content.
+    faults
+        Collects what is wrong.
+    """
     if info.get("format") != FORMAT:
         faults.add(
-            INFO_FILE, f"format {FORMAT} is needed", "Solve again with this version.",
-            column="format", value=info.get("format"),
+            INFO_FILE, f"format {FORMAT} is needed", NEEDS_THIS_VERSION, column="format", value=info.get("format"),
         )  # fmt: skip
     for key in ("scenario", "network", "files", "summary"):
         if not isinstance(info.get(key), dict):
-            faults.add(INFO_FILE, "a key is missing", "Solve again: the run folder is damaged.", column=key)
+            faults.add(INFO_FILE, "a key is missing", DAMAGED, column=key)
     files = info.get("files")
     for name in files if isinstance(files, dict) else ():
         if Path(name).name != name or name in {"", ".", ".."}:
             faults.add(INFO_FILE, "is no plain file name", "Solve again.", column="files", value=name)
-    return info
 
 
-def _read_table(path: Path, faults: FaultList) -> pd.DataFrame | None:
+def read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame | None:
+    """
+    Read a table of a run; None where it is missing or damaged, which is a fault only if it is damaged.
+
+    Parameters
+    ----------
+    folder, name
+        The run folder and the table in it.
+    faults
+        Collects what is wrong.
+    """
+    path = folder / f"{name}.parquet"
     if not path.is_file():
-        return None  # reported with the files, or as a column of the plan that is missing
+        return None
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        faults.add(path.name, f"cannot be read ({type(error).__name__})", "Solve again: the run folder is damaged.")
+        faults.add(path.name, f"cannot be read ({type(error).__name__})", DAMAGED)
         return None
+
+
+def changed_files(folder: Path, info: Mapping[str, Any]) -> tuple[str, ...]:
+    """
+    List the files whose content is not what `run.json` says was written; missing ones are not among them.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    info
+        Content of its `run.json`.
+    """
+    files = info["files"].items()
+    return tuple(name for name, digest in files if (folder / name).is_file() and _sha256(folder / name) != digest)
 
 
 def json_ready(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,9 +18,8 @@ from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
 from optimizer.runs.folder import BASEMAP_FILE, missing_file
 from optimizer.runs.results import Results
-from optimizer.sensitivity.duals import top_prices
 from optimizer.solvers.control import Progress, Solution
-from optimizer.solvers.highs import peak_memory_mb
+from optimizer.solvers.memory import peak_memory_mb
 from scenarios.document import plain
 from scenarios.schema import Scenario
 from scenarios.sources import BUILT_IN_FOLDER as SCENARIO_FOLDER
@@ -55,6 +55,10 @@ def run_info(
     folder
         Folder the run goes to: inputs are named relative to it.
     """
+    from optimizer.sensitivity.duals import (
+        top_prices,  # the solver behind it is slow to import, and only solves need it
+    )
+
     return {
         "scenario": describe_scenario(scenario, folder),
         "network": describe_network(network, folder),
@@ -228,3 +232,19 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None  # run from a source tree
+
+
+def stored_info(info: Mapping[str, Any], scenario: Scenario, network: Network, folder: Path) -> dict[str, Any]:
+    """
+    Name the inputs of a run from the folder that it is to be stored in.
+
+    Parameters
+    ----------
+    info
+        Content of `run.json`.
+    scenario, network
+        The inputs.
+    folder
+        The folder.
+    """
+    return {**info, "scenario": describe_scenario(scenario, folder), "network": describe_network(network, folder)}

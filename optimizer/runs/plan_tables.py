@@ -130,6 +130,31 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
     }
 
 
+def labelled_decisions(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame]:
+    """
+    Lay out the decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere.
+
+    Parameters
+    ----------
+    problem, plan
+        The plan and its problem.
+    """
+    tables, centers, routes = plan_tables(problem, plan), problem.data_centers["id"].to_numpy(), problem.routes
+    places = pd.DataFrame({"id": centers, "is_open": plan.is_open, "contract_mw": plan.contract_mw})
+    return tables | {
+        "pools": tables["pools"][tables["pools"]["new_pods"] != 0],
+        "data_centers": places[(places["is_open"] != 0) | (places["contract_mw"] != 0)],
+        "routes": pd.DataFrame(
+            {
+                "route": np.arange(len(routes)),
+                "demand_hub": routes["demand_hub"],
+                "data_center": centers[routes["data_center_index"]],
+                "nodes": routes["nodes"],
+            }
+        ),
+    }
+
+
 def _failover_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame]:
     """Who takes over what in each outage; no tables where there is none to survive."""
     if problem.outages.empty:

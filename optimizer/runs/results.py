@@ -254,11 +254,6 @@ class Results:
     limits: dict[str, float]
     shadow_prices: pd.DataFrame
 
-    @property
-    def limits_line(self) -> str:
-        """One line that names the limits that made the difference."""
-        return describe_limits(self.limits)
-
 
 def describe_limits(limits: Mapping[str, float]) -> str:
     """
@@ -398,3 +393,47 @@ def _region_shares(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
 
 def _per(amount: float, of: float) -> float:
     return amount / of if of else float("nan")
+
+
+@dataclass(frozen=True)
+class ResiliencePrice:
+    """
+    Cost with and without the reserve, CNY per year; infinite where a solve found no plan or no bound.
+
+    Attributes
+    ----------
+    with_cny, with_bound_cny
+        Cost of the plan that survives failures, and its proven lower bound.
+    without_cny, without_bound_cny
+        The same for the problem without the reserve.
+    """
+
+    with_cny: float
+    with_bound_cny: float
+    without_cny: float
+    without_bound_cny: float
+
+    @property
+    def price_cny(self) -> float:
+        """Difference of the two plans' costs; it may be negative where their gaps are wider than the price."""
+        return self.with_cny - self.without_cny
+
+    @property
+    def least_cny(self) -> float:
+        """Least that the price can be: no reserve saves anything."""
+        return max(0.0, self.with_bound_cny - self.without_cny)
+
+    @property
+    def most_cny(self) -> float:
+        """Most that the price can be."""
+        return self.with_cny - self.without_bound_cny
+
+    def as_dict(self) -> dict[str, Any]:
+        """Write it for `run.json`."""
+        return {
+            "cost_without_cny_per_year": self.without_cny,
+            "bound_without_cny_per_year": self.without_bound_cny,
+            "price_cny_per_year": self.price_cny,
+            "least_price_cny_per_year": self.least_cny,
+            "most_price_cny_per_year": self.most_cny,
+        }

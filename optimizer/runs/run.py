@@ -1,106 +1,56 @@
-"""
-The plan of a stored run with the problem it belongs to, assembled anew from the run's inputs.
-
-A stored run as tables with places: read, checked, and summed to flows.
-
-What a report is made of: a stored run, and its inputs where they are still there and unchanged.
-"""
+"""One run: what was solved, how the solve ended, the plan found, and its tables and numbers."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import shapely
-from shapely.geometry import LineString, MultiLineString
 
-from network_data.faults import FaultList, InputError
+from network_data.faults import Fault, FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.checker.check import CheckReport, check_plan
-from optimizer.numbers import shorten
+from optimizer.checker.facts import PlanFacts, list_costs
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.runs.folder import StoredRun, read_stored_run
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.folder import (
+    DAMAGED,
+    NEEDS_THIS_VERSION,
+    NOT_A_RUN,
+    changed_files,
+    check_info,
+    check_target,
+    read_info,
+    read_table,
+    write_run,
+)
 from optimizer.runs.metadata import find_scenario_again
-from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
+from optimizer.runs.plan_tables import (
+    FAILOVER_COLUMNS,
+    PLAN_COLUMNS,
+    UnknownLabelError,
+    labelled_decisions,
+    plan_from_tables,
+)
+from optimizer.solvers.control import Progress, Solution, Termination
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
+if TYPE_CHECKING:
+    from optimizer.infeasibility.relaxations import Condition
+    from optimizer.runs.verify import VerifyReport
+    from optimizer.sensitivity.placement import PlacementExplanation
 
-@dataclass(frozen=True, eq=False)
-class StoredPlan:
-    """
-    A stored run, ready to be asked about.
-
-    Attributes
-    ----------
-    stored
-        What the run folder holds.
-    scenario, network, problem
-        Its inputs, read anew.
-    plan
-        Its decisions.
-    """
-
-    stored: StoredRun
-    scenario: Scenario
-    network: Network
-    problem: PlacementProblem
-    plan: Plan
-
-
-def read_stored_plan(run_folder: Path | str) -> StoredPlan:
-    """
-    Read a run and assemble its problem again.
-
-    Parameters
-    ----------
-    run_folder
-        Folder of a run.
-
-    Raises
-    ------
-    InputError
-        If the folder is not a run that can be read, or its inputs are gone or not what they were.
-    """
-    stored = read_stored_run(run_folder)
-    told = stored.info["scenario"]
-    overrides = [str(text) for text in told.get("overrides") or ()]
-    scenario = load_scenario(find_scenario_again(told, stored.folder), overrides)
-    network = load_network(scenario.network)
-    faults = FaultList(f"run {stored.folder.name}")
-    for was, now in (
-        (told.get("file_hashes"), scenario.file_hashes),
-        (stored.info["network"].get("file_hashes"), network.file_hashes),
-    ):
-        before = was if isinstance(was, dict) else {}
-        for name in sorted({*before, *now}):
-            if before.get(name) != now.get(name):
-                faults.add(name, "is not what it was when the run was made", "Solve again, or put the file back.")
-    faults.raise_if_any()
-    problem = assemble_problem(network, scenario)
-    try:
-        plan = plan_from_tables(problem, stored.tables)
-    except UnknownLabelError as error:
-        for line in str(error).splitlines():
-            faults.add(stored.folder.name, line, "Solve again: the run folder is damaged.")
-        raise faults.error() from error
-    return StoredPlan(stored, scenario, network, problem, plan)
-
-
-_HALF_TURN_DEG = 180.0
-
-# What a run folder must hold to be drawn; further columns travel along as attributes.
-_REQUIRED_COLUMNS = {
+CASE_KEY = "case"  # of `run.json`: the case of a comparison that a run is of
+# What a run must hold to be drawn or exported; further columns travel along as attributes.
+_PLACE_COLUMNS = {
     "allocation": (
         "day", "hour", "weight_h", "demand_hub", "workload_class", "data_center", "route", "mtok_per_h",
         "rtt_ms",
@@ -114,47 +64,344 @@ _REQUIRED_COLUMNS = {
     "routes": ("route", "demand_hub", "data_center", "nodes", "coordinates"),
     "costs": ("component", "data_center", "cny_per_year"),
 }  # fmt: skip
-
 # What only exports by time slice need; runs of older versions have none of these.
 _SLICE_COLUMNS = {
     "links_by_slice": ("day", "hour", "weight_h", "link", "load_gbps"),
     "data_centers_by_slice": ("day", "hour", "weight_h", "data_center", "mtok_per_h"),
 }
-_DAMAGED = "Solve again: the run folder is damaged."
+_KEYS = {"data_centers": "id", "demand_hubs": "id", "links": "id", "routes": "route"}
 _LARGEST_DEG = {"latitude_deg": 90.0, "longitude_deg": 180.0}
 
 
-@dataclass(frozen=True, eq=False)
-class RunTables:
+class Run:
     """
-    The tables of a stored run that exports read.
+    A scenario with what came of it.
 
-    Attributes
+    Just solved, everything is in memory. Opened from a folder, each part is read when it is first asked for, once.
+
+    Parameters
     ----------
-    folder
-        The run folder.
     info
         Content of `run.json`.
-    allocation
-        Tokens by time slice, workload and route, plus `mtok_per_year` (rate times the slice's hours per
-        year).
-    data_centers, demand_hubs, links
-        Places and links, indexed by `id`.
-    routes
-        Routes indexed by `route`, plus `points` (tuple of (longitude_deg, latitude_deg), one per node of
-        `nodes`).
-    costs
-        Cost by component and data center, CNY per year.
+    folder
+        Where the run is stored; None for one that is only in memory.
+    tables
+        Its tables by name, as they are stored; None = those of the folder.
+    inputs
+        What was solved and the plan found; None = read from the folder.
+    solution
+        How the solve ended; None = as `run.json` says.
+    failure
+        Of an infeasible problem, the first necessary condition that fails; None if none of them does.
+    case
+        Id and label of the case that the run is of; None = as `run.json` says, else the scenario's name.
     """
 
-    folder: Path
-    info: dict[str, Any]
-    allocation: pd.DataFrame
-    data_centers: pd.DataFrame
-    demand_hubs: pd.DataFrame
-    links: pd.DataFrame
-    routes: pd.DataFrame
-    costs: pd.DataFrame
+    def __init__(  # noqa: PLR0913 - each is a part of what a run is
+        self,
+        info: Mapping[str, Any],
+        *,
+        folder: Path | None = None,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        inputs: RunInputs | None = None,
+        solution: Solution | None = None,
+        failure: Condition | None = None,
+        case: tuple[str, str] | None = None,
+    ) -> None:
+        self.info, self.folder, self.failure = dict(info), folder, failure
+        self._given, self._inputs, self._solution, self._case = tables, inputs, solution, case
+
+    @classmethod
+    def of_plan(
+        cls, problem: PlacementProblem, plan: Plan, *, name: str = "plan", bound_cny_per_year: float = -math.inf
+    ) -> Self:
+        """
+        Make a run of a problem and a plan alone: it can be compared, but has no tables.
+
+        Parameters
+        ----------
+        problem, plan
+            The problem and a plan for it.
+        name
+            Its id and label.
+        bound_cny_per_year
+            Proved lower bound; minus infinity where there is none.
+        """
+        inputs = RunInputs(None, None, problem, plan)
+        return cls({"bound_cny_per_year": bound_cny_per_year}, inputs=inputs, case=(name, name))
+
+    # What was solved
+
+    @cached_property
+    def inputs(self) -> RunInputs:
+        """Scenario, network, problem and plan; those of a stored run are read anew, and refused if they changed."""
+        return _read_inputs(self) if self._inputs is None else self._inputs
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+        if self.inputs.scenario is None:
+            raise ValueError("this run was made from a problem alone: it has no scenario")
+        return self.inputs.scenario
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        if self.inputs.network is None:
+            raise ValueError("this run was made from a problem alone: it has no network")
+        return self.inputs.network
+
+    @property
+    def problem(self) -> PlacementProblem:
+        """The problem that scenario and network make."""
+        return self.inputs.problem
+
+    @property
+    def plan(self) -> Plan:
+        """The decisions."""
+        if self.inputs.plan is None:
+            raise ValueError("this run has no plan: see `termination`")
+        return self.inputs.plan
+
+    @cached_property
+    def lost_inputs(self) -> str:
+        """Why the inputs of a stored run cannot be had any more; empty where they can."""
+        try:
+            _ = self.inputs
+        except InputError as error:
+            return "; ".join(f"{fault.file} {fault.problem}" for fault in error.faults)
+        return ""
+
+    @cached_property
+    def slices(self) -> pd.DataFrame:
+        """Time slices: day, hour, weight_h; without the inputs, those in which anything runs."""
+        if self.lost_inputs:
+            flows = self.allocation[["day", "hour", "weight_h"]]
+            return flows.drop_duplicates(["day", "hour"], ignore_index=True)
+        return self.problem.slices[["day", "hour", "weight_h"]]
+
+    # How the solve ended
+
+    @property
+    def name(self) -> str:
+        """Of the scenario; else of the folder."""
+        scenario = self.info.get("scenario")
+        named = scenario.get("name") if isinstance(scenario, Mapping) else scenario
+        return str(named or ("run" if self.folder is None else self.folder.resolve().name))
+
+    @property
+    def case_id(self) -> str:
+        """Id of the case that the run is of; else the name."""
+        return self._case[0] if self._case is not None else str(self._stored_case.get("id", self.name))
+
+    @property
+    def label(self) -> str:
+        """Label of the case that the run is of; else the name."""
+        return self._case[1] if self._case is not None else str(self._stored_case.get("label", self.name))
+
+    @property
+    def _stored_case(self) -> Mapping[str, Any]:
+        case = self.info.get(CASE_KEY)
+        return case if isinstance(case, Mapping) else {}
+
+    @cached_property
+    def solution(self) -> Solution:
+        """How the solve ended, with the plan."""
+        if self._solution is not None:
+            return self._solution
+        info = self.info
+        progress = tuple(
+            Progress(
+                line["seconds"], _or(line["incumbent_cny"], math.inf), _or(line["bound_cny"], -math.inf), line["phase"]
+            )
+            for line in info.get("progress") or ()
+        )
+        plan = self.plan if self.has_plan else None
+        method, seconds = str(info.get("method")), dict(info.get("seconds") or {})
+        cost, bound = self.cost_cny_per_year, self.bound_cny_per_year
+        return Solution(self.termination, plan, cost, bound, method, seconds, progress)
+
+    @property
+    def termination(self) -> Termination:
+        """Why the solver stopped."""
+        return Termination(self.info["termination"]) if self._solution is None else self._solution.termination
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a plan was found; only runs with one are stored."""
+        return self._inputs is None or self._inputs.plan is not None
+
+    @property
+    def cost_cny_per_year(self) -> float:
+        """Cost of the plan; infinite without one."""
+        return _or(self.info.get("objective_cny_per_year"), math.inf)
+
+    @property
+    def bound_cny_per_year(self) -> float:
+        """No plan costs less: proved; minus infinity where nothing is."""
+        return _or(self.info.get("bound_cny_per_year"), -math.inf)
+
+    @property
+    def gap(self) -> float:
+        """(cost - bound) / cost; infinite where there is no plan or no bound."""
+        return _or(self.info.get("mip_rel_gap"), math.inf)
+
+    @property
+    def exit_code(self) -> int:
+        """0 solved within the gap, 2 infeasible, 3 stopped with a plan, 4 stopped without one."""
+        if self.termination == Termination.INFEASIBLE:
+            return 2
+        if not self.has_plan:
+            return 4
+        return 0 if self.termination == Termination.OPTIMAL else 3
+
+    # Numbers of the plan
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Numbers of the plan (see `results.summarize`); those that JSON has no word for are NaN again."""
+        found = self.info.get("summary") or {}
+        return {name: math.nan if value is None and name != "green_share" else value for name, value in found.items()}
+
+    @property
+    def baselines(self) -> list[dict[str, Any]]:
+        """Plans of simple rules beside it (see `results.compare_baseline`)."""
+        return list(self.info.get("baselines") or ())
+
+    @property
+    def limits_cny_per_year(self) -> dict[str, float]:
+        """What each kind of limit costs at the margin, largest first; empty where that was not computed."""
+        return dict(self.info.get("limit_values_cny_per_year") or {})
+
+    @cached_property
+    def check(self) -> CheckReport:
+        """The plan, checked anew against the problem by the independent checker."""
+        return check_plan(self.problem, self.plan)
+
+    @cached_property
+    def facts(self) -> PlanFacts:
+        """What the plan amounts to."""
+        return PlanFacts(self.problem, self.plan)
+
+    @cached_property
+    def component_cny(self) -> pd.Series:
+        """CNY per year by component of the cost, by the independent checker, in the order of the objective."""
+        return list_costs(self.facts).groupby("component", sort=False)["cny_per_year"].sum()
+
+    @property
+    def checked_cost_cny(self) -> float:
+        """Cost of the plan by the independent checker, CNY per year."""
+        return math.fsum(self.component_cny)
+
+    # Tables
+
+    @cached_property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """All tables as they are stored, by name."""
+        if self._given is not None:
+            return self._given
+        if self.folder is None:
+            raise ValueError("this run was made from a problem alone: it has no tables")
+        return _StoredTables(self.folder)
+
+    @cached_property
+    def decisions(self) -> dict[str, pd.DataFrame]:
+        """The decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere."""
+        return labelled_decisions(self.problem, self.plan)
+
+    @property
+    def allocation(self) -> pd.DataFrame:
+        """Tokens by time slice, workload and route; `mtok_per_year` is the rate times the slice's hours per year."""
+        return self._places["allocation"]
+
+    @property
+    def data_centers(self) -> pd.DataFrame:
+        """Data centers by id: where they are, what runs there, what it costs."""
+        return self._places["data_centers"]
+
+    @property
+    def demand_hubs(self) -> pd.DataFrame:
+        """Demand hubs by id."""
+        return self._places["demand_hubs"]
+
+    @property
+    def links(self) -> pd.DataFrame:
+        """Links by id, with their load."""
+        return self._places["links"]
+
+    @property
+    def routes(self) -> pd.DataFrame:
+        """Routes by number; `points` has (longitude_deg, latitude_deg) of each node on the way."""
+        return self._places["routes"]
+
+    @property
+    def costs(self) -> pd.DataFrame:
+        """Cost by component and data center, CNY per year."""
+        return self._places["costs"]
+
+    @property
+    def shadow_prices(self) -> pd.DataFrame:
+        """What one more unit of each limit would save; empty where that was not computed."""
+        return self.tables.get("shadow_prices", pd.DataFrame())
+
+    @cached_property
+    def workloads(self) -> pd.DataFrame:
+        """Workloads by what one more million tokens of them costs (see `placement.list_workloads`)."""
+        from optimizer.sensitivity.placement import list_workloads
+
+        self.require_whole()
+        return list_workloads(self.tables["allocation"], self.shadow_prices)
+
+    @cached_property
+    def slice_tables(self) -> dict[str, pd.DataFrame]:
+        """
+        `links_by_slice` and `data_centers_by_slice`, sorted by time slice.
+
+        Raises
+        ------
+        InputError
+            If a table is missing, as in runs of older versions, or does not fit the others.
+        """
+        faults = FaultList(self._subject)
+        tables = {name: _checked_table(self.tables, name, columns, faults) for name, columns in _SLICE_COLUMNS.items()}
+        faults.raise_if_any()
+        _check_known(tables["links_by_slice"], "links_by_slice", "link", self.links.index, faults)
+        centers = tables["data_centers_by_slice"]
+        _check_known(centers, "data_centers_by_slice", "data_center", self.data_centers.index, faults)
+        faults.raise_if_any()
+        return tables
+
+    @property
+    def has_slice_tables(self) -> bool:
+        """Whether the run says what happens in each time slice; those of older versions do not."""
+        return all(name in self.tables for name in _SLICE_COLUMNS)
+
+    def hourly(self, data_center: str) -> pd.DataFrame:
+        """
+        Show what a data center does in each time slice.
+
+        Parameters
+        ----------
+        data_center
+            Its id.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by day and hour: weight_h, mtok_per_h, power, price and so on.
+
+        Raises
+        ------
+        InputError
+            If the run has no such data center, or does not store its hours.
+        """
+        if data_center not in self.data_centers.index:
+            known = list(map(str, self.data_centers.index))
+            remedy = f"Use one of {', '.join(known)}.{suggest(data_center, known)}"
+            raise InputError([Fault("data_center", None, None, None, "is not in this run", remedy)], self._subject)
+        table = self.slice_tables["data_centers_by_slice"]
+        own = table[table["data_center"] == data_center]
+        return own.drop(columns="data_center").set_index(["day", "hour"])
 
     @cached_property
     def days_per_year(self) -> float:
@@ -163,230 +410,282 @@ class RunTables:
         # Of a plan that serves nothing, nothing is divided by the days; only 0 / 0 must not happen.
         return float(slices["weight_h"].sum()) / 24.0 or 1.0
 
+    @property
+    def basemap(self) -> Path | None:
+        """File with the outlines of the run's network; None where it has none."""
+        if self.folder is None:
+            return self.network.basemap
+        network = self.info.get("network")
+        stored = network.get("basemap") if isinstance(network, Mapping) else None
+        return self.folder / Path(stored) if stored else None  # a run may have moved; its folder is where paths start
 
-def read_run(run_folder: Path | str) -> RunTables:
+    # What can be done with it
+
+    def why(self, workload: str) -> PlacementExplanation:
+        """
+        Explain why a workload is served where it is.
+
+        Parameters
+        ----------
+        workload
+            `demand_hub/workload_class`, either first.
+
+        Returns
+        -------
+        PlacementExplanation
+            Prices hold at the margin of the plan, with its whole-numbered decisions; what forcing costs is exact.
+
+        Raises
+        ------
+        InputError
+            If the run has no such workload, or its inputs have changed.
+        """
+        from optimizer.sensitivity.placement import explain_placement
+
+        return explain_placement(self.problem, self.plan, self.scenario, workload)
+
+    def verify(self) -> VerifyReport:
+        """Derive every cost and every limit again from inputs and decisions (see `verify.verify_run`)."""
+        from optimizer.runs.verify import verify_run
+
+        return verify_run(self)
+
+    def save(self, folder: Path | str) -> Path:
+        """
+        Write the run to a folder, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Folder to write; an older run there is replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            If something else stands there, or the run has no plan.
+        """
+        from optimizer.runs.metadata import stored_info
+
+        if not self.has_plan:
+            raise InputError([Fault("the run", None, None, None, "has no plan", "Save runs with a plan.")], "the run")
+        target = check_target(folder)
+        tables = {name: self.tables[name] for name in self.tables}
+        self.folder = write_run(
+            target, stored_info(self.info, self.scenario, self.network, target), tables, basemap=self.basemap
+        )
+        return self.folder
+
+    def require_whole(self) -> None:
+        """
+        See that everything is there that the plan is rebuilt from.
+
+        Raises
+        ------
+        InputError
+            Naming all that is missing, unreadable or of another version.
+        """
+        if self._given is not None or self.folder is None:
+            return
+        faults = FaultList("the run folder")
+        check_info(self.info, faults)
+        faults.raise_if_any()
+        for name in self.info["files"]:
+            if not (self.folder / name).is_file():
+                faults.add(name, "is missing", DAMAGED)
+        listed = {Path(name).stem for name in self.info["files"] if name.endswith(".parquet")}
+        for name in sorted(listed | set(PLAN_COLUMNS) | {"costs"}):
+            table = _read(self.tables, name, faults)
+            if table is None:
+                continue
+            for column in (PLAN_COLUMNS | FAILOVER_COLUMNS).get(name, ()):
+                if column not in table:
+                    faults.add(f"{name}.parquet", "a column is missing", DAMAGED, column=column)
+        faults.raise_if_any()
+
+    def require_places(self) -> None:
+        """
+        See that everything is there that maps and layers are made of.
+
+        Raises
+        ------
+        InputError
+            Naming all that is missing, out of range, or does not fit together.
+        """
+        _ = self._places
+
+    @cached_property
+    def changed_files(self) -> tuple[str, ...]:
+        """Files of the run folder whose content is not what was written."""
+        return () if self.folder is None or self._given is not None else changed_files(self.folder, self.info)
+
+    @property
+    def _subject(self) -> str:
+        return "the run" if self.folder is None else f"run folder {self.folder}"
+
+    @cached_property
+    def _places(self) -> dict[str, pd.DataFrame]:
+        """Read the tables of places, links and flows, and check that they fit together."""
+        faults = FaultList(self._subject)
+        tables = {name: _checked_table(self.tables, name, columns, faults) for name, columns in _PLACE_COLUMNS.items()}
+        faults.raise_if_any()
+        for name, key in _KEYS.items():
+            _check_unique(tables[name], name, key, faults)
+            tables[name] = tables[name].set_index(key)
+        for name in ("allocation", "routes"):
+            for column, target in (("demand_hub", "demand_hubs"), ("data_center", "data_centers"), ("route", "routes")):
+                if column in tables[name]:
+                    _check_known(tables[name], name, column, tables[target].index, faults)
+        points = pd.Series(_route_points(tables["routes"], faults), index=tables["routes"].index, dtype=object)
+        faults.raise_if_any()
+        flows = tables["allocation"]
+        tables["allocation"] = flows.assign(mtok_per_year=flows["mtok_per_h"] * flows["weight_h"])
+        return tables | {"routes": tables["routes"].assign(points=points)}
+
+
+@dataclass(frozen=True, eq=False)
+class RunInputs:
     """
-    Read a run folder's tables and check that they fit together.
+    What a run is of.
+
+    Attributes
+    ----------
+    scenario, network
+        None for a run that was made from a problem alone.
+    problem
+        The problem that they make.
+    plan
+        The plan found; None without one.
+    """
+
+    scenario: Scenario | None
+    network: Network | None
+    problem: PlacementProblem
+    plan: Plan | None
+
+
+def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
+    """
+    Open a stored run; its tables and inputs are read when they are asked for.
 
     Parameters
     ----------
-    run_folder
-        Folder that holds `run.json` and the Parquet tables of a run.
-
-    Returns
-    -------
-    RunTables
-        The tables, with finite numbers, coordinates in range and ids that exist.
+    folder
+        Folder of a run.
+    case
+        Id and label that the run has in a comparison; None = its own.
 
     Raises
     ------
     InputError
-        If a file or column is missing or unreadable, a number is not finite, a coordinate is out of range, an
-        id is used twice or is not known, or a route has not as many coordinates as nodes.
+        If there is no run.
     """
-    folder = Path(run_folder)
     faults = FaultList(f"run folder {folder}")
-    info = _read_info(folder, faults)
-    tables = {name: _read_table(folder, name, faults) for name in _REQUIRED_COLUMNS}
+    info = read_info(Path(folder), faults)
     faults.raise_if_any()
+    return Run(info, folder=Path(folder), case=case)
 
-    for name, key in (("data_centers", "id"), ("demand_hubs", "id"), ("links", "id"), ("routes", "route")):
-        _check_unique(tables[name], name, key, faults)
-        tables[name] = tables[name].set_index(key)
-    for name in ("allocation", "routes"):
-        for column, target in (
-            ("demand_hub", "demand_hubs"),
-            ("data_center", "data_centers"),
-            ("route", "routes"),
-        ):
-            if column in tables[name]:
-                _check_known(tables[name], name, column, tables[target].index, faults)
-    points = pd.Series(_route_points(tables["routes"], faults), index=tables["routes"].index, dtype=object)
-    tables["routes"] = tables["routes"].assign(points=points)
+
+class _StoredTables(Mapping[str, pd.DataFrame]):
+    """The tables of a run folder, each read when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._read = folder, dict[str, pd.DataFrame]()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            faults = FaultList(f"run folder {self._folder}")
+            table = read_table(self._folder, name, faults)
+            faults.raise_if_any()
+            if table is None:
+                raise KeyError(name)
+            self._read[name] = table
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read or (self._folder / f"{name}.parquet").is_file()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in self._folder.glob("*.parquet")))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _read_inputs(run: Run) -> RunInputs:
+    """Read the inputs of a stored run again, see that they are what they were, and rebuild the plan."""
+    run.require_whole()
+    scenario, network = load_inputs(run)
+    faults = FaultList(f"run {run.name}")
+    for was, now in ((run.info["scenario"], scenario.file_hashes), (run.info["network"], network.file_hashes)):
+        before = was.get("file_hashes")
+        before = before if isinstance(before, dict) else {}
+        for name in sorted({*before, *now}):
+            if before.get(name) != now.get(name):
+                faults.add(name, "is not what it was when the run was made", "Solve again, or put the file back.")
     faults.raise_if_any()
+    problem = assemble_problem(network, scenario)
+    try:
+        plan = plan_from_tables(problem, run.tables)
+    except UnknownLabelError as error:
+        for line in str(error).splitlines():
+            faults.add(run.name, line, DAMAGED)
+        raise faults.error() from error
+    return RunInputs(scenario, network, problem, plan)
 
-    allocation = tables["allocation"]
-    allocation["mtok_per_year"] = allocation["mtok_per_h"] * allocation["weight_h"]
-    return RunTables(folder, info, **tables)
 
-
-def has_slice_tables(run: RunTables) -> bool:
+def load_inputs(run: Run) -> tuple[Scenario, Network]:
     """
-    Tell whether a run stores what happens in each time slice.
+    Load scenario and network of a stored run from where they are now, changed or not.
 
     Parameters
     ----------
     run
-        The run.
-
-    Returns
-    -------
-    bool
-        False for runs of older versions.
-    """
-    return all((run.folder / f"{name}.parquet").is_file() for name in _SLICE_COLUMNS)
-
-
-def read_slice_tables(run: RunTables) -> dict[str, pd.DataFrame]:
-    """
-    Read what a run stores of each time slice.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    dict of DataFrame
-        `links_by_slice` and `data_centers_by_slice`, sorted as stored: by time slice.
+        A run with a folder.
 
     Raises
     ------
     InputError
-        If a table is missing, as in runs of older versions, or does not fit the others.
+        If they are not there any more, or at fault.
     """
-    faults = FaultList(f"run folder {run.folder}")
-    tables = {name: _read_table(run.folder, name, faults) for name in _SLICE_COLUMNS}
-    faults.raise_if_any()
-    _check_known(tables["links_by_slice"], "links_by_slice", "link", run.links.index, faults)
-    centers = tables["data_centers_by_slice"]
-    _check_known(centers, "data_centers_by_slice", "data_center", run.data_centers.index, faults)
-    faults.raise_if_any()
-    return tables
+    if run.folder is None:
+        raise ValueError("the run is not stored")
+    named = run.info["scenario"]
+    scenario = load_scenario(
+        find_scenario_again(named, run.folder), [str(text) for text in named.get("overrides") or ()]
+    )
+    return scenario, load_network(scenario.network)
 
 
-def flow_table(run: RunTables, by: str | tuple[str, ...] = "route") -> pd.DataFrame:
-    """
-    Sum the allocation.
-
-    Parameters
-    ----------
-    run
-        The run.
-    by
-        Columns of the allocation that tell flows apart. They must tell the ends, demand_hub and data_center, too.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by those columns: demand_hub, data_center (unless they are among them), mtok_per_year, token_share,
-        rtt_ms (mean over the tokens), classes (ids joined by a comma, largest volume first).
-    """
-    keys = [by] if isinstance(by, str) else list(by)
-    ends = [name for name in ("demand_hub", "data_center") if name not in keys]
-    used = run.allocation[run.allocation["mtok_per_year"] > 0]
-    weighted = used.assign(rtt_mtok=used["rtt_ms"] * used["mtok_per_year"])
-    groups = weighted.groupby(keys, sort=True)
-    table = groups[["mtok_per_year", "rtt_mtok"]].sum()
-    table["rtt_ms"] = table.pop("rtt_mtok") / table["mtok_per_year"]
-    table["token_share"] = table["mtok_per_year"] / table["mtok_per_year"].sum()
-
-    by_class = used.groupby([*keys, "workload_class"])[["mtok_per_year"]].sum().reset_index()
-    order = [*keys, "mtok_per_year", "workload_class"]
-    by_class = by_class.sort_values(order, ascending=[name != "mtok_per_year" for name in order])
-    table["classes"] = by_class.groupby(keys)["workload_class"].agg(",".join)
-    return pd.concat([groups[ends].first(), table[["mtok_per_year", "token_share", "rtt_ms", "classes"]]], axis=1)
+def _or(value: Any, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
 
 
-def line_between(points: list[tuple[float, float]]) -> LineString | MultiLineString | None:
-    """
-    Join places by a line.
-
-    Parameters
-    ----------
-    points
-        (longitude_deg, latitude_deg) of each place, in travel order.
-
-    Returns
-    -------
-    LineString, MultiLineString or None
-        The line; in two or more parts where it crosses the antimeridian (RFC 7946, section 3.1.9), so that no
-        part runs the long way round the globe; None where all places are one.
-    """
-    kept = [point for i, point in enumerate(points) if i == 0 or point != points[i - 1]]
-    if len(kept) == 1:
+def _read(tables: Mapping[str, pd.DataFrame], name: str, faults: FaultList) -> pd.DataFrame | None:
+    try:
+        return tables.get(name)
+    except InputError as error:
+        faults.extend(error.faults)
         return None
-    parts = [[kept[0]]]
-    for (lon_a, lat_a), (lon_b, lat_b) in pairwise(kept):
-        if abs(lon_b - lon_a) > _HALF_TURN_DEG:
-            side = math.copysign(_HALF_TURN_DEG, lon_a)
-            unwrapped = lon_b + 2.0 * side
-            crossing = lat_a + (lat_b - lat_a) * (side - lon_a) / (unwrapped - lon_a)
-            parts[-1].append((side, crossing))
-            parts.append([(-side, crossing)])
-        parts[-1].append((lon_b, lat_b))
-    lines = [LineString(part) for part in parts if len(set(part)) > 1]
-    return lines[0] if len(lines) == 1 else MultiLineString(lines)
 
 
-def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """
-    Look up where places are.
-
-    Parameters
-    ----------
-    places
-        Table indexed by id, with longitude_deg and latitude_deg.
-
-    Returns
-    -------
-    dict
-        Id to (longitude_deg, latitude_deg).
-    """
-    columns = [places[name].to_numpy(float).tolist() for name in ("longitude_deg", "latitude_deg")]
-    return dict(zip(places.index, zip(*columns, strict=True), strict=True))
-
-
-def positions_shown(run: RunTables) -> np.ndarray:
-    """
-    List where everything is that a map of a run shows: places and ends of links.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    array
-        (n, 2) longitude and latitude, degrees.
-    """
-    columns = ["longitude_deg", "latitude_deg"]
-    ends = [run.links[[f"{end}_{column}" for column in columns]].to_numpy(float) for end in ("from", "to")]
-    return np.concatenate([run.demand_hubs[columns].to_numpy(float), run.data_centers[columns].to_numpy(float), *ends])
-
-
-def _read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
-    try:
-        info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        faults.add("run.json", "is missing or cannot be read", "Give the folder that `edwc solve --out` wrote.")
-        raise faults.error() from error  # no run: what else it lacks says nothing
-    except ValueError:
-        faults.add("run.json", "is not valid JSON", _DAMAGED)
-        return {}
-    if not isinstance(info, dict):
-        faults.add("run.json", "is not a JSON object", _DAMAGED)
-        return {}
-    return info
-
-
-def _read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame:
-    file = f"{name}.parquet"
-    if not (folder / file).is_file():
-        is_optional = name in _SLICE_COLUMNS
-        remedy = "Solve again with this version." if is_optional else "Give the folder that `edwc solve --out` wrote."
-        faults.add(file, "is missing", remedy)
+def _checked_table(
+    tables: Mapping[str, pd.DataFrame], name: str, columns: Sequence[str], faults: FaultList
+) -> pd.DataFrame:
+    """Take a table that is to be drawn, and see that its columns are there, finite and in range."""
+    file, count = f"{name}.parquet", len(faults)
+    table = _read(tables, name, faults)
+    if table is None:
+        if len(faults) == count:
+            faults.add(file, "is missing", NEEDS_THIS_VERSION if name in _SLICE_COLUMNS else NOT_A_RUN)
         return pd.DataFrame()
-    try:
-        table = pd.read_parquet(folder / file)
-    except (OSError, ValueError) as error:
-        faults.add(file, f"cannot be read ({type(error).__name__})", _DAMAGED)
-        return pd.DataFrame()
-    for column in (_REQUIRED_COLUMNS | _SLICE_COLUMNS)[name]:
+    for column in columns:
         if column not in table:
-            faults.add(file, "a column is missing", "Solve again with this version.", column=column)
+            faults.add(file, "a column is missing", NEEDS_THIS_VERSION, column=column)
             continue
         if not pd.api.types.is_numeric_dtype(table[column]):
             continue
@@ -395,13 +694,8 @@ def _read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame:
         bad = ~np.isfinite(numbers) | (np.abs(numbers) > largest)
         if bad.any():
             first = int(np.argmax(bad))
-            faults.add(
-                file,
-                f"row {first} (of {int(bad.sum())}) is not finite or out of range",
-                _DAMAGED,
-                column=column,
-                value=numbers[first],
-            )
+            text = f"row {first} (of {int(bad.sum())}) is not finite or out of range"
+            faults.add(file, text, DAMAGED, column=column, value=numbers[first])
     return table
 
 
@@ -433,248 +727,9 @@ def _route_points(routes: pd.DataFrame, faults: FaultList) -> list[tuple[tuple[f
             faults.add(
                 "routes.parquet",
                 f"route {route} has {len(found)} coordinates, but nodes {nodes}",
-                _DAMAGED,
+                DAMAGED,
                 column="coordinates",
                 value=text,
             )
         points.append(found)
     return points
-
-
-_HOURLY_TABLE = "data_centers_by_slice"
-_HOURLY_COLUMNS = ("facility_power_mw", "price_cny_per_mwh")
-
-# Below a chart there is room for so many hours, or names of days of so many letters.
-_MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
-
-
-@dataclass(frozen=True)
-class TimeAxis:
-    """
-    The time slices as a chart shows them.
-
-    Attributes
-    ----------
-    labels
-        Of each slice, in full.
-    ticks
-        What is written below it; empty where there is no room.
-    weight_h
-        Hours of the year that it stands for.
-    """
-
-    labels: tuple[str, ...]
-    ticks: tuple[str, ...]
-    weight_h: tuple[float, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Hourly:
-    """What each data center takes and pays in each time slice: (T, D), data centers as in the tables of the run."""
-
-    power_mw: FloatArray
-    price_cny_per_mwh: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class ReportData:
-    """
-    A run with all that its report tells.
-
-    Attributes
-    ----------
-    tables
-        Its places, links and flows.
-    stored
-        All that its folder holds.
-    inputs, check
-        Its inputs read anew and the plan checked against them; None where they are gone or have changed.
-    missing
-        Why there are no inputs; else empty.
-    slices
-        (T,) day, hour, weight_h.
-    hourly
-        Facility power and price of energy; None where neither the run nor its inputs tell them.
-    axis
-        The slices as charts show them.
-    """
-
-    tables: RunTables
-    stored: StoredRun
-    inputs: StoredPlan | None
-    check: CheckReport | None
-    missing: str
-    slices: pd.DataFrame
-    axis: TimeAxis
-    hourly: Hourly | None
-
-    @property
-    def info(self) -> dict[str, Any]:
-        """Content of `run.json`."""
-        return self.stored.info
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """Numbers of the plan; those that JSON could not spell are NaN again."""
-        told = self.info["summary"]
-        return {
-            name: float("nan") if value is None and name != "green_share" else value for name, value in told.items()
-        }
-
-
-def read_report_data(tables: RunTables) -> ReportData:
-    """
-    Read what a report tells of a run.
-
-    Parameters
-    ----------
-    tables
-        The run as exports read it.
-
-    Returns
-    -------
-    ReportData
-        The run; without inputs where they are gone or not what they were, which the report then says.
-
-    Raises
-    ------
-    InputError
-        If the folder is not that of a whole run.
-    """
-    stored = read_stored_run(tables.folder)
-    inputs, check, missing = None, None, ""
-    try:
-        inputs = read_stored_plan(tables.folder)
-        check = check_plan(inputs.problem, inputs.plan)
-    except InputError as error:
-        missing = "; ".join(f"{fault.file} {fault.problem}" for fault in error.faults)
-    if inputs is None:
-        slices = tables.allocation[["day", "hour", "weight_h"]].drop_duplicates(["day", "hour"], ignore_index=True)
-    else:
-        slices = inputs.problem.slices[["day", "hour", "weight_h"]]
-    hourly = _stored_hourly(tables, stored, slices)
-    if hourly is None and inputs is not None and check is not None:
-        order = pd.Index(inputs.problem.data_centers["id"]).get_indexer(tables.data_centers.index)
-        hourly = Hourly(check.facility_power_mw[:, order], inputs.problem.energy_price_cny_per_mwh[:, order])
-    return ReportData(tables, stored, inputs, check, missing, slices, time_axis(slices), hourly)
-
-
-def _stored_hourly(tables: RunTables, stored: StoredRun, slices: pd.DataFrame) -> Hourly | None:
-    """Read power and price from the run itself, if it has them: prices as its price cases made them."""
-    table = stored.tables.get(_HOURLY_TABLE)
-    if table is None or not {"day", "hour", "data_center", *_HOURLY_COLUMNS} <= set(table):
-        return None
-    rows = pd.MultiIndex.from_frame(slices[["day", "hour"]])
-    power, price = (
-        table.pivot_table(index=["day", "hour"], columns="data_center", values=name)
-        .reindex(index=rows, columns=tables.data_centers.index)
-        .to_numpy(float)
-        for name in _HOURLY_COLUMNS
-    )
-    return Hourly(power, price)
-
-
-def time_axis(slices: pd.DataFrame) -> TimeAxis:
-    """
-    Label time slices.
-
-    Parameters
-    ----------
-    slices
-        day, hour and weight_h, in order.
-
-    Returns
-    -------
-    TimeAxis
-        Hours; with their day where there are several.
-    """
-    days = [str(day) for day in slices["day"]]
-    clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
-    weights = tuple(float(weight) for weight in slices["weight_h"])
-    if len(set(days)) <= 1:
-        return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
-    starts = [day if i == 0 or days[i - 1] != day else "" for i, day in enumerate(days)]
-    labels = tuple(f"{shorten(day, 40)} {hour}" for day, hour in zip(days, clock, strict=True))
-    return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts], _MOST_DAYS), weights)
-
-
-def _thin_out(ticks: Sequence[str], most: int) -> tuple[str, ...]:
-    """Keep every first, second, third, ... of the ticks, so that they do not run into each other."""
-    named = [i for i, tick in enumerate(ticks) if tick]
-    each = next((n for n in (1, 2, 3, 4, 6, 8, 12, 24) if len(named) / n <= most), max(len(named), 1))
-    kept = set(named[::each])
-    return tuple(tick if i in kept else "" for i, tick in enumerate(ticks))
-
-
-def link_volumes(run: RunTables, categories: pd.Series) -> pd.DataFrame:
-    """
-    Sum what travels between neighbouring nodes, by direction and category.
-
-    Parallel links count as one. A place that stands apart from its fibre node has a link of its own to it,
-    named `demand_hub:ID` or `data_center:ID`.
-
-    Parameters
-    ----------
-    run
-        The run.
-    categories
-        Category by row of the allocation.
-
-    Returns
-    -------
-    DataFrame
-        from_node, to_node, category, mtok_per_day; sorted.
-    """
-    used = run.allocation.assign(category=categories)
-    by_route = used.groupby(["route", "category"])[["mtok_per_year"]].sum().reset_index()
-    stops = stops_by_route(run)
-    rows = [
-        (start, end, category, mtok_per_year / run.days_per_year)
-        for route, category, mtok_per_year in by_route.itertuples(index=False)
-        for start, end in pairwise(stops[route])
-    ]
-    table = pd.DataFrame(rows, columns=["from_node", "to_node", "category", "mtok_per_day"])
-    keys = ["from_node", "to_node", "category"]
-    return table.groupby(keys)[["mtok_per_day"]].sum().reset_index()
-
-
-def stops_by_route(run: RunTables) -> dict[int, list[str]]:
-    """
-    List the stops of each route in travel order, as `link_volumes` names them.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    dict
-        Route to stops; a place that stands apart from its fibre node is a stop of its own.
-    """
-    hubs, centers = positions_of(run.demand_hubs), positions_of(run.data_centers)
-    columns = (run.routes[name] for name in ("demand_hub", "data_center", "nodes", "points"))
-    stops = {}
-    for route, hub, data_center, nodes, points in zip(run.routes.index, *columns, strict=True):
-        before = [] if hubs[hub] == points[0] else [f"demand_hub:{hub}"]
-        after = [] if centers[data_center] == points[-1] else [f"data_center:{data_center}"]
-        stops[route] = [*before, *nodes.split(">"), *after]
-    return stops
-
-
-def undirected(volumes: pd.DataFrame) -> pd.Series:
-    """
-    Name the link of each row without its direction.
-
-    Parameters
-    ----------
-    volumes
-        Table with from_node, to_node.
-
-    Returns
-    -------
-    Series
-        (node, node) in alphabetical order, by row.
-    """
-    pairs = zip(volumes["from_node"], volumes["to_node"], strict=True)
-    return pd.Series([(a, b) if a < b else (b, a) for a, b in pairs], index=volumes.index, dtype=object)

@@ -1,8 +1,4 @@
-"""
-The jobs of the command line as functions: list, check, solve, export and verify.
-
-What surviving failures costs: the difference to the same problem without the reserve, with what is proved of it.
-"""
+"""Load, check and solve a scenario; where it must survive failures, with what that costs."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +20,11 @@ from optimizer.problem.demand import demand_by_region, home_region
 from optimizer.problem.plan import Plan
 from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.folder import check_target, write_run
+from optimizer.runs.folder import check_target, json_ready, write_run
 from optimizer.runs.metadata import run_info
-from optimizer.runs.results import Margins, Results, build_results
-from optimizer.solvers.control import Control, Progress, Solution, Termination
+from optimizer.runs.results import Margins, ResiliencePrice, Results, build_results
+from optimizer.runs.run import Run, RunInputs
+from optimizer.solvers.control import Control, Learned, Progress, Solution, Termination
 from optimizer.solvers.greedy import Baseline, evaluate_baselines
 from optimizer.solvers.solve import choose_method, solve_problem
 from scenarios.load import load_scenario
@@ -40,50 +37,6 @@ if TYPE_CHECKING:
     from optimizer.solvers.benders.cuts import WarmStart
 
 PHASE = "without reserve"
-
-
-@dataclass(frozen=True)
-class ResiliencePrice:
-    """
-    Cost with and without the reserve, CNY per year; infinite where a solve found no plan or no bound.
-
-    Attributes
-    ----------
-    with_cny, with_bound_cny
-        Cost of the plan that survives failures, and its proven lower bound.
-    without_cny, without_bound_cny
-        The same for the problem without the reserve.
-    """
-
-    with_cny: float
-    with_bound_cny: float
-    without_cny: float
-    without_bound_cny: float
-
-    @property
-    def price_cny(self) -> float:
-        """Difference of the two plans' costs; it may be negative where their gaps are wider than the price."""
-        return self.with_cny - self.without_cny
-
-    @property
-    def least_cny(self) -> float:
-        """Least that the price can be: no reserve saves anything."""
-        return max(0.0, self.with_bound_cny - self.without_cny)
-
-    @property
-    def most_cny(self) -> float:
-        """Most that the price can be."""
-        return self.with_cny - self.without_bound_cny
-
-    def as_dict(self) -> dict[str, Any]:
-        """Write it for `run.json`."""
-        return {
-            "cost_without_cny_per_year": self.without_cny,
-            "bound_without_cny_per_year": self.without_bound_cny,
-            "price_cny_per_year": self.price_cny,
-            "least_price_cny_per_year": self.least_cny,
-            "most_price_cny_per_year": self.most_cny,
-        }
 
 
 def solve_without_reserve(problem: PlacementProblem, scenario: Scenario, control: Control) -> Solution | None:
@@ -158,63 +111,6 @@ def _in_the_background(report: Callable[[Progress], None] | None) -> Callable[[P
     if report is None:
         return None
     return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"{PHASE}: {line.phase}"))
-
-
-@dataclass(frozen=True, eq=False)
-class ScenarioRun:
-    """
-    A solved scenario.
-
-    Attributes
-    ----------
-    scenario, network, problem
-        What was solved.
-    solution
-        How the solve ended.
-    results
-        Tables and numbers of the plan; None without a plan.
-    failure
-        Of an infeasible problem, the first necessary condition that fails; None if none of them does.
-    info
-        Content of `run.json`.
-    folder
-        Run folder written; None if none was asked for or there is no plan.
-    """
-
-    scenario: Scenario
-    network: Network
-    problem: PlacementProblem
-    solution: Solution
-    results: Results | None
-    failure: Condition | None
-    info: dict[str, Any]
-    folder: Path | None
-
-    @property
-    def exit_code(self) -> int:
-        """0 solved within the gap, 2 infeasible, 3 stopped with a plan, 4 stopped without one."""
-        if self.solution.termination == Termination.INFEASIBLE:
-            return 2
-        if self.results is None:
-            return 4
-        return 0 if self.solution.termination == Termination.OPTIMAL else 3
-
-
-@dataclass(frozen=True)
-class ComparisonPart:
-    """
-    What makes a run part of a comparison.
-
-    Attributes
-    ----------
-    notes
-        Further keys of `run.json`, such as the case that the run is of.
-    reference
-        Run folder of a like problem, whose plan and cuts the solve starts from; None for the reference itself.
-    """
-
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    reference: Path | None = None
 
 
 def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -321,15 +217,17 @@ def _too_slow(problem: PlacementProblem) -> list[str]:
     return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
 
 
-def solve_scenario(
+def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     scenario: str | Path,
     overrides: Sequence[str] = (),
     *,
     out: str | Path | None = None,
-    comparison: ComparisonPart | None = None,
+    warm: Callable[[PlacementProblem], WarmStart | None] | None = None,
+    keep_learned: bool = False,
+    notes: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
-) -> ScenarioRun:
+) -> Run:
     """
     Load, solve, check and store a scenario.
 
@@ -341,8 +239,12 @@ def solve_scenario(
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     out
         Run folder to write if there is a plan.
-    comparison
-        What to do for a comparison that the run is part of.
+    warm
+        Gives what the solve starts from, learned from a problem like it; None starts from nothing.
+    keep_learned
+        Store what solves of like problems may start from.
+    notes
+        Further keys of `run.json`, such as the case that the run is of.
     report
         Called with each line of progress.
     stop
@@ -350,8 +252,8 @@ def solve_scenario(
 
     Returns
     -------
-    ScenarioRun
-        Termination and plan are two facts: see `ScenarioRun.exit_code`.
+    Run
+        Termination and plan are two facts: see `Run.exit_code`.
 
     Raises
     ------
@@ -371,30 +273,9 @@ def solve_scenario(
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
-    warm = _warm_start(comparison, problem)
-    start = _cheaper_start(problem, best_baseline(baselines), warm)
-    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
-    # cheaper to find than a solver's.
-    lap = time.monotonic()
-    failure = _first_failure(problem) if start is None else None
-    without: Solution | None = None
-    seconds["conditions"] = time.monotonic() - lap
-    if failure is not None:
-        solution = Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", {}, ())
-    else:
-        lap = time.monotonic()
-        if (without := solve_without_reserve(problem, loaded, control)) is not None:
-            seconds["without_reserve"] = time.monotonic() - lap
-        solution = solve_problem(
-            problem,
-            method=options.method,
-            mip_rel_gap=options.mip_rel_gap,
-            seed=options.seed,
-            threads=options.threads,
-            control=control,
-            start=start,
-            warm=warm,
-        )
+    known = None if warm is None else warm(problem)
+    start = _cheaper_start(problem, best_baseline(baselines), known)
+    solution, without, failure = _solve(problem, loaded, control, start, known)
     solution = with_known_bound(solution, without)
     lap, results = time.monotonic(), None
     if solution.plan is not None:
@@ -404,15 +285,45 @@ def solve_scenario(
             # Repricing may have closed the rest of the gap of a solve that a limit ended.
             solution = replace(solution, termination=Termination.OPTIMAL)
     solution = replace(solution, seconds=seconds | solution.seconds)
-    info = run_info(loaded, network, solution, results, folder)
     price = price_of_resilience(solution, without)
-    info["resilience"] = None if price is None else price.as_dict()
-    info |= {} if comparison is None else comparison.notes
-    if folder is not None and results is not None:
-        write_run(folder, info, results.tables | _learned(comparison, problem, solution), basemap=network.basemap)
-    return ScenarioRun(
-        loaded, network, problem, solution, results, failure, info, folder if results is not None else None
+    info = run_info(loaded, network, solution, results, folder)
+    info |= {"resilience": None if price is None else price.as_dict(), **(notes or {})}
+    tables = {} if results is None else dict(results.tables)
+    if keep_learned and results is not None and solution.learned is not None:
+        tables |= _learned_tables(problem, solution.learned)
+    inputs = RunInputs(loaded, network, problem, solution.plan)
+    run = Run(json_ready(info), tables=tables, inputs=inputs, solution=solution, failure=failure)
+    if folder is not None and run.has_plan:
+        run.folder = write_run(folder, info, tables, basemap=network.basemap)
+    return run
+
+
+def _solve(
+    problem: PlacementProblem, scenario: Scenario, control: Control, start: Plan | None, warm: WarmStart | None
+) -> tuple[Solution, Solution | None, Condition | None]:
+    """Solve a problem, without its reserve first if that is asked for; or find a condition that no plan can meet."""
+    options = scenario.solver
+    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
+    # cheaper to find than a solver's.
+    lap = time.monotonic()
+    failure = _first_failure(problem) if start is None else None
+    seconds = {"conditions": time.monotonic() - lap}
+    if failure is not None:
+        return Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", seconds, ()), None, failure
+    lap = time.monotonic()
+    if (without := solve_without_reserve(problem, scenario, control)) is not None:
+        seconds["without_reserve"] = time.monotonic() - lap
+    solution = solve_problem(
+        problem,
+        method=options.method,
+        mip_rel_gap=options.mip_rel_gap,
+        seed=options.seed,
+        threads=options.threads,
+        control=control,
+        start=start,
+        warm=warm,
     )
+    return replace(solution, seconds=seconds | solution.seconds), without, None
 
 
 def _first_failure(problem: PlacementProblem) -> Condition | None:
@@ -423,24 +334,10 @@ def _first_failure(problem: PlacementProblem) -> Condition | None:
     return first_failure(problem)
 
 
-def _warm_start(comparison: ComparisonPart | None, problem: PlacementProblem) -> WarmStart | None:
-    if comparison is None or comparison.reference is None:
-        return None
-    from optimizer.comparison.workers import reference_state  # only comparisons start from a reference
+def _learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:
+    from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
 
-    state = reference_state(comparison.reference)
-    return None if state is None else state.for_problem(problem)
-
-
-def _learned(
-    comparison: ComparisonPart | None, problem: PlacementProblem, solution: Solution
-) -> dict[str, pd.DataFrame]:
-    """Lay out what a reference hands on to the other cases."""
-    if comparison is None or comparison.reference is not None or solution.learned is None:
-        return {}
-    from optimizer.solvers.benders.cuts import learned_tables
-
-    return learned_tables(problem, solution.learned)
+    return learned_tables(problem, learned)
 
 
 def best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
@@ -503,6 +400,3 @@ def _results(
         ),
     )
     return solution, results
-
-
-__all__ = ["ComparisonPart", "ScenarioRun", "best_baseline", "check_scenario", "describe_problem", "solve_scenario"]

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from network_data.faults import InputError
-from network_data.load import Network, load_network
+from network_data.load import Network
 from optimizer.checker.check import MalformedPlanError, check_plan
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import home_region
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.folder import StoredRun, json_ready, read_stored_run
-from optimizer.runs.metadata import find_scenario_again, value_beside_cost
+from optimizer.runs.folder import json_ready
+from optimizer.runs.metadata import value_beside_cost
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.runs.result_tables import result_tables
-from optimizer.runs.results import compare_baseline, summarize
-from optimizer.runs.solve import ResiliencePrice
+from optimizer.runs.results import ResiliencePrice, compare_baseline, summarize
+from optimizer.runs.run import Run, load_inputs
 from optimizer.solvers.greedy import evaluate_baselines
-from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 TOLERANCE_SHARE = 1e-6
@@ -76,14 +74,14 @@ class VerifyReport:
         return not self.differences
 
 
-def verify_run(run_folder: Path | str) -> VerifyReport:
+def verify_run(run: Run) -> VerifyReport:
     """
-    Derive every cost and every limit of a stored run again from its inputs and its decisions.
+    Derive every cost and every limit of a run again from its inputs and its decisions.
 
     Parameters
     ----------
-    run_folder
-        Folder of a run.
+    run
+        The run.
 
     Returns
     -------
@@ -94,15 +92,15 @@ def verify_run(run_folder: Path | str) -> VerifyReport:
     Raises
     ------
     InputError
-        If the folder is not a run that can be read.
+        If its folder is not a run that can be read.
     """
-    stored = read_stored_run(run_folder)
+    run.require_whole()
     found = _Differences()
-    for name in stored.changed:
+    for name in run.changed_files:
         found.add(f"{name}: the file is not the one that the run wrote")
     try:
-        scenario, network, problem = _inputs_again(stored, found)
-        plan = plan_from_tables(problem, stored.tables)
+        scenario, network, problem = _inputs_again(run, found)
+        plan = plan_from_tables(problem, run.tables)
         report = check_plan(problem, plan)
     except InputError as error:
         found.add(f"the inputs cannot be read any more: {error}")
@@ -117,32 +115,27 @@ def verify_run(run_folder: Path | str) -> VerifyReport:
             f"{row.unit}"
         )
     tables = plan_tables(problem, plan) | result_tables(problem, network, plan, report)
-    older = [name for name in _LATER_TABLES if f"{name}.parquet" not in stored.info["files"]]
+    older = [name for name in _LATER_TABLES if name not in run.tables]
     for name, table in tables.items():
         if name not in older:
-            found.compare_tables(name, stored.tables.get(name), table)
+            found.compare_tables(name, run.tables.get(name), table)
     summary = summarize(problem, network, plan, report)
-    found.compare("summary", stored.info["summary"], json_ready(summary))
+    found.compare("summary", run.info["summary"], json_ready(summary))
     beside = json_ready(value_beside_cost(scenario, summary["cny_per_mtok"]))
-    found.compare("market_value", stored.info.get("market_value"), beside)
-    found.compare("objective_cny_per_year", stored.info.get("objective_cny_per_year"), report.total_cny)
-    _compare_bound(stored.info, report.total_cny, found)
-    _compare_price(stored.info, found)
-    _compare_baselines(stored.info, problem, network, report.total_cny, found)
-    found.compare("scenario.name", stored.info["scenario"].get("name"), scenario.name)
+    found.compare("market_value", run.info.get("market_value"), beside)
+    found.compare("objective_cny_per_year", run.info.get("objective_cny_per_year"), report.total_cny)
+    _compare_bound(run.info, report.total_cny, found)
+    _compare_price(run.info, found)
+    _compare_baselines(run.info, problem, network, report.total_cny, found)
+    found.compare("scenario.name", run.info["scenario"].get("name"), scenario.name)
     notes = [f"an older version made this run, which did not store {' and '.join(older)}"] if older else []
     return VerifyReport(tuple(found.lines), report.total_cny, found.checked, tuple(notes))
 
 
-def _inputs_again(stored: StoredRun, found: _Differences) -> tuple[Scenario, Network, PlacementProblem]:
-    told = stored.info["scenario"]
-    overrides = [str(text) for text in told.get("overrides") or ()]
-    scenario = load_scenario(find_scenario_again(told, stored.folder), overrides)
-    network = load_network(scenario.network)
-    for subject, was, now in (
-        ("scenario", told.get("file_hashes"), scenario.file_hashes),
-        ("network", stored.info["network"].get("file_hashes"), network.file_hashes),
-    ):
+def _inputs_again(run: Run, found: _Differences) -> tuple[Scenario, Network, PlacementProblem]:
+    scenario, network = (run.scenario, run.network) if run.folder is None else load_inputs(run)
+    for subject, now in (("scenario", scenario.file_hashes), ("network", network.file_hashes)):
+        was = run.info[subject].get("file_hashes")
         before = was if isinstance(was, dict) else {}
         for name in sorted({*before, *now}):
             found.count("input files")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,11 +19,10 @@ from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import what_admits
-from optimizer.runs.folder import read_stored_run
-from optimizer.runs.run import read_stored_plan
 from optimizer.sensitivity.place_costs import Question, Reason, block_reasons, place_prices
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.fixed_integers import FixedProgram, Polished, PolishError, polish, settle
+from scenarios.schema import Scenario
 
 # A pod bought by no more than this above a whole number is that number.
 WHOLE = 1e-6
@@ -315,14 +313,16 @@ LEAST_MTOK_PER_H = 1e-9
 LEAST_H = 1e-6
 
 
-def explain_placement(run_folder: Path | str, workload: str) -> PlacementExplanation:
+def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario, workload: str) -> PlacementExplanation:
     """
-    Explain where a workload of a stored run is served.
+    Explain where a workload of a plan is served.
 
     Parameters
     ----------
-    run_folder
-        Folder of a run.
+    problem, plan
+        The plan and its problem.
+    scenario
+        Says where the data of each workload class may go.
     workload
         `demand_hub/workload_class`, either first.
 
@@ -334,22 +334,21 @@ def explain_placement(run_folder: Path | str, workload: str) -> PlacementExplana
     Raises
     ------
     InputError
-        If the run cannot be read, its inputs have changed, or it has no such workload.
+        If there is no such workload.
     """
-    run = read_stored_plan(run_folder)
-    number = find_workload(run.problem.workloads, workload)
-    item = run.scenario.workload_classes[str(run.problem.workloads["workload_class"].iloc[number])]
-    return explain_workload(run.problem, run.plan, number, admits=what_admits(item))
+    number = find_workload(problem.workloads, workload)
+    item = scenario.workload_classes[str(problem.workloads["workload_class"].iloc[number])]
+    return explain_workload(problem, plan, number, admits=what_admits(item))
 
 
-def list_workloads(run_folder: Path | str) -> pd.DataFrame:
+def list_workloads(allocation: pd.DataFrame, shadow_prices: pd.DataFrame) -> pd.DataFrame:
     """
-    List the workloads of a stored run, those whose next token costs most in sum first.
+    List the workloads of a plan, those whose next token costs most in sum first.
 
     Parameters
     ----------
-    run_folder
-        Folder of a run.
+    allocation, shadow_prices
+        Tables of a run; the latter empty where no prices were computed.
 
     Returns
     -------
@@ -357,21 +356,15 @@ def list_workloads(run_folder: Path | str) -> pd.DataFrame:
         workload, mtok_per_year, rtt_ms (mean), data_center (that takes most of it), data_centers (how many do),
         cny_per_mtok (of one more million tokens), cny_per_year (that times its tokens); the last two NaN where the run
         was stored without prices.
-
-    Raises
-    ------
-    InputError
-        If the run cannot be read.
     """
-    stored = read_stored_run(run_folder)
-    flows = stored.tables["allocation"]
-    flows = flows.assign(
-        workload=flows["demand_hub"] + "/" + flows["workload_class"], mtok=flows["mtok_per_h"] * flows["weight_h"]
+    flows = allocation.assign(
+        workload=allocation["demand_hub"] + "/" + allocation["workload_class"],
+        mtok=allocation["mtok_per_h"] * allocation["weight_h"],
     )
     flows["mtok_ms"] = flows["mtok"] * flows["rtt_ms"]
     by_place = flows.groupby(["workload", "data_center"])["mtok"].sum().reset_index().sort_values("mtok")
     sums = flows.groupby("workload")[["mtok", "mtok_ms"]].sum()
-    prices = stored.tables.get("shadow_prices", pd.DataFrame(columns=["kind", "id", "value"]))
+    prices = shadow_prices if len(shadow_prices) else pd.DataFrame(columns=["kind", "id", "value"])
     price = prices[prices["kind"] == "token"].set_index("id")["value"].reindex(sums.index).astype(float)
     table = pd.DataFrame(
         {

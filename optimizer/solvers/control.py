@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.problem.plan import Plan
-from optimizer.solvers.benders.subproblems import Cut
+
+if TYPE_CHECKING:
+    from optimizer.solvers.benders.subproblems import Cut
 
 
 class Termination(StrEnum):

@@ -22,7 +22,7 @@ import numpy as np
 from optimizer.model.compile import CompiledModel
 from optimizer.problem.problem import FloatArray
 from optimizer.solvers.control import Control, Termination
-from optimizer.solvers.highs import note_peak_of_another
+from optimizer.solvers.memory import note_peak_of_another
 from optimizer.solvers.process_worker import Array, receive, send
 
 Message = tuple[dict[str, Any], dict[str, Array]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
 from optimizer.numbers import format_amount, format_million, format_number, format_percent
-from optimizer.runs.results import describe_outcome
+from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.duals import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from optimizer.infeasibility.relaxations import Condition
-    from optimizer.runs.solve import ScenarioRun
+    from optimizer.runs.run import Run
     from optimizer.runs.verify import VerifyReport
 
 ENDED = {
@@ -40,7 +40,7 @@ LATENCY_COLUMNS = {
 
 def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> dict[str, str]:
     """
-    Write the numbers of a plan.
+    Spell the numbers of a plan.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
 
 
 def _market_value(value: Mapping[str, float]) -> str:
-    """Write what the market is said to pay, and how much of it the cost takes."""
+    """Spell what the market is said to pay, and how much of it the cost takes."""
     cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
     shares = (format_percent(value["cost_share_of_low"]), format_percent(value["cost_share_of_high"]))
@@ -140,7 +140,7 @@ _DAYS_SHOWN = 6
 
 def describe_progress(line: Progress) -> str:
     """
-    Write a line of progress; costs in million CNY a year.
+    Spell a line of progress; costs in million CNY a year.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def describe_progress(line: Progress) -> str:
     return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
 
 
-def describe_run(run: ScenarioRun) -> str:
+def describe_run(run: Run) -> str:
     """
     Print a solved scenario: costs, places, baselines and what the optimization was worth.
 
@@ -163,10 +163,10 @@ def describe_run(run: ScenarioRun) -> str:
     """
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
     lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
-    if run.results is None:
+    if not run.has_plan:
         lines += _without_plan(run)
         return "\n".join(lines)
-    solution, summary = run.solution, run.results.summary
+    solution, summary = run.solution, run.summary
     lines += [
         _proof(solution),
         "",
@@ -175,12 +175,12 @@ def describe_run(run: ScenarioRun) -> str:
         *_facts(summary, run.info["market_value"]),
         "",
         *_policy_lines(summary),
-        *_latency_table(run.results.tables["latency"]),
-        *_baseline_table(run.results.baselines, solution.objective_cny),
+        *_latency_table(run.tables["latency"]),
+        *_baseline_table(run.baselines, solution.objective_cny),
         "",
         *_resilience_lines(run.info.get("resilience")),
-        f"Limits that made the difference: {run.results.limits_line}",
-        *map(escape_text, price_lines(run.results.shadow_prices)),
+        f"Limits that made the difference: {describe_limits(run.limits_cny_per_year)}",
+        *map(escape_text, price_lines(run.shadow_prices)),
     ]
     if run.folder is not None:
         lines += ["", f"Run folder: {escape_text(str(run.folder))}"]
@@ -304,7 +304,7 @@ def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
     return [f"Surviving failures costs {costs} ({against}), proved to be between {between}.", ""]
 
 
-def _without_plan(run: ScenarioRun) -> list[str]:
+def _without_plan(run: Run) -> list[str]:
     if run.solution.termination != Termination.INFEASIBLE:
         return ["  no plan was found; raise the time limit", f"  proven bound {format_million(run.solution.bound_cny)}"]
     return [f"  {line}" for line in explain_failure(run.failure)]
@@ -334,7 +334,7 @@ def _proof(solution: Solution) -> str:
     return f"  cost {cost}, proven bound {bound} million CNY a year, gap {format_percent(solution.mip_rel_gap, 2)}"
 
 
-def _solve_seconds(run: ScenarioRun) -> float:
+def _solve_seconds(run: Run) -> float:
     return sum(run.solution.seconds.values())
 
 

@@ -18,6 +18,7 @@ from network_data import InputError
 from optimizer import compare
 from optimizer.cli.main import main
 from optimizer.comparison.comparison import Comparison
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 
 IDS = [
@@ -78,7 +79,7 @@ def test_cases_are_compared_and_kept(comparison: Comparison, out: Path) -> None:
     # The carbon price of the price case and that of the sweep are the same case by two ways.
     totals = comparison.cases.set_index("case")["total_cny_per_year"]
     assert totals["carbon_100"] == totals["carbon_price_100"]
-    assert verify_run(out / "cases" / "carbon_price_100").is_verified
+    assert verify_run(open_run(out / "cases" / "carbon_price_100")).is_verified
 
 
 def test_every_table_is_a_file_that_reads_back_the_same(comparison: Comparison, out: Path) -> None:

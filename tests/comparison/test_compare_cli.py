@@ -17,6 +17,7 @@ from sweeps import CARBON, contents, run, write_toy
 
 from optimizer.cli.main import main
 from optimizer.cli.output import ONE_REQUEST_S
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +141,7 @@ def test_interrupt_keeps_what_is_finished_and_a_second_call_goes_on(tmp_path: Pa
         wait_for_end(process.pid)
         assert statuses(out)["reference"] == "solved"
         assert statuses(out)["solver_mip_rel_gap_0"] in {"stopped", "no_plan"}
-    assert verify_run(out / "cases" / "reference").is_verified
+    assert verify_run(open_run(out / "cases" / "reference")).is_verified
 
 
 def test_two_signals_at_once_are_one_request(tmp_path: Path) -> None:

@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 from reduced import GAP, reduced_overrides
 
-from optimizer.comparison.carried_plans import CasePlan, read_case_plan
 from optimizer.comparison.cases import expand_cases
 from optimizer.comparison.effects import build_waterfall, find_regret
 from optimizer.comparison.runner import CaseRunner
 from optimizer.runs.difference import find_moved
+from optimizer.runs.run import Run
 from scenarios import list_price_cases
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CasePlan]:
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     folder = tmp_path_factory.mktemp("pairs")
     overrides = [*reduced_overrides("base", folder), "time.slices_per_day=1"]
     with CaseRunner("base", overrides, out=folder / "out") as runner:
         results = runner.run(expand_cases(list_price_cases(), ()))
-        return {name: read_case_plan(result) for name, result in results.items()}
+        return {name: result.open_run() for name, result in results.items()}
 
 
-def test_bars_of_every_pair_sum_to_the_difference(plans: dict[str, CasePlan]) -> None:
+def test_bars_of_every_pair_sum_to_the_difference(plans: dict[str, Run]) -> None:
     assert plans.keys() == {"reference", *list_price_cases()}
     for first, second in itertools.product(plans.values(), repeat=2):
         waterfall = build_waterfall(first, second)
@@ -41,7 +41,7 @@ def test_bars_of_every_pair_sum_to_the_difference(plans: dict[str, CasePlan]) ->
         assert waterfall.total_cny("reoptimize") <= GAP * second.cost_cny
 
 
-def test_moves_to_every_price_case_balance(plans: dict[str, CasePlan]) -> None:
+def test_moves_to_every_price_case_balance(plans: dict[str, Run]) -> None:
     first = plans["reference"]
     for second in plans.values():
         moved = find_moved(first.tables["allocation"], second.tables["allocation"])
@@ -50,7 +50,7 @@ def test_moves_to_every_price_case_balance(plans: dict[str, CasePlan]) -> None:
     assert moved.has_hours
 
 
-def test_regret_has_a_zero_diagonal_and_nothing_negative_beyond_the_gap(plans: dict[str, CasePlan]) -> None:
+def test_regret_has_a_zero_diagonal_and_nothing_negative_beyond_the_gap(plans: dict[str, Run]) -> None:
     regret = find_regret(list(plans.values()))
     matrix = regret.matrix_cny
     assert matrix.notna().all(axis=None)

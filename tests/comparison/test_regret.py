@@ -13,8 +13,9 @@ from two_cases import CHEAP_WEST, DEAR_WEST, EAST_CNY, one_workload, solved_case
 from worked_plan import EAST, WEST
 
 from optimizer.checker.check import check_plan
-from optimizer.comparison.carried_plans import CasePlan, Redispatcher
+from optimizer.comparison.carried_plans import Redispatcher
 from optimizer.comparison.effects import Regret, find_regret
+from optimizer.runs.run import Run
 
 
 def regret_of(regret: Regret, plan: str, under: str) -> float:
@@ -102,17 +103,17 @@ def test_redispatch_names_what_the_decisions_lack() -> None:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> list[CasePlan]:
+def shipped() -> list[Run]:
     return [plan_of(case) for case in PLANS]
 
 
 @pytest.fixture(scope="module")
-def fixed(shipped: list[CasePlan]) -> Regret:
+def fixed(shipped: list[Run]) -> Regret:
     return find_regret(shipped)
 
 
 @pytest.fixture(scope="module")
-def redispatched(shipped: list[CasePlan]) -> Regret:
+def redispatched(shipped: list[Run]) -> Regret:
     return find_regret(shipped, redispatch=True)
 
 
@@ -149,7 +150,7 @@ def test_redispatch_never_costs_more_than_leaving_all_as_it_is(fixed: Regret, re
     assert int(chosen.notna().sum().sum()) >= int(left.notna().sum().sum())
 
 
-def test_order_of_cases_does_not_matter(shipped: list[CasePlan], fixed: Regret) -> None:
+def test_order_of_cases_does_not_matter(shipped: list[Run], fixed: Regret) -> None:
     turned = find_regret(shipped[::-1])
     pd.testing.assert_frame_equal(turned.matrix_cny.loc[list(PLANS), list(PLANS)], fixed.matrix_cny)
     pd.testing.assert_frame_equal(turned.plans, fixed.plans)

@@ -25,9 +25,10 @@ from two_cases import (
 )
 
 from optimizer.checker.check import check_plan
-from optimizer.comparison.carried_plans import CasePlan, carry_plan
+from optimizer.comparison.carried_plans import carry_plan
 from optimizer.comparison.effects import Waterfall, build_waterfall
 from optimizer.problem.equivalence import differs_in_prices_alone
+from optimizer.runs.run import Run
 
 
 def heights(waterfall: Waterfall) -> dict[tuple[str, str], float]:
@@ -35,7 +36,7 @@ def heights(waterfall: Waterfall) -> dict[tuple[str, str], float]:
     return dict(zip(zip(bars["kind"], bars["component"], strict=True), bars["cny_per_year"], strict=True))
 
 
-def assert_sums(waterfall: Waterfall, first: CasePlan, second: CasePlan) -> None:
+def assert_sums(waterfall: Waterfall, first: Run, second: Run) -> None:
     """See that the bars lead from the first cost to the second, each beginning where the one before ends."""
     bars = waterfall.bars
     between = bars.iloc[1:-1]

@@ -20,7 +20,8 @@ from optimizer.exports import export
 from optimizer.exports.export import export_run
 from optimizer.exports.layers import GisOptions, allocation_layers
 from optimizer.maps.options import MapNameWarning, MapOptions
-from optimizer.runs.run import line_between, read_run
+from optimizer.runs.places import line_between
+from optimizer.runs.run import open_run
 
 SMALL = MapOptions(size_px=(800, 600))
 
@@ -39,7 +40,7 @@ def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_layers_hold_the_worked_volumes(run_folder: Path) -> None:
-    layers = allocation_layers(run_folder)
+    layers = allocation_layers(open_run(run_folder))
     flows = layers["flows"].set_index("route")
     assert flows.index.tolist() == sorted(ROUTES)  # both routes from alfa to dc_echo stay apart
     assert flows.loc[4, "mtok_per_year"] == pytest.approx(250.0 * 8760)
@@ -54,12 +55,12 @@ def test_layers_hold_the_worked_volumes(run_folder: Path) -> None:
 
 
 def test_geopackage_reads_back_with_layers_crs_and_valid_geometry(run_folder: Path, tmp_path: Path) -> None:
-    target = export_run(run_folder, tmp_path / "a.gpkg")
+    target = export_run(open_run(run_folder), tmp_path / "a.gpkg")
     assert {name for name, _ in pyogrio.list_layers(target)} == {
         "links", "flows", "flows_straight", "demand_hubs", "data_centers", "layer_styles", "metadata",
     }  # fmt: skip
     counts = {"links": 5, "flows": 5, "flows_straight": 4, "demand_hubs": 2, "data_centers": 4}
-    expected = allocation_layers(run_folder)
+    expected = allocation_layers(open_run(run_folder))
     for name, count in counts.items():
         layer = gpd.read_file(target, layer=name)
         assert len(layer) == count
@@ -70,7 +71,7 @@ def test_geopackage_reads_back_with_layers_crs_and_valid_geometry(run_folder: Pa
 
 
 def test_styles_are_where_qgis_looks_and_fit_their_layers(run_folder: Path, tmp_path: Path) -> None:
-    target = export_run(run_folder, tmp_path / "a.gpkg")
+    target = export_run(open_run(run_folder), tmp_path / "a.gpkg")
     styles = pyogrio.read_dataframe(target, layer="layer_styles")
     # QGIS 3.40 selects and sorts by these columns; without update_time it found no style at all.
     assert {"f_table_catalog", "f_table_schema", "useAsDefault", "update_time", "styleSLD"} <= set(styles.columns)
@@ -94,7 +95,7 @@ def test_styles_are_where_qgis_looks_and_fit_their_layers(run_folder: Path, tmp_
 
 
 def test_geojson_is_one_collection_in_wgs84(run_folder: Path, tmp_path: Path) -> None:
-    document = json.loads(export_run(run_folder, tmp_path / "a.geojson").read_text(encoding="utf-8"))
+    document = json.loads(export_run(open_run(run_folder), tmp_path / "a.geojson").read_text(encoding="utf-8"))
     assert set(document) == {"type", "metadata", "features"}  # metadata is a foreign member; no crs
     assert document["type"] == "FeatureCollection"
     layers = [feature["properties"]["layer"] for feature in document["features"]]
@@ -126,7 +127,7 @@ def test_png_has_the_size_asked_for_and_ink(
 ) -> None:
     outline = write_outline(tmp_path / "map.geojson")
     target = export_run(
-        run_folder,
+        open_run(run_folder),
         tmp_path / "a.png",
         maps=MapOptions(basemap=outline, size_px=size_px, colour_by=colour_by),
     )
@@ -137,7 +138,7 @@ def test_png_has_the_size_asked_for_and_ink(
 
 def test_svg_is_well_formed_and_text_is_outlines(hostile_folder: Path, tmp_path: Path) -> None:
     with pytest.warns(MapNameWarning, match="1 name"):
-        target = export_run(hostile_folder, tmp_path / "a.svg", maps=SMALL)
+        target = export_run(open_run(hostile_folder), tmp_path / "a.svg", maps=SMALL)
     root = ET.parse(target).getroot()  # noqa: S314 - our own output
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert not list(root.iter("{http://www.w3.org/2000/svg}text"))
@@ -147,10 +148,10 @@ def test_svg_is_well_formed_and_text_is_outlines(hostile_folder: Path, tmp_path:
 
 
 def test_hostile_names_are_stored_as_they_are(hostile_folder: Path, tmp_path: Path) -> None:
-    target = export_run(hostile_folder, tmp_path / "a.gpkg")
+    target = export_run(open_run(hostile_folder), tmp_path / "a.gpkg")
     hubs = gpd.read_file(target, layer="demand_hubs").set_index("id")
     assert hubs["name"].to_dict() == {"alfa": HOSTILE_NAMES["alfa"], "bravo": HOSTILE_NAMES["bravo"]}
-    document = json.loads(export_run(hostile_folder, tmp_path / "a.geojson").read_text(encoding="utf-8"))
+    document = json.loads(export_run(open_run(hostile_folder), tmp_path / "a.geojson").read_text(encoding="utf-8"))
     assert HOSTILE_NAMES["dc_echo"] in {feature["properties"].get("name") for feature in document["features"]}
 
 
@@ -160,7 +161,7 @@ def test_hostile_names_are_stored_as_they_are(hostile_folder: Path, tmp_path: Pa
 )
 def test_target_that_cannot_be_written_is_refused(run_folder: Path, tmp_path: Path, target: str, word: str) -> None:
     with pytest.raises(InputError, match="fault") as caught:
-        export_run(run_folder, tmp_path / target)
+        export_run(open_run(run_folder), tmp_path / target)
     assert word in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -168,7 +169,7 @@ def test_target_that_cannot_be_written_is_refused(run_folder: Path, tmp_path: Pa
 def test_open_geopackage_is_not_replaced(run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "a.gpkg-wal").touch()
     with pytest.raises(InputError, match="in use"):
-        export_run(run_folder, tmp_path / "a.gpkg")
+        export_run(open_run(run_folder), tmp_path / "a.gpkg")
 
 
 def test_every_fault_of_a_run_folder_is_named_at_once(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_every_fault_of_a_run_folder_is_named_at_once(tmp_path: Path) -> None:
     hubs = pd.read_parquet(folder / "demand_hubs.parquet")
     hubs.assign(latitude_deg=[91.0, np.nan]).drop(columns="name").to_parquet(folder / "demand_hubs.parquet")
     with pytest.raises(InputError) as caught:
-        export_run(folder, tmp_path / "a.png")
+        export_run(open_run(folder), tmp_path / "a.png")
     files = {fault.file for fault in caught.value.faults}
     assert files == {"run.json", "costs.parquet", "links.parquet", "demand_hubs.parquet"}
     assert len(caught.value.faults) == 5
@@ -190,7 +191,7 @@ def test_route_unknown_to_the_run_is_refused(tmp_path: Path) -> None:
     routes = pd.read_parquet(folder / "routes.parquet")
     routes[routes["route"] != 4].to_parquet(folder / "routes.parquet")
     with pytest.raises(InputError, match=r"allocation\.parquet column 'route' value '4'"):
-        read_run(folder)
+        open_run(folder)
 
 
 def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Pa
     gpd.GeoDataFrame(geometry=gpd.points_from_xy([1], [1]), crs=4326).to_file(tmp_path / "points.gpkg")
     for name in ("missing.geojson", "bad.geojson", "points.gpkg"):
         with pytest.raises(InputError, match="basemap"):
-            export_run(run_folder, tmp_path / "a.png", maps=MapOptions(basemap=tmp_path / name))
+            export_run(open_run(run_folder), tmp_path / "a.png", maps=MapOptions(basemap=tmp_path / name))
 
 
 # Atomic and reproducible
@@ -206,8 +207,8 @@ def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".png", ".svg"])
 def test_same_run_gives_same_bytes(run_folder: Path, tmp_path: Path, suffix: str) -> None:
-    first = export_run(run_folder, tmp_path / f"one{suffix}", maps=SMALL).read_bytes()
-    assert export_run(run_folder, tmp_path / f"two{suffix}", maps=SMALL).read_bytes() == first
+    first = export_run(open_run(run_folder), tmp_path / f"one{suffix}", maps=SMALL).read_bytes()
+    assert export_run(open_run(run_folder), tmp_path / f"two{suffix}", maps=SMALL).read_bytes() == first
 
 
 @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
@@ -223,7 +224,7 @@ def test_interrupted_export_keeps_the_old_file(
 
     monkeypatch.setitem(export.FORMATS, "geojson", (break_down, True))
     with pytest.raises(type(failure)):
-        export_run(run_folder, target)
+        export_run(open_run(run_folder), target)
     assert target.read_text(encoding="utf-8") == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.geojson"]
 
@@ -231,7 +232,7 @@ def test_interrupted_export_keeps_the_old_file(
 def test_old_file_is_replaced_and_keeps_ordinary_permissions(run_folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.geojson"
     target.write_text("old", encoding="utf-8")
-    export_run(run_folder, target)
+    export_run(open_run(run_folder), target)
     assert json.loads(target.read_text(encoding="utf-8"))["features"]
     umask = os.umask(0)
     os.umask(umask)
@@ -244,7 +245,7 @@ def test_file_of_the_run_itself_is_not_replaced(tmp_path: Path) -> None:
     (folder / "run.json").write_text(json.dumps(info | {"files": {"links.parquet": "..."}}), encoding="utf-8")
     before = (folder / "links.parquet").read_bytes()
     with pytest.raises(InputError, match="part of the run itself"):
-        export_run(folder, folder / "links.parquet", gis=GisOptions(layer="links"))
+        export_run(open_run(folder), folder / "links.parquet", gis=GisOptions(layer="links"))
     assert (folder / "links.parquet").read_bytes() == before
 
 
@@ -258,4 +259,4 @@ def test_plan_that_serves_nothing_is_exported_too(tmp_path: Path, suffix: str) -
         if "is_open" in table:
             table["is_open"] = False
         table.to_parquet(folder / f"{name}.parquet")
-    assert export_run(folder, tmp_path / f"a{suffix}", maps=SMALL).stat().st_size > 1000
+    assert export_run(open_run(folder), tmp_path / f"a{suffix}", maps=SMALL).stat().st_size > 1000

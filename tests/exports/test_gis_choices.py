@@ -14,6 +14,7 @@ from network_data.faults import InputError
 from optimizer.exports.export import export_run
 from optimizer.exports.files import FOLDER_FORMATS
 from optimizer.exports.layers import GisOptions
+from optimizer.runs.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_options_that_do_not_fit_are_refused_with_what_would(
     folder: Path, tmp_path: Path, target: str, gis: GisOptions, words: list[str]
 ) -> None:
     with pytest.raises(InputError) as caught:
-        export_run(folder, tmp_path / target, gis=gis)
+        export_run(open_run(folder), tmp_path / target, gis=gis)
     assert all(word in str(caught.value) for word in words), caught.value
     assert not list(tmp_path.iterdir())
 
@@ -47,16 +48,16 @@ def test_slices_of_an_older_run_are_asked_for_in_vain(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     for name in ("links_by_slice", "data_centers_by_slice"):
         (folder / f"{name}.parquet").unlink()
-    export_run(folder, tmp_path / "a.gpkg")
+    export_run(open_run(folder), tmp_path / "a.gpkg")
     with pytest.raises(InputError, match="Solve again with this version") as caught:
-        export_run(folder, tmp_path / "b.gpkg", gis=GisOptions(per_slice=True))
+        export_run(open_run(folder), tmp_path / "b.gpkg", gis=GisOptions(per_slice=True))
     assert len(caught.value.faults) == 2
 
 
 def test_folder_of_an_older_export_is_replaced_whole(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
-    export_run(folder, target, gis=GisOptions(folder_format="csv", per_slice=True))
-    export_run(folder, target, gis=GisOptions(folder_format="fgb"))
+    export_run(open_run(folder), target, gis=GisOptions(folder_format="csv", per_slice=True))
+    export_run(open_run(folder), target, gis=GisOptions(folder_format="fgb"))
     assert {path.suffix for path in target.iterdir() if path.stem != "metadata"} == {".fgb"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -65,12 +66,12 @@ def test_folder_with_anything_else_in_it_is_left_alone(folder: Path, tmp_path: P
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "letter.txt").write_text("dear", encoding="utf-8")
     with pytest.raises(InputError, match=r"letter\.txt"):
-        export_run(folder, tmp_path / "out", gis=GisOptions(folder_format="csv"))
+        export_run(open_run(folder), tmp_path / "out", gis=GisOptions(folder_format="csv"))
     assert (tmp_path / "out" / "letter.txt").read_text(encoding="utf-8") == "dear"
 
 
 def test_interrupted_folder_keeps_the_older_one(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = export_run(folder, tmp_path / "out", gis=GisOptions(folder_format="csv"))
+    target = export_run(open_run(folder), tmp_path / "out", gis=GisOptions(folder_format="csv"))
     before = {path.name: path.read_bytes() for path in target.iterdir()}
 
     def stop(*_: Any, **__: Any) -> None:
@@ -78,7 +79,7 @@ def test_interrupted_folder_keeps_the_older_one(folder: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(gpd.GeoDataFrame, "to_parquet", stop)
     with pytest.raises(KeyboardInterrupt):
-        export_run(folder, target, gis=GisOptions(folder_format="parquet"))
+        export_run(open_run(folder), target, gis=GisOptions(folder_format="parquet"))
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -87,9 +88,9 @@ def test_export_without_any_flow_is_written_in_each_format(tmp_path: Path) -> No
     folder = write_run(tmp_path / "run")
     allocation = pd.read_parquet(folder / "allocation.parquet")
     allocation.assign(mtok_per_h=0.0).to_parquet(folder / "allocation.parquet")
-    export_run(folder, tmp_path / "a.gpkg", gis=GisOptions(per_slice=True))
+    export_run(open_run(folder), tmp_path / "a.gpkg", gis=GisOptions(per_slice=True))
     for name in FOLDER_FORMATS:
-        target = export_run(folder, tmp_path / name, gis=GisOptions(folder_format=name, per_slice=True))
+        target = export_run(open_run(folder), tmp_path / name, gis=GisOptions(folder_format=name, per_slice=True))
         assert len(list(target.iterdir())) == (3 if name == "flowmap" else 11)
     assert len(gpd.read_file(tmp_path / "fgb" / "flows.fgb")) == 0
     assert len(gpd.read_parquet(tmp_path / "parquet" / "links_by_slice.parquet")) == 5 * 24

@@ -30,7 +30,7 @@ from optimizer.exports.layers import (
     describe_column,
     metadata_table,
 )
-from optimizer.runs.run import read_run, read_stored_plan
+from optimizer.runs.run import open_run
 
 ALL_LAYERS = (*LAYERS, *SLICE_LAYERS)
 # What a number's name may end in, and names that are dimensionless or counts by the vocabulary of the project.
@@ -92,33 +92,35 @@ def assert_same(found: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FOLDER_FORMATS if name != "flowmap"])
 def test_round_trip_keeps_rows_values_and_reference_system(folder: Path, tmp_path: Path, name: str) -> None:
-    target = export_run(folder, tmp_path / "out", gis=GisOptions(folder_format=name, per_slice=True))
+    target = export_run(open_run(folder), tmp_path / "out", gis=GisOptions(folder_format=name, per_slice=True))
     assert {path.name for path in target.iterdir()} == {f"{layer}.{name}" for layer in ALL_LAYERS} | {"metadata.csv"}
-    expected = allocation_layers(folder, per_slice=True)
+    expected = allocation_layers(open_run(folder), per_slice=True)
     for layer in ALL_LAYERS:
         assert_same(read_layer(target / f"{layer}.{name}", layer), expected[layer])
     told = pd.read_csv(target / "metadata.csv", keep_default_na=False)
-    assert told.equals(metadata_table(read_run(folder)).astype(told.dtypes))
+    assert told.equals(metadata_table(open_run(folder)).astype(told.dtypes))
 
 
 @pytest.mark.parametrize("ending", ["gpkg", "geojson", "parquet", "fgb", "csv"])
 def test_layer_may_be_written_alone(folder: Path, tmp_path: Path, ending: str) -> None:
-    path = export_run(folder, tmp_path / f"one.{ending}", gis=GisOptions(layer="flows_by_slice"))
-    assert_same(read_layer(path, "flows_by_slice"), allocation_layers(folder, per_slice=True)["flows_by_slice"])
-    again = export_run(folder, tmp_path / f"two.{ending}", gis=GisOptions(layer="flows_by_slice"))
+    path = export_run(open_run(folder), tmp_path / f"one.{ending}", gis=GisOptions(layer="flows_by_slice"))
+    assert_same(
+        read_layer(path, "flows_by_slice"), allocation_layers(open_run(folder), per_slice=True)["flows_by_slice"]
+    )
+    again = export_run(open_run(folder), tmp_path / f"two.{ending}", gis=GisOptions(layer="flows_by_slice"))
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_solved_run_makes_the_round_trip_whole(solved: Path, tmp_path: Path) -> None:
-    path = export_run(solved, tmp_path / "run.gpkg", gis=GisOptions(per_slice=True))
-    layers = allocation_layers(solved, per_slice=True)
+    path = export_run(open_run(solved), tmp_path / "run.gpkg", gis=GisOptions(per_slice=True))
+    layers = allocation_layers(open_run(solved), per_slice=True)
     assert {name for name, _ in pyogrio.list_layers(path)} == {*ALL_LAYERS, "metadata", "layer_styles"}
     for layer in ALL_LAYERS:
         assert_same(read_layer(path, layer), layers[layer])
 
 
 def test_straight_flows_join_routes_of_the_same_ends(folder: Path) -> None:
-    straight = allocation_layers(folder)["flows_straight"].set_index(["demand_hub", "data_center"])
+    straight = allocation_layers(open_run(folder))["flows_straight"].set_index(["demand_hub", "data_center"])
     assert straight.loc[("alfa", "dc_echo"), "mtok_per_year"] == pytest.approx(35.0 * 8760)  # routes 5 and 9
     assert straight.loc[("alfa", "dc_echo"), "rtt_ms"] == pytest.approx((25 * 15.0 + 10 * 19.0) / 35)
     assert straight.loc[("alfa", "dc_delta"), "classes"] == "batch,chat"
@@ -131,7 +133,7 @@ def test_straight_flows_join_routes_of_the_same_ends(folder: Path) -> None:
 
 
 def test_slices_sum_to_the_year(solved: Path) -> None:
-    layers = allocation_layers(solved, per_slice=True)
+    layers = allocation_layers(open_run(solved), per_slice=True)
     for name, key in (("flows", "route"), ("demand_hubs", "id"), ("data_centers", "id")):
         timed = layers[f"{name}_by_slice"]
         year = (timed["mtok_per_h"] * timed["weight_h"]).groupby(timed[key]).sum()
@@ -145,9 +147,9 @@ def test_slices_sum_to_the_year(solved: Path) -> None:
 
 def test_link_loads_in_the_file_are_those_of_the_flows(solved: Path, tmp_path: Path) -> None:
     """Every token is followed along its route, from the allocation alone, and compared with what the files say."""
-    target = export_run(solved, tmp_path / "out", gis=GisOptions(folder_format="parquet", per_slice=True))
+    target = export_run(open_run(solved), tmp_path / "out", gis=GisOptions(folder_format="parquet", per_slice=True))
     by_slice, links = (gpd.read_parquet(target / f"{name}.parquet") for name in ("links_by_slice", "links"))
-    stored = read_stored_plan(solved)
+    stored = open_run(solved)
     gbps_of = stored.problem.classes.set_index("id")["gbps_per_mtok_per_h"]
     way_of = pd.read_parquet(solved / "routes.parquet").set_index("route")["nodes"]
     link_of = {frozenset(pair): link for link, *pair in links[["id", "from_node", "to_node"]].itertuples(index=False)}
@@ -171,7 +173,7 @@ def test_link_loads_in_the_file_are_those_of_the_flows(solved: Path, tmp_path: P
 
 
 def test_power_by_slice_gives_the_energy_bill(solved: Path) -> None:
-    layers = allocation_layers(solved, per_slice=True)
+    layers = allocation_layers(open_run(solved), per_slice=True)
     timed, year = layers["data_centers_by_slice"], layers["data_centers"].set_index("id")
     energy = timed["facility_power_mw"] * timed["weight_h"]
     assert energy.groupby(timed["id"]).sum().to_dict() == pytest.approx(year["energy_mwh_per_year"].to_dict())
@@ -181,14 +183,14 @@ def test_power_by_slice_gives_the_energy_bill(solved: Path) -> None:
 
 
 def test_loads_of_the_written_run_are_the_worked_ones(folder: Path) -> None:
-    links = allocation_layers(folder, per_slice=True)["links_by_slice"]
+    links = allocation_layers(open_run(folder), per_slice=True)["links_by_slice"]
     at_noon = links[links["hour"] == 12].set_index("id")["load_gbps"]
     # alfa to carol carries routes 4, 5 and 9: 250, 25 and 10 million tokens an hour.
     assert at_noon["alfa_carol_0"] == pytest.approx(285.0 * GBPS_PER_MTOK_PER_H)
 
 
 def test_every_column_is_described_and_every_number_has_its_unit_in_its_name(solved: Path) -> None:
-    for layer, table in allocation_layers(solved, per_slice=True).items():
+    for layer, table in allocation_layers(open_run(solved), per_slice=True).items():
         for name in table.columns.drop("geometry"):
             assert describe_column(name) is not None, f"{layer}.{name}"
             if pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]):
@@ -199,7 +201,7 @@ def test_every_column_is_described_and_every_number_has_its_unit_in_its_name(sol
 
 
 def test_geoparquet_is_of_version_1_1(folder: Path, tmp_path: Path) -> None:
-    path = export_run(folder, tmp_path / "flows.parquet", gis=GisOptions(layer="flows"))
+    path = export_run(open_run(folder), tmp_path / "flows.parquet", gis=GisOptions(layer="flows"))
     told = pq.read_schema(path).metadata
     geo = json.loads(told[b"geo"])
     assert geo["version"] == "1.1.0"
@@ -210,14 +212,14 @@ def test_geoparquet_is_of_version_1_1(folder: Path, tmp_path: Path) -> None:
 
 
 def test_flatgeobuf_tells_its_layer_and_run(folder: Path, tmp_path: Path) -> None:
-    path = export_run(folder, tmp_path / "a.fgb", gis=GisOptions(layer="links"))
+    path = export_run(open_run(folder), tmp_path / "a.fgb", gis=GisOptions(layer="links"))
     told = pyogrio.read_info(path)["layer_metadata"]
     assert told["TITLE"] == "links"
     assert json.loads(told["DESCRIPTION"])["scenario"] == "toy"
 
 
 def test_tables_of_the_geopackage_are_registered(solved: Path, tmp_path: Path) -> None:
-    path = export_run(solved, tmp_path / "a.gpkg", gis=GisOptions(per_slice=True))
+    path = export_run(open_run(solved), tmp_path / "a.gpkg", gis=GisOptions(per_slice=True))
     with sqlite3.connect(path) as database:
         registered = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents"))
         times = database.execute("SELECT slice_begin, slice_end FROM links_by_slice LIMIT 1").fetchone()
@@ -230,7 +232,7 @@ def test_tables_of_the_geopackage_are_registered(solved: Path, tmp_path: Path) -
 
 
 def test_geojson_of_one_layer_has_no_layer_member(folder: Path, tmp_path: Path) -> None:
-    path = export_run(folder, tmp_path / "a.geojson", gis=GisOptions(layer="data_centers"))
+    path = export_run(open_run(folder), tmp_path / "a.geojson", gis=GisOptions(layer="data_centers"))
     document = json.loads(path.read_text(encoding="utf-8"))
     assert "crs" not in document
     assert document["metadata"]["scenario"] == "toy"
@@ -238,7 +240,7 @@ def test_geojson_of_one_layer_has_no_layer_member(folder: Path, tmp_path: Path) 
 
 
 def test_csv_holds_hostile_names_as_they_are(folder: Path, tmp_path: Path) -> None:
-    path = export_run(folder, tmp_path / "a.csv", gis=GisOptions(layer="demand_hubs"))
+    path = export_run(open_run(folder), tmp_path / "a.csv", gis=GisOptions(layer="demand_hubs"))
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [HOSTILE_NAMES["alfa"], HOSTILE_NAMES["bravo"]]
@@ -252,12 +254,12 @@ def test_csv_marks_names_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
         table = pd.read_parquet(folder / f"{name}.parquet")
         table.assign(name=(names * 2)[: len(table)]).to_parquet(folder / f"{name}.parquet")
     for layer in ("demand_hubs", "flows"):
-        path = export_run(folder, tmp_path / f"{layer}.csv", gis=GisOptions(layer=layer))
+        path = export_run(open_run(folder), tmp_path / f"{layer}.csv", gis=GisOptions(layer=layer))
         with path.open(encoding="utf-8", newline="") as file:
             cells = {cell for row in csv.DictReader(file) for cell in row.values()}
         assert {f"'{name}" for name in names} <= cells
         assert not set(names) & cells
-    target = export_run(folder, tmp_path / "map", gis=GisOptions(folder_format="flowmap"))
+    target = export_run(open_run(folder), tmp_path / "map", gis=GisOptions(folder_format="flowmap"))
     assert set(pd.read_csv(target / "locations.csv")["name"]) == {f"'{name}" for name in names}
 
 
@@ -266,7 +268,9 @@ def test_csv_marks_names_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("per_slice", [False, True])
 def test_flow_map_joins_and_counts(folder: Path, tmp_path: Path, per_slice: bool) -> None:  # noqa: FBT001
-    target = export_run(folder, tmp_path / "map", gis=GisOptions(folder_format="flowmap", per_slice=per_slice))
+    target = export_run(
+        open_run(folder), tmp_path / "map", gis=GisOptions(folder_format="flowmap", per_slice=per_slice)
+    )
     locations = pd.read_csv(target / "locations.csv")
     flows = pd.read_csv(target / "flows.csv")
     assert list(locations) == ["id", "name", "lat", "lon"]
@@ -290,7 +294,7 @@ def test_hub_and_data_center_of_one_id_stay_two_places(tmp_path: Path) -> None:
         table = pd.read_parquet(folder / f"{name}.parquet")
         column = "id" if name == "data_centers" else "data_center"
         table.assign(**{column: table[column].replace("dc_alfa", "bravo")}).to_parquet(folder / f"{name}.parquet")
-    target = export_run(folder, tmp_path / "map", gis=GisOptions(folder_format="flowmap"))
+    target = export_run(open_run(folder), tmp_path / "map", gis=GisOptions(folder_format="flowmap"))
     locations = pd.read_csv(target / "locations.csv", index_col="id")
     assert {"bravo", "data_center/bravo"} <= set(locations.index)
     assert locations.loc["data_center/bravo", "name"] == "Alfa works"
@@ -302,7 +306,7 @@ def test_hub_and_data_center_of_one_id_stay_two_places(tmp_path: Path) -> None:
 
 
 def test_metadata_tells_run_scenario_versions_gap_and_sources(solved: Path, tmp_path: Path) -> None:
-    path = export_run(solved, tmp_path / "a.gpkg")
+    path = export_run(open_run(solved), tmp_path / "a.gpkg")
     told = pyogrio.read_dataframe(path, layer="metadata").set_index("key")["value"]
     info = json.loads((solved / "run.json").read_text(encoding="utf-8"))
     assert told["run"] == "run"
@@ -347,5 +351,5 @@ def metadata_of(folder: Path, tmp_path: Path, network: dict[str, Any]) -> dict[s
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     info |= {"network": network, "scenario": {"name": "base", "built_in": "base"}}
     (copy / "run.json").write_text(json.dumps(info), encoding="utf-8")
-    table = metadata_table(read_run(copy))
+    table = metadata_table(open_run(copy))
     return dict(zip(table["key"], table["value"], strict=True))

@@ -25,6 +25,7 @@ from network_data.faults import InputError
 from optimizer.exports import postgis
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions, allocation_layers
 from optimizer.exports.postgis import PostgisReport, export_to_postgis
+from optimizer.runs.run import open_run
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE_SCHEMA = 'a"; DROP SCHEMA public CASCADE; --'
@@ -59,7 +60,7 @@ def schema(server: str) -> Iterator[str]:
 
 
 def write(folder: Path, server: str, schema: str, **options: Any) -> PostgisReport:
-    return export_to_postgis(folder, f"{server}?schema={quote(schema)}", gis=GisOptions(**options))
+    return export_to_postgis(open_run(folder), f"{server}?schema={quote(schema)}", gis=GisOptions(**options))
 
 
 def ask(server: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -80,7 +81,7 @@ def tables_of(server: str, schema: str) -> set[str]:
 @pytest.mark.filterwarnings("ignore:pandas only supports SQLAlchemy")
 def test_round_trip_keeps_rows_values_and_reference_system(server: str, schema: str, folder: Path) -> None:
     report = write(folder, server, schema, per_slice=True)
-    layers = allocation_layers(folder, per_slice=True)
+    layers = allocation_layers(open_run(folder), per_slice=True)
     assert {name: rows for name, rows in report.rows.items() if name != "metadata"} == {
         name: len(layer) for name, layer in layers.items()
     }
@@ -253,12 +254,12 @@ def test_role_without_rights_is_told_and_with_a_schema_it_writes(server: str, sc
     with role(server, f"{schema}_r"):
         address = f"{address_of_role(server, f'{schema}_r')}?schema={schema}"
         with pytest.raises(InputError, match="Ask the owner for the right") as caught:
-            export_to_postgis(folder, address)
+            export_to_postgis(open_run(folder), address)
         assert ROLE_PASSWORD not in str(caught.value)
         with as_superuser(server) as connection:
             connection.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {schema}_r")
             connection.execute("CREATE TABLE IF NOT EXISTS public.layer_styles (id serial)")
-        report = export_to_postgis(folder, address)
+        report = export_to_postgis(open_run(folder), address)
         assert not report.has_styles
         assert set(report.rows) == {*LAYERS, "metadata"}
         assert ROLE_PASSWORD not in str(report)
@@ -298,6 +299,6 @@ def test_database_that_cannot_be_used_is_a_fault(server: str, folder: Path, data
             connection.execute("CREATE DATABASE edwc_without")
         try:
             with pytest.raises(InputError, match=said):
-                export_to_postgis(folder, f"{server.rpartition('/')[0]}/{database}")
+                export_to_postgis(open_run(folder), f"{server.rpartition('/')[0]}/{database}")
         finally:
             connection.execute("DROP DATABASE IF EXISTS edwc_without")

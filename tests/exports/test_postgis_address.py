@@ -11,6 +11,7 @@ from network_data.faults import InputError
 from optimizer.exports.export import export_run
 from optimizer.exports.layers import GisOptions
 from optimizer.exports.postgis import export_to_postgis, is_postgis_address, read_postgis_address
+from optimizer.runs.run import open_run
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_file_names_are_no_addresses() -> None:
 def test_server_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     with pytest.raises(InputError, match="See that the server runs") as caught:
-        export_to_postgis(folder, "postgresql://ann:geheim@127.0.0.1:1/m")
+        export_to_postgis(open_run(folder), "postgresql://ann:geheim@127.0.0.1:1/m")
     assert "geheim" not in str(caught.value)
     assert caught.value.__suppress_context__  # a traceback would show the parameters of the connection
 
@@ -83,12 +84,12 @@ def test_server_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
 def test_option_that_psycopg_does_not_know_is_a_fault(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     with pytest.raises(InputError, match="colour"):
-        export_to_postgis(folder, "postgresql://127.0.0.1:1/m?colour=red")
+        export_to_postgis(open_run(folder), "postgresql://127.0.0.1:1/m?colour=red")
 
 
 def test_database_takes_no_format_and_files_take_no_address(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     with pytest.raises(InputError, match="takes no format"):
-        export_to_postgis(folder, "postgresql://db/m", gis=GisOptions(folder_format="csv"))
+        export_to_postgis(open_run(folder), "postgresql://db/m", gis=GisOptions(folder_format="csv"))
     with pytest.raises(InputError, match="export_to_postgis"):
-        export_run(folder, "postgresql://db/m")
+        export_run(open_run(folder), "postgresql://db/m")

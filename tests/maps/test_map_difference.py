@@ -15,7 +15,8 @@ from optimizer.maps.draw import DrawnMap, draw_map
 from optimizer.maps.flows import category_of
 from optimizer.maps.options import MapOptions
 from optimizer.runs.difference import difference_of_runs
-from optimizer.runs.run import link_volumes, read_run, undirected
+from optimizer.runs.places import link_volumes, undirected
+from optimizer.runs.run import open_run
 
 SIZE = (800, 600)
 # Half of alfa's 200 mtok an hour of batch work at dc_delta.
@@ -36,7 +37,7 @@ def texts(drawn: DrawnMap) -> list[str]:
 
 
 def test_difference_is_what_was_moved(runs: tuple[Path, Path]) -> None:
-    found = difference_of_runs(*map(read_run, runs))
+    found = difference_of_runs(*map(open_run, runs))
     assert found.data_centers["change_mtok_per_day"].to_dict() == pytest.approx(
         {"dc_alfa": 0.0, "dc_delta": -MOVED_PER_DAY, "dc_echo": MOVED_PER_DAY, "dc_idle": 0.0}
     )
@@ -64,7 +65,7 @@ def test_difference_is_what_was_moved(runs: tuple[Path, Path]) -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_sums_of_the_difference_are_differences_of_sums(runs: tuple[Path, Path], turned: bool) -> None:  # noqa: FBT001
-    before, after = map(read_run, reversed(runs) if turned else runs)
+    before, after = map(open_run, reversed(runs) if turned else runs)
     found = difference_of_runs(before, after)
     by_center = found.data_centers["change_mtok_per_day"]
     daily = [run.allocation["mtok_per_year"].sum() / run.days_per_year for run in (before, after)]
@@ -88,7 +89,7 @@ def test_sums_of_the_difference_are_differences_of_sums(runs: tuple[Path, Path],
 
 def test_map_tells_the_difference(runs: tuple[Path, Path]) -> None:
     before, after = runs
-    drawn = draw_map(read_run(after), MapOptions(against=before, size_px=SIZE))
+    drawn = draw_map(open_run(after), MapOptions(against=before, size_px=SIZE))
     written = texts(drawn)
     assert any(text.startswith("What changes: ") and " against " in text for text in written)
     # 2,400 million tokens of 24 x 510 million.
@@ -103,7 +104,7 @@ def test_map_tells_the_difference(runs: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_equal_runs_give_an_empty_map_that_says_so(runs: tuple[Path, Path], lang: str) -> None:
     before, _ = runs
-    drawn = draw_map(read_run(before), MapOptions(against=before, lang=lang, size_px=SIZE))  # type: ignore[arg-type]
+    drawn = draw_map(open_run(before), MapOptions(against=before, lang=lang, size_px=SIZE))  # type: ignore[arg-type]
     assert drawn.difference is not None
     assert drawn.difference.has_same_plan
     assert not any(label.notes for label in drawn.labels)
@@ -118,7 +119,7 @@ def test_same_plan_at_another_cost_is_not_called_equal(runs: tuple[Path, Path], 
     dearer = add_numbers(write_run(tmp_path / "dearer"))
     costs = pd.read_parquet(dearer / "costs.parquet")
     costs.assign(cny_per_year=costs["cny_per_year"] * 1.5).to_parquet(dearer / "costs.parquet")
-    written = texts(draw_map(read_run(dearer), MapOptions(against=before, size_px=SIZE)))
+    written = texts(draw_map(open_run(dearer), MapOptions(against=before, size_px=SIZE)))
     assert "Every data center, flow and link carries the same; only the cost differs." in written
     assert "+1 billion" in written
 
@@ -130,7 +131,7 @@ def test_opened_and_closed_data_centers_are_named(runs: tuple[Path, Path], tmp_p
     centers.loc["dc_idle", "is_open"] = True
     centers.loc["dc_alfa", "is_open"] = False
     centers.reset_index().to_parquet(closed / "data_centers.parquet")
-    drawn = draw_map(read_run(closed), MapOptions(against=before, size_px=SIZE))
+    drawn = draw_map(open_run(closed), MapOptions(against=before, size_px=SIZE))
     notes = [note for label in drawn.labels for note in label.notes]
     assert "0, opened" in notes
     assert "0, closed" in notes
@@ -145,7 +146,7 @@ def test_a_plan_that_serves_nothing_can_be_one_of_the_two(
 ) -> None:
     nothing = serve_nothing(add_numbers(write_run(tmp_path / "nothing")))
     before, after = (runs[0], nothing) if turned else (nothing, runs[0])
-    written = texts(draw_map(read_run(after), MapOptions(against=before, size_px=SIZE)))
+    written = texts(draw_map(open_run(after), MapOptions(against=before, size_px=SIZE)))
     # 24 x 510 million tokens.
     assert any(f"{chr(0x2212) if turned else '+'}12.2 billion tokens a day served" in text for text in written)
 
@@ -162,7 +163,7 @@ def test_runs_of_different_networks_are_refused_with_all_that_differs(
     links = pd.read_parquet(other / "links.parquet").iloc[1:]
     links.to_parquet(other / "links.parquet")
     with pytest.raises(InputError) as caught:
-        difference_of_runs(read_run(before), read_run(other))
+        difference_of_runs(open_run(before), open_run(other))
     assert [fault.problem for fault in caught.value.faults] == [
         "1 data centers are in this run alone: 'dc_idle'",
         "1 data centers are in this run alone: 'dc_new'",

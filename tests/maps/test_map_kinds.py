@@ -24,7 +24,7 @@ from optimizer.exports.export import export_run
 from optimizer.maps.draw import DrawnMap, draw_map
 from optimizer.maps.labels import boxes_overlap
 from optimizer.maps.options import KINDS, MapNameWarning, MapOptions
-from optimizer.runs.run import read_run
+from optimizer.runs.run import open_run
 
 SIZE = (800, 600)
 VIEWS = [*KINDS, "difference"]
@@ -61,7 +61,7 @@ def drawn(china: Path, other: Path) -> Draw:
             kind = "allocation" if view == "difference" else view
             against = china if view == "difference" else None
             options = MapOptions(kind=kind, lang=lang, against=against)  # type: ignore[arg-type]
-            kept[view, lang] = draw_map(read_run(other if view == "difference" else china), options)
+            kept[view, lang] = draw_map(open_run(other if view == "difference" else china), options)
         return kept[view, lang]
 
     return draw
@@ -185,7 +185,7 @@ def test_own_basemap_replaces_the_outlines(drawn: Draw, tmp_path: Path) -> None:
     assert outlines(stored) > 30
     folder = add_numbers(write_run(tmp_path / "run", basemap=CHINA / "basemap.geojson"))
     own = write_outline(tmp_path / "own.geojson")
-    replaced, left_out = (draw_map(read_run(folder), MapOptions(basemap=choice)) for choice in (own, "none"))  # type: ignore[arg-type]
+    replaced, left_out = (draw_map(open_run(folder), MapOptions(basemap=choice)) for choice in (own, "none"))  # type: ignore[arg-type]
     assert outlines(replaced) == 1
     assert outlines(left_out) == 0
     assert any("basemap: own.geojson" in text for text in texts(replaced))
@@ -205,7 +205,9 @@ def test_same_choices_give_the_same_bytes(tmp_path: Path, view: str, suffix: str
         lang="zh",
         size_px=SIZE,
     )
-    first, again = (export_run(run, tmp_path / f"{name}{suffix}", maps=options).read_bytes() for name in ("a", "b"))
+    first, again = (
+        export_run(open_run(run), tmp_path / f"{name}{suffix}", maps=options).read_bytes() for name in ("a", "b")
+    )
     assert first == again
     assert len(first) > 10_000
 
@@ -214,17 +216,17 @@ def test_settings_of_the_user_have_no_say(tmp_path: Path) -> None:
     run = add_numbers(write_run(tmp_path / "run"))
     for suffix in (".png", ".svg"):
         options = MapOptions(kind="links", size_px=SIZE)
-        first = export_run(run, tmp_path / f"a{suffix}", maps=options).read_bytes()
+        first = export_run(open_run(run), tmp_path / f"a{suffix}", maps=options).read_bytes()
         own = {"lines.linewidth": 9, "text.hinting": "none", "patch.linewidth": 5, "font.family": "serif"}
         with rc_context(own):
-            assert export_run(run, tmp_path / f"b{suffix}", maps=options).read_bytes() == first
+            assert export_run(open_run(run), tmp_path / f"b{suffix}", maps=options).read_bytes() == first
 
 
 def test_names_that_are_markup_are_inert_in_svg(tmp_path: Path) -> None:
     names = {"alfa": "<script>alert(1)</script>", "bravo": '"><image href="x" onload="alert(1)"/>', "dc_alfa": "--><a>"}
     run = add_numbers(write_run(tmp_path / "run", names=names))
     for kind in KINDS:
-        picture = export_run(run, tmp_path / f"{kind}.svg", maps=MapOptions(kind=kind, size_px=SIZE))  # type: ignore[arg-type]
+        picture = export_run(open_run(run), tmp_path / f"{kind}.svg", maps=MapOptions(kind=kind, size_px=SIZE))  # type: ignore[arg-type]
         assert b"<script" not in picture.read_bytes()
         known = {"svg", "g", "path", "defs", "clipPath", "rect", "use", "style", "metadata"}
         root = ET.parse(picture).getroot()  # noqa: S314 - our own output
@@ -239,7 +241,7 @@ def test_names_without_glyphs_are_replaced_and_told(tmp_path: Path, capsys: pyte
     centers.loc[centers["id"] == "dc_echo", "name_local"] = "\u0e01"
     centers.to_parquet(run / "data_centers.parquet")
     with pytest.warns(MapNameWarning) as caught:
-        shown = draw_map(read_run(run), MapOptions(lang="zh", size_px=SIZE))
+        shown = draw_map(open_run(run), MapOptions(lang="zh", size_px=SIZE))
     # The name stands for the local name; where there is a local name, another name does not matter.
     assert str(caught[0].message).endswith("1 name(s): '\u0e01' (U+0E01) is shown as 'Echo works'")
     assert "Echo works" in texts(shown)
@@ -253,7 +255,7 @@ def test_command_line_draws_what_is_asked_for(tmp_path: Path) -> None:
     run = add_numbers(write_run(tmp_path / "run"))
     options = ["--map", "links", "--lang", "zh", "--size", "800x600"]
     assert main(["export", str(run), "--to", str(tmp_path / "a.png"), *options]) == 0
-    expected = export_run(run, tmp_path / "b.png", maps=MapOptions(kind="links", lang="zh", size_px=SIZE))
+    expected = export_run(open_run(run), tmp_path / "b.png", maps=MapOptions(kind="links", lang="zh", size_px=SIZE))
     assert (tmp_path / "a.png").read_bytes() == expected.read_bytes()
 
 
@@ -270,12 +272,12 @@ def test_command_line_draws_what_is_asked_for(tmp_path: Path) -> None:
 def test_choices_that_do_not_fit_are_refused(tmp_path: Path, target: str, options: MapOptions, word: str) -> None:
     run = write_run(tmp_path / "run")
     with pytest.raises(InputError, match=word):
-        export_run(run, tmp_path / target, maps=options)
+        export_run(open_run(run), tmp_path / target, maps=options)
     assert not (tmp_path / target).exists()
 
 
 def test_run_without_prices_has_no_map_of_them(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run"))
+    run = open_run(write_run(tmp_path / "run"))
     for kind, column in (("price", "mean_price_cny_per_mwh"), ("carbon", "carbon_t_per_year")):
         with pytest.raises(InputError, match=column):
             draw_map(run, MapOptions(kind=kind))  # type: ignore[arg-type]
@@ -286,4 +288,4 @@ def test_plan_that_serves_nothing_is_drawn_too(tmp_path: Path, kind: str) -> Non
     run = serve_nothing(add_numbers(write_run(tmp_path / "run")))
     for lang, size in (("en", (300, 300)), ("zh", SIZE)):
         options = MapOptions(kind=kind, lang=lang, size_px=size)  # type: ignore[arg-type]
-        assert export_run(run, tmp_path / f"{lang}.png", maps=options).stat().st_size > 1000
+        assert export_run(open_run(run), tmp_path / f"{lang}.png", maps=options).stat().st_size > 1000

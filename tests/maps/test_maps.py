@@ -31,7 +31,8 @@ from optimizer.maps.options import MapNameWarning, MapOptions
 from optimizer.maps.places import measure_label, wrap_label
 from optimizer.maps.projection import build_scale_bar, choose_projection, fit_view
 from optimizer.numbers import format_amount, shorten
-from optimizer.runs.run import link_volumes, read_run
+from optimizer.runs.places import link_volumes
+from optimizer.runs.run import open_run
 
 SIZE = (800, 600)
 SMALL = MapOptions(size_px=SIZE)
@@ -50,7 +51,7 @@ def hostile_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def china_map(tmp_path_factory: pytest.TempPathFactory) -> DrawnMap:
     folder = write_china_run(tmp_path_factory.mktemp("china"))
-    run = read_run(folder)
+    run = open_run(folder)
     return draw_map(run)
 
 
@@ -104,7 +105,7 @@ def test_drawn_text_stays_inside_its_label_box(china_map: DrawnMap) -> None:
 
 
 def test_link_volumes_add_up_by_direction(run_folder: Path) -> None:
-    run = read_run(run_folder)
+    run = open_run(run_folder)
     volumes = link_volumes(run, category_of(run, "class"))
     found = volumes.groupby(["from_node", "to_node"])["mtok_per_day"].sum().to_dict()
     access = {("delta", "data_center:dc_delta"): 24 * 375.0}
@@ -113,7 +114,7 @@ def test_link_volumes_add_up_by_direction(run_folder: Path) -> None:
 
 @pytest.mark.parametrize("colour_by", ["region", "class"])
 def test_ribbon_widths_are_proportional_and_stack_without_gap(run_folder: Path, colour_by: Any) -> None:
-    drawn = draw_map(read_run(run_folder), MapOptions(colour_by=colour_by, size_px=SIZE))
+    drawn = draw_map(open_run(run_folder), MapOptions(colour_by=colour_by, size_px=SIZE))
     ratios = [ribbon.width_pt / ribbon.mtok_per_day for ribbon in drawn.ribbons]
     assert ratios == pytest.approx([ratios[0]] * len(ratios))
     # The busiest link, carol to delta and on to the data center, carries 375 mtok an hour.
@@ -170,7 +171,7 @@ def test_map_across_the_antimeridian_is_not_torn() -> None:
 
 def test_names_are_drawn_literally_and_cut(hostile_folder: Path) -> None:
     with pytest.warns(MapNameWarning, match="U\\+0E17.*is shown as 'dc_delta'"):
-        drawn = draw_map(read_run(hostile_folder), SMALL)
+        drawn = draw_map(open_run(hostile_folder), SMALL)
     texts = list(texts_of(drawn))
     assert "a$b$c" in texts
     labels = {" ".join(label.lines) for label in drawn.labels}
@@ -187,7 +188,7 @@ def test_basemap_in_another_projection_lands_in_the_same_place(run_folder: Path,
     write_outline(files["degrees"])
     gpd.read_file(files["degrees"]).to_crs("EPSG:3857").to_file(files["metres"])
     pictures = [
-        imread(export_run(run_folder, tmp_path / f"{name}.png", maps=MapOptions(basemap=file, size_px=SIZE)))
+        imread(export_run(open_run(run_folder), tmp_path / f"{name}.png", maps=MapOptions(basemap=file, size_px=SIZE)))
         for name, file in files.items()
     ]
     assert not (np.abs(pictures[0] - pictures[1]) > 0.05).any()
@@ -196,7 +197,7 @@ def test_basemap_in_another_projection_lands_in_the_same_place(run_folder: Path,
 @pytest.mark.parametrize("options", [{"size_px": (10, 10)}, {"size_px": (4000, 400)}, {"colour_by": "mood"}])
 def test_options_out_of_range_are_refused(run_folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="map options"):
-        draw_map(read_run(run_folder), MapOptions(**options))
+        draw_map(open_run(run_folder), MapOptions(**options))
 
 
 def test_amounts_read_well() -> None:
@@ -217,7 +218,7 @@ def test_long_labels_are_cut_and_wrapped() -> None:
 
 
 def test_nodes_of_the_toy_run_are_all_in_the_window(run_folder: Path) -> None:
-    drawn = draw_map(read_run(run_folder), SMALL)
+    drawn = draw_map(open_run(run_folder), SMALL)
     x, y = drawn.canvas.projection.project(*np.array([(lon, lat) for lon, lat, _ in NODES.values()]).T)
     assert ((x > drawn.canvas.view.x_min) & (x < drawn.canvas.view.x_max)).all()
     assert ((y > drawn.canvas.view.y_min) & (y < drawn.canvas.view.y_max)).all()

@@ -19,7 +19,7 @@ from optimizer.cli.main import main
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.price_changes import price_effect
 from optimizer.runs.metadata import absolute_override
-from optimizer.runs.run import read_stored_plan
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 from scenarios import load_scenario, price_case_json_schema
 from scenarios.price_parameters import overrides_of, price_case_override
@@ -66,23 +66,23 @@ def test_a_run_is_verified_from_anywhere_until_its_case_changes(
     solved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    report = verify_run(solved / "run")
+    report = verify_run(open_run(solved / "run"))
     assert report.is_verified, "\n".join(report.differences)
     kept = (solved / "dearer.yaml").read_bytes()
     try:
         write_case(solved, "dearer", CHANGES | {"west": energy(add=51, regions=["west"])}, confidence="reported")
-        report = verify_run(solved / "run")
+        report = verify_run(open_run(solved / "run"))
         assert not report.is_verified
         assert any("dearer.yaml has changed since the run" in line for line in report.differences)
         assert any("run.json objective_cny_per_year" in line for line in report.differences)
         (solved / "dearer.yaml").unlink()
-        assert any("cannot be read any more" in line for line in verify_run(solved / "run").differences)
+        assert any("cannot be read any more" in line for line in verify_run(open_run(solved / "run")).differences)
     finally:
         (solved / "dearer.yaml").write_bytes(kept)
 
 
 def test_scaling_all_prices_scales_the_energy_cost_of_a_fixed_plan(solved: Path) -> None:
-    stored = read_stored_plan(solved / "run")
+    stored = open_run(solved / "run")
     before = check_plan(stored.problem, stored.plan).component_cny
     overrides = [str(text) for text in stored.scenario.overrides]
     for factor in (0.25, 1.0, 3.0):
@@ -93,7 +93,7 @@ def test_scaling_all_prices_scales_the_energy_cost_of_a_fixed_plan(solved: Path)
 
 
 def test_costs_of_a_fixed_plan_follow_each_change_alone(solved: Path) -> None:
-    stored = read_stored_plan(solved / "run")
+    stored = open_run(solved / "run")
     scenario = load_scenario(solved / "toy.yaml")
     plain = check_plan(assemble_problem(load_network(scenario.network), scenario), stored.plan).component_cny
     found = check_plan(stored.problem, stored.plan).component_cny
@@ -160,7 +160,7 @@ def test_set_comes_after_price_cases_and_both_reach_solve_and_explain(solved: Pa
     more = ("--set", "solver.threads=1", "--json")
     out, _ = here("solve", solved / "toy.yaml", *arguments, *more, "--out", tmp_path / "run")
     assert [case["name"] for case in json.loads(out)["scenario"]["price_cases"]] == ["dearer"]
-    assert read_stored_plan(tmp_path / "run").problem.carbon_price_cny_per_t == 85
+    assert open_run(tmp_path / "run").problem.carbon_price_cny_per_t == 85
     out, _ = here("explain", solved / "toy.yaml", *arguments, "--time-limit", "20", "--json")
     assert json.loads(out)["exit_code"] == 0
 

@@ -20,6 +20,7 @@ from network_data.tariffs import DAYS_IN_MONTH, format_months, hourly_prices, pa
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import group_months, name_season
 from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 from optimizer.solvers.solve import solve_problem
 from optimizer.text.run import describe_check
@@ -295,18 +296,20 @@ def test_run_of_seasons_weekends_and_contracted_power_is_verified(toy: ToyScenar
     toy(tables={"tariffs": seasonal_tariff, "data_centers": contracted}, chat={"rtt_limit_ms": 7}, time=time)
     run = optimizer.solve_scenario(toy.folder / "toy.yaml", ["solver.threads=1"], out=toy.folder / "run")
     assert run.exit_code == 0
-    assert run.results is not None
-    east = run.results.tables["data_centers"].set_index("id").loc["dc_east"]
-    peaks = run.results.tables["peaks"]
+    assert run.has_plan
+    east = run.tables["data_centers"].set_index("id").loc["dc_east"]
+    peaks = run.tables["peaks"]
     assert peaks["day"].unique().tolist() == ["m12_2_weekday", "m3_6_and_9_11_weekday", "m7_8_weekday"]
     assert east["demand_charge_basis"] == "contracted"
     assert east["contract_mw"] == pytest.approx(peaks.loc[peaks["data_center"] == "dc_east", "peak_mw"].max())
     assert east["demand_charge_cny_per_year"] == pytest.approx(east["contract_mw"] * 1e3 * 40.0 * 12)
-    report = verify_run(toy.folder / "run")
+    report = verify_run(open_run(toy.folder / "run"))
     assert report.is_verified, "\n".join(report.differences)
     stored = pd.read_parquet(toy.folder / "run" / "data_centers.parquet")
     stored.assign(contract_mw=stored["contract_mw"] * 0.5).to_parquet(toy.folder / "run" / "data_centers.parquet")
-    assert any("9b" in line or "pay_contracted_power" in line for line in verify_run(toy.folder / "run").differences)
+    assert any(
+        "9b" in line or "pay_contracted_power" in line for line in verify_run(open_run(toy.folder / "run")).differences
+    )
 
 
 def test_check_names_the_days(toy: ToyScenario) -> None:

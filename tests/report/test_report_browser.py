@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
 import optimizer
+from optimizer.runs.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path) -> Path:
-    return optimizer.export_run(run, run / "report.html")
+    return optimizer.export_run(open_run(run), run / "report.html")
 
 
 @pytest.fixture

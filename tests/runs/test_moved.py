@@ -10,8 +10,8 @@ import pytest
 from compared import PLANS, plan_of
 from two_cases import CHEAP_WEST, DEAR_WEST, one_workload, solved_case
 
-from optimizer.comparison.carried_plans import CasePlan
 from optimizer.runs.difference import KINDS, MOVES, Moved, find_moved, moved_share
+from optimizer.runs.run import Run
 
 NAN = float("nan")
 
@@ -22,7 +22,7 @@ def allocation(*rows: tuple[Any, ...], weight_h: float = 10.0) -> pd.DataFrame:
     return table.assign(day="year", weight_h=weight_h)
 
 
-def moved_of(first: CasePlan, second: CasePlan) -> Moved:
+def moved_of(first: Run, second: Run) -> Moved:
     return find_moved(first.tables["allocation"], second.tables["allocation"])
 
 

@@ -10,7 +10,8 @@ import pytest
 from toy_scenario import ToyScenario
 
 import optimizer
-from optimizer.runs.solve import ResiliencePrice, ScenarioRun, price_of_resilience, with_known_bound
+from optimizer.runs.run import Run, open_run
+from optimizer.runs.solve import ResiliencePrice, price_of_resilience, with_known_bound
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.text.run import describe_run
 
@@ -26,17 +27,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def solve(folder: Path, *overrides: str, **options: object) -> ScenarioRun:
+def solve(folder: Path, *overrides: str, **options: object) -> Run:
     common = ("solver.mip_rel_gap=0", "solver.threads=1")
     return optimizer.solve_scenario(folder / "toy.yaml", [*common, *overrides], **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def survivor(folder: Path) -> ScenarioRun:
+def survivor(folder: Path) -> Run:
     return solve(folder, SURVIVE, out=folder / "run")
 
 
-def test_price_is_the_difference_to_the_run_without(folder: Path, survivor: ScenarioRun) -> None:
+def test_price_is_the_difference_to_the_run_without(folder: Path, survivor: Run) -> None:
     without = solve(folder)
     assert without.info["resilience"] is None
     told = survivor.info["resilience"]
@@ -48,35 +49,35 @@ def test_price_is_the_difference_to_the_run_without(folder: Path, survivor: Scen
     assert told["most_price_cny_per_year"] >= price - 1e-3
 
 
-def test_price_is_printed_with_what_is_proved(survivor: ScenarioRun) -> None:
+def test_price_is_printed_with_what_is_proved(survivor: Run) -> None:
     (line,) = [line for line in describe_run(survivor).splitlines() if line.startswith("Surviving failures costs")]
     price = f"{survivor.info['resilience']['price_cny_per_year'] / 1e6:.1f}"
     assert line.startswith(f"Surviving failures costs {price} million CNY a year (")
     assert "proved to be between" in line
 
 
-def test_run_is_verified_and_a_changed_price_is_found(survivor: ScenarioRun) -> None:
+def test_run_is_verified_and_a_changed_price_is_found(survivor: Run) -> None:
     assert survivor.folder is not None
-    report = optimizer.verify_run(survivor.folder)
+    report = optimizer.verify_run(open_run(survivor.folder))
     assert report.is_verified, report.differences
     path = survivor.folder / "run.json"
     text = path.read_text(encoding="utf-8")
     info = json.loads(text)
     info["resilience"]["price_cny_per_year"] += 1e5
     path.write_text(json.dumps(info), encoding="utf-8")
-    found = optimizer.verify_run(survivor.folder).differences
+    found = optimizer.verify_run(open_run(survivor.folder)).differences
     path.write_text(text, encoding="utf-8")
     assert [line.split(":")[0] for line in found] == ["run.json resilience.price_cny_per_year"]
 
 
-def test_changed_failover_is_found(survivor: ScenarioRun) -> None:
+def test_changed_failover_is_found(survivor: Run) -> None:
     import pandas as pd
 
     assert survivor.folder is not None
     path = survivor.folder / "failover.parquet"
     content = path.read_bytes()
     pd.read_parquet(path).query("failed == 'dc_east'").to_parquet(path, index=False)
-    found = optimizer.verify_run(survivor.folder).differences
+    found = optimizer.verify_run(open_run(survivor.folder)).differences
     path.write_bytes(content)
     assert any("limit (11a) serve_in_outage is broken at chat metro_a, loss of dc_west" in line for line in found)
 
@@ -102,9 +103,9 @@ def test_progress_of_the_other_solve_claims_no_plan(folder: Path) -> None:
     assert min(line.incumbent_cny for line in lines) >= run.solution.objective_cny * (1 - 1e-9)
 
 
-def test_greedy_plans_fail_over_where_they_can(survivor: ScenarioRun) -> None:
-    assert survivor.results is not None
-    broken = {item["id"]: item["broken"] for item in survivor.results.baselines}
+def test_greedy_plans_fail_over_where_they_can(survivor: Run) -> None:
+    assert survivor.has_plan
+    broken = {item["id"]: item["broken"] for item in survivor.baselines}
     assert any("serve_in_outage" in names for names in broken.values())  # those that open one place
 
 

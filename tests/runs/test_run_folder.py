@@ -20,8 +20,9 @@ from network_data import InputError
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs import folder as atomic
 from optimizer.runs import folder as run_folder
-from optimizer.runs.folder import check_target, json_ready, read_stored_run, write_run
+from optimizer.runs.folder import check_target, json_ready, write_run
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
+from optimizer.runs.run import open_run
 from optimizer.solvers.greedy import cheapest_energy
 
 INFO: dict[str, Any] = {"scenario": {"name": "toy"}, "network": {"name": "net"}, "summary": {}}
@@ -52,8 +53,8 @@ def names(folder: Path) -> list[str]:
 def test_written_run_is_read_back(tmp_path: Path) -> None:
     written = tables()
     folder = write_run(tmp_path / "deep" / "run", INFO, written)
-    stored = read_stored_run(folder)
-    assert stored.changed == ()
+    stored = open_run(folder)
+    assert stored.changed_files == ()
     assert stored.info["scenario"] == {"name": "toy"}
     assert set(stored.tables) == set(written)
     for name, table in written.items():
@@ -100,7 +101,7 @@ def test_older_run_and_its_exports_are_replaced(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", INFO, tables())
     (folder / "allocation.gpkg").write_bytes(b"old map")
     write_run(folder, {**INFO, "scenario": {"name": "new"}}, tables())
-    assert read_stored_run(folder).info["scenario"]["name"] == "new"
+    assert open_run(folder).info["scenario"]["name"] == "new"
     assert "allocation.gpkg" not in names(folder)  # it showed the older plan
     assert names(tmp_path) == ["run"]
 
@@ -109,7 +110,7 @@ def test_replacing_works_without_exchange_of_names(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
     write_run(tmp_path / "run", INFO, tables())
     write_run(tmp_path / "run", {**INFO, "scenario": {"name": "new"}}, tables())
-    assert read_stored_run(tmp_path / "run").info["scenario"]["name"] == "new"
+    assert open_run(tmp_path / "run").info["scenario"]["name"] == "new"
     assert names(tmp_path) == ["run"]
 
 
@@ -160,9 +161,9 @@ def test_killed_write_leaves_one_complete_run(tmp_path: Path, step: str, moment:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == f"in {step}"
         process.kill()
-    stored = read_stored_run(folder)
+    stored = open_run(folder)
     assert stored.info["scenario"]["name"] == survivor
-    assert stored.changed == ()
+    assert stored.changed_files == ()
     assert any(path.name.startswith(".edwc-run-") for path in tmp_path.iterdir())  # the draft of the killed process
     write_run(folder, INFO, tables())
     assert names(tmp_path) == ["run"]  # and the next write has removed it
@@ -189,7 +190,7 @@ def test_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 def test_hostile_folder_names_are_names_like_any_other(tmp_path: Path, name: str) -> None:
     folder = write_run(tmp_path / name, INFO, tables())
     assert folder.name == name
-    assert read_stored_run(folder).changed == ()
+    assert open_run(folder).changed == ()
     assert names(tmp_path) == [name]
 
 
@@ -198,7 +199,7 @@ def test_link_to_an_older_run_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     assert write_run(tmp_path / "link", {**INFO, "scenario": {"name": "new"}}, tables()) == folder
     assert (tmp_path / "link").is_symlink()
-    assert read_stored_run(tmp_path / "link").info["scenario"]["name"] == "new"
+    assert open_run(tmp_path / "link").info["scenario"]["name"] == "new"
 
 
 def target_fault(folder: Path | str) -> str:
@@ -246,7 +247,7 @@ def test_damaged_folder_is_refused_with_every_fault(tmp_path: Path, damage: Any,
     folder = write_run(tmp_path / "run", INFO, tables())
     damage(folder)
     with pytest.raises(InputError) as caught:
-        read_stored_run(folder)
+        open_run(folder)
     assert all(problem in fault.problem for fault in caught.value.faults)
 
 
@@ -256,7 +257,7 @@ def test_run_json_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     info["files"]["../secret"] = "0"
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
     with pytest.raises(InputError, match="no plain file name"):
-        read_stored_run(folder)
+        open_run(folder)
 
 
 def test_json_has_no_infinite_numbers() -> None:

@@ -16,6 +16,7 @@ from toy_scenario import ToyScenario
 import optimizer
 from network_data.faults import InputError
 from optimizer.cli.main import main
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import VerifyReport, verify_run
 
 
@@ -42,7 +43,7 @@ def edit(run: Path, table: str, change: Callable[[pd.DataFrame], Any]) -> Verify
     frame = pd.read_parquet(path)
     changed = change(frame)
     (frame if changed is None else changed).to_parquet(path, index=False)
-    return verify_run(run)
+    return verify_run(open_run(run))
 
 
 def scale(column: str, factor: float) -> Callable[[pd.DataFrame], None]:
@@ -57,7 +58,7 @@ def mentions(report: VerifyReport, *words: str) -> bool:
 
 
 def test_solved_run_is_verified(solved: Path) -> None:
-    report = verify_run(solved / "run")
+    report = verify_run(open_run(solved / "run"))
     assert report.is_verified, "\n".join(report.differences)
     info = json.loads((solved / "run" / "run.json").read_text(encoding="utf-8"))
     assert report.total_cny_per_year == pytest.approx(info["objective_cny_per_year"], rel=1e-9)
@@ -69,33 +70,33 @@ def test_solved_run_is_verified(solved: Path) -> None:
 def test_run_of_an_older_version_is_whole_without_tables_by_time_slice(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = verify_run(make_older(copy))
+    report = verify_run(open_run(make_older(copy)))
     assert report.is_verified, report.differences
     assert main(["verify", str(copy)]) == 0
     out = capsys.readouterr().out
     assert "note: an older version made this run, which did not store links_by_slice and data_centers_by_slice" in out
     edit(copy, "links", lambda frame: frame.assign(peak_gbps=0.0))
-    assert mentions(verify_run(copy), "links.parquet column peak_gbps")
+    assert mentions(verify_run(open_run(copy)), "links.parquet column peak_gbps")
 
 
 def test_table_by_time_slice_that_was_stored_and_is_gone_is_missed(copy: Path) -> None:
     (copy / "links_by_slice.parquet").unlink()
     with pytest.raises(InputError, match=r"links_by_slice.parquet: is missing"):
-        verify_run(copy)
+        verify_run(open_run(copy))
 
 
 def test_moved_run_finds_its_inputs_beside_it(copy: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     copy.parent.rename(moved)
     monkeypatch.chdir("/")
-    assert verify_run(moved / "run").is_verified
+    assert verify_run(open_run(moved / "run")).is_verified
 
 
 def test_run_moved_alone_finds_its_inputs_where_they_were(copy: Path, tmp_path: Path) -> None:
     info = json.loads((copy / "run.json").read_text(encoding="utf-8"))
     copy.rename(tmp_path / "alone")
     assert Path(info["scenario"]["absolute_path"]).is_file()
-    assert verify_run(tmp_path / "alone").is_verified
+    assert verify_run(open_run(tmp_path / "alone")).is_verified
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_changed_number_of_run_json_is_found(copy: Path, key: str, value: Any, w
     info = json.loads(path.read_text(encoding="utf-8"))
     info[key] = value
     path.write_text(json.dumps(info), encoding="utf-8")
-    assert mentions(verify_run(copy), word)
+    assert mentions(verify_run(open_run(copy)), word)
 
 
 def test_changed_summary_and_baselines_are_found(copy: Path) -> None:
@@ -154,7 +155,7 @@ def test_changed_summary_and_baselines_are_found(copy: Path) -> None:
     info["summary"]["component_cny_per_year"]["energy"] *= 0.9
     info["baselines"][0]["total_cny_per_year"] *= 2
     path.write_text(json.dumps(info), encoding="utf-8")
-    report = verify_run(copy)
+    report = verify_run(open_run(copy))
     assert mentions(report, "summary.component_cny_per_year.energy", "baselines[0].total_cny_per_year")
     assert len(report.differences) == 2
 
@@ -162,13 +163,13 @@ def test_changed_summary_and_baselines_are_found(copy: Path) -> None:
 def test_changed_input_is_named_and_its_effect_too(copy: Path) -> None:
     tariffs = copy.parent / "net" / "tariffs.csv"
     tariffs.write_text(tariffs.read_text(encoding="utf-8").replace("300.0", "330.0"), encoding="utf-8")
-    report = verify_run(copy)
+    report = verify_run(open_run(copy))
     assert mentions(report, "network file tariffs.csv has changed since the run", "objective_cny_per_year")
 
 
 def test_input_that_is_gone_is_one_difference(copy: Path) -> None:
     (copy.parent / "net" / "links.csv").unlink()
-    report = verify_run(copy)
+    report = verify_run(open_run(copy))
     assert mentions(report, "the inputs cannot be read any more")
     assert len(report.differences) == 1
 
@@ -179,14 +180,14 @@ def test_scenario_that_is_gone_is_one_difference(solved: Path, tmp_path: Path) -
     info = json.loads(path.read_text(encoding="utf-8"))
     info["scenario"]["absolute_path"] = str(tmp_path / "gone.yaml")
     path.write_text(json.dumps(info), encoding="utf-8")
-    assert mentions(verify_run(tmp_path / "run"), "an input of the run is not there")
+    assert mentions(verify_run(open_run(tmp_path / "run")), "an input of the run is not there")
 
 
 def test_renamed_place_is_found_as_a_label_not_as_a_position(copy: Path) -> None:
     for name in ("data_centers", "pools"):
         path = copy.parent / "net" / f"{name}.csv"
         path.write_text(path.read_text(encoding="utf-8").replace("dc_west", "dc_new"), encoding="utf-8")
-    assert mentions(verify_run(copy), "name a candidate that the inputs do not have, first: ", "dc_west")
+    assert mentions(verify_run(open_run(copy)), "name a candidate that the inputs do not have, first: ", "dc_west")
 
 
 def test_reordered_input_changes_the_hash_and_nothing_else(copy: Path) -> None:
@@ -194,6 +195,6 @@ def test_reordered_input_changes_the_hash_and_nothing_else(copy: Path) -> None:
         path = copy.parent / "net" / f"{name}.csv"
         head, *rows = path.read_text(encoding="utf-8").splitlines()
         path.write_text("\n".join([head, *reversed(rows)]) + "\n", encoding="utf-8")
-    report = verify_run(copy)
+    report = verify_run(open_run(copy))
     assert [line for line in report.differences if "has changed since the run" not in line] == []
     assert len(report.differences) == 4

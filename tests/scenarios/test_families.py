@@ -50,9 +50,9 @@ def write_pins(pins: dict[str, dict[str, float]]) -> None:
 def costs(name: str) -> dict[str, float]:
     """Cost by component of a scenario at reduced size; what costs nothing is left out."""
     run = solve_reduced(name)
-    assert run.results is not None, f"{name} at reduced size has no plan: {run.solution.termination}, {run.failure}"
+    assert run.has_plan, f"{name} at reduced size has no plan: {run.solution.termination}, {run.failure}"
     assert run.exit_code == 0, f"{name} at reduced size was not proved within {GAP:.1%}: raise nothing, find out why"
-    found = run.results.summary["component_cny_per_year"]
+    found = run.summary["component_cny_per_year"]
     return {component: float(cny) for component, cny in found.items() if abs(cny) >= 0.5}
 
 
@@ -211,9 +211,9 @@ def test_strict_residency_keeps_the_east_in_the_east() -> None:
 
 def test_deferrable_work_of_batch_west_runs_in_the_west() -> None:
     run = solve_reduced("batch_west")
-    assert run.results is not None
+    assert run.has_plan
     region = run.problem.data_centers.set_index("id")["region"]
-    table = run.results.tables["allocation"]
+    table = run.tables["allocation"]
     of_west = table["data_center"].map(region) == "west"
     deferrable = table["workload_class"] == "offline_batch"
     assert deferrable.any()

@@ -12,6 +12,7 @@ from toy_scenario import ToyScenario
 
 import optimizer
 from optimizer.runs.metadata import value_beside_cost
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 from optimizer.text.run import describe_run
 from scenarios import load_scenario
@@ -30,8 +31,8 @@ def test_base_values_are_those_of_the_market_over_its_tokens() -> None:
 def test_cost_stands_beside_the_value_in_run_and_output(tmp_path: Path) -> None:
     ToyScenario(tmp_path)(market_value=VALUE)
     run = optimizer.solve_scenario(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
-    assert run.results is not None
-    cny_per_mtok = run.results.summary["total_cny_per_year"] / (2_400 * 365)  # all of it is served
+    assert run.has_plan
+    cny_per_mtok = run.summary["total_cny_per_year"] / (2_400 * 365)  # all of it is served
     stored = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["market_value"]
     # 0.05 x 8 = 0.4 and 0.5 x 8 = 4 CNY.
     assert (stored["low_cny_per_mtok"], stored["high_cny_per_mtok"]) == (pytest.approx(0.4), pytest.approx(4.0))
@@ -44,12 +45,12 @@ def test_cost_stands_beside_the_value_in_run_and_output(tmp_path: Path) -> None:
 def test_verification_derives_the_value_again(tmp_path: Path) -> None:
     ToyScenario(tmp_path)(market_value=VALUE)
     optimizer.solve_scenario(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
-    assert verify_run(tmp_path / "run").is_verified
+    assert verify_run(open_run(tmp_path / "run")).is_verified
     path = tmp_path / "run" / "run.json"
     info = json.loads(path.read_text(encoding="utf-8"))
     info["market_value"]["cost_share_of_low"] *= 2
     path.write_text(json.dumps(info), encoding="utf-8")
-    (difference,) = verify_run(tmp_path / "run").differences
+    (difference,) = verify_run(open_run(tmp_path / "run")).differences
     assert "market_value.cost_share_of_low" in difference
 
 

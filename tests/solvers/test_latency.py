@@ -20,6 +20,7 @@ from network_data import InputError
 from optimizer.checker.facts import PlanFacts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.result_tables import latency_table
+from optimizer.runs.run import open_run
 from optimizer.runs.solve import describe_problem, solve_scenario
 from optimizer.runs.verify import verify_run
 from optimizer.solvers.control import Control
@@ -207,7 +208,7 @@ def test_solve_prints_and_stores_the_sum_by_class(toy: ToyScenario, tmp_path: Pa
     assert way == worst <= rtt_limit
     assert lines[head + 2] == ""  # batch has no limit
     assert (tmp_path / "run" / "latency.parquet").exists()
-    assert verify_run(tmp_path / "run").is_verified
+    assert verify_run(open_run(tmp_path / "run")).is_verified
 
 
 # The price war: cheaper tokens make a millisecond cheaper

@@ -17,6 +17,7 @@ from toy_scenario import ToyScenario
 from optimizer.checker.check import check_plan
 from optimizer.cli.main import main
 from optimizer.runs import solve as api
+from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 from optimizer.solvers.benders import driver as decompose
 from optimizer.solvers.benders.driver import solve_decomposed
@@ -66,7 +67,7 @@ def test_plan_short_of_the_gap_ends_with_3_and_is_stored(
     info = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert info["termination"] == termination
     assert info["mip_rel_gap"] == pytest.approx(0.1)
-    report = verify_run(tmp_path / "run")
+    report = verify_run(open_run(tmp_path / "run"))
     assert report.is_verified, report.differences
 
 

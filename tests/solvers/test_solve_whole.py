@@ -253,9 +253,9 @@ def test_no_process_is_left_waiting_by_a_program_that_ends() -> None:
 def test_memory_of_a_process_that_waits_is_counted() -> None:
     code = (
         "from test_solve_whole import run_toy\n"
-        "from optimizer.solvers import highs\n"
+        "from optimizer.solvers import memory\n"
         "run_toy(output_flag=False)\n"
-        "print(highs._of_others_units * highs._BYTES_PER_UNIT / 1e6)"
+        "print(memory._of_others_units * memory._BYTES_PER_UNIT / 1e6)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

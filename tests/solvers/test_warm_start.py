@@ -16,7 +16,7 @@ from optimizer.checker.check import check_plan
 from optimizer.comparison.workers import reference_state
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.folder import read_stored_run
+from optimizer.runs.run import open_run
 from optimizer.runs.solve import ComparisonPart, solve_scenario
 from optimizer.runs.verify import verify_run
 from optimizer.solvers.benders.aggregation import coarsen
@@ -186,7 +186,7 @@ def test_what_was_learned_survives_its_tables() -> None:
 def test_a_case_starts_from_the_reference_and_verifies(tmp_path: Path) -> None:
     overrides = [*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02"]
     solve_scenario("base", overrides, out=tmp_path / "reference", comparison=ComparisonPart())
-    assert "learned_cuts" in read_stored_run(tmp_path / "reference").tables
+    assert "learned_cuts" in open_run(tmp_path / "reference").tables
     state = reference_state(tmp_path / "reference")
     assert state is not None
     assert reference_state(tmp_path / "reference") is state
@@ -197,5 +197,5 @@ def test_a_case_starts_from_the_reference_and_verifies(tmp_path: Path) -> None:
     assert first.info["note"] == 1
     assert first.solution.objective_cny == again.solution.objective_cny
     assert first.solution.bound_cny == again.solution.bound_cny
-    assert verify_run(tmp_path / "reference").is_verified
-    assert verify_run(tmp_path / "one").is_verified
+    assert verify_run(open_run(tmp_path / "reference")).is_verified
+    assert verify_run(open_run(tmp_path / "one")).is_verified

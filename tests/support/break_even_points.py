@@ -11,9 +11,10 @@ from network_files import Row
 from toy_scenario import BATCH, ToyScenario
 
 from optimizer.comparison.break_even_points import ParameterPoints, case_of
-from optimizer.comparison.carried_plans import CasePlan, carry_plan
+from optimizer.comparison.carried_plans import carry_plan
 from optimizer.comparison.cases import REFERENCE, CaseResult, CaseStatus
 from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.run import Run
 from optimizer.solvers.control import Control, Termination
 from optimizer.solvers.solve import solve_whole
 
@@ -39,9 +40,9 @@ class ToyPoints(ParameterPoints):
         super().__init__(None, "toy", max_solves)  # type: ignore[arg-type] - no runner is asked
         self.make, self.reference_value, self.looseness, self.gap = make, reference, looseness, gap
         self.rng = np.random.default_rng(1)
-        self.pool: list[CasePlan] = []
+        self.pool: list[Run] = []
         self.batches: list[list[float]] = []
-        self.cases: dict[str, CasePlan] = {}
+        self.cases: dict[str, Run] = {}
         self._reference = self._solve(reference, REFERENCE.id)
 
     @property
@@ -61,7 +62,7 @@ class ToyPoints(ParameterPoints):
         self.batches.append(list(values))
         return {value: self._solve(value, case_of("toy", value).id) for value in values}
 
-    def plan(self, result: CaseResult) -> CasePlan | None:
+    def plan(self, result: CaseResult) -> Run | None:
         return self.cases.get(result.case.id)
 
     def _solve(self, value: float, name: str) -> CaseResult:
@@ -71,7 +72,7 @@ class ToyPoints(ParameterPoints):
         if solution.termination == Termination.INFEASIBLE:
             return CaseResult(case, CaseStatus.INFEASIBLE, "no plan keeps every limit")
         assert solution.plan is not None
-        best = CasePlan(name, name, problem, solution.plan, solution.bound_cny)
+        best = Run.of_plan(problem, solution.plan, name=name, bound_cny_per_year=solution.bound_cny)
         cost, bound = best.cost_cny, solution.bound_cny
         if self.looseness:
             carried = [carry_plan(known, best) for known in self.pool]

@@ -10,9 +10,9 @@ from typing import Any
 
 from reduced import reduced_overrides
 
-from optimizer.comparison.carried_plans import CasePlan, read_case_plan
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
+from optimizer.runs.run import Run
 
 # One that changes prices, one whose demand is another, one that closes routes, one that is impossible, one misspelled.
 CASES = (
@@ -39,9 +39,9 @@ def results() -> dict[str, CaseResult]:
 
 
 @cache
-def plan_of(case: str) -> CasePlan:
+def plan_of(case: str) -> Run:
     """Read the plan of a case again from its folder."""
-    return read_case_plan(results()[case])
+    return results()[case].open_run()
 
 
 def result(name: str, cost_cny: float, *, bound_cny: float | None = None, **summary: Any) -> CaseResult:

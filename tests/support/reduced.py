@@ -62,7 +62,7 @@ def reduced_overrides(name: str, folder: Path) -> list[str]:
 
 
 @cache
-def solve_reduced(name: str) -> optimizer.ScenarioRun:
+def solve_reduced(name: str) -> optimizer.Run:
     """
     Solve a scenario at reduced size, once for all tests of a session.
 

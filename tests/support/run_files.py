@@ -13,7 +13,7 @@ import networkx as nx
 import pandas as pd
 import shapely
 
-from optimizer.runs.run import positions_of
+from optimizer.runs.places import positions_of
 
 HOURS = 24
 GBPS_PER_MTOK_PER_H = 1e-3

@@ -6,8 +6,8 @@ from typing import Any
 
 from toy_problems import toy_problem
 
-from optimizer.comparison.carried_plans import CasePlan
 from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.run import Run
 from optimizer.solvers.control import Control
 from optimizer.solvers.solve import solve_whole
 
@@ -38,8 +38,8 @@ def one_workload(west_price: float = CHEAP_WEST, **options: Any) -> PlacementPro
     )
 
 
-def solved_case(case_id: str, problem: PlacementProblem) -> CasePlan:
+def solved_case(case_id: str, problem: PlacementProblem) -> Run:
     """Solve a problem to its optimum."""
     solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control(time_limit_s=60.0))
     assert solution.plan is not None
-    return CasePlan(case_id, case_id, problem, solution.plan, solution.bound_cny)
+    return Run.of_plan(problem, solution.plan, name=case_id, bound_cny_per_year=solution.bound_cny)
