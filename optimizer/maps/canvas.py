@@ -20,8 +20,8 @@ from optimizer.drawing.style import HALO, INK, font_families, write_text
 from optimizer.drawing.words import Words
 from optimizer.maps.labels import Box, boxes_overlap
 from optimizer.maps.projection import Basemap, MapProjection, ScaleBar, View
+from optimizer.problem.problem import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 FACTOR = 3.0
 _WIDTH_SHARE, _ASPECT = 0.33, 1.25
 _MARGIN_PT, _ABOVE_SCALE_BAR_PT = 8.0, 6.0

@@ -7,7 +7,7 @@ The source line of a map: which run, whose figures, how much of it is estimated,
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from optimizer.maps.canvas import (
     find_inset,
     is_inside,
 )
-from optimizer.maps.center_themes import carbon_theme, difference_theme, price_theme
+from optimizer.maps.difference import difference_theme
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import Box, LabelRequest, PlacedLabel, place_labels
 from optimizer.maps.options import MapNameWarning, MapOptions, check_map_options
@@ -50,8 +50,8 @@ from optimizer.maps.projection import (
     fit_map,
     load_basemap,
 )
-from optimizer.maps.run_themes import allocation_theme, links_theme
-from optimizer.maps.theme import Drawn, PlaceNames, Theme, place_names, run_label, tell_apart
+from optimizer.maps.run_themes import allocation_theme, carbon_theme, links_theme, price_theme
+from optimizer.maps.theme import Drawn, Scene, Theme, place_names, run_label, tell_apart
 from optimizer.numbers import shorten
 from optimizer.runs.difference import RunDifference, difference_of_runs
 from optimizer.runs.places import positions_shown
@@ -126,7 +126,7 @@ class DrawnMap:
     Attributes
     ----------
     figure
-        The picture; not tied to pyplot.
+        Not tied to pyplot.
     canvas
         The map: its axes, projection, window and scale.
     ribbons
@@ -176,22 +176,17 @@ def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
         warnings.warn(warning, MapNameWarning, stacklevel=2)
     before = options.against if isinstance(options.against, Run | None) else open_run(options.against)
     difference = None if before is None else difference_of_runs(before, run)
-    theme = _theme(run, names, words, options, difference)
+    theme = _theme(Scene(run, names, words), options, difference)
     with plain_settings():
         return _draw_sheet(run, theme, words, options, difference)
 
 
-def _theme(run: Run, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None) -> Theme:
+def _theme(scene: Scene, options: MapOptions, difference: RunDifference | None) -> Theme:
     if difference is not None:
-        return difference_theme(difference, names, words)
+        return difference_theme(scene, difference)
     if options.kind == "allocation":
-        return allocation_theme(run, names, words, options.colour_by)
-    themes: dict[str, Callable[[Run, PlaceNames, Words], Theme]] = {
-        "links": links_theme,
-        "price": price_theme,
-        "carbon": carbon_theme,
-    }
-    return themes[options.kind](run, names, words)
+        return allocation_theme(scene, options.colour_by)
+    return {"links": links_theme, "price": price_theme, "carbon": carbon_theme}[options.kind](scene)
 
 
 def _draw_sheet(

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.drawing.style import OTHER, PALETTE
 from optimizer.maps.options import ColourBy
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import positions_of, undirected
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 WIDEST_LINK_PT = 18.0
 _ARROW_FROM_PT = 3.0
 

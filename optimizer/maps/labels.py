@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from optimizer.problem.problem import FloatArray
 
 # Left edge, bottom edge, right edge, top edge in map points.
 Box = tuple[float, float, float, float]

@@ -1,9 +1,8 @@
 """
-Places on the map: circles whose area is an amount, crosses, and their labels.
+Places on a map and the key that explains them.
 
-The key of a map, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
-
-Classes of a map's numbers: few, with round breaks, that hold every value shown.
+Circles whose area is an amount, crosses and their labels; classes of numbers, few, with round breaks, that hold every
+value; the key, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties
@@ -37,12 +35,9 @@ from optimizer.drawing.style import (
 from optimizer.drawing.words import Lang, Words, read_words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.labels import LabelRequest, PlacedLabel
-from optimizer.numbers import shorten
+from optimizer.numbers import format_percent, shorten
+from optimizer.problem.problem import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-LARGEST_CENTER_RADIUS_PT, SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
-LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT = 8.0, 2.0
-HUB_LABELS = 14
 _LABEL_PT = {"center": 11.5, "open": 10.0, "hub": 10.0, "note": 10.0}
 _LABEL_CHARS = {"center": 40, "open": 40, "hub": 24}
 _ONE_LINE_CHARS, _ONE_LINE_WIDE_CHARS = 18, 9
@@ -365,10 +360,10 @@ class Panel:
         self._y = height + _SECTION_PT - 14.0
         self._family = list(font_families(words.lang))
 
-    def heading(self, text: str) -> None:
-        """Begin a section."""
+    def heading(self, key: str) -> None:
+        """Begin a section; `key` names its words, here and below."""
         self._y -= _SECTION_PT - _LINE_PT
-        for line in wrap_to_width(text, self._font(_HEADING_PT, bold=True), _PANEL_INNER_PT):
+        for line in wrap_to_width(self.words(key), self._font(_HEADING_PT, bold=True), _PANEL_INNER_PT):
             self._y -= _LINE_PT
             self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
         self._y -= 2.0
@@ -387,7 +382,7 @@ class Panel:
             self._y -= _LINE_PT
             self._square(entry.colour)
             self._write(18.0, self.words.term("category", entry.name), fontsize=_TEXT_PT)
-            share = f"{entry.amount / total:.0%}"
+            share = format_percent(entry.amount / total, 0)
             self._right("<1%" if share == "0%" and entry.amount > 0 else share)
 
     def classes(self, classes: Classes, values: Sequence[float], write: Write, key: str = "key.range") -> None:
@@ -409,8 +404,13 @@ class Panel:
             self._stroke(colour, width(amount))
             self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
-    def circles(self, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool) -> None:
-        """Show what areas of circles stand for."""
+    def circles(
+        self, key: str, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool = False
+    ) -> None:
+        """Show what areas of circles stand for, in a section of its own; nothing where there are none."""
+        if largest <= 0:
+            return
+        self.heading(key)
         last = 5.0
         for amount in legend_amounts(largest):
             r = radius(amount)
@@ -420,41 +420,40 @@ class Panel:
             self._disc(r, face, edge)
             self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
-    def arrow(self, text: str) -> None:
-        """Explain the small arrows in the bands."""
+    def _entry(self, key: str) -> None:
         self._y -= _LINE_PT
-        self._stroke(OTHER_COLOUR, 10.0)
-        y = self._y
-        corners = [(15.0, y + 0.5), (15.0, y + 7.5), (23.0, y + 4.0)]
-        self.axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none", zorder=3))
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+        self._write(_TEXT_LEFT_PT, self.words(key), fontsize=_TEXT_PT)
 
-    def cross(self, text: str) -> None:
+    def arrow(self, key: str) -> None:
+        """Explain the small arrows in the bands."""
+        self._entry(key)
+        self._stroke(OTHER_COLOUR, 10.0)
+        corners = [(15.0, self._y + 0.5), (15.0, self._y + 7.5), (23.0, self._y + 4.0)]
+        self.axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none", zorder=3))
+
+    def cross(self, key: str) -> None:
         """Explain the crosses."""
-        self._y -= _LINE_PT
+        self._entry(key)
         at = ([_SYMBOL_MIDDLE_PT], [self._y + _MIDDLE_OF_TEXT_PT])
         self.axes.plot(*at, marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
 
-    def line(self, text: str, colour: str, width: float, style: _LineStyle = "-") -> None:
+    def line(self, key: str, colour: str, width: float, style: _LineStyle = "-") -> None:
         """Explain a kind of line."""
-        self._y -= _LINE_PT
+        self._entry(key)
         self._stroke(colour, width, style)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
 
-    def disc(self, text: str, face: str, edge: str, radius: float = 6.0) -> None:
+    def disc(self, key: str, face: str, radius: float = 6.0) -> None:
         """Explain a kind of circle."""
-        self._y -= _LINE_PT
-        self._disc(radius, face, edge)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+        self._entry(key)
+        self._disc(radius, face, "white")
 
-    def table(self, heading: str, rows: Sequence[tuple[str, str]], *, whole: bool = False) -> None:
-        """List rows as far as there is room; nothing at all where not even a few fit, or not all that must."""
+    def table(self, key: str, rows: Sequence[tuple[str, str]], *, complete: bool = False) -> None:
+        """List rows as far as there is room; nothing where not even a few fit, or not all if they must be complete."""
         room = int((self._y - _SECTION_PT - _LINE_PT) / _LINE_PT)
-        least = len(rows) if whole else min(len(rows), 3)
+        least = len(rows) if complete else min(len(rows), 3)
         if not rows or room < least:
             return
-        self.heading(heading)
+        self.heading(key)
         font = self._font(_TEXT_PT)
         for name, value in rows[:room]:
             self._y -= _LINE_PT
@@ -463,9 +462,9 @@ class Panel:
             )
             self._right(value)
 
-    def note(self, text: str) -> None:
+    def note(self, key: str, **values: object) -> None:
         """Write a few small lines; nothing where there is no room."""
-        lines = wrap_to_width(text, self._font(_NOTE_PT), _PANEL_INNER_PT)
+        lines = wrap_to_width(self.words(key, **values), self._font(_NOTE_PT), _PANEL_INNER_PT)
         if self._y < len(lines) * _NOTE_LINE_PT + 4.0:
             return
         self._y -= 5.0

@@ -14,7 +14,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pyogrio
 import pyproj
 import shapely
@@ -23,9 +22,9 @@ from network_data.faults import Fault, InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.drawing.style import round_down_nicely
 from optimizer.maps.options import BasemapChoice
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 _GEOD = pyproj.Geod(ellps="WGS84")
 _SMALLEST_RANGE_DEG = 1.0
 _DENSIFY_KM = 100.0

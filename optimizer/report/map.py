@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.drawing.style import PALETTE, region_colours
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
+from optimizer.problem.problem import FloatArray
 from optimizer.report.charts import Hourly, TimeAxis
 from optimizer.runs.places import positions_shown, stops_by_route
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 _MAP_WIDTH = 1000.0
 _ASPECT = 1.36
 
