@@ -98,6 +98,21 @@ def format_digits(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
+def format_plain(value: float, digits: int = 6) -> str:
+    """
+    Format a number as an input states it: so many digits at most, no exponent, no zeros that say nothing.
+
+    Examples
+    --------
+    >>> format_plain(0.5), format_plain(1_200.0), format_plain(1_234_567.0), format_plain(float("nan"))
+    ('0.5', '1,200', '1,234,570', '-')
+    """
+    if not math.isfinite(value):
+        return NO_NUMBER
+    rounded = float(f"{value:.{digits}g}")
+    return _plain(rounded, digits) if rounded else "0"
+
+
 def format_size(value: float) -> str:
     """
     Format a limit in full, with up to three decimals where it is not large.

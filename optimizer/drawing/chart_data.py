@@ -12,7 +12,7 @@ from optimizer.comparison.frontier import SIZE_NAMES
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS
 from optimizer.drawing.style import PALETTE
-from optimizer.numbers import format_change, format_million, format_size
+from optimizer.numbers import format_change, format_million, format_plain, format_size
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY
 
@@ -102,7 +102,7 @@ def tornado_rows(tornado: pd.DataFrame) -> list[tuple[str, tuple[TornadoEnd, ...
         ends = []
         for end in _ENDS:
             effect = float(row[f"{end}_effect_cny_per_year"]) / CNY_PER_MCNY
-            ends.append(TornadoEnd(end, f"{float(row[f'{end}_value']):,.6g}", effect))
+            ends.append(TornadoEnd(end, format_plain(float(row[f"{end}_value"])), effect))
         rows.append((str(row["parameter"]), tuple(ends)))
     return rows
 

@@ -89,7 +89,8 @@ def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
     below = "First what the new prices do to the unchanged plan, then what planning anew changed."
     if reason:
         differs = reason.split(":", maxsplit=1)[0] if reason.startswith("other ") else reason
-        below = f"The first plan is none in the second case, so prices cannot be told apart: {shorten(differs, 70)}."
+        below = "The first plan is none in the second case, so the effect of prices cannot be separated: "
+        below += f"{shorten(differs, 70)}."
     figure, (axes,) = make_sheet((title, below), [0.4 * len(rows) + 0.3], left_in=_LEFT_IN, top_in=_TOP_IN)
     low, high = _window(bars)
     for row, item in enumerate(rows):

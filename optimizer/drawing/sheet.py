@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from network_data.faults import Fault, InputError, suggest
 from optimizer.drawing.style import FAINT_INK, INK, drawable, font_families, write_text
 from optimizer.drawing.words import minus_sign
+from optimizer.numbers import format_plain
 from optimizer.runs.folder import replace_when_done
 
 SUFFIXES = (".png", ".svg")
@@ -35,7 +36,7 @@ def write_figure(figure: Figure, target: Path | str) -> Path:
     fault = None
     if path.suffix.lower() not in SUFFIXES:
         remedy = f"Use one of {', '.join(SUFFIXES)}.{suggest(path.suffix.lower(), SUFFIXES)}"
-        fault = Fault(str(path), None, None, path.suffix, "picture format is not known", remedy)
+        fault = Fault(str(path), None, None, path.suffix, "chart format is not known", remedy)
     elif not path.parent.is_dir():
         fault = Fault(str(path.parent), None, None, None, "folder does not exist", "Create it, or name another.")
     if fault is not None:
@@ -113,7 +114,7 @@ def style_axes(axes: Axes, label: str = "", along: str = "y") -> None:
     axes.tick_params(length=0, colors=INK, labelsize=10)
     axes.set_ylabel(label, color=INK, fontsize=11, family=list(font_families()))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: minus_sign(f"{value:,.10g}"))
+        axis.set_major_formatter(lambda value, _: minus_sign(format_plain(value, 10)))
 
 
 def label_x(axes: Axes, text: str) -> None:

@@ -1,7 +1,7 @@
 """
 Colours, sizes and number texts that the drawn map and the QGIS styles share.
 
-The fonts of pictures: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
+The fonts: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _drawable_characters() -> frozenset[int]:
 
 
 def has_glyph(char: str) -> bool:
-    """Tell whether the fonts can draw a character."""
+    """Say whether the fonts can draw a character."""
     return ord(char) in _drawable_characters()
 
 

@@ -26,7 +26,7 @@ FACTOR = 3.0
 _WIDTH_SHARE, _ASPECT = 0.33, 1.25
 _MARGIN_PT, _ABOVE_SCALE_BAR_PT = 8.0, 6.0
 
-# Fewer places, or places with more room around each, can be told apart without it.
+# Fewer places, or places with more room around each, are distinct without it.
 _LEAST_PLACES = 8
 _LEAST_CROWDED = 3
 _CROWDED_PT = 14.0
@@ -128,11 +128,11 @@ def _inside(box: Box, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def is_inside(box: Box, x: float, y: float) -> bool:
-    """Tell whether a point lies in a box."""
+    """Say whether a point lies in a box."""
     return bool(_inside(box, np.array([[x, y]]))[0])
 
 
-# The sheet is always 16 inches wide: every size in points keeps its share of the picture at any pixel size.
+# The sheet is always 16 inches wide: every size in points keeps its share of the map at any pixel size.
 SHEET_WIDTH_PT = 1152.0
 MARGIN_PT, TITLE_PT, PANEL_PT, FOOT_PT = 14.0, 66.0, 222.0, 34.0
 _WATER, _LAND, _BACKDROP, _BORDER = "#E9F0F4", "#FBFAF6", "#EFEDE6", "#D8D3C7"
@@ -171,7 +171,7 @@ class Canvas:
         return float(left), float(up)
 
     def shows(self, x: float, y: float) -> bool:
-        """Tell whether a point lies in the window."""
+        """Say whether a point lies in the window."""
         left, bottom, right, top = self.frame
         return left <= x <= right and bottom <= y <= top
 

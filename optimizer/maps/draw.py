@@ -51,8 +51,8 @@ from optimizer.maps.projection import (
     load_basemap,
 )
 from optimizer.maps.run_themes import allocation_theme, carbon_theme, links_theme, price_theme
-from optimizer.maps.theme import Drawn, Scene, Theme, place_names, run_label, tell_apart
-from optimizer.numbers import shorten
+from optimizer.maps.theme import Drawn, Scene, Theme, distinct_labels, place_names, run_label
+from optimizer.numbers import format_percent, shorten
 from optimizer.runs.difference import RunDifference, difference_of_runs
 from optimizer.runs.places import positions_shown
 from optimizer.runs.run import Run, open_run
@@ -65,7 +65,7 @@ def _source_parts(
     run: Run, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
 ) -> tuple[str, ...]:
     """Say where what a map shows comes from."""
-    label = run_label(run) if difference is None else tell_apart(difference.after, difference.before)[0]
+    label = run_label(run) if difference is None else distinct_labels(difference.after, difference.before)[0]
     network = _section(run.info, "network")
     facts = {"run": label, "network": shorten(str(network.get("name") or network.get("folder") or "?"), _NAME_CHARS)}
     version = _section(run.info, "versions").get("edwc")
@@ -75,11 +75,11 @@ def _source_parts(
     else:
         parts = [words("foot.source_undated", **facts)]
     if difference is not None:
-        other = tell_apart(difference.after, difference.before)[1]
+        other = distinct_labels(difference.after, difference.before)[1]
         parts.append(words("foot.against", run=other, date=_date(difference.before) or "?"))
     estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")
     if isinstance(estimated, int | float):
-        parts.append(words("foot.estimates", share=f"{estimated:.0%}"))
+        parts.append(words("foot.estimates", share=format_percent(estimated, 0)))
     if basemap is not None:
         parts.append(words("foot.basemap", name=shorten(basemap.credit, _NAME_CHARS)))
     method = projection.crs.coordinate_operation
@@ -264,7 +264,7 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | Non
 
 
 def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:
-    after, before = tell_apart(difference.after, difference.before)
+    after, before = distinct_labels(difference.after, difference.before)
     return words("title.against", title=theme.title, after=after, before=before)
 
 

@@ -91,7 +91,7 @@ def place_labels(
     Returns
     -------
     list of PlacedLabel
-        Those that found a place, in the order asked for.
+        Those that found a place, in the order of the requests.
     """
     scene = _Scene(markers, frame, tuple(reserved), flow_points)
     order = list(range(len(requests)))
@@ -170,15 +170,15 @@ def _best_place(request: LabelRequest, scene: _Scene, taken: FloatArray) -> tupl
 
 def _box_beside(request: LabelRequest, dx: float, dy: float, gap: float) -> Box:
     """Put the box so that its edge towards the marker is `gap` away from the marker's rim."""
-    reach = request.radius + gap
+    away = request.radius + gap
     half_width, half_height = request.width / 2, request.height / 2
-    x = request.x + dx * reach + _lean(dx) * half_width
-    y = request.y + dy * reach + _lean(dy) * half_height
+    x = request.x + dx * away + _lean(dx) * half_width
+    y = request.y + dy * away + _lean(dy) * half_height
     return (x - half_width, y - half_height, x + half_width, y + half_height)
 
 
 def _lean(component: float) -> float:
-    """Tell how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
+    """Find how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
     return component if abs(component) < _CENTERED_BELOW else math.copysign(1.0, component)
 
 
@@ -203,7 +203,7 @@ def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[B
 
 def boxes_overlap(a: Box, b: Box) -> bool:
     """
-    Tell whether two boxes share area.
+    Say whether two boxes share area.
 
     Returns
     -------

@@ -160,7 +160,7 @@ def wrap_label(text: str) -> tuple[str, ...]:
     if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
         return (text,)
     spaces = [i for i, char in enumerate(text) if char == " "]
-    # Closing brackets stay whole: the name above, what they add below.
+    # Closing brackets stay together: the name above, what they add below.
     ends_in_brackets = " (" in text and text[-1] in ")\u2026"
     wanted = text.find(" (") if ends_in_brackets else (len(text) - 1) / 2
     middle = min(spaces, key=lambda i: abs(i - wanted))
@@ -280,7 +280,7 @@ def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | No
     is_skewed = high > _SKEWED * low and high > 0
     edges = _by_factors(values, high) if is_skewed else _even(low, high)
     count = len(edges) - 1
-    # Few classes take colours from the whole palette, so that they stay far apart.
+    # Few classes take colours from all of the palette, so that they stay far apart.
     picked = [round(i * (len(palette) - 1) / max(count - 1, 1)) for i in range(count)]
     if count == 1:
         picked = [len(palette) // 2]
@@ -300,7 +300,7 @@ def _even(low: float, high: float) -> list[float]:
         last = max(math.ceil(high / step - 1e-9), first + 1)
         if last - first <= MOST_CLASSES:
             return [_clean(i * step) for i in range(first, last + 1)]
-    raise AssertionError((low, high))  # a step of the whole range and more always fits
+    raise AssertionError((low, high))  # a step of the full range and more always fits
 
 
 def _by_factors(values: Sequence[float], high: float) -> list[float]:
@@ -369,7 +369,7 @@ class Panel:
         self._y -= 2.0
 
     def shares(self, entries: Sequence[KeyEntry]) -> None:
-        """List categories with their share of the whole, below a bar that shows them."""
+        """List categories with their shares, below a bar that shows them."""
         total = sum(entry.amount for entry in entries) or 1.0
         left = 0.0
         self._y -= 17.0

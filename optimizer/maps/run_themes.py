@@ -52,7 +52,7 @@ from optimizer.maps.theme import (
     points_along,
     width_scale,
 )
-from optimizer.numbers import format_amount, format_number, format_percent
+from optimizer.numbers import format_amount, format_number, format_percent, format_plain
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import Run
@@ -120,7 +120,7 @@ def _numbers(run: Run, words: Words) -> tuple[str, ...]:
     ]
     gap = run.info.get("mip_rel_gap")
     if isinstance(gap, int | float) and 0 <= gap < 1:
-        parts.append(words("numbers.gap", gap=f"{gap:.1%}"))
+        parts.append(words("numbers.gap", gap=format_percent(gap)))
     return tuple(parts)
 
 
@@ -187,7 +187,7 @@ def links_theme(scene: Scene) -> Theme:
             panel.classes(classes, shares, lambda share: f"{100 * share:.3g}", "key.range_percent")
             panel.note("key.load_note")
             panel.heading("key.peak_gbps")
-            panel.widths(float(peak_gbps.max()), width, lambda gbps: f"{gbps:,.6g}")
+            panel.widths(float(peak_gbps.max()), width, format_plain)
         panel.line("key.fibre_unused", FIBRE_COLOUR, 0.8)
         panel.cross("key.center_unused")
         fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
@@ -255,7 +255,7 @@ def _link_numbers(run: Run, used: pd.DataFrame, nodes: dict[str, str], words: Wo
         parts.append(words("numbers.fullest", share=share, start=start, end=end))
     if "mean_gbps" in run.links and run.links["capacity_gbps"].sum() > 0:
         mean = float(run.links["mean_gbps"].sum() / run.links["capacity_gbps"].sum())
-        parts.append(words("numbers.mean_load", share=f"{mean:.1%}"))
+        parts.append(words("numbers.mean_load", share=format_percent(mean)))
     if "is_limiting" in run.links:
         count = int(run.links["is_limiting"].sum())
         parts.append(words("numbers.limits", count=count) if count else words("numbers.no_limit"))
@@ -330,7 +330,7 @@ def price_theme(scene: Scene) -> Theme:
     def note(_: float, price: float) -> str:
         return words("note.price", price=format_number(price, 0))
 
-    rated = _Rated("price", table, BROWNS, lambda price: f"{price:,.6g}", note, numbers, key, hub_radius)
+    rated = _Rated("price", table, BROWNS, format_plain, note, numbers, key, hub_radius)
     return _center_theme(scene, rated)
 
 

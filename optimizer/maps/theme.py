@@ -108,8 +108,8 @@ def run_label(run: Run) -> str:
     return shorten(" + ".join([str(facts.get("name") or run.name), *named]), _LONGEST_NAME)
 
 
-def tell_apart(first: Run, second: Run) -> tuple[str, str]:
-    """Name two runs so that they can be told apart."""
+def distinct_labels(first: Run, second: Run) -> tuple[str, str]:
+    """Name two runs so that the names differ."""
     labels = run_label(first), run_label(second)
     if labels[0] != labels[1]:
         return labels
@@ -129,7 +129,7 @@ class Drawn:
     circles
         (n, 3) x, y and radius of what labels may not cover.
     flow_points
-        (n, 2) points that labels had better keep clear of.
+        (n, 2) points that labels keep clear of where they can.
     """
 
     requests: list[LabelRequest]
@@ -190,7 +190,7 @@ class Scene:
         return largest, radius_scale(largest, _LARGEST_HUB_RADIUS_PT, _SMALLEST_HUB_RADIUS_PT)
 
     def draw_fibre(self, canvas: Canvas, links: pd.DataFrame | None = None) -> list[tuple[FloatArray, float]]:
-        """Draw links as hairlines, all of them unless told which; returns their lines and widths, points."""
+        """Draw links as hairlines, all of them unless some are given; returns their lines and widths, points."""
         lines = link_lines(canvas, self.run.links if links is None else links)
         canvas.axes.add_collection(LineCollection(lines, colors=FIBRE_COLOUR, linewidths=_FIBRE_PT, zorder=2))
         return [(line, _FIBRE_PT) for line in lines]
@@ -198,7 +198,7 @@ class Scene:
     def draw_places(
         self, canvas: Canvas, centers: Iterable[Marker], radius: Callable[[float], float] | None = None
     ) -> tuple[list[LabelRequest], FloatArray]:
-        """Draw data centers and demand hubs; without a radius by tokens all hubs are alike, the largest are named."""
+        """Draw data centers and demand hubs; without a radius all hubs have one size; the largest are named."""
         hubs = [
             Marker(
                 row["longitude_deg"],

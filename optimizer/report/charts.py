@@ -18,7 +18,7 @@ import pandas as pd
 
 from optimizer.drawing.chart_data import Break
 from optimizer.drawing.style import PALETTE, round_down_nicely
-from optimizer.numbers import format_digits, format_million, shorten
+from optimizer.numbers import format_digits, format_million, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
@@ -361,11 +361,11 @@ class _Axes:
         for i in range(round(self.top / self.tick) + 1):
             y = self.y(i * self.tick)
             shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", "class": "grid"}))
-            shapes.append(text(_LEFT - 5.0, y + 4.0, f"{i * self.tick:,.6g}", "tick end"))
+            shapes.append(text(_LEFT - 5.0, y + 4.0, format_plain(i * self.tick), "tick end"))
         return shapes + _slice_labels(self.axis, _LEFT, self.step, _TOP + _PLOT_HEIGHT + 16.0)
 
     def slots(self, series: Mapping[str, FloatArray]) -> list[Shape]:
-        """Give each slice an area over the whole height with its amounts for a pointer."""
+        """Give each slice an area over the full height with its amounts for a pointer."""
         shapes = []
         for i, label in enumerate(self.axis.labels):
             lines = [f"{part}: {format_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
@@ -525,10 +525,11 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
     for i in range(round((top - bottom) / tick) + 1):
         y = y_of(bottom + i * tick)
         shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{_WIDTH - _SPAN_RIGHT}", "class": "grid"}))
-        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, f"{bottom + i * tick:,.6g}", "tick end"))
+        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, format_plain(bottom + i * tick), "tick end"))
     for mark in curve.marks:
         begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (mark.least, mark.value, mark.most))
-        tip = f"{what} {mark.value:,.6g} ({mark.least:,.6g} to {mark.most:,.6g})\n{mark.change}"
+        least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
+        tip = f"{what} {value} ({least} to {most})\n{mark.change}"
         shapes.append(rect((begin - 1.0, _SPAN_TOP, stop - begin + 2.0, _SPAN_PLOT_HEIGHT), tip, **{"class": "event"}))
         shapes.append(
             Shape("path", {"d": f"M{middle:.1f} {_SPAN_TOP}v{_SPAN_PLOT_HEIGHT}", "class": "axis", "data-tip": tip})
@@ -541,12 +542,12 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
             rod = f"M{x_of(a):.1f} {y_of(least):.1f}V{y_of(most):.1f}"
             shapes.append(Shape("path", {"d": rod, "class": "whisker"}))
         between = "" if most == least else f"\nproved to be between {format_digits(least)} and {format_digits(most)}"
-        tip = f"{what} {a:,.6g}: {format_digits(most)} {unit}{between}"
+        tip = f"{what} {format_plain(a)}: {format_digits(most)} {unit}{between}"
         spot = {"cx": f"{x_of(a):.1f}", "cy": f"{y_of(most):.1f}", "r": 4, "fill": colour, "class": "mark"}
         shapes.append(Shape("circle", {**spot, "data-tip": tip}))
         if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
             written = x_of(a)
-            shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, f"{a:,.4g}", "tick middle"))
+            shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, format_plain(a, 4), "tick middle"))
     shapes.append(text(_WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
     return Chart(*name, _SPAN_TOP + _SPAN_PLOT_HEIGHT + _SPAN_FOOT, shapes, table)
 
@@ -565,7 +566,7 @@ def matrix(
     Parameters
     ----------
     labels
-        Of the rows and of the columns, which are told below by their numbers.
+        Of the rows and of the columns, which stand below by their numbers.
     values
         (rows, columns); a cross where an amount is not known.
     write

@@ -35,7 +35,15 @@ from optimizer.drawing.chart_data import (
     waterfall_bars,
 )
 from optimizer.drawing.style import PALETTE
-from optimizer.numbers import format_amount, format_change, format_million, format_number, format_percent, format_size
+from optimizer.numbers import (
+    format_amount,
+    format_change,
+    format_million,
+    format_number,
+    format_percent,
+    format_plain,
+    format_size,
+)
 from optimizer.report.charts import (
     MILLION_CNY,
     Chart,
@@ -282,7 +290,8 @@ def break_even_charts(tables: _Tables, parameters: Labels | None = None) -> list
         cost = np.array([part.amounts for part in parts], float).ravel()
         x = np.array([(part.start, part.end) for part in parts], float).ravel()
         cells = [
-            (f"{part.start:,.6g}", f"{part.end:,.6g}", *map(_million, part.amounts), part.change) for part in parts
+            (format_plain(part.start), format_plain(part.end), *map(_million, part.amounts), part.change)
+            for part in parts
         ]
         table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
         about = "Cost of the best plan; lines are where the plan changes, bands how exactly that is certified."
@@ -377,7 +386,7 @@ def _read_tables(folder: Path, asked: Mapping[str, Any]) -> dict[str, pd.DataFra
     own = {item.name for item in fields(Comparison)}
     faults, tables = FaultList("the comparison"), {}
     for path in sorted(folder.glob("*.csv")):
-        if path.stem not in own and not _was_asked(path.stem, asked):
+        if path.stem not in own and not _is_requested(path.stem, asked):
             continue
         try:
             tables[path.stem] = read_csv_table(path, _TEXTS)
@@ -389,7 +398,7 @@ def _read_tables(folder: Path, asked: Mapping[str, Any]) -> dict[str, pd.DataFra
     return tables
 
 
-def _was_asked(name: str, asked: Mapping[str, Any]) -> bool:
+def _is_requested(name: str, asked: Mapping[str, Any]) -> bool:
     """Whether a table is of a search: of this comparison, as those of an older one may stand in the folder still."""
     if name.startswith(_BREAK_EVEN):
         of = {name, name.removesuffix("_points"), name.removesuffix("_solves")}
@@ -465,8 +474,8 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
 
 def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:
     # Two cases may have one label; a slider needs each of them once.
-    shown = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
-    cases = {shown[case]: run for case, run in runs.items()}
+    names = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
+    cases = {names[case]: run for case, run in runs.items()}
     return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
 
 
@@ -487,8 +496,8 @@ def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
     others, lead = _others(found), []
     if len(others):
         ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
-        told = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
-        lead.append(f"The cheapest of the others is {told[0]}, the dearest {told[1]} {MILLION_CNY}.")
+        costs = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
+        lead.append(f"The cheapest of the others is {costs[0]}, the most expensive {costs[1]} {MILLION_CNY}.")
     failed = [labels[case] for case, result in found.results.items() if not result.has_plan and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")

@@ -1,7 +1,7 @@
 """
 The map of a report as data: outlines, places, fibre and flows, which the page's script draws and filters.
 
-The map of a comparison: one picture per case, and what each case sends on other ways than the reference.
+The map of a comparison: one state per case, and what each case sends on other ways than the reference.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _places(places: pd.DataFrame, sheet: _Sheet, regions: list[str]) -> list[dic
 
 
 def _classes(run: Run) -> list[dict[str, str]]:
-    """List the classes with their full names, where the run tells them; the one with most tokens first."""
+    """List the classes with their full names, where the run has them; the one with most tokens first."""
     used = run.allocation.groupby("workload_class")["mtok_per_year"].sum().sort_values(ascending=False)
     table = run.tables.get("classes")
     names: dict[str, str] = {}
@@ -209,9 +209,9 @@ def _hourly(hourly: Hourly | None) -> dict[str, Any]:
 
 
 def _thin(ring: FloatArray) -> FloatArray:
-    """Leave out corners that no screen can tell from the one before."""
-    moved = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
-    kept: FloatArray = ring[np.concatenate([[True], moved])]
+    """Leave out corners that no screen can separate from the one before."""
+    is_apart = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
+    kept: FloatArray = ring[np.concatenate([[True], is_apart])]
     return kept
 
 
@@ -258,7 +258,7 @@ def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, b
 
 
 def _merge(reference: Run, cases: Mapping[str, Run]) -> Run:
-    """Put the mean flows of all cases side by side as if they were hours; routes are told apart by their nodes."""
+    """Put the mean flows of all cases side by side as if they were hours; routes are identified by their nodes."""
     routes: pd.DataFrame = pd.concat([run.routes for run in cases.values()])
     routes = routes.drop_duplicates(_ROUTE_KEY, ignore_index=True)
     number = pd.Series(routes.index, index=pd.MultiIndex.from_frame(routes[_ROUTE_KEY]))

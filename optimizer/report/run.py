@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
-from optimizer.numbers import format_amount, format_million, format_number, format_percent
+from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
 from optimizer.report.charts import (
     MILLION_CNY,
     Chart,
@@ -68,12 +68,12 @@ def _heading_of(run: Run) -> str:
 
 
 def _lead_of(run: Run) -> list[str]:
-    """Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough."""
+    """Say what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
     info, lead = run.info, []
     if info.get("baselines"):
-        worth = worth_of(info["baselines"], run.summary["total_cny_per_year"])
+        saving = worth_of(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
-            worth.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
+            saving.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
@@ -107,9 +107,9 @@ def _tiles_of(run: Run) -> list[Tile]:
 
 def _region_tile(summary: Mapping[str, Any]) -> Tile:
     """Show the region that takes most work from others."""
-    served, asked = summary["region_share"], summary["demand_region_share"]
-    region = max(served, key=lambda name: served[name] - asked.get(name, 0.0), default="")
-    note = f"of the tokens; {format_percent(asked.get(region, 0.0))} are asked for there"
+    served, demand = summary["region_share"], summary["demand_region_share"]
+    region = max(served, key=lambda name: served[name] - demand.get(name, 0.0), default="")
+    note = f"of the tokens; {format_percent(demand.get(region, 0.0))} of the demand is there"
     return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
 
 
@@ -224,15 +224,15 @@ def _power_charts(run: Run) -> list[Chart]:
     return charts
 
 
-# Keys of a scenario that other parts of the page tell, or that are no assumption.
-_TOLD_ELSEWHERE = {
+# Keys of a scenario that stand elsewhere on the page, or that are no assumption.
+_LEFT_OUT = {
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
     "file_hashes", "overrides", "workloads_path", "drop_classes",
 }  # fmt: skip
 
 
 def _limits_chart(run: Run) -> Chart | None:
-    """Draw what each kind of limit is worth at the margin; None where no limit has a price."""
+    """Draw the value of each kind of limit at the margin; None where no limit has a price."""
     limits = {name: cny for name, cny in (run.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
@@ -241,7 +241,7 @@ def _limits_chart(run: Run) -> Chart | None:
         Span(limit[:1].upper() + limit[1:], f"{format_million(cny)} {MILLION_CNY}", [(0.0, cny, PALETTE[2])])
         for limit, cny in limits.items()
     ]
-    table = Table(("Limit", "Worth at the margin"), [(span.label, span.note) for span in spans])
+    table = Table(("Limit", "Value at the margin"), [(span.label, span.note) for span in spans])
     chart = ("limits-chart", "Limits that made the difference", about)
     return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
@@ -252,11 +252,11 @@ def _limits_line(run: Run) -> str:
 
 
 def _price_sentences(run: Run) -> tuple[list[str], int]:
-    """Say what one more step of each limit is worth."""
+    """Say what one more step of each limit saves, largest first, and how many limits save nothing."""
     table = _shadow_prices(run)
     limits = table[table["kind"] != "token"]
-    worth = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
-    return [f"{text[:1].upper()}{text[1:]}." for text in worth["sentence"].astype(str)], len(limits) - len(worth)
+    valued = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
+    return [f"{text[:1].upper()}{text[1:]}." for text in valued["sentence"].astype(str)], len(limits) - len(valued)
 
 
 def _token_table(run: Run) -> Table | None:
@@ -293,7 +293,7 @@ def _center_table(run: Run) -> Table:
     rows = []
     for row in centers.to_dict("records"):
         tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / run.days_per_year)
-        pods = f"{row.get('existing_pods', 0):,.0f} + {row.get('new_pods', 0):,.0f}"
+        pods = " + ".join(format_number(row.get(f"{kind}_pods", 0), 0) for kind in ("existing", "new"))
         numbers = (row.get(name) for name in ("peak_it_power_mw", "mean_price_cny_per_mwh", "mean_rtt_ms"))
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN
         rows.append(
@@ -312,7 +312,7 @@ def _assumption_table(run: Run) -> Table | None:
     """List the keys of the scenario; None without the inputs."""
     if run.lost_inputs:
         return None
-    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
+    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _LEFT_OUT}
     return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
@@ -327,8 +327,8 @@ def _class_table(run: Run) -> Table | None:
         "source": "source",
     }  # fmt: skip
     rows = []
-    for name, told in run.scenario.workload_classes.items():
-        values = told.model_dump()
+    for name, workload in run.scenario.workload_classes.items():
+        values = workload.model_dump()
         rows.append((f"{values['name']} ({name})", *(_format(values.get(column)) for column in columns.values())))
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
@@ -359,14 +359,16 @@ def _version_line(run: Run) -> str:
     """Name the versions and the method in one sentence."""
     versions = ", ".join(f"{name} {_format(number)}" for name, number in (run.info.get("versions") or {}).items())
     seconds = sum((run.info.get("seconds") or {}).values())
-    return f"Solved in {seconds:,.0f} s by the method {run.info.get('method', '')}. {versions}.".strip()
+    return f"Solved in {format_number(seconds, 0)} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
 def _version_table(run: Run) -> Table:
     """List the versions, how the solve ended, and the files the run was made from."""
     info = run.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
-    rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
+    rows += [
+        (f"Seconds: {words(str(name))}", format_number(value)) for name, value in (info.get("seconds") or {}).items()
+    ]
     rows += [(f"Option {name}", _format(value)) for name, value in (info.get("options") or {}).items()]
     rows += [("Changed key", str(text)) for text in info["scenario"].get("overrides") or ()]
     rows += [(f"Version of {name}", _format(value)) for name, value in (info.get("versions") or {}).items()]
@@ -389,7 +391,7 @@ def _format(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return format_plain(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_format, value))
     return str(value)
@@ -413,7 +415,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
     Raises
     ------
     InputError
-        If the run folder is not whole, or the basemap cannot be used.
+        If the run folder is incomplete, or the basemap cannot be used.
     """
     run.require_whole()
     drawn = map_data(run, basemap, run.slices, time_axis(run.slices), hourly_of(run))
@@ -471,7 +473,7 @@ def _checked(run: Run) -> str:
     if not run.lost_inputs:
         broken = len(run.check.violations)
         found = "no limit is broken" if not broken else f"{broken} limits are BROKEN"
-        cost = f"{run.check.total_cny / 1e6:,.1f} million CNY a year"
+        cost = f"{format_million(run.check.total_cny)} {MILLION_CNY}"
         notes.append(f"Checked again from its inputs when this page was made: {found}, and it costs {cost}.")
     if run.changed_files:
         changed = ", ".join(run.changed_files)

@@ -137,5 +137,5 @@ def test_the_same_bytes_each_time(comparison: Comparison, tmp_path: Path, suffix
 
 
 def test_unknown_format_is_refused(comparison: Comparison, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="picture format is not known"):
+    with pytest.raises(InputError, match="chart format is not known"):
         draw_charts(comparison, tmp_path, suffix=".gif")
