@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import optimizer
+import edwc
 from network_data import InputError, load_network
 from optimizer.runs.metadata import describe_scenario
 from scenarios import load_scenario
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     runs, ended = options.runs.resolve(), {}
     try:
-        for name in [] if options.table else (options.names or in_order(optimizer.list_scenarios())):
+        for name in [] if options.table else (options.names or in_order(edwc.list_scenarios())):
             ended[name] = solve(name, runs / name, options.overrides, force=options.force)
     except KeyboardInterrupt:
         print("interrupted; what is solved is kept, and the next call goes on from there")
@@ -119,7 +119,7 @@ def write_table(page: Path, runs: Path) -> None:
         raise SystemExit(f"{page} has no lines {START} and {END}: the table goes between them")
     kept = {match[1]: match[0] for match in re.finditer(r"^\| `(\w+)` \|.*$", old, re.MULTILINE)}
     rows = []
-    for name in in_order(optimizer.list_scenarios()):
+    for name in in_order(edwc.list_scenarios()):
         info = stored(runs / name)
         rows.append(kept.get(name) or unsolved(name) if info is None else row(name, info))
     units = [unit and f"*{unit}*" for unit in UNITS]

@@ -10,9 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from network_data.check import check_tables
+from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, quote_value, suggest
 from network_data.read import Table, read_table
 from network_data.schema import ID_PATTERN, Attribute, load_schema
+from network_data.session import keep_files, network_content
 
 BUILT_IN_FOLDER = Path(__file__).parent
 BASEMAP_FILE = "basemap.geojson"
@@ -67,6 +69,63 @@ class Network:
     accelerators: pd.DataFrame
     basemap: Path | None
     file_hashes: dict[str, str]
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by name."""
+        return {name: getattr(self, name) for name in load_schema()}
+
+    def with_tables(self, **tables: pd.DataFrame) -> Network:
+        """
+        Make a network in which tables are replaced; this one stays as it is.
+
+        Parameters
+        ----------
+        **tables
+            By table name, such as `tariffs=edited`; the columns are those of the network's own table.
+
+        Returns
+        -------
+        Network
+            The network, checked as if it were read from files.
+
+        Raises
+        ------
+        InputError
+            With every fault, as `load_network`.
+        ValueError
+            If there is no table of a name.
+
+        Examples
+        --------
+        >>> network = load_network("china_2026")
+        >>> centers = network.data_centers.assign(it_capacity_mw=lambda table: 2 * table["it_capacity_mw"])
+        >>> larger = network.with_tables(data_centers=centers)
+        >>> float((larger.data_centers["it_capacity_mw"] / network.data_centers["it_capacity_mw"]).iloc[0])
+        2.0
+        """
+        files = network_content(self.tables | tables)
+        if self.basemap is not None:
+            files[BASEMAP_FILE] = self.basemap.read_bytes()
+        folder = keep_files({f"{self.name}/{name}": content for name, content in files.items()})
+        return load_network(folder / self.name)
+
+    def _key_facts(self) -> dict[str, object]:
+        capacity_mw = float(self.data_centers["it_capacity_mw"].sum())
+        return {
+            "demand hubs": int((self.nodes["demand_weight"] > 0).sum()),
+            "data centers": f"{len(self.data_centers)} ({capacity_mw:,.0f} MW)",
+            "pools": len(self.pools),
+            "links": len(self.links),
+            "tariffs": int(self.tariffs["tariff"].nunique()),
+            "folder": self.folder,
+        }
+
+    def __repr__(self) -> str:
+        return short_text("Network", self.name, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Network", self.name, self._key_facts())
 
 
 def list_networks() -> list[str]:

@@ -66,7 +66,7 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
         return None
     before = len(faults)
     raw = read_raw(path, faults)
-    if raw is None or not _check_header(path.name, raw.header, attributes, faults):
+    if raw is None or not _check_header(path.name, raw, attributes, faults):
         return None
     table = Table(name, path.name, raw.rows, sha256=raw.sha256)
     if not raw.rows and len(faults) == before and name != "links":
@@ -95,12 +95,15 @@ class RawTable:
         Stripped cells of each row, one per column.
     sha256 : str
         Hash of the file's bytes.
+    header_row : int
+        Line of the header: the first below comments.
     """
 
     header: list[str]
     rows: list[int]
     cells: list[list[str]]
     sha256: str = ""
+    header_row: int = 1
 
 
 def read_raw(path: Path, faults: FaultList) -> RawTable | None:
@@ -155,13 +158,18 @@ def _read_csv(content: bytes, path: Path, faults: FaultList) -> RawTable | None:
         row = content.count(b"\n", 0, error.start) + 1
         faults.add(path.name, "is not UTF-8 text", "Save the table as CSV in UTF-8.", row=row)
         return None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    stream, comments = io.StringIO(text, newline=""), 0
+    # Comments stand above the header: below it, # may begin a text. A spreadsheet quotes one that holds a comma.
+    while (start := stream.tell()) < len(text) and stream.readline().startswith(("#", '"#')):
+        comments += 1
+    stream.seek(start)
+    reader = csv.reader(stream, strict=True)
     header: list[str] = []
-    raw = RawTable(header, [], [])
-    line = 1
+    raw = RawTable(header, [], [], header_row=comments + 1)
+    line = comments + 1
     try:
         for record in reader:
-            row, line = line, reader.line_num + 1
+            row, line = line, comments + reader.line_num + 1
             cells = [cell.strip() for cell in record]
             if not any(cells):
                 continue
@@ -205,26 +213,27 @@ def _spell(value: object) -> str:
     return str(value).strip()
 
 
-def _check_header(file: str, header: list[str], attributes: dict[str, Attribute], faults: FaultList) -> bool:
+def _check_header(file: str, raw: RawTable, attributes: dict[str, Attribute], faults: FaultList) -> bool:
+    header = raw.header
     if not header:
-        faults.add(file, "the file is empty", f"Give a header with: {_required_names(attributes)}.", row=1)
+        faults.add(file, "the file is empty", f"Give a header with: {_required_names(attributes)}.", row=raw.header_row)
         return False
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        faults.add(file, "cells are not separated by commas", "Save the table with commas.", row=1)
+        faults.add(file, "cells are not separated by commas", "Save the table with commas.", row=raw.header_row)
         return False
     usable = True
     for at, column in enumerate(header):
         if column in header[:at]:
-            faults.add(file, "the column is there twice", "Remove one of them.", row=1, column=column)
+            faults.add(file, "the column is there twice", "Remove one of them.", row=raw.header_row, column=column)
             usable = False
         elif column not in attributes:
             near = suggest(column, [name for name in attributes if name not in header])
             remedy = f"Rename or remove it.{near}"
-            faults.add(file, "the column is unknown", remedy, row=1, column=column)
+            faults.add(file, "the column is unknown", remedy, row=raw.header_row, column=column)
     for name, attribute in attributes.items():
         if attribute.required and name not in header:
             remedy = f"Add it: {attribute.description}."
-            faults.add(file, "the required column is missing", remedy, row=1, column=name)
+            faults.add(file, "the required column is missing", remedy, row=raw.header_row, column=name)
             usable = False
     return usable
 

@@ -127,13 +127,16 @@ class Time(Section):
         None,
         description="number of groups that the months are put in by how alike their energy prices are, each a "
         "representative day; null = 1. Not together with days",
+        json_schema_extra={"unit": "groups of months"},
     )
     weekends: bool = Field(
         default=False,
         description="true = a weekday and a weekend day for each season. Not together with days, which have a kind",
     )
     slices_per_day: Literal[1, 2, 3, 4, 6, 8, 12, 24] = Field(
-        24, description="time slices per day, a divisor of 24; a slice lasts 24 / slices_per_day hours"
+        24,
+        description="time slices per day, a divisor of 24; a slice lasts 24 / slices_per_day hours",
+        json_schema_extra={"unit": "slices per day"},
     )
 
     @field_validator("seasons")

@@ -38,10 +38,14 @@ class Fleet(Section):
         description="share of the accelerator stock of each data center that is open to inference, 0 to 1",
     )
     utilization_limit: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.8, description="most of an active accelerator's time that may be busy, as a share, 0 to 1"
+        0.8,
+        description="most of an active accelerator's time that may be busy, as a share, 0 to 1",
+        json_schema_extra={"unit": "share"},
     )
     interest_rate: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.06, description="yearly interest rate for annualized prices, as a share (0.06 = 6 %)"
+        0.06,
+        description="yearly interest rate for annualized prices, as a share (0.06 = 6 %)",
+        json_schema_extra={"unit": "share per year"},
     )
     site_lifetime_years: Annotated[float, Field(gt=0, le=200)] = Field(
         15.0, description="years over which building and power for new pods are annualized"
@@ -50,6 +54,7 @@ class Fleet(Section):
         None,
         description="shares of the PFLOPS in place by accelerator id, summing to 1: they replace the accelerator of "
         "the network's stock_pflops in every data center that states no existing_pods; null = as the network says",
+        json_schema_extra={"each": "ACCELERATOR", "unit": "share"},
     )
     accelerators: Ids | None = Field(
         None, description="ids of the accelerators to use, as a list; null = all of the network"

@@ -20,4 +20,5 @@ class Latency(Section):
         1.0,
         description="round trips from the first packet to the first token: 1 = the connection is open (warm); "
         "3 = it is opened with TLS first (cold)",
+        json_schema_extra={"unit": "round trips"},
     )

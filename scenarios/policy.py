@@ -31,6 +31,7 @@ class Policy(Section):
         {},
         description="least share, 0 to 1, of all tokens served that is processed in the data centers of a region, by "
         "region (data_centers.region), e.g. {west: 0.6}",
+        json_schema_extra={"each": "REGION"},
     )
     min_green_share: Share = Field(
         0.0,

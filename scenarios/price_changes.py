@@ -87,9 +87,21 @@ class PriceChange(Section):
         "carried to each period by the formula of the tariff), demand_charge (CNY per kW and month), carbon_price (CNY "
         "per tonne of CO2) or token_price (CNY per million tokens, which values latency)"
     )
-    replace: Amount | None = Field(None, description="number to put in place, in CNY per unit of what is changed")
-    scale: Factor | None = Field(None, description="factor to multiply with, 0 or more; 1.1 adds a share of 0.1")
-    add: Amount | None = Field(None, description="number to add, in CNY per unit of what is changed; may be negative")
+    replace: Amount | None = Field(
+        None,
+        description="number to put in place, in CNY per unit of what is changed",
+        json_schema_extra={"unit": "CNY per unit of what is changed"},
+    )
+    scale: Factor | None = Field(
+        None,
+        description="factor to multiply with, 0 or more; 1.1 adds a share of 0.1",
+        json_schema_extra={"unit": "factor"},
+    )
+    add: Amount | None = Field(
+        None,
+        description="number to add, in CNY per unit of what is changed; may be negative",
+        json_schema_extra={"unit": "CNY per unit of what is changed"},
+    )
     move_period: PeriodMove | None = Field(
         None, description="periods of the tariffs to move to other hours; only with energy_price"
     )
@@ -150,7 +162,9 @@ class PriceCaseKeys(Section):
         "hours, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it replaces; applied "
         "before the changes",
     )
-    changes: dict[Id, PriceChange] = Field({}, description="changes by id, applied in the order of the file")
+    changes: dict[Id, PriceChange] = Field(
+        {}, description="changes by id, applied in the order of the file", json_schema_extra={"each": "CHANGE"}
+    )
 
 
 class PriceStep(NamedTuple):

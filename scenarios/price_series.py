@@ -68,26 +68,28 @@ def read_price_series(path: Path, faults: FaultList) -> tuple[PriceSeries | None
 def _check_header(path: Path, raw: RawTable, faults: FaultList) -> bool:
     """Record what is wrong with the names of the columns; False if the rest cannot be read."""
     if not raw.header:
-        faults.add(path.name, "the file is empty", "Give a header with time and the ids of tariffs.", row=1)
+        faults.add(
+            path.name, "the file is empty", "Give a header with time and the ids of tariffs.", row=raw.header_row
+        )
         return False
     if len(raw.header) == 1 and (";" in raw.header[0] or "\t" in raw.header[0]):
-        faults.add(path.name, "cells are not separated by commas", "Save the table with commas.", row=1)
+        faults.add(path.name, "cells are not separated by commas", "Save the table with commas.", row=raw.header_row)
         return False
     usable = True
     if TIME not in raw.header:
         remedy = "Add it: local hours such as 2025-01-01T00:00."
-        faults.add(path.name, "the required column is missing", remedy, row=1, column=TIME)
+        faults.add(path.name, "the required column is missing", remedy, row=raw.header_row, column=TIME)
         usable = False
     if not any(name != TIME for name in raw.header):
         remedy = "Add a column named after each tariff or data center to replace."
-        faults.add(path.name, "the table has no column of prices", remedy, row=1)
+        faults.add(path.name, "the table has no column of prices", remedy, row=raw.header_row)
     for at, name in enumerate(raw.header):
         if name in raw.header[:at]:
-            faults.add(path.name, "the column is there twice", "Remove one of them.", row=1, column=name)
+            faults.add(path.name, "the column is there twice", "Remove one of them.", row=raw.header_row, column=name)
             usable = False
         elif not ID_PATTERN.fullmatch(name):
             remedy = "Name it after a tariff or data center: lower-case letters a-z, digits and underscores."
-            faults.add(path.name, "the name of the column is not a valid id", remedy, row=1, column=name)
+            faults.add(path.name, "the name of the column is not a valid id", remedy, row=raw.header_row, column=name)
     return usable
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from network_data.display import short_html, short_text
 from scenarios.days import RepresentativeDay, Time
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
@@ -74,10 +75,12 @@ class Routing(Section):
     """Which routes are offered, and how latency follows from length."""
 
     routes_per_pair: Annotated[int, Field(ge=1, le=100)] = Field(
-        1, description="routes kept per demand hub and data center, shortest first"
+        1,
+        description="routes kept per demand hub and data center, shortest first",
+        json_schema_extra={"unit": "routes"},
     )
     max_links: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        None, description="most links in a route; null = no limit"
+        None, description="most links in a route; null = no limit", json_schema_extra={"unit": "links"}
     )
     # Light in vacuum takes 3.336 us per km: less than that is an error of unit.
     fibre_us_per_km: Annotated[float, Field(ge=3.3, le=20)] = Field(
@@ -119,10 +122,14 @@ class Solver(Section):
         "auto", description="whole = one model; decomposed = per time slice; auto = by size"
     )
     mip_rel_gap: Share = Field(
-        0.02, description="stop when the plan is proved within this share of the optimum (0.02 = 2 %)"
+        0.02,
+        description="stop when the plan is proved within this share of the optimum (0.02 = 2 %)",
+        json_schema_extra={"unit": "share"},
     )
     time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = Field(120.0, description="stop after this many seconds")
-    threads: Annotated[int, Field(ge=1, le=1_024)] = Field(2, description="processor threads to use")
+    threads: Annotated[int, Field(ge=1, le=1_024)] = Field(
+        2, description="processor threads to use", json_schema_extra={"unit": "threads"}
+    )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(1, description="random seed of the solver")
 
 
@@ -142,7 +149,8 @@ class ScenarioKeys(Section):
         None, description="CSV table of workload classes, relative to this file: id and the keys of a class"
     )
     workload_classes: Annotated[dict[Id, WorkloadClass], Field(min_length=1)] = Field(
-        description="workload classes by id: added to the table's, or changed key by key"
+        description="workload classes by id: added to the table's, or changed key by key",
+        json_schema_extra={"each": "CLASS"},
     )
     drop_classes: tuple[Id, ...] = Field((), description="ids of classes to leave out, as a list")
     demand_profiles_table: FilePath = Field(
@@ -160,7 +168,9 @@ class ScenarioKeys(Section):
         description="price cases to apply, in this order, as a list: built-in names, or files relative to this one",
     )
     price_changes: dict[Id, PriceChange] = Field(
-        {}, description="changes of prices by id, applied in this order, after the price cases"
+        {},
+        description="changes of prices by id, applied in this order, after the price cases",
+        json_schema_extra={"each": "CHANGE"},
     )
     routing: Routing = Field(Routing(), description="which routes are offered")
     latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
@@ -211,3 +221,25 @@ class Scenario(ScenarioKeys):
         repr=False,
     )
     overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")
+
+    def _key_facts(self) -> dict[str, object]:
+        tokens, table = self.demand.tokens_per_day_trillion, self.workloads_path
+        cases, overrides = ", ".join(case.name for case in self.loaded_price_cases), " ".join(self.overrides)
+        facts = {
+            "demand": f"{tokens:g} trillion tokens a day" if table is None else table.name,
+            "network": Path(self.network).name,
+            "workload classes": len(self.workload_classes),
+            "time slices per day": self.time.slices_per_day,
+            "price cases": cases,
+            "overrides": overrides,
+        }
+        return {label: value for label, value in facts.items() if value}
+
+    def __repr__(self) -> str:
+        return short_text("Scenario", self.name, self._key_facts())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        return short_html("Scenario", self.name, self._key_facts())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from network_data.faults import FaultList, suggest
-from network_data.read import Table, read_table
+from network_data.read import RawTable, Table, read_raw, read_table
 from network_data.schema import ID_PATTERN, Attribute
 from network_data.tariffs import HOURS_PER_DAY
 from scenarios.document import Node, Place
@@ -84,11 +83,13 @@ def read_profiles(path: Path, faults: FaultList) -> tuple[dict[str, tuple[float,
     Table or None
         The table.
     """
-    named = [name for name in _header(path) if name not in {"hour", *_PROVENANCE}]
+    # Faults of the file itself are left to the reader of all its cells, below.
+    raw = read_raw(path, FaultList()) or RawTable([], [], [])
+    named = [name for name in raw.header if name not in {"hour", *_PROVENANCE}]
     profiles = [name for name in named if ID_PATTERN.fullmatch(name)]
     for name in set(named).difference(profiles):
         remedy = "Use lower-case letters a-z, digits and underscores only."
-        faults.add(path.name, "the name of the profile is not a valid id", remedy, row=1, column=name)
+        faults.add(path.name, "the name of the profile is not a valid id", remedy, row=raw.header_row, column=name)
     attributes = {"hour": _attribute("hour", "int", "hour of the day, 0 to 23", maximum=HOURS_PER_DAY - 1)}
     relative = "demand of the hour relative to the mean"
     attributes |= {name: _attribute(name, "float", relative, maximum=1e12) for name in named}
@@ -97,7 +98,7 @@ def read_profiles(path: Path, faults: FaultList) -> tuple[dict[str, tuple[float,
     if table is None:
         return None, None
     if not profiles:
-        faults.add(table.file, "the table has no profile", "Add a column per profile beside hour.", row=1)
+        faults.add(table.file, "the table has no profile", "Add a column per profile beside hour.", row=raw.header_row)
     row_of_hour = _hours(table, faults)
     return {name: _profile(table, name, row_of_hour, faults) for name in profiles}, table
 
@@ -171,16 +172,6 @@ def _attribute(
         required=required,
         description=description,
     )
-
-
-def _header(path: Path) -> list[str]:
-    """Columns of a CSV file; its faults are left to the reader of the whole table."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            first = next((record for record in csv.reader(file) if any(cell.strip() for cell in record)), [])
-    except (OSError, csv.Error):
-        return []
-    return [cell.strip() for cell in first]
 
 
 def _hours(table: Table, faults: FaultList) -> dict[int, int]:

@@ -28,12 +28,21 @@ class WorkloadClass(Section):
     share_of_tokens: Share | None = Field(
         None,
         description="share of all tokens, 0 to 1; needed with tokens_per_day_trillion, where shares sum to 1",
+        json_schema_extra={"unit": "share"},
     )
-    input_tokens: NonNegative = Field(description="mean input tokens per request")
-    output_tokens: NonNegative = Field(description="mean output tokens per request")
+    input_tokens: NonNegative = Field(
+        description="mean input tokens per request", json_schema_extra={"unit": "tokens per request"}
+    )
+    output_tokens: NonNegative = Field(
+        description="mean output tokens per request", json_schema_extra={"unit": "tokens per request"}
+    )
     cache_hit_share: Share = Field(0.0, description="share of input tokens found in the prefix cache, 0 to 1")
-    bytes_per_input_token: NonNegative = Field(4.0, description="bytes sent over the network per input token")
-    bytes_per_output_token: NonNegative = Field(150.0, description="bytes sent over the network per output token")
+    bytes_per_input_token: NonNegative = Field(
+        4.0, description="bytes sent over the network per input token", json_schema_extra={"unit": "bytes per token"}
+    )
+    bytes_per_output_token: NonNegative = Field(
+        150.0, description="bytes sent over the network per output token", json_schema_extra={"unit": "bytes per token"}
+    )
     rtt_limit_ms: Positive | None = Field(
         None, description="longest round trip from demand hub to data center, in ms; null = no limit"
     )
@@ -73,7 +82,9 @@ class WorkloadClass(Section):
         description="share of revenue lost per 100 ms of waiting, 0 to 1; values latency with the price",
     )
     sequential_calls: Annotated[float, Field(ge=1, le=10_000)] = Field(
-        1.0, description="network round trips in a row that a user waits for, per request"
+        1.0,
+        description="network round trips in a row that a user waits for, per request",
+        json_schema_extra={"unit": "round trips"},
     )
     indivisible: bool = Field(
         default=False, description="true = each demand hub's work of this class uses a single data center"
@@ -85,7 +96,9 @@ class WorkloadClass(Section):
         "survived); none = not asked for",
     )
     max_sites: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="most data centers that the class may be deployed in; null = no limit"
+        None,
+        description="most data centers that the class may be deployed in; null = no limit",
+        json_schema_extra={"unit": "data centers"},
     )
     min_share: Share = Field(
         0.0,
@@ -98,6 +111,7 @@ class WorkloadClass(Section):
         0,
         description="accelerators that stay switched on in each data center that the class is deployed in, so that "
         "its model stays loaded; 0 = none",
+        json_schema_extra={"unit": "accelerators"},
     )
     source: Prose = Field("", description="where the figures come from")
     confidence: Literal["official", "reported", "estimate"] | None = Field(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from documents import ROOT, commands, read_page, table_rows, write_shown_files
+from documents import ROOT, commands, read_page, shown_files, table_rows, write_shown_files
 
 from network_data import load_network
 from network_data.load import Network
@@ -44,15 +44,21 @@ def test_page_has_no_equation_that_the_code_lacks() -> None:
     assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
 
 
+def test_table_of_equations_is_that_of_the_code() -> None:
+    rows = [tuple(row) for row in table_rows(PAGE) if len(row) == 6 and row[1].startswith("`")]
+    assert rows == [(e.number, f"`{e.name}`", e.kind, e.unit, e.price_of, e.lever or "–") for e in CONSTRAINTS]
+
+
 def test_every_cost_is_on_the_page() -> None:
     rows = {row[0]: row for row in table_rows(PAGE)}
-    for name, rule in COSTS.items():
-        assert rows[f"`{name}`"][1] == f"`{rule.__name__}`"
+    for cost in COSTS:
+        assert rows[f"`{cost.name}`"][1] == f"`{cost.rule.__name__}`"
 
 
 def test_page_names_no_missing_function() -> None:
-    rules = {equation.name for equation in CONSTRAINTS} | {rule.__name__ for rule in COSTS.values()}
-    known = {*vars(formulation), *(declared.name for declared in (*SETS, *PARAMETERS, *VARIABLES)), *COSTS, *rules}
+    rules = {equation.name for equation in CONSTRAINTS} | {cost.rule.__name__ for cost in COSTS}
+    declared = {entry.name for entry in (*SETS, *PARAMETERS, *VARIABLES, *COSTS)}
+    known = {*vars(formulation), *declared, *rules}
     keys = {column for text in _attribute_names() for column in (text, text.split(".")[-1])}
     for name in re.findall(r"`(\w+)`", read_page(PAGE)):
         assert name in known | keys | OTHER_NAMES, f"{PAGE} names {name}, which does not exist"
@@ -110,14 +116,14 @@ def test_make_targets_of_the_pages_exist() -> None:
 
 
 def test_commands_of_the_pages_are_understood() -> None:
-    from optimizer.cli.main import _build_parser
+    from optimizer.cli.main import edwc
 
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {
-        "list", "check", "solve", "compare", "explain", "why", "export", "verify",
+        "list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify",
     }  # fmt: skip
     for words in shown:
-        _build_parser().parse_args(words[1:])  # ends the program if it does not understand
+        edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
@@ -142,7 +148,21 @@ def test_python_of_the_readme_runs() -> None:
     assert isinstance(names["problem"], PlacementProblem)
 
 
+def test_page_of_keys_is_that_of_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    from optimizer.cli.main import main
+
+    assert main(["keys", "--markdown"]) == 0
+    assert read_page("docs/keys.md") == capsys.readouterr().out, "run `edwc keys --markdown > docs/keys.md`"
+
+
 # Examples
+
+
+def test_init_writes_the_files_of_the_page() -> None:
+    shown = dict(shown_files("docs/own_network.md"))
+    folder = ROOT / "scenarios" / "own_network"
+    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*")}
+    assert {name: path.read_text(encoding="utf-8") for name, path in written.items()} == shown
 
 
 def load_example(page: str, folder: Path) -> tuple[Network, PlacementProblem]:

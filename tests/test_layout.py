@@ -144,7 +144,14 @@ def test_imports_flow_from_network_data_to_optimizer() -> None:
 
 
 # Where a class opens a door to a room above it for its users, when they ask: `run.map()` draws, `run.report()` writes.
-FRONT_DOORS: set[tuple[str, str]] = set()
+FRONT_DOORS = {
+    *(("optimizer.runs.run", room) for room in ("drawing", "maps", "exports")),
+    *(
+        (f"optimizer.comparison.{module}", room)
+        for module in ("break_even_points", "comparison", "frontier", "latency_budgets")
+        for room in ("drawing", "text")
+    ),
+}
 
 
 def room_of(module: str) -> str:

@@ -478,6 +478,10 @@ _NOT_OF_PRICES = (
 )
 
 
+# Components that count as yearly spending of the data centers (10f).
+SPENDING = ("energy", "demand_charge", "accelerator_capital", "site_capital", "opening", "deployment", "carbon")
+
+
 def list_costs(f: PlanFacts) -> pd.DataFrame:
     """
     List every cost component of a plan.

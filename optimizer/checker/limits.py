@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.checker.facts import (
+    SPENDING,
     Labels,
     PlanFacts,
     index_of,
@@ -294,7 +295,6 @@ LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     keep_rtt_limit,
     keep_first_token_limit,
 )
-SPENDING = ("energy", "demand_charge", "accelerator_capital", "site_capital", "opening", "deployment", "carbon")
 
 
 def _labels(*names: str) -> Labels:

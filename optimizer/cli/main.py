@@ -1,56 +1,87 @@
 """
-The command line: `edwc list`, `check`, `solve`, `compare`, `explain`, `why`, `export`, `verify`.
+The command line `edwc`.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 solved within the gap (or: done, nothing found
-wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with the plan kept, 4 stopped without a
-plan, 70 a fault of this program. Heavy libraries are imported inside the commands.
+wrong), 1 bad data or usage, 2 infeasible, 3 stopped by a limit or a signal with a plan, 4 stopped without a plan,
+70 a fault of this program. Heavy libraries are imported inside the commands.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from network_data.faults import InputError, escape_text
-from optimizer.cli.compare import add_arguments as add_compare_arguments
-from optimizer.cli.export import add_arguments as add_export_arguments
+import click
+
+from network_data.faults import escape_text, suggest
+from optimizer.cli.built_in import keys, list_built_in, show
+from optimizer.cli.compare import compare
+from optimizer.cli.export import export
+from optimizer.cli.init import init
+from optimizer.cli.options import (
+    EXIT_BAD_INPUT,
+    EXIT_INFEASIBLE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EdwcCommand,
+    gap_option,
+    out_option,
+    quiet_option,
+    run_argument,
+    scenario_changes,
+    scenario_options,
+    time_limit_option,
+)
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 
 if TYPE_CHECKING:
     from optimizer.solvers.control import Progress
 
-EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
-_LISTS = ("networks", "scenarios", "price-cases")
-_SOLVER_FLAGS = {
-    "mip_rel_gap": "mip_rel_gap",
-    "time_limit_s": "time_limit",
-    "threads": "threads",
-    "seed": "seed",
-}
+_EPILOG = (
+    "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
+    'a plan. Completion of commands, options and names: add `eval "$(_EDWC_COMPLETE=bash_source edwc)"` to ~/.bashrc, '
+    "the same with zsh_source to ~/.zshrc, or `_EDWC_COMPLETE=fish_source edwc | source` to "
+    "~/.config/fish/completions/edwc.fish."
+)
+_EXPLAIN_EPILOG = (
+    "Exit codes: 0 the scenario is feasible, 1 bad data or usage, 2 it is infeasible (printed with the changes found "
+    "within the limit), 4 the limit ended it before either was known."
+)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Ends with 1 on bad usage: 2 means infeasible here."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_BAD_INPUT, f"{self.prog}: {escape_text(message)}\n")
+class _Group(click.Group):
+    command_class = EdwcCommand
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(None, "--version", package_name="edwc", prog_name="edwc", message="%(prog)s %(version)s")
+@click.pass_context
+def edwc(context: click.Context) -> None:
+    """Place AI inference workloads in data centers at least cost, within latency, power, fibre and other limits."""
+    if context.invoked_subcommand is None:
+        emit(context.get_help())
+
+
+for command in (list_built_in, show, keys, init, compare, export):
+    edwc.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command.
 
     Parameters
     ----------
-    argv
+    arguments
         Arguments; none = those of the process.
 
     Returns
@@ -58,24 +89,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    arguments = _build_parser().parse_args(argv)
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
-            reconfigure(errors="backslashreplace")  # a terminal that cannot spell a name must not end the run
+            reconfigure(errors="backslashreplace")  # a terminal that cannot print a name must not end the run
     try:
-        return int(arguments.run(arguments))
-    except InputError as error:
-        tell(f"{error}{_advice(error)}")
-        if arguments.json:
-            emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
+        return int(edwc.main(arguments, prog_name="edwc", standalone_mode=False) or EXIT_OK)
+    except click.UsageError as error:  # click ends with 2, which means infeasible here
+        usage = "" if error.ctx is None else f"{error.ctx.get_usage()}\n"
+        path = "edwc" if error.ctx is None else error.ctx.command_path
+        tell(f"{usage}{path}: {escape_text(_usage_fault(error))}")
         return EXIT_BAD_INPUT
-    except OSError as error:
-        tell(f"error: {error}")
-        if arguments.json:
-            emit_json({"error": "system", "message": str(error)})
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except Exception as error:
         if not _is_internal(error):
@@ -84,170 +109,122 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
 
 
-def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="edwc",
-        description="Places AI inference workloads in data centers at least cost, within latency, power, accelerator "
-        "and fibre limits.",
-        epilog="Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, "
-        "4 stopped without a plan.",
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        command.set_defaults(run=run)
-        command.add_argument("--json", action="store_true", help="write JSON, and nothing else, to stdout")
-        return command
-
-    listing = add("list", _list, "list what is built in")
-    listing.add_argument("what", choices=_LISTS)
-    check = add("check", _check, "find every fault of a scenario and its network, and size the problem; no solve")
-    solve = add("solve", _solve, "solve a scenario, prove the plan and store it")
-    explain = add("explain", _explain, "say why a scenario has no plan, and what would give it one")
-    explain.epilog = (
-        "Exit codes: 0 the scenario is feasible, 1 bad data or usage, 2 it is infeasible (printed with the changes "
-        "found until the limit), 4 the limit struck before either was known."
-    )
-    explain.add_argument("--time-limit", type=float, metavar="S", help="stop after S seconds, keeping what is found")
-    for command in (check, solve, explain):
-        command.add_argument("scenario", help="built-in name or YAML file")
-        command.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
-            help="change a key of the scenario, e.g. time.slices_per_day=4; may be repeated",
-        )  # fmt: skip
-        command.add_argument(
-            "--price-case", action="append", default=[], metavar="P[+Q]", dest="price_cases",
-            help="apply a price case (built in or YAML file) in place of the scenario's own; P+Q applies P, then Q",
-        )  # fmt: skip
-    solve.add_argument("--out", metavar="DIR", help="run folder to write; an older run there is replaced when done")
-    for flag, kind, text in (
-        ("--mip-rel-gap", float, "stop when proved within this share of the optimum, e.g. 0.01"),
-        ("--time-limit", float, "stop after this many seconds, keeping the plan"),
-        ("--threads", int, "processor threads"),
-        ("--seed", int, "random seed of the solver"),
-    ):
-        solve.add_argument(flag, type=kind, metavar=flag[2:].replace("-", "_").upper(), help=text)
-    compare = add(
-        "compare", _compare, "solve cases of a scenario, or take stored runs, and hold them against each other"
-    )
-    add_compare_arguments(compare)
-    export = add("export", _export, "write a stored run as layers for QGIS or PostGIS, as a map or as a report")
-    verify = add("verify", _verify, "derive every cost and limit of a stored run again from its inputs")
-    why = add("why", _why, "say why a workload of a stored run is served where it is, and what elsewhere would cost")
-    why.add_argument("--workload", metavar="HUB/CLASS", help="the workload; without it, all are listed, dearest first")
-    for command, also in ((export, "; for a report also `edwc compare --out`"), (verify, ""), (why, "")):
-        command.add_argument("run_folder", metavar="RUN", help=f"folder that `edwc solve --out` wrote{also}")
-    add_export_arguments(export)
-    return parser
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    import optimizer
-
-    if arguments.what == "price-cases":
-        return _list_price_cases(arguments)
-    names = optimizer.list_networks() if arguments.what == "networks" else optimizer.list_scenarios()
-    emit_json(names) if arguments.json else emit("\n".join(names))
-    return EXIT_OK
-
-
-def _list_price_cases(arguments: argparse.Namespace) -> int:
-    from scenarios import list_price_cases, load_price_case
-
-    cases = [load_price_case(name) for name in list_price_cases()]
-    if arguments.json:
-        emit_json([case.model_dump(include={"name", "description", "source", "confidence"}) for case in cases])
-    else:
-        emit("\n".join(f"{case.name:24} {' '.join(case.description.split())}" for case in cases))
-    return EXIT_OK
-
-
-def _overrides(arguments: argparse.Namespace) -> list[str]:
-    """List the overrides of a scenario: the price cases named, then what `--set` says."""
-    from scenarios.price_parameters import price_case_override
-
-    return [*([price_case_override(arguments.price_cases)] if arguments.price_cases else []), *arguments.overrides]
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    import optimizer
+@edwc.command(short_help="Find every fault of the input and size the problem; no solve.")
+@scenario_options
+def check(scenario: str, overrides: tuple[str, ...], price_cases: tuple[str, ...], *, as_json: bool) -> int:
+    """Find every fault of a scenario and its network, and size the problem; no solve."""
+    from optimizer.api import jobs
     from optimizer.text.run import describe_check
 
-    found = optimizer.check_scenario(arguments.scenario, _overrides(arguments))
-    emit_json(found) if arguments.json else emit(describe_check(found))
+    with scenario_changes(overrides, price_cases) as changes:
+        found = jobs.check(scenario, changes)
+    emit_json(found) if as_json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
 
-def _solve(arguments: argparse.Namespace) -> int:
+@edwc.command()
+@scenario_options
+@out_option
+@gap_option
+@time_limit_option
+@click.option("--threads", type=int, metavar="N", help="Processor threads.")
+@click.option("--seed", type=int, metavar="N", help="Random seed of the solver.")
+@quiet_option
+def solve(
+    scenario: str,
+    overrides: tuple[str, ...],
+    price_cases: tuple[str, ...],
+    out: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **solver: float | None,
+) -> int:
+    """Solve a scenario, prove the plan and store it."""
     from optimizer.runs.solve import solve_scenario
     from optimizer.text.run import describe_run
 
-    overrides = [
-        *_overrides(arguments),
-        *(
-            f"solver.{key}={value!r}"
-            for key, flag in _SOLVER_FLAGS.items()
-            if (value := getattr(arguments, flag)) is not None
-        ),
-    ]
-    options = {"out": arguments.out, "report": _reporter()}
-    run = run_until_stopped(lambda stop: solve_scenario(arguments.scenario, overrides, stop=stop, **options))
-    if arguments.json:
+    report = None if quiet else _reporter()
+    with scenario_changes(overrides, price_cases, **solver) as changes:
+        run = run_until_stopped(lambda stop: solve_scenario(scenario, changes, out=out, report=report, stop=stop))
+    if as_json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
         emit_json({"exit_code": run.exit_code, "folder": folder, "failed_condition": failure} | run.info)
     else:
         emit(describe_run(run))
+        if run.has_plan and out is None:
+            emit("\nNothing was kept: add --out DIR to keep the plan for maps, reports and `edwc why`.")
     return run.exit_code
 
 
-def _explain(arguments: argparse.Namespace) -> int:
+@edwc.command(epilog=_EXPLAIN_EPILOG)
+@scenario_options
+@time_limit_option
+@quiet_option
+def explain(
+    scenario: str,
+    overrides: tuple[str, ...],
+    price_cases: tuple[str, ...],
+    time_limit_s: float | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Say why a scenario has no plan, and what would give it one."""
     from optimizer.infeasibility.explain import explain_scenario
     from optimizer.text.explanations import describe_explanation, explanation_json
 
-    limit = [] if arguments.time_limit is None else [f"solver.time_limit_s={arguments.time_limit!r}"]
-    overrides = [*_overrides(arguments), *limit]
-    found = run_until_stopped(lambda stop: explain_scenario(arguments.scenario, overrides, report=tell, stop=stop))
-    emit_json(explanation_json(found)) if arguments.json else emit(describe_explanation(found))
+    report = None if quiet else tell
+    with scenario_changes(overrides, price_cases, time_limit_s=time_limit_s) as changes:
+        found = run_until_stopped(lambda stop: explain_scenario(scenario, changes, report=report, stop=stop))
+    emit_json(explanation_json(found)) if as_json else emit(describe_explanation(found))
     return found.exit_code
 
 
-def _compare(arguments: argparse.Namespace) -> int:
-    from optimizer.cli.compare import run
-
-    return run(arguments)
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from optimizer.cli.export import run
-
-    return run(arguments)
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    import optimizer
+@edwc.command(short_help="Derive every cost and limit of a stored run again.")
+@run_argument
+def verify(run_folder: str, *, as_json: bool) -> int:
+    """Derive every cost and limit of a stored run again from its inputs."""
+    from optimizer.runs.run import open_run
     from optimizer.text.run import describe_verification
 
-    report = optimizer.open_run(arguments.run_folder).verify()
-    if arguments.json:
+    report = open_run(run_folder).verify()
+    if as_json:
         emit_json({"is_verified": report.is_verified, **vars(report)})
     else:
         emit(describe_verification(report))
     return EXIT_OK if report.is_verified else EXIT_BAD_INPUT
 
 
-def _why(arguments: argparse.Namespace) -> int:
-    import optimizer
+@edwc.command(short_help="Say why a workload of a run is served where it is.")
+@run_argument
+@click.option("--workload", metavar="HUB/CLASS", help="The workload; without it, all are listed, the costliest first.")
+def why(run_folder: str, workload: str | None, *, as_json: bool) -> int:
+    """Say why a workload of a stored run is served where it is, and what elsewhere would cost."""
+    from optimizer.runs.run import open_run
     from optimizer.text.explanations import describe_placement, describe_workloads
 
-    if arguments.workload is None:
-        table = optimizer.open_run(arguments.run_folder).workloads
-        emit_json(table.to_dict("records")) if arguments.json else emit(describe_workloads(table))
+    if workload is None:
+        table = open_run(run_folder).workloads
+        emit_json(table.to_dict("records")) if as_json else emit(describe_workloads(table))
         return EXIT_OK
-    found = optimizer.open_run(arguments.run_folder).why(arguments.workload)
-    emit_json(asdict(found)) if arguments.json else emit(describe_placement(found))
+    found = open_run(run_folder).why(workload)
+    emit_json(asdict(found)) if as_json else emit(describe_placement(found))
     return EXIT_OK
+
+
+def _usage_fault(error: click.UsageError) -> str:
+    """Say what is wrong, with the nearest command or option; one that begins with what was typed is nearest."""
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        word, message = error.option_name, f"there is no option {error.option_name!r}."
+        names = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts if name[0] == "-"]
+    elif isinstance(error, click.NoSuchCommand):
+        word, message, names = error.command_name, f"there is no command {error.command_name!r}.", [*edwc.commands]
+    else:
+        return error.format_message()
+    begins = [name for name in names if name.startswith(word)]
+    return message + (f" Did you mean {begins[0]!r}?" if begins else suggest(word, names))
 
 
 def _reporter() -> Callable[[Progress], None]:
@@ -262,12 +239,6 @@ def _reporter() -> Callable[[Progress], None]:
         tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
 
     return report
-
-
-def _advice(error: InputError) -> str:
-    """Point to `edwc explain` where nothing is wrong but that workloads reach no data center."""
-    is_out_of_reach = all(fault.column == "workload" for fault in error.faults)
-    return "\n`edwc explain` finds the smallest changes that bring them into reach" if is_out_of_reach else ""
 
 
 def _is_internal(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""What all commands share: results to stdout, words to stderr, and signals that ask for an end."""
+"""Output of all commands: results to stdout, messages to stderr, and signals that stop a command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def emit_json(value: Any) -> None:
     Parameters
     ----------
     value
-        What `json_ready` can spell.
+        What `json_ready` takes.
     """
     from optimizer.runs.folder import json_ready
 
@@ -34,7 +34,7 @@ def emit_json(value: Any) -> None:
 
 def emit(text: str) -> None:
     """
-    Write to stdout; a reader that went away (`| head`) is no fault.
+    Write to stdout; a reader that has gone (`| head`) is not an error.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def emit(text: str) -> None:
 
 def tell(text: str) -> None:
     """
-    Write to stderr; as with stdout, a reader that went away is no fault.
+    Write to stderr; a reader that has gone is not an error.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def tell_over(text: str) -> None:
 
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
     """
-    Carry out a task that the first SIGINT or SIGTERM asks to stop; one that comes later ends the process as usual.
+    Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process as usual.
 
     Parameters
     ----------
     task
-        Called with what is set when it should stop.
+        Called with the event that is set when it should stop.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             return
         first_s = time.monotonic()
         stop.set()
-        tell("stopping: what is in hand is kept (another signal, after a second, ends at once)")
+        tell("stopping: what is found so far is kept (another signal, after a second, ends at once)")
 
     kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -121,7 +121,7 @@ def _write(stream: IO[str], text: str) -> None:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        # Point it at nothing, so that the interpreter's last flush does not fail.
+        # Redirected to nothing, so that the interpreter's last flush does not fail.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

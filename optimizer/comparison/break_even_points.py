@@ -1,10 +1,12 @@
-"""What a break-even map holds, and the points that it is made of: cases of one parameter, solved in batches."""
+"""A break-even map, and the points that it is made of: cases of one parameter, solved in batches."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
@@ -12,6 +14,7 @@ from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
@@ -23,7 +26,7 @@ from scenarios.schema import Scenario
 
 # Costs nearer to each other than this share are taken for equal: the precision of plans and bounds.
 RESOLUTION_SHARE = 1e-7
-INTERVAL_COLUMNS = [
+_INTERVAL_COLUMNS = [
     "from", "to", "cost_from_cny_per_year", "cost_to_cny_per_year", "saving_from_cny_per_year",
     "saving_to_cny_per_year", "open_data_centers", "change", "open_cny_per_year", "case",
 ]  # fmt: skip
@@ -34,7 +37,7 @@ BREAK_COLUMNS = [
 
 
 @dataclass(frozen=True, eq=False)
-class BreakEvenMap:
+class BreakEvenMap(SearchResult):
     """
     Where on a range of one parameter the plan changes.
 
@@ -77,33 +80,38 @@ class BreakEvenMap:
     is_complete: bool
     notes: tuple[str, ...] = ()
 
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables to store, by name."""
-        name = f"break_even_{id_of(self.parameter, set())}"
-        return {name: self.intervals, f"{name}_points": self.break_points, f"{name}_solves": self.points}
+    SUFFIX_OF: ClassVar = {"intervals": "", "break_points": "_points", "points": "_solves"}
 
-    def as_dict(self) -> dict[str, object]:
-        """All of it for JSON; numbers that are not finite are for `json_ready` to spell."""
-        tables = {name: getattr(self, name).to_dict("records") for name in ("intervals", "break_points", "points")}
-        names = ("parameter", "low", "high", "reference_value", "tolerance_cny", "is_complete", "notes")
-        return {name: getattr(self, name) for name in names} | tables
+    @property
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return f"break_even_{id_of(self.parameter, set())}"
+
+    def to_text(self) -> str:
+        """Describe the map for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_break_even
+
+        return describe_break_even(self)
+
+    def plot(self, target: Path | str, *, regions: Sequence[str] = ()) -> Path:
+        """
+        Draw the map.
+
+        Parameters
+        ----------
+        target
+            File to write, `.png` or `.svg`.
+        regions
+            In the order of the network, for the colours that its maps have; none = in alphabetical order.
+        """
+        from optimizer.drawing.searches import draw_break_even
+
+        return draw_break_even(self, target, regions=regions)
 
 
 @dataclass(eq=False)
 class ParameterPoints:
-    """
-    Solves values of one parameter.
-
-    Attributes
-    ----------
-    runner
-        Solves cases.
-    parameter
-        The parameter.
-    max_solves
-        Most values to solve.
-    """
+    """Solves values of one parameter, no more than `max_solves`."""
 
     runner: CaseRunner
     parameter: str
@@ -183,43 +191,20 @@ class ParameterPoints:
 
 
 def case_of(parameter: str, value: float) -> Case:
-    """
-    Make the case of one value of a parameter.
-
-    Parameters
-    ----------
-    parameter
-        Name of the parameter.
-    value
-        Its value; the same value gives the same case, and so the same run folder, that it has in a sweep.
-    """
+    """Make the case of one value of a parameter: the same case, and so run folder, that it has in a sweep."""
     point = {parameter: value}
     label = label_of(point)
     return Case(id_of(label, set()), label, overrides_of(point), point)
 
 
 def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """
-    Put the columns of `BreakEvenMap.intervals` into their order.
-
-    Parameters
-    ----------
-    rows
-        One for each interval.
-    """
+    """Put the columns of `BreakEvenMap.intervals` into their order; one row for each interval."""
     shares = dict.fromkeys(name for row in rows for name in row if name.endswith("_share"))
-    return pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS[:6], *shares, *INTERVAL_COLUMNS[6:]])
+    return pd.DataFrame(rows, columns=[*_INTERVAL_COLUMNS[:6], *shares, *_INTERVAL_COLUMNS[6:]])
 
 
 def change_columns(change: PlanChange) -> dict[str, object]:
-    """
-    Columns of a break point that say what changes there.
-
-    Parameters
-    ----------
-    change
-        With the parameter rising.
-    """
+    """Say in columns of a break point what changes there, with the parameter rising."""
     return {
         "kind": change.kind,
         "change": change.words(),
@@ -229,14 +214,7 @@ def change_columns(change: PlanChange) -> dict[str, object]:
 
 
 def plan_columns(case: Run | None) -> dict[str, object]:
-    """
-    Columns of an interval that say what its plan is.
-
-    Parameters
-    ----------
-    case
-        Its plan; None where none is possible.
-    """
+    """Say in columns of an interval what its plan is; None where none is possible."""
     if case is None:
         return {"open_data_centers": ""}
     shares, ids = region_shares(case), case.problem.data_centers["id"].to_numpy()
@@ -248,14 +226,14 @@ def plan_columns(case: Run | None) -> dict[str, object]:
 
 def left_open(parts: Sequence[tuple[float, float, float]], tolerance_cny: float) -> tuple[str, ...]:
     """
-    Say where a plan that is not known could still save something.
+    Say where a plan that is not known could still save more than the tolerance.
 
     Parameters
     ----------
     parts
         From, to, and the most it could save, CNY per year.
     tolerance_cny
-        Less is not worth a word.
+        CNY per year.
     """
     return tuple(
         f"left open: between {low:.6g} and {high:.6g} another plan could save up to {_spell(most)} a year"
@@ -269,14 +247,7 @@ def _spell(cny: float) -> str:
 
 
 def why_nothing(points: ParameterPoints) -> tuple[str, ...]:
-    """
-    Say why no solved value has a plan.
-
-    Parameters
-    ----------
-    points
-        As solved.
-    """
+    """Say why no solved value has a plan."""
     reasons = {_first_line(result.reason): value for value, result in sorted(points.solved.items(), reverse=True)}
     return tuple(f"no plan at {value:.6g}: {reason}" for reason, value in reversed(reasons.items()))
 
@@ -289,12 +260,5 @@ def _first_line(reason: str) -> str:
 
 
 def is_impossible(result: CaseResult) -> bool:
-    """
-    Say whether a case is proved to have no plan.
-
-    Parameters
-    ----------
-    result
-        Of the case.
-    """
+    """Say whether a case is proved to have no plan."""
     return result.status == CaseStatus.INFEASIBLE

@@ -1,31 +1,19 @@
-"""
-A comparison: everything that can be told of a set of cases, as tables.
-
-What `edwc compare` is asked for: read with every fault at once, before anything is solved.
-"""
+"""A comparison: what solved cases and searches show, as tables; worked out anew, or opened from a folder."""
 
 from __future__ import annotations
 
-import contextlib
-from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
-from network_data.faults import Fault, FaultList, InputError
-from network_data.load import load_network
-from optimizer.comparison.cases import (
-    REFERENCE,
-    Case,
-    CaseResult,
-    expand_cases,
-    find_case,
-    require_scenario_as_reference,
-    split_price_cases,
-)
+from network_data.display import short_html, short_text
+from network_data.faults import FaultList, InputError
+from optimizer.comparison.break_even_points import BreakEvenMap
+from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.effects import (
     IMPROVABLE_COLUMNS,
     PAIR_COLUMNS,
@@ -38,59 +26,83 @@ from optimizer.comparison.effects import (
     build_waterfall,
     find_regret,
 )
-from optimizer.comparison.folder import COMPARISON_FILE, read_stored, write_tables
+from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_tables
+from optimizer.comparison.frontier import Frontier
+from optimizer.comparison.latency_budgets import LatencyReturn
+from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.tables import case_tables, metrics_table
-from optimizer.problem.assemble import assemble_problem
+from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
-from optimizer.runs.folder import INFO_FILE
-from optimizer.runs.run import Run
-from scenarios.load import load_scenario
-from scenarios.price_parameters import ParameterRange, Sweep, overrides_of, parse_ranges, parse_sweeps
+from optimizer.runs.folder import read_csv_table
+from optimizer.runs.run import Run, open_run
 
 # Every plan under every case: so many pairs at most, of which so many may take a full check.
-MOST_PAIRS, MOST_CHECKED_PAIRS = 10_000, 1_000
+_MOST_PAIRS, _MOST_CHECKED_PAIRS = 10_000, 1_000
 _PAIR = ["first", "second"]
-WATERFALL_PAIR_COLUMNS = [
+_WATERFALL_PAIR_COLUMNS = [
     *_PAIR, "difference_cny_per_year", "price_cny_per_year", "reoptimize_cny_per_year", "change_cny_per_year", "reason",
 ]  # fmt: skip
+
+# Texts, whatever stands in them: the id of a case may look like a number.
+_TEXTS = (
+    "case", "label", "status", "reason", "plan", "under", "worst_under", "plan_of", "first", "second", "component",
+    "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "day",
+    "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
+    "high_reason",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """
-    What a comparison tells, as tables; units are the last word of the columns.
+    Cases beside a reference, as tables; units are the last word of the columns.
 
     Attributes
     ----------
     name
-        Of the scenario, or of what was compared.
+        Of the scenario; empty where stored runs are compared.
     reference
-        Id of the case that the others are held against.
+        Id of the case that the others are compared with.
     cases
-        One row per case, failed ones too: `compare_table.CaseTables.cases`.
+        One row per case, failed ones too: case, label, is_reference, status, the columns that `metrics` explains,
+        reason. NaN where there is no plan.
     costs, regions, classes, data_centers
         The same in long form: one row per case and component, region, workload class, data center.
     waterfalls
         Bars from the first to the second case of each pair, those from the reference to each other case
-        among them: first, second, then `waterfall.Waterfall.bars`.
+        among them: first, second, then `effects.Waterfall.bars`.
     waterfall_pairs
         One row per pair: first, second, difference_cny_per_year = price_cny_per_year + reoptimize_cny_per_year +
         change_cny_per_year, reason (why the first plan is no plan in the second case).
     moved, moved_totals, moved_data_centers
-        What moved in each of these pairs: first, second, then `moved.Moved.rows`, `totals` and `data_centers`.
+        What moved in each of these pairs: first, second, then `Moved.rows`, `totals` and `data_centers`.
     regret, regret_plans, improvable
-        `regret.Regret.pairs`, `plans` and `improvable`; empty where it was not asked for.
+        `effects.Regret.pairs`, `plans` and `improvable`; empty where the regret was left out.
     regret_matrix
         Regret, CNY per year: column plan, then one column per case.
     tornado
-        `tornado.build_tornado`; empty where it was not asked for.
+        `effects.build_tornado`; empty without one.
     metrics
         What the columns of `cases` mean.
-    more
-        Tables of further analyses, by name.
     results
-        What came of each case, by id.
+        The result of each case by id, those that searches have chosen among them.
+    pairs
+        Ids of the cases whose difference text and charts explain; none = the reference with the cheapest case and with
+        the most expensive one.
+    break_even_maps
+        By parameter.
+    frontiers
+        By kind: latency or carbon.
+    latency_return
+        None without one.
+    unfinished
+        Searches without a result, such as `break_even price.west`: their faults; None where the comparison was
+        interrupted before.
+    head
+        What `comparison.json` holds beside the cases; empty unless opened from a folder.
+    lost
+        Cases whose run folder is gone or damaged.
     """
 
     name: str
@@ -111,17 +123,61 @@ class Comparison:
     regret_matrix: pd.DataFrame
     tornado: pd.DataFrame
     metrics: pd.DataFrame
-    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     results: Mapping[str, CaseResult] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
+    break_even_maps: Mapping[str, BreakEvenMap] = field(default_factory=dict)
+    frontiers: Mapping[str, Frontier] = field(default_factory=dict)
+    latency_return: LatencyReturn | None = None
+    unfinished: Mapping[str, InputError | None] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+
+    @property
+    def searches(self) -> dict[str, SearchResult]:
+        """Break-even maps, frontiers and the return on latency by the name of their chart."""
+        maps = {f"break_even_{parameter}": found for parameter, found in self.break_even_maps.items()}
+        frontiers = {found.stem: found for found in self.frontiers.values()}
+        returns = {} if self.latency_return is None else {self.latency_return.stem: self.latency_return}
+        return {**maps, **frontiers, **returns}
+
+    def parts(self) -> dict[str, dict[str, pd.DataFrame]]:
+        """Tables of the cases, then those of each search, by name."""
+        searches = {name: found.tables for name, found in self.searches.items()}
+        return {"cases": {name: getattr(self, name) for name in _TABLES}} | searches
+
+    def _key_facts(self) -> dict[str, object]:
+        statuses = self.cases["status"].value_counts()
+        facts: dict[str, object] = {
+            "cases": ", ".join(f"{count} {status}" for status, count in statuses.items()),
+            "reference": self.reference,
+        }
+        costs = self.cases.dropna(subset="total_cny_per_year")
+        if len(costs):
+            cheapest = costs.sort_values("total_cny_per_year").iloc[0]
+            facts["cheapest"] = (
+                f"{cheapest['case']}, {format_million(cheapest['total_cny_per_year'])} million CNY a year"
+            )
+        return facts
+
+    def __repr__(self) -> str:
+        return short_text("Comparison", self.name, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Comparison", self.name, self._key_facts())
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table by name, those of further analyses too."""
-        own = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {name: table for name, table in own.items() if isinstance(table, pd.DataFrame)} | dict(self.more)
+        """Every table by the name of the file it goes to."""
+        return {name: table for part in self.parts().values() for name, table in part.items()}
+
+    def to_text(self) -> str:
+        """Describe the comparison for a reader, in lines of plain text."""
+        from optimizer.text.comparison import describe_comparison
+
+        return describe_comparison(self)
 
     def to_folder(self, out: str | Path) -> Path:
         """
-        Write every table as `NAME.csv`, each whole or not at all.
+        Write every table as `NAME.csv`, each completely or not at all.
 
         Parameters
         ----------
@@ -131,6 +187,36 @@ class Comparison:
         folder = Path(out)
         write_tables(folder, self.tables())
         return folder
+
+    def plot(self, out: str | Path) -> list[Path]:
+        """
+        Draw every chart into a folder: waterfalls, regret, tornado, and one for each search.
+
+        Parameters
+        ----------
+        out
+            The folder; it exists.
+
+        Returns
+        -------
+        list of Path
+            The PNG files.
+        """
+        from optimizer.drawing.comparison import draw_charts
+        from optimizer.drawing.style import region_colours
+
+        folder, reference, regions = Path(out), self.results[self.reference].folder, []
+        if self.break_even_maps and reference is not None:
+            run = open_run(reference)
+            regions = list(region_colours(run.data_centers, run.demand_hubs))
+        drawn = draw_charts(self, folder, pairs=self.pairs)
+        for name, found in self.searches.items():
+            target = folder / f"{name}.png"
+            drawn.append(found.plot(target, regions=regions) if isinstance(found, BreakEvenMap) else found.plot(target))
+        return drawn
+
+
+_TABLES = tuple(item.name for item in fields(Comparison) if item.type == "pd.DataFrame")
 
 
 def build_comparison(  # noqa: PLR0913 - options, keyword-only
@@ -149,11 +235,11 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     Parameters
     ----------
     name
-        What is compared.
+        Of the scenario; empty for stored runs.
     results
-        What came of each case, by id, in the order of the rows. Their run folders must be there.
+        The result of each case, by id, in the order of the rows. Their run folders must be there.
     reference
-        Id of the case that the others are held against.
+        Id of the case that the others are compared with.
     tornado
         The two cases of each parameter.
     waterfalls
@@ -173,7 +259,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     unknown = sorted({case for pair in waterfalls for case in pair} - results.keys())
     if unknown:
         raise ValueError(f"there is no case {', '.join(unknown)}")
-    tables = case_tables(list(results.values()), reference)
+    tables: dict[str, Any] = case_tables(list(results.values()), reference)
     plans = {case: result.open_run() for case, result in results.items() if result.has_plan}
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
@@ -184,13 +270,9 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     return Comparison(
         name=name,
         reference=reference,
-        cases=tables.cases,
-        costs=tables.costs,
-        regions=tables.regions,
-        classes=tables.classes,
-        data_centers=tables.data_centers,
+        **tables,
         waterfalls=_stack(WATERFALL_COLUMNS, (((fall.first, fall.second), fall.bars) for fall in falls)),
-        waterfall_pairs=pd.DataFrame([_pair_row(fall) for fall in falls], columns=WATERFALL_PAIR_COLUMNS),
+        waterfall_pairs=pd.DataFrame([_pair_row(fall) for fall in falls], columns=_WATERFALL_PAIR_COLUMNS),
         moved=_stack(MOVED_COLUMNS, _each(moves, "rows")),
         moved_totals=_stack(TOTAL_COLUMNS, _each(moves, "totals")),
         moved_data_centers=_stack(PLACE_COLUMNS, _each(moves, "data_centers")),
@@ -201,7 +283,87 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
         tornado=build_tornado(results[reference], tornado),
         metrics=metrics_table(),
         results=dict(results),
+        pairs=tuple(waterfalls),
     )
+
+
+def open_comparison(folder: str | Path) -> Comparison:
+    """
+    Open a comparison that was kept; tables that are not in its folder are worked out from its cases.
+
+    Parameters
+    ----------
+    folder
+        Folder that `edwc compare --out` wrote.
+
+    Raises
+    ------
+    InputError
+        If it holds no comparison, or a file in it is damaged.
+    """
+    path = Path(folder)
+    results = {result.case.id: result for result in read_cases(path)}
+    head = json.loads((path / COMPARISON_FILE).read_text(encoding="utf-8"))
+    entries, searches, asked = head.pop("cases"), head.get("searches", []), head.get("asked") or {}
+    reference = str(head.get("reference", next(iter(results))))
+    name = Path(str(head.get("scenario") or "")).stem
+    faults = FaultList("the comparison")
+    tables: dict[str, Any] = {n: table for n in _TABLES if (table := _read_table(path, n, faults)) is not None}
+    maps: dict[str, BreakEvenMap] = {}
+    frontiers: dict[str, Frontier] = {}
+    latency_return = None
+    for search in searches:
+        opened = _open_search(path, search, faults)
+        if isinstance(opened, BreakEvenMap):
+            maps[opened.parameter] = opened
+        elif isinstance(opened, Frontier):
+            frontiers[opened.kind] = opened
+        elif isinstance(opened, LatencyReturn):
+            latency_return = opened
+    faults.raise_if_any()
+    if len(tables) < len(_TABLES):
+        tables = build_comparison(name, results, reference).parts()["cases"] | tables
+    return Comparison(
+        name,
+        reference,
+        **tables,
+        results=results,
+        pairs=tuple((a, b) for a, b in (text.split(",") for text in asked.get("waterfall") or ())),
+        break_even_maps=maps,
+        frontiers=frontiers,
+        latency_return=latency_return,
+        head=head,
+        lost=tuple(entry["id"] for entry in entries if entry["folder"] and not results[entry["id"]].has_plan),
+    )
+
+
+def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> SearchResult | None:
+    """Read what a search found; None if one of its tables cannot be read, which is a fault."""
+    kinds: dict[str, type[SearchResult]] = {kind.__name__: kind for kind in (BreakEvenMap, Frontier, LatencyReturn)}
+    before, kind = len(faults), kinds[search["kind"]]
+
+    def read(stem: str) -> pd.DataFrame:
+        table = _read_table(path, stem, faults, (*_TEXTS, "open_data_centers"))
+        if table is None:
+            faults.add(f"{stem}.csv", "is not there", "Compare again: the folder is damaged.")
+        return pd.DataFrame() if table is None else table
+
+    found = kind.from_tables(search["stem"], search["facts"], read)
+    return found if len(faults) == before else None
+
+
+def _read_table(path: Path, stem: str, faults: FaultList, texts: Sequence[str] = _TEXTS) -> pd.DataFrame | None:
+    """Read a table of a folder; None if it is not there or cannot be read, which is a fault."""
+    try:
+        table = read_csv_table(path / f"{stem}.csv", texts)
+    except FileNotFoundError:
+        return None
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        faults.add(f"{stem}.csv", f"cannot be read ({type(error).__name__})", "Compare again: the folder is damaged.")
+        return None
+    return table.assign(**{name: table[name].astype("str").fillna("") for name in texts if name in table})
 
 
 def _each(moves: Mapping[tuple[str, str], Moved], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
@@ -231,214 +393,8 @@ def _regret(plans: Mapping[str, Run], reference: str, *, wanted: bool | None, re
 
 def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     """Whether evaluating every pair is quick; of cases that differ in prices alone it is."""
-    if len(plans) ** 2 > MOST_PAIRS:
+    if len(plans) ** 2 > _MOST_PAIRS:
         return False
     base = plans.get(reference)
     alike = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
-    return len(plans) ** 2 - alike**2 <= MOST_CHECKED_PAIRS
-
-
-_Parsed = TypeVar("_Parsed")
-_ASKED = ("price_cases", "sweep", "tornado", "break_even", "frontier", "reference", "waterfall")
-
-
-@dataclass(frozen=True)
-class CompareRequest:
-    """
-    A comparison, ready to be carried out.
-
-    Attributes
-    ----------
-    scenario
-        Built-in name or YAML file; None where stored runs are compared.
-    overrides
-        Of all cases.
-    folders
-        Stored runs, or the folder of one stored comparison.
-    reference
-        What the other cases are held against and start from.
-    cases
-        The others, in order.
-    tornado, break_evens
-        Ranges to analyse.
-    frontiers
-        Which ones.
-    waterfalls
-        Pairs of ids.
-    asked
-        The same for `comparison.json`.
-    """
-
-    scenario: str | None
-    overrides: tuple[str, ...]
-    folders: tuple[Path, ...]
-    reference: Case
-    cases: tuple[Case, ...]
-    tornado: tuple[ParameterRange, ...]
-    break_evens: tuple[ParameterRange, ...]
-    frontiers: tuple[str, ...]
-    waterfalls: tuple[tuple[str, str], ...]
-    asked: Mapping[str, Any]
-
-
-def read_request(arguments: Namespace) -> CompareRequest:
-    """
-    Read the arguments of `edwc compare`.
-
-    Parameters
-    ----------
-    arguments
-        From the parser of the command line.
-
-    Raises
-    ------
-    InputError
-        With every fault.
-    """
-    faults = FaultList("edwc compare")
-    _check_options(arguments, faults)
-    sweeps = _collect(faults, parse_sweeps, arguments.sweep, "--sweep")
-    tornado = _collect(faults, parse_ranges, arguments.tornado, "--tornado")
-    break_evens = _collect(faults, parse_ranges, arguments.break_even, "--break-even")
-    overrides = (*arguments.overrides, *_solver_overrides(arguments))
-    asked = {name: getattr(arguments, name) for name in _ASKED}
-    folders = _stored(arguments.inputs)
-    if folders:
-        _refuse_solving(arguments, faults)
-        cases = _stored_cases(folders, faults)
-    else:
-        cases = _new_cases(arguments, sweeps, tornado, faults)
-        keys = {sweep.key: sweep.values for sweep in sweeps}
-        keys |= {key: (low, high) for key, low, high in (*tornado, *break_evens)}
-        _check_keys(arguments.inputs[0], overrides, keys, faults)
-        if not (cases or break_evens or arguments.frontier or len(faults)):
-            remedy = "Give --price-cases, --sweep, --tornado, --break-even or --frontier, or several stored runs."
-            faults.add("edwc compare", "there is nothing to compare the scenario with", remedy)
-    reference = cases[0] if folders and cases else REFERENCE
-    waterfalls = []
-    if cases:
-        known = cases if folders else [REFERENCE, *cases]
-        if arguments.reference is not None:
-            reference = find_case(arguments.reference, known, "--reference", faults)
-            require_scenario_as_reference(reference, tornado, "--tornado", faults)
-        waterfalls = [_pair(text, known, faults) for text in arguments.waterfall]
-    faults.raise_if_any()
-    return CompareRequest(
-        None if folders else arguments.inputs[0],
-        overrides,
-        folders,
-        reference,
-        tuple(case for case in cases if case != reference),
-        tornado,
-        break_evens,
-        tuple(dict.fromkeys(arguments.frontier)),
-        tuple(waterfalls),
-        asked,
-    )
-
-
-def _new_cases(
-    arguments: Namespace, sweeps: Sequence[Sweep], tornado: Sequence[ParameterRange], faults: FaultList
-) -> list[Case]:
-    for name in arguments.inputs if len(arguments.inputs) > 1 else ():
-        if not (Path(name) / INFO_FILE).is_file():
-            faults.add(name, "is no run folder", "Give one scenario, or run folders that `edwc solve --out` wrote.")
-    try:
-        return expand_cases(split_price_cases(arguments.price_cases), sweeps, tornado)
-    except InputError as error:
-        faults.extend(error.faults)
-        return []
-
-
-def _stored_cases(folders: Sequence[Path], faults: FaultList) -> list[Case]:
-    try:
-        return [result.case for result in read_stored(folders)]
-    except InputError as error:
-        faults.extend(error.faults)
-        return []
-
-
-def _solver_overrides(arguments: Namespace) -> list[str]:
-    keys = {"mip_rel_gap": "solver.mip_rel_gap", "time_limit": "solver.time_limit_s"}
-    return [f"{key}={value!r}" for name, key in keys.items() if (value := getattr(arguments, name)) is not None]
-
-
-def _stored(inputs: Sequence[str]) -> tuple[Path, ...]:
-    """Folders of stored runs, or that of a comparison; none if a scenario is meant."""
-    paths = tuple(Path(name) for name in inputs)
-    if len(paths) == 1:
-        return paths if (paths[0] / COMPARISON_FILE).is_file() else ()
-    return paths if all((path / INFO_FILE).is_file() for path in paths) else ()
-
-
-def _refuse_solving(arguments: Namespace, faults: FaultList) -> None:
-    names = ("price_cases", "sweep", "tornado", "break_even", "frontier", "overrides")
-    flags = {name: "--" + name.replace("_", "-") for name in names} | {"overrides": "--set"}
-    for name, flag in flags.items():
-        if getattr(arguments, name):
-            faults.add(flag, "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
-
-
-def _check_options(arguments: Namespace, faults: FaultList) -> None:
-    if arguments.workers is not None and arguments.workers < 1:
-        faults.add("--workers", "is below 1", "Give the number of processes.", value=arguments.workers)
-    if arguments.scheduler is not None and arguments.engine != "dask":
-        faults.add("--scheduler", "is an address for Dask", "Add --engine dask.", value=arguments.scheduler)
-
-
-def _collect(
-    faults: FaultList, parse: Callable[..., tuple[_Parsed, ...]], texts: Sequence[str], option: str
-) -> tuple[_Parsed, ...]:
-    try:
-        return parse(texts, option=option)
-    except InputError as error:
-        faults.extend(error.faults)
-    good: list[_Parsed] = []
-    for text in texts:  # what is right is kept, so that its other faults come out too
-        with contextlib.suppress(InputError):
-            good += parse([text], option=option)
-    return tuple(good)
-
-
-def _check_keys(
-    scenario: str, overrides: Sequence[str], values_of: Mapping[str, Iterable[float]], faults: FaultList
-) -> None:
-    """
-    See that the scenario can be read, and each parameter can be set to its first value or its last.
-
-    A value that is out of range is a failed row of the comparison; a name that no value helps is a slip of the pen.
-    """
-    try:
-        _load(scenario, overrides)
-    except InputError as error:
-        faults.extend(error.faults)
-        return
-    for key, values in values_of.items():
-        listed = list(values)
-        found: list[Sequence[Fault]] = []
-        for value in dict.fromkeys((listed[0], listed[-1])):
-            try:
-                _load(scenario, [*overrides, *overrides_of({key: value})])
-            except InputError as error:
-                found.append(error.faults)
-            else:
-                break
-        else:
-            faults.extend(found[0])
-
-
-def _load(scenario: str, overrides: Sequence[str]) -> None:
-    loaded = load_scenario(scenario, overrides)
-    assemble_problem(load_network(loaded.network), loaded)
-
-
-def _pair(text: str, cases: Sequence[Case], faults: FaultList) -> tuple[str, str]:
-    for place in [place for place, letter in enumerate(text) if letter == ","]:
-        trial = FaultList()
-        names = (text[:place].strip(), text[place + 1 :].strip())  # a label may hold commas of its own
-        pair = [find_case(name, cases, "--waterfall", trial) for name in names]
-        if not len(trial):
-            return pair[0].id, pair[1].id
-    remedy = f"Write A,B with ids of cases, such as {cases[0].id},{cases[-1].id}."
-    faults.add("--waterfall", "is no pair of cases", remedy, value=text)
-    return REFERENCE.id, REFERENCE.id
+    return len(plans) ** 2 - alike**2 <= _MOST_CHECKED_PAIRS

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import FaultList
+from optimizer.comparison.case_task import CaseTask, Outcome
 from optimizer.comparison.cases import CaseStatus, code_hash
 from optimizer.comparison.workers import (
     STOP_FILE,
-    CaseTask,
     Ended,
-    EngineLostError,
-    Outcome,
+    ExecutorLostError,
     interrupts_blocked,
     probe,
     remember_stop,
@@ -35,13 +34,13 @@ from optimizer.runs.metadata import library_versions
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-LOOK_S = 0.5  # between two looks at which workers there are
+_LOOK_S = 0.5  # between two looks at which workers there are
 POLL_S = 0.05
 CONNECT_S = 15.0
-PROBE_FILE = "probe"
+_PROBE_FILE = "probe"
 
 
-class DaskEngine:
+class DaskExecutor:
     """
     Workers of a Dask cluster.
 
@@ -68,7 +67,7 @@ class DaskEngine:
         try:
             import distributed
         except ImportError:
-            faults.add("--engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
+            faults.add("engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
             raise faults.error() from None
         # What dies is replaced, and told as the reason of a row: Dask's own words on it would only frighten.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -83,8 +82,8 @@ class DaskEngine:
                     self._cluster or scheduler, timeout=CONNECT_S, set_as_default=False
                 )
         except (OSError, ValueError, TypeError) as error:
-            remedy = "Start one with `dask scheduler`, or leave --scheduler out for a cluster on this machine."
-            faults.add("--scheduler", f"does not answer ({error})", remedy, value=scheduler)
+            remedy = "Start one with `dask scheduler`, or leave the address out for a cluster on this machine."
+            faults.add("scheduler", f"does not answer ({error})", remedy, value=scheduler)
             raise faults.error() from error
         self._pids: dict[str, int] = {}  # of usable workers by address
         self._useless: set[str] = set()
@@ -94,7 +93,7 @@ class DaskEngine:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
             self._look(faults)
         except TimeoutError:
-            faults.add("--scheduler", "has no workers", "Start some with `dask worker`.", value=scheduler)
+            faults.add("scheduler", "has no workers", "Start some with `dask worker`.", value=scheduler)
         if len(faults):
             self.close()
         faults.raise_if_any()
@@ -104,14 +103,7 @@ class DaskEngine:
         return bool(self._free())
 
     def start(self, task: CaseTask) -> None:
-        """
-        Give a case to a free worker.
-
-        Parameters
-        ----------
-        task
-            The case.
-        """
+        """Give a case to a free worker."""
         address = self._free()[0]
         key = f"edwc-{task.case.id}-{secrets.token_hex(8)}"
         future = self._client.submit(
@@ -120,19 +112,7 @@ class DaskEngine:
         self._running[future] = (task.case.id, address)
 
     def wait(self, seconds: float) -> list[Ended]:
-        """
-        Wait until a case ends, but no longer than asked; returns those that have ended since.
-
-        Parameters
-        ----------
-        seconds
-            How long.
-
-        Raises
-        ------
-        EngineLostError
-            If the scheduler is gone.
-        """
+        """Wait until a case ends; returns those that have. Raises ExecutorLostError if the scheduler is gone."""
         deadline = time.monotonic() + seconds
         while True:
             self._look()
@@ -189,15 +169,15 @@ class DaskEngine:
 
     def _look(self, faults: FaultList | None = None) -> None:
         """See which workers there are, and try those that are new."""
-        if time.monotonic() - self._looked_s < LOOK_S:
+        if time.monotonic() - self._looked_s < _LOOK_S:
             return
         if self._client.status != "running":
-            raise EngineLostError("the Dask scheduler was lost")
+            raise ExecutorLostError("the Dask scheduler was lost")
         self._looked_s = time.monotonic()
         try:
             there = set(self._client.scheduler_info()["workers"])
         except OSError as error:
-            raise EngineLostError(f"the Dask scheduler was lost ({error})") from error
+            raise ExecutorLostError(f"the Dask scheduler was lost ({error})") from error
         for address in set(self._pids) - there:
             del self._pids[address]
         self._useless &= there
@@ -205,7 +185,7 @@ class DaskEngine:
         if not new:
             return
         token = secrets.token_hex(8)
-        (self._signals / PROBE_FILE).write_text(token, encoding="utf-8")
+        (self._signals / _PROBE_FILE).write_text(token, encoding="utf-8")
         answers: dict[str, Any] = self._client.run(probe, str(self._signals), token, workers=new, on_error="return")  # type: ignore[no-untyped-call, unused-ignore]
         for address in new:
             answer = answers.get(address)
@@ -223,10 +203,10 @@ class DaskEngine:
             return f"cannot run this program ({answer})", "Install the same version of edwc there."
         if not isinstance(answer, dict):
             return f"does not answer ({answer!r})", "Restart it."
-        shared = "Put --out, and the scenario's files, on a file system that all workers see under the same name."
+        shared = "Put the output folder and the scenario's files where all workers see them under the same name."
         if answer["read"] != token:
             return f"does not see the folder of the comparison ({answer['read']})", shared
-        written = self._signals / f"{PROBE_FILE}-{answer['pid']}-{answer['token']}"
+        written = self._signals / f"{_PROBE_FILE}-{answer['pid']}-{answer['token']}"
         if not written.is_file():
             return "writes to another folder of the same name", shared
         written.unlink()

@@ -6,7 +6,8 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,16 +27,17 @@ from optimizer.comparison.frontier_points import (
 )
 from optimizer.comparison.latency_budgets import BudgetSpace, are_within, budget_cases
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 
-BUDGETS_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
-CARBON_POINTS = 6
+_BUDGETS_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
+_CARBON_POINTS = 6
 
 # Caps are rounded up to so many digits: fewer to read, and the same on every machine.
-CAP_DIGITS = 4
+_CAP_DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Frontier:
+class Frontier(SearchResult):
     """
     Cost against a limit.
 
@@ -66,28 +68,36 @@ class Frontier:
     classes: tuple[str, ...]
     least_size: float
 
+    SUFFIX_OF: ClassVar = {"points": "", "pairs": "_pairs", "steps": "_steps", "relocatable": "_relocatable"}
+
     @property
     def size_name(self) -> str:
         """Column of the points that holds the limit."""
         return SIZE_NAMES[self.kind]
 
     @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by the name of the file they go to."""
-        head = f"{self.kind}_frontier"
-        return {
-            head: self.points,
-            f"{head}_pairs": self.pairs,
-            f"{head}_steps": self.steps,
-            f"{head}_relocatable": self.relocatable,
-        }
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return f"{self.kind}_frontier"
+
+    def to_text(self) -> str:
+        """Describe the frontier for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_frontier
+
+        return describe_frontier(self)
+
+    def plot(self, target: Path | str) -> Path:
+        """Draw the frontier into a file, `.png` or `.svg`; returns the file."""
+        from optimizer.drawing.searches import draw_frontier
+
+        return draw_frontier(self, target)
 
 
 SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
 
 
 def latency_frontier(
-    runner: CaseRunner, budgets_ms: Sequence[float] = BUDGETS_MS, *, classes: Sequence[str] | None = None
+    runner: CaseRunner, budgets_ms: Sequence[float] = _BUDGETS_MS, *, classes: Sequence[str] | None = None
 ) -> Frontier:
     """
     Find the least cost under budgets on the round trip of all classes at once.
@@ -136,7 +146,7 @@ def latency_frontier(
 
 
 def carbon_frontier(
-    runner: CaseRunner, points: int = CARBON_POINTS, *, caps_t_per_year: Sequence[float] | None = None
+    runner: CaseRunner, points: int = _CARBON_POINTS, *, caps_t_per_year: Sequence[float] | None = None
 ) -> Frontier:
     """
     Find the least cost under caps on the yearly emissions, and what abating a tonne more costs.
@@ -225,14 +235,11 @@ def _least_carbon(space: BudgetSpace) -> float | None:
 def _spaced(least_t: float | None, emitted_t: float, points: int) -> list[float]:
     """Space caps evenly between the least emissions and those of the reference, both left out, rounded up."""
     low = 0.0 if least_t is None else min(least_t, emitted_t)
-    step = 10.0 ** (math.floor(math.log10(emitted_t)) + 1 - CAP_DIGITS)
+    step = 10.0 ** (math.floor(math.log10(emitted_t)) + 1 - _CAP_DIGITS)
     shares = [i / points for i in range(1, points)]
     caps = {math.ceil((low + share * (emitted_t - low)) / step) * step for share in shares}
-    return sorted(float(f"{cap:.{CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
+    return sorted(float(f"{cap:.{_CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
 
 
 def _id_of(cap: float) -> str:
     return f"{cap:.6f}".rstrip("0").rstrip(".").replace(".", "p")
-
-
-__all__ = ["BUDGETS_MS", "Frontier", "carbon_frontier", "latency_frontier"]

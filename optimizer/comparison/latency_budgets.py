@@ -1,7 +1,7 @@
 """
-Budgets on the round trip of classes: their overrides, what they leave in reach, the tightest that can be kept.
+Budgets on the round trip of classes, and what a millisecond of them saves, class by class.
 
-The energy return on latency: what a millisecond of round-trip budget is worth, class by class.
+A budget is overrides of the scenario; its candidates say which plans of other budgets it allows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -30,37 +31,25 @@ from optimizer.comparison.frontier_points import (
     solve_points,
 )
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.searches import SearchResult
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import BoolArray, IntArray, PlacementProblem
 from optimizer.problem.routing import residency_mask
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
-STEPS_PER_MS = 1000  # budgets found here are rounded up to a thousandth of a millisecond
+_STEPS_PER_MS = 1000  # budgets found here are rounded up to a thousandth of a millisecond
 
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """
-    A budget on the round trip of some classes.
+    """A budget on the round trip of some classes."""
 
-    Attributes
-    ----------
-    rtt_ms
-        The budget; inf stands for the limits as stated.
-    overrides
-        rtt_limit_ms of each class that it tightens or loosens; empty where all limits are as stated.
-    ways
-        Keys of the candidates, sorted: a workload and a route, both numbered alike under every budget; empty if a
-        workload reaches no data center.
-    reason
-        Why there are none.
-    """
-
-    rtt_ms: float
-    overrides: tuple[str, ...]
+    rtt_ms: float  # inf stands for the limits as stated
+    overrides: tuple[str, ...]  # rtt_limit_ms of each class that it changes
+    # sorted keys of the candidates: workload and route, numbered the same under every budget; empty if there are none
     ways: IntArray
-    reason: str = ""
+    reason: str = ""  # why there are none
 
     @property
     def is_possible(self) -> bool:
@@ -69,21 +58,7 @@ class Budget:
 
 
 class BudgetSpace:
-    """
-    The budgets of a scenario; each is assembled once.
-
-    Parameters
-    ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Of the reference.
-
-    Raises
-    ------
-    InputError
-        With every fault of the inputs.
-    """
+    """The budgets of a scenario, each assembled once; raises InputError with every fault of the inputs."""
 
     def __init__(self, scenario: str | Path, overrides: Sequence[str]) -> None:
         self._name, self._overrides = scenario, tuple(overrides)
@@ -112,19 +87,7 @@ class BudgetSpace:
         return tuple(limited or used)
 
     def check_classes(self, classes: Sequence[str] | None) -> tuple[str, ...]:
-        """
-        See that classes exist and have demand.
-
-        Parameters
-        ----------
-        classes
-            Ids; None = those that a budget is meant for.
-
-        Raises
-        ------
-        InputError
-            With every id that does not.
-        """
+        """See that classes exist and have demand, None = those that a budget is meant for; raises InputError."""
         if classes is None:
             return self.limited_classes()
         known = self.problem.classes["id"].tolist()
@@ -139,18 +102,7 @@ class BudgetSpace:
         return tuple(dict.fromkeys(classes))
 
     def budget(self, rtt_ms: float, classes: Sequence[str], *, clip: bool = True) -> Budget:
-        """
-        Put classes under a budget.
-
-        Parameters
-        ----------
-        rtt_ms
-            The budget.
-        classes
-            Ids.
-        clip
-            Keep a class's own limit where it is tighter; otherwise the budget takes its place.
-        """
+        """Put classes under a budget; `clip` keeps a class's own limit where it is tighter, else it is replaced."""
         changed = [k for k in classes if (rtt_ms < self.stated_ms(k) if clip else rtt_ms != self.stated_ms(k))]
         overrides = tuple(f"workload_classes.{k}.rtt_limit_ms={rtt_ms!r}" for k in changed)
         if overrides not in self._known:
@@ -203,15 +155,7 @@ class BudgetSpace:
         """
         Find the tightest common budget under which every workload of some classes reaches a data center.
 
-        Parameters
-        ----------
-        classes
-            Ids.
-
-        Returns
-        -------
-        float
-            Rounded up to a thousandth of a millisecond. Whether there is room for all of it there, a solve will say.
+        Rounded up to a thousandth of a millisecond. Whether there is room for all of it there, a solve will say.
         """
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         least = _round_up(float(mine["rtt_ms"].max()))
@@ -219,35 +163,23 @@ class BudgetSpace:
             return least
         # Second routes and refuges from failures ask for more than the nearest data center.
         stated = [self.stated_ms(k) for k in classes if math.isfinite(self.stated_ms(k))]
-        low, high = int(least * STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * STEPS_PER_MS)
+        low, high = int(least * _STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * _STEPS_PER_MS)
         while high - low > 1:
             middle = (low + high) // 2
-            if self.budget(middle / STEPS_PER_MS, classes, clip=False).is_possible:
+            if self.budget(middle / _STEPS_PER_MS, classes, clip=False).is_possible:
                 high = middle
             else:
                 low = middle
-        return high / STEPS_PER_MS
+        return high / _STEPS_PER_MS
 
     def keeps(
         self, budgets: Sequence[Budget], read_allocation: Callable[[CaseResult], pd.DataFrame]
     ) -> Callable[[CaseResult, int], bool]:
         """
-        Say of plans whether they keep budgets that they were not made for: all ways they use are in reach.
+        Say of the plan of a result whether it keeps the budget at a position: all ways it uses are candidates there.
 
         What is deployed without being used would be left out, at no cost; where failures are to be survived, ways that
         only an outage uses count too, and nothing is said.
-
-        Parameters
-        ----------
-        budgets
-            The budgets.
-        read_allocation
-            Reads table `allocation` of a case.
-
-        Returns
-        -------
-        Callable
-            Of a result and the position of a budget.
         """
         labels = zip(self.problem.workloads["demand_hub"], self.problem.workloads["workload_class"], strict=True)
         number = {label: w for w, label in enumerate(labels)}
@@ -279,21 +211,10 @@ def ways_of(problem: PlacementProblem) -> IntArray:
 
 def are_within(budgets: Sequence[Budget]) -> BoolArray:
     """
-    Compare what budgets leave in reach.
+    Compare the candidates of n budgets: (n, n) whether each under the first is one under the second, as its plans are.
 
     A preferring residency rule may bar under a looser budget what it admits under a tighter one, so that the sets of
-    candidates decide and not the budgets.
-
-    Parameters
-    ----------
-    budgets
-        n budgets of one space.
-
-    Returns
-    -------
-    ndarray
-        (n, n) whether every candidate under the first is one under the second, so that every plan is one too; a budget
-        that is not possible has no plan, and is within all.
+    candidates decide and not the budgets. A budget that is not possible has no plan, and is within all.
     """
     return np.array(
         [[not len(np.setdiff1d(tight.ways, loose.ways, assume_unique=True)) for loose in budgets] for tight in budgets],
@@ -303,25 +224,11 @@ def are_within(budgets: Sequence[Budget]) -> BoolArray:
 
 def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, what: str) -> list[Case | None]:
     """
-    Make the cases of budgets, the reference among them.
+    Make the cases of budgets; None for one that is not possible.
 
-    Parameters
-    ----------
-    reference
-        What the others are changes of. A problem that is solved by time slice stays one under a budget, however few
-        candidates that leaves: solved whole it would have no bound for long.
-    budgets
-        One that changes no limit is the reference.
-    prefix
-        Of the ids.
-    what
-        Whose budget it is, for the label.
-
-    Returns
-    -------
-    list
-        None for a budget that is not possible; one case for budgets with the same routes in reach, the reference if it
-        is one of them, else the loosest.
+    Budgets with the same candidates are one case: the reference if it is one of them, else the loosest. A problem that
+    is solved by time slice stays one under a budget, however few candidates that leaves: solved at once it would have
+    no bound for long. `prefix` begins the ids, `what` says in the label whose budget it is.
     """
     stated = [budget for budget in budgets if not budget.overrides]
     known: dict[bytes, Case] = {budget.ways.tobytes(): reference.case for budget in stated}
@@ -332,30 +239,30 @@ def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, 
             cases.append(None)
             continue
         overrides = (*reference.case.overrides, *budget.overrides, *method)
-        name, label = f"{prefix}_{label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
+        name, label = f"{prefix}_{_label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
         case = Case(name, label, overrides, {"budget_ms": budget.rtt_ms})
         cases.append(known.setdefault(budget.ways.tobytes(), case))
     return cases[::-1]
 
 
-def label_ms(rtt_ms: float) -> str:
+def _label_ms(rtt_ms: float) -> str:
     """Write a budget as part of an id: 12.525 becomes `12p525`."""
     return f"{rtt_ms:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def _round_up(rtt_ms: float) -> float:
-    return math.ceil(rtt_ms * STEPS_PER_MS) / STEPS_PER_MS
+    return math.ceil(rtt_ms * _STEPS_PER_MS) / _STEPS_PER_MS
 
 
 # Where no budgets are given: the tightest, halfway to the longest way in reach, and the limit half as large again.
-HALFWAY, BEYOND = 0.5, 1.5
-SIZE = "budget_ms"
-NAMES = (f"tighter_{SIZE}", f"looser_{SIZE}")
+_HALFWAY, _BEYOND = 0.5, 1.5
+_SIZE = "budget_ms"
+_NAMES = (f"tighter_{_SIZE}", f"looser_{_SIZE}")
 ENERGY_PER_MS = "energy_saving_cny_per_year_per_ms"
 
 
 @dataclass(frozen=True, eq=False)
-class LatencyReturn:
+class LatencyReturn(SearchResult):
     """
     What releasing the round trip of one class saves, all others as in the reference.
 
@@ -377,14 +284,24 @@ class LatencyReturn:
     steps: pd.DataFrame
     ranking: pd.DataFrame
 
+    SUFFIX_OF: ClassVar = {"ranking": "", "points": "_points", "steps": "_steps"}
+
     @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by the name of the file they go to."""
-        return {
-            "latency_return": self.ranking,
-            "latency_return_points": self.points,
-            "latency_return_steps": self.steps,
-        }
+    def stem(self) -> str:
+        """Name that the files of all tables begin with."""
+        return "latency_return"
+
+    def to_text(self) -> str:
+        """Describe the return for a reader, in lines of plain text."""
+        from optimizer.text.searches import describe_latency_return
+
+        return describe_latency_return(self)
+
+    def plot(self, target: Path | str) -> Path:
+        """Draw the return into a file, `.png` or `.svg`; returns the file."""
+        from optimizer.drawing.searches import draw_latency_return
+
+        return draw_latency_return(self, target)
 
 
 def latency_return(
@@ -428,8 +345,8 @@ def latency_return(
             are_within(found),
             space.keeps(found, reader.allocation),
         )
-        table = point_table(solved, SIZE, reader)
-        compared = difference_table(solved, NAMES, per=SAVINGS_PER_MS, only_neighbours=True)
+        table = point_table(solved, _SIZE, reader)
+        compared = difference_table(solved, _NAMES, per=SAVINGS_PER_MS, only_neighbours=True)
         points.append(_with_head(table, k, stated_ms))
         steps.append(_with_head(_with_energy(compared, table), k, stated_ms))
         whole = _whole_range(solved, sizes.index(stated_ms), space.longest_ms(k))
@@ -445,8 +362,8 @@ def _with_head(table: pd.DataFrame, class_id: str, stated_ms: float) -> pd.DataF
 
 def _whole_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.DataFrame:
     """Compare the tightest budget that has a plan with the class's own limit; no row if there is none."""
-    table = difference_table(solved, NAMES)
-    table = table[table[NAMES[1]] == solved.points[stated].size].head(1).reset_index(drop=True)
+    table = difference_table(solved, _NAMES)
+    table = table[table[_NAMES[1]] == solved.points[stated].size].head(1).reset_index(drop=True)
     table["useful_limit_ms"] = useful_ms
     released_ms = _released_ms(table)
     for name, per_ms in zip(SAVINGS, SAVINGS_PER_MS, strict=True):
@@ -456,8 +373,8 @@ def _whole_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.Data
 
 def _with_energy(compared: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """Add the part of each certain saving that is energy, per ms, by the best known plans."""
-    energy = points.set_index(SIZE).get("energy_cny_per_year", pd.Series(dtype=float))
-    tighter, looser = (compared[name] for name in NAMES)
+    energy = points.set_index(_SIZE).get("energy_cny_per_year", pd.Series(dtype=float))
+    tighter, looser = (compared[name] for name in _NAMES)
     saving = energy.reindex(tighter).to_numpy(float) - energy.reindex(looser).to_numpy(float)
     per_ms = saving / _released_ms(compared)
     return compared.assign(**{ENERGY_PER_MS: np.where(compared["is_certain"], per_ms, np.nan)})
@@ -465,24 +382,12 @@ def _with_energy(compared: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
 
 def _released_ms(compared: pd.DataFrame) -> pd.Series:
     """Say how much looser the second budget is, up to the longest way in reach where that is known; never 0."""
-    looser = compared["useful_limit_ms"] if "useful_limit_ms" in compared else compared[NAMES[1]]
-    return (looser - compared[NAMES[0]]).clip(lower=1.0 / STEPS_PER_MS)
+    looser = compared["useful_limit_ms"] if "useful_limit_ms" in compared else compared[_NAMES[1]]
+    return (looser - compared[_NAMES[0]]).clip(lower=1.0 / _STEPS_PER_MS)
 
 
 def rank_classes(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    """
-    Order classes by what a millisecond of theirs certainly saves, then by what it may save at most.
-
-    Parameters
-    ----------
-    rows
-        A row of each class, or none.
-
-    Returns
-    -------
-    DataFrame
-        See `LatencyReturn.ranking`.
-    """
+    """Order classes, a row or none of each, by what a millisecond certainly saves, then by the most it may save."""
     table = pd.concat(rows, ignore_index=True)
     _, least, most = SAVINGS_PER_MS
     table = table.sort_values([least, most, "workload_class"], ascending=[False, False, True], ignore_index=True)
@@ -498,8 +403,8 @@ def _budgets(space: BudgetSpace, class_id: str, given: Sequence[float] | None) -
     """List the budgets of a class, tightest first, the reference among them."""
     stated_ms, tightest_ms = space.stated_ms(class_id), space.tightest_ms((class_id,))
     if given is None:
-        between = round(tightest_ms + HALFWAY * (space.longest_ms(class_id) - tightest_ms), 3)
-        given = [between, round(BEYOND * stated_ms, 3)] if math.isfinite(stated_ms) else [between]
+        between = round(tightest_ms + _HALFWAY * (space.longest_ms(class_id) - tightest_ms), 3)
+        given = [between, round(_BEYOND * stated_ms, 3)] if math.isfinite(stated_ms) else [between]
     sizes = sorted({b for b in (tightest_ms, *given) if b != stated_ms})
     budgets = [space.budget(b, (class_id,), clip=False) for b in sizes]
     budgets.insert(sum(b < stated_ms for b in sizes), space.stated)

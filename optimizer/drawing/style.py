@@ -7,6 +7,7 @@ The fonts: one for Latin script, one for Chinese, both shipped, so that they are
 from __future__ import annotations
 
 import functools
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,15 @@ PALETTE = ("#D55E00", "#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#8
 OTHER = "other"
 OTHER_COLOUR = "#8C8C8C"
 NEUTRAL_COLOUR = "#4A4A4A"
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows by itself, though it is not tied to pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png")
+        return content.getvalue()
 
 
 def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dict[str, str]:

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from optimizer.infeasibility.relaxed_problem import Reach
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import ModelData, model_data
-from optimizer.model.equations import CONSTRAINTS
+from optimizer.model.equations import EQUATIONS
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.control import Control, Termination
 from optimizer.solvers.highs import new_highs, pass_rows, solution_of
@@ -38,7 +38,6 @@ AT_ONCE_MAX_COLUMNS = 5_000
 
 # A lever moved by less than this of its unit is rounding of the solver.
 ROUNDING = 1e-7
-_OVER = {equation.name: equation.over for equation in CONSTRAINTS}
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ class ElasticModel:
 
     def members(self, equation: str) -> IntArray:
         """(n, dimen) what the rows of an equation are about, by position."""
-        sets = [name for name in _OVER[equation] if name != "SLICES"]
+        sets = [name for name in EQUATIONS[equation].over if name != "SLICES"]
         return self.data.sets[sets[0]].astype(np.int64)
 
     def add_columns(  # noqa: PLR0913 - options, keyword-only
@@ -314,9 +313,7 @@ class ElasticModel:
         for name, fixed in held.items():
             block = base.columns[name]
             lower[block.columns] = upper[block.columns] = fixed
-        matrix = sp.csr_array(
-            (base.values, base.indices, base.starts), shape=(len(base.row_upper), self.base_columns)
-        ).tocoo()
+        matrix = base.matrix.tocoo()
         rows, columns, values = [matrix.coords[0]], [matrix.coords[1]], [matrix.data]
         for r, c, v in self._entries:
             rows.append(r)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from network_data.display import short_html, short_text
 from network_data.faults import Fault, InputError
 from network_data.load import Network, load_network
 from optimizer.infeasibility.changes import Change, ChangeItem, change_capacity, change_problem, change_scenario
@@ -176,6 +177,21 @@ class Explanation:
     def failures(self) -> tuple[Condition, ...]:
         """Conditions that fail."""
         return tuple(condition for condition in self.conditions if not condition.holds)
+
+    def _key_facts(self) -> dict[str, object]:
+        facts = {
+            "status": self.status,
+            "fails": "; ".join(condition.name for condition in self.failures),
+            "would do": "; ".join(option.title for option in self.options if option.is_enough),
+            "demand could grow by": "; ".join(f"{item.growth_share:.1%} ({item.name})" for item in self.headroom),
+        }
+        return {label: value for label, value in facts.items() if value}
+
+    def __repr__(self) -> str:
+        return short_text("Explanation", self.name, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Explanation", self.name, self._key_facts())
 
 
 def explain_scenario(

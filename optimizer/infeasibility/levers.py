@@ -147,13 +147,8 @@ def _by_limit(model: ElasticModel, equation: str, policy: PolicyLimits, step: Fl
     """Find what one unit of a share multiplies in its row: compiled again with a lower share, and compared."""
     other = compile_model(replace(model.problem, policy=policy))
     rows = model.rows(equation)[0]
-
-    def part(compiled: Any) -> sp.csr_array:
-        shape = (len(compiled.row_upper), len(compiled.cost))
-        return sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=shape)[rows]
-
     scale = sp.diags_array(np.broadcast_to(1.0 / np.asarray(step, float), (len(rows),)))
-    return sp.csr_array(scale @ (part(model.compiled) - part(other)))
+    return sp.csr_array(scale @ (model.compiled.matrix[rows] - other.matrix[rows]))
 
 
 def _largest(
@@ -272,11 +267,7 @@ def _unserved(model: ElasticModel) -> None:
     demand = model.whole.demand_mtok_per_h.sum(axis=1)
     peak = max(float(demand.max()), 1e-9)
     columns = model.add_columns("unserved", np.arange(room.size), 0.0, upper=room.reshape(-1))
-    rows = len(model.compiled.row_upper)
-    matrix = sp.csr_array(
-        (model.compiled.values, model.compiled.indices, model.compiled.starts), shape=(rows, model.base_columns)
-    )
-    same = matrix[:, np.arange(block.columns.start, block.columns.stop)].tocoo()
+    same = model.compiled.matrix[:, np.arange(block.columns.start, block.columns.stop)].tocoo()
     model.enter(same.coords[0], columns[same.coords[1]], same.data)
     worst = model.add_columns(UNSERVED_WORST, np.zeros(1, np.int64), 1.0 / peak)
     most = model.add_rows(np.zeros(slices))
@@ -459,48 +450,6 @@ def _indivisible(model: ElasticModel) -> None:
 REACH_KINDS = ("rtt_limit", "residency", "allowed_regions", "second_route")
 UNSERVED_WORST = "unserved_worst"
 
-# Equations that levers loosen. The other levers add candidates.
-LOOSENED = {
-    "buy_pods_where_open": "pods",
-    "keep_min_pods": "min_pods",
-    "limit_it_power": "it_power",
-    "limit_it_power_in_outage": "it_power",
-    "limit_sites": "max_sites",
-    "require_min_share": "min_share",
-    "keep_models_loaded": "min_accelerators",
-    "serve_where_assigned": "indivisible",
-    "limit_link_traffic": "link_capacity",
-    "limit_link_traffic_in_outage": "link_capacity",
-    "require_region_share": "region_share",
-    "require_green_share": "green_share",
-    "keep_carbon_cap": "carbon_cap",
-    "require_utilization": "utilization",
-    "keep_investment_limit": "investment",
-    "keep_spending_limit": "spending",
-    "serve_in_outage": "survive",
-    "stand_in_two_places": "survive",
-    "serve_demand": "unserved",
-    "defer_demand": "unserved",
-}
-
-# Equations that say what a plan is, not what it may do.
-NEVER_LOOSENED = frozenset(
-    {
-        "process_what_is_routed",
-        "limit_accelerators",
-        "switch_on_installed_pods",
-        "serve_where_deployed",
-        "deploy_where_open",
-        "assign_once",
-        "assign_where_deployed",
-        "pay_peak_power",
-        "pay_contracted_power",
-        "idle_no_pod_to_look_green",
-        "take_over_where_deployed",
-        "process_what_is_taken_over",
-        "limit_accelerators_in_outage",
-    }
-)
 LEVERS = (
     Lever("it_power", "MW", "IT power", _it_power),
     Lever("pods", "pods", "accelerator pods", _pods),

@@ -17,7 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from optimizer.drawing.sheet import plain_settings
-from optimizer.drawing.style import FAINT_INK, SNAPPED, font_families, text_width_pt, write_text
+from optimizer.drawing.style import FAINT_INK, SNAPPED, ShownFigure, font_families, text_width_pt, write_text
 from optimizer.drawing.words import Words, read_words
 from optimizer.maps.canvas import (
     FACTOR,
@@ -193,7 +193,7 @@ def _draw_sheet(
     run: Run, theme: Theme, words: Words, options: MapOptions, difference: RunDifference | None
 ) -> DrawnMap:
     dpi = options.size_px[0] / (SHEET_WIDTH_PT / 72.0)
-    figure = Figure(figsize=(options.size_px[0] / dpi, options.size_px[1] / dpi), dpi=dpi, facecolor="white")
+    figure = ShownFigure(figsize=(options.size_px[0] / dpi, options.size_px[1] / dpi), dpi=dpi, facecolor="white")
     sheet_height = SHEET_WIDTH_PT * options.size_px[1] / options.size_px[0]
     left, bottom = MARGIN_PT, MARGIN_PT + FOOT_PT
     box = (left, bottom, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, sheet_height - TITLE_PT - bottom)

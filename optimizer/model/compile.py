@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
-import scipy.sparse
+import scipy.sparse as sp
 from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.model.data import AXIS, Int32Array, ModelData, model_data
@@ -74,6 +74,12 @@ class CompiledModel:
     columns: dict[str, ColumnBlock]
     rows: dict[str, RowBlock]
 
+    @property
+    def matrix(self) -> sp.csr_array:
+        """A as a sparse matrix that shares its arrays with the model."""
+        shape = (len(self.row_upper), len(self.cost))
+        return sp.csr_array((self.values, self.indices, self.starts), shape=shape)
+
 
 def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> CompiledModel:
     """
@@ -118,6 +124,32 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
         return None
     cost, _ = _costs(tables, columns, with_costs=False)
     return replace(model, cost=cost, costs={})
+
+
+def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]:
+    """
+    Compile nothing but the objective, component by component and variable by variable.
+
+    Parameters
+    ----------
+    problem
+        Frozen arrays.
+
+    Returns
+    -------
+    dict
+        Component to variable to CNY per year and unit, in the variable's shape; variables that the component's rule
+        does not name are left out.
+    """
+    tables, columns = _tables(problem)
+    costs = {}
+    for name, expression in _templates().costs.items():
+        part = np.zeros(_column_count(columns))
+        terms = evaluate_sum(expression, tables).terms
+        for frame, column, coefficient, _, _ in terms:
+            _accumulate(part, column, coefficient, frame.size)
+        costs[name] = {variable: columns[variable].values(part) for _, _, _, variable, _ in terms}
+    return costs
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +265,7 @@ def _templates() -> _Templates:
         index = over[0] if len(over) == 1 else over[0] * over[1]
         # Keep a nameless product of sets out of the way of Pyomo's component registry.
         constraints[equation.name] = templatize_rule(skeleton, _unpacked(equation.rule), index)
-    costs = {name: templatize_rule(skeleton, _unpacked(rule), None)[0] for name, rule in COSTS.items()}
+    costs = {cost.name: templatize_rule(skeleton, _unpacked(cost.rule), None)[0] for cost in COSTS}
     return _Templates(constraints, costs)
 
 
@@ -409,7 +441,7 @@ def _fill_summed(rows: Rows, used: int, starts: Int32Array, indices: Int32Array,
         parts.append([np.broadcast_to(array, shape).reshape(-1) for array in (row, column, term.coefficient)])
     row, column, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     width = int(column.max(initial=0)) + 1
-    matrix = scipy.sparse.csr_array((value, (row, column)), shape=(rows.base_size * rows.axis_length, width))
+    matrix = sp.csr_array((value, (row, column)), shape=(rows.base_size * rows.axis_length, width))
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     end = used + matrix.nnz

@@ -1,16 +1,10 @@
 """
-The placement model as Pyomo rules: one function per equation, one line of mathematics in each.
+The placement model as Pyomo rules: one function per equation and per cost component, one line of mathematics in each.
 
-`CONSTRAINTS` is the model's table of contents, `COSTS` (from `cost_rules`) the objective's. The rules are read twice:
-`pyomo_model.to_pyomo` builds an ordinary Pyomo model from them, `compile.compile_model` turns them into the HiGHS
-matrix. Sets, parameters, variables and units are declared in `declarations`; docs/formulation.md holds the whole
-mathematics. The demands on the year as a whole are in `policy_rules`.
-
-The objective as Pyomo rules: one function per cost component, CNY per year each.
-
-The policy limits as Pyomo rules: what is demanded of the plan as a whole, over the year.
-
-Equation (11) as Pyomo rules: whichever single data center fails, the others can take over what must not wait.
+`CONSTRAINTS` is the model's table of contents, `COSTS` the objective's; an entry holds all facts that are known of its
+equation. The rules are read twice: `pyomo_model.to_pyomo` builds an ordinary Pyomo model from them,
+`compile.compile_model` turns them into the solver's matrix. Sets, parameters, variables and units are declared in
+`vocabulary`; docs/formulation.md holds the same mathematics.
 """
 
 from __future__ import annotations
@@ -18,40 +12,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from optimizer.model.vocabulary import Equation, Expression, Model
+from optimizer.model.vocabulary import CostComponent, Equation, Expression, Model, Obstacle
 from optimizer.units import CNY_PER_MCNY
+
+
+def facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expression:
+    """Sum up facility power over data centers and slices, each times a weight."""
+    idle = sum(weight(d, t) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t] for d, a in m.POOLS for t in m.SLICES)
+    dynamic = sum(
+        weight(d, t) * m.pue[d] * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
+        for k, d, a in m.PROCESSES
+        for t in m.SLICES
+    )
+    return idle + dynamic
 
 
 def energy_cost(m: Model) -> Expression:
     r"""Energy bill, CNY/year: :math:`\sum_{d,t} \omega_t c_{dt} PUE_d\, P^{IT}_{dt}`."""
-    idle = sum(
-        m.weight_h[t] * m.energy_price_cny_per_mwh[d, t] * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
-    dynamic = sum(
-        m.weight_h[t] * m.energy_price_cny_per_mwh[d, t] * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, d, a in m.PROCESSES
-        for t in m.SLICES
-    )  # fmt: skip
-    return idle + dynamic
+    return facility_sum(m, lambda d, t: m.weight_h[t] * m.energy_price_cny_per_mwh[d, t])
 
 
 def carbon_cost(m: Model) -> Expression:
     r"""Carbon price on location-based emissions, CNY/year: :math:`\sum_{d,t} \omega_t e_d PUE_d\, P^{IT}_{dt}`."""
-    idle = sum(
-        m.weight_h[t] * m.carbon_cny_per_mwh[d] * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
-    dynamic = sum(
-        m.weight_h[t] * m.carbon_cny_per_mwh[d] * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, d, a in m.PROCESSES
-        for t in m.SLICES
-    )  # fmt: skip
-    return idle + dynamic
+    return facility_sum(m, lambda d, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
 
 
 def demand_charge_cost(m: Model) -> Expression:
@@ -111,19 +94,19 @@ def shedding_cost(m: Model) -> Expression:
     return sum(m.weight_h[t] * m.shed_penalty_cny_per_mtok * m.Shed[w, t] for w in m.WORKLOADS for t in m.SLICES)
 
 
-COSTS: dict[str, Callable[[Model], Expression]] = {
-    "energy": energy_cost,
-    "demand_charge": demand_charge_cost,
-    "latency": latency_cost,
-    "network": network_cost,
-    "data_transfer": data_transfer_cost,
-    "accelerator_capital": accelerator_capital_cost,
-    "site_capital": site_capital_cost,
-    "opening": opening_cost,
-    "deployment": deployment_cost,
-    "carbon": carbon_cost,
-    "shedding": shedding_cost,
-}
+COSTS = (
+    CostComponent(energy_cost, "energy", is_spent=True),
+    CostComponent(demand_charge_cost, "demand charge", is_spent=True),
+    CostComponent(latency_cost, "latency"),
+    CostComponent(network_cost, "network"),
+    CostComponent(data_transfer_cost, "data transfer"),
+    CostComponent(accelerator_capital_cost, "accelerators", is_spent=True),
+    CostComponent(site_capital_cost, "buildings and power", is_spent=True),
+    CostComponent(opening_cost, "opening", is_spent=True),
+    CostComponent(deployment_cost, "deployment", is_spent=True),
+    CostComponent(carbon_cost, "carbon", is_spent=True),
+    CostComponent(shedding_cost, "unserved tokens"),
+)
 
 
 def require_region_share(m: Model, g: Any) -> Expression:
@@ -138,29 +121,13 @@ def require_region_share(m: Model, g: Any) -> Expression:
     return inside >= m.min_region_share[g] * everywhere
 
 
-def weighted_power(m: Model, weight: Callable[[Any], Expression]) -> Expression:
-    """Sum up the mean facility power of the data centers, MW, each times a weight of its own."""
-    idle = sum(
-        m.year_share[t] * weight(d) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t]
-        for d, a in m.POOLS
-        for t in m.SLICES
-    )
-    dynamic = sum(
-        m.year_share[t] * weight(d) * m.pue[d]
-        * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
-        for k, d, a in m.PROCESSES
-        for t in m.SLICES
-    )  # fmt: skip
-    return idle + dynamic
-
-
 def require_green_share(m: Model, n: Any) -> Expression:
     r"""
     Have contracts for green power cover at least a share of all facility energy.
 
     .. math:: \sum_{d,t} \phi_t (\gamma_d - \Gamma)\, PUE_d P^{IT}_{dt} \ge 0 \tag{10b}
     """
-    return weighted_power(m, lambda d: m.green_power_share[d] - m.min_green_share[n]) >= 0.0
+    return facility_sum(m, lambda d, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
 
 
 def keep_carbon_cap(m: Model, n: Any) -> Expression:
@@ -173,7 +140,7 @@ def keep_carbon_cap(m: Model, n: Any) -> Expression:
     -----
     Average grid factors. Contracts for green power are no part of it.
     """
-    return weighted_power(m, lambda d: m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
+    return facility_sum(m, lambda d, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
 
 
 def require_utilization(m: Model, d: Any) -> Expression:
@@ -214,9 +181,8 @@ def keep_spending_limit(m: Model, n: Any) -> Expression:
     In million CNY. Latency and shedding are no payments; network and data transfer are paid by routing, which is not
     among the decisions that this limit is stated on.
     """
-    energy = energy_cost(m) + demand_charge_cost(m) + carbon_cost(m)
-    standing = accelerator_capital_cost(m) + site_capital_cost(m) + opening_cost(m) + deployment_cost(m)
-    return (energy + standing) / CNY_PER_MCNY <= m.spending_limit_mcny[n]
+    spent = sum(component.rule(m) for component in COSTS if component.is_spent)
+    return spent / CNY_PER_MCNY <= m.spending_limit_mcny[n]
 
 
 def idle_no_pod_to_look_green(m: Model, d: Any, t: Any) -> Expression:
@@ -324,14 +290,26 @@ def stand_in_two_places(m: Model, w: Any) -> Expression:
 
 
 RESILIENCE_CONSTRAINTS = (
-    Equation(serve_in_outage, ("CALLS",), "11a"),
-    Equation(take_over_where_deployed, ("REROUTES",), "11b"),
-    Equation(process_what_is_taken_over, ("OUTAGE_DEPLOYMENTS",), "11c"),
-    Equation(limit_accelerators_in_outage, ("OUTAGE_POOLS",), "11d"),
-    Equation(limit_it_power_in_outage, ("OUTAGE_CENTERS",), "11e"),
-    Equation(limit_link_traffic_in_outage, ("OUTAGE_LINKS",), "11f"),
-    Equation(stand_in_two_places, ("REACHES",), "11g"),
-)
+    Equation(serve_in_outage, ("CALLS",), "11a", "limit", "-", "serving in an outage", lever="survive"),
+    Equation(take_over_where_deployed, ("REROUTES",), "11b", "coupling", "-", "taking over where deployed"),
+    Equation(
+        process_what_is_taken_over, ("OUTAGE_DEPLOYMENTS",), "11c", "balance", "mtok/h", "processing in an outage",
+    ),
+    Equation(
+        limit_accelerators_in_outage, ("OUTAGE_POOLS",), "11d", "coupling", "accelerators",
+        "accelerator time in an outage",
+    ),
+    Equation(
+        limit_it_power_in_outage, ("OUTAGE_CENTERS",), "11e", "limit", "MW", "IT power in an outage", lever="it_power",
+    ),
+    Equation(
+        limit_link_traffic_in_outage, ("OUTAGE_LINKS",), "11f", "limit", "Gbps", "link capacity in an outage",
+        lever="link_capacity",
+    ),
+    Equation(
+        stand_in_two_places, ("REACHES",), "11g", "limit", "data centers", "a second place in reach", lever="survive",
+    ),
+)  # fmt: skip
 
 
 def serve_demand(m: Model, w: Any, t: Any) -> Expression:
@@ -557,34 +535,93 @@ def pay_contracted_power(m: Model, d: Any, t: Any) -> Expression:
 
 
 CONSTRAINTS = (
-    Equation(serve_demand, ("URGENT", "SLICES"), "1a"),
-    Equation(defer_demand, ("DEFERRABLE", "SLICES"), "1b"),
-    Equation(process_what_is_routed, ("DEPLOYMENTS", "SLICES"), "2"),
-    Equation(limit_accelerators, ("POOLS", "SLICES"), "3"),
-    Equation(switch_on_installed_pods, ("POOLS", "SLICES"), "4a"),
-    Equation(buy_pods_where_open, ("POOLS",), "4b"),
-    Equation(keep_min_pods, ("MIN_PODS_POOLS",), "4c"),
-    Equation(limit_it_power, ("DATA_CENTERS", "SLICES"), "5"),
-    Equation(serve_where_deployed, ("PAIRS", "SLICES"), "6a"),
-    Equation(deploy_where_open, ("DEPLOYMENTS",), "6b"),
-    Equation(limit_sites, ("LIMITED_CLASSES",), "6c"),
-    Equation(require_min_share, ("MIN_SHARE_DEPLOYMENTS", "SLICES"), "6d"),
-    Equation(keep_models_loaded, ("LOADED_DATA_CENTERS", "SLICES"), "6e"),
-    Equation(assign_once, ("INDIVISIBLE",), "7a"),
-    Equation(serve_where_assigned, ("INDIVISIBLE_PAIRS", "SLICES"), "7b"),
-    Equation(assign_where_deployed, ("INDIVISIBLE_PAIRS",), "7c"),
-    Equation(limit_link_traffic, ("LIMITING_LINKS", "SLICES"), "8"),
-    Equation(pay_peak_power, ("PEAK_BILLED", "SLICES"), "9"),
-    Equation(pay_contracted_power, ("CONTRACT_BILLED", "SLICES"), "9b"),
-    Equation(require_region_share, ("REGIONS",), "10a"),
-    Equation(require_green_share, ("GREEN_GOALS",), "10b"),
-    Equation(keep_carbon_cap, ("CARBON_CAPS",), "10c"),
-    Equation(require_utilization, ("BUSY_CENTERS",), "10d"),
-    Equation(keep_investment_limit, ("INVESTMENT_LIMITS",), "10e"),
-    Equation(keep_spending_limit, ("SPENDING_LIMITS",), "10f"),
-    Equation(idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g"),
+    Equation(serve_demand, ("URGENT", "SLICES"), "1a", "balance", "mtok/h", "serving a workload", lever="unserved"),
+    Equation(
+        defer_demand, ("DEFERRABLE", "SLICES"), "1b", "balance", "mtok", "serving a workload that may wait",
+        lever="unserved",
+    ),
+    Equation(
+        process_what_is_routed, ("DEPLOYMENTS", "SLICES"), "2", "balance", "mtok/h",
+        "processing a class in a data center",
+    ),
+    Equation(limit_accelerators, ("POOLS", "SLICES"), "3", "balance", "accelerators", "accelerator time"),
+    Equation(
+        switch_on_installed_pods, ("POOLS", "SLICES"), "4a", "limit", "pods", "installed pods",
+        obstacle=Obstacle("pods", "its installed pods are all on"),
+    ),
+    Equation(buy_pods_where_open, ("POOLS",), "4b", "limit", "pods", "pods that may be bought", lever="pods"),
+    Equation(keep_min_pods, ("MIN_PODS_POOLS",), "4c", "limit", "pods", "least number of pods", lever="min_pods"),
+    Equation(
+        limit_it_power, ("DATA_CENTERS", "SLICES"), "5", "limit", "MW", "IT power", lever="it_power",
+        obstacle=Obstacle("it_power", "its IT power is used up"),
+    ),
+    Equation(
+        serve_where_deployed, ("PAIRS", "SLICES"), "6a", "limit", "mtok/h", "places of deployment",
+        obstacle=Obstacle("place", "its class is not deployed there"),
+    ),
+    Equation(deploy_where_open, ("DEPLOYMENTS",), "6b", "coupling", "0/1", "deploying in an open data center"),
+    Equation(
+        limit_sites, ("LIMITED_CLASSES",), "6c", "limit", "data centers", "number of data centers of a class",
+        lever="max_sites",
+    ),
+    Equation(
+        require_min_share, ("MIN_SHARE_DEPLOYMENTS", "SLICES"), "6d", "limit", "mtok/h", "minimum shares",
+        lever="min_share", obstacle=Obstacle("min_share", "the minimum share of the class elsewhere holds it"),
+    ),
+    Equation(
+        keep_models_loaded, ("LOADED_DATA_CENTERS", "SLICES"), "6e", "limit", "accelerators", "models kept loaded",
+        lever="min_accelerators",
+    ),
+    Equation(assign_once, ("INDIVISIBLE",), "7a", "coupling", "data centers", "having a single place"),
+    Equation(
+        serve_where_assigned, ("INDIVISIBLE_PAIRS", "SLICES"), "7b", "limit", "mtok/h",
+        "single places of indivisible work", lever="indivisible",
+        obstacle=Obstacle("place", "its single place is another one"),
+    ),
+    Equation(
+        assign_where_deployed, ("INDIVISIBLE_PAIRS",), "7c", "coupling", "0/1",
+        "having the single place where deployed",
+    ),
+    Equation(
+        limit_link_traffic, ("LIMITING_LINKS", "SLICES"), "8", "limit", "Gbps", "link capacity", lever="link_capacity",
+        obstacle=Obstacle("link", "a link on the way is full"),
+    ),
+    Equation(
+        pay_peak_power, ("PEAK_BILLED", "SLICES"), "9", "coupling", "MW", "billed peak",
+        obstacle=Obstacle("demand_charge", "the work would raise the billed peak"),
+    ),
+    Equation(
+        pay_contracted_power, ("CONTRACT_BILLED", "SLICES"), "9b", "coupling", "MW", "contracted power",
+        obstacle=Obstacle("demand_charge", "the work would raise the contracted power"),
+    ),
+    Equation(
+        require_region_share, ("REGIONS",), "10a", "limit", "mtok/h", "regional shares", lever="region_share",
+        obstacle=Obstacle("policy", "a least share of another region holds it"),
+    ),
+    Equation(
+        require_green_share, ("GREEN_GOALS",), "10b", "limit", "MW", "green power", lever="green_share",
+        obstacle=Obstacle("policy", "the least share of green power holds it"),
+    ),
+    Equation(
+        keep_carbon_cap, ("CARBON_CAPS",), "10c", "limit", "t/h", "carbon cap", lever="carbon_cap",
+        obstacle=Obstacle("policy", "the carbon cap is used up"),
+    ),
+    Equation(
+        require_utilization, ("BUSY_CENTERS",), "10d", "limit", "accelerators", "least utilization",
+        lever="utilization", obstacle=Obstacle("policy", "the least utilization of another data center holds it"),
+    ),
+    Equation(
+        keep_investment_limit, ("INVESTMENT_LIMITS",), "10e", "limit", "million CNY", "investment limit",
+        lever="investment",
+    ),
+    Equation(
+        keep_spending_limit, ("SPENDING_LIMITS",), "10f", "limit", "million CNY/year", "spending limit",
+        lever="spending", obstacle=Obstacle("policy", "the spending limit is used up"),
+    ),
+    Equation(
+        idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g", "coupling", "accelerators",
+        "idle pods under a green share", obstacle=Obstacle("policy", "pods may not idle under the green share"),
+    ),
     *RESILIENCE_CONSTRAINTS,
-)
-
-
-__all__ = ["CONSTRAINTS"]
+)  # fmt: skip
+EQUATIONS = {equation.name: equation for equation in CONSTRAINTS}

@@ -10,12 +10,15 @@ Where the time to the first token goes: queue, computing, the way; what is left,
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
 from optimizer.problem.demand import demand_by_workload, representative_days, slice_demand, time_slices
+from optimizer.problem.equivalence import PRICE_COLUMNS
 from optimizer.problem.fleet import accelerator_table, fleet_pools, pool_table
 from optimizer.problem.price_changes import ScenarioPrices, scenario_prices
 from optimizer.problem.prices import energy_prices, price_calendar
@@ -90,14 +93,8 @@ def policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame
             column="policy.min_utilization_share",
             value=asked.min_utilization_share,
         )
-    return PolicyLimits(
-        min_region_share=shares,
-        min_green_share=asked.min_green_share,
-        carbon_cap_t_per_year=asked.carbon_cap_t_per_year,
-        min_utilization_share=asked.min_utilization_share,
-        investment_limit_cny=asked.investment_limit_cny,
-        spending_limit_cny_per_year=asked.spending_limit_cny_per_year,
-    )
+    taken_over = {limit.name: getattr(asked, limit.name) for limit in fields(PolicyLimits)}
+    return PolicyLimits(**{**taken_over, "min_region_share": shares})
 
 
 def record_without_refuge(
@@ -235,8 +232,8 @@ def record_used_up(
 
 SECONDS_PER_HOUR = 3600.0
 CENTER_COLUMNS = [
-    "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue", "opening_cny_per_year",
-    "demand_charge_cny_per_kw_month", "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
+    "id", "name", "name_local", "node", "category", "region", "it_capacity_mw", "pue",
+    *PRICE_COLUMNS["data_centers"], "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
     "longitude_deg", "confidence", "price_confidence", "demand_charge_confidence",
 ]  # fmt: skip
 ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]

@@ -247,6 +247,12 @@ class PlacementProblem:
         if self.outage_demand_mtok_per_h.shape not in {(0, 0), self.demand_mtok_per_h.shape}:
             raise ValueError("outage_demand_mtok_per_h: neither (0, 0) nor the shape of demand_mtok_per_h")
 
+    def __repr__(self) -> str:
+        sizes = (
+            f"{len(self.workloads)} workloads, {len(self.data_centers)} data centers, {len(self.slices)} time slices"
+        )
+        return f"<{type(self).__name__} {self.name!r}: {sizes}, {len(self.candidates)} candidates>"
+
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """(workload_index, data_center_index) pairs that have a candidate, sorted; column class_index beside them."""

@@ -9,17 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from network_data.faults import FaultList
-from optimizer.comparison.cases import CaseResult, id_of
-from optimizer.comparison.comparison import Comparison, build_comparison
-from optimizer.comparison.folder import COMPARISON_FILE, read_cases
+from optimizer.comparison.comparison import Comparison, open_comparison
 from optimizer.drawing.chart_data import (
     COSTS_MORE,
     SAVES,
@@ -60,7 +56,6 @@ from optimizer.report.charts import (
 from optimizer.report.map import case_map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.report.run import Tile
-from optimizer.runs.folder import read_csv_table
 from optimizer.runs.run import Run, open_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
@@ -325,93 +320,6 @@ _SECTIONS = (
 )  # fmt: skip
 _BREAK_EVEN = "break_even_"
 
-# Tables of searches that one option of `edwc compare` asks for, by the option's value.
-_FRONTIER_TABLES = {"latency": "latency_frontier", "carbon": "carbon_frontier", "rtt": "latency_return"}
-
-# Texts, whatever stands in them: the id of a case may look like a number.
-_TEXTS = (
-    "case", "label", "status", "reason", "plan", "first", "second", "component", "region", "workload_class",
-    "demand_hub", "data_center", "from_data_center", "to_data_center", "kind", "parameter", "change", "verdict",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class StoredComparison:
-    """
-    A comparison as its folder holds it.
-
-    Attributes
-    ----------
-    name, reference
-        Scenario, or empty where stored runs are compared; and id of the case that the others are held against.
-    head
-        What `comparison.json` says beside the cases.
-    lost
-        Cases whose run folder is gone or damaged.
-    """
-
-    name: str
-    reference: str
-    head: Mapping[str, Any]
-    results: Mapping[str, CaseResult]
-    tables: Mapping[str, pd.DataFrame]
-    lost: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """What is compared."""
-        return f"Comparison of scenario {self.name}" if self.name else "Comparison of stored runs"
-
-    @property
-    def subject(self) -> str:
-        """What the cases are called."""
-        return f"cases of {self.name}" if self.name else "stored runs"
-
-
-def read_comparison(folder: Path) -> StoredComparison:
-    """Read a comparison; tables that do not stand in its folder are worked out from its cases."""
-    results = {result.case.id: result for result in read_cases(folder)}
-    head = json.loads((folder / COMPARISON_FILE).read_text(encoding="utf-8"))
-    reference = str(head.get("reference", next(iter(results))))
-    name = Path(str(head.get("scenario") or "")).stem
-    stored = _read_tables(folder, head.get("asked") or {})
-    if not {"cases", "costs", "waterfalls"} <= set(stored):
-        stored = build_comparison(name, results, reference).tables() | stored
-    entries = head.pop("cases")
-    lost = tuple(entry["id"] for entry in entries if entry["folder"] and not results[entry["id"]].has_plan)
-    return StoredComparison(name, reference, head, results, stored, lost)
-
-
-def _read_tables(folder: Path, asked: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    own = {item.name for item in fields(Comparison)}
-    faults, tables = FaultList("the comparison"), {}
-    for path in sorted(folder.glob("*.csv")):
-        if path.stem not in own and not _is_requested(path.stem, asked):
-            continue
-        try:
-            tables[path.stem] = read_csv_table(path, _TEXTS)
-        except pd.errors.EmptyDataError:
-            continue  # a table without a column has nothing to show
-        except (OSError, ValueError) as error:
-            faults.add(path.name, f"cannot be read ({type(error).__name__})", "Compare again: the folder is damaged.")
-    faults.raise_if_any()
-    return tables
-
-
-def _is_requested(name: str, asked: Mapping[str, Any]) -> bool:
-    """Whether a table is of a search: of this comparison, as those of an older one may stand in the folder still."""
-    if name.startswith(_BREAK_EVEN):
-        of = {name, name.removesuffix("_points"), name.removesuffix("_solves")}
-        return "break_even" not in asked or bool(of & _parameters(asked).keys())
-    kinds = asked.get("frontier", _FRONTIER_TABLES)
-    return name.startswith(tuple(_FRONTIER_TABLES[kind] for kind in kinds if kind in _FRONTIER_TABLES))
-
-
-def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters of the break-even maps by the name of their table."""
-    keys = [str(text).partition("=")[0].strip() for text in asked.get("break_even") or ()]
-    return {f"{_BREAK_EVEN}{id_of(key, set())}": key for key in keys}
-
 
 def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:
     """
@@ -429,7 +337,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     InputError
         If the folder holds no comparison, or the basemap cannot be used.
     """
-    found = read_comparison(folder)
+    found = open_comparison(folder)
     labels = {case: result.case.label for case, result in found.results.items()}
     runs = {case: open_run(result.folder) for case, result in found.results.items() if result.folder is not None}
     drawn, places = None, {}
@@ -439,11 +347,12 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
             basemap = run.basemap
         drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
-    tables = found.tables
+    tables = found.tables()
+    title = f"Comparison of scenario {found.name}" if found.name else "Comparison of stored runs"
     sections = [section for section in _SECTIONS if section[0] != "map" or drawn is not None]
     context = {
-        "title": found.title,
-        "eyebrow": found.title,
+        "title": title,
+        "eyebrow": title,
         "heading": _heading(found),
         "lead": _lead(found, labels),
         "tiles": _tiles(found, labels),
@@ -462,7 +371,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
             *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
             *frontier_charts(tables),
             *(chart for chart in (latency_return_chart(tables),) if chart),
-            *break_even_charts(tables, _parameters(found.head.get("asked") or {})),
+            *break_even_charts(tables, {one.stem: parameter for parameter, one in found.break_even_maps.items()}),
         ],
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
         "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
@@ -479,20 +388,21 @@ def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], bas
     return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
 
 
-def _heading(found: StoredComparison) -> str:
+def _heading(found: Comparison) -> str:
     costs = [result.objective_cny for result in found.results.values() if result.has_plan]
+    subject = f"cases of {found.name}" if found.name else "stored runs"
     if not costs:
-        return f"None of {len(found.results)} {found.subject} has a plan"
-    count = f"{len(costs)} {found.subject}"
+        return f"None of {len(found.results)} {subject} has a plan"
+    count = f"{len(costs)} {subject}"
     return f"{count} cost between {format_million(min(costs))} and {format_million(max(costs))} {MILLION_CNY}"
 
 
-def _others(found: StoredComparison) -> pd.DataFrame:
-    cases = found.tables["cases"]
+def _others(found: Comparison) -> pd.DataFrame:
+    cases = found.tables()["cases"]
     return cases[~cases["is_reference"].astype(bool) & cases["total_cny_per_year"].notna()]
 
 
-def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
+def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
     others, lead = _others(found), []
     if len(others):
         ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
@@ -507,7 +417,7 @@ def _lead(found: StoredComparison, labels: Mapping[str, str]) -> list[str]:
     return lead
 
 
-def _tiles(found: StoredComparison, labels: Mapping[str, str]) -> list[Tile]:
+def _tiles(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
     tiles = []
     result = found.results.get(found.reference)
     if result is not None and result.has_plan:

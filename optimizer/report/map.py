@@ -246,7 +246,7 @@ def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, b
     Returns
     -------
     dict
-        As `report_map.map_data`, of mean flows, with `difference`: flows of each case that differ from the
+        As `map_data`, of mean flows, with `difference`: flows of each case that differ from the
         reference's, and whether they are more or less.
     """
     merged = _merge(reference, cases)

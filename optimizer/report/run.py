@@ -39,7 +39,7 @@ from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
-from optimizer.text.run import ENDED, LATENCY_COLUMNS, facts_of, limited_classes, why_no_plan, worth_of
+from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_saving, facts_of, limited_classes, why_no_plan
 from optimizer.units import TOKENS_PER_MTOK
 
 _POWER_COLOUR, _PRICE_COLOUR = "#0072B2", "#D55E00"
@@ -71,7 +71,7 @@ def _lead_of(run: Run) -> list[str]:
     """Say what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
     info, lead = run.info, []
     if info.get("baselines"):
-        saving = worth_of(info["baselines"], run.summary["total_cny_per_year"])
+        saving = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
             saving.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )

@@ -130,6 +130,7 @@ def _exchange(first: Path, second: Path) -> bool:
 
 INFO_FILE = "run.json"
 BASEMAP_FILE = "basemap.geojson"
+INPUTS_FOLDER = "inputs"  # what was made in memory for the run: scenario, tables, network
 FORMAT = 1
 
 DAMAGED = "Solve again: the run folder is damaged."
@@ -190,7 +191,7 @@ def _check_replaceable(path: Path, faults: FaultList) -> None:
     if names and INFO_FILE not in names:
         faults.add(str(path), "is not empty and holds no run", "Name a new folder, or that of an older run.")
         return
-    known = {INFO_FILE, BASEMAP_FILE}
+    known = {INFO_FILE, BASEMAP_FILE, INPUTS_FOLDER}
     foreign = [name for name in names if name not in known and Path(name).suffix.lower() not in EXPORT_SUFFIXES]
     if foreign:
         faults.add(
@@ -207,6 +208,7 @@ def write_run(
     tables: Mapping[str, pd.DataFrame],
     *,
     basemap: Path | None = None,
+    inputs: Path | None = None,
 ) -> Path:
     """
     Write a run folder, whole or not at all.
@@ -226,6 +228,8 @@ def write_run(
         By name.
     basemap
         Outline copied beside the tables, so that maps can be drawn wherever the folder goes.
+    inputs
+        Folder of inputs that were made in memory, copied too: nobody else keeps them.
 
     Returns
     -------
@@ -245,7 +249,10 @@ def write_run(
     draft = target.parent / _draft_name(os.getpid())
     draft.mkdir()
     try:
-        _fill(draft, info, tables, basemap)
+        for folder_name, source in ((BASEMAP_FILE, basemap), (INPUTS_FOLDER, inputs)):
+            if source is not None:
+                (shutil.copytree if source.is_dir() else shutil.copyfile)(source, draft / folder_name)
+        _fill(draft, info, tables)
         take_name(draft, target)
     finally:
         # After an exchange of names this is the older run; after a failure, the unfinished one.
@@ -253,16 +260,15 @@ def write_run(
     return target
 
 
-def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], basemap: Path | None) -> None:
+def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
     for name, table in tables.items():
         table.to_parquet(draft / f"{name}.parquet", index=False)
-    if basemap is not None:
-        shutil.copyfile(basemap, draft / BASEMAP_FILE)
-    files = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
+    paths = [path for path in sorted(draft.rglob("*")) if path.is_file()]
+    files = {path.relative_to(draft).as_posix(): _sha256(path) for path in paths}
     content = json_ready({"format": FORMAT, **info, "files": files})
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1)
     (draft / INFO_FILE).write_text(text + "\n", encoding="utf-8")
-    for path in (*draft.iterdir(), draft):
+    for path in (*draft.rglob("*"), draft):
         sync(path)
 
 
@@ -383,8 +389,15 @@ def check_info(info: Mapping[str, Any], faults: FaultList) -> None:
             faults.add(INFO_FILE, "a key is missing", DAMAGED, column=key)
     files = info.get("files")
     for name in files if isinstance(files, dict) else ():
-        if Path(name).name != name or name in {"", ".", ".."}:
-            faults.add(INFO_FILE, "is no plain file name", "Solve again.", column="files", value=name)
+        if not _is_own_file(name):
+            faults.add(INFO_FILE, "is no name of a file of the run", "Solve again.", column="files", value=name)
+
+
+def _is_own_file(name: str) -> bool:
+    """Whether a name stays in the run folder: a plain one, or one below the folder of inputs."""
+    *folders, last = name.split("/")
+    is_plain = bool(last) and not {".", "..", ""} & {*folders, last} and Path(last).name == last
+    return is_plain and (not folders or folders[0] == INPUTS_FOLDER)
 
 
 def read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame | None:

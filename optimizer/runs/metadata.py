@@ -16,7 +16,8 @@ import yaml
 from network_data.faults import FaultList
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
-from optimizer.runs.folder import BASEMAP_FILE, missing_file
+from network_data.session import session_folder_of
+from optimizer.runs.folder import BASEMAP_FILE, INFO_FILE, INPUTS_FOLDER, missing_file
 from optimizer.runs.results import Results
 from optimizer.solvers.control import Progress, Solution
 from optimizer.solvers.memory import peak_memory_mb
@@ -38,9 +39,7 @@ _PATH_KEYS = (
 )
 
 
-def run_info(
-    scenario: Scenario, network: Network, solution: Solution, results: Results | None, folder: Path | None
-) -> dict[str, Any]:
+def run_info(scenario: Scenario, network: Network, solution: Solution, results: Results | None) -> dict[str, Any]:
     """
     Describe a run.
 
@@ -52,16 +51,14 @@ def run_info(
         How the solve ended.
     results
         Tables and numbers; None without a plan.
-    folder
-        Folder the run goes to: inputs are named relative to it.
     """
     from optimizer.sensitivity.duals import (
         top_prices,  # the solver behind it is slow to import, and only solves need it
     )
 
     return {
-        "scenario": describe_scenario(scenario, folder),
-        "network": describe_network(network, folder),
+        "scenario": describe_scenario(scenario, None),
+        "network": describe_network(network, None),
         "versions": library_versions(),
         "options": scenario.solver.model_dump(),
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -186,9 +183,60 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
     raise missing_file(beside)
 
 
+def inputs_to_keep(scenario: Scenario) -> Path | None:
+    """
+    Find the folder of inputs that no user keeps: those made in memory, or those that an opened run has kept.
+
+    Parameters
+    ----------
+    scenario
+        As loaded.
+    """
+    return _kept_folder(scenario.source_path.absolute())
+
+
+def changed_inputs(info: Mapping[str, Any], scenario: Scenario, network: Network) -> dict[tuple[str, str], str]:
+    """
+    Compare the files that a run was made from with those that are there now.
+
+    Parameters
+    ----------
+    info
+        Content of `run.json`.
+    scenario, network
+        As loaded now.
+
+    Returns
+    -------
+    dict
+        By subject (scenario or network) and file: has changed, is new, is gone, or an empty text.
+    """
+    found = {}
+    is_kept = inputs_to_keep(scenario) is not None
+    for subject, now in (("scenario", scenario.file_hashes), ("network", network.file_hashes)):
+        stored = info[subject].get("file_hashes")
+        was, here = (_labels(hashes, is_kept=is_kept) for hashes in (stored if isinstance(stored, dict) else {}, now))
+        for name in sorted({*was, *here}):
+            differs = "is new" if name not in was else "is gone" if name not in here else "has changed"
+            found[subject, name] = "" if was.get(name) == here.get(name) else differs
+    return found
+
+
+def _labels(hashes: Mapping[str, str], *, is_kept: bool) -> dict[str, str]:
+    """Name files outside a folder of kept inputs without their folders, which are not where they were."""
+    return {Path(name).name if is_kept and name.startswith("../") else name: value for name, value in hashes.items()}
+
+
+def _kept_folder(path: Path) -> Path | None:
+    stored = (part for part in path.parents if part.name == INPUTS_FOLDER and (part.parent / INFO_FILE).is_file())
+    return session_folder_of(path) or next(stored, None)
+
+
 def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, Any]:
     if built_in is not None:
         return {"built_in": built_in}
+    if folder is not None and (kept := _kept_folder(path)) is not None:
+        path = folder / INPUTS_FOLDER / path.relative_to(kept)
     start = Path.cwd() if folder is None else folder
     return {"built_in": None, "path": os.path.relpath(path, start), "absolute_path": str(path)}
 

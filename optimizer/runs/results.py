@@ -128,7 +128,6 @@ def _quotient(part: float, whole: float) -> float | None:
 
 
 ESTIMATE = "estimate"
-_OF_DATA_CENTER = ("site_capital", "opening")
 
 
 def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
@@ -136,12 +135,11 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     Say what share of each cost component, and of all (`total`), rests on estimates.
 
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
-    energy by its tariff (any row; an hourly price series counts as one), demand charge, opening and site capital by
-    the data center, latency, deployment and data transfer (its bytes; its price is a choice) by the workload class,
-    network by the link, accelerator capital by the accelerator, carbon by the grid. A price that a price case changed
-    (of energy, demand or tokens) rests on that case too, and on it alone where it was replaced. The penalty of
-    unserved tokens is a choice, not an estimate. Whatever the row, quantities (demand shares, token rates) are not
-    judged here.
+    energy by its tariff (any row; an hourly price series counts as one), latency, deployment and data transfer (its
+    bytes; its price is a choice) by the workload class, network by the link, accelerator capital by the accelerator,
+    carbon by the grid, all others by the data center. A price that a price case changed (of energy, demand or tokens)
+    rests on that case too, and on it alone where it was replaced. The penalty of unserved tokens is a choice, not an
+    estimate. Whatever the row, quantities (demand shares, token rates) are not judged here.
 
     Returns
     -------
@@ -151,15 +149,16 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     facts = PlanFacts(problem, plan)
     table = report.costs_cny
     by_center = {
-        name: rows.set_index("data_center")["cny_per_year"].reindex(problem.data_centers["id"]).to_numpy(float)
+        str(name): rows.set_index("data_center")["cny_per_year"].reindex(problem.data_centers["id"]).to_numpy(float)
         for name, rows in table.groupby("component", sort=False)
         if name != "shedding"
     }
+    of_center = _is_estimate(problem.data_centers["confidence"])
     estimated = {
+        **{name: cny[of_center] for name, cny in by_center.items()},
         "energy": by_center["energy"][_is_estimate(problem.data_centers["price_confidence"])],
         "carbon": by_center["carbon"][_grid_is_estimate(problem, network)],
         "demand_charge": by_center["demand_charge"][_is_estimate(problem.data_centers["demand_charge_confidence"])],
-        **{name: by_center[name][_is_estimate(problem.data_centers["confidence"])] for name in _OF_DATA_CENTER},
         "accelerator_capital": _accelerator_capital(problem, network, plan),
         "latency": _latency(facts),
         "deployment": _deployment(facts),

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 import shapely
 
+from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.checker.check import CheckReport, check_plan
 from optimizer.checker.facts import PlanFacts, list_costs
+from optimizer.numbers import format_million
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
@@ -31,7 +33,7 @@ from optimizer.runs.folder import (
     read_table,
     write_run,
 )
-from optimizer.runs.metadata import find_scenario_again
+from optimizer.runs.metadata import changed_inputs, find_scenario_again, inputs_to_keep, stored_info
 from optimizer.runs.plan_tables import (
     FAILOVER_COLUMNS,
     PLAN_COLUMNS,
@@ -44,7 +46,11 @@ from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from optimizer.drawing.words import Lang
     from optimizer.infeasibility.relaxations import Condition
+    from optimizer.maps.options import ColourBy, MapKind
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
 
@@ -129,6 +135,22 @@ class Run:
         """
         inputs = RunInputs(None, None, problem, plan)
         return cls({"bound_cny_per_year": bound_cny_per_year}, inputs=inputs, case=(name, name))
+
+    def _key_facts(self) -> dict[str, object]:
+        facts: dict[str, object] = {"ended": str(self.termination)}
+        if self.has_plan:
+            facts["cost"] = f"{format_million(self.cost_cny_per_year)} million CNY a year"
+            facts["gap"] = f"{self.gap:.2%}" if math.isfinite(self.gap) else "not proved"
+            facts["open data centers"] = self.summary.get("open_data_centers", "unknown")
+        if self.folder is not None:
+            facts["stored in"] = self.folder
+        return facts
+
+    def __repr__(self) -> str:
+        return short_text("Run", self.label, self._key_facts())
+
+    def _repr_html_(self) -> str:
+        return short_html("Run", self.label, self._key_facts())
 
     # What was solved
 
@@ -450,6 +472,76 @@ class Run:
 
         return verify_run(self)
 
+    def map(  # noqa: PLR0913 - options, keyword-only
+        self,
+        file: Path | str | None = None,
+        *,
+        kind: MapKind = "allocation",
+        lang: Lang = "en",
+        against: Run | Path | str | None = None,
+        basemap: Path | Literal["run", "none"] = "run",
+        colour_by: ColourBy = "region",
+        size_px: tuple[int, int] = (1600, 1200),
+    ) -> Figure:
+        """
+        Draw a map; a notebook shows what is returned.
+
+        Parameters
+        ----------
+        file
+            Where to write it, `.png` or `.svg`; None writes nothing.
+        kind, lang, against, basemap, colour_by, size_px
+            What it shows and how: see `MapOptions`.
+
+        Returns
+        -------
+        Figure
+            The map.
+
+        Raises
+        ------
+        InputError
+            If an option is out of range or the run does not store what the map shows.
+        """
+        from optimizer.maps.draw import draw_map
+        from optimizer.maps.options import MapOptions
+
+        options = MapOptions(kind, against, lang, basemap, colour_by, size_px)
+        if file is not None:
+            from optimizer.exports.export import export_run
+
+            export_run(self, file, maps=options)
+        return draw_map(self, options).figure
+
+    def export(
+        self, target: Path | str, *, layer: str | None = None, per_slice: bool = False, folder_format: str | None = None
+    ) -> Path:
+        """
+        Write layers, a map or the report, as the ending of the target says: see `export_run`.
+
+        Parameters
+        ----------
+        target
+            File or folder to write.
+        layer, per_slice, folder_format
+            Which layers: see `GisOptions`.
+        """
+        from optimizer.exports.export import export_run
+        from optimizer.exports.layers import GisOptions
+
+        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format))
+
+    def report(self, file: Path | str) -> Path:
+        """
+        Write the report, one page that needs no network.
+
+        Parameters
+        ----------
+        file
+            File to write, `.html`.
+        """
+        return self.export(file)
+
     def save(self, folder: Path | str) -> Path:
         """
         Write the run to a folder, whole or not at all.
@@ -469,15 +561,13 @@ class Run:
         InputError
             If something else stands there, or the run has no plan.
         """
-        from optimizer.runs.metadata import stored_info
-
         if not self.has_plan:
             raise InputError([Fault("the run", None, None, None, "has no plan", "Save runs with a plan.")], "the run")
         target = check_target(folder)
-        tables = {name: self.tables[name] for name in self.tables}
-        self.folder = write_run(
-            target, stored_info(self.info, self.scenario, self.network, target), tables, basemap=self.basemap
-        )
+        info = stored_info(self.info, self.scenario, self.network, target)
+        kept = inputs_to_keep(self.scenario)
+        self.folder = write_run(target, info, dict(self.tables), basemap=self.basemap, inputs=kept)
+        self.info = info
         return self.folder
 
     def require_whole(self) -> None:
@@ -621,12 +711,9 @@ def _read_inputs(run: Run) -> RunInputs:
     run.require_whole()
     scenario, network = load_inputs(run)
     faults = FaultList(f"run {run.name}")
-    for was, now in ((run.info["scenario"], scenario.file_hashes), (run.info["network"], network.file_hashes)):
-        before = was.get("file_hashes")
-        before = before if isinstance(before, dict) else {}
-        for name in sorted({*before, *now}):
-            if before.get(name) != now.get(name):
-                faults.add(name, "is not what it was when the run was made", "Solve again, or put the file back.")
+    for (_, name), how in changed_inputs(run.info, scenario, network).items():
+        if how:
+            faults.add(name, "is not what it was when the run was made", "Solve again, or put the file back.")
     faults.raise_if_any()
     problem = assemble_problem(network, scenario)
     try:

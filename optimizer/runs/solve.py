@@ -20,7 +20,7 @@ from optimizer.problem.demand import demand_by_region, home_region
 from optimizer.problem.plan import Plan
 from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.folder import check_target, json_ready, write_run
+from optimizer.runs.folder import check_target, json_ready
 from optimizer.runs.metadata import run_info
 from optimizer.runs.results import Margins, ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
@@ -286,7 +286,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
             solution = replace(solution, termination=Termination.OPTIMAL)
     solution = replace(solution, seconds=seconds | solution.seconds)
     price = price_of_resilience(solution, without)
-    info = run_info(loaded, network, solution, results, folder)
+    info = run_info(loaded, network, solution, results)
     info |= {"resilience": None if price is None else price.as_dict(), **(notes or {})}
     tables = {} if results is None else dict(results.tables)
     if keep_learned and results is not None and solution.learned is not None:
@@ -294,8 +294,30 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     inputs = RunInputs(loaded, network, problem, solution.plan)
     run = Run(json_ready(info), tables=tables, inputs=inputs, solution=solution, failure=failure)
     if folder is not None and run.has_plan:
-        run.folder = write_run(folder, info, tables, basemap=network.basemap)
+        run.save(folder)
     return run
+
+
+def run_of_plan(network: Network, scenario: Scenario, problem: PlacementProblem, plan: Plan, *, method: str) -> Run:
+    """
+    Make a run of a plan that was found elsewhere.
+
+    Parameters
+    ----------
+    network, scenario, problem
+        What it is a plan of.
+    plan
+        It keeps every limit.
+    method
+        Where it comes from.
+    """
+    baselines = evaluate_baselines(problem, home_region(problem, network))
+    results = build_results(problem, network, plan, baselines)
+    cost = check_plan(problem, plan).total_cny
+    solution = Solution(Termination.GIVEN, plan, cost, -math.inf, method, {}, ())
+    info = run_info(scenario, network, solution, results) | {"resilience": None}
+    inputs = RunInputs(scenario, network, problem, plan)
+    return Run(json_ready(info), tables=dict(results.tables), inputs=inputs, solution=solution)
 
 
 def _solve(

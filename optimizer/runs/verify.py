@@ -16,7 +16,7 @@ from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import home_region
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import json_ready
-from optimizer.runs.metadata import value_beside_cost
+from optimizer.runs.metadata import changed_inputs, value_beside_cost
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.runs.result_tables import result_tables
 from optimizer.runs.results import ResiliencePrice, compare_baseline, summarize
@@ -134,14 +134,10 @@ def verify_run(run: Run) -> VerifyReport:
 
 def _inputs_again(run: Run, found: _Differences) -> tuple[Scenario, Network, PlacementProblem]:
     scenario, network = (run.scenario, run.network) if run.folder is None else load_inputs(run)
-    for subject, now in (("scenario", scenario.file_hashes), ("network", network.file_hashes)):
-        was = run.info[subject].get("file_hashes")
-        before = was if isinstance(was, dict) else {}
-        for name in sorted({*before, *now}):
-            found.count("input files")
-            if before.get(name) != now.get(name):
-                what = "is new" if name not in before else "is gone" if name not in now else "has changed"
-                found.add(f"{subject} file {name} {what} since the run")
+    for (subject, name), how in changed_inputs(run.info, scenario, network).items():
+        found.count("input files")
+        if how:
+            found.add(f"{subject} file {name} {how} since the run")
     return scenario, network, assemble_problem(network, scenario)
 
 

@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy.sparse as sp
 
 from optimizer.checker.facts import PlanFacts
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import AXIS, Int32Array, model_data
-from optimizer.model.equations import CONSTRAINTS, RESILIENCE_CONSTRAINTS
+from optimizer.model.equations import CONSTRAINTS
 from optimizer.model.vocabulary import Equation
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import limiting_links
@@ -38,63 +37,11 @@ DUAL_COLUMNS = [
     "dual_cny",
 ]  # fmt: skip
 
-# The labels of an index, by the set that an equation runs over.
-_LABELS_OF_SET = {
-    "URGENT": ("workload",),
-    "DEFERRABLE": ("workload",),
-    "INDIVISIBLE": ("workload",),
-    "PAIRS": ("workload", "data_center"),
-    "INDIVISIBLE_PAIRS": ("workload", "data_center"),
-    "DEPLOYMENTS": ("workload_class", "data_center"),
-    "MIN_SHARE_DEPLOYMENTS": ("workload_class", "data_center"),
-    "LOADED_DATA_CENTERS": ("data_center",),
-    "LIMITED_CLASSES": ("workload_class",),
-    "DATA_CENTERS": ("data_center",),
-    "PEAK_BILLED": ("data_center",),
-    "CONTRACT_BILLED": ("data_center",),
-    "POOLS": ("data_center", "accelerator"),
-    "MIN_PODS_POOLS": ("data_center", "accelerator"),
-    "LIMITING_LINKS": ("link",),
-    "REGIONS": ("region",),
-    "GREEN_GOALS": (),
-    "GREEN_CENTERS": ("data_center",),
-    "CARBON_CAPS": (),
-    "BUSY_CENTERS": ("data_center",),
-    "INVESTMENT_LIMITS": (),
-    "SPENDING_LIMITS": (),
-    # With the whole decisions held, outages cost nothing: their rows have no duals.
-    **{equation.over[0]: () for equation in RESILIENCE_CONSTRAINTS},
-}
-
-# Limits a reader can do something about, in the words of a reader. Equations that only say what is what (balances,
-# busy time, peaks) are not among them: their right side is zero once the variables are moved to the left.
-LIMIT_NAMES = {
-    "switch_on_installed_pods": "installed pods",
-    "limit_it_power": "IT power",
-    "serve_where_deployed": "places of deployment",
-    "serve_where_assigned": "single places of indivisible work",
-    "require_min_share": "minimum shares",
-    "keep_models_loaded": "models kept loaded",
-    "limit_link_traffic": "link capacity",
-    "require_region_share": "regional shares",
-    "require_green_share": "green power",
-    "keep_carbon_cap": "carbon cap",
-    "require_utilization": "least utilization",
-    "keep_investment_limit": "investment limit",
-    "keep_spending_limit": "spending limit",
-}
-
-
-def labels_of_set(name: str) -> tuple[str, ...]:
-    """
-    Tell what the index of a set stands for.
-
-    Parameters
-    ----------
-    name
-        A set that an equation runs over.
-    """
-    return _LABELS_OF_SET[name]
+# The columns and the table of a label; what only counts (a plan, an outage) has none.
+_TABLE_OF_LABEL = {
+    "data_center": ("data_center", "data_centers"), "accelerator": ("accelerator", "accelerators"),
+    "link": ("link", "links"), "class": ("workload_class", "classes"),
+}  # fmt: skip
 
 
 def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
@@ -123,19 +70,16 @@ def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, p
     out["dual_cny"] = duals[position]
     if at is not None:
         out["day"], out["hour"] = problem.slices["day"].to_numpy()[at], problem.slices["hour"].to_numpy(float)[at]
-    for column, kind in enumerate(_LABELS_OF_SET[equation.over[0]]):
-        index = members[member, column]
-        if kind == "workload":
+    for place, label in enumerate(equation.labels):
+        index = members[member, place]
+        if label == "workload":
             for name in ("workload_class", "demand_hub"):
                 out[name] = problem.workloads[name].to_numpy()[index]
-        elif kind == "region":
-            out[kind] = np.array(problem.policy.regions, dtype=object)[index]
-        else:
-            table = {
-                "data_center": problem.data_centers, "accelerator": problem.accelerators, "link": problem.links,
-                "workload_class": problem.classes,
-            }[kind]  # fmt: skip
-            out[kind] = table["id"].to_numpy()[index]
+        elif label == "region":
+            out[label] = np.array(problem.policy.regions, dtype=object)[index]
+        elif label in _TABLE_OF_LABEL:
+            name, table = _TABLE_OF_LABEL[label]
+            out[name] = getattr(problem, table)["id"].to_numpy()[index]
     return out
 
 
@@ -148,15 +92,15 @@ def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: P
     the workload there would save at the prices of the plan. All of these are prices at the margin: they rank limits,
     and do not add up to a saving.
     """
-    rows, columns = len(compiled.row_upper), len(compiled.cost)
-    matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
     fixed = np.where(compiled.is_integer, columns_from_plan(compiled, polished.plan), 0.0)
-    right = compiled.row_upper - matrix @ fixed
+    right = compiled.row_upper - compiled.matrix @ fixed
     values, shares = {}, _asked_of_shares(problem, polished)
-    for name, words in LIMIT_NAMES.items():
-        block = compiled.rows[name]
-        asked = right[block.rows] if name not in shares else shares[name]
-        values[words] = float(np.abs(polished.row_duals[name].reshape(-1) * asked).sum())
+    for equation in CONSTRAINTS:
+        if equation.kind != "limit":
+            continue
+        name = equation.name
+        asked = shares.get(name, right[compiled.rows[name].rows])
+        values[equation.price_of] = float(np.abs(polished.row_duals[name].reshape(-1) * asked).sum())
     backlog = compiled.columns["Backlog"]
     kept_back = np.minimum(polished.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
     values["waiting windows"] = float(-kept_back.sum())

@@ -10,20 +10,19 @@ What keeps a workload out of a data center, in words with numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from optimizer.model.compile import CompiledModel
+from optimizer.model.compile import CompiledModel, compile_costs
+from optimizer.model.equations import EQUATIONS
+from optimizer.model.vocabulary import Obstacle
 from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem.problem import NO_LIMITS, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.fixed_integers import FixedProgram
-
-# Equations that only say what is what: along the way of a token they cancel out, or are the price asked for.
-_BALANCES = {"serve_demand", "defer_demand", "process_what_is_routed", "limit_accelerators"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ def place_prices(problem: PlacementProblem, program: FixedProgram, row_duals: Fl
     ways = _ways(problem, workload)
     return PlacePrices(
         ways,
-        _own(problem, ways, workload),
+        _own(problem, ways),
         _rents(problem, program, row_duals, ways),
         _marginal(problem, program.compiled, row_duals, workload),
     )
@@ -115,24 +114,23 @@ def pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
     return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
 
 
-def _own(problem: PlacementProblem, ways: pd.DataFrame, workload: int) -> dict[str, FloatArray]:
-    k = int(problem.workloads["class_index"].iloc[workload])
-    centers, accelerators = problem.data_centers, problem.accelerators
-    d, a = ways["data_center_index"].to_numpy(int), ways["accelerator_index"].to_numpy(int)
-    idle_mwh = accelerators["idle_mw_per_pod"].to_numpy(float) * pods_per_mtok(problem, k)
-    dynamic_mwh = accelerators["dynamic_mw_per_accelerator"].to_numpy(float) * problem.accel_h_per_mtok[k]
-    facility_mwh = (idle_mwh + dynamic_mwh)[a] * centers["pue"].to_numpy(float)[d]
-    carbon_cny_per_mwh = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)[d]
-    latency = float(problem.classes["latency_cny_per_ms_per_mtok"].iloc[k]) * ways["rtt_ms"].to_numpy(float)
-    shape = (len(problem.slices), len(ways))
-    parts = {
-        "energy": problem.energy_price_cny_per_mwh[:, d] * facility_mwh,
-        "carbon": carbon_cny_per_mwh * facility_mwh,
-        "latency": latency,
-        "network": ways["network_cny_per_mtok"].to_numpy(float),
-        "data_transfer": ways["data_transfer_cny_per_mtok"].to_numpy(float),
-    }
-    return {name: np.broadcast_to(part, shape) for name, part in parts.items()}
+def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]:
+    """Price what a token causes on its way, component by component, with every route of the workload a candidate."""
+    candidates = ways.drop_duplicates("route_index")
+    position = {route: n for n, route in enumerate(candidates["route_index"].tolist())}
+    opened = replace(
+        problem,
+        candidates=candidates[problem.candidates.columns].astype(problem.candidates.dtypes).reset_index(drop=True),
+        policy=NO_LIMITS,
+        outage_demand_mtok_per_h=np.zeros((0, 0)),
+    )
+    on_the_way = _columns_on_the_way(opened, ways.assign(candidate=ways["route_index"].map(position)))
+    parts = {}
+    for name, by_variable in compile_costs(opened).items():
+        found = [by_variable[v][:, member] * amount for v, member, amount in on_the_way if v in by_variable]
+        if found:
+            parts[name] = np.asarray(sum(found)) / problem.weight_h[:, None]
+    return parts
 
 
 def _rents(
@@ -140,7 +138,7 @@ def _rents(
 ) -> dict[str, FloatArray]:
     """Price what a token uses up of each limit on its way (route, work, active pods)."""
     compiled, slices = program.compiled, len(problem.slices)
-    names = [name for name in compiled.rows if name not in _BALANCES]
+    names = [name for name in compiled.rows if EQUATIONS[name].kind != "balance"]
     equation = np.full(len(row_duals), -1)
     for number, name in enumerate(names):
         equation[compiled.rows[name].rows] = number
@@ -196,26 +194,17 @@ ROUNDING = 1e-9
 # Rents below this many CNY per million tokens are rounding.
 LEAST_RENT = 1e-7
 
-# What a limit is when it has a rent: name of its equation -> (kind, words).
-_RENT_WORDS = {
-    "switch_on_installed_pods": ("pods", "its installed pods are all on"),
-    "limit_it_power": ("it_power", "its IT power is used up"),
-    "limit_link_traffic": ("link", "a link on the way is full"),
-    "pay_peak_power": ("demand_charge", "the work would raise the billed peak"),
-    "pay_contracted_power": ("demand_charge", "the work would raise the contracted power"),
-    "require_min_share": ("min_share", "the minimum share of the class elsewhere holds it"),
-    "require_region_share": ("policy", "a least share of another region holds it"),
-    "require_green_share": ("policy", "the least share of green power holds it"),
-    "keep_carbon_cap": ("policy", "the carbon cap is used up"),
-    "require_utilization": ("policy", "the least utilization of another data center holds it"),
-    "keep_spending_limit": ("policy", "the spending limit is used up"),
-    "idle_no_pod_to_look_green": ("policy", "pods may not idle under the green share"),
-}
+
+def _obstacle(name: str) -> Obstacle:
+    """Say how an equation keeps work out of a data center."""
+    return EQUATIONS[name].obstacle or Obstacle(name, f"{EQUATIONS[name].price_of} hold it")
+
 
 # With these no rent is told: of a closed place the duals say only that it is closed.
 _ALONE = {"closed"}
 _SCARCE = {"pods", "it_power", "link"}
-PLACE_RENTS = ("serve_where_deployed", "serve_where_assigned")
+# Equations that price where a class is deployed, or a workload assigned.
+PLACE_RENTS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
 
 
 @dataclass(frozen=True)
@@ -311,7 +300,7 @@ def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tu
     if not any(reason.kind in _ALONE for reason in found):
         found += _limits_on_the_way(question, way)
     if not found:
-        names = [_RENT_WORDS.get(name, ("", name.replace("_", " ")))[1] for name in paid_elsewhere]
+        names = [_obstacle(name).words for name in paid_elsewhere]
         text = f"where it is served, {names[0]}" if names else "nothing: the difference is made up by hours or rounding"
         found = [Reason("policy" if names else "none", text)]
     return tuple(found)
@@ -371,7 +360,7 @@ def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
         if mean <= LEAST_RENT or name in PLACE_RENTS:
             continue
         hours = float(weight_h[is_served & (values[:, way] > LEAST_RENT)].sum())
-        kind, words = _RENT_WORDS.get(name, (name, f"{name.replace('_', ' ')} holds it"))
+        kind, words = _obstacle(name)
         whole = hours >= year_h * (1 - ROUNDING)
         when = "in all its hours" if whole else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
         worth = (

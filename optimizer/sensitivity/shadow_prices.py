@@ -29,7 +29,6 @@ from optimizer.sensitivity.duals import (
     COLUMNS,
     LEAST_VALUE_CNY,
     Price,
-    labels_of_set,
     price_row,
     price_sentence,
     rtt_prices,
@@ -281,12 +280,7 @@ def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *
 
 
 def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
-    rows, columns = len(compiled.row_upper), len(compiled.cost)
-
-    def matrix(model: CompiledModel) -> sp.csr_array:
-        return sp.csr_array((model.values, model.indices, model.starts), shape=(rows, columns))
-
-    change = sp.csr_array(matrix(moved) - matrix(compiled))
+    change = sp.csr_array(moved.matrix - compiled.matrix)
     change.eliminate_zeros()
     return _Shift(moved.row_upper - compiled.row_upper, change)
 
@@ -420,7 +414,7 @@ def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...
         rows = block.rows.start + np.flatnonzero(shift[block.rows])
         if not len(rows):
             continue
-        place = [labels_of_set(equation.over[0]).index(label) for label in labels]
+        place = [equation.labels.index(label) for label in labels]
         keys = sets[equation.over[0]][(rows - block.rows.start) % block.shape[1]][:, place]
         for key in np.unique(keys, axis=0).tolist():
             mine = rows[(keys == key).all(axis=1)]

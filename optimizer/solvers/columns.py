@@ -184,8 +184,7 @@ def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1
     column, outage = _outage_columns(compiled)
     out = columns.copy()
     rows = np.concatenate([np.arange(block.rows.start, block.rows.stop) for block in _blocks(compiled)])
-    shape = (len(compiled.row_upper), len(compiled.cost))
-    matrix = sp.csr_array(sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=shape)[rows])
+    matrix = sp.csr_array(compiled.matrix[rows])
     fixed = np.where(compiled.is_integer, columns, 0.0)
     moved = matrix @ fixed
     lower, upper = compiled.row_lower[rows] - moved, compiled.row_upper[rows] - moved

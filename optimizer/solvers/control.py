@@ -25,6 +25,7 @@ class Termination(StrEnum):
     TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
+    GIVEN = "given"  # the plan was found elsewhere: nothing is proved of its cost
     STALLED = "stalled"  # at the solver's precision plan and bound cannot be brought closer
 
 

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel
 from optimizer.model.data import AXIS
-from optimizer.model.equations import CONSTRAINTS
+from optimizer.model.equations import EQUATIONS
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.columns import (
@@ -228,8 +228,7 @@ class FixedProgram:
     ) -> None:
         self.compiled = compiled
         self.integers: FloatArray = np.where(compiled.is_integer, round_integers(compiled, integers), 0.0)
-        rows, columns = len(compiled.row_upper), len(compiled.cost)
-        self.matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=(rows, columns))
+        self.matrix = compiled.matrix
         try:
             # What outages need follows from the integers alone and costs nothing: it is no part of the program.
             self.integers = with_failover(compiled, self.integers, seed=seed)
@@ -237,7 +236,7 @@ class FixedProgram:
             raise PolishError(str(error)) from error
         held = hold_failover(compiled)
         self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
-        none = np.zeros(rows, np.bool_)
+        none = np.zeros(len(compiled.row_upper), np.bool_)
         self._reduced = reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
@@ -421,9 +420,7 @@ def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntAr
     ndarray
         CNY per year and unit; negative where a closed column would be used if it were open.
     """
-    shape = (len(compiled.row_upper), len(compiled.cost))
-    matrix = sp.csr_array((compiled.values, compiled.indices, compiled.starts), shape=shape)
-    return np.asarray(compiled.cost[columns] - (matrix.T @ row_duals)[columns])
+    return np.asarray(compiled.cost[columns] - (compiled.matrix.T @ row_duals)[columns])
 
 
 # Pods switched on by no more than this above a whole number are that number.
@@ -565,12 +562,11 @@ def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:
     compiled, point = program.compiled, program.solve()
     column_dual = compiled.cost - program.matrix.T @ point.row_duals
     plan = _without_unused(problem, plan_from_columns(problem, compiled, point.columns))
-    over = {equation.name: equation.over for equation in CONSTRAINTS}
     return Polished(
         plan=plan,
         objective_cny=float(compiled.cost @ columns_from_plan(compiled, plan)),
         row_duals={
-            name: point.row_duals[block.rows].reshape(block.shape if AXIS in over[name] else -1)
+            name: point.row_duals[block.rows].reshape(block.shape if AXIS in EQUATIONS[name].over else -1)
             for name, block in compiled.rows.items()
         },
         column_duals={name: block.values(column_dual) for name, block in compiled.columns.items()},

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from network_data.faults import escape_text
 from optimizer.comparison.cases import CaseStatus
 from optimizer.comparison.comparison import Comparison
 from optimizer.comparison.effects import Regret
@@ -41,28 +42,22 @@ _KIND_WORDS = {
 }
 
 
-def describe_comparison(found: Comparison, pairs: Sequence[tuple[str, str]] = ()) -> str:
-    """
-    Print a comparison.
-
-    Parameters
-    ----------
-    found
-        The comparison.
-    pairs
-        Ids of the cases whose difference to explain; none = the reference against the cheapest and the dearest case.
-    """
-    shown = list(pairs) or chosen_pairs(found)
+def describe_comparison(found: Comparison) -> str:
+    """Describe a comparison in lines of plain text."""
     parts = [_cases(found)]
-    for pair in shown:
+    for pair in chosen_pairs(found):
         parts += [_waterfall(found, pair), _moved(found, pair)]
-    parts += [_regret(found), _tornado(found)]
+    parts += [_regret(found), _tornado(found), *([search.to_text()] for search in found.searches.values())]
+    for name, error in found.unfinished.items():
+        parts.append(
+            [f"{escape_text(name)}: not begun, the comparison was interrupted" if error is None else str(error)]
+        )
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
     """
-    Choose which waterfalls to show: of those there are, to the largest saving and to the largest extra cost.
+    Choose which waterfalls to show: the pairs of the request, else those of the largest saving and extra cost.
 
     Parameters
     ----------
@@ -70,8 +65,8 @@ def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
         The comparison.
     """
     table = found.waterfall_pairs
-    if table.empty:
-        return []
+    if found.pairs or table.empty:
+        return list(found.pairs)
     differences = table["difference_cny_per_year"].to_numpy(float)
     ends = dict.fromkeys((int(differences.argmin()), int(differences.argmax())))
     told = [at for at in ends if differences[at] != 0] or list(ends)[:1]
@@ -108,7 +103,7 @@ def _cases(found: Comparison) -> list[str]:
     count, failed = len(found.cases), int(found.cases["total_cny_per_year"].isna().sum())
     without = f", {failed} without a plan" if failed else ""
     head = [
-        f"Comparison of {shorten(found.name, 24)}: {count} cases{without}; savings against {label}",
+        f"Comparison of {shorten(found.name or 'stored runs', 24)}: {count} cases{without}; savings against {label}",
         _aligned(
             "", "cost", "saving", "", "best plans differ", "energy", "CO2", f"in {shorten(region, 6)}", "RTT", "gap"
         ),

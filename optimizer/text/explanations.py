@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from network_data.faults import escape_text
+from optimizer.model.equations import EQUATIONS
 from optimizer.numbers import format_cny
-from optimizer.sensitivity.duals import LEAST_VALUE_CNY, LIMIT_NAMES
+from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
 from optimizer.units import HOURS_PER_YEAR
 
@@ -184,11 +185,6 @@ def _value(value: Any) -> str:
 DAY_H = 24.0
 _LISTED_WORKLOADS = 40
 _LISTED_PLACES = 12
-_RENT_NAMES = LIMIT_NAMES | {
-    "serve_where_deployed": "deployment",
-    "pay_peak_power": "billed peak",
-    "pay_contracted_power": "contracted power",
-}
 
 
 def describe_placement(found: PlacementExplanation) -> str:
@@ -246,9 +242,7 @@ def _chosen_lines(place: ChosenPlace) -> list[str]:
     when = _hours_words(place.hours, place.hours_per_year)
     price = place.price
     own = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in price.own.items())
-    rents = "; ".join(
-        f"{_RENT_NAMES.get(name, name.replace('_', ' '))} {value:.4f}" for name, value in price.rents.items()
-    )
+    rents = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.rents.items())
     scarce = f"; and worth of what it uses up: {rents}" if rents else ""
     return [
         f"  {place.name} ({place.region}): {place.share:.1%}, {when}, RTT {place.rtt_ms:.1f} ms over {ways}",

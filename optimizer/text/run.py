@@ -1,8 +1,4 @@
-"""
-What is told of a run in words, in the terminal and on pages alike.
-
-What the command line prints: tables of a run, a check and a verification, as plain text.
-"""
+"""A run, a check and a verification as plain text: for the terminal and, in part, for pages."""
 
 from __future__ import annotations
 
@@ -28,10 +24,11 @@ ENDED = {
     Termination.TIME_LIMIT: "stopped at the time limit",
     Termination.INTERRUPTED: "stopped on request",
     Termination.INFEASIBLE: "infeasible",
+    Termination.GIVEN: "ended elsewhere",
     Termination.STALLED: "stopped at the solver's precision",
 }
 
-# What is told of the time to the first token, by column of the table `latency`.
+# Columns of the table of times to the first token, by their headings; see the table `latency`.
 LATENCY_COLUMNS = {
     "limit": "ttft_limit_ms", "queue": "queue_margin_ms", "computing": "compute_ms", "way": "way_ms",
     "left": "ttft_left_ms", "RTT limit": "rtt_limit_ms", "worst RTT": "worst_rtt_ms", "mean RTT": "mean_rtt_ms",
@@ -40,7 +37,7 @@ LATENCY_COLUMNS = {
 
 def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> dict[str, str]:
     """
-    Spell the numbers of a plan.
+    Write the numbers of a plan as text.
 
     Parameters
     ----------
@@ -52,7 +49,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
     Returns
     -------
     dict
-        What is told, to its text. Names of regions come from the input and are not escaped.
+        Text by label. Names of regions come from the input and are not escaped.
     """
     price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
@@ -63,7 +60,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
         "tokens": f"{format_amount(summary['tokens_per_day'])} a day, {summary['cny_per_mtok']:.4f} CNY per million",
         **({} if value is None else {"market value": _market_value(value)}),
         "served in": _shares(summary["region_share"]),
-        "asked for in": _shares(summary["demand_region_share"]),
+        "demand in": _shares(summary["demand_region_share"]),
         "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
         "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
         "carbon": f"{emitted[0]:,.0f} t a year location-based, {emitted[1]:,.0f} t market-based",
@@ -77,7 +74,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
 
 
 def _market_value(value: Mapping[str, float]) -> str:
-    """Spell what the market is said to pay, and how much of it the cost takes."""
+    """Write what the market is said to pay, and the cost as a share of it."""
     cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
     shares = (format_percent(value["cost_share_of_low"]), format_percent(value["cost_share_of_high"]))
@@ -86,7 +83,7 @@ def _market_value(value: Mapping[str, float]) -> str:
 
 def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
     """
-    Choose the classes that have a limit of time.
+    Choose the classes with a limit on the time to the first token or on the round trip.
 
     Parameters
     ----------
@@ -96,9 +93,9 @@ def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
 
 
-def worth_of(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
+def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
     """
-    Say what the optimization is worth against the best simple rule.
+    Say what the optimization saves against the best simple rule.
 
     Parameters
     ----------
@@ -113,13 +110,13 @@ def worth_of(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
     best = min(fitting, key=lambda item: item["total_cny_per_year"])
     saving = best["total_cny_per_year"] - total_cny
     share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
-    worth = f"{format_million(saving)} million CNY a year ({format_percent(share)})"
-    return f"The optimization is worth {worth} against the best of them, {best['name']}."
+    saved = f"{format_million(saving)} million CNY a year ({format_percent(share)})"
+    return f"The optimization saves {saved} against the best of them, {best['name']}."
 
 
 def why_no_plan(baseline: Mapping[str, Any]) -> str:
     """
-    Say why a baseline does not compare.
+    Say why a baseline is not a plan.
 
     Parameters
     ----------
@@ -140,7 +137,7 @@ _DAYS_SHOWN = 6
 
 def describe_progress(line: Progress) -> str:
     """
-    Spell a line of progress; costs in million CNY a year.
+    Write a line of progress; costs in million CNY a year.
 
     Parameters
     ----------
@@ -154,7 +151,7 @@ def describe_progress(line: Progress) -> str:
 
 def describe_run(run: Run) -> str:
     """
-    Print a solved scenario: costs, places, baselines and what the optimization was worth.
+    Describe a solved scenario: costs, places, baselines and what the optimization saved.
 
     Parameters
     ----------
@@ -189,7 +186,7 @@ def describe_run(run: Run) -> str:
 
 def describe_check(found: Mapping[str, Any]) -> str:
     """
-    Print the size of a problem.
+    Describe the size of a problem.
 
     Parameters
     ----------
@@ -206,23 +203,23 @@ def describe_check(found: Mapping[str, Any]) -> str:
     tokens = format_amount(found["tokens_per_day"])
     scarcest = escape_text(found["fewest_in_reach_of"])
     rows = {
-        "time slices": f"{found['time_slices']:,}{_spell_days(found['representative_days'])}",
+        "time slices": f"{found['time_slices']:,}{_describe_days(found['representative_days'])}",
         "workloads": f"{found['workloads']:,} {size}",
         "data centers": f"{found['data_centers']:,} {power}",
         "candidates": f"{found['candidates']:,} {columns}",
         "demand": f"{tokens} tokens a day, {found['peak_mtok_per_h']:,.0f} mtok/h at the peak",
         "accelerators needed": f"{needed[0]:,.0f} on average, {needed[1]:,.0f} at the peak",
-        "accelerators there": f"{found['existing_accelerators']:,.0f}, {buyable}",
+        "accelerators in place": f"{found['existing_accelerators']:,.0f}, {buyable}",
         "limiting links": f"{len(limiting)} of {found['links']}" + (f": {shown}" if limiting else ""),
-        "fewest in reach": f"{found['fewest_data_centers_in_reach']} data center(s), of {scarcest}",
+        "fewest choices": f"{found['fewest_data_centers_in_reach']} data center(s) within the limits of {scarcest}",
     }
     if found["outages"]:
         rows["outages to survive"] = f"{found['outages']} ({found['outage_columns']:,} columns)"
     if found["protected_workloads"]:
-        without = f"{found['unprotected_candidates']:,} candidates left out for want of a second route"
+        without = f"{found['unprotected_candidates']:,} candidates without a second route left out"
         rows["protected"] = f"{found['protected_workloads']} workloads; {without}"
     if found["too_slow"]:
-        rows["too slow"] = f"no time to the first token left for {', '.join(found['too_slow'])}"
+        rows["too slow"] = f"no time left for the network within ttft_limit_ms: {', '.join(found['too_slow'])}"
     rows |= _price_rows(found["prices"])
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
@@ -255,15 +252,15 @@ def _now_and_before(before: float, now: float) -> str:
 
 
 def _policy_check(found: Mapping[str, Any]) -> list[str]:
-    """Say what the policy demands and whether that is in reach."""
+    """Say what the policy demands and whether a plan can meet it."""
     failed = [item for item in found["policy"] if not item["holds"]]
     if failed:
         lines = [f"  {escape_text(item['message'])}" for item in failed]
-        return ["", "The scenario is infeasible: its policy is out of reach", *lines]
+        return ["", "The scenario is infeasible: no plan can meet its policy", *lines]
     return [f"  policy: {escape_text(item['message'])}" for item in found["policy"]]
 
 
-def _spell_days(days: Mapping[str, float]) -> str:
+def _describe_days(days: Mapping[str, float]) -> str:
     """Name the representative days and how many days of the year each stands for; nothing if there is one."""
     if len(days) == 1:
         return ""
@@ -274,7 +271,7 @@ def _spell_days(days: Mapping[str, float]) -> str:
 
 def describe_verification(report: VerifyReport) -> str:
     """
-    Print what a verification found.
+    Describe what a verification found.
 
     Parameters
     ----------
@@ -293,7 +290,7 @@ def describe_verification(report: VerifyReport) -> str:
 
 
 def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
-    """Say what surviving failures costs, and what is proved of that."""
+    """Say what surviving failures costs, and the bounds proved for it."""
     if price is None:
         return []
     without, most = price["cost_without_cny_per_year"], price["most_price_cny_per_year"]
@@ -307,18 +304,11 @@ def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
 def _without_plan(run: Run) -> list[str]:
     if run.solution.termination != Termination.INFEASIBLE:
         return ["  no plan was found; raise the time limit", f"  proven bound {format_million(run.solution.bound_cny)}"]
-    return [f"  {line}" for line in explain_failure(run.failure)]
+    return [f"  {line}" for line in _failure_lines(run.failure)]
 
 
-def explain_failure(failure: Condition | None) -> list[str]:
-    """
-    Say why there is no plan.
-
-    Parameters
-    ----------
-    failure
-        From `necessary.first_failure`.
-    """
+def _failure_lines(failure: Condition | None) -> list[str]:
+    """Say why there is no plan."""
     advice = "`edwc explain` finds the smallest changes that would make it feasible"
     if failure is None:
         return [
@@ -357,13 +347,13 @@ def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> lis
 
 
 def _policy_lines(summary: Mapping[str, Any]) -> list[str]:
-    """Set what the plan achieves beside what the policy demands; nothing where it demands nothing."""
+    """Compare what the plan achieves with each demand of the policy; empty without one."""
     lines = [f"  {escape_text(describe_outcome(item))}" for item in summary["policy"]]
     return ["Policy", *lines, ""] if lines else []
 
 
 def _latency_table(table: pd.DataFrame) -> list[str]:
-    """Where the time to the first token goes on the worst way of each class that has a limit; with a blank line."""
+    """Break down the time to the first token on the longest way of each class with a limit; ends with a blank line."""
     limited = limited_classes(table)
     if limited.empty:
         return []
@@ -383,4 +373,4 @@ def _baseline_table(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
             rows.append(f"  {name:<28}{format_million(item['total_cny_per_year']):>18}{saved:>20}")
             continue
         rows.append(f"  {name:<28}{format_million(item['total_cny_per_year']):>18}  not a plan: {why_no_plan(item)}")
-    return [*rows, f"  {escape_text(worth_of(baselines, total_cny))}"]
+    return [*rows, f"  {escape_text(describe_saving(baselines, total_cny))}"]

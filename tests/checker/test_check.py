@@ -23,8 +23,9 @@ from worked_plan import (
 )
 
 from optimizer.checker.check import check_plan
-from optimizer.checker.facts import PlanFacts
-from optimizer.checker.limits import LIMITS
+from optimizer.checker.facts import SPENDING, PlanFacts
+from optimizer.checker.limits import LIMITS, POLICY_LIMITS, check_resilience
+from optimizer.model.equations import CONSTRAINTS, COSTS
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
 
@@ -356,6 +357,20 @@ def test_several_broken_limits_are_all_listed() -> None:
         ["pay_peak_power", "east, day_0 12:00"],
         ["pay_peak_power", "west, day_0 12:00"],
     ]
+
+
+def test_checker_and_formulation_agree_on_every_equation() -> None:
+    facts = PlanFacts(worked_problem(survives=(0,)), worked_plan())
+    checked = [check_limit(facts) for check_limit in (*LIMITS, *POLICY_LIMITS)] + check_resilience(facts)
+    assert {(equation.number, equation.name) for equation in CONSTRAINTS} <= {(c.equation, c.name) for c in checked}
+    # What the checker proves beyond them belongs to one of their numbers, or to a candidate.
+    assert {c.equation for c in checked} - {equation.number for equation in CONSTRAINTS} <= {"candidate", "12"}
+
+
+def test_checker_and_formulation_agree_on_every_cost() -> None:
+    costs = check_plan(worked_problem(), worked_plan()).component_cny
+    assert list(costs.index) == [cost.name for cost in COSTS]
+    assert list(SPENDING) == [cost.name for cost in COSTS if cost.is_spent]
 
 
 def test_every_limit_is_broken_by_a_test_of_its_own() -> None:

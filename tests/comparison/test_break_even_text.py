@@ -10,7 +10,7 @@ import pytest
 from break_even_points import EAST_CNY, EXACT, WEST_CNY, ToyPoints, with_limit, with_west_price, write_scenario
 from toy_problems import toy_problem
 
-import optimizer
+import edwc
 from optimizer.comparison.break_even import map_prices
 from optimizer.comparison.break_even_limits import LimitSteps, search_steps
 from optimizer.comparison.break_even_points import BreakEvenMap
@@ -35,7 +35,7 @@ def toy_map(**options: float) -> BreakEvenMap:
 
 def test_price_of_a_region_in_run_folders_and_in_words(tmp_path: Path) -> None:
     with CaseRunner(write_scenario(tmp_path, opening_cny=OPENING_CNY), EXACT, out=tmp_path / "out") as runner:
-        found = optimizer.find_break_points(runner, "price.west", 0.2, 1.5)
+        found = edwc.find_break_points(runner, "price.west", 0.2, 1.5)
     point = found.break_points.iloc[0]
     assert point["value"] == pytest.approx(BREAK, rel=1e-9)
     assert point["width"] == pytest.approx(0.0, abs=1e-9)

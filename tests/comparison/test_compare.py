@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 from documents import read_page
 from reduced import reduced_overrides
+from sweeps import write_toy
 
 from network_data import InputError
 from optimizer import compare
 from optimizer.cli.main import main
-from optimizer.comparison.comparison import Comparison
+from optimizer.comparison.comparison import Comparison, open_comparison
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 
@@ -132,6 +133,74 @@ def test_stored_case_whose_run_is_gone_is_not_called_solved(
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_dictionaries_and_texts_are_the_same_request(tmp_path: Path) -> None:
+    toy = write_toy(tmp_path)
+    found = compare(
+        toy,
+        {"time": {"slices_per_day": 1}, "solver.mip_rel_gap": 1e-6},
+        sweeps={"carbon_price": [0, 50.0]},
+        tornado={"price.west": (0.5, 2)},
+        break_even={"price.west": (0.5, 2)},
+        frontier=["carbon", "rtt"],
+        waterfalls=[("carbon_price_0", "carbon_price=50"), "reference,carbon_price=50"],
+        out=tmp_path / "out",
+        engine="serial",
+    )
+    texts = compare(
+        toy,
+        ["time.slices_per_day=1", "solver.mip_rel_gap=1e-6"],
+        sweeps=["carbon_price=0,50"],
+        tornado=["price.west=0.5:2"],
+        engine="serial",
+    )
+    pd.testing.assert_frame_equal(found.cases, texts.cases)
+    pd.testing.assert_frame_equal(found.tornado, texts.tornado)
+    assert found.pairs == (("carbon_price_0", "carbon_price_50"), ("reference", "carbon_price_50"))
+    assert list(found.break_even_maps) == ["price.west"]
+    assert list(found.frontiers) == ["carbon"]
+    assert found.latency_return is not None
+    assert not found.unfinished
+    again = open_comparison(tmp_path / "out")
+    assert again.to_text() == found.to_text()
+    assert again.tables().keys() == found.tables().keys()
+    for name, table in found.tables().items():
+        pd.testing.assert_frame_equal(again.tables()[name], table, check_dtype=False, check_exact=True, obj=name)
+
+
+def test_tables_that_are_gone_are_worked_out_again_and_damaged_ones_refused(
+    comparison: Comparison, out: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy)
+    for name in ("waterfalls.csv", "costs.csv"):
+        (copy / name).unlink()
+    pd.testing.assert_frame_equal(open_comparison(copy).costs, comparison.costs)
+    (copy / "regret.csv").write_bytes(b'"\xff')
+    with pytest.raises(InputError, match=r"regret\.csv: cannot be read"):
+        open_comparison(copy)
+
+
+def test_every_fault_names_its_argument(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        compare(
+            "base",
+            sweeps={"carbn_price": [0]},
+            tornado={"price.west": [1.0]},
+            break_even={"price.west": (float("nan"), 2)},
+            frontier=["latencies"],
+            price_cases=["carbon_51"],
+            engine="locale",  # type: ignore[arg-type] - a slip of the pen
+            workers=0,
+            out=tmp_path / "out",
+        )
+    named = [fault.file for fault in raised.value.faults]
+    for argument in ("engine", "workers", "sweeps", "tornado", "break_even", "frontier"):
+        assert argument in named
+    assert "Did you mean 'latency'" in str(raised.value)
+    assert "carbon_51" in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_asked_wrongly_is_refused_before_solving(out: Path, comparison: Comparison) -> None:
     with pytest.raises(InputError, match="is none of the cases"):
         compare("base", sweeps=["carbon_price=0"], reference="carbon_price_7")
@@ -142,6 +211,6 @@ def test_what_is_asked_wrongly_is_refused_before_solving(out: Path, comparison: 
     with pytest.raises(InputError, match="there is no such parameter"):
         compare("base", sweeps=["carbn_price=0"])
     with pytest.raises(InputError, match="stored runs are not solved again"):
-        compare([out / "cases" / "reference"], sweeps=["carbon_price=0"])
-    with pytest.raises(InputError, match="is no run, or is damaged"):
+        compare([out / "cases" / "reference"], {"time.slices_per_day": 1}, sweeps=["carbon_price=0"])
+    with pytest.raises(InputError, match="is no run folder, or is damaged"):
         compare([out / "cases" / "reference", out / "nowhere"])

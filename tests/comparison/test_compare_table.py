@@ -11,17 +11,19 @@ import pytest
 from compared import CASES, FAILING, PLANS, plan_of, results
 
 from optimizer.checker.check import check_plan
-from optimizer.comparison.tables import METRICS, CaseTables, case_tables, metrics_table, saving_interval
+from optimizer.comparison.tables import METRICS, case_tables, metrics_table, saving_interval
+
+Tables = dict[str, pd.DataFrame]
 
 
 @pytest.fixture(scope="module")
-def tables() -> CaseTables:
+def tables() -> Tables:
     return case_tables(list(results().values()), "reference")
 
 
 @pytest.fixture(scope="module")
-def rows(tables: CaseTables) -> pd.DataFrame:
-    return tables.cases.set_index("case")
+def rows(tables: Tables) -> pd.DataFrame:
+    return tables["cases"].set_index("case")
 
 
 def test_one_row_per_case_and_failed_ones_say_why(rows: pd.DataFrame) -> None:
@@ -83,40 +85,40 @@ def test_case_like_the_reference_saves_and_moves_nothing(rows: pd.DataFrame) -> 
     assert rows["moved_share"]["fast_chat"] > 0.05
 
 
-def test_long_tables_hold_the_same_numbers(tables: CaseTables, rows: pd.DataFrame) -> None:
+def test_long_tables_hold_the_same_numbers(tables: Tables, rows: pd.DataFrame) -> None:
     for table, member, value, family in (
-        (tables.costs, "component", "cny_per_year", "cost_cny_per_year"),
-        (tables.regions, "region", "share", "region_share"),
-        (tables.classes, "workload_class", "worst_rtt_ms", "worst_rtt_ms"),
-        (tables.data_centers, "data_center", "peak_facility_power_mw", "peak_facility_power_mw"),
+        (tables["costs"], "component", "cny_per_year", "cost_cny_per_year"),
+        (tables["regions"], "region", "share", "region_share"),
+        (tables["classes"], "workload_class", "worst_rtt_ms", "worst_rtt_ms"),
+        (tables["data_centers"], "data_center", "peak_facility_power_mw", "peak_facility_power_mw"),
     ):
         assert set(table["case"]) == set(PLANS)
         for row in table.itertuples(index=False):
             assert rows[f"{family}.{getattr(row, member)}"][row.case] == getattr(row, value)
-    differences = tables.costs.groupby("case")["difference_cny_per_year"].sum()
+    differences = tables["costs"].groupby("case")["difference_cny_per_year"].sum()
     saving = rows["saving_cny_per_year"][list(PLANS)]
     assert differences[list(PLANS)].tolist() == pytest.approx((-saving).tolist(), abs=1e-3)
 
 
-def test_order_of_cases_changes_the_order_of_rows_alone(tables: CaseTables) -> None:
-    turned = case_tables(list(reversed(results().values())), "reference").cases
+def test_order_of_cases_changes_the_order_of_rows_alone(tables: Tables) -> None:
+    turned = case_tables(list(reversed(results().values())), "reference")["cases"]
     again = turned.iloc[::-1].reset_index(drop=True)
-    pd.testing.assert_frame_equal(again[tables.cases.columns.tolist()], tables.cases)
+    pd.testing.assert_frame_equal(again[tables["cases"].columns.tolist()], tables["cases"])
 
 
 def test_another_reference_turns_the_saving_round(rows: pd.DataFrame) -> None:
-    other = case_tables(list(results().values()), "carbon_50").cases.set_index("case")
+    other = case_tables(list(results().values()), "carbon_50")["cases"].set_index("case")
     assert other["saving_cny_per_year"]["reference"] == -rows["saving_cny_per_year"]["carbon_50"]
-    failed = case_tables(list(results().values()), "misspelled").cases
+    failed = case_tables(list(results().values()), "misspelled")["cases"]
     assert failed["saving_cny_per_year"].isna().all()
     with pytest.raises(ValueError, match="the reference nowhere is none of the cases"):
         case_tables(list(results().values()), "nowhere")
 
 
-def test_every_column_is_in_the_registry_and_named_with_its_unit(tables: CaseTables) -> None:
+def test_every_column_is_in_the_registry_and_named_with_its_unit(tables: Tables) -> None:
     known = {metric.name for metric in METRICS}
     others = {"case", "label", "is_reference", "status", "reason"}
-    assert {name.split(".")[0] for name in tables.cases} - others == known
+    assert {name.split(".")[0] for name in tables["cases"]} - others == known
     units = r"(_cny|_cny_per_year|_cny_per_mwh|_mwh_per_year|_t_per_year|_mw|_ms|_mtok|_mtok_per_year|_share|_gap)$"
     counts = {"new_pods", "open_data_centers", "parameter", "mtok_per_year"}
     assert [name for name in known - counts if not re.search(units, name)] == []

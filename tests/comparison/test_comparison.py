@@ -78,7 +78,7 @@ def test_requested_pairs_and_unknown_ids() -> None:
     chosen = build_comparison("base", found, "reference", waterfalls=[("carbon_50", "carbon_100")], regret=False)
     assert chosen.waterfall_pairs[["first", "second"]].to_numpy().tolist()[-1] == ["carbon_50", "carbon_100"]
     assert chosen.regret.empty
-    assert "From carbon_price=50 to carbon_price=100" in describe_comparison(chosen, [("carbon_50", "carbon_100")])
+    assert "From carbon_price=50 to carbon_price=100" in describe_comparison(chosen)
     with pytest.raises(ValueError, match="there is no case nowhere"):
         build_comparison("base", found, "reference", waterfalls=[("nowhere", "reference")])
 
@@ -121,9 +121,8 @@ def test_planning_anew_is_told_where_it_changes_something(tmp_path: Path) -> Non
 
 
 def test_price_effect_and_what_reoptimizing_changed_are_told_apart(comparison: Comparison) -> None:
-    text = describe_comparison(
-        comparison, [("reference", "carbon_100"), ("reference", "same"), ("reference", "no_power")]
-    )
+    pairs = (("reference", "carbon_100"), ("reference", "same"), ("reference", "no_power"))
+    text = describe_comparison(replace(comparison, pairs=pairs))
     assert "prices of carbon_price=100 on the unchanged plan of reference" in text
     assert "no component differs" in text
     assert "What moved from reference to the reference again: nothing" in text

@@ -22,7 +22,7 @@ from frontier_case import (
 )
 from network_files import Row
 
-import optimizer
+import edwc
 from network_data import InputError
 from optimizer.comparison.cases import CaseResult, CaseStatus
 from optimizer.comparison.frontier import Frontier, carbon_frontier, latency_frontier
@@ -283,5 +283,5 @@ def test_a_millisecond_is_worth_what_the_case_says() -> None:
 
 
 def test_the_package_gives_functions_and_not_modules_of_their_names() -> None:
-    assert optimizer.latency_return is latency_return
-    assert optimizer.latency_frontier is latency_frontier
+    assert edwc.latency_return is latency_return
+    assert edwc.latency_frontier is latency_frontier

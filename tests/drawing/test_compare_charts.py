@@ -27,7 +27,7 @@ HOSTILE = "a$b$ \\frac{1}{0} <b>\u202e\x07 \u672c " + "w" * 200
 def toy_comparison(label: str = "dear west") -> Comparison:
     """Put a comparison of two toy cases together from its parts."""
     cheap, dear = solved_case("cheap", one_workload(CHEAP_WEST)), solved_case("dear", one_workload(DEAR_WEST))
-    found = {plan.id: result(plan.id, plan.cost_cny) for plan in (cheap, dear)}
+    found = {plan.case_id: result(plan.case_id, plan.checked_cost_cny) for plan in (cheap, dear)}
     found = {name: replace(item, folder=None) for name, item in found.items()}
     found["dear"] = replace(found["dear"], case=replace(found["dear"].case, label=label))
     blank = build_comparison(label, {name: _without_plan(item) for name, item in found.items()}, "cheap")
@@ -35,15 +35,17 @@ def toy_comparison(label: str = "dear west") -> Comparison:
     pair = {"first": "cheap", "second": "dear"}
     row = {"difference_cny_per_year": fall.difference_cny, "reason": ""}
     tornado = build_tornado(
-        result("cheap", cheap.cost_cny),
+        result("cheap", cheap.checked_cost_cny),
         [
-            TornadoEnds(label, 200.0, 900.0, result("a", 0.9 * cheap.cost_cny), result("b", dear.cost_cny)),
-            TornadoEnds("pods", 0.0, 2.0, failed("c"), result("d", 0.95 * cheap.cost_cny)),
+            TornadoEnds(
+                label, 200.0, 900.0, result("a", 0.9 * cheap.checked_cost_cny), result("b", dear.checked_cost_cny)
+            ),
+            TornadoEnds("pods", 0.0, 2.0, failed("c"), result("d", 0.95 * cheap.checked_cost_cny)),
         ],
     )
     return replace(
         blank,
-        results=found | {"cheap": result("cheap", cheap.cost_cny)},
+        results=found | {"cheap": result("cheap", cheap.checked_cost_cny)},
         waterfalls=fall.bars.assign(**pair),
         waterfall_pairs=blank.waterfall_pairs.reindex([0]).assign(**pair, **row),
         regret=regret.pairs,

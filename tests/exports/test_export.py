@@ -174,7 +174,6 @@ def test_open_geopackage_is_not_replaced(run_folder: Path, tmp_path: Path) -> No
 
 def test_every_fault_of_a_run_folder_is_named_at_once(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
-    (folder / "run.json").write_text("{", encoding="utf-8")
     (folder / "costs.parquet").unlink()
     (folder / "links.parquet").write_bytes(b"no parquet")
     hubs = pd.read_parquet(folder / "demand_hubs.parquet")
@@ -182,8 +181,11 @@ def test_every_fault_of_a_run_folder_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         export_run(open_run(folder), tmp_path / "a.png")
     files = {fault.file for fault in caught.value.faults}
-    assert files == {"run.json", "costs.parquet", "links.parquet", "demand_hubs.parquet"}
-    assert len(caught.value.faults) == 5
+    assert files == {"costs.parquet", "links.parquet", "demand_hubs.parquet"}
+    assert len(caught.value.faults) == 4
+    (folder / "run.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="is not valid JSON"):
+        open_run(folder)
 
 
 def test_route_unknown_to_the_run_is_refused(tmp_path: Path) -> None:
@@ -191,7 +193,7 @@ def test_route_unknown_to_the_run_is_refused(tmp_path: Path) -> None:
     routes = pd.read_parquet(folder / "routes.parquet")
     routes[routes["route"] != 4].to_parquet(folder / "routes.parquet")
     with pytest.raises(InputError, match=r"allocation\.parquet column 'route' value '4'"):
-        open_run(folder)
+        open_run(folder).require_places()
 
 
 def test_basemaps_that_cannot_be_used_are_refused(run_folder: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import shapely
 from run_files import GBPS_PER_MTOK_PER_H, HOSTILE_NAMES, ROUTES, write_run
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from optimizer.exports.export import export_run
 from optimizer.exports.files import FOLDER_FORMATS
 from optimizer.exports.layers import (
@@ -51,7 +51,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run folder as solved."""
     place = tmp_path_factory.mktemp("solved")
     ToyScenario(place)(chat={"indivisible": True}, batch={"deferrable_h": 12})
-    run = optimizer.solve_scenario(place / "toy.yaml", ["solver.threads=1"], out=place / "run")
+    run = edwc.solve(place / "toy.yaml", ["solver.threads=1"], out=place / "run")
     assert run.exit_code == 0
     return place / "run"
 

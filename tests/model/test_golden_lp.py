@@ -20,7 +20,7 @@ from optimizer.model.pyomo_model import to_pyomo
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EQUATIONS = tuple(equation.name for equation in CONSTRAINTS)
-COMPONENTS = tuple(f"{name}_cost" for name in COSTS)
+COMPONENTS = tuple(cost.rule.__name__ for cost in COSTS)
 
 
 @pytest.fixture(scope="module")

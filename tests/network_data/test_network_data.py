@@ -64,6 +64,27 @@ def test_byte_order_mark_blank_lines_and_line_breaks_in_notes_do_not_shift_rows(
     assert (fault.file, fault.row, fault.column, fault.value) == ("grids.csv", 5, "carbon_kg_per_kwh", "-1")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_comments_above_the_header_are_left_out_and_counted(tmp_path: Path, end: str) -> None:
+    lines = [
+        "\ufeff# grids, with carbon factors",
+        '"# a spreadsheet quotes a comma, like this",,',
+        '# a stray "quote',
+        "id,name,carbon_kg_per_kwh,source",
+        "grid_east,East,0.5,# no comment: a text",
+        "grid_west,West,-1,",
+    ]
+    (fault,) = faults_of(write_toy_network(tmp_path / "fault", grids=end.join(lines)))
+    assert (fault.row, fault.value) == (6, "-1")
+    lines[5] = "grid_west,West,0.5,"
+    network = load_network(write_toy_network(tmp_path / "good", grids=end.join(lines)))
+    assert network.grids["source"].tolist() == ["# no comment: a text", ""]
+    lines[3] = "id,name,carbon"
+    assert {fault.row for fault in faults_of(write_toy_network(tmp_path / "header", grids=end.join(lines[:4])))} == {4}
+    (fault,) = faults_of(write_toy_network(tmp_path / "empty", grids=end.join(lines[:3])))
+    assert fault.problem == "the file is empty"
+
+
 def test_basemap_is_found_and_hashed(tmp_path: Path) -> None:
     folder = write_toy_network(tmp_path)
     (folder / "basemap.geojson").write_text("{}")

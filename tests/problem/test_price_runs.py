@@ -12,7 +12,7 @@ from documents import write_shown_files
 from price_toys import energy, write_case
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from network_data import load_network
 from optimizer.checker.check import check_plan
 from optimizer.cli.main import main
@@ -40,7 +40,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ToyScenario(folder)()
     case = folder / write_case(folder, "dearer", CHANGES, confidence="reported")
     cases = price_case_override([f"{case}", "carbon_100"])
-    run = optimizer.solve_scenario(folder / "toy.yaml", ["solver.threads=1", cases], out=folder / "run")
+    run = edwc.solve(folder / "toy.yaml", ["solver.threads=1", cases], out=folder / "run")
     assert run.exit_code == 0
     return folder
 
@@ -135,7 +135,7 @@ def test_a_case_may_have_a_name_that_yaml_takes_for_something_else(tmp_path: Pat
 def test_cases_are_listed_with_what_they_do(here: Here) -> None:
     out, _ = here("list", "price-cases")
     names = [line.split()[0] for line in out.splitlines()]
-    assert names == optimizer.list_price_cases()
+    assert names == edwc.list_price_cases()
     assert "Coal costs 200 CNY per tonne more" in out
     listed = json.loads(here("list", "price-cases", "--json")[0])
     assert [item["name"] for item in listed] == names

@@ -14,7 +14,7 @@ from network_files import Row
 from scenario_files import YAML, WriteScenario, only_fault, write_scenario
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from network_data import load_network
 from network_data.tariffs import DAYS_IN_MONTH, format_months, hourly_prices, parse_months
 from optimizer.problem.assemble import assemble_problem
@@ -294,7 +294,7 @@ def test_run_of_seasons_weekends_and_contracted_power_is_verified(toy: ToyScenar
 
     time = {"slices_per_day": 2, "seasons": 3, "weekends": True}
     toy(tables={"tariffs": seasonal_tariff, "data_centers": contracted}, chat={"rtt_limit_ms": 7}, time=time)
-    run = optimizer.solve_scenario(toy.folder / "toy.yaml", ["solver.threads=1"], out=toy.folder / "run")
+    run = edwc.solve(toy.folder / "toy.yaml", ["solver.threads=1"], out=toy.folder / "run")
     assert run.exit_code == 0
     assert run.has_plan
     east = run.tables["data_centers"].set_index("id").loc["dc_east"]
@@ -314,7 +314,7 @@ def test_run_of_seasons_weekends_and_contracted_power_is_verified(toy: ToyScenar
 
 def test_check_names_the_days(toy: ToyScenario) -> None:
     toy(tables={"tariffs": seasonal_tariff}, time={"slices_per_day": 2, "seasons": 3})
-    found = optimizer.check_scenario(toy.folder / "toy.yaml")
+    found = edwc.check(toy.folder / "toy.yaml")
     assert found["representative_days"] == {"m12_2": 90.0, "m3_6_and_9_11": 213.0, "m7_8": 62.0}
     text = "6 on 3 representative days: m12_2 90, m3_6_and_9_11 213, m7_8 62"
     assert text in describe_check(found)

@@ -16,7 +16,7 @@ import pytest
 from report_runs import HOSTILE_TEXTS, SCRIPT_NAME, solve_hostile
 from run_files import make_older, write_outline
 
-import optimizer
+import edwc
 from network_data.faults import InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.cli.main import main
@@ -133,28 +133,28 @@ def test_map_holds_the_flows_of_the_run(run: Path, page: Page) -> None:
 
 
 def test_same_run_gives_the_same_bytes(run: Path, tmp_path: Path) -> None:
-    once, again = (optimizer.export_run(open_run(run), tmp_path / f"{name}.html") for name in ("a", "b"))
+    once, again = (edwc.export_run(open_run(run), tmp_path / f"{name}.html") for name in ("a", "b"))
     assert once.read_bytes() == again.read_bytes()
 
 
 def test_basemap_of_your_own_is_drawn(run: Path, tmp_path: Path) -> None:
     outline = write_outline(tmp_path / "outline.geojson")
-    shown = Page(optimizer.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=outline)))
+    shown = Page(edwc.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=outline)))
     paths = {attributes.get("class"): attributes.get("d") for tag, attributes in shown.elements if tag == "path"}
     assert (paths["outline"] or "").startswith("M")
     assert "Outlines: outline.geojson" in shown.text
     ours = BUILT_IN_FOLDER / "china_2026" / BASEMAP_FILE
-    shown = Page(optimizer.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=ours)))
+    shown = Page(edwc.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=ours)))
     assert "Outlines: Natural Earth" in shown.text
     with pytest.raises(InputError, match="basemap file is missing"):
-        optimizer.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=tmp_path / "none.geojson"))
+        edwc.export_run(open_run(run), tmp_path / "a.html", maps=MapOptions(basemap=tmp_path / "none.geojson"))
 
 
 def test_run_without_its_inputs_still_has_a_report_that_says_so(run: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(run.parent, tmp_path / "moved", dirs_exist_ok=True)
     tariffs = moved / "net" / "tariffs.csv"
     tariffs.write_text(tariffs.read_text(encoding="utf-8").replace("600.0", "601.0"), encoding="utf-8")
-    shown = Page(optimizer.export_run(open_run(make_older(moved / "run")), tmp_path / "a.html"))
+    shown = Page(edwc.export_run(open_run(make_older(moved / "run")), tmp_path / "a.html"))
     assert "tariffs.csv is not what it was when the run was made" in shown.text
     assert "Checked again" not in shown.text
     assert shown.data["map"]["power_mw"] is None
@@ -163,7 +163,7 @@ def test_run_without_its_inputs_still_has_a_report_that_says_so(run: Path, tmp_p
 def test_hourly_power_that_a_run_stores_needs_no_inputs(run: Path, page: Page, tmp_path: Path) -> None:
     moved = shutil.copytree(run.parent, tmp_path / "moved", dirs_exist_ok=True)
     (moved / "net" / "tariffs.csv").unlink()
-    shown = Page(optimizer.export_run(open_run(moved / "run"), tmp_path / "a.html"))
+    shown = Page(edwc.export_run(open_run(moved / "run"), tmp_path / "a.html"))
     assert "Checked again" not in shown.text
     for name in ("power_mw", "price_cny_per_mwh"):
         assert shown.data["map"][name] == page.data["map"][name]
@@ -172,16 +172,16 @@ def test_hourly_power_that_a_run_stores_needs_no_inputs(run: Path, page: Page, t
 
 def test_hourly_prices_are_those_of_the_price_case(run: Path, page: Page, tmp_path: Path) -> None:
     dearer = tmp_path / "dearer"
-    optimizer.solve_scenario(run.parent / "toy.yaml", overrides_of({"price.west": 3.0}), out=dearer)
+    edwc.solve(run.parent / "toy.yaml", overrides_of({"price.west": 3.0}), out=dearer)
     plain = np.array(page.data["map"]["price_cny_per_mwh"])
     factors = [
         3.0 if region == "west" else 1.0 for region in pd.read_parquet(dearer / "data_centers.parquet")["region"]
     ]
     assert sorted(factors) == [1.0, 3.0]
-    told = Page(optimizer.export_run(open_run(dearer), tmp_path / "a.html"))
+    told = Page(edwc.export_run(open_run(dearer), tmp_path / "a.html"))
     np.testing.assert_allclose(told.data["map"]["price_cny_per_mwh"], plain * factors)
     again = Page(
-        optimizer.export_run(open_run(make_older(dearer)), tmp_path / "b.html")
+        edwc.export_run(open_run(make_older(dearer)), tmp_path / "b.html")
     )  # from the inputs, with the price case
     np.testing.assert_allclose(again.data["map"]["price_cny_per_mwh"], plain * factors)
     assert "sweep_price" in told.text  # the changed keys are named
@@ -191,7 +191,7 @@ def test_changed_table_of_the_run_is_named(run: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(run.parent, tmp_path / "moved", dirs_exist_ok=True) / "run"
     costs = pd.read_parquet(moved / "costs.parquet")
     costs.assign(cny_per_year=costs["cny_per_year"] * 2).to_parquet(moved / "costs.parquet", index=False)
-    shown = Page(optimizer.export_run(open_run(moved), tmp_path / "a.html"))
+    shown = Page(edwc.export_run(open_run(moved), tmp_path / "a.html"))
     assert "These files of the run are NOT what was stored: costs.parquet." in shown.text
 
 

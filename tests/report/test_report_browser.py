@@ -13,7 +13,7 @@ from browser_page import LOOKS, accessibility_faults, bands, launched, opened, s
 from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
-import optimizer
+import edwc
 from optimizer.runs.run import open_run
 
 
@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path) -> Path:
-    return optimizer.export_run(open_run(run), run / "report.html")
+    return edwc.export_run(open_run(run), run / "report.html")
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from playwright.sync_api import Browser, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, write_hostile
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
+from optimizer.comparison.comparison import open_comparison
 from optimizer.drawing.chart_data import Break
 from optimizer.report.charts import Chart, Curve, Span, Table, curve_chart, matrix, span_rows
 from optimizer.report.comparison import (
@@ -26,7 +27,6 @@ from optimizer.report.comparison import (
     case_table,
     frontier_charts,
     latency_return_chart,
-    read_comparison,
     regret_chart,
     tornado_chart,
     waterfall_charts,
@@ -60,7 +60,7 @@ def searched(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def report(folder: Path) -> Path:
-    return optimizer.export_comparison(folder, folder.parent / "compare.html")
+    return edwc.export_comparison(folder, folder.parent / "compare.html")
 
 
 def boxes(chart: Chart, kind: str = "mark") -> list[tuple[float, float]]:
@@ -196,7 +196,7 @@ def test_what_was_not_asked_for_is_left_out() -> None:
 
 
 def test_reasons_have_a_column_where_a_case_has_one(folder: Path) -> None:
-    tables = read_comparison(folder).tables
+    tables = open_comparison(folder).tables()
     cases = tables["cases"]
     assert "reason" in case_table(tables).columns
     solved = case_table(tables | {"cases": cases[cases["reason"].isna() | (cases["reason"] == "")]})
@@ -216,7 +216,7 @@ def test_page_names_every_case_and_keeps_hostile_names_text(folder: Path, report
 
 
 def test_page_shows_every_search_of_the_command(searched: Path, tmp_path: Path) -> None:
-    page = optimizer.export_comparison(searched, tmp_path / "a.html").read_text(encoding="utf-8")
+    page = edwc.export_comparison(searched, tmp_path / "a.html").read_text(encoding="utf-8")
     titles = ("Tornado", "Cost against latency", "Break-even map of price.west")
     for title in titles:
         assert f"<h3>{title}</h3>" in page
@@ -224,9 +224,9 @@ def test_page_shows_every_search_of_the_command(searched: Path, tmp_path: Path) 
         assert text not in page
     # A later comparison in the same folder that asks for no search leaves their tables there.
     content = json.loads((searched / "comparison.json").read_text(encoding="utf-8"))
-    content["asked"] |= {"break_even": [], "frontier": []}
+    content["searches"] = []
     (searched / "comparison.json").write_text(json.dumps(content), encoding="utf-8")
-    page = optimizer.export_comparison(searched, tmp_path / "a.html").read_text(encoding="utf-8")
+    page = edwc.export_comparison(searched, tmp_path / "a.html").read_text(encoding="utf-8")
     for title in titles[1:]:
         assert f"<h3>{title}</h3>" not in page
 
@@ -240,12 +240,12 @@ def test_stored_runs_have_the_same_page(folder: Path, tmp_path: Path) -> None:
     assert content["reference"] == content["cases"][0]["id"] == "reference"
     assert [(kept / case["folder"] / "run.json").is_file() for case in content["cases"]] == [True] * len(runs)
     assert {"cases.csv", "waterfalls.csv", "regret.png"} <= {path.name for path in kept.iterdir()}
-    page = optimizer.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    page = edwc.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
     assert f"{len(runs)} stored runs cost between" in page
     assert "Where inference runs, case by case" in page
     assert main(["compare", str(kept)]) == 0
     shutil.rmtree(moved[-1])
-    page = optimizer.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    page = edwc.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
     assert f"gone or damaged, and are not on the map: {moved[-1].name}." in page
 
 
@@ -267,27 +267,27 @@ def test_runs_of_different_networks_share_one_map(folder: Path, tmp_path: Path) 
             "pools": lambda rows: [{**row, "data_center": f"new_{row['data_center']}"} for row in rows],
         },
     )
-    optimizer.solve_scenario(other / "toy.yaml", out=other / "run")
+    edwc.solve(other / "toy.yaml", out=other / "run")
     kept = tmp_path / "kept"
     assert main(["compare", str(folder / "cases" / "reference"), str(other / "run"), "--out", str(kept)]) == 0
-    page = optimizer.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
+    page = edwc.export_comparison(kept, tmp_path / "a.html").read_text(encoding="utf-8")
     assert '"id":"new_' in page
 
 
 def test_comparison_is_exported_as_a_report_alone(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a comparison has no such export"):
-        optimizer.export_comparison(folder, tmp_path / "a.gpkg")
+        edwc.export_comparison(folder, tmp_path / "a.gpkg")
 
 
 def test_damaged_table_is_named(folder: Path, tmp_path: Path) -> None:
     damaged = shutil.copytree(folder, tmp_path / "damaged")
     (damaged / "moved.csv").write_bytes(b'first,second\n"\xff\xfe')
     with pytest.raises(InputError, match=r"moved.csv: cannot be read"):
-        optimizer.export_comparison(damaged, tmp_path / "a.html")
+        edwc.export_comparison(damaged, tmp_path / "a.html")
 
 
 def test_same_comparison_gives_the_same_bytes(folder: Path, report: Path, tmp_path: Path) -> None:
-    assert optimizer.export_comparison(folder, tmp_path / "again.html").read_bytes() == report.read_bytes()
+    assert edwc.export_comparison(folder, tmp_path / "again.html").read_bytes() == report.read_bytes()
 
 
 # In a browser

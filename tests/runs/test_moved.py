@@ -23,7 +23,7 @@ def allocation(*rows: tuple[Any, ...], weight_h: float = 10.0) -> pd.DataFrame:
 
 
 def moved_of(first: Run, second: Run) -> Moved:
-    return find_moved(first.tables["allocation"], second.tables["allocation"])
+    return find_moved(first.decisions["allocation"], second.decisions["allocation"])
 
 
 def told(moved: Moved) -> list[tuple[Any, ...]]:
@@ -149,7 +149,7 @@ def test_sums_balance_on_random_plans(seed: int) -> None:
 
 @pytest.mark.parametrize("case", PLANS)
 def test_sums_balance_on_the_reduced_scenario(case: str) -> None:
-    first, second = plan_of("reference").tables["allocation"], plan_of(case).tables["allocation"]
+    first, second = plan_of("reference").decisions["allocation"], plan_of(case).decisions["allocation"]
     moved = find_moved(first, second)
     assert_balances(moved, first, second)
     assert moved.share == pytest.approx(moved_share(first, second))

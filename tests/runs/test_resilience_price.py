@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from optimizer.runs.run import Run, open_run
 from optimizer.runs.solve import ResiliencePrice, price_of_resilience, with_known_bound
 from optimizer.solvers.control import Progress, Solution, Termination
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def solve(folder: Path, *overrides: str, **options: object) -> Run:
     common = ("solver.mip_rel_gap=0", "solver.threads=1")
-    return optimizer.solve_scenario(folder / "toy.yaml", [*common, *overrides], **options)  # type: ignore[arg-type]
+    return edwc.solve(folder / "toy.yaml", [*common, *overrides], **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +58,14 @@ def test_price_is_printed_with_what_is_proved(survivor: Run) -> None:
 
 def test_run_is_verified_and_a_changed_price_is_found(survivor: Run) -> None:
     assert survivor.folder is not None
-    report = optimizer.verify_run(open_run(survivor.folder))
+    report = edwc.verify_run(open_run(survivor.folder))
     assert report.is_verified, report.differences
     path = survivor.folder / "run.json"
     text = path.read_text(encoding="utf-8")
     info = json.loads(text)
     info["resilience"]["price_cny_per_year"] += 1e5
     path.write_text(json.dumps(info), encoding="utf-8")
-    found = optimizer.verify_run(open_run(survivor.folder)).differences
+    found = edwc.verify_run(open_run(survivor.folder)).differences
     path.write_text(text, encoding="utf-8")
     assert [line.split(":")[0] for line in found] == ["run.json resilience.price_cny_per_year"]
 
@@ -77,7 +77,7 @@ def test_changed_failover_is_found(survivor: Run) -> None:
     path = survivor.folder / "failover.parquet"
     content = path.read_bytes()
     pd.read_parquet(path).query("failed == 'dc_east'").to_parquet(path, index=False)
-    found = optimizer.verify_run(open_run(survivor.folder)).differences
+    found = edwc.verify_run(open_run(survivor.folder)).differences
     path.write_bytes(content)
     assert any("limit (11a) serve_in_outage is broken at chat metro_a, loss of dc_west" in line for line in found)
 

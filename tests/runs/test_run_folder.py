@@ -190,7 +190,7 @@ def test_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
 def test_hostile_folder_names_are_names_like_any_other(tmp_path: Path, name: str) -> None:
     folder = write_run(tmp_path / name, INFO, tables())
     assert folder.name == name
-    assert open_run(folder).changed == ()
+    assert open_run(folder).changed_files == ()
     assert names(tmp_path) == [name]
 
 
@@ -233,7 +233,7 @@ def test_run_with_a_users_file_in_it_is_not_replaced(tmp_path: Path) -> None:
     ("damage", "problem"),
     [
         (lambda folder: (folder / "run.json").unlink(), "cannot be read"),
-        (lambda folder: (folder / "run.json").write_text("{", encoding="utf-8"), "cannot be read"),
+        (lambda folder: (folder / "run.json").write_text("{", encoding="utf-8"), "is not valid JSON"),
         (lambda folder: (folder / "run.json").write_text("[]", encoding="utf-8"), "not a JSON object"),
         (lambda folder: (folder / "work.parquet").unlink(), "is missing"),
         (lambda folder: (folder / "work.parquet").write_bytes(b"PAR1 no more"), "cannot be read"),
@@ -247,7 +247,7 @@ def test_damaged_folder_is_refused_with_every_fault(tmp_path: Path, damage: Any,
     folder = write_run(tmp_path / "run", INFO, tables())
     damage(folder)
     with pytest.raises(InputError) as caught:
-        open_run(folder)
+        open_run(folder).require_whole()
     assert all(problem in fault.problem for fault in caught.value.faults)
 
 
@@ -257,7 +257,7 @@ def test_run_json_cannot_point_outside_its_folder(tmp_path: Path) -> None:
     info["files"]["../secret"] = "0"
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
     with pytest.raises(InputError, match="no plain file name"):
-        open_run(folder)
+        open_run(folder).require_whole()
 
 
 def test_json_has_no_infinite_numbers() -> None:

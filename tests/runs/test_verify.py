@@ -13,7 +13,7 @@ import pytest
 from run_files import make_older
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
 from optimizer.runs.run import open_run
@@ -25,7 +25,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with a toy scenario, its network, and its solved run in `run`."""
     folder = tmp_path_factory.mktemp("solved")
     ToyScenario(folder)(chat={"indivisible": True}, batch={"deferrable_h": 12})
-    run = optimizer.solve_scenario(folder / "toy.yaml", ["solver.threads=1"], out=folder / "run")
+    run = edwc.solve(folder / "toy.yaml", ["solver.threads=1"], out=folder / "run")
     assert run.exit_code == 0
     return folder
 

@@ -10,7 +10,7 @@ import pytest
 from scenario_files import YAML, only_fault, write_scenario
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 from optimizer.runs.metadata import value_beside_cost
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
@@ -30,7 +30,7 @@ def test_base_values_are_those_of_the_market_over_its_tokens() -> None:
 
 def test_cost_stands_beside_the_value_in_run_and_output(tmp_path: Path) -> None:
     ToyScenario(tmp_path)(market_value=VALUE)
-    run = optimizer.solve_scenario(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
+    run = edwc.solve(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
     assert run.has_plan
     cny_per_mtok = run.summary["total_cny_per_year"] / (2_400 * 365)  # all of it is served
     stored = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["market_value"]
@@ -44,7 +44,7 @@ def test_cost_stands_beside_the_value_in_run_and_output(tmp_path: Path) -> None:
 
 def test_verification_derives_the_value_again(tmp_path: Path) -> None:
     ToyScenario(tmp_path)(market_value=VALUE)
-    optimizer.solve_scenario(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
+    edwc.solve(tmp_path / "toy.yaml", ["solver.threads=1"], out=tmp_path / "run")
     assert verify_run(open_run(tmp_path / "run")).is_verified
     path = tmp_path / "run" / "run.json"
     info = json.loads(path.read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ def test_verification_derives_the_value_again(tmp_path: Path) -> None:
 
 def test_scenario_without_a_value_says_nothing_of_it(tmp_path: Path) -> None:
     ToyScenario(tmp_path)()
-    run = optimizer.solve_scenario(tmp_path / "toy.yaml", ["solver.threads=1"])
+    run = edwc.solve(tmp_path / "toy.yaml", ["solver.threads=1"])
     assert run.info["market_value"] is None
     assert "market value" not in describe_run(run)
 

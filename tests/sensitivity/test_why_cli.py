@@ -11,8 +11,8 @@ import pytest
 from commands import edwc
 from toy_scenario import ToyScenario
 
-import optimizer
 from network_data.faults import InputError
+from optimizer.runs.run import open_run
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_why_lists_workloads_and_explains_each(run: Path) -> None:
     assert "ask for one with --workload" in edwc("why", run)[0]
     table = pd.read_parquet(run / "shadow_prices.parquet").set_index(["kind", "id"])
     for row in listed:
-        found = optimizer.open_run(run).why(row["workload"])
+        found = open_run(run).why(row["workload"])
         assert found.cny_per_mtok == pytest.approx(table.loc[("token", row["workload"]), "value"])
         assert found.mtok_per_year == pytest.approx(row["mtok_per_year"])
         assert sum(place.share for place in found.chosen) == pytest.approx(1.0)
@@ -76,6 +76,6 @@ def test_inputs_that_changed_are_refused(run: Path, tmp_path: Path) -> None:
     profiles = tmp_path / "copy" / "profiles.csv"
     profiles.write_text(profiles.read_text(encoding="utf-8").replace("0,3,7", "0,2,7"), encoding="utf-8")
     info_file = tmp_path / "copy" / "run" / "run.json"
-    workload = optimizer.open_run(info_file.parent).workloads["workload"].iloc[0]
+    workload = open_run(info_file.parent).workloads["workload"].iloc[0]
     with pytest.raises(InputError, match=r"profiles\.csv.*is not what it was when the run was made"):
-        optimizer.open_run(info_file.parent).why(workload)
+        open_run(info_file.parent).why(workload)

@@ -13,11 +13,11 @@ from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
 from optimizer.checker.check import check_plan
-from optimizer.comparison.workers import reference_state
+from optimizer.comparison.case_task import reference_state
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import open_run
-from optimizer.runs.solve import ComparisonPart, solve_scenario
+from optimizer.runs.solve import solve_scenario
 from optimizer.runs.verify import verify_run
 from optimizer.solvers.benders.aggregation import coarsen
 from optimizer.solvers.benders.bound import Decomposition, split_problem
@@ -185,15 +185,14 @@ def test_what_was_learned_survives_its_tables() -> None:
 
 def test_a_case_starts_from_the_reference_and_verifies(tmp_path: Path) -> None:
     overrides = [*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02"]
-    solve_scenario("base", overrides, out=tmp_path / "reference", comparison=ComparisonPart())
+    solve_scenario("base", overrides, out=tmp_path / "reference", keep_learned=True)
     assert "learned_cuts" in open_run(tmp_path / "reference").tables
     state = reference_state(tmp_path / "reference")
     assert state is not None
     assert reference_state(tmp_path / "reference") is state
-    part = ComparisonPart({"note": 1}, tmp_path / "reference")
     dearer = [*overrides, "costs.carbon_price_cny_per_t=100"]
-    first = solve_scenario("base", dearer, out=tmp_path / "one", comparison=part)
-    again = solve_scenario("base", dearer, out=tmp_path / "two", comparison=part)
+    first = solve_scenario("base", dearer, out=tmp_path / "one", warm=state.for_problem, notes={"note": 1})
+    again = solve_scenario("base", dearer, out=tmp_path / "two", warm=state.for_problem)
     assert first.info["note"] == 1
     assert first.solution.objective_cny == again.solution.objective_cny
     assert first.solution.bound_cny == again.solution.bound_cny

@@ -10,8 +10,8 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import AXIS, ModelData, model_data
 from optimizer.model.equations import CONSTRAINTS
-from optimizer.model.pyomo_model import to_pyomo
-from optimizer.model.vocabulary import VARIABLES
+from optimizer.model.pyomo_model import Label, member_labels, to_pyomo
+from optimizer.model.vocabulary import LABELS, VARIABLES
 from optimizer.problem.problem import PlacementProblem
 
 Row = tuple[dict[tuple[str, Any], float], float, float]
@@ -21,9 +21,10 @@ def compiled_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row]
     """Rows and costs of our matrix: {(equation, index): ({(variable, index): coefficient}, lower, upper)}."""
     data = model_data(problem)
     model = compile_model(problem)
-    names = _names([(v.name, v.index) for v in VARIABLES], data)
+    members = member_labels(problem)
+    names = _names([(v.name, v.index) for v in VARIABLES], data, members)
     rows = {}
-    labels = _names([(e.name, e.over) for e in CONSTRAINTS], data)
+    labels = _names([(e.name, e.over) for e in CONSTRAINTS], data, members)
     for number, label in enumerate(labels):
         part = slice(model.starts[number], model.starts[number + 1])
         indices = model.indices[part]
@@ -53,16 +54,19 @@ def pyomo_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row], d
     return rows, {columns[c]: v for c, v in zip(cost.indices, cost.data, strict=True) if v != 0}
 
 
-def _names(declared: list[tuple[str, tuple[str, ...]]], data: ModelData) -> list[tuple[str, Any]]:
+def _names(
+    declared: list[tuple[str, tuple[str, ...]]], data: ModelData, labels: dict[str, list[Label]]
+) -> list[tuple[str, Any]]:
     names: list[tuple[str, Any]] = []
-    slices = len(data.sets[AXIS])
     for name, index in declared:
-        members: list[tuple[int, ...]] = [()]
+        members: list[Label] = [()]
         for other in index:
             if other != AXIS:
-                members = [(*m, *row) for m in members for row in data.sets[other].tolist()]
+                columns = [labels[kind] for kind in LABELS[other]]
+                rows = [[columns[at][row] for at, row in enumerate(rows)] for rows in data.sets[other].tolist()]
+                members = [(*m, *(part for label in row for part in label)) for m in members for row in rows]
         if AXIS in index:
-            members = [(*m, t) for t in range(slices) for m in members]
+            members = [(*m, *t) for t in labels["slice"] for m in members]
         names += [(name, m[0] if len(m) == 1 else m) for m in members]
     return names
 

@@ -16,9 +16,14 @@ def read_page(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def shown_files(page: str) -> list[tuple[str, str]]:
+    """Name and text of every file that a page shows in full under a heading of its name."""
+    return _SHOWN_FILE.findall(read_page(page))
+
+
 def write_shown_files(page: str, folder: Path) -> list[str]:
-    """Write every file that a page shows in full under a heading of its name; gives their names."""
-    shown = _SHOWN_FILE.findall(read_page(page))
+    """Write every file that a page shows in full; gives their names."""
+    shown = shown_files(page)
     for name, text in shown:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

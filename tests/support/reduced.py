@@ -12,7 +12,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-import optimizer
+import edwc
 from network_data import load_network
 from network_data.faults import FaultList
 from optimizer.problem.demand import demand_by_workload
@@ -62,7 +62,7 @@ def reduced_overrides(name: str, folder: Path) -> list[str]:
 
 
 @cache
-def solve_reduced(name: str) -> optimizer.Run:
+def solve_reduced(name: str) -> edwc.Run:
     """
     Solve a scenario at reduced size, once for all tests of a session.
 
@@ -72,4 +72,4 @@ def solve_reduced(name: str) -> optimizer.Run:
         Built-in scenario.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return optimizer.solve_scenario(name, reduced_overrides(name, Path(folder)))
+        return edwc.solve(name, reduced_overrides(name, Path(folder)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from network_files import Row
 from toy_scenario import ToyScenario
 
-import optimizer
+import edwc
 
 SCRIPT_NAME = "<script>alert(1)</script>"
 IMAGE_NAME = '"><img src=x onerror=alert(2)>'
@@ -40,5 +40,5 @@ def write_hostile(folder: Path) -> Path:
 
 def solve_hostile(folder: Path) -> Path:
     """Solve it; returns the run folder."""
-    optimizer.solve_scenario(write_hostile(folder), out=folder / "run")
+    edwc.solve(write_hostile(folder), out=folder / "run")
     return folder / "run"

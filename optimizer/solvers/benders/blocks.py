@@ -121,7 +121,7 @@ def split(
     Master, list of Block
         The master also holds rows that the blocks imply (`_implied_rows`).
     """
-    matrix = sp.csr_array((model.values, model.indices, model.starts), shape=(len(model.row_upper), len(model.cost)))
+    matrix = model.matrix
     block_of_column, block_count = _blocks_of_columns(model, slice_count)
     block_of_row = _blocks_of_rows(model, block_of_column)
     columns, rows = np.flatnonzero(block_of_column < 0), np.flatnonzero(block_of_row < 0)

@@ -1,0 +1,416 @@
+"""Compare the cases of a scenario, or runs that are stored."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from network_data.faults import Fault, FaultList, InputError, suggest
+from network_data.load import load_network
+from optimizer.comparison.break_even import find_break_points
+from optimizer.comparison.break_even_points import BreakEvenMap
+from optimizer.comparison.cases import (
+    REFERENCE,
+    Case,
+    CaseResult,
+    expand_cases,
+    find_case,
+    require_scenario_as_reference,
+    split_price_cases,
+)
+from optimizer.comparison.comparison import Comparison, build_comparison
+from optimizer.comparison.effects import find_ends
+from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored
+from optimizer.comparison.frontier import Frontier, carbon_frontier, latency_frontier
+from optimizer.comparison.latency_budgets import LatencyReturn, latency_return
+from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName, SweepProgress
+from optimizer.comparison.searches import SearchResult
+from optimizer.problem.assemble import assemble_problem
+from scenarios.load import load_scenario
+from scenarios.price_parameters import ParameterRange, overrides_of, parse_ranges, parse_sweeps
+
+_FRONTIERS = ("latency", "carbon", "rtt")
+Values = Mapping[str, Sequence[float] | str] | Sequence[str]
+_Item = TypeVar("_Item")
+_Found = TypeVar("_Found", bound=SearchResult)
+
+
+def compare(  # noqa: PLR0913 - options, keyword-only
+    scenario_or_runs: str | Path | Sequence[str | Path],
+    overrides: Mapping[str, Any] | Sequence[str] | None = None,
+    *,
+    price_cases: Sequence[str] = (),
+    sweeps: Values = (),
+    tornado: Values = (),
+    break_even: Values = (),
+    frontier: Sequence[str] = (),
+    reference: str | None = None,
+    waterfalls: Sequence[tuple[str, str] | str] = (),
+    regret: bool | None = None,
+    redispatch: bool = False,
+    out: str | Path | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    scheduler: str | None = None,
+    force: bool = False,
+    report: Callable[[SweepProgress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Comparison:
+    """
+    Compare cases with a reference.
+
+    Parameters
+    ----------
+    scenario_or_runs
+        Built-in name or YAML file of a scenario; or a list of run folders, or the folder of a comparison, which are
+        compared as they are.
+    overrides
+        Of all cases: `{"time.slices_per_day": 4}`, nested or with dots, or texts such as `solver.mip_rel_gap=0.01`.
+    price_cases
+        Names or files, each a case; `a+b` is first a, then b. With sweeps, each is combined with each of their points.
+    sweeps
+        Values by parameter, `{"price.west": [0.8, 1, 1.2]}`, or texts such as `price.west=0.5:1.5:0.1` or
+        `carbon_price=0,50,100`; every combination of values is a case.
+    tornado
+        Low and high value by parameter, `{"price.west": (0.8, 1.2)}`, or texts such as `price.west=0.8:1.2`: a case
+        for either end, with everything else as in the scenario.
+    break_even
+        Ranges as for `tornado`, on which to find where the plan changes.
+    frontier
+        `latency` and `carbon`: cost against a limit; `rtt`: what a millisecond of each class's round trip saves.
+    reference
+        Id or label of the case that the others are compared with; None = the scenario as it is, or the first run.
+    waterfalls
+        Pairs of ids or labels to explain, or texts `A,B`, besides those of the reference with each other case.
+    regret
+        Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
+    redispatch
+        In the regret, hold what is open, deployed, bought and assigned, and choose hours and routes anew.
+    out
+        Folder to keep run folders, tables and charts in; None keeps nothing but what is returned.
+    engine, workers, scheduler
+        Who solves: `serial` in this process, `local` in processes of this machine (None = one for each processor),
+        `dask` on a cluster (None = one on this machine).
+    force
+        Solve again what is stored in `out`.
+    report
+        Called with the progress of the comparison.
+    stop
+        Set it, and what is being solved ends; the cases that are done are compared.
+
+    Returns
+    -------
+    Comparison
+        Also where cases fail: they are rows with their reason. A search that fails is in `unfinished`.
+
+    Raises
+    ------
+    InputError
+        With every fault of the request, of the scenario, or of the stored runs.
+    """
+    faults = FaultList("the comparison")
+    _check_options(engine, workers, scheduler, faults)
+    words = _Words(
+        tuple(split_price_cases(_listed(price_cases))),
+        _value_texts(sweeps, ","),
+        _value_texts(tornado, ":"),
+        _value_texts(break_even, ":"),
+        tuple(dict.fromkeys(_listed(frontier))),
+        reference,
+        tuple(waterfalls),
+    )
+    request = _read_request(scenario_or_runs, override_texts(overrides), words, faults)
+    stop = stop if stop is not None else threading.Event()
+    if request.scenario is None:
+        stored = {result.case.id: result for result in request.stored}
+        folder = None if out is None else keep_stored(out, request.reference, stored.values(), request.kept)
+        return _keep(_build(request, stored, regret=regret, redispatch=redispatch), folder)
+    with CaseRunner(
+        request.scenario,
+        request.overrides,
+        out=out,
+        reference=request.reference,
+        engine=engine,
+        workers=workers,
+        scheduler=scheduler,
+        request=request.kept,
+        force=force,
+        report=report,
+        stop=stop,
+    ) as runner:
+        results = runner.run(request.cases)
+        # Someone who has asked for an end does not want to wait for the most expensive part.
+        found = _build(request, results, regret=False if stop.is_set() else regret, redispatch=redispatch)
+        found = replace(_search(found, request, runner, stop), results=runner.results)
+        runner.keep_searches(found.searches.values())
+        return _keep(found, None if out is None else runner.out)
+
+
+def override_texts(overrides: Mapping[str, Any] | Sequence[str] | None) -> tuple[str, ...]:
+    """
+    Write overrides as `KEY=VALUE`.
+
+    Parameters
+    ----------
+    overrides
+        Values by key, nested or with dots; or texts, which stay as they are.
+
+    Examples
+    --------
+    >>> override_texts({"time.slices_per_day": 4, "solver": {"mip_rel_gap": 0.01}})
+    ('time.slices_per_day=4', 'solver.mip_rel_gap=0.01')
+    """
+    if isinstance(overrides, Mapping):
+        return tuple(_flat("", overrides))
+    return () if overrides is None else _listed(overrides)
+
+
+def _flat(head: str, values: Mapping[str, Any]) -> Iterable[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(f"{head}{key}.", value)
+        else:
+            yield f"{head}{key}={json.dumps(value, ensure_ascii=False, default=str)}"  # JSON is YAML
+
+
+def _value_texts(values: Values, separator: str) -> tuple[str, ...]:
+    """Write values by parameter as the command line takes them."""
+    if not isinstance(values, Mapping):
+        return _listed(values)
+    return tuple(f"{key}={v if isinstance(v, str) else separator.join(map(str, v))}" for key, v in values.items())
+
+
+def _listed(texts: Sequence[str]) -> tuple[str, ...]:
+    """Take one text for a list of one."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The request as given; the names of its parts are those of `asked` in `comparison.json`."""
+
+    price_cases: tuple[str, ...]
+    sweep: tuple[str, ...]
+    tornado: tuple[str, ...]
+    break_even: tuple[str, ...]
+    frontier: tuple[str, ...]
+    reference: str | None
+    waterfall: tuple[tuple[str, str] | str, ...]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A comparison, checked and ready to be carried out; `scenario` is None where stored runs are compared."""
+
+    scenario: str | Path | None
+    stored: Sequence[CaseResult]
+    overrides: tuple[str, ...]
+    reference: Case
+    cases: tuple[Case, ...]
+    tornado: tuple[ParameterRange, ...]
+    break_even: tuple[ParameterRange, ...]
+    waterfalls: tuple[tuple[str, str], ...]
+    words: _Words
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What `comparison.json` keeps of it: the words as given, waterfalls by the ids of their cases."""
+        return asdict(self.words) | {"waterfall": [",".join(pair) for pair in self.waterfalls]}
+
+
+def _read_request(
+    given: str | Path | Sequence[str | Path], overrides: tuple[str, ...], words: _Words, faults: FaultList
+) -> _Request:
+    sweeps = _collect(faults, parse_sweeps, words.sweep, "sweeps")
+    tornado = _collect(faults, parse_ranges, words.tornado, "tornado")
+    break_even = _collect(faults, parse_ranges, words.break_even, "break_even")
+    for kind in words.frontier:
+        if kind not in _FRONTIERS:
+            remedy = f"Name {', '.join(_FRONTIERS)}.{suggest(kind, _FRONTIERS)}"
+            faults.add("frontier", "there is no such frontier", remedy, value=kind)
+    stored: Sequence[CaseResult] = ()
+    scenario, cases, known = None, [], [REFERENCE]
+    folders = _stored_folders(given)
+    if folders:
+        _refuse_solving(overrides, words, faults)
+        with _collected(faults):
+            stored = read_stored(folders)
+            known = cases = [result.case for result in stored]
+    elif isinstance(given, str | Path):
+        scenario = given
+        with _collected(faults):
+            cases = expand_cases(words.price_cases, sweeps, tornado)
+            known = [REFERENCE, *cases]
+        keys = {sweep.key: sweep.values for sweep in sweeps}
+        keys |= {key: (low, high) for key, low, high in (*tornado, *break_even)}
+        _check_keys(scenario, overrides, keys, faults)
+        if not (cases or break_even or words.frontier or len(faults)):
+            remedy = "Add price cases, sweeps, a tornado, break-even ranges or frontiers, or name several stored runs."
+            faults.add("compare", "there is nothing to compare the scenario with", remedy)
+    reference, pairs = known[0], []
+    if cases:
+        if words.reference is not None:
+            reference = find_case(words.reference, known, "reference", faults)
+            require_scenario_as_reference(reference, tornado, "tornado", faults)
+        pairs = [_pair(pair, known, faults) for pair in words.waterfall]
+    faults.raise_if_any()
+    others = tuple(case for case in cases if case != reference)
+    return _Request(scenario, stored, overrides, reference, others, tornado, break_even, tuple(pairs), words)
+
+
+def _stored_folders(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Folders of stored runs, or that of a comparison; none if a scenario is meant."""
+    if isinstance(given, str | Path):
+        return [Path(given)] if (Path(given) / COMPARISON_FILE).is_file() else []
+    return [Path(folder) for folder in given]
+
+
+def _refuse_solving(overrides: tuple[str, ...], words: _Words, faults: FaultList) -> None:
+    solving = {
+        "price_cases": words.price_cases, "sweeps": words.sweep, "tornado": words.tornado,
+        "break_even": words.break_even, "frontier": words.frontier, "overrides": overrides,
+    }  # fmt: skip
+    for name, value in solving.items():
+        if value:
+            faults.add(name, "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
+
+
+def _check_options(engine: str, workers: int | None, scheduler: str | None, faults: FaultList) -> None:
+    if engine not in ENGINES:
+        faults.add("engine", "there is no such engine", f"Name {', '.join(ENGINES)}.", value=engine)
+    if workers is not None and workers < 1:
+        faults.add("workers", "is below 1", "Give the number of processes.", value=str(workers))
+    if scheduler is not None and engine != "dask":
+        faults.add("scheduler", "is an address for Dask", "Choose the engine dask.", value=scheduler)
+
+
+@contextlib.contextmanager
+def _collected(faults: FaultList) -> Iterator[None]:
+    """Collect the faults of what is done meanwhile."""
+    try:
+        yield
+    except InputError as error:
+        faults.extend(error.faults)
+
+
+def _collect(
+    faults: FaultList, parse: Callable[..., tuple[_Item, ...]], texts: Sequence[str], argument: str
+) -> tuple[_Item, ...]:
+    with _collected(faults):
+        return parse(texts, option=argument)
+    good: list[_Item] = []
+    for text in texts:  # what is right is kept, so that its other faults come out too
+        with contextlib.suppress(InputError):
+            good += parse([text], option=argument)
+    return tuple(good)
+
+
+def _check_keys(
+    scenario: str | Path, overrides: Sequence[str], values_of: Mapping[str, Iterable[float]], faults: FaultList
+) -> None:
+    """
+    See that the scenario can be read, and each parameter can be set to its first value or its last.
+
+    A value that is out of range is a failed row of the comparison; a name that no value helps is a slip of the pen.
+    """
+    try:
+        _load(scenario, overrides)
+    except InputError as error:
+        faults.extend(error.faults)
+        return
+    for key, values in values_of.items():
+        listed = list(values)
+        found: list[Sequence[Fault]] = []
+        for value in dict.fromkeys((listed[0], listed[-1])):
+            try:
+                _load(scenario, [*overrides, *overrides_of({key: value})])
+            except InputError as error:
+                found.append(error.faults)
+            else:
+                break
+        else:
+            faults.extend(found[0])
+
+
+def _load(scenario: str | Path, overrides: Sequence[str]) -> None:
+    loaded = load_scenario(scenario, overrides)
+    assemble_problem(load_network(loaded.network), loaded)
+
+
+def _pair(pair: tuple[str, str] | str, cases: Sequence[Case], faults: FaultList) -> tuple[str, str]:
+    if not isinstance(pair, str):
+        first, second = (find_case(name, cases, "waterfalls", faults).id for name in pair)
+        return first, second
+    for place in [place for place, letter in enumerate(pair) if letter == ","]:
+        trial = FaultList()
+        names = (pair[:place].strip(), pair[place + 1 :].strip())  # a label may hold commas of its own
+        found = [find_case(name, cases, "waterfalls", trial) for name in names]
+        if not len(trial):
+            return found[0].id, found[1].id
+    remedy = f"Write A,B with ids of cases, such as {cases[0].id},{cases[-1].id}."
+    faults.add("waterfalls", "is no pair of cases", remedy, value=pair)
+    return cases[0].id, cases[0].id
+
+
+def _build(
+    request: _Request, results: Mapping[str, CaseResult], *, regret: bool | None, redispatch: bool
+) -> Comparison:
+    return build_comparison(
+        "" if request.scenario is None else Path(request.scenario).stem,
+        results,
+        request.reference.id,
+        tornado=find_ends(request.tornado, results),
+        waterfalls=request.waterfalls,
+        regret=regret,
+        redispatch=redispatch,
+    )
+
+
+def _search(found: Comparison, request: _Request, runner: CaseRunner, stop: threading.Event) -> Comparison:
+    """Add the analyses that choose their cases themselves; none is begun once an end was requested."""
+    unfinished: dict[str, InputError | None] = {}
+
+    def search(name: str, find: Callable[[], _Found]) -> dict[str, _Found]:
+        """Give the result by the last word of its name; none where it fails, which costs no case."""
+        unfinished[name] = None
+        if not stop.is_set():
+            try:
+                found = find()
+            except InputError as error:
+                unfinished[name] = error
+            else:
+                del unfinished[name]
+                return {name.split(" ", 1)[1]: found}
+        return {}
+
+    maps: dict[str, BreakEvenMap] = {}
+    for wanted in request.break_even:
+        maps |= search(f"break_even {wanted.key}", partial(find_break_points, runner, *wanted))
+    frontiers: dict[str, Frontier] = {}
+    returns: dict[str, LatencyReturn] = {}
+    for kind in request.words.frontier:
+        if kind == "rtt":
+            returns = search("frontier rtt", partial(latency_return, runner))
+        else:
+            find = latency_frontier if kind == "latency" else carbon_frontier
+            frontiers |= search(f"frontier {kind}", partial(find, runner))
+    return replace(
+        found,
+        break_even_maps=maps,
+        frontiers=frontiers,
+        latency_return=returns.get("rtt"),
+        unfinished=unfinished,
+    )
+
+
+def _keep(found: Comparison, out: Path | None) -> Comparison:
+    """Write tables and charts beside `comparison.json`."""
+    if out is not None:
+        found.plot(found.to_folder(out))
+    return found

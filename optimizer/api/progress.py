@@ -1,0 +1,205 @@
+"""
+Progress of a job while it runs: a bar in a notebook, lines on a terminal, in a log a line when something has changed.
+
+The bar is tqdm's: small, without dependencies of its own, and at home in notebooks. It is imported for a bar alone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO, Any, Literal
+
+from optimizer.comparison.runner import SweepProgress
+from optimizer.solvers.control import Progress
+from optimizer.text.run import describe_progress
+
+Style = Literal["bar", "terminal", "log"]
+Report = Callable[[Progress | SweepProgress | str], None]
+
+_SHOWN = 3
+_FULL_AT_GAP = 1e-4
+
+
+@contextmanager
+def show_progress(style: Style | None = None, stream: IO[str] | None = None) -> Iterator[Report]:
+    """
+    Show the progress of a job on stderr.
+
+    Parameters
+    ----------
+    style
+        bar, terminal (a solve writes lines, a comparison one line that is written over) or log (one line when
+        something has changed); None = bar in a notebook, terminal where stderr is one, else log.
+    stream
+        In place of stderr.
+
+    Yields
+    ------
+    callable
+        Takes the progress of a solve or of a comparison, or a line of text.
+    """
+    out = sys.stderr if stream is None else stream
+    style = style or _style_of(out)
+    shown = _Bar(out) if style == "bar" else _Lines(out, is_terminal=style == "terminal")
+    try:
+        yield shown.report
+    finally:
+        shown.close()
+
+
+def describe_sweep(progress: SweepProgress) -> str:
+    """
+    Write on one line how far a comparison is.
+
+    Parameters
+    ----------
+    progress
+        How far it is.
+    """
+    return f"{progress.seconds:7.1f} s  {_sweep_state(progress)}"
+
+
+def write_line(stream: IO[str], text: str) -> None:
+    """
+    Write a text to a stream at once; a reader that went away (`| head`) is no fault.
+
+    Parameters
+    ----------
+    stream
+        Such as stderr.
+    text
+        With its line end.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Point it at nothing, so that the interpreter's last flush does not fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class _Best:
+    """Best plan and bound so far: a phase of a solve reports what it knows itself."""
+
+    def __init__(self) -> None:
+        self._plan_cny, self._bound_cny = math.inf, -math.inf
+
+    def update(self, line: Progress) -> Progress:
+        self._plan_cny = min(self._plan_cny, line.incumbent_cny)
+        self._bound_cny = max(self._bound_cny, line.bound_cny)
+        return replace(line, incumbent_cny=self._plan_cny, bound_cny=min(self._bound_cny, self._plan_cny))
+
+
+class _Lines:
+    def __init__(self, out: IO[str], *, is_terminal: bool) -> None:
+        self._out, self._is_terminal, self._best = out, is_terminal, _Best()
+        self._state, self._has_status_line = "", False
+
+    def report(self, progress: Progress | SweepProgress | str) -> None:
+        if isinstance(progress, str):
+            self._line(progress)
+        elif isinstance(progress, Progress):
+            line = self._best.update(progress)
+            # Without the seconds, which always change.
+            self._line(describe_progress(line), describe_progress(replace(line, seconds=0.0)))
+        elif self._is_terminal:
+            if progress.ended:
+                self._line(progress.ended)
+            width = shutil.get_terminal_size().columns
+            self._over(describe_sweep(progress)[: width - 1])
+        else:
+            running = ", ".join(case.case_id for case in progress.running)
+            ended = f"  {progress.ended}" if progress.ended else ""
+            self._line(describe_sweep(progress) + ended, f"{progress.done} {running} {ended}")
+
+    def close(self) -> None:
+        if self._has_status_line:
+            self._over("")
+
+    def _line(self, text: str, state: str | None = None) -> None:
+        if not self._is_terminal and state is not None and state == self._state:
+            return
+        self.close()
+        self._state = state if state is not None else self._state
+        write_line(self._out, text + "\n")
+
+    def _over(self, text: str) -> None:
+        """Write a line in place of the one before; an empty text clears it."""
+        self._has_status_line = bool(text)
+        write_line(self._out, f"\r{text}\x1b[K")
+
+
+class _Bar:
+    def __init__(self, out: IO[str]) -> None:
+        self._out, self._best = out, _Best()
+        self._bar: Any = None
+
+    def report(self, progress: Progress | SweepProgress | str) -> None:
+        if isinstance(progress, str):
+            self._show(0, 1, progress)
+        elif isinstance(progress, SweepProgress):
+            self._show(progress.done, progress.total, _running(progress))
+        else:
+            line = self._best.update(progress)
+            # Full at a gap of 0.01 %, half full at 1 %: every tenth of the gap is as hard as the one before.
+            gap = min(max(line.mip_rel_gap, _FULL_AT_GAP), 1.0)
+            self._show(round(100 * math.log(gap) / math.log(_FULL_AT_GAP)), 100, describe_progress(line))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show(self, done: int, total: int, text: str) -> None:
+        if self._bar is None:
+            self._bar = _new_bar(self._out)
+        self._bar.total, self._bar.n = total, done
+        self._bar.set_description_str(" ".join(text.split()), refresh=False)
+        self._bar.refresh()
+
+
+def _new_bar(out: IO[str]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without widgets gets a bar of text
+        from tqdm.auto import tqdm
+
+        return tqdm(total=1, file=out, bar_format="{desc} |{bar:20}| {elapsed}", leave=True)
+
+
+def _style_of(out: IO[str]) -> Style:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if type(shell).__name__ == "ZMQInteractiveShell":
+        return "bar"
+    return "terminal" if out.isatty() else "log"
+
+
+def _sweep_state(progress: SweepProgress) -> str:
+    stored = f" ({progress.reused} stored)" if progress.reused else ""
+    left = "" if progress.seconds_left is None else f"  {_duration(progress.seconds_left)} left"
+    now = f"  {_running(progress)}" if progress.running else ""
+    return f"{progress.done} of {progress.total} cases{stored}{left}{now}"
+
+
+def _running(progress: SweepProgress) -> str:
+    running = [f"{case.case_id} {_gap(case.mip_rel_gap)}" for case in progress.running[:_SHOWN]]
+    if len(progress.running) > _SHOWN:
+        running.append(f"{len(progress.running) - _SHOWN} more")
+    return f"solving {', '.join(running)}" if running else ""
+
+
+def _gap(gap: float) -> str:
+    return f"gap {gap:.2%}" if gap < math.inf else "gap -"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

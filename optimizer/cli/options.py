@@ -1,0 +1,164 @@
+"""Options that several commands share, what completes them in a shell, and how a command ends on bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from network_data.faults import InputError
+from optimizer.cli.output import emit_json, tell
+
+EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class EdwcCommand(click.Command):
+    """A command that prints faults of its input and ends with 1; with `--json` the faults are JSON too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, and nothing else, to stdout.")
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and give its exit code."""
+        as_json = ctx.params["as_json"]
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            tell(f"{error}{_advice(error)}")
+            if as_json:
+                emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
+        except OSError as error:
+            tell(f"error: {error}")
+            if as_json:
+                emit_json({"error": "system", "message": str(error)})
+        return EXIT_BAD_INPUT
+
+
+def _advice(error: InputError) -> str:
+    """Point to `edwc explain` if all that is wrong is workloads without a data center within their limits."""
+    no_candidates = all(fault.column == "workload" for fault in error.faults)
+    return "\n`edwc explain` finds the smallest changes that give them one" if no_candidates else ""
+
+
+def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """List built-in scenarios, and let the shell add files."""
+    from scenarios.sources import list_scenarios
+
+    return [*complete_file(_ctx, _param, incomplete), *_matching(list_scenarios(), incomplete)]
+
+
+def complete_price_cases(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """List built-in price cases for the last name of `A,B+C`, and let the shell add files."""
+    from scenarios.sources import list_price_cases
+
+    start = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
+    names = [incomplete[:start] + name for name in list_price_cases()]
+    return [*complete_file(_ctx, _param, incomplete), *_matching(names, incomplete)]
+
+
+def complete_file(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Let the shell complete file names."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Let the shell complete names of folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _matching(names: Sequence[str], incomplete: str) -> list[CompletionItem[str]]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print no progress.")
+overrides_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+    help="Change a key of the scenario, e.g. time.slices_per_day=4; may be repeated. `edwc keys` lists the keys.",
+)  # fmt: skip
+out_option = click.option(
+    "--out", metavar="DIR", shell_complete=complete_folder,
+    help="Run folder to write; an older run there is replaced when the new one is done.",
+)  # fmt: skip
+run_argument = click.argument("run_folder", metavar="RUN", shell_complete=complete_folder)
+gap_option = click.option(
+    "--mip-rel-gap", type=float, metavar="GAP",
+    help="Stop when the plan is proved within this share of the optimum, e.g. 0.01.",
+)  # fmt: skip
+time_limit_option = click.option(
+    "--time-limit", "time_limit_s", type=float, metavar="S", help="Stop after S seconds, keeping what is found."
+)
+_FLAG_OF_KEY = {
+    "solver.mip_rel_gap": "--mip-rel-gap",
+    "solver.time_limit_s": "--time-limit",
+    "solver.threads": "--threads",
+    "solver.seed": "--seed",
+}
+
+
+def scenario_options(command: Decorated) -> Decorated:
+    """Add the argument SCENARIO and the options that change the scenario, `--set` and `--price-case`."""
+    price_case_option = click.option(
+        "--price-case", "price_cases", multiple=True, metavar="P[+Q]", shell_complete=complete_price_cases,
+        help="Apply a price case (built in or YAML file) in place of the scenario's own; P+Q applies P, then Q.",
+    )  # fmt: skip
+    argument = click.argument("scenario", shell_complete=complete_scenario)
+    return argument(overrides_option(price_case_option(command)))
+
+
+@contextmanager
+def scenario_changes(
+    overrides: Sequence[str] = (), price_cases: Sequence[str] = (), **solver: float | None
+) -> Iterator[list[str]]:
+    """
+    List the overrides that options stand for; a fault of one of them then names its option.
+
+    Parameters
+    ----------
+    overrides
+        From `--set`; those of other options win.
+    price_cases
+        From `--price-case`.
+    **solver
+        Keys of the section `solver` with their values; None = the option is not given.
+    """
+    from scenarios.price_parameters import price_case_override
+
+    given = {f"solver.{key}": value for key, value in solver.items() if value is not None}
+    flags = {key: _FLAG_OF_KEY[key] for key in given}
+    changes = [*overrides, *(f"{key}={value!r}" for key, value in given.items())]
+    if price_cases:
+        changes.insert(0, price_case_override(price_cases))
+        if not any(change.partition("=")[0].strip() == "price_cases" for change in overrides):
+            flags["price_cases"] = "--price-case"
+    try:
+        yield changes
+    except InputError as error:
+        raise name_options(error, flags) from None
+
+
+def name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
+    """
+    Name the option that a user wrote where a fault names the override that the option stands for.
+
+    Parameters
+    ----------
+    error
+        The faults.
+    flags
+        Option by key of the scenario.
+    """
+    faults = [
+        replace(fault, file=flags[str(fault.column)], column=None)
+        if fault.file == "--set" and fault.column in flags
+        else fault
+        for fault in error.faults
+    ]
+    return InputError(faults, error.subject)
