@@ -21,11 +21,11 @@ from scenarios.schema import Scenario
 Amounts = Mapping[str, Mapping[int, float]]
 
 # Amounts are rounded up to these decimals, so that what is printed is what was proved to be enough.
-DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
+_DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
             "utilization": 4}  # fmt: skip
 
 # Keys of a workload class that a change may set.
-CLASS_KINDS = (
+_CLASS_KINDS = (
     "rtt_limit", "residency", "allowed_regions", "second_route", "max_sites", "min_share", "min_accelerators",
     "indivisible",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
     """
     out = {}
     for kind, by_item in amounts.items():
-        scale = 10.0 ** DECIMALS.get(kind, 0)
+        scale = 10.0 ** _DECIMALS.get(kind, 0)
         # A round trip is compared exactly; the others come out of a solver.
         noise = 0.0 if kind == "rtt_limit" else 1e-4
         out[kind] = {i: float(np.ceil(amount * scale - noise) / scale) for i, amount in by_item.items()}
@@ -90,7 +90,7 @@ def change_problem(reach: Reach, change: Change) -> PlacementProblem:
         within &= rule.needed <= _by_item(amounts.get(rule.key, {}), count)[k]
     classes, workloads = problem.classes.copy(), problem.workloads
     for item, amount in amounts.get("rtt_limit", {}).items():
-        for column, value in rtt_values(reach, item, amount).items():
+        for column, value in _rtt_values(reach, item, amount).items():
             classes.loc[item, column] = value
     for kind, column, sign in (
         ("max_sites", "max_sites", 1),
@@ -122,29 +122,20 @@ def change_scenario(scenario: Scenario, reach: Reach, change: Change) -> Scenari
     """
     ids = list(reach.problem.classes["id"])
     updates: dict[str, dict[str, Any]] = {}
-    for kind in CLASS_KINDS:
+    for kind in _CLASS_KINDS:
         for item, amount in change.amounts.get(kind, {}).items():
-            updates.setdefault(ids[item], {}).update(class_values(reach, kind, item, amount))
+            updates.setdefault(ids[item], {}).update(_class_values(reach, kind, item, amount))
     classes = {
         k: item.model_copy(update=updates[k]) if k in updates else item for k, item in scenario.workload_classes.items()
     }
     return scenario.model_copy(update={"workload_classes": classes})
 
 
-def class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str, Any]:
-    """
-    Say which keys of a class a change sets, and to what.
-
-    Parameters
-    ----------
-    reach
-        From `reach_of_scenario` or `reach_of_problem`.
-    kind, item, amount
-        The change.
-    """
+def _class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str, Any]:
+    """Say which keys of a class a change sets, and to what."""
     row = reach.problem.classes.iloc[item]
     if kind == "rtt_limit":
-        return rtt_values(reach, item, amount)
+        return _rtt_values(reach, item, amount)
     if kind == "max_sites":
         return {"max_sites": int(row["max_sites"]) + round(amount)}
     if kind == "min_share":
@@ -157,18 +148,11 @@ def class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str,
     return {kind: rule.steps[item][round(amount) - 1]}
 
 
-def rtt_values(reach: Reach, item: int, amount: float) -> dict[str, float]:
+def _rtt_values(reach: Reach, item: int, amount: float) -> dict[str, float]:
     """
     Say what the stated RTT limit and the limit on the first token must be for a round trip longer by some ms.
 
     Only what holds back a candidate that comes into reach is raised.
-
-    Parameters
-    ----------
-    reach
-        From `reach_of_scenario` or `reach_of_problem`.
-    item, amount
-        Class, and ms.
     """
     problem = reach.problem
     row = problem.classes.iloc[item]
@@ -231,7 +215,7 @@ def _by_item(amounts: Mapping[int, float], count: int) -> FloatArray:
     return out
 
 
-UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
+_UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
 _LISTED, _MOST_LINES = 4, 12
 _UNITS = {"rtt_limit": "ms", "max_sites": "data centers", "min_share": "share", "min_accelerators": "accelerators"}
 
@@ -302,7 +286,7 @@ def _line(reach: Reach, kind: str, item: int, amount: float, used: pd.DataFrame)
     if kind in {"survive", "region_share"} or kind in KEYS:
         return _policy_line(problem, kind, item, amount)
     class_id = str(problem.classes["id"].iloc[item])
-    values = class_values(reach, kind, item, amount)
+    values = _class_values(reach, kind, item, amount)
     key, then = next(iter(values.items()))
     rule = next((rule for rule in reach.rules if rule.key == kind), None)
     column = "is_indivisible" if kind == "indivisible" else key
@@ -372,7 +356,7 @@ def _unserved_lines(problem: PlacementProblem, share: FloatArray) -> list[Change
         more = f" and {len(hours) - _LISTED} more slices" if len(hours) > _LISTED else ""
         note = f"in {', '.join(hours[:_LISTED])}{more}" if len(hours) < len(amount) else "in every slice"
         most = float(np.ceil(total.max() * 100 - 1e-4) / 100)
-        lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, UNSERVED_KEY, note))
+        lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, _UNSERVED_KEY, note))
     return sorted(lines, key=lambda line: -line.amount)
 
 

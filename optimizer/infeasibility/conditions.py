@@ -33,7 +33,7 @@ from optimizer.units import CNY_PER_MCNY
 
 # A demand missed by less than this share of its size is rounding of the linear program.
 ROUNDING_SHARE = 1e-6
-DINKELBACH_ROUNDS = 30
+_DINKELBACH_ROUNDS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +261,7 @@ class _Demands:
     def _best_share(self, part: FloatArray, whole: FloatArray, rows: tuple[Row, ...]) -> float | None:
         """Find the greatest quotient of two sums, by Dinkelbach's iteration."""
         share = 0.0
-        for _ in range(DINKELBACH_ROUNDS):
+        for _ in range(_DINKELBACH_ROUNDS):
             point = self.year.least(share * whole - part, rows)
             if point is None:
                 return None
@@ -328,7 +328,7 @@ def _utilization(problem: PlacementProblem, year: YearRelaxation) -> tuple[Condi
 
 
 _NAMED = 4
-PLACES_TO_SURVIVE = 2
+_PLACES_TO_SURVIVE = 2
 
 
 def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
@@ -485,7 +485,7 @@ def _two_places(problem: PlacementProblem) -> Condition:
     """See that each class that must not wait may be deployed in two data centers, so that one may fail."""
     name = "two places for what must not wait"
     must = np.unique(problem.workloads["class_index"].to_numpy(int)[problem.cannot_wait])
-    narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < PLACES_TO_SURVIVE]
+    narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < _PLACES_TO_SURVIVE]
     if not narrow:
         return Condition(name, holds=True, message="each class that must not wait may be deployed in two data centers")
     ids = _names(problem.classes["id"].iloc[narrow])

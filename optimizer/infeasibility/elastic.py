@@ -28,42 +28,27 @@ from optimizer.solvers.highs import new_highs, pass_rows, solution_of
 from optimizer.solvers.process import MipOutcome, run_mip, termination_of
 
 # The objective goes to the solver in hundredths of a percent: its absolute tolerances are then far below what counts.
-CHANGE_UNIT = 1e-4
+_CHANGE_UNIT = 1e-4
 
 # Most that ties add to the objective, as a share of it.
 TIE_SHARE = 1e-5
 
 # Models up to this size are solved in this process.
-AT_ONCE_MAX_COLUMNS = 5_000
+_AT_ONCE_MAX_COLUMNS = 5_000
 
 # A lever moved by less than this of its unit is rounding of the solver.
 ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
-class LeverColumns:
-    """
-    Columns of one kind of change.
+class _LeverColumns:
+    """Columns of one kind of change."""
 
-    Attributes
-    ----------
-    columns
-        (n,) columns of the elastic model.
-    item
-        (n,) what each loosens, by position in its table.
-    per_unit
-        (n,) amount of the change for each unit of the column.
-    price
-        (n,) relative change for each unit of the column.
-    tie
-        (n,) what decides between changes of the same size: a small further price for each unit.
-    """
-
-    columns: IntArray
-    item: IntArray
-    per_unit: FloatArray
-    price: FloatArray
-    tie: FloatArray
+    columns: IntArray  # (n,) columns of the elastic model
+    item: IntArray  # (n,) what each loosens, by position in its table
+    per_unit: FloatArray  # (n,) amount of the change for each unit of the column
+    price: FloatArray  # (n,) relative change for each unit of the column
+    tie: FloatArray  # (n,) what decides between changes of the same size: a small further price for each unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +100,7 @@ class ElasticModel:
         self.whole = reach.problem if whole is None else whole
         self.compiled: CompiledModel = compile_model(reach.problem)
         self.data: ModelData = model_data(reach.problem)
-        self.levers: dict[str, LeverColumns] = {}
+        self.levers: dict[str, _LeverColumns] = {}
         # Kinds whose amounts follow from the point as a whole.
         self.derived: dict[str, Callable[[FloatArray], dict[int, float]]] = {}
         self.base_columns = len(self.compiled.cost)
@@ -155,7 +140,7 @@ class ElasticModel:
         """
         count = len(item)
         columns = self.add_free(count, upper=upper, is_whole=is_whole)
-        self.levers[kind] = LeverColumns(columns, item, _full(per_unit, count), _full(price, count), _full(tie, count))
+        self.levers[kind] = _LeverColumns(columns, item, _full(per_unit, count), _full(price, count), _full(tie, count))
         return columns
 
     def add_free(self, count: int, *, upper: FloatArray | float = np.inf, is_whole: bool = False) -> IntArray:
@@ -260,7 +245,7 @@ class ElasticModel:
         lower[model.is_integer] = upper[model.is_integer] = whole[model.is_integer]
         cost = np.zeros(len(price))
         # Numbers of ordinary size: the solver takes a cost of 1e-7 for none.
-        cost[self.levers[kind].columns] = CHANGE_UNIT
+        cost[self.levers[kind].columns] = _CHANGE_UNIT
         found = self._run(replace(model, lower=lower, upper=upper, cost=cost), {"random_seed": 1}, control, 1)
         if not found.incumbents:
             return outcome
@@ -268,11 +253,11 @@ class ElasticModel:
         return replace(outcome, x=point, amounts=self._amounts(kinds, point))
 
     def _run(self, model: CompiledModel, options: dict[str, Any], control: Control, threads: int) -> MipOutcome:
-        if self._column_count <= AT_ONCE_MAX_COLUMNS:
+        if self._column_count <= _AT_ONCE_MAX_COLUMNS:
             return _solve_here(model, options, control)
         return run_mip(
             model,
-            cny_per_cost_unit=CHANGE_UNIT,
+            cny_per_cost_unit=_CHANGE_UNIT,
             options={"output_flag": False, "threads": threads, **options},
             control=control,
         )
@@ -339,7 +324,7 @@ class ElasticModel:
         return model, price
 
     @staticmethod
-    def _start_at(lever: LeverColumns, item: int, amount: float, lower: FloatArray) -> None:
+    def _start_at(lever: _LeverColumns, item: int, amount: float, lower: FloatArray) -> None:
         """Raise the lower bounds of an item's columns until they make up the amount."""
         left = amount
         for position in np.flatnonzero(lever.item == item):
@@ -360,7 +345,7 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
     limit_s: dict[str, Any] = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
     highs = new_highs(**options, **limit_s)
     pass_rows(
-        highs, cost=model.cost / CHANGE_UNIT, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
+        highs, cost=model.cost / _CHANGE_UNIT, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
         row_upper=model.row_upper, starts=model.starts, indices=model.indices, values=model.values,
         is_integer=model.is_integer,
     )  # fmt: skip
@@ -370,7 +355,7 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
     if info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible):
         outcome.incumbents.append(solution_of(highs))
     if np.isfinite(info.mip_dual_bound):
-        outcome.bound_cny = info.mip_dual_bound * CHANGE_UNIT
+        outcome.bound_cny = info.mip_dual_bound * _CHANGE_UNIT
     return outcome
 
 

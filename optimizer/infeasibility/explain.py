@@ -60,15 +60,8 @@ class Headroom:
     held_by: tuple[str, ...]
 
 
-def find_headroom(problem: PlacementProblem) -> tuple[Headroom, ...]:
-    """
-    Find how far demand could grow within total capacity and within what is in reach.
-
-    Parameters
-    ----------
-    problem
-        The problem; every pod that could be bought counts as there.
-    """
+def _find_headroom(problem: PlacementProblem) -> tuple[Headroom, ...]:
+    """Find how far demand could grow within total capacity and within what is in reach."""
     reach = Reach(problem, np.zeros(len(problem.candidates)), ())
     smaller = representative(condense(reach).reach).problem
     return tuple(_headroom(smaller, by_reach=by_reach) for by_reach in (False, True))
@@ -310,7 +303,7 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
     seconds["changes"] = time.monotonic() - began
     status: Status = "feasible" if plan is not None else "infeasible" if is_infeasible else "undecided"
     began = time.monotonic()
-    headroom = find_headroom(problem) if plan is not None else ()
+    headroom = _find_headroom(problem) if plan is not None else ()
     seconds["headroom"] = time.monotonic() - began
     failing_first = tuple(sorted(conditions, key=lambda condition: condition.holds))
     return Explanation(problem.name, status, failing_first, options, headroom, is_complete, seconds)

@@ -27,13 +27,13 @@ from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 
 # What a row lacks below this is rounding of the solver.
-ROUNDING = 1e-9
+_ROUNDING = 1e-9
 
 # Kinds whose smallest change is not proved: see above.
 NOT_PROVED = ("green_share", "utilization")
 
 
-def region_share(model: ElasticModel) -> None:
+def _region_share(model: ElasticModel) -> None:
     """Lower the least share of a region."""
     problem = model.problem
     policy, regions = problem.policy, problem.policy.regions
@@ -48,7 +48,7 @@ def region_share(model: ElasticModel) -> None:
     model.derived["region_share"] = _largest(base, columns, shares, np.arange(len(regions)))
 
 
-def green_share(model: ElasticModel) -> None:
+def _green_share(model: ElasticModel) -> None:
     """Lower the least share of green power."""
     problem = model.problem
     share = problem.policy.min_green_share
@@ -63,7 +63,7 @@ def green_share(model: ElasticModel) -> None:
     model.derived["green_share"] = _largest(base, columns, np.array([share]), np.zeros(1, np.int64))
 
 
-def carbon_cap(model: ElasticModel) -> None:
+def _carbon_cap(model: ElasticModel) -> None:
     """Raise the cap on emissions; its row counts tonnes per hour."""
     cap = model.problem.policy.carbon_cap_t_per_year
     if cap is not None:
@@ -72,7 +72,7 @@ def carbon_cap(model: ElasticModel) -> None:
         model.enter(model.rows("keep_carbon_cap")[0], columns, -1.0)
 
 
-def utilization(model: ElasticModel) -> None:
+def _utilization(model: ElasticModel) -> None:
     """Lower the least utilization of open data centers."""
     problem = model.problem
     share = problem.policy.min_utilization_share
@@ -88,12 +88,12 @@ def utilization(model: ElasticModel) -> None:
     model.derived["utilization"] = _largest(base, columns, np.array([share]), np.zeros(len(rows), np.int64))
 
 
-def investment(model: ElasticModel) -> None:
+def _investment(model: ElasticModel) -> None:
     """Raise the limit on investment; its row counts million CNY."""
     _money(model, "investment", "keep_investment_limit", model.problem.policy.investment_limit_cny)
 
 
-def spending(model: ElasticModel) -> None:
+def _spending(model: ElasticModel) -> None:
     """Raise the limit on yearly spending; its row counts million CNY."""
     _money(model, "spending", "keep_spending_limit", model.problem.policy.spending_limit_cny_per_year)
 
@@ -159,10 +159,10 @@ def _largest(
     def amounts(x: FloatArray) -> dict[int, float]:
         size = base @ x[: base.shape[1]]
         lacking = np.maximum(x[columns], 0.0)
-        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > ROUNDING)
+        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > _ROUNDING)
         out = np.zeros(len(shares))
-        np.maximum.at(out, item, np.where(lacking > ROUNDING, given_up, 0.0))
-        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > ROUNDING)}
+        np.maximum.at(out, item, np.where(lacking > _ROUNDING, given_up, 0.0))
+        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > _ROUNDING)}
 
     return amounts
 
@@ -464,11 +464,11 @@ LEVERS = (
     Lever("min_accelerators", "accelerators", "accelerators that stay on", _min_accelerators),
     Lever("indivisible", "classes", "work that may not be divided", _indivisible),
     Lever("survive", "rule", "surviving the loss of a data center", _survive),
-    Lever("region_share", "share", "least share of a region", region_share),
-    Lever("green_share", "share", "least share of green power", green_share),
-    Lever("carbon_cap", "t/year", "carbon cap", carbon_cap),
-    Lever("utilization", "share", "least utilization", utilization),
-    Lever("investment", "CNY", "limit on investment", investment),
-    Lever("spending", "CNY/year", "limit on spending", spending),
+    Lever("region_share", "share", "least share of a region", _region_share),
+    Lever("green_share", "share", "least share of green power", _green_share),
+    Lever("carbon_cap", "t/year", "carbon cap", _carbon_cap),
+    Lever("utilization", "share", "least utilization", _utilization),
+    Lever("investment", "CNY", "limit on investment", _investment),
+    Lever("spending", "CNY/year", "limit on spending", _spending),
     Lever("unserved", "mtok/h", "work left unserved", _unserved),
 )

@@ -143,7 +143,7 @@ class Shortage:
     centers: BoolArray
 
 
-def usable_centers(problem: PlacementProblem) -> BoolArray:
+def _usable_centers(problem: PlacementProblem) -> BoolArray:
     """(D,) data centers that can be opened: they have a pool, and the least number of pods can be had."""
     pools, out = problem.pools, np.zeros(len(problem.data_centers), bool)
     place = pools["data_center_index"].to_numpy(int)
@@ -177,7 +177,7 @@ def class_capacity(problem: PlacementProblem, class_index: int) -> FloatArray:
     least_energy = np.full(len(by_accelerators), np.inf)
     np.minimum.at(least_energy, place, energy)
     by_power = _quotient(problem.data_centers["it_capacity_mw"].to_numpy(float), least_energy)
-    return np.where(usable_centers(problem), np.minimum(by_accelerators, by_power), 0.0)
+    return np.where(_usable_centers(problem), np.minimum(by_accelerators, by_power), 0.0)
 
 
 def make_groups(problem: PlacementProblem, *, by_reach: bool) -> Groups:
@@ -193,7 +193,7 @@ def make_groups(problem: PlacementProblem, *, by_reach: bool) -> Groups:
     """
     reach = np.full((len(problem.workloads), len(problem.data_centers)), not by_reach)
     reach[problem.candidates["workload_index"], problem.candidates["data_center_index"]] = True
-    reach &= usable_centers(problem)
+    reach &= _usable_centers(problem)
     k = problem.workloads["class_index"].to_numpy(int)
     keys, workload = np.unique(np.column_stack([k, reach]), axis=0, return_inverse=True)
     workload = workload.reshape(-1).astype(np.int64)
@@ -332,7 +332,7 @@ class YearRelaxation:
             [
                 self.demand[self.group],
                 pools["max_new_pods"].to_numpy(float),
-                usable_centers(problem).astype(float),
+                _usable_centers(problem).astype(float),
                 _most_idle_mw(problem),
             ]
         )

@@ -36,26 +36,13 @@ _ORDER = ["workload_index", "data_center_index", "route_index"]
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
-    """
-    A key of the workload classes that keeps candidates out.
+class _Rule:
+    """A key of the workload classes that keeps candidates out."""
 
-    Attributes
-    ----------
-    key
-        Name of the key.
-    now
-        (K) value of each class.
-    steps
-        (K) looser values of each class, loosest last.
-    needed
-        (R,) number of steps that a candidate needs; 0 = it is allowed.
-    """
-
-    key: str
-    now: tuple[Any, ...]
-    steps: tuple[tuple[Any, ...], ...]
-    needed: IntArray
+    key: str  # Name of the key
+    now: tuple[Any, ...]  # (K) value of each class
+    steps: tuple[tuple[Any, ...], ...]  # (K) looser values of each class, loosest last
+    needed: IntArray  # (R,) number of steps that a candidate needs; 0 = it is allowed
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +64,7 @@ class Reach:
 
     problem: PlacementProblem
     over_ms: FloatArray
-    rules: tuple[Rule, ...]
+    rules: tuple[_Rule, ...]
     may_add_pods: npt.NDArray[np.bool_] | None = None
 
     @property
@@ -130,7 +117,7 @@ def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementPr
     if unprotected.any():
         asked = tuple(item.second_route for item in items.values())
         steps = tuple(("none",) if value != "none" else () for value in asked)
-        rules += (Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
+        rules += (_Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
     rules = tuple(replace(rule, needed=rule.needed[known]) for rule in rules)
     every = every[known]
     table = network.accelerators.loc[problem.accelerators["id"]]
@@ -187,7 +174,7 @@ def _every_route(problem: PlacementProblem) -> pd.DataFrame:
 
 def _rule(
     network: Network, scenario: Scenario, every: pd.DataFrame, key: str, steps: dict[str, tuple[Any, ...]]
-) -> Rule:
+) -> _Rule:
     """Find how many steps of one rule each row needs, with every other rule and limit lifted."""
     centers = network.data_centers.reset_index()
     in_time = np.ones(len(every), bool)
@@ -202,36 +189,19 @@ def _rule(
         allowed = residency_mask(network.nodes, centers, classes, every, in_time)
         needed += (needed == step) & ~allowed
     now = tuple(getattr(scenario.workload_classes[k], key) for k in steps)
-    return Rule(key, now, tuple(steps.values()), needed)
+    return _Rule(key, now, tuple(steps.values()), needed)
 
 
 @dataclass(frozen=True, eq=False)
-class Condensed:
-    """
-    A reach with alike workloads together, and the way back.
+class _Condensed:
+    """A reach with alike workloads together, and the way back."""
 
-    Attributes
-    ----------
-    reach
-        The smaller one.
-    original
-        The problem it was made from.
-    group
-        (W,) workload of the smaller problem for each original one.
-    candidate
-        (R,) candidate of the smaller problem for each original one.
-    is_first
-        (R,) whether an original candidate carries its workload's share of that candidate.
-    slice_of
-        (T,) slice of the smaller problem for each original one.
-    """
-
-    reach: Reach
-    original: PlacementProblem
-    group: IntArray
-    candidate: IntArray
-    is_first: npt.NDArray[np.bool_]
-    slice_of: IntArray
+    reach: Reach  # The smaller one
+    original: PlacementProblem  # The problem it was made from
+    group: IntArray  # (W,) workload of the smaller problem for each original one
+    candidate: IntArray  # (R,) candidate of the smaller problem for each original one
+    is_first: npt.NDArray[np.bool_]  # (R,) whether an original candidate carries its workload's share of that candidate
+    slice_of: IntArray  # (T,) slice of the smaller problem for each original one
 
     def expand(self, plan: Plan) -> Plan:
         """Share a plan out among the original workloads, in proportion to demand, and repeat it on days alike."""
@@ -271,7 +241,7 @@ class Condensed:
         return np.divide(demand, total, out=out, where=total > 0)
 
 
-def condense(reach: Reach) -> Condensed:
+def condense(reach: Reach) -> _Condensed:
     """
     Merge workloads that nothing but their name tells apart, and days on which the same is asked for.
 
@@ -308,7 +278,7 @@ def condense(reach: Reach) -> Condensed:
     )
     rules = tuple(replace(rule, needed=rule.needed[order]) for rule in reach.rules)
     out = Reach(smaller, reach.over_ms[order], rules)
-    return Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
+    return _Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
 
 
 def with_watched_links(reach: Reach, watched: npt.NDArray[np.bool_]) -> Reach:

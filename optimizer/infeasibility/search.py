@@ -32,11 +32,11 @@ WHOLE_MAX_FLOW_COLUMNS = 20_000
 WHOLE_GAP, REDUCED_GAP = 1e-6, 1e-3
 
 # Seconds for a large problem over all slices, once its slices that matter have not been enough.
-WHOLE_MAX_S = 120.0
+_WHOLE_MAX_S = 120.0
 
 # Work left unserved is rounded up by this share, so that a plan found is not a hair short.
 ROUNDING = 1e-9
-CARRIES_MTOK_PER_H = 1e-6
+_CARRIES_MTOK_PER_H = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +49,8 @@ class Decisions:
     is_assigned: IntArray
 
 
-class Level:
-    """
-    A problem made smaller in one way, its elastic model, and the way back.
-
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    watched
-        (L,) links whose limits are kept: the fewer, the more workloads are alike.
-    is_few
-        Only the slices that matter.
-    """
+class _Level:
+    """A problem made smaller in one way, its elastic model, and the way back."""
 
     def __init__(self, reach: Reach, watched: BoolArray, *, is_few: bool) -> None:
         self.reach = reach
@@ -72,7 +61,7 @@ class Level:
 
     def held(self, decisions: Decisions) -> dict[str, FloatArray]:
         """Write decisions as values of the model's columns."""
-        return held_columns(self.model.problem, decisions, self._condensed.group)
+        return _held_columns(self.model.problem, decisions, self._condensed.group)
 
     def decisions(self, outcome: ElasticOutcome) -> Decisions:
         """Round the whole decisions of a point by halves, for the original workloads."""
@@ -106,7 +95,9 @@ class Level:
         """List the original candidates beyond the limits that carry something."""
         flow = self.model.compiled.columns["Flow"].values(outcome.point).max(axis=0)
         original = self.reach
-        carries = (flow > CARRIES_MTOK_PER_H)[self._condensed.candidate] & original.is_beyond & self._condensed.is_first
+        carries = (
+            (flow > _CARRIES_MTOK_PER_H)[self._condensed.candidate] & original.is_beyond & self._condensed.is_first
+        )
         table = original.problem.candidates[carries]
         workloads = original.problem.workloads.iloc[table["workload_index"]]
         return pd.DataFrame(
@@ -119,36 +110,25 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class _Attempt:
     """A change that may be enough; `is_proof` = its bound, or that there is none, holds whatever else is decided."""
 
-    level: Level
+    level: _Level
     outcome: ElasticOutcome
     is_proof: bool
 
 
-class Stage:
-    """
-    The elastic models of a problem, from the smallest to the whole.
-
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    control
-        Deadline and stop request.
-    seed, threads
-        Of the solver.
-    """
+class _Stage:
+    """The elastic models of a problem, from the smallest to the whole."""
 
     def __init__(self, reach: Reach, *, control: Control, seed: int, threads: int) -> None:
         self.reach = reach
         self._control = control
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
-        self._levels: dict[tuple[bytes, bool], Level] = {}
+        self._levels: dict[tuple[bytes, bool], _Level] = {}
         self._solved: dict[tuple[tuple[str, ...], bytes], ElasticOutcome] = {}
         self._limiting = reach.problem.links["is_limiting"].to_numpy(bool)
-        self.is_small = is_small(condense(reach).reach.problem)
+        self.is_small = _is_small(condense(reach).reach.problem)
         # Links that a plan has overloaded; of a small problem all that any plan could.
         self.watched = self._limiting if self.is_small else np.zeros_like(self._limiting)
 
@@ -160,7 +140,7 @@ class Stage:
             there.add("link_capacity")
         return tuple(lever.kind for lever in LEVERS if lever.kind in there)
 
-    def attempts(self, kinds: tuple[str, ...]) -> Iterator[Attempt]:
+    def attempts(self, kinds: tuple[str, ...]) -> Iterator[_Attempt]:
         """
         Yield changes of these kinds, from the cheapest to find to the surest.
 
@@ -173,33 +153,33 @@ class Stage:
             watched = self.watched
             level = self._level(watched, is_few=not self.is_small)
             outcome = self._first(kinds, level, key)
-            yield Attempt(level, outcome, is_proof=True)
+            yield _Attempt(level, outcome, is_proof=True)
             if self.is_small or outcome.x is None:
                 return
             if outcome.change_share > 0 and not self._control.must_stop:
                 every = self._level(watched, is_few=False)
-                yield Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
+                yield _Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
             if self._control.must_stop:
                 return
         level = self._level(self._limiting, is_few=False)
-        control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
+        control = Control(min(self._control.seconds_left / 2, _WHOLE_MAX_S), self._control.stop)
         outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
-        yield Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
+        yield _Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
 
-    def _level(self, watched: BoolArray, *, is_few: bool) -> Level:
+    def _level(self, watched: BoolArray, *, is_few: bool) -> _Level:
         key = (watched.tobytes(), is_few)
         if key not in self._levels:
-            self._levels[key] = Level(self.reach, watched, is_few=is_few)
+            self._levels[key] = _Level(self.reach, watched, is_few=is_few)
         return self._levels[key]
 
-    def _first(self, kinds: tuple[str, ...], level: Level, key: bytes) -> ElasticOutcome:
+    def _first(self, kinds: tuple[str, ...], level: _Level, key: bytes) -> ElasticOutcome:
         if (kinds, key) not in self._solved:
             gap = WHOLE_GAP if self.is_small else REDUCED_GAP
             found = level.model.solve(_with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver)
             self._solved[kinds, key] = self._with_least_unserved(kinds, level, found)
         return self._solved[kinds, key]
 
-    def _settled(self, kinds: tuple[str, ...], few: Level, outcome: ElasticOutcome, every: Level) -> ElasticOutcome:
+    def _settled(self, kinds: tuple[str, ...], few: _Level, outcome: ElasticOutcome, every: _Level) -> ElasticOutcome:
         """Find what a change lacks over all slices, with the whole decisions held except for what is bought."""
         held = every.held(few.decisions(outcome))
         if "pods" in kinds:
@@ -211,38 +191,20 @@ class Stage:
         )  # fmt: skip
         return self._with_least_unserved(kinds, every, found)
 
-    def _with_least_unserved(self, kinds: tuple[str, ...], level: Level, outcome: ElasticOutcome) -> ElasticOutcome:
+    def _with_least_unserved(self, kinds: tuple[str, ...], level: _Level, outcome: ElasticOutcome) -> ElasticOutcome:
         """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
         if "unserved" not in kinds or outcome.x is None or not level.has_all_slices or self._control.must_stop:
             return outcome
         return level.model.with_least("unserved", _with_worst(kinds), outcome, self._control)
 
 
-def is_small(problem: PlacementProblem) -> bool:
-    """
-    Say whether a condensed problem is solved whole.
-
-    Parameters
-    ----------
-    problem
-        From `condense`.
-    """
+def _is_small(problem: PlacementProblem) -> bool:
+    """Say whether a condensed problem is solved whole."""
     return len(problem.candidates) * len(problem.slices) <= WHOLE_MAX_FLOW_COLUMNS
 
 
-def held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:
-    """
-    Write decisions as values of the columns of a condensed problem.
-
-    Parameters
-    ----------
-    problem
-        The condensed problem.
-    decisions
-        Of the original.
-    group
-        (W,) workload of the condensed problem for each original one.
-    """
+def _held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:
+    """Write decisions as values of the columns of a condensed problem."""
     first = np.unique(group, return_index=True)[1]
     pairs, deployments = problem.indivisible_pairs, problem.deployments
     assigned = decisions.is_assigned[first]
@@ -259,7 +221,7 @@ def _with_worst(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 # A change below this share is rounding.
-NO_CHANGE = 1e-9
+_NO_CHANGE = 1e-9
 Result = Literal["proved", "sufficient", "unproved", "none", "unfinished"]
 
 
@@ -344,8 +306,8 @@ class OptionSearch:
         # not: what they are needed for is looked at apart then, and what is found there is enough, not proved smallest.
         self._is_apart = bool(len(reach.problem.outages) and reach.is_beyond.any())
         near = within_limits(reach) if self._is_apart else reach
-        self._near = Stage(near, control=control, **self._solver)
-        self._far: Stage | None = None
+        self._near = _Stage(near, control=control, **self._solver)
+        self._far: _Stage | None = None
         self.is_complete = True
         self.is_proved_infeasible = False
 
@@ -353,7 +315,7 @@ class OptionSearch:
         """Find a plan for the problem as it is; None where there is none, or none was found."""
         for attempt in self._near.attempts(self._served_kinds):
             outcome = attempt.outcome
-            if outcome.x is not None and outcome.change_share <= NO_CHANGE:
+            if outcome.x is not None and outcome.change_share <= _NO_CHANGE:
                 plan = self._plan(self._remake(Change({})), attempt.level.decisions(outcome))
                 if plan is not None:
                     return plan
@@ -367,11 +329,11 @@ class OptionSearch:
         """Kinds of change with which all work is served."""
         return tuple(kind for kind in self._near.kinds if kind != "unserved")
 
-    def _stage(self, kinds: tuple[str, ...]) -> Stage:
+    def _stage(self, kinds: tuple[str, ...]) -> _Stage:
         if not (self._is_apart and set(kinds) & set(REACH_KINDS)):
             return self._near
         if self._far is None:
-            self._far = Stage(self._reach, control=self._control, **self._solver)
+            self._far = _Stage(self._reach, control=self._control, **self._solver)
         return self._far
 
     def options(self) -> tuple[Option, ...]:
@@ -408,7 +370,7 @@ class OptionSearch:
                 if outcome.termination == Termination.INFEASIBLE:
                     option = Option(kinds, title, "none", np.inf, 0.0)
                     break
-            is_change = outcome.x is not None and outcome.change_share > NO_CHANGE
+            is_change = outcome.x is not None and outcome.change_share > _NO_CHANGE
             if is_change and ("unserved" not in kinds or attempt.level.has_all_slices):
                 option = self._applied(attempt, option, bound)
                 if option.is_enough:
@@ -421,16 +383,18 @@ class OptionSearch:
 
     def _note(self, outcome: ElasticOutcome) -> None:
         """Take note of a proof that the problem as it is has no plan: some change is needed, or none is enough."""
-        is_needed = outcome.bound_share > NO_CHANGE
+        is_needed = outcome.bound_share > _NO_CHANGE
         self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
 
-    def _applied(self, attempt: Attempt, option: Option, bound: float) -> Option:
+    def _applied(self, attempt: _Attempt, option: Option, bound: float) -> Option:
         """Apply a change and look for a plan."""
         outcome, share = attempt.outcome, attempt.outcome.change_share
         change = attempt.level.change(outcome)
         problem = self._remake(change)
         plan = self._plan(problem, attempt.level.decisions(outcome))
-        is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
+        is_smallest = share - bound <= max(REDUCED_GAP * share, _NO_CHANGE) and not set(NOT_PROVED) & set(
+            change.amounts
+        )
         return replace(
             option,
             result="unproved" if plan is None else "proved" if is_smallest else "sufficient",
@@ -449,7 +413,7 @@ class OptionSearch:
         while not self._control.must_stop:
             condensed = condense(with_watched_links(reach, watched))
             model = ElasticModel(condensed.reach)
-            held = held_columns(condensed.reach.problem, decisions, condensed.group)
+            held = _held_columns(condensed.reach.problem, decisions, condensed.group)
             overloaded = np.zeros_like(watched)
             for holds in (held, None) if self._near.is_small else (held,):
                 outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)

@@ -32,7 +32,7 @@ from optimizer.solvers.fixed_integers import FixedProgram, Polished, reduced_cos
 
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
-DUAL_COLUMNS = [
+_DUAL_COLUMNS = [
     "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "region",
     "dual_cny",
 ]  # fmt: skip
@@ -58,14 +58,14 @@ def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
     sets = model_data(problem).sets
     tables = [_label(problem, equation, sets[equation.over[0]], polished) for equation in CONSTRAINTS]
     kept = [table for table in tables if len(table)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=DUAL_COLUMNS)
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=_DUAL_COLUMNS)
 
 
 def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, polished: Polished) -> pd.DataFrame:
     duals = polished.row_duals[equation.name]
     position = np.nonzero(duals)
     at, member = (position[0], position[-1]) if AXIS in equation.over else (None, position[-1])
-    out = pd.DataFrame("", index=range(len(member)), columns=DUAL_COLUMNS)
+    out = pd.DataFrame("", index=range(len(member)), columns=_DUAL_COLUMNS)
     out["equation"], out["name"], out["hour"] = equation.number, equation.name, np.nan
     out["dual_cny"] = duals[position]
     if at is not None:
@@ -273,7 +273,7 @@ def price_lines(table: pd.DataFrame) -> list[str]:
     return [head, *lines] if lines else []
 
 
-CNY_PER_MTOK = "CNY per mtok"
+_CNY_PER_MTOK = "CNY per mtok"
 
 
 def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str, Any]]:
@@ -301,12 +301,12 @@ def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str,
         mine = class_index == k
         cost = float(growth[mine].sum() / mtok[mine].sum())
         sentence = f"1 million tokens more of {names[k]} cost {cost:.4f} CNY, the mean of its demand hubs"
-        rows.append(price_row("token", [ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+        rows.append(price_row("token", [ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
     hubs = problem.workloads["demand_hub"].to_numpy(str)
     for w in np.flatnonzero(mtok > 0):
         cost, k = float(growth[w] / mtok[w]), class_index[w]
         sentence = f"1 million tokens more of {names[k]} of {hubs[w]} cost {cost:.4f} CNY"
-        rows.append(price_row("token", [hubs[w], ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+        rows.append(price_row("token", [hubs[w], ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
     return rows
 
 
@@ -358,8 +358,8 @@ def _min_share_growth(problem: PlacementProblem, polished: Polished, deployed: F
     return np.asarray((of_workload * problem.demand_mtok_per_h).sum(axis=0))
 
 
-CNY_PER_YEAR_AND_MS = "CNY per year and ms"
-LEAST_STEP_MS = 1.0
+_CNY_PER_YEAR_AND_MS = "CNY per year and ms"
+_LEAST_STEP_MS = 1.0
 
 # A route this little beyond the step is within it.
 ROUNDING_MS = 1e-9
@@ -393,23 +393,23 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
     if longer is not None and not longer.may_save(program.point.kept_row_duals):
         longer = None
     rows = []
-    for k in np.flatnonzero(has_limit(problem)).tolist():
+    for k in np.flatnonzero(_has_limit(problem)).tolist():
         name, ids = str(problem.classes["name"].iloc[k]), [str(problem.classes["id"].iloc[k])]
         step_ms = np.nan if longer is None else longer.step_ms(k)
         if longer is None or np.isnan(step_ms):
             sentence = f"a longer RTT limit for {name} is worth nothing while deployments and single places stay"
-            rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, Price(0.0, 0.0), np.nan, sentence))
+            rows.append(price_row("rtt_limit", ids, _CNY_PER_YEAR_AND_MS, Price(0.0, 0.0), np.nan, sentence))
             continue
         price = Price(longer.saving_cny(k, step_ms) / step_ms, np.nan, 1)
         sentence = price_sentence(f"1 ms more of RTT for {name}", price.value)
-        if step_ms > LEAST_STEP_MS:
+        if step_ms > _LEAST_STEP_MS:
             whole = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
             sentence = f"{whole} ({format_cny(price.value)} a ms), and less is worth nothing"
-        rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
+        rows.append(price_row("rtt_limit", ids, _CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
     return rows
 
 
-def has_limit(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
+def _has_limit(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
     """(K,) whether a class has a limit on its round trip, stated or following from its time to the first token."""
     out: npt.NDArray[np.bool_] = np.isfinite(problem.classes["rtt_limit_ms"].to_numpy(float))
     late = problem.left_out["workload_index"][problem.left_out["late_ms"] > 0]
@@ -451,7 +451,7 @@ class _LongerLimits:
         self._columns = np.arange(block.columns.start, block.columns.stop).reshape(block.shape)[:, new]
         self._class, self._late_ms = problem.candidate_class[new], late_ms[new]
         self._most = problem.servable_mtok_per_h[:, every["workload_index"].to_numpy(int)[new]]
-        self._integers = carry_integers(program.compiled, self._model, program.integers)
+        self._integers = _carry_integers(program.compiled, self._model, program.integers)
         self._seed = seed
 
     def may_save(self, kept_row_duals: FloatArray) -> bool:
@@ -480,7 +480,7 @@ class _LongerLimits:
     def step_ms(self, class_index: int) -> float:
         """Least time that admits a route worth using, but no less than a millisecond; NaN if there is none."""
         worth = (self._class == class_index) & (self._could_save_cny >= LEAST_VALUE_CNY)
-        return max(float(self._late_ms[worth].min()), LEAST_STEP_MS) if worth.any() else np.nan
+        return max(float(self._late_ms[worth].min()), _LEAST_STEP_MS) if worth.any() else np.nan
 
     def saving_cny(self, class_index: int, step_ms: float) -> float:
         """Give a class more time and solve again, CNY per year."""
@@ -508,15 +508,8 @@ def with_candidates(problem: PlacementProblem, more: pd.DataFrame) -> PlacementP
     return replace(problem, candidates=candidates, links=problem.links.assign(is_limiting=is_limiting))
 
 
-def carry_integers(compiled: CompiledModel, other: CompiledModel, integers: FloatArray) -> FloatArray:
-    """
-    Write the integers of one model as those of another with the same decisions.
-
-    Raises
-    ------
-    ValueError
-        If the other model has other decisions.
-    """
+def _carry_integers(compiled: CompiledModel, other: CompiledModel, integers: FloatArray) -> FloatArray:
+    """Write the integers of one model as those of another with the same decisions."""
     x = np.zeros(len(other.cost))
     for name, block in compiled.columns.items():
         if compiled.is_integer[block.columns].any():

@@ -108,7 +108,7 @@ def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
     return out.reset_index(drop=True)
 
 
-def pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
+def _pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
     """Count the active pods that one mtok/h of a class takes, (A,)."""
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)
     return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
@@ -170,7 +170,7 @@ def _columns_on_the_way(problem: PlacementProblem, ways: pd.DataFrame) -> list[t
     process[tuple(processes[f"{n}_index"].to_numpy(int) for n in ("class", "data_center", "accelerator"))] = np.arange(
         len(processes)
     )
-    pods = np.array([pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
+    pods = np.array([_pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
     ones = np.ones(len(ways))
     return [
         ("Flow", ways["candidate"].to_numpy(int), ones),
@@ -192,7 +192,7 @@ def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: Flo
 ROUNDING = 1e-9
 
 # Rents below this many CNY per million tokens are rounding.
-LEAST_RENT = 1e-7
+_LEAST_RENT = 1e-7
 
 
 def _obstacle(name: str) -> Obstacle:
@@ -204,7 +204,7 @@ def _obstacle(name: str) -> Obstacle:
 _ALONE = {"closed"}
 _SCARCE = {"pods", "it_power", "link"}
 # Equations that price where a class is deployed, or a workload assigned.
-PLACE_RENTS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
+_PLACE_RENTS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class Question:
     @property
     def total_if_placed(self) -> FloatArray:
         """(T, N) own cost and rents, were the class deployed and the workload assigned there."""
-        closing = [self.prices.rents[name] for name in PLACE_RENTS if name in self.prices.rents]
+        closing = [self.prices.rents[name] for name in _PLACE_RENTS if name in self.prices.rents]
         return self.prices.total - sum(closing, np.zeros_like(self.prices.own_total))
 
 
@@ -357,9 +357,9 @@ def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
     year_h, found = float(weight_h[is_served].sum()), []
     for name, values in question.prices.rents.items():
         mean = question.mean(values[:, way])
-        if mean <= LEAST_RENT or name in PLACE_RENTS:
+        if mean <= _LEAST_RENT or name in _PLACE_RENTS:
             continue
-        hours = float(weight_h[is_served & (values[:, way] > LEAST_RENT)].sum())
+        hours = float(weight_h[is_served & (values[:, way] > _LEAST_RENT)].sum())
         kind, words = _obstacle(name)
         whole = hours >= year_h * (1 - ROUNDING)
         when = "in all its hours" if whole else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"

@@ -28,7 +28,7 @@ from scenarios.schema import Scenario
 WHOLE = 1e-6
 
 # CNY per year that a pod is made to cost so that none is bought without need.
-UNWANTED_CNY = 1e9
+_UNWANTED_CNY = 1e9
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _with_pods_bought(
     is_integer = compiled.is_integer.copy()
     is_integer[here] = False
     cost = compiled.cost.copy()
-    cost[here] = UNWANTED_CNY
+    cost[here] = _UNWANTED_CNY
     relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
     bought = x.copy()
     bought[here] = np.minimum(np.ceil(relaxed.columns[here] - WHOLE), compiled.upper[here])
@@ -308,9 +308,9 @@ class PlacementExplanation:
 
 # Places that are forced, the most promising first, to find the next best one.
 TRIES = 3
-LEAST_CNY_PER_MTOK = 1e-9
-LEAST_MTOK_PER_H = 1e-9
-LEAST_H = 1e-6
+_LEAST_CNY_PER_MTOK = 1e-9
+_LEAST_MTOK_PER_H = 1e-9
+_LEAST_H = 1e-6
 
 
 def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario, workload: str) -> PlacementExplanation:
@@ -441,7 +441,7 @@ def explain_workload(
     duals = np.concatenate([base.row_duals[name].reshape(-1) for name in compiled.rows])
     prices = place_prices(problem, program, duals, workload)
     mine = np.flatnonzero(problem.candidates["workload_index"] == workload)
-    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > LEAST_MTOK_PER_H)
+    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > _LEAST_MTOK_PER_H)
     flow = flow * problem.weight_h[:, None]
     row, served = problem.workloads.iloc[workload], flow.sum(axis=1)
     k = int(row["class_index"])
@@ -513,7 +513,7 @@ def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple
     for t in np.flatnonzero(taken > 0):
         stretches = found.setdefault(str(days[t]), [])
         start, end = float(hours[t]), float(hours[t] + problem.slice_h[t])
-        if stretches and abs(stretches[-1][1] - start) < LEAST_H:
+        if stretches and abs(stretches[-1][1] - start) < _LEAST_H:
             start = stretches.pop()[0]
         stretches.append((start, end))
     return found
@@ -527,7 +527,7 @@ def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
 
     def means(parts: dict[str, FloatArray]) -> dict[str, float]:
         found = {name: here.mean(values[:, way]) for name, values in parts.items()}
-        return {name: value for name, value in found.items() if abs(value) > LEAST_CNY_PER_MTOK}
+        return {name: value for name, value in found.items() if abs(value) > _LEAST_CNY_PER_MTOK}
 
     own, rents = means(prices.own), means(prices.rents)
     return PlacePrice(own, rents, sum(own.values()), sum(own.values()) + sum(rents.values()))
@@ -542,7 +542,7 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[Block
     found = []
     for d in np.unique(prices.ways["data_center_index"].to_numpy(int)).tolist() if chosen else []:
         own = question.mean(prices.own_total[:, question.best_way(d, prices.own_total)])
-        if centers["id"].iloc[d] in used or own >= now - LEAST_CNY_PER_MTOK:
+        if centers["id"].iloc[d] in used or own >= now - _LEAST_CNY_PER_MTOK:
             continue
         way = question.best_way(d, prices.total)
         found.append(
