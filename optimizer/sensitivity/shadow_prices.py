@@ -1,11 +1,10 @@
 """
-What one more unit of each limit is worth, with the integers of the plan held: a megawatt, a pod, 100 Gbps, a tonne.
+Shadow prices: what one more unit of each limit saves, with the integers held: a megawatt, a pod, 100 Gbps, a tonne.
 
-A limit is moved in the inputs and the model compiled again: the rows that moved, whichever equations they belong to,
-are moved in the linear program that is left when the integers are held, and it is solved again from where it stands.
-RTT limits move no row but admit routes: `rtt_prices`. What one more token costs is read off the duals: `token_costs`.
-
-The limits that have a price: what one step more of each is, and which things have such a limit.
+`LIMITS` lists the limits that have a price: how large a step of each is, and which things have such a limit. A limit is
+changed in the inputs and the model compiled again; the rows that differ, of whichever equations, are changed in the
+fixed-integer LP, which is solved again from where it stands. RTT limits change no row but admit routes:
+`rtt_prices`. What one more token costs is read off the duals: `token_costs`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from optimizer.sensitivity.duals import (
     token_costs,
 )
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, Polished, settle
+from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, settle
 from optimizer.units import CNY_PER_MCNY
 
 # A share that is lowered stays above zero: at zero the limit would not be in the model any more.
@@ -209,7 +208,7 @@ class PricedPlan:
     ----------
     problem, compiled
         The problem and its model.
-    polished
+    fixed
         The plan and the duals.
     program
         The linear program behind it, solved.
@@ -219,7 +218,7 @@ class PricedPlan:
 
     problem: PlacementProblem
     compiled: CompiledModel
-    polished: Polished
+    fixed: FixedIntegerSolution
     program: FixedProgram
     shifts: Shifts
 
@@ -241,22 +240,16 @@ Shifts = dict[tuple[str, int], _Shift]
 
 def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *, seed: int = 1) -> PricedPlan:
     """
-    Polish a plan and keep the program behind it.
+    Solve the fixed-integer LP of a plan and keep the program behind it.
 
     Parameters
     ----------
-    problem
-        The problem.
-    compiled
-        From `compile_model`.
     plan
         Its integers are held; those that turn out to be unused are taken back first.
-    seed
-        Random seed of the solver.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     shifts = {
@@ -264,10 +257,10 @@ def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *
         for limit in LIMITS
         for variant in sorted({thing.variant for thing in limit.things(problem)})
     }
-    program, polished = settle(
+    program, fixed = settle(
         problem, compiled, plan, seed=seed, stays=lambda x: _rows_to_move(problem, compiled, shifts, x)
     )
-    return PricedPlan(problem, compiled, polished, program, shifts)
+    return PricedPlan(problem, compiled, fixed, program, shifts)
 
 
 def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
@@ -293,13 +286,6 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     """
     Price every limit of a plan.
 
-    Parameters
-    ----------
-    priced
-        From `price_plan`.
-    seed
-        Random seed of the solver.
-
     Returns
     -------
     DataFrame
@@ -311,12 +297,12 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     rows = [row for limit in LIMITS for row in _limit_rows(priced, limit)]
     rows += _purchase_rows(priced)
     rows += rtt_prices(priced.problem, priced.program, seed=seed)
-    rows += token_costs(priced.problem, priced.polished)
+    rows += token_costs(priced.problem, priced.fixed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
-    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    x = columns_from_plan(priced.compiled, priced.fixed.plan)
     moved: dict[int, dict[tuple[int, ...], IntArray]] = {}
     for thing in limit.things(priced.problem):
         # Rows of integers alone cannot be broken by more of a limit, and have no price.
@@ -339,7 +325,7 @@ def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
 def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
     """Price the leave to buy one more pod where no more may be bought, its own price taken off."""
     problem, compiled = priced.problem, priced.compiled
-    x = columns_from_plan(compiled, priced.polished.plan)
+    x = columns_from_plan(compiled, priced.fixed.plan)
     is_bought_out, is_open = _is_bought_out(problem, compiled, x), _is_open(problem, compiled, x)
     for pool, thing in enumerate(_every_pool(problem)):
         what = "leave to buy 1 more pod of {1} at {0}".format(*thing.names)
@@ -383,17 +369,17 @@ def _price(
 
 def _price_anew(priced: PricedPlan, limit: Limit, thing: _Thing) -> Price:
     """Price a step that changes more than right sides: compile the moved limit, and solve it from the start."""
-    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    x = columns_from_plan(priced.compiled, priced.fixed.plan)
     marginal = float(-_row_duals(priced) @ priced.shifts[limit.kind, thing.variant].at(x))
     if marginal < LEAST_VALUE_CNY:
         return Price(0.0, marginal)
     moved = FixedProgram(compile_model(limit.move(priced.problem, thing.variant)), priced.program.integers)
-    first = priced.polished.objective_cny - moved.solve().cost_cny
+    first = priced.fixed.objective_cny - moved.solve().cost_cny
     return Price(first, marginal, 1) if first >= LEAST_VALUE_CNY else Price(0.0, marginal)
 
 
 def _row_duals(priced: PricedPlan) -> FloatArray:
-    return np.concatenate([priced.polished.row_duals[name].reshape(-1) for name in priced.compiled.rows])
+    return np.concatenate([priced.fixed.row_duals[name].reshape(-1) for name in priced.compiled.rows])
 
 
 def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...]) -> dict[tuple[int, ...], IntArray]:
