@@ -186,6 +186,11 @@ def _plain(value: float, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def format_clock(hour: float) -> str:
+    """Write hours after midnight as a time of day, 13.5 as 13:30."""
+    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"
+
+
 def shorten(text: str, most_chars: int) -> str:
     """
     Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes.

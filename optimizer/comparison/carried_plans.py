@@ -18,7 +18,7 @@ from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.runs.run import Run
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 
 _REASONS_TOLD = 2
 
@@ -138,7 +138,7 @@ class Redispatcher:
             best = plan_from_columns(problem, self._compiled, program.solve().columns)
         except UnknownLabelError as error:
             return _none(_with_differences(plan, self.to, _describe_unknown(error)))
-        except PolishError as error:
+        except FixedIntegerError as error:
             return _none(_with_differences(plan, self.to, str(error)))
         self._last = program
         # What the solver rounds must not undo a whole decision.
