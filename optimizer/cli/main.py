@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -37,9 +37,6 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
-
-if TYPE_CHECKING:
-    from optimizer.solvers.control import Progress
 
 _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
@@ -141,12 +138,11 @@ def solve(
     **solver: float | None,
 ) -> int:
     """Solve a scenario, prove the plan and store it."""
-    from optimizer.runs.solve import solve_scenario
+    from optimizer.api import jobs
     from optimizer.text.run import describe_run
 
-    report = None if quiet else _reporter()
     with scenario_changes(overrides, price_cases, **solver) as changes:
-        run = run_until_stopped(lambda stop: solve_scenario(scenario, changes, out=out, report=report, stop=stop))
+        run = run_until_stopped(lambda stop: jobs.solve(scenario, changes, out=out, progress=not quiet, stop=stop))
     if as_json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
@@ -172,12 +168,11 @@ def explain(
     as_json: bool,
 ) -> int:
     """Say why a scenario has no plan, and what would give it one."""
-    from optimizer.infeasibility.explain import explain_scenario
+    from optimizer.api import jobs
     from optimizer.text.explanations import describe_explanation, explanation_json
 
-    report = None if quiet else tell
     with scenario_changes(overrides, price_cases, time_limit_s=time_limit_s) as changes:
-        found = run_until_stopped(lambda stop: explain_scenario(scenario, changes, report=report, stop=stop))
+        found = run_until_stopped(lambda stop: jobs.explain(scenario, changes, progress=not quiet, stop=stop))
     emit_json(explanation_json(found)) if as_json else emit(describe_explanation(found))
     return found.exit_code
 
@@ -225,20 +220,6 @@ def _usage_fault(error: click.UsageError) -> str:
         return error.format_message()
     begins = [name for name in names if name.startswith(word)]
     return message + (f" Did you mean {begins[0]!r}?" if begins else suggest(word, names))
-
-
-def _reporter() -> Callable[[Progress], None]:
-    """Print progress with the best plan and bound so far: a phase reports what it knows itself."""
-    plan_cny, bound_cny = float("inf"), float("-inf")
-
-    def report(line: Progress) -> None:
-        from optimizer.text.run import describe_progress
-
-        nonlocal plan_cny, bound_cny
-        plan_cny, bound_cny = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
-        tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
-
-    return report
 
 
 def _is_internal(error: Exception) -> bool:

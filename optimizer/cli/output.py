@@ -56,18 +56,6 @@ def tell(text: str) -> None:
     _write(sys.stderr, text + "\n")
 
 
-def tell_over(text: str) -> None:
-    """
-    Write a line to a terminal in place of the one before; an empty text clears it.
-
-    Parameters
-    ----------
-    text
-        The line, without control characters.
-    """
-    _write(sys.stderr, f"\r{text}\x1b[K")
-
-
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
     """
     Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process as usual.
