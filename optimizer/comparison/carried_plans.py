@@ -20,7 +20,7 @@ from optimizer.runs.run import Run
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 
-_REASONS_TOLD = 2
+_REASONS_LISTED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +85,13 @@ def _describe_violations(violations: pd.DataFrame) -> str:
     ranked = violations.assign(size=size).sort_values("size", ascending=False, kind="stable")
     worst = ranked.drop_duplicates("name")
     counts = Counter(violations["name"])
-    told = []
-    for row in worst.head(_REASONS_TOLD).itertuples(index=False):
+    listed = []
+    for row in worst.head(_REASONS_LISTED).itertuples(index=False):
         more = f" (and {counts[str(row.name)] - 1} more)" if counts[str(row.name)] > 1 else ""
-        told.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
+        listed.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
                     f"{row.unit}{more}")  # fmt: skip
-    rest = len(worst) - len(told)
-    return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
+    rest = len(worst) - len(listed)
+    return "; ".join(listed) + (f"; and {rest} more limit(s)" if rest else "")
 
 
 def _describe_unknown(error: UnknownLabelError) -> str:
@@ -103,8 +103,8 @@ def _describe_unknown(error: UnknownLabelError) -> str:
 def _with_differences(plan: Run, to: Run, why: str) -> str:
     """Say first what differs between two cases, then what the plan of the first breaks in the second."""
     before, after = parts_of(plan.problem), parts_of(to.problem)
-    told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
-    return f"other {', '.join(told)}: {why}" if told else why
+    listed = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
+    return f"other {', '.join(listed)}: {why}" if listed else why
 
 
 # Tables of the hourly decisions, which are not carried over.
@@ -141,7 +141,7 @@ class Redispatcher:
         except FixedIntegerError as error:
             return _none(_with_differences(plan, self.to, str(error)))
         self._last = program
-        # What the solver rounds must not undo a whole decision.
+        # What the solver rounds must not undo an integer decision.
         best = replace(best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed)
         report = check_plan(problem, best)
         if not report.is_feasible:

@@ -94,7 +94,7 @@ def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.
 
 _ENDS = ("low", "high")
 
-# What the effect on is told beside the cost: column of the summary of a run.
+# Effects beside that on the cost: columns of the summary of a run.
 _EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
 
 
@@ -225,7 +225,7 @@ class Regret:
     improvable
         Cases for which another case's plan is cheaper than their own: case, plan (the cheapest), saving_cny_per_year.
     redispatch
-        Whether hours and routes were chosen anew with the whole decisions held, or everything is fixed.
+        Whether hours and routes were chosen anew with the integer decisions held, or everything is fixed.
     """
 
     pairs: pd.DataFrame
@@ -289,7 +289,7 @@ def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[Car
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
     from optimizer.comparison.carried_plans import (
-        Redispatcher,  # compiling a model is slow to import, and rarely asked for
+        Redispatcher,  # compiling a model is slow to import, and rarely needed
     )
 
     program = Redispatcher(case)

@@ -104,7 +104,7 @@ def latency_frontier(
 
     A budget is clipped to each class's own limit, so that none is loosened; the loosest point is the reference, with
     the limits as stated. The tightest budget under which every workload reaches a data center is added. Budgets that
-    leave the same routes in reach are one case.
+    allow the same routes are one case.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def carbon_frontier(
         Number of points: caps evenly spaced from the emissions of the reference towards the least that a relaxation
         of the year allows, that least left out.
     caps_t_per_year
-        Caps of your own in their place, t CO2 per year; those above the reference's emissions ask for nothing.
+        Caps of your own in their place, t CO2 per year; those above the reference's emissions limit nothing.
 
     Returns
     -------

@@ -47,18 +47,18 @@ class _CertifiedCosts:
             share = (self.high_cny - self.low_cny) / np.abs(self.high_cny)
         return np.where(np.isfinite(self.high_cny), np.where(self.high_cny == self.low_cny, 0.0, share), np.nan)
 
-    def saving(self, dearer: int, cheaper: int) -> _Saving:
+    def saving(self, tighter: int, looser: int) -> _Saving:
         """Compare the optima of two cases by position; a plan of the first is usually one of the second."""
-        low = float(self.low_cny[dearer] - self.high_cny[cheaper])
-        high = float(self.high_cny[dearer] - self.low_cny[cheaper])
-        if self.within[dearer, cheaper]:
+        low = float(self.low_cny[tighter] - self.high_cny[looser])
+        high = float(self.high_cny[tighter] - self.low_cny[looser])
+        if self.within[tighter, looser]:
             low = max(low, 0.0)
-        if self.within[cheaper, dearer]:
+        if self.within[looser, tighter]:
             high = min(high, 0.0)
-        best = float(self.high_cny[dearer] - self.high_cny[cheaper])
-        if self.within[dearer, cheaper] and self.within[cheaper, dearer]:
+        best = float(self.high_cny[tighter] - self.high_cny[looser])
+        if self.within[tighter, looser] and self.within[looser, tighter]:
             return _Saving(0.0, 0.0, 0.0, is_certain=True)
-        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[cheaper])), 1.0)
+        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[looser])), 1.0)
         return _Saving(best, low, high, is_certain=bool(low > room or high < -room))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
-from optimizer.runs.difference import moved_share
+from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
 
 Value = float | int
@@ -69,7 +69,7 @@ _SINGLE: tuple[tuple[_Metric, Callable[[CaseResult], float]], ...] = (
     (_Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
      _of_summary("peak_facility_power_mw")),
     (_Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
-    (_Metric("unserved_share", "share", "share of the tokens asked for that is not served"),
+    (_Metric("unserved_share", "share", "share of the requested tokens that is not served"),
      _of_summary("unserved_share")),
     (_Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
     (_Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),
@@ -188,7 +188,7 @@ def _row(
     saving, least, most = saving_interval(reference, result)
     base = tables[reference.case.id].get("allocation")
     own = tables[result.case.id].get("allocation")
-    moved = math.nan if base is None or own is None else moved_share(base, own)
+    moved = math.nan if base is None or own is None else find_moves(base, own).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
     against = (saving, share, least, most, moved)
     return {
