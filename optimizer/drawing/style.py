@@ -1,8 +1,4 @@
-"""
-Colours, sizes and number texts that the drawn map and the QGIS styles share.
-
-The fonts: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
-"""
+"""Colours, sizes, fonts and texts that charts, drawn maps and QGIS styles share; both fonts are shipped."""
 
 from __future__ import annotations
 

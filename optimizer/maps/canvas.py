@@ -1,7 +1,7 @@
 """
-The sheet and the map's axes, both measured in points, with the backdrop and the scale bar.
+The sheet of a map and its axes, both measured in points, with backdrop, scale bar and inset.
 
-An inset for where places crowd: a part of the map at a larger scale, in a corner that holds nothing.
+The inset shows the part of the map where places crowd at a larger scale, in a corner that holds nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""
-Drawn maps of a run: where inference runs, how full the links are, what energy costs and emits, what changes.
-
-The source line of a map: which run, whose figures, how much of it is estimated, which outlines and projection.
-"""
+"""Draw a map of a run on its sheet: theme, labels, inset, titles, key, and the source line with run and basemap."""
 
 from __future__ import annotations
 

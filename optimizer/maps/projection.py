@@ -1,8 +1,4 @@
-"""
-The map's projection, fitted to the data: equal-area, its view window and its scale bar.
-
-The backdrop of the map: outlines from any vector file, cut to the window and projected.
-"""
+"""The equal-area projection fitted to the places of a map, its window and scale bar, and outlines projected into it."""
 
 from __future__ import annotations
 

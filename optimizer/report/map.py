@@ -1,7 +1,7 @@
 """
-The map of a report as data: outlines, places, fibre and flows, which the page's script draws and filters.
+The map of a page as data: outlines, places, fibre and flows, which the page's script draws and filters.
 
-The map of a comparison: one state per case, and what each case sends on other ways than the reference.
+On the page of a comparison each case stands where an hour stands for a run, with its difference from the reference.
 """
 
 from __future__ import annotations
