@@ -223,6 +223,22 @@ def test_command_line_starts_without_heavy_libraries(code: str) -> None:
     assert not set(HEAVY) & set(loaded)
 
 
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        ("optimizer.runs.verify", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.comparison.comparison", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.report.comparison", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.exports.export", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.maps.draw", ("pyomo", "highspy")),
+    ],
+)
+def test_what_reads_runs_loads_no_solver(module: str, slow: tuple[str, ...]) -> None:
+    # Each of these costs a second or more: a map of a stored run must not wait for what only a solve needs.
+    loaded = run_python(f"import sys, {module}; print(*sys.modules)").split()
+    assert not set(slow) & set(loaded)
+
+
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     always = {Requirement(text).name for text in project["dependencies"]}

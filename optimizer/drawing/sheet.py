@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from network_data.faults import Fault, InputError, suggest
-from optimizer.drawing.style import FAINT_INK, INK, drawable, font_families, write_text
+from optimizer.drawing.colours import FAINT_INK, INK
+from optimizer.drawing.lettering import drawable, font_families, write_text
 from optimizer.drawing.words import SUFFIXES, minus_sign
 from optimizer.numbers import format_plain
 from optimizer.runs.folder import replace_when_done

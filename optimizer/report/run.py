@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
+from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
 from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
 from optimizer.report.charts import (
     MILLION_CNY,
