@@ -21,7 +21,7 @@ from network_data.faults import InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.cli.main import main
 from optimizer.maps.options import MapOptions
-from optimizer.numbers import format_digits
+from optimizer.numbers import format_digits, format_million
 from optimizer.report.charts import (
     Chart,
     Span,
@@ -96,8 +96,8 @@ def page(run: Path) -> Page:
 
 def test_headline_says_cost_saving_gap_and_where(run: Path, page: Page) -> None:
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    cost = info["summary"]["total_cny_per_year"] / 1e6
-    assert f"costs {cost:,.1f} million CNY a year" in page.text
+    cost = format_million(info["summary"]["total_cny_per_year"])
+    assert f"costs {cost} million CNY a year" in page.text
     words = " ".join(page.text.split())
     for item in info["baselines"]:
         assert f"Against {item['name']}" in words
