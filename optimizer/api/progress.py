@@ -7,7 +7,6 @@ The bar is tqdm's: small, without dependencies of its own, and at home in notebo
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import sys
 import warnings
@@ -19,6 +18,7 @@ from typing import IO, Any, Literal
 from optimizer.comparison.runner import SweepProgress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import describe_progress
+from optimizer.text.terminal import write_now
 
 Style = Literal["bar", "terminal", "log"]
 Report = Callable[[Progress | SweepProgress | str], None]
@@ -66,27 +66,6 @@ def describe_sweep(progress: SweepProgress) -> str:
     return f"{progress.seconds:7.1f} s  {_sweep_state(progress)}"
 
 
-def write_line(stream: IO[str], text: str) -> None:
-    """
-    Write a text to a stream at once; a reader that went away (`| head`) is no fault.
-
-    Parameters
-    ----------
-    stream
-        Such as stderr.
-    text
-        With its line end.
-    """
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Point it at nothing, so that the interpreter's last flush does not fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
 class _Best:
     """Best plan and bound so far: a phase of a solve reports what it knows itself."""
 
@@ -130,12 +109,12 @@ class _Lines:
             return
         self.close()
         self._state = state if state is not None else self._state
-        write_line(self._out, text + "\n")
+        write_now(self._out, text + "\n")
 
     def _over(self, text: str) -> None:
         """Write a line in place of the one before; an empty text clears it."""
         self._has_status_line = bool(text)
-        write_line(self._out, f"\r{text}\x1b[K")
+        write_now(self._out, f"\r{text}\x1b[K")
 
 
 class _Bar:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,19 +17,19 @@ from optimizer.cli.options import (
     complete_folder,
     complete_price_cases,
     complete_scenario,
+    find_scenario,
     gap_option,
     overrides_option,
     quiet_option,
     scenario_changes,
     time_limit_option,
 )
-from optimizer.cli.output import emit, emit_json, run_until_stopped, tell, tell_over
+from optimizer.cli.output import emit, emit_json, run_until_stopped
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from optimizer.comparison.cases import CaseResult
-    from optimizer.comparison.runner import SweepProgress
 
 _EPILOG = (
     "Exit codes: 0 every case is solved within the gap or proved to have no plan, 1 bad data or usage, 2 every case is "
@@ -97,17 +96,18 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     stored.
     """
     from optimizer.api.compare import compare as compare_cases
+    from optimizer.api.progress import show_progress
 
     out, regret = options["out"], options.pop("regret")
     inputs = options.pop("inputs")
-    given = inputs[0] if len(inputs) == 1 else inputs
+    given = find_scenario(inputs[0]) if len(inputs) == 1 else inputs
     options["regret"] = None if regret == "auto" else regret != "off"
     options["redispatch"] = regret == "redispatch"
     solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
     with (
         scenario_changes(options.pop("overrides"), **solver) as changes,
         _named_by_options(),
-        _progress(quiet=quiet) as report,
+        nullcontext() if quiet else show_progress() as report,
     ):
         found = run_until_stopped(lambda stop: compare_cases(given, changes, report=report, stop=stop, **options))
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
@@ -120,7 +120,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
         emit(replace(found, unfinished=unfinished).to_text())
         if out is not None:
             emit(f"\nTables and run folders: {escape_text(out)}")
-        elif isinstance(given, str) and not Path(given).is_dir():
+        elif len(inputs) == 1 and not Path(given).is_dir():
             emit("\nNothing was kept: add --out DIR to keep tables, charts and run folders.")
     return code
 
@@ -168,67 +168,3 @@ def _name_options(error: InputError) -> InputError:
     return InputError(
         [replace(fault, file=_OPTION_OF.get(fault.file, fault.file)) for fault in error.faults], error.subject
     )
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[SweepProgress], None]]:
-    """Print how far it is: one line that is written over on a terminal, a line every two seconds elsewhere."""
-    is_terminal = sys.stderr.isatty()
-    said_s = -2.0
-
-    def report(progress: SweepProgress) -> None:
-        nonlocal said_s
-        if quiet:
-            return
-        if is_terminal:
-            if progress.ended:
-                tell_over("")
-                tell(progress.ended)
-            tell_over(describe_progress(progress)[: _width() - 1])
-        elif progress.ended or progress.seconds - said_s >= _EVERY_S:
-            said_s = progress.seconds
-            tell(describe_progress(progress) + (f"  {progress.ended}" if progress.ended else ""))
-
-    try:
-        yield report
-    finally:
-        if is_terminal and not quiet:
-            tell_over("")
-
-
-_EVERY_S = 1.9
-_SHOWN = 3
-
-
-def describe_progress(progress: SweepProgress) -> str:
-    """
-    Write how far a comparison is on one line.
-
-    Parameters
-    ----------
-    progress
-        How far it is.
-    """
-    running = [f"{case.case_id} {_gap(case.mip_rel_gap)}" for case in progress.running[:_SHOWN]]
-    if len(progress.running) > _SHOWN:
-        running.append(f"{len(progress.running) - _SHOWN} more")
-    stored = f" ({progress.reused} stored)" if progress.reused else ""
-    left = "" if progress.seconds_left is None else f"  {_duration(progress.seconds_left)} left"
-    now = f"  solving {', '.join(running)}" if running else ""
-    return f"{progress.seconds:7.1f} s  {progress.done} of {progress.total} cases{stored}{left}{now}"
-
-
-def _gap(gap: float) -> str:
-    return f"gap {gap:.2%}" if gap < float("inf") else "gap -"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size().columns

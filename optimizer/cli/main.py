@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -28,6 +28,7 @@ from optimizer.cli.options import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EdwcCommand,
+    find_scenario,
     gap_option,
     out_option,
     quiet_option,
@@ -37,9 +38,6 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
-
-if TYPE_CHECKING:
-    from optimizer.solvers.control import Progress
 
 _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
@@ -117,7 +115,7 @@ def check(scenario: str, overrides: tuple[str, ...], price_cases: tuple[str, ...
     from optimizer.text.run import describe_check
 
     with scenario_changes(overrides, price_cases) as changes:
-        found = jobs.check(scenario, changes)
+        found = jobs.check(find_scenario(scenario), changes, price_cases=price_cases)
     emit_json(found) if as_json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
@@ -141,12 +139,12 @@ def solve(
     **solver: float | None,
 ) -> int:
     """Solve a scenario, prove the plan and store it."""
-    from optimizer.runs.solve import solve_scenario
+    from optimizer.api import jobs
     from optimizer.text.run import describe_run
 
-    report = None if quiet else _reporter()
+    options: dict[str, Any] = {"price_cases": price_cases, "out": out, "progress": not quiet}
     with scenario_changes(overrides, price_cases, **solver) as changes:
-        run = run_until_stopped(lambda stop: solve_scenario(scenario, changes, out=out, report=report, stop=stop))
+        run = run_until_stopped(lambda stop: jobs.solve(find_scenario(scenario), changes, stop=stop, **options))
     if as_json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
@@ -172,12 +170,12 @@ def explain(
     as_json: bool,
 ) -> int:
     """Say why a scenario has no plan, and what would give it one."""
-    from optimizer.infeasibility.explain import explain_scenario
+    from optimizer.api import jobs
     from optimizer.text.explanations import describe_explanation, explanation_json
 
-    report = None if quiet else tell
+    options: dict[str, Any] = {"price_cases": price_cases, "progress": not quiet}
     with scenario_changes(overrides, price_cases, time_limit_s=time_limit_s) as changes:
-        found = run_until_stopped(lambda stop: explain_scenario(scenario, changes, report=report, stop=stop))
+        found = run_until_stopped(lambda stop: jobs.explain(find_scenario(scenario), changes, stop=stop, **options))
     emit_json(explanation_json(found)) if as_json else emit(describe_explanation(found))
     return found.exit_code
 
@@ -225,20 +223,6 @@ def _usage_fault(error: click.UsageError) -> str:
         return error.format_message()
     begins = [name for name in names if name.startswith(word)]
     return message + (f" Did you mean {begins[0]!r}?" if begins else suggest(word, names))
-
-
-def _reporter() -> Callable[[Progress], None]:
-    """Print progress with the best plan and bound so far: a phase reports what it knows itself."""
-    plan_cny, bound_cny = float("inf"), float("-inf")
-
-    def report(line: Progress) -> None:
-        from optimizer.text.run import describe_progress
-
-        nonlocal plan_cny, bound_cny
-        plan_cny, bound_cny = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
-        tell(describe_progress(replace(line, incumbent_cny=plan_cny, bound_cny=min(bound_cny, plan_cny))))
-
-    return report
 
 
 def _is_internal(error: Exception) -> bool:
