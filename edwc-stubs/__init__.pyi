@@ -20,6 +20,7 @@ from optimizer.checker.check import check_plan as check_plan
 from optimizer.comparison.break_even import find_break_points as find_break_points
 from optimizer.comparison.break_even_points import BreakEvenMap as BreakEvenMap
 from optimizer.comparison.comparison import Comparison as Comparison
+from optimizer.comparison.comparison import open_comparison as open_comparison
 from optimizer.comparison.frontier import Frontier as Frontier
 from optimizer.comparison.frontier import carbon_frontier as carbon_frontier
 from optimizer.comparison.frontier import latency_frontier as latency_frontier

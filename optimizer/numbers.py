@@ -98,6 +98,21 @@ def format_digits(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
+def format_plain(value: float, digits: int = 6) -> str:
+    """
+    Format a number as an input states it: so many digits at most, no exponent, no zeros that say nothing.
+
+    Examples
+    --------
+    >>> format_plain(0.5), format_plain(1_200.0), format_plain(1_234_567.0), format_plain(float("nan"))
+    ('0.5', '1,200', '1,234,570', '-')
+    """
+    if not math.isfinite(value):
+        return NO_NUMBER
+    rounded = float(f"{value:.{digits}g}")
+    return _plain(rounded, digits) if rounded else "0"
+
+
 def format_size(value: float) -> str:
     """
     Format a limit in full, with up to three decimals where it is not large.
@@ -169,6 +184,11 @@ def _plain(value: float, digits: int) -> str:
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_clock(hour: float) -> str:
+    """Write hours after midnight as a time of day, 13.5 as 13:30."""
+    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"
 
 
 def shorten(text: str, most_chars: int) -> str:

@@ -12,7 +12,7 @@ from documents import read_page
 from reduced import reduced_overrides
 
 from benchmarks import scenarios as family
-from optimizer import list_scenarios
+from edwc import list_scenarios
 
 NAME = "demand_2025_06"  # the quickest at reduced size
 PAGE = f"before\n{family.START}\n| `base` | as it was |\n| `gone` | dropped |\n{family.END}\nafter\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +12,8 @@ from typing import Any, TypeVar
 
 from network_data.faults import Fault, FaultList, InputError, suggest
 from network_data.load import load_network
+from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments, override_texts
+from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.comparison.break_even import find_break_points
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import (
@@ -34,17 +35,19 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.problem.assemble import assemble_problem
 from scenarios.load import load_scenario
 from scenarios.price_parameters import ParameterRange, overrides_of, parse_ranges, parse_sweeps
+from scenarios.schema import Scenario
 
-FRONTIERS = ("latency", "carbon", "rtt")
+_FRONTIERS = ("latency", "carbon", "rtt")
 Values = Mapping[str, Sequence[float] | str] | Sequence[str]
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found", bound=SearchResult)
 
 
 def compare(  # noqa: PLR0913 - options, keyword-only
-    scenario_or_runs: str | Path | Sequence[str | Path],
-    overrides: Mapping[str, Any] | Sequence[str] | None = None,
+    scenario_or_runs: ScenarioLike | Sequence[str | Path],
+    overrides: Overrides | None = None,
     *,
+    network: NetworkLike | None = None,
     price_cases: Sequence[str] = (),
     sweeps: Values = (),
     tornado: Values = (),
@@ -59,6 +62,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     workers: int | None = None,
     scheduler: str | None = None,
     force: bool = False,
+    progress: bool = False,
     report: Callable[[SweepProgress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Comparison:
@@ -68,10 +72,10 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     Parameters
     ----------
     scenario_or_runs
-        Built-in name or YAML file of a scenario; or a list of run folders, or the folder of a comparison, which are
-        compared as they are.
-    overrides
-        Of all cases: `{"time.slices_per_day": 4}`, nested or with dots, or texts such as `solver.mip_rel_gap=0.01`.
+        A scenario (name, file, object, dictionary or text: see `find_inputs`); or a list of run folders, or the folder
+        of a comparison, which are compared as they are.
+    overrides, network
+        Of all cases: see `find_inputs`.
     price_cases
         Names or files, each a case; `a+b` is first a, then b. With sweeps, each is combined with each of their points.
     sweeps
@@ -99,10 +103,13 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         `dask` on a cluster (None = one on this machine).
     force
         Solve again what is stored in `out`.
+    progress
+        Show how far it is: a bar in a notebook, lines elsewhere.
     report
         Called with the progress of the comparison.
     stop
-        Set it, and what is being solved ends; the cases that are done are compared.
+        Set it from another thread, and what is being solved ends; the cases that are done are compared. So does
+        Ctrl-C.
 
     Returns
     -------
@@ -125,58 +132,51 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         reference,
         tuple(waterfalls),
     )
-    request = _read_request(scenario_or_runs, override_texts(overrides), words, faults)
-    stop = stop if stop is not None else threading.Event()
-    if request.scenario is None:
-        stored = {result.case.id: result for result in request.stored}
-        folder = None if out is None else keep_stored(out, request.reference, stored.values(), request.kept)
-        return _keep(_build(request, stored, regret=regret, redispatch=redispatch), folder)
-    with CaseRunner(
-        request.scenario,
-        request.overrides,
-        out=out,
-        reference=request.reference,
-        engine=engine,
-        workers=workers,
-        scheduler=scheduler,
-        request=request.kept,
-        force=force,
-        report=report,
-        stop=stop,
-    ) as runner:
-        results = runner.run(request.cases)
-        # Someone who has asked for an end does not want to wait for the most expensive part.
-        found = _build(request, results, regret=False if stop.is_set() else regret, redispatch=redispatch)
-        found = replace(_search(found, request, runner, stop), results=runner.results)
-        runner.keep_searches(found.searches.values())
-        return _keep(found, None if out is None else runner.out)
+    given, texts = _find_given(scenario_or_runs, overrides, network)
+    with naming_arguments(), reporting(report, progress=progress) as tell:
+        request = _read_request(given, texts, words, faults)
+        if request.scenario is None:
+            stored = {result.case.id: result for result in request.stored}
+            folder = None if out is None else keep_stored(out, request.reference, stored.values(), request.kept)
+            return _keep(_build(request, stored, regret=regret, redispatch=redispatch), folder)
+        scenario = request.scenario
+
+        def solve(event: threading.Event) -> Comparison:
+            with CaseRunner(
+                scenario,
+                request.overrides,
+                out=out,
+                reference=request.reference,
+                engine=engine,
+                workers=workers,
+                scheduler=scheduler,
+                request=request.kept,
+                force=force,
+                report=tell,
+                stop=event,
+            ) as runner:
+                results = runner.run(request.cases)
+                # Someone who wants it to end does not wait for the most expensive part.
+                found = _build(request, results, regret=False if event.is_set() else regret, redispatch=redispatch)
+                found = replace(_search(found, request, runner, event), results=runner.results)
+                runner.keep_searches(found.searches.values())
+                return _keep(found, None if out is None else runner.out)
+
+        return run_until_interrupted(solve, stop)
 
 
-def override_texts(overrides: Mapping[str, Any] | Sequence[str] | None) -> tuple[str, ...]:
-    """
-    Write overrides as `KEY=VALUE`.
-
-    Parameters
-    ----------
-    overrides
-        Values by key, nested or with dots; or texts, which stay as they are.
-
-    Examples
-    --------
-    >>> override_texts({"time.slices_per_day": 4, "solver": {"mip_rel_gap": 0.01}})
-    ('time.slices_per_day=4', 'solver.mip_rel_gap=0.01')
-    """
-    if isinstance(overrides, Mapping):
-        return tuple(_flat("", overrides))
-    return () if overrides is None else _listed(overrides)
-
-
-def _flat(head: str, values: Mapping[str, Any]) -> Iterable[str]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(f"{head}{key}.", value)
-        else:
-            yield f"{head}{key}={json.dumps(value, ensure_ascii=False, default=str)}"  # JSON is YAML
+def _find_given(
+    given: ScenarioLike | Sequence[str | Path], overrides: Overrides | None, network: NetworkLike | None
+) -> tuple[str | Path | Sequence[str | Path], tuple[str, ...]]:
+    """Find the scenario and its overrides, or the stored runs."""
+    if isinstance(given, Scenario | Mapping) or (isinstance(given, str | Path) and not _stored_folders(given)):
+        inputs = find_inputs(given, overrides, network=network)
+        return inputs.scenario, inputs.overrides
+    if network is not None:
+        faults = FaultList("the comparison")
+        faults.add("network", "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
+        raise faults.error()
+    return given, tuple(override_texts(overrides))
 
 
 def _value_texts(values: Values, separator: str) -> tuple[str, ...]:
@@ -231,8 +231,8 @@ def _read_request(
     tornado = _collect(faults, parse_ranges, words.tornado, "tornado")
     break_even = _collect(faults, parse_ranges, words.break_even, "break_even")
     for kind in words.frontier:
-        if kind not in FRONTIERS:
-            remedy = f"Name {', '.join(FRONTIERS)}.{suggest(kind, FRONTIERS)}"
+        if kind not in _FRONTIERS:
+            remedy = f"Name {', '.join(_FRONTIERS)}.{suggest(kind, _FRONTIERS)}"
             faults.add("frontier", "there is no such frontier", remedy, value=kind)
     stored: Sequence[CaseResult] = ()
     scenario, cases, known = None, [], [REFERENCE]
@@ -267,7 +267,9 @@ def _read_request(
 def _stored_folders(given: str | Path | Sequence[str | Path]) -> list[Path]:
     """Folders of stored runs, or that of a comparison; none if a scenario is meant."""
     if isinstance(given, str | Path):
-        return [Path(given)] if (Path(given) / COMPARISON_FILE).is_file() else []
+        with contextlib.suppress(OSError):  # a text that is no name of a file
+            return [Path(given)] if (Path(given) / COMPARISON_FILE).is_file() else []
+        return []
     return [Path(folder) for folder in given]
 
 

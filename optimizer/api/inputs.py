@@ -75,7 +75,7 @@ def find_inputs(
     Parameters
     ----------
     scenario
-        Built-in name, YAML file, loaded scenario, dictionary of keys, or YAML text (with a line break or `key: value`).
+        Built-in name, YAML file, loaded scenario, dictionary of keys, or YAML text (with a line break).
         Files named in a dictionary or a text start from the working directory.
     overrides
         Keys to change: `{"time.slices_per_day": 4}`, `{"time": {"slices_per_day": 4}}`, or texts such as
@@ -223,7 +223,10 @@ def _find_scenario(scenario: ScenarioLike) -> tuple[str | Path, tuple[str, ...]]
 
 
 def _is_yaml(text: str) -> bool:
-    return "\n" in text or (": " in text and text not in list_scenarios() and not Path(text).is_file())
+    try:
+        return "\n" in text and not Path(text).is_file()
+    except OSError:  # too long for a name
+        return True
 
 
 def _require_unchanged(scenario: Scenario) -> None:

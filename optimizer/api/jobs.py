@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
+from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.infeasibility.explain import Explanation, explain_scenario
 from optimizer.runs.run import Run
 from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
-
-T = TypeVar("T")
-_POLL_S = 0.2
 
 
 def solve(  # noqa: PLR0913 - options, keyword-only
@@ -58,7 +53,7 @@ def solve(  # noqa: PLR0913 - options, keyword-only
         With every fault of the arguments, the inputs or the output folder.
     """
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
-    with naming_arguments(), _reporting(report, progress=progress) as tell:
+    with naming_arguments(), reporting(report, progress=progress) as tell:
         return run_until_interrupted(
             lambda event: solve_scenario(inputs.scenario, inputs.overrides, out=out, report=tell, stop=event), stop
         )
@@ -129,61 +124,7 @@ def explain(  # noqa: PLR0913 - options, keyword-only
         With every fault of the arguments or the inputs; workloads that reach no data center are explained.
     """
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
-    with naming_arguments(), _reporting(report, progress=progress) as tell:
+    with naming_arguments(), reporting(report, progress=progress) as tell:
         return run_until_interrupted(
             lambda event: explain_scenario(inputs.scenario, inputs.overrides, report=tell, stop=event), stop
         )
-
-
-@contextmanager
-def _reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterator[Callable[[Any], None]]:
-    """Pass progress on to the caller's function, and show it where that is wanted."""
-    with ExitStack() as shown:
-        reports = [] if report is None else [report]
-        if progress:
-            from optimizer.api.progress import show_progress
-
-            reports.append(shown.enter_context(show_progress()))
-
-        def pass_on(line: Any) -> None:
-            for each in reports:
-                each(line)
-
-        yield pass_on
-
-
-def run_until_interrupted(task: Callable[[threading.Event], T], stop: threading.Event | None = None) -> T:
-    """
-    Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it.
-
-    Parameters
-    ----------
-    task
-        Called with what is set when it should stop.
-    stop
-        In place of an event of its own.
-
-    Returns
-    -------
-    T
-        What the task returns.
-    """
-    event = threading.Event() if stop is None else stop
-    if threading.current_thread() is not threading.main_thread():
-        return task(event)  # Ctrl-C goes to the main thread
-    # Python runs signal handlers in the main thread only, and not inside a solver's code: the task gets its own.
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(task, event)
-    try:
-        while True:
-            try:
-                while wait([future], timeout=_POLL_S).not_done:
-                    pass
-                return future.result()
-            except KeyboardInterrupt:
-                if event.is_set():
-                    raise
-                event.set()
-                sys.stderr.write("stopping: the best plan found so far is kept (Ctrl-C again gives up on it)\n")
-    finally:
-        pool.shutdown(wait=False)

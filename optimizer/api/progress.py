@@ -1,6 +1,8 @@
 """
 Progress of a job while it runs: a bar in a notebook, lines on a terminal, in a log a line when something has changed.
 
+And how a job is stopped from the keyboard without losing what it has found.
+
 The bar is tqdm's: small, without dependencies of its own, and at home in notebooks. It is imported for a bar alone.
 """
 
@@ -9,11 +11,13 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeVar
 
 from optimizer.comparison.runner import SweepProgress
 from optimizer.solvers.control import Progress
@@ -22,8 +26,10 @@ from optimizer.text.terminal import write_now
 
 Style = Literal["bar", "terminal", "log"]
 Report = Callable[[Progress | SweepProgress | str], None]
+_T = TypeVar("_T")
 
 _SHOWN = 3
+_POLL_S = 0.2
 _FULL_AT_GAP = 1e-4
 
 
@@ -54,16 +60,70 @@ def show_progress(style: Style | None = None, stream: IO[str] | None = None) -> 
         shown.close()
 
 
-def describe_sweep(progress: SweepProgress) -> str:
+@contextmanager
+def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterator[Callable[[Any], None]]:
     """
-    Write on one line how far a comparison is.
+    Pass progress on to a caller's function, and show it where that is wanted.
 
     Parameters
     ----------
+    report
+        The caller's function, if there is one.
     progress
-        How far it is.
+        Whether to show it.
+
+    Yields
+    ------
+    callable
+        Takes progress.
     """
-    return f"{progress.seconds:7.1f} s  {_sweep_state(progress)}"
+    with ExitStack() as shown:
+        reports = [] if report is None else [report]
+        if progress:
+            reports.append(shown.enter_context(show_progress()))
+
+        def pass_on(line: Any) -> None:
+            for each in reports:
+                each(line)
+
+        yield pass_on
+
+
+def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading.Event | None = None) -> _T:
+    """
+    Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it.
+
+    Parameters
+    ----------
+    task
+        Called with what is set when it should stop.
+    stop
+        In place of an event of its own.
+
+    Returns
+    -------
+    _T
+        What the task returns.
+    """
+    event = threading.Event() if stop is None else stop
+    if threading.current_thread() is not threading.main_thread():
+        return task(event)  # Ctrl-C goes to the main thread
+    # Python runs signal handlers in the main thread only, and not inside a solver's code: the task gets its own.
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(task, event)
+    try:
+        while True:
+            try:
+                while wait([future], timeout=_POLL_S).not_done:
+                    pass
+                return future.result()
+            except KeyboardInterrupt:
+                if event.is_set():
+                    raise
+                event.set()
+                sys.stderr.write("stopping: the best plan found so far is kept (Ctrl-C again gives up on it)\n")
+    finally:
+        pool.shutdown(wait=False)
 
 
 class _Best:
@@ -94,11 +154,11 @@ class _Lines:
             if progress.ended:
                 self._line(progress.ended)
             width = shutil.get_terminal_size().columns
-            self._over(describe_sweep(progress)[: width - 1])
+            self._over(_describe_sweep(progress)[: width - 1])
         else:
             running = ", ".join(case.case_id for case in progress.running)
             ended = f"  {progress.ended}" if progress.ended else ""
-            self._line(describe_sweep(progress) + ended, f"{progress.done} {running} {ended}")
+            self._line(_describe_sweep(progress) + ended, f"{progress.done} {running} {ended}")
 
     def close(self) -> None:
         if self._has_status_line:
@@ -160,11 +220,12 @@ def _style_of(out: IO[str]) -> Style:
     return "terminal" if out.isatty() else "log"
 
 
-def _sweep_state(progress: SweepProgress) -> str:
+def _describe_sweep(progress: SweepProgress) -> str:
+    """Write on one line how far a comparison is."""
     stored = f" ({progress.reused} stored)" if progress.reused else ""
     left = "" if progress.seconds_left is None else f"  {_duration(progress.seconds_left)} left"
     now = f"  {_running(progress)}" if progress.running else ""
-    return f"{progress.done} of {progress.total} cases{stored}{left}{now}"
+    return f"{progress.seconds:7.1f} s  {progress.done} of {progress.total} cases{stored}{left}{now}"
 
 
 def _running(progress: SweepProgress) -> str:

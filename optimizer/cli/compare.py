@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,6 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     stored.
     """
     from optimizer.api.compare import compare as compare_cases
-    from optimizer.api.progress import show_progress
 
     out, regret = options["out"], options.pop("regret")
     inputs = options.pop("inputs")
@@ -104,12 +103,8 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     options["regret"] = None if regret == "auto" else regret != "off"
     options["redispatch"] = regret == "redispatch"
     solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
-    with (
-        scenario_changes(options.pop("overrides"), **solver) as changes,
-        _named_by_options(),
-        nullcontext() if quiet else show_progress() as report,
-    ):
-        found = run_until_stopped(lambda stop: compare_cases(given, changes, report=report, stop=stop, **options))
+    with scenario_changes(options.pop("overrides"), **solver) as changes, _named_by_options():
+        found = run_until_stopped(lambda stop: compare_cases(given, changes, progress=not quiet, stop=stop, **options))
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
     code = 1 if any(unfinished.values()) else exit_code(list(found.results.values()))
     if as_json:

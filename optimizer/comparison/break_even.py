@@ -1,9 +1,7 @@
 """
-Break-even map: the points of a range of one parameter at which the plan changes, each with what is proved of it.
+Break-even map of a price: the cost of a plan is a line over the price, and new plans are sought where two lines meet.
 
-Break points of a price: the cost of a plan is a line over it, and new plans are sought where two lines meet.
-
-Least cost over one price: lines of plans above it, bounds of solved points below it, and what the two prove.
+Lines of plans lie above the least cost, bounds of solved points below it; together they prove where the plan changes.
 """
 
 from __future__ import annotations
@@ -35,20 +33,13 @@ from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.runner import CaseRunner
 from optimizer.problem.equivalence import PRICE_COLUMNS, PRICE_FIELDS, differs_in_prices_alone
 from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 
 
 @dataclass(frozen=True)
-class CostLine:
-    """
-    Cost of one plan over the range, which is linear in the price.
-
-    Attributes
-    ----------
-    start_cny, end_cny
-        CNY per year at the lower and the upper end of the range.
-    """
+class _CostLine:
+    """Cost of one plan over the range, CNY per year at its ends; it is linear in the price."""
 
     start_cny: float
     end_cny: float
@@ -64,50 +55,37 @@ class CostLine:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """
-    The stretch of the range on which one plan is the cheapest known.
-
-    Attributes
-    ----------
-    line
-        Its number.
-    start, end
-        Positions, 0 to 1.
-    """
+class _Piece:
+    """The part of the range on which one plan, by its number, is the cheapest known; positions are 0 to 1."""
 
     line: int
     start: float
     end: float
 
 
-class CostCurve:
+class _CostCurve:
     """
     What is known of the least cost over a range of a price: it is concave, below every line and above every bound.
 
-    Positions are 0 at the lower and 1 at the upper end of the range.
-
-    Parameters
-    ----------
-    resolution_cny
-        A plan that improves on the others by no more than this anywhere is taken for one of them.
+    Positions are 0 at the lower and 1 at the upper end of the range. A plan that improves on the others by no more than
+    `resolution_cny` anywhere is taken for one of them.
     """
 
     def __init__(self, resolution_cny: float = 0.0) -> None:
         self.resolution_cny = resolution_cny
-        self.lines: list[CostLine] = []
+        self.lines: list[_CostLine] = []
         self._bounds: dict[float, float] = {}
         self._kept: list[int] = []
-        self.pieces: tuple[Piece, ...] = ()
+        self.pieces: tuple[_Piece, ...] = ()
 
-    def add_line(self, line: CostLine) -> int:
+    def add_line(self, line: _CostLine) -> int:
         """Add a plan; returns its number."""
         self.lines.append(line)
         number = len(self.lines) - 1
         gain = max((self.upper(u) - line.at(u) for u in self.vertices), default=math.inf)
         if gain > self.resolution_cny:
             self._kept.append(number)
-            self.pieces = lower_envelope(self.lines, self._kept)
+            self.pieces = _lower_envelope(self.lines, self._kept)
         return number
 
     def add_bound(self, position: float, bound_cny: float) -> None:
@@ -143,20 +121,11 @@ class CostCurve:
 
     def break_range(self, number: int) -> tuple[float, float]:
         """
-        Bracket the break point after a piece.
+        Bracket the break point after a piece, by its number: least and largest position of it.
 
         The slope of the least cost falls from one side of the mean of the two plans' slopes to the other where the
-        curve less that slope is largest. That point lies where the lines still reach the largest bound.
-
-        Parameters
-        ----------
-        number
-            Of the piece before it; not the last.
-
-        Returns
-        -------
-        tuple
-            Least and largest position; an end of the range where there need be no break point inside.
+        curve less that slope is largest. That point lies where the lines still rise to the largest bound. An end of
+        the range stands where there need be no break point inside.
         """
         before, after = self.lines[self.pieces[number].line], self.lines[self.pieces[number + 1].line]
         slope = (before.slope_cny + after.slope_cny) / 2
@@ -181,36 +150,22 @@ class CostCurve:
         return hull
 
 
-def lower_envelope(lines: Sequence[CostLine], numbers: Sequence[int]) -> tuple[Piece, ...]:
-    """
-    Find the cheapest line at each position.
-
-    Parameters
-    ----------
-    lines
-        All lines.
-    numbers
-        Those that count; at least one.
-
-    Returns
-    -------
-    tuple
-        Pieces from 0 to 1, their slopes falling.
-    """
+def _lower_envelope(lines: Sequence[_CostLine], numbers: Sequence[int]) -> tuple[_Piece, ...]:
+    """Find the cheapest of some lines at each position: pieces from 0 to 1, their slopes falling."""
     now, position = min(numbers, key=lambda n: (lines[n].start_cny, lines[n].slope_cny, n)), 0.0
-    pieces: list[Piece] = []
+    pieces: list[_Piece] = []
     while True:
         flatter = [n for n in numbers if lines[n].slope_cny < lines[now].slope_cny]
         crossings = [(max(_crossing_position(lines[now], lines[n]), position), lines[n].slope_cny, n) for n in flatter]
         end, _, following = min(crossings, default=(1.0, 0.0, now))
         if end >= 1.0:
-            return (*pieces, Piece(now, position, 1.0))
+            return (*pieces, _Piece(now, position, 1.0))
         if end > position:
-            pieces.append(Piece(now, position, end))
+            pieces.append(_Piece(now, position, end))
         now, position = following, end
 
 
-def _crossing_position(line: CostLine, flatter: CostLine) -> float:
+def _crossing_position(line: _CostLine, flatter: _CostLine) -> float:
     return (flatter.start_cny - line.start_cny) / (line.slope_cny - flatter.slope_cny)
 
 
@@ -237,28 +192,7 @@ _SAME_POSITION = 1e-9
 
 
 def map_prices(points: ParameterPoints, low: float, high: float, *, tolerance_cny: float | None = None) -> BreakEvenMap:
-    """
-    Find the points of a range at which the cheapest plan changes with a price.
-
-    Parameters
-    ----------
-    points
-        Solves values of the price.
-    low, high
-        The range.
-    tolerance_cny
-        A plan that could save no more than this is not looked for; None = the gap that cases are solved to.
-
-    Returns
-    -------
-    BreakEvenMap
-        The map.
-
-    Raises
-    ------
-    InputError
-        If the parameter is unknown, is no price, or prices are not linear in it.
-    """
+    """Find the points of a range at which the cheapest plan changes with a price; see `find_break_points`."""
     ends = points.problem(low), points.problem(high)
     _require_linear(points, ends, low, high)
     search = _Search(points, low, high, ends)
@@ -278,14 +212,14 @@ class _Search:
     low: float
     high: float
     ends: tuple[PlacementProblem, PlacementProblem]
-    curve: CostCurve = field(init=False)
+    curve: _CostCurve = field(init=False)
     plans: list[Run] = field(default_factory=list)
-    reference: CostLine | None = None
+    reference: _CostLine | None = None
     reference_value: float = math.nan
 
     def __post_init__(self) -> None:
         result = self.points.reference
-        self.curve = CostCurve(RESOLUTION_SHARE * abs(result.objective_cny) if result.has_plan else 0.0)
+        self.curve = _CostCurve(RESOLUTION_SHARE * abs(result.objective_cny) if result.has_plan else 0.0)
         case = self.points.plan(result)
         if case is None or not differs_in_prices_alone(case.problem, self.ends[0]):
             return
@@ -312,7 +246,7 @@ class _Search:
 
     def _threshold_cny(self, position: float, tolerance_cny: float) -> float:
         """
-        Say how much must be open for a solve to be worth while.
+        Say how much must be open for a solve to pay.
 
         Where a limit of time ended the solves beside it short of the tolerance, another would end like them.
         """
@@ -375,15 +309,15 @@ class _Search:
             "certified_high": certified[1],
             "width": certified[1] - certified[0],
             "is_certain": least > 0.0 and most < 1.0,
-            **change_columns(plan_change(self.plans[before], self.plans[after])),
+            **change_columns(RunDifference(self.plans[before], self.plans[after])),
             "saving_slope_before_cny": slopes[0],
             "saving_slope_after_cny": slopes[1],
         }
 
-    def _add(self, case: Run) -> CostLine:
+    def _add(self, case: Run) -> _CostLine:
         """Price a plan at both ends, with the independent checker."""
         costs = [float(component_costs(case.facts.at_prices(problem)).sum()) for problem in self.ends]
-        line = CostLine(*costs)
+        line = _CostLine(*costs)
         self.curve.add_line(line)
         self.plans.append(case)
         return line
@@ -437,7 +371,7 @@ def _is_close(found: FloatArray, expected: FloatArray) -> bool:
     return bool(np.allclose(found, expected, rtol=_LINEAR_SHARE, atol=1e-12))
 
 
-LEAST_SOLVES = 2
+_LEAST_SOLVES = 2
 
 
 def find_break_points(
@@ -450,7 +384,7 @@ def find_break_points(
     max_solves: int = 25,
 ) -> BreakEvenMap:
     """
-    Find where on a range the plan changes, with whole pods and deployments as they are.
+    Find where on a range the plan changes, with integer pods and deployments.
 
     Parameters
     ----------
@@ -464,7 +398,7 @@ def find_break_points(
         A plan that could save no more than this is not looked for, CNY per year; None = the gap that cases are
         solved to. With a gap of 0 the break points are exact to the solver's precision.
     max_solves
-        Most values to solve; what is left open then is said in `BreakEvenMap.notes`.
+        Most values to solve; `BreakEvenMap.notes` say what is left open then.
 
     Returns
     -------
@@ -479,7 +413,7 @@ def find_break_points(
     faults = FaultList("the break-even map")
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         faults.add("break_even", "is no range", "Give a lower and a higher finite value.", value=f"{low}:{high}")
-    if max_solves < LEAST_SOLVES:
+    if max_solves < _LEAST_SOLVES:
         faults.add("break_even", "solves not even both ends", "Allow 2 or more.", column="max_solves", value=max_solves)
     if tolerance_cny is not None and not tolerance_cny >= 0:
         faults.add("break_even", "is negative", "Give 0 or more.", column="tolerance_cny", value=tolerance_cny)
@@ -488,6 +422,3 @@ def find_break_points(
     if class_of_limit(parameter) is not None:
         return map_limits(points, low, high, tolerance_cny=tolerance_cny)
     return map_prices(points, low, high, tolerance_cny=tolerance_cny)
-
-
-__all__ = ["find_break_points"]

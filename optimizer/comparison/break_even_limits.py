@@ -29,7 +29,7 @@ from optimizer.comparison.break_even_points import (
 from optimizer.comparison.cases import CaseResult, CaseStatus
 from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import fibre_graph, merge_links, second_rtt_ms
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import ROUNDING_MS
 from scenarios.load import load_scenario
@@ -40,41 +40,13 @@ _POSSIBLE = "possible"
 
 
 def class_of_limit(parameter: str) -> str | None:
-    """
-    Name the class whose RTT limit a parameter is; None if it is something else.
-
-    Parameters
-    ----------
-    parameter
-        Name of the parameter.
-    """
+    """Name the class whose RTT limit a parameter is; None if it is something else."""
     found = _LIMIT.fullmatch(parameter)
     return None if found is None else found[1]
 
 
 def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cny: float | None = None) -> BreakEvenMap:
-    """
-    Find the values of an RTT limit in a range at which the cheapest plan changes.
-
-    Parameters
-    ----------
-    points
-        Solves values of the limit.
-    low, high
-        The range, ms.
-    tolerance_cny
-        A step no larger than this is not looked for; None = the gap that cases are solved to.
-
-    Returns
-    -------
-    BreakEvenMap
-        The map.
-
-    Raises
-    ------
-    InputError
-        If there is no such class, or the inputs have faults.
-    """
+    """Find the values of an RTT limit, ms, at which the cheapest plan changes; see `find_break_points`."""
     class_id = str(class_of_limit(points.parameter))
     # Before the limit is set, which would look like a new class that lacks all other keys.
     known = load_scenario(points.runner.scenario, points.runner.overrides).workload_classes
@@ -84,12 +56,12 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
         faults.add("break_even", "there is no such class", remedy, column=points.parameter, value=class_id)
         faults.raise_if_any()
     scenario, problem = points.scenario(high), points.problem(high)
-    values = step_values(scenario, problem, class_id, low, high)
-    # A preferring rule takes candidates away when a nearer or safer one comes into reach, so that a longer limit may
+    values = _step_values(scenario, problem, class_id, low, high)
+    # A preferring rule takes candidates away when a nearer or safer one becomes possible, so that a longer limit may
     # even cost more: nothing follows from one value for another then.
     rules = scenario.workload_classes[class_id]
     is_monotone = not rules.residency.endswith("preferred") and rules.second_route != "preferred"
-    least = least_limit(problem, class_id) if is_monotone else -math.inf
+    least = _least_limit(problem, class_id) if is_monotone else -math.inf
     possible = [value for value in values if value >= least]
     steps = LimitSteps(points, [low, *(possible if low < least else values)], high, class_id, is_monotone=is_monotone)
     if low < least and possible:
@@ -97,33 +69,15 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
     return search_steps(steps, tolerance_cny)
 
 
-def least_limit(problem: PlacementProblem, class_id: str) -> float:
-    """
-    Find the shortest limit that leaves each workload of a class a route, ms; -inf where none does.
-
-    Parameters
-    ----------
-    problem
-        With the limit at the upper end of the range.
-    class_id
-        The class.
-    """
+def _least_limit(problem: PlacementProblem, class_id: str) -> float:
+    """Find the shortest limit that leaves each workload of a class a route, ms; -inf where none does."""
     mine = np.flatnonzero(problem.workloads["workload_class"].to_numpy(str) == class_id)
     nearest = problem.candidates.groupby("workload_index")["rtt_ms"].min().reindex(mine)
     return -math.inf if nearest.isna().any() else float(nearest.max())
 
 
 def search_steps(steps: LimitSteps, tolerance_cny: float | None = None) -> BreakEvenMap:
-    """
-    Solve the steps that may matter.
-
-    Parameters
-    ----------
-    steps
-        None of them solved.
-    tolerance_cny
-        As for `map_limits`.
-    """
+    """Solve the steps that may matter, of which none is solved."""
     steps.solve([0, len(steps.values) - 1])
     tolerance = steps.points.tolerance_cny(tolerance_cny, steps.high)
     while wanted := steps.wanted(tolerance):
@@ -132,19 +86,8 @@ def search_steps(steps: LimitSteps, tolerance_cny: float | None = None) -> Break
     return steps.result(tolerance)
 
 
-def step_values(scenario: Scenario, problem: PlacementProblem, class_id: str, low: float, high: float) -> list[float]:
-    """
-    List the values of a limit at which its candidates change, ascending, above the lower and up to the upper end.
-
-    Parameters
-    ----------
-    scenario, problem
-        As with the limit at the upper end.
-    class_id
-        The class.
-    low, high
-        The range, ms.
-    """
+def _step_values(scenario: Scenario, problem: PlacementProblem, class_id: str, low: float, high: float) -> list[float]:
+    """List the values of a limit at which its candidates change, ascending, above `low` and up to `high`, ms."""
     every = pd.concat([problem.candidates.assign(late_ms=0.0), problem.left_out])
     k = problem.workloads["workload_class"].to_numpy(str)[every["workload_index"].to_numpy(int)]
     routes = every[(k == class_id) & (every["late_ms"].to_numpy(float) <= 0)]
@@ -156,47 +99,24 @@ def step_values(scenario: Scenario, problem: PlacementProblem, class_id: str, lo
         second = second_rtt_ms(fibre_graph(network, links), links, problem.routes, wanted, scenario.routing)
         found = np.concatenate([found, second])
     values = np.unique(found[(found > low) & (found <= high)])
-    # Round trips that differ by rounding alone come into reach together, at the longest of them.
+    # Round trips that differ by rounding alone become possible together, at the longest of them.
     is_last = np.append(np.diff(values) > ROUNDING_MS, True)[: len(values)]
     return [float(value) for value in values[is_last]]
 
 
 @dataclass(eq=False)
 class LimitSteps:
-    """
-    The values of a limit at which something may change, and what is known of the cost from each one on.
-
-    Attributes
-    ----------
-    points
-        Solves values.
-    values
-        Lower end of the range, then `step_values`.
-    high
-        Upper end of the range, ms.
-    class_id
-        The class.
-    is_monotone
-        Whether a longer limit allows all that a shorter one does.
-    results
-        By position in `values`.
-    impossible
-        Positions at which no plan is possible.
-    reference_value
-        Limit in the reference, ms; NaN where it is not known.
-    reference_cny
-        Cost of the reference plan, CNY per year; NaN without one.
-    """
+    """The values of a limit at which something may change, and what is known of the cost from each one on."""
 
     points: ParameterPoints
-    values: list[float]
-    high: float
+    values: list[float]  # lower end of the range, then the step values, ms
+    high: float  # upper end of the range, ms
     class_id: str
-    is_monotone: bool
-    results: dict[int, CaseResult] = field(default_factory=dict)
-    impossible: set[int] = field(default_factory=set)
-    reference_value: float = math.nan
-    reference_cny: float = math.nan
+    is_monotone: bool  # whether a longer limit allows all that a shorter one does
+    results: dict[int, CaseResult] = field(default_factory=dict)  # by position in `values`
+    impossible: set[int] = field(default_factory=set)  # positions at which no plan is possible
+    reference_value: float = math.nan  # limit in the reference, ms
+    reference_cny: float = math.nan  # cost of the reference plan a year
 
     def __post_init__(self) -> None:
         result = self.points.reference
@@ -353,7 +273,7 @@ class LimitSteps:
 
 def _change(before: Run | None, after: Run | None) -> Mapping[str, object]:
     if before is not None and after is not None:
-        return change_columns(plan_change(before, after))
+        return change_columns(RunDifference(before, after))
     ways = ("a plan becomes possible", "no plan is possible any more")
     change, back = ways if before is None else ways[::-1]
     return {"kind": _POSSIBLE, "change": change, "change_back": back, "moved_share": math.nan}

@@ -1,4 +1,4 @@
-"""What a break-even map holds, and the points that it is made of: cases of one parameter, solved in batches."""
+"""A break-even map, and the points that it is made of: cases of one parameter, solved in batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.difference import PlanChange, open_centers, region_shares
+from optimizer.runs.difference import RunDifference, open_centers, region_shares
 from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import label_of, overrides_of
@@ -26,7 +26,7 @@ from scenarios.schema import Scenario
 
 # Costs nearer to each other than this share are taken for equal: the precision of plans and bounds.
 RESOLUTION_SHARE = 1e-7
-INTERVAL_COLUMNS = [
+_INTERVAL_COLUMNS = [
     "from", "to", "cost_from_cny_per_year", "cost_to_cny_per_year", "saving_from_cny_per_year",
     "saving_to_cny_per_year", "open_data_centers", "change", "open_cny_per_year", "case",
 ]  # fmt: skip
@@ -111,18 +111,7 @@ class BreakEvenMap(SearchResult):
 
 @dataclass(eq=False)
 class ParameterPoints:
-    """
-    Solves values of one parameter.
-
-    Attributes
-    ----------
-    runner
-        Solves cases.
-    parameter
-        The parameter.
-    max_solves
-        Most values to solve.
-    """
+    """Solves values of one parameter, no more than `max_solves`."""
 
     runner: CaseRunner
     parameter: str
@@ -177,12 +166,12 @@ class ParameterPoints:
             return True
         return False
 
-    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
-        """Tolerance asked for, or the gap that cases are solved to; no less than what costs can be told apart by."""
+    def tolerance_cny(self, given_cny: float | None, value: float) -> float:
+        """Give the tolerance wanted, or the gap that cases are solved to; no less than the precision of costs."""
         costs = [abs(result.objective_cny) for result in (*self.solved.values(), self.reference)]
         scale = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
-        asked = self.scenario(value).solver.mip_rel_gap * scale if asked_cny is None else asked_cny
-        return max(asked, 10 * RESOLUTION_SHARE * scale)
+        wanted_cny = self.scenario(value).solver.mip_rel_gap * scale if given_cny is None else given_cny
+        return max(wanted_cny, 10 * RESOLUTION_SHARE * scale)
 
     def table(self) -> pd.DataFrame:
         """Table `BreakEvenMap.points`."""
@@ -202,60 +191,30 @@ class ParameterPoints:
 
 
 def case_of(parameter: str, value: float) -> Case:
-    """
-    Make the case of one value of a parameter.
-
-    Parameters
-    ----------
-    parameter
-        Name of the parameter.
-    value
-        Its value; the same value gives the same case, and so the same run folder, that it has in a sweep.
-    """
+    """Make the case of one value of a parameter: the same case, and so run folder, that it has in a sweep."""
     point = {parameter: value}
     label = label_of(point)
     return Case(id_of(label, set()), label, overrides_of(point), point)
 
 
 def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """
-    Put the columns of `BreakEvenMap.intervals` into their order.
-
-    Parameters
-    ----------
-    rows
-        One for each interval.
-    """
+    """Put the columns of `BreakEvenMap.intervals` into their order; one row for each interval."""
     shares = dict.fromkeys(name for row in rows for name in row if name.endswith("_share"))
-    return pd.DataFrame(rows, columns=[*INTERVAL_COLUMNS[:6], *shares, *INTERVAL_COLUMNS[6:]])
+    return pd.DataFrame(rows, columns=[*_INTERVAL_COLUMNS[:6], *shares, *_INTERVAL_COLUMNS[6:]])
 
 
-def change_columns(change: PlanChange) -> dict[str, object]:
-    """
-    Columns of a break point that say what changes there.
-
-    Parameters
-    ----------
-    change
-        With the parameter rising.
-    """
+def change_columns(change: RunDifference) -> dict[str, object]:
+    """Say in columns of a break point what changes there, with the parameter rising."""
     return {
         "kind": change.kind,
         "change": change.words(),
-        "change_back": change.reversed().words(),
+        "change_back": change.words(back=True),
         "moved_share": change.moved_share,
     }
 
 
 def plan_columns(case: Run | None) -> dict[str, object]:
-    """
-    Columns of an interval that say what its plan is.
-
-    Parameters
-    ----------
-    case
-        Its plan; None where none is possible.
-    """
+    """Say in columns of an interval what its plan is; None where none is possible."""
     if case is None:
         return {"open_data_centers": ""}
     shares, ids = region_shares(case), case.problem.data_centers["id"].to_numpy()
@@ -267,14 +226,14 @@ def plan_columns(case: Run | None) -> dict[str, object]:
 
 def left_open(parts: Sequence[tuple[float, float, float]], tolerance_cny: float) -> tuple[str, ...]:
     """
-    Say where a plan that is not known could still save something.
+    Say where a plan that is not known could still save more than the tolerance.
 
     Parameters
     ----------
     parts
         From, to, and the most it could save, CNY per year.
     tolerance_cny
-        Less is not worth a word.
+        CNY per year.
     """
     return tuple(
         f"left open: between {low:.6g} and {high:.6g} another plan could save up to {_spell(most)} a year"
@@ -288,14 +247,7 @@ def _spell(cny: float) -> str:
 
 
 def why_nothing(points: ParameterPoints) -> tuple[str, ...]:
-    """
-    Say why no solved value has a plan.
-
-    Parameters
-    ----------
-    points
-        As solved.
-    """
+    """Say why no solved value has a plan."""
     reasons = {_first_line(result.reason): value for value, result in sorted(points.solved.items(), reverse=True)}
     return tuple(f"no plan at {value:.6g}: {reason}" for reason, value in reversed(reasons.items()))
 
@@ -308,12 +260,5 @@ def _first_line(reason: str) -> str:
 
 
 def is_impossible(result: CaseResult) -> bool:
-    """
-    Say whether a case is proved to have no plan.
-
-    Parameters
-    ----------
-    result
-        Of the case.
-    """
+    """Say whether a case is proved to have no plan."""
     return result.status == CaseStatus.INFEASIBLE

@@ -1,8 +1,4 @@
-"""
-The plan of a case beside its problem, and unchanged in another case: what it costs there, or why it is none.
-
-The whole decisions of one case held in another: what is open, deployed and bought stays, hours and routes follow.
-"""
+"""The plan of one case in another: unchanged, or with its integer decisions held; its cost, or why it is none there."""
 
 from __future__ import annotations
 
@@ -22,29 +18,18 @@ from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.runs.run import Run
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 
-_REASONS_TOLD = 2
+_REASONS_LISTED = 2
 
 
 @dataclass(frozen=True, eq=False)
 class CarriedPlan:
-    """
-    A plan in a case that it was not made for.
+    """A plan in a case that it was not made for."""
 
-    Attributes
-    ----------
-    plan
-        The same decisions in the rows of the other problem; None where it has no such rows.
-    reason
-        Why it is no plan there; empty if it is one.
-    component_cny
-        What it costs there, CNY per year by component; empty where it is no plan.
-    """
-
-    plan: Plan | None
-    reason: str
-    component_cny: pd.Series
+    plan: Plan | None  # the same decisions in the rows of the other problem; None where it has no such rows
+    reason: str  # why it is no plan there; empty if it is one
+    component_cny: pd.Series  # what it costs there, CNY per year; empty where it is no plan
 
     @property
     def is_plan(self) -> bool:
@@ -68,13 +53,6 @@ def carry_plan(plan: Run, to: Run) -> CarriedPlan:
 
     Rows are found by their labels. The power that a demand charge is paid on is no decision: it is what the plan
     draws there.
-
-    Parameters
-    ----------
-    plan
-        Whose plan.
-    to
-        Whose problem.
     """
     if plan is to:
         return CarriedPlan(plan.plan, "", plan.component_cny)
@@ -83,73 +61,50 @@ def carry_plan(plan: Run, to: Run) -> CarriedPlan:
     try:
         moved = plan_from_tables(to.problem, plan.decisions)
     except UnknownLabelError as error:
-        return CarriedPlan(None, with_differences(plan, to, describe_unknown(error)), pd.Series(dtype=float))
-    settled = with_least_peaks(to.problem, moved)
+        return CarriedPlan(None, _with_differences(plan, to, _describe_unknown(error)), pd.Series(dtype=float))
+    settled = _with_least_peaks(to.problem, moved)
     report = check_plan(to.problem, settled)
     if report.is_feasible:
         return CarriedPlan(settled, "", report.component_cny)
-    why = describe_violations(report.violations)
-    return CarriedPlan(settled, with_differences(plan, to, why), pd.Series(dtype=float))
+    why = _describe_violations(report.violations)
+    return CarriedPlan(settled, _with_differences(plan, to, why), pd.Series(dtype=float))
 
 
-def with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
-    """
-    Let the demand charge be paid on what a plan draws.
-
-    Parameters
-    ----------
-    problem, plan
-        The plan and the problem whose PUE, accelerators and billing periods say what it draws.
-    """
+def _with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
+    """Let the demand charge be paid on what a plan draws under the PUE and billing periods of a problem."""
     drawn = PlanFacts(problem, plan).facility_power_mw
     peak = np.zeros((len(problem.billing), len(problem.data_centers)))
     np.maximum.at(peak, problem.slices["billing_index"].to_numpy(np.int64), drawn)
     return replace(plan, peak_mw=peak, contract_mw=peak.max(axis=0, initial=0.0))
 
 
-def describe_violations(violations: pd.DataFrame) -> str:
-    """
-    Say which limits a plan breaks: of each equation the worst row, the two worst equations first.
-
-    Parameters
-    ----------
-    violations
-        `CheckReport.violations`, not empty.
-    """
+def _describe_violations(violations: pd.DataFrame) -> str:
+    """Say which limits a plan breaks: of each equation the worst row, the two worst equations first."""
     limit = violations["limit"].to_numpy(float)
     size = violations["excess"].to_numpy(float) / np.maximum(1.0, np.abs(limit))
     ranked = violations.assign(size=size).sort_values("size", ascending=False, kind="stable")
     worst = ranked.drop_duplicates("name")
     counts = Counter(violations["name"])
-    told = []
-    for row in worst.head(_REASONS_TOLD).itertuples(index=False):
+    listed = []
+    for row in worst.head(_REASONS_LISTED).itertuples(index=False):
         more = f" (and {counts[str(row.name)] - 1} more)" if counts[str(row.name)] > 1 else ""
-        told.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
+        listed.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
                     f"{row.unit}{more}")  # fmt: skip
-    rest = len(worst) - len(told)
-    return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
+    rest = len(worst) - len(listed)
+    return "; ".join(listed) + (f"; and {rest} more limit(s)" if rest else "")
 
 
-def describe_unknown(error: UnknownLabelError) -> str:
+def _describe_unknown(error: UnknownLabelError) -> str:
     """Say the first of the labels that a problem does not have."""
     first, *more = str(error).splitlines()
     return first + (f" (and {len(more)} more)" if more else "")
 
 
-def with_differences(plan: Run, to: Run, why: str) -> str:
-    """
-    Say first what differs between two cases, then what that does to a plan.
-
-    Parameters
-    ----------
-    plan, to
-        The case of the plan, and the other one.
-    why
-        What the plan breaks there.
-    """
+def _with_differences(plan: Run, to: Run, why: str) -> str:
+    """Say first what differs between two cases, then what the plan of the first breaks in the second."""
     before, after = parts_of(plan.problem), parts_of(to.problem)
-    told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
-    return f"other {', '.join(told)}: {why}" if told else why
+    listed = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
+    return f"other {', '.join(listed)}: {why}" if listed else why
 
 
 # Tables of the hourly decisions, which are not carried over.
@@ -157,16 +112,7 @@ _HOURLY = ("allocation", "unserved", "work", "active_pods", "peaks", "failover",
 
 
 class Redispatcher:
-    """
-    Holds the whole decisions of other cases in one case; its model is compiled once.
-
-    Parameters
-    ----------
-    to
-        The case whose problem is solved.
-    seed
-        Random seed of the solver.
-    """
+    """Holds the integer decisions of other cases in one case; its model is compiled once."""
 
     def __init__(self, to: Run, *, seed: int = 1) -> None:
         self.to, self._seed = to, seed
@@ -175,19 +121,9 @@ class Redispatcher:
 
     def carry(self, plan: Run) -> CarriedPlan:
         """
-        Find the cheapest hours and routes for the whole decisions of a plan.
+        Find the cheapest hours and routes for the integer decisions of a plan; the independent checker prices them.
 
-        Nothing that was bought or opened is given back, used or not.
-
-        Parameters
-        ----------
-        plan
-            Whose whole decisions.
-
-        Returns
-        -------
-        CarriedPlan
-            With its cost by the independent checker. The plan of the case itself is left as it is.
+        Nothing that was bought or opened is given back, used or not. The plan of the case itself is left as it is.
         """
         if plan is self.to:
             return CarriedPlan(plan.plan, "", plan.component_cny)
@@ -201,15 +137,15 @@ class Redispatcher:
             program = FixedProgram(self._compiled, vector, seed=self._seed, like=self._last)
             best = plan_from_columns(problem, self._compiled, program.solve().columns)
         except UnknownLabelError as error:
-            return _none(with_differences(plan, self.to, describe_unknown(error)))
-        except PolishError as error:
-            return _none(with_differences(plan, self.to, str(error)))
+            return _none(_with_differences(plan, self.to, _describe_unknown(error)))
+        except FixedIntegerError as error:
+            return _none(_with_differences(plan, self.to, str(error)))
         self._last = program
-        # What the solver rounds must not undo a whole decision.
+        # What the solver rounds must not undo an integer decision.
         best = replace(best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed)
         report = check_plan(problem, best)
         if not report.is_feasible:
-            return _none(with_differences(plan, self.to, describe_violations(report.violations)))
+            return _none(_with_differences(plan, self.to, _describe_violations(report.violations)))
         return CarriedPlan(best, "", report.component_cny)
 
 

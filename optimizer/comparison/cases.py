@@ -1,9 +1,7 @@
 """
-Cases of a comparison: what each is asked, and what came of it.
+Cases of a comparison: what each changes, what came of it, and the key of the inputs that it was solved from.
 
-Turn what `edwc compare` is asked for into cases with readable ids.
-
-What a case was solved from, as one number: a comparison solves again only what has another key than its run folder.
+A comparison solves a case again only where its key is another than that of its run folder.
 """
 
 from __future__ import annotations
@@ -29,39 +27,26 @@ from scenarios.price_parameters import ParameterRange, Sweep, label_of, override
 from scenarios.schema import Scenario
 from scenarios.sources import price_case_names
 
-REFERENCE_ID = "reference"
+_REFERENCE_ID = "reference"
 
 
 @dataclass(frozen=True)
 class Case:
-    """
-    One case: a scenario is solved with these overrides after its own.
+    """One case: a scenario is solved with these overrides after its own."""
 
-    Attributes
-    ----------
-    id
-        Name of its run folder, `^[a-z0-9_]+$`.
-    label
-        What a reader calls it, such as `price.west=0.5`; hostile text until escaped.
-    overrides
-        Texts such as `costs.carbon_price_cny_per_t=100`.
-    point
-        Value of each parameter that a sweep varies; empty for a stored price case.
-    """
-
-    id: str
-    label: str
-    overrides: tuple[str, ...] = ()
-    point: Mapping[str, float] = field(default_factory=dict)
+    id: str  # name of its run folder, `^[a-z0-9_]+$`
+    label: str  # what a reader calls it, such as `price.west=0.5`; hostile text until escaped
+    overrides: tuple[str, ...] = ()  # texts such as `costs.carbon_price_cny_per_t=100`
+    point: Mapping[str, float] = field(default_factory=dict)  # value of each parameter that a sweep varies
 
 
-REFERENCE = Case(REFERENCE_ID, REFERENCE_ID)
+REFERENCE = Case(_REFERENCE_ID, _REFERENCE_ID)
 
 
 class CaseStatus(StrEnum):
     """How a case ended."""
 
-    SOLVED = "solved"  # within the gap asked for
+    SOLVED = "solved"  # within the requested gap
     STOPPED = "stopped"  # by a limit, with a plan in hand
     INFEASIBLE = "infeasible"
     NO_PLAN = "no_plan"  # stopped before there was a plan
@@ -70,41 +55,17 @@ class CaseStatus(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """
-    What came of a case.
-
-    Attributes
-    ----------
-    case
-        The case.
-    status
-        How it ended.
-    reason
-        Why there is no plan, or why it is not proved within the gap; empty if all is well.
-    folder
-        Run folder; None without a plan.
-    info
-        Content of `run.json`; empty without a plan.
-    """
+    """The result of a case."""
 
     case: Case
     status: CaseStatus
-    reason: str = ""
-    folder: Path | None = None
-    info: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""  # why there is no plan, or why it is not proved within the gap; empty if all is well
+    folder: Path | None = None  # run folder; None without a plan
+    info: Mapping[str, Any] = field(default_factory=dict)  # content of `run.json`; empty without a plan
 
     @classmethod
     def of_run(cls, case: Case, folder: Path, info: Mapping[str, Any]) -> Self:
-        """
-        Describe a case with a plan by its run folder.
-
-        Parameters
-        ----------
-        case
-            The case.
-        folder, info
-            Its run folder and the content of `run.json`.
-        """
+        """Describe a case with a plan by its run folder and the content of `run.json`."""
         if info["termination"] == "optimal":
             return cls(case, CaseStatus.SOLVED, "", folder, info)
         why = f"stopped at a gap of {_number(info['mip_rel_gap'], math.inf):.2%} ({info['termination']})"
@@ -127,7 +88,7 @@ class CaseResult:
 
     @property
     def is_final(self) -> bool:
-        """Whether solving again would tell nothing new: solved, proved to have no plan, or stopped by its own limit."""
+        """Whether solving again brings nothing new: solved, proved to have no plan, or stopped by its own limit."""
         was_interrupted = self.info.get("termination") == "interrupted"
         return self.status in {CaseStatus.SOLVED, CaseStatus.INFEASIBLE, CaseStatus.STOPPED} and not was_interrupted
 
@@ -162,22 +123,17 @@ def _number(value: Any, otherwise: float) -> float:
     return otherwise if value is None else float(value)
 
 
-MAX_ID_LENGTH = 48
-MAX_CASES = 10_000
+_MAX_ID_LENGTH = 48
+_MAX_CASES = 10_000
 _NOT_IN_ID = re.compile("[^a-z0-9]+")
 
-# What tells labels apart and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
+# What distinguishes labels and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
 _LOST_IN_ID = re.compile(r"[^\x00-\x7f]|=[^,]*[-+]")
 
 
 def split_price_cases(texts: Iterable[str]) -> list[str]:
     """
-    Take `a,b,c+d` apart at its commas; the name of a file that holds one is left whole.
-
-    Parameters
-    ----------
-    texts
-        As given on the command line.
+    Take `a,b,c+d` apart at its commas; the name of a file that holds one stays as it is.
 
     Examples
     --------
@@ -196,15 +152,6 @@ def expand_cases(
     """
     Make the cases of a comparison: each price case with each point of the sweeps, and the ends of ranges alone.
 
-    Parameters
-    ----------
-    price_cases
-        Names or files; `a+b` is first a, then b.
-    sweeps
-        Every combination of their values is a point.
-    ranges
-        Parameters that go to either end, one at a time.
-
     Raises
     ------
     InputError
@@ -220,8 +167,8 @@ def expand_cases(
     count = max(1, len(price_cases))
     for sweep in sweeps:
         count *= len(sweep.values)
-    if count > MAX_CASES:
-        faults.add("sweeps", f"makes {count:,} cases", f"Ask for no more than {MAX_CASES:,}.")
+    if count > _MAX_CASES:
+        faults.add("sweeps", f"makes {count:,} cases", f"Ask for no more than {_MAX_CASES:,}.")
     faults.raise_if_any()
     points = sweep_points(sweeps) if sweeps else ()
     labelled: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {}
@@ -234,30 +181,12 @@ def expand_cases(
         for value in ends:
             point = {key: float(value)}
             labelled.setdefault(label_of(point), (overrides_of(point), point))
-    taken = {REFERENCE_ID}
+    taken = {_REFERENCE_ID}
     return [Case(id_of(label, taken), label, *of_case) for label, of_case in labelled.items()]
 
 
 def find_case(name: str, cases: Sequence[Case], option: str, faults: FaultList) -> Case:
-    """
-    Find a case by its id or its label.
-
-    Parameters
-    ----------
-    name
-        As given.
-    cases
-        Those to choose from, at least one.
-    option
-        Name of the option for the fault.
-    faults
-        Receives a name that is none.
-
-    Returns
-    -------
-    Case
-        The first where there is no such case.
-    """
+    """Find a case by its id or its label; the first, and a fault of this option, where there is none."""
     for names in ({case.label: case for case in cases}, {case.id: case for case in cases}):
         if name in names:
             return names[name]
@@ -271,21 +200,10 @@ def require_scenario_as_reference(
     reference: Case, ranges: Sequence[ParameterRange], option: str, faults: FaultList
 ) -> None:
     """
-    Refuse to hold a tornado against another case than the scenario as it is.
+    Refuse a tornado with another reference than the scenario as it is.
 
-    The ends of its ranges are changes of the scenario: held against a case that differs in more, every bar would
+    The ends of its ranges are changes of the scenario: compared with a case that differs in more, every bar would
     hold that difference too.
-
-    Parameters
-    ----------
-    reference
-        What the cases are held against.
-    ranges
-        Of the tornado.
-    option
-        Name of the option for the fault.
-    faults
-        Receives it.
     """
     if ranges and reference != REFERENCE:
         remedy = "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
@@ -296,15 +214,9 @@ def require_scenario_as_reference(
 
 def id_of(label: str, taken: set[str]) -> str:
     """
-    Write a label as the name of a folder.
+    Turn a label into the name of a folder, and add it to those that are taken.
 
-    Parameters
-    ----------
-    label
-        Any text.
-    taken
-        Ids given so far; the new one joins them. Labels that are spelled alike are told apart by a hash, which those
-        have from the start that lose more than dots and spaces, whatever was taken before.
+    A hash distinguishes labels of the same letters; those that lose more than dots and spaces always have one.
 
     Examples
     --------
@@ -312,9 +224,9 @@ def id_of(label: str, taken: set[str]) -> str:
     ('price_west_0_5', 'price_west_5_23e88611')
     """
     name = _NOT_IN_ID.sub("_", Path(label).stem.lower() if _is_file(label) else label.lower()).strip("_")
-    if not name or name in taken or len(name) > MAX_ID_LENGTH or _LOST_IN_ID.search(label):
+    if not name or name in taken or len(name) > _MAX_ID_LENGTH or _LOST_IN_ID.search(label):
         digest = hashlib.sha256(label.encode(errors="surrogateescape")).hexdigest()[:8]
-        name = f"{name[: MAX_ID_LENGTH - len(digest) - 1].strip('_') or 'case'}_{digest}"
+        name = f"{name[: _MAX_ID_LENGTH - len(digest) - 1].strip('_') or 'case'}_{digest}"
     taken.add(name)
     return name
 
@@ -347,14 +259,7 @@ _PACKAGES = ("network_data", "scenarios", "optimizer")
 
 
 class CaseKeys:
-    """
-    Keys of the cases of one scenario; each network is read once.
-
-    Parameters
-    ----------
-    scenario
-        Built-in name or YAML file.
-    """
+    """Keys of the cases of one scenario; each network is read once."""
 
     def __init__(self, scenario: str | Path) -> None:
         self._scenario = scenario
@@ -362,7 +267,7 @@ class CaseKeys:
 
     def key(self, overrides: Sequence[str], start: str | None) -> str:
         """
-        Derive the key of a case from its inputs.
+        Derive the key of a case from its inputs; raises InputError with their faults.
 
         Parameters
         ----------
@@ -370,11 +275,6 @@ class CaseKeys:
             All of them: those of the comparison, then those of the case.
         start
             `plan_hash` of the reference; None for the reference itself, or where it has no plan.
-
-        Raises
-        ------
-        InputError
-            With every fault of the inputs.
         """
         scenario, network = self._load(overrides)
         inputs = {
@@ -385,19 +285,7 @@ class CaseKeys:
         return _key(inputs, code_hash(), start)
 
     def check(self, overrides: Sequence[str]) -> None:
-        """
-        See that scenario and network can be read.
-
-        Parameters
-        ----------
-        overrides
-            Those of all cases.
-
-        Raises
-        ------
-        InputError
-            With every fault of the inputs.
-        """
+        """See that scenario and network can be read with the overrides of all cases; raises InputError."""
         self._load(overrides)
 
     def _load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
@@ -409,14 +297,7 @@ class CaseKeys:
 
 
 def key_of_run(info: Mapping[str, Any]) -> str | None:
-    """
-    Derive the key of a stored run from its `run.json`; None if it is not of a comparison.
-
-    Parameters
-    ----------
-    info
-        Content of `run.json`.
-    """
+    """Derive the key of a stored run from its `run.json`; None if it is not of a comparison."""
     case = info.get(CASE_KEY)
     try:
         return _key(info, case["code"], case["start"]) if isinstance(case, Mapping) else None
@@ -425,14 +306,7 @@ def key_of_run(info: Mapping[str, Any]) -> str | None:
 
 
 def plan_hash(info: Mapping[str, Any]) -> str:
-    """
-    Reduce the plan of a run to one number: the hashes of its tables.
-
-    Parameters
-    ----------
-    info
-        Content of `run.json`.
-    """
+    """Reduce the plan of a run to one number: the hashes of its tables in `run.json`."""
     return _digest(info["files"])
 
 

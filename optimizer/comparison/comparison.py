@@ -33,7 +33,7 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.tables import case_tables, metrics_table
 from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
-from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
+from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
 from optimizer.runs.folder import read_csv_table
 from optimizer.runs.run import Run, open_run
 
@@ -76,7 +76,7 @@ class Comparison:
         One row per pair: first, second, difference_cny_per_year = price_cny_per_year + reoptimize_cny_per_year +
         change_cny_per_year, reason (why the first plan is no plan in the second case).
     moved, moved_totals, moved_data_centers
-        What moved in each of these pairs: first, second, then `Moved.rows`, `totals` and `data_centers`.
+        What moved in each of these pairs: first, second, then `TokenMoves.rows`, `totals` and `data_centers`.
     regret, regret_plans, improvable
         `effects.Regret.pairs`, `plans` and `improvable`; empty where the regret was left out.
     regret_matrix
@@ -264,7 +264,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
-    moves = {(a.case_id, b.case_id): find_moved(a.decisions["allocation"], b.decisions["allocation"]) for a, b in pairs}
+    moves = {(a.case_id, b.case_id): RunDifference(a, b).token_moves for a, b in pairs}
     found = _regret(plans, reference, wanted=regret, redispatch=redispatch)
     matrix = found.matrix_cny.rename_axis(None, axis="columns").rename_axis("plan").reset_index()
     return Comparison(
@@ -366,7 +366,7 @@ def _read_table(path: Path, stem: str, faults: FaultList, texts: Sequence[str] =
     return table.assign(**{name: table[name].astype("str").fillna("") for name in texts if name in table})
 
 
-def _each(moves: Mapping[tuple[str, str], Moved], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+def _each(moves: Mapping[tuple[str, str], TokenMoves], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     return ((pair, getattr(moved, table)) for pair, moved in moves.items())
 
 
@@ -396,5 +396,5 @@ def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     if len(plans) ** 2 > _MOST_PAIRS:
         return False
     base = plans.get(reference)
-    alike = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
-    return len(plans) ** 2 - alike**2 <= _MOST_CHECKED_PAIRS
+    same = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
+    return len(plans) ** 2 - same**2 <= _MOST_CHECKED_PAIRS

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import FaultList
+from optimizer.comparison.case_task import CaseTask, Outcome
 from optimizer.comparison.cases import CaseStatus, code_hash
 from optimizer.comparison.workers import (
     STOP_FILE,
-    CaseTask,
     Ended,
-    EngineLostError,
-    Outcome,
+    ExecutorLostError,
     interrupts_blocked,
     probe,
     remember_stop,
@@ -35,13 +34,13 @@ from optimizer.runs.metadata import library_versions
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-LOOK_S = 0.5  # between two looks at which workers there are
+_LOOK_S = 0.5  # between two looks at which workers there are
 POLL_S = 0.05
 CONNECT_S = 15.0
-PROBE_FILE = "probe"
+_PROBE_FILE = "probe"
 
 
-class DaskEngine:
+class DaskExecutor:
     """
     Workers of a Dask cluster.
 
@@ -70,7 +69,7 @@ class DaskEngine:
         except ImportError:
             faults.add("engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
             raise faults.error() from None
-        # What dies is replaced, and told as the reason of a row: Dask's own words on it would only frighten.
+        # What dies is replaced, or is the reason of a row: Dask's own messages on it would only frighten.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             with interrupts_blocked():
@@ -104,14 +103,7 @@ class DaskEngine:
         return bool(self._free())
 
     def start(self, task: CaseTask) -> None:
-        """
-        Give a case to a free worker.
-
-        Parameters
-        ----------
-        task
-            The case.
-        """
+        """Give a case to a free worker."""
         address = self._free()[0]
         key = f"edwc-{task.case.id}-{secrets.token_hex(8)}"
         future = self._client.submit(
@@ -120,19 +112,7 @@ class DaskEngine:
         self._running[future] = (task.case.id, address)
 
     def wait(self, seconds: float) -> list[Ended]:
-        """
-        Wait until a case ends, but no longer than asked; returns those that have ended since.
-
-        Parameters
-        ----------
-        seconds
-            How long.
-
-        Raises
-        ------
-        EngineLostError
-            If the scheduler is gone.
-        """
+        """Wait until a case ends; returns those that have. Raises ExecutorLostError if the scheduler is gone."""
         deadline = time.monotonic() + seconds
         while True:
             self._look()
@@ -160,13 +140,13 @@ class DaskEngine:
         return Ended(case_id, Outcome(CaseStatus.FAILED, f"internal error: {error!r}", has_plan=False))
 
     def stop(self) -> None:
-        """Ask what is running to end."""
+        """Request that what is running ends."""
         (self._signals / STOP_FILE).touch()
         # A file is seen late through a network file system's cache.
         self._client.run(remember_stop, str(self._signals), wait=False, on_error="ignore")
 
     def kill(self) -> None:
-        """End what is running, at once; on a cluster that is not ours it is only asked to."""
+        """End what is running, at once; on a cluster that is not ours it is only requested."""
         for future in self._running:
             future.cancel()  # type: ignore[no-untyped-call]
         if self._cluster is not None and self._running:
@@ -189,15 +169,15 @@ class DaskEngine:
 
     def _look(self, faults: FaultList | None = None) -> None:
         """See which workers there are, and try those that are new."""
-        if time.monotonic() - self._looked_s < LOOK_S:
+        if time.monotonic() - self._looked_s < _LOOK_S:
             return
         if self._client.status != "running":
-            raise EngineLostError("the Dask scheduler was lost")
+            raise ExecutorLostError("the Dask scheduler was lost")
         self._looked_s = time.monotonic()
         try:
             there = set(self._client.scheduler_info()["workers"])
         except OSError as error:
-            raise EngineLostError(f"the Dask scheduler was lost ({error})") from error
+            raise ExecutorLostError(f"the Dask scheduler was lost ({error})") from error
         for address in set(self._pids) - there:
             del self._pids[address]
         self._useless &= there
@@ -205,7 +185,7 @@ class DaskEngine:
         if not new:
             return
         token = secrets.token_hex(8)
-        (self._signals / PROBE_FILE).write_text(token, encoding="utf-8")
+        (self._signals / _PROBE_FILE).write_text(token, encoding="utf-8")
         answers: dict[str, Any] = self._client.run(probe, str(self._signals), token, workers=new, on_error="return")  # type: ignore[no-untyped-call, unused-ignore]
         for address in new:
             answer = answers.get(address)
@@ -226,7 +206,7 @@ class DaskEngine:
         shared = "Put the output folder and the scenario's files where all workers see them under the same name."
         if answer["read"] != token:
             return f"does not see the folder of the comparison ({answer['read']})", shared
-        written = self._signals / f"{PROBE_FILE}-{answer['pid']}-{answer['token']}"
+        written = self._signals / f"{_PROBE_FILE}-{answer['pid']}-{answer['token']}"
         if not written.is_file():
             return "writes to another folder of the same name", shared
         written.unlink()

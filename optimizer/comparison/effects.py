@@ -1,9 +1,8 @@
 """
-From the cost of one case to that of another: what prices do to the unchanged plan, what re-optimizing saved.
+What differences between cases consist of.
 
-Tornado: one parameter at a time, low and high, everything else as in the reference, ordered by effect.
-
-Regret: what each case's plan costs under every other case, beyond the best that is known there.
+Waterfall: what prices do to the unchanged plan, and what re-optimizing saves. Tornado: one parameter at a time, ordered
+by effect. Regret: what each case's plan costs under every other case, beyond the best that is known there.
 """
 
 from __future__ import annotations
@@ -62,14 +61,7 @@ class Waterfall:
 
 
 def build_waterfall(first: Run, second: Run) -> Waterfall:
-    """
-    Explain the difference between the costs of two cases.
-
-    Parameters
-    ----------
-    first, second
-        The cases; the difference is second less first.
-    """
+    """Explain the difference between the costs of two cases, second less first."""
     carried = carry_plan(first, second)
     before, after = first.component_cny, second.component_cny
     if carried.is_plan:
@@ -100,26 +92,15 @@ def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.
     return pd.DataFrame(rows, columns=WATERFALL_COLUMNS)
 
 
-ENDS = ("low", "high")
+_ENDS = ("low", "high")
 
-# What the effect on is told beside the cost: column of the summary of a run.
-EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
+# Effects beside that on the cost: columns of the summary of a run.
+_EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
 
 
 @dataclass(frozen=True, eq=False)
 class TornadoEnds:
-    """
-    The two cases of one parameter.
-
-    Attributes
-    ----------
-    parameter
-        Its name.
-    low_value, high_value
-        Its values.
-    low, high
-        What came of them.
-    """
+    """The two cases of one parameter, with its values."""
 
     parameter: str
     low_value: float
@@ -129,21 +110,7 @@ class TornadoEnds:
 
 
 def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult]) -> list[TornadoEnds]:
-    """
-    Find the cases at the ends of ranges.
-
-    Parameters
-    ----------
-    ranges
-        From `parse_ranges`.
-    results
-        What came of the cases that `expand_cases` made of the ranges, by id.
-
-    Raises
-    ------
-    ValueError
-        If an end is none of the cases.
-    """
+    """Find the cases at the ends of ranges among the results of cases that `expand_cases` made of them."""
     by_label = {result.case.label: result for result in results.values()}
     found = []
     for bar in ranges:
@@ -216,7 +183,7 @@ def _end(
         "least_effect_cny_per_year": 0.0 - most_saving,
         "most_effect_cny_per_year": 0.0 - least_saving,
     }
-    for name in EFFECTS:
+    for name in _EFFECTS:
         row[f"effect_{name}"] = number(result.summary.get(name)) - number(reference.summary.get(name))
     shares = [found.summary.get("region_share", {}) for found in (result, reference)]
     for region in regions:
@@ -258,7 +225,7 @@ class Regret:
     improvable
         Cases for which another case's plan is cheaper than their own: case, plan (the cheapest), saving_cny_per_year.
     redispatch
-        Whether hours and routes were chosen anew with the whole decisions held, or everything is fixed.
+        Whether hours and routes were chosen anew with the integer decisions held, or everything is fixed.
     """
 
     pairs: pd.DataFrame
@@ -293,13 +260,8 @@ def find_regret(cases: Sequence[Run], *, redispatch: bool = False) -> Regret:
     """
     Evaluate each case's plan under every case.
 
-    Parameters
-    ----------
-    cases
-        Cases with a plan.
-    redispatch
-        False: everything is fixed. True: what is open, deployed, bought and assigned is held, hours and routes are
-        chosen anew for each case, by a linear program.
+    Everything is fixed; with `redispatch` what is open, deployed, bought and assigned is held, and hours and routes are
+    chosen anew for each case, by a linear program.
     """
     columns = [_under(case, cases, redispatch=redispatch) for case in cases]
     pairs = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame(columns=PAIR_COLUMNS)
@@ -327,7 +289,7 @@ def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[Car
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
     from optimizer.comparison.carried_plans import (
-        Redispatcher,  # compiling a model is slow to import, and rarely asked for
+        Redispatcher,  # compiling a model is slow to import, and rarely needed
     )
 
     program = Redispatcher(case)

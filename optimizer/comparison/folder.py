@@ -1,9 +1,8 @@
 """
-The folder of a comparison: one run folder for each case, and `comparison.json`, which says what was asked and became.
+The folder of a comparison: a run folder for each case, and `comparison.json` with the request and the result of each.
 
-A comparison of stored runs has no run folders of its own: its `comparison.json` says where they are.
-
-A case is taken from here instead of being solved if its key is still what its run folder says it was solved from.
+A case is taken from here instead of being solved if its key is still that of its run folder. A comparison of stored
+runs has no run folders of its own: its `comparison.json` says where they are.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from optimizer.runs.folder import json_ready, read_intact_info, remove_stale_dra
 from optimizer.runs.metadata import library_versions
 
 COMPARISON_FILE = "comparison.json"
-CASES_FOLDER = "cases"
-FORMAT = 1
+_CASES_FOLDER = "cases"
+_FORMAT = 1
 _ID = re.compile("[a-z0-9_]+")
 _SIGNALS_PREFIX = ".edwc-signals-"
 _SUBJECT = "the folder of the comparison"
@@ -61,33 +60,17 @@ class ComparisonFolder:
     def close(self) -> None:
         """Let others write to the folder; what killed workers were writing is removed."""
         with suppress(OSError):
-            remove_stale_drafts(self.path / CASES_FOLDER)
+            remove_stale_drafts(self.path / _CASES_FOLDER)
         shutil.rmtree(self.signals, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)
 
     def case_folder(self, case: Case) -> Path:
-        """
-        Name the run folder of a case.
-
-        Parameters
-        ----------
-        case
-            The case.
-        """
-        return self.path / CASES_FOLDER / case.id
+        """Name the run folder of a case."""
+        return self.path / _CASES_FOLDER / case.id
 
     def stored(self, case: Case, key: str) -> CaseResult | None:
-        """
-        Take a case from where it is stored, if it was solved from the same and ended for good.
-
-        Parameters
-        ----------
-        case
-            The case.
-        key
-            What it would be solved from now.
-        """
+        """Take a case from its folder, if it was solved from the same (`key`) and ended for good."""
         folder = self.case_folder(case)
         info = read_intact_info(folder)
         if info is not None and key_of_run(info) == key:
@@ -99,33 +82,13 @@ class ComparisonFolder:
         return None
 
     def discard(self, case: Case, key: str | None) -> None:
-        """
-        Remove the run of a case that was solved from something else, since the case has no plan now.
-
-        Parameters
-        ----------
-        case
-            The case.
-        key
-            What it would be solved from now; None if its inputs are at fault.
-        """
+        """Remove the run of a case that was solved from other inputs, since the case has no plan now."""
         info = read_intact_info(self.case_folder(case))
         if info is not None and key_of_run(info) != key:
             shutil.rmtree(self.case_folder(case), ignore_errors=True)
 
     def write(self, head: Mapping[str, Any], results: Iterable[CaseResult], keys: Mapping[str, str]) -> None:
-        """
-        Write `comparison.json`, whole or not at all.
-
-        Parameters
-        ----------
-        head
-            What was asked, and by which versions.
-        results
-            What came of each case so far.
-        keys
-            Key of each case whose inputs could be read.
-        """
+        """Write `comparison.json`, completely or not at all: its head, the results so far and their keys."""
         entries = [
             {
                 "id": result.case.id,
@@ -139,7 +102,7 @@ class ComparisonFolder:
             }
             for result in results
         ]
-        content = json_ready({"format": FORMAT, **head, "cases": entries})
+        content = json_ready({"format": _FORMAT, **head, "cases": entries})
         draft = self.signals / COMPARISON_FILE
         with draft.open("w", encoding="utf-8") as file:
             json.dump(content, file, ensure_ascii=False, allow_nan=False, indent=1)
@@ -156,28 +119,12 @@ def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult],
     """
     Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
 
-    Parameters
-    ----------
-    out
-        The folder: new, empty, or that of an older comparison of stored runs.
-    reference
-        What the others are held against.
-    results
-        The runs as cases.
-    request
-        The request in words.
-
-    Returns
-    -------
-    Path
-        The folder.
-
     Raises
     ------
     InputError
-        If it cannot be used, or holds the cases of a comparison that solved them.
+        If the folder cannot be used, or holds the cases of a comparison that solved them.
     """
-    if (Path(out) / CASES_FOLDER).exists():
+    if (Path(out) / _CASES_FOLDER).exists():
         faults = FaultList(_SUBJECT)
         faults.add(str(out), "holds cases that a comparison has solved", "Name another folder for stored runs.")
         raise faults.error()
@@ -191,16 +138,7 @@ def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult],
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """
-    Write tables as CSV files, each whole or not at all; see `csv_text` for names that look like formulas.
-
-    Parameters
-    ----------
-    folder
-        Where to; made if need be.
-    tables
-        By name, without `.csv`.
-    """
+    """Write tables as NAME.csv, each completely or not at all; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         draft = folder / f".{name}.csv.draft"
@@ -210,12 +148,7 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
     """
-    Read stored runs as the cases of a comparison, or the cases of a stored comparison.
-
-    Parameters
-    ----------
-    folders
-        Run folders, or the folder of one comparison.
+    Read stored runs as the cases of a comparison, or the cases of one stored comparison.
 
     Raises
     ------
@@ -241,19 +174,7 @@ def read_stored(folders: Sequence[Path]) -> list[CaseResult]:
 
 
 def read_cases(folder: str | Path) -> list[CaseResult]:
-    """
-    Read the cases of a stored comparison.
-
-    Parameters
-    ----------
-    folder
-        Folder that a comparison was written to.
-
-    Raises
-    ------
-    InputError
-        If it holds no comparison.
-    """
+    """Read the cases of a stored comparison; raises InputError if the folder holds none."""
     path = Path(folder)
     entries = _read_entries(path)
     if not entries:
@@ -289,7 +210,7 @@ def _read_entries(path: Path) -> dict[str, dict[str, Any]]:
         entries = {entry["id"]: dict(entry) for entry in content["cases"] if _ID.fullmatch(entry["id"])}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return entries if content.get("format") == FORMAT else {}
+    return entries if content.get("format") == _FORMAT else {}
 
 
 def _checked(out: str | Path) -> Path:

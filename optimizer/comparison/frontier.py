@@ -29,11 +29,11 @@ from optimizer.comparison.latency_budgets import BudgetSpace, are_within, budget
 from optimizer.comparison.runner import CaseRunner
 from optimizer.comparison.searches import SearchResult
 
-BUDGETS_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
-CARBON_POINTS = 6
+_BUDGETS_MS = (5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0)
+_CARBON_POINTS = 6
 
 # Caps are rounded up to so many digits: fewer to read, and the same on every machine.
-CAP_DIGITS = 4
+_CAP_DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +97,14 @@ SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
 
 
 def latency_frontier(
-    runner: CaseRunner, budgets_ms: Sequence[float] = BUDGETS_MS, *, classes: Sequence[str] | None = None
+    runner: CaseRunner, budgets_ms: Sequence[float] = _BUDGETS_MS, *, classes: Sequence[str] | None = None
 ) -> Frontier:
     """
     Find the least cost under budgets on the round trip of all classes at once.
 
     A budget is clipped to each class's own limit, so that none is loosened; the loosest point is the reference, with
     the limits as stated. The tightest budget under which every workload reaches a data center is added. Budgets that
-    leave the same routes in reach are one case.
+    allow the same routes are one case.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def latency_frontier(
 
 
 def carbon_frontier(
-    runner: CaseRunner, points: int = CARBON_POINTS, *, caps_t_per_year: Sequence[float] | None = None
+    runner: CaseRunner, points: int = _CARBON_POINTS, *, caps_t_per_year: Sequence[float] | None = None
 ) -> Frontier:
     """
     Find the least cost under caps on the yearly emissions, and what abating a tonne more costs.
@@ -159,7 +159,7 @@ def carbon_frontier(
         Number of points: caps evenly spaced from the emissions of the reference towards the least that a relaxation
         of the year allows, that least left out.
     caps_t_per_year
-        Caps of your own in their place, t CO2 per year; those above the reference's emissions ask for nothing.
+        Caps of your own in their place, t CO2 per year; those above the reference's emissions limit nothing.
 
     Returns
     -------
@@ -235,14 +235,11 @@ def _least_carbon(space: BudgetSpace) -> float | None:
 def _spaced(least_t: float | None, emitted_t: float, points: int) -> list[float]:
     """Space caps evenly between the least emissions and those of the reference, both left out, rounded up."""
     low = 0.0 if least_t is None else min(least_t, emitted_t)
-    step = 10.0 ** (math.floor(math.log10(emitted_t)) + 1 - CAP_DIGITS)
+    step = 10.0 ** (math.floor(math.log10(emitted_t)) + 1 - _CAP_DIGITS)
     shares = [i / points for i in range(1, points)]
     caps = {math.ceil((low + share * (emitted_t - low)) / step) * step for share in shares}
-    return sorted(float(f"{cap:.{CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
+    return sorted(float(f"{cap:.{_CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
 
 
 def _id_of(cap: float) -> str:
     return f"{cap:.6f}".rstrip("0").rstrip(".").replace(".", "p")
-
-
-__all__ = ["BUDGETS_MS", "Frontier", "carbon_frontier", "latency_frontier"]

@@ -1,9 +1,7 @@
 """
-The points of a frontier: a case for each size of a limit, what is proved of its cost, and the plan it has.
+The points of a frontier: a case for each size of a limit, the interval its least cost is proved to be in, its plan.
 
-What is proved of the optimal costs of cases of which one's plans are plans of another: intervals and differences.
-
-Relocatable demand: which share of the tokens a plan serves outside the region and the province they arise in.
+Where every plan of one case is a plan of another, plans are carried to the looser case and bounds to the tighter one.
 """
 
 from __future__ import annotations
@@ -33,27 +31,14 @@ class ContradictionError(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class CertifiedCosts:
-    """
-    Intervals that hold the optimal cost of each of n cases, CNY per year.
+class _CertifiedCosts:
+    """Intervals that hold the optimal cost of each of n cases, CNY per year."""
 
-    Attributes
-    ----------
-    low_cny, high_cny
-        (n,) bound and cost of the best known plan; both inf where no plan exists, high inf where none is known.
-    plan_of
-        (n,) case that the best known plan was found for; -1 where none is known.
-    bound_of
-        (n,) case that the bound was proved for.
-    within
-        (n, n) whether every plan of the first case is one of the second.
-    """
-
-    low_cny: FloatArray
-    high_cny: FloatArray
-    plan_of: IntArray
-    bound_of: IntArray
-    within: BoolArray
+    low_cny: FloatArray  # (n,) bound
+    high_cny: FloatArray  # (n,) cost of the best known plan; inf where none is known, low too where none exists
+    plan_of: IntArray  # (n,) case that the best known plan was found for; -1 where none is known
+    bound_of: IntArray  # (n,) case that the bound was proved for
+    within: BoolArray  # (n, n) whether every plan of the first case is one of the second
 
     @property
     def gap_share(self) -> FloatArray:
@@ -62,52 +47,34 @@ class CertifiedCosts:
             share = (self.high_cny - self.low_cny) / np.abs(self.high_cny)
         return np.where(np.isfinite(self.high_cny), np.where(self.high_cny == self.low_cny, 0.0, share), np.nan)
 
-    def saving(self, dearer: int, cheaper: int) -> Saving:
-        """
-        Compare the optima of two cases.
-
-        Parameters
-        ----------
-        dearer, cheaper
-            Positions of the cases; a plan of the first is usually a plan of the second.
-        """
-        low = float(self.low_cny[dearer] - self.high_cny[cheaper])
-        high = float(self.high_cny[dearer] - self.low_cny[cheaper])
-        if self.within[dearer, cheaper]:
+    def saving(self, tighter: int, looser: int) -> _Saving:
+        """Compare the optima of two cases by position; a plan of the first is usually one of the second."""
+        low = float(self.low_cny[tighter] - self.high_cny[looser])
+        high = float(self.high_cny[tighter] - self.low_cny[looser])
+        if self.within[tighter, looser]:
             low = max(low, 0.0)
-        if self.within[cheaper, dearer]:
+        if self.within[looser, tighter]:
             high = min(high, 0.0)
-        best = float(self.high_cny[dearer] - self.high_cny[cheaper])
-        if self.within[dearer, cheaper] and self.within[cheaper, dearer]:
-            return Saving(0.0, 0.0, 0.0, is_certain=True)
-        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[cheaper])), 1.0)
-        return Saving(best, low, high, is_certain=bool(low > room or high < -room))
+        best = float(self.high_cny[tighter] - self.high_cny[looser])
+        if self.within[tighter, looser] and self.within[looser, tighter]:
+            return _Saving(0.0, 0.0, 0.0, is_certain=True)
+        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[looser])), 1.0)
+        return _Saving(best, low, high, is_certain=bool(low > room or high < -room))
 
 
 @dataclass(frozen=True)
-class Saving:
-    """
-    Difference of two optimal costs, CNY per year.
+class _Saving:
+    """Difference of two optimal costs, CNY per year."""
 
-    Attributes
-    ----------
-    best_cny
-        Between the best known plans; no better than a guess unless it is certain.
-    low_cny, high_cny
-        What it is proved to lie between.
-    is_certain
-        Whether its sign is proved, or that there is no difference at all.
-    """
-
-    best_cny: float
-    low_cny: float
-    high_cny: float
-    is_certain: bool
+    best_cny: float  # between the best known plans; no better than a guess unless it is certain
+    low_cny: float  # proved
+    high_cny: float  # proved
+    is_certain: bool  # whether its sign is proved, or that there is no difference at all
 
 
 def certify_costs(
     objective_cny: FloatArray, bound_cny: FloatArray, within: BoolArray, keeps: BoolArray | None = None
-) -> CertifiedCosts:
+) -> _CertifiedCosts:
     """
     Carry plans to looser cases and bounds to tighter ones.
 
@@ -121,16 +88,6 @@ def certify_costs(
         (n, n) whether every plan of the first case is one of the second. Costs of a plan do not depend on the case.
     keeps
         (n, n) whether the plan found for the first case is one of the second; where `within` says so it need not.
-
-    Returns
-    -------
-    CertifiedCosts
-        The intervals.
-
-    Raises
-    ------
-    ContradictionError
-        If a plan costs less than a bound by more than rounding.
     """
     every = np.arange(len(objective_cny))
     within = within | np.eye(len(every), dtype=bool)
@@ -149,33 +106,22 @@ def certify_costs(
             f"{low[i]:,.0f} proved for case {bound_of[i]}"
         )
     plan_of = np.where(np.isfinite(high), plan_of, -1)
-    return CertifiedCosts(np.minimum(low, high), high, plan_of, bound_of, within)
+    return _CertifiedCosts(np.minimum(low, high), high, plan_of, bound_of, within)
 
 
 ALL_CLASSES = "all classes"  # no id of a class: it has a blank
-SCOPES = ("region", "province")
+_SCOPES = ("region", "province")
 
 
-def relocated_shares(allocation: pd.DataFrame, network: Network) -> pd.DataFrame:
+def _relocated_shares(allocation: pd.DataFrame, network: Network) -> pd.DataFrame:
     """
     Find the share of the tokens served that leaves the demand hub's own region, and province.
 
-    Parameters
-    ----------
-    allocation
-        Table of a run: demand_hub, workload_class, data_center, mtok_per_h, weight_h.
-    network
-        Region and province of the nodes and the data centers.
-
-    Returns
-    -------
-    DataFrame
-        workload_class (`ALL_CLASSES` first, then classes by id), mtok_per_year, leaves_region_share and
-        leaves_province_share.
+    By workload_class, `ALL_CLASSES` first, then by id: mtok_per_year, leaves_region_share, leaves_province_share.
     """
     mtok = allocation["mtok_per_h"] * allocation["weight_h"]
     table = pd.DataFrame({"workload_class": allocation["workload_class"], "mtok_per_year": mtok})
-    for scope in SCOPES:
+    for scope in _SCOPES:
         home = network.nodes[scope].reindex(allocation["demand_hub"]).to_numpy(str)
         place = network.data_centers[scope].reindex(allocation["data_center"]).to_numpy(str)
         table[f"leaves_{scope}_share"] = mtok * (home != place)
@@ -183,7 +129,7 @@ def relocated_shares(allocation: pd.DataFrame, network: Network) -> pd.DataFrame
     by_class = table.groupby("workload_class", sort=True)[list(numbers)].sum().reset_index()
     total = by_class[list(numbers)].sum().to_frame().T.assign(workload_class=ALL_CLASSES)
     out = pd.concat([total, by_class], ignore_index=True)[list(table.columns)]
-    for scope in SCOPES:
+    for scope in _SCOPES:
         out[f"leaves_{scope}_share"] /= out["mtok_per_year"]
     return out
 
@@ -195,42 +141,20 @@ ABATEMENT = ("abatement_cny_per_t", "least_abatement_cny_per_t", "most_abatement
 
 @dataclass(frozen=True)
 class Point:
-    """
-    One size of a limit.
-
-    Attributes
-    ----------
-    size
-        The limit; points stand in order, tightest first.
-    case
-        The case to solve; None where it is known beforehand that there is no plan.
-    reason
-        Why there is none.
-    """
+    """One size of a limit; points stand in order, tightest first."""
 
     size: float
-    case: Case | None
-    reason: str = ""
+    case: Case | None  # to solve; None where it is known beforehand that there is no plan
+    reason: str = ""  # why there is none
 
 
 @dataclass(frozen=True, eq=False)
 class SolvedPoints:
-    """
-    Points with what came of them.
-
-    Attributes
-    ----------
-    points
-        Tightest first.
-    results
-        One for each point; None where no case was needed.
-    costs
-        Intervals of the optimal costs, carried from point to point.
-    """
+    """Points, tightest first, with their results and intervals of the optimal costs."""
 
     points: tuple[Point, ...]
-    results: tuple[CaseResult | None, ...]
-    costs: CertifiedCosts
+    results: tuple[CaseResult | None, ...]  # None where no case was needed
+    costs: _CertifiedCosts
 
     @property
     def sizes(self) -> FloatArray:
@@ -255,14 +179,12 @@ def solve_points(
     keeps: Callable[[CaseResult, int], bool],
 ) -> SolvedPoints:
     """
-    Solve points as one batch and carry plans and bounds between them.
+    Solve points as one batch and carry plans and bounds between them; the reference is one of them.
 
     Parameters
     ----------
-    runner
-        Solves cases.
-    points
-        Tightest first; the reference is one of them.
+    runner, points
+        Solves cases; what to solve, tightest first.
     within
         (n, n) whether every plan of the first point is one of the second.
     keeps
@@ -284,16 +206,7 @@ def _bound(result: CaseResult | None) -> float:
 
 
 class PlanReader:
-    """
-    Reads what the points show of plans, each plan once.
-
-    Parameters
-    ----------
-    network
-        Of the scenario.
-    classes
-        Classes whose round trips are told apart; empty = none.
-    """
+    """Reads what the points show of plans, each plan once; round trips of some classes apart."""
 
     def __init__(self, network: Network, classes: Sequence[str] = ()) -> None:
         self._network, self._classes = network, tuple(classes)
@@ -324,12 +237,12 @@ class PlanReader:
         out |= {f"region_share.{name}": share for name, share in sorted(summary["region_share"].items())}
         out["carbon_t_per_year"] = summary["carbon_t_per_year"]
         total = self.relocated(result).iloc[0]
-        out |= {f"leaves_{scope}_share": total[f"leaves_{scope}_share"] for scope in SCOPES}
+        out |= {f"leaves_{scope}_share": total[f"leaves_{scope}_share"] for scope in _SCOPES}
         return {name: float(value) for name, value in out.items()}
 
     def relocated(self, result: CaseResult) -> pd.DataFrame:
         """Find the shares of a plan's tokens that leave their own region and province, by class."""
-        return relocated_shares(self.allocation(result), self._network)
+        return _relocated_shares(self.allocation(result), self._network)
 
 
 def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.DataFrame:
@@ -437,7 +350,7 @@ def _verdict(is_certain: bool, best_cny: float) -> str:  # noqa: FBT001 - two fa
 
 
 def relocation_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.DataFrame:
-    """Stack the relocated shares of the best known plan of each point: size, plan_of, then `relocated_shares`."""
+    """Stack the relocated shares of the best known plan of each point: size, plan_of, then `_relocated_shares`."""
     parts = []
     for i, point in enumerate(solved.points):
         best = solved.best(i)
@@ -446,31 +359,12 @@ def relocation_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -
             found.insert(0, "plan_of", best.case.id)
             found.insert(0, size_name, point.size)
             parts.append(found)
-    columns = [size_name, "plan_of", "workload_class", "mtok_per_year", *(f"leaves_{scope}_share" for scope in SCOPES)]
+    columns = [size_name, "plan_of", "workload_class", "mtok_per_year", *(f"leaves_{scope}_share" for scope in _SCOPES)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def check_sizes(values: Sequence[float], name: str, what: str) -> tuple[float, ...]:
-    """
-    See that limits are positive, finite numbers.
-
-    Parameters
-    ----------
-    values
-        The limits.
-    name, what
-        Of the option, and what its numbers are, for the message.
-
-    Returns
-    -------
-    tuple of float
-        In the order given, each once.
-
-    Raises
-    ------
-    InputError
-        With every value that is not.
-    """
+    """See that limits are positive, finite numbers: `what` names them in the faults. Returns each once."""
     faults = FaultList("the frontier")
     for value in values:
         if not (math.isfinite(value) and value > 0):

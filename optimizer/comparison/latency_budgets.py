@@ -1,7 +1,7 @@
 """
-Budgets on the round trip of classes: their overrides, what they leave in reach, the tightest that can be kept.
+Budgets on the round trip of classes, and what a millisecond of them saves, class by class.
 
-The energy return on latency: what a millisecond of round-trip budget is worth, class by class.
+A budget is overrides of the scenario; its candidates say which plans of other budgets it allows.
 """
 
 from __future__ import annotations
@@ -38,31 +38,18 @@ from optimizer.problem.routing import residency_mask
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
-STEPS_PER_MS = 1000  # budgets found here are rounded up to a thousandth of a millisecond
+_STEPS_PER_MS = 1000  # budgets found here are rounded up to a thousandth of a millisecond
 
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """
-    A budget on the round trip of some classes.
+    """A budget on the round trip of some classes."""
 
-    Attributes
-    ----------
-    rtt_ms
-        The budget; inf stands for the limits as stated.
-    overrides
-        rtt_limit_ms of each class that it tightens or loosens; empty where all limits are as stated.
-    ways
-        Keys of the candidates, sorted: a workload and a route, both numbered alike under every budget; empty if a
-        workload reaches no data center.
-    reason
-        Why there are none.
-    """
-
-    rtt_ms: float
-    overrides: tuple[str, ...]
+    rtt_ms: float  # inf stands for the limits as stated
+    overrides: tuple[str, ...]  # rtt_limit_ms of each class that it changes
+    # sorted keys of the candidates: workload and route, numbered the same under every budget; empty if there are none
     ways: IntArray
-    reason: str = ""
+    reason: str = ""  # why there are none
 
     @property
     def is_possible(self) -> bool:
@@ -71,21 +58,7 @@ class Budget:
 
 
 class BudgetSpace:
-    """
-    The budgets of a scenario; each is assembled once.
-
-    Parameters
-    ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Of the reference.
-
-    Raises
-    ------
-    InputError
-        With every fault of the inputs.
-    """
+    """The budgets of a scenario, each assembled once; raises InputError with every fault of the inputs."""
 
     def __init__(self, scenario: str | Path, overrides: Sequence[str]) -> None:
         self._name, self._overrides = scenario, tuple(overrides)
@@ -101,7 +74,7 @@ class BudgetSpace:
         return math.inf if limit_ms is None else limit_ms
 
     def longest_ms(self, class_id: str) -> float:
-        """Longest round trip in reach of a class, rounded up to a thousandth: as a budget it changes nothing."""
+        """Longest round trip that a class may have, rounded up to a thousandth: as a budget it changes nothing."""
         candidates, classes = self.problem.candidates, self.problem.workloads["workload_class"].to_numpy(str)
         is_mine = classes[candidates["workload_index"].to_numpy(np.int64)] == class_id
         return _round_up(float(candidates["rtt_ms"].to_numpy(float)[is_mine].max()))
@@ -114,19 +87,7 @@ class BudgetSpace:
         return tuple(limited or used)
 
     def check_classes(self, classes: Sequence[str] | None) -> tuple[str, ...]:
-        """
-        See that classes exist and have demand.
-
-        Parameters
-        ----------
-        classes
-            Ids; None = those that a budget is meant for.
-
-        Raises
-        ------
-        InputError
-            With every id that does not.
-        """
+        """See that classes exist and have demand, None = those that a budget is meant for; raises InputError."""
         if classes is None:
             return self.limited_classes()
         known = self.problem.classes["id"].tolist()
@@ -141,18 +102,7 @@ class BudgetSpace:
         return tuple(dict.fromkeys(classes))
 
     def budget(self, rtt_ms: float, classes: Sequence[str], *, clip: bool = True) -> Budget:
-        """
-        Put classes under a budget.
-
-        Parameters
-        ----------
-        rtt_ms
-            The budget.
-        classes
-            Ids.
-        clip
-            Keep a class's own limit where it is tighter; otherwise the budget takes its place.
-        """
+        """Put classes under a budget; `clip` keeps a class's own limit where it is tighter, else it is replaced."""
         changed = [k for k in classes if (rtt_ms < self.stated_ms(k) if clip else rtt_ms != self.stated_ms(k))]
         overrides = tuple(f"workload_classes.{k}.rtt_limit_ms={rtt_ms!r}" for k in changed)
         if overrides not in self._known:
@@ -164,9 +114,9 @@ class BudgetSpace:
             scenario = load_scenario(self._name, [*self._overrides, *overrides])
             return Budget(rtt_ms, overrides, ways_of(assemble_problem(self.network, scenario)))
         except InputError as error:
-            return Budget(rtt_ms, overrides, np.zeros(0, np.int64), self._spell(error, rtt_ms, classes))
+            return Budget(rtt_ms, overrides, np.zeros(0, np.int64), self._describe(error, rtt_ms, classes))
 
-    def _spell(self, error: InputError, rtt_ms: float, classes: Sequence[str]) -> str:
+    def _describe(self, error: InputError, rtt_ms: float, classes: Sequence[str]) -> str:
         """Name the workload that misses a budget by most; the first fault where it is not the way that is too long."""
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         beyond = mine[mine["rtt_ms"] > rtt_ms]
@@ -205,51 +155,31 @@ class BudgetSpace:
         """
         Find the tightest common budget under which every workload of some classes reaches a data center.
 
-        Parameters
-        ----------
-        classes
-            Ids.
-
-        Returns
-        -------
-        float
-            Rounded up to a thousandth of a millisecond. Whether there is room for all of it there, a solve will say.
+        Rounded up to a thousandth of a millisecond. Whether there is room for all of it there, a solve will say.
         """
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         least = _round_up(float(mine["rtt_ms"].max()))
         if self.budget(least, classes, clip=False).is_possible:
             return least
-        # Second routes and refuges from failures ask for more than the nearest data center.
+        # Second routes and refuges from failures need more than the nearest data center.
         stated = [self.stated_ms(k) for k in classes if math.isfinite(self.stated_ms(k))]
-        low, high = int(least * STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * STEPS_PER_MS)
+        low, high = int(least * _STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * _STEPS_PER_MS)
         while high - low > 1:
             middle = (low + high) // 2
-            if self.budget(middle / STEPS_PER_MS, classes, clip=False).is_possible:
+            if self.budget(middle / _STEPS_PER_MS, classes, clip=False).is_possible:
                 high = middle
             else:
                 low = middle
-        return high / STEPS_PER_MS
+        return high / _STEPS_PER_MS
 
     def keeps(
         self, budgets: Sequence[Budget], read_allocation: Callable[[CaseResult], pd.DataFrame]
     ) -> Callable[[CaseResult, int], bool]:
         """
-        Say of plans whether they keep budgets that they were not made for: all ways they use are in reach.
+        Say of the plan of a result whether it keeps the budget at a position: all ways it uses are candidates there.
 
         What is deployed without being used would be left out, at no cost; where failures are to be survived, ways that
-        only an outage uses count too, and nothing is said.
-
-        Parameters
-        ----------
-        budgets
-            The budgets.
-        read_allocation
-            Reads table `allocation` of a case.
-
-        Returns
-        -------
-        Callable
-            Of a result and the position of a budget.
+        only an outage uses count too, and the answer is no.
         """
         labels = zip(self.problem.workloads["demand_hub"], self.problem.workloads["workload_class"], strict=True)
         number = {label: w for w, label in enumerate(labels)}
@@ -281,21 +211,10 @@ def ways_of(problem: PlacementProblem) -> IntArray:
 
 def are_within(budgets: Sequence[Budget]) -> BoolArray:
     """
-    Compare what budgets leave in reach.
+    Compare the candidates of n budgets: (n, n) whether each under the first is one under the second, as its plans are.
 
     A preferring residency rule may bar under a looser budget what it admits under a tighter one, so that the sets of
-    candidates decide and not the budgets.
-
-    Parameters
-    ----------
-    budgets
-        n budgets of one space.
-
-    Returns
-    -------
-    ndarray
-        (n, n) whether every candidate under the first is one under the second, so that every plan is one too; a budget
-        that is not possible has no plan, and is within all.
+    candidates decide and not the budgets. A budget that is not possible has no plan, and is within all.
     """
     return np.array(
         [[not len(np.setdiff1d(tight.ways, loose.ways, assume_unique=True)) for loose in budgets] for tight in budgets],
@@ -305,25 +224,11 @@ def are_within(budgets: Sequence[Budget]) -> BoolArray:
 
 def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, what: str) -> list[Case | None]:
     """
-    Make the cases of budgets, the reference among them.
+    Make the cases of budgets; None for one that is not possible.
 
-    Parameters
-    ----------
-    reference
-        What the others are changes of. A problem that is solved by time slice stays one under a budget, however few
-        candidates that leaves: solved whole it would have no bound for long.
-    budgets
-        One that changes no limit is the reference.
-    prefix
-        Of the ids.
-    what
-        Whose budget it is, for the label.
-
-    Returns
-    -------
-    list
-        None for a budget that is not possible; one case for budgets with the same routes in reach, the reference if it
-        is one of them, else the loosest.
+    Budgets with the same candidates are one case: the reference if it is one of them, else the loosest. A problem that
+    is solved by time slice stays one under a budget, however few candidates that leaves: solved at once it would have
+    no bound for long. `prefix` begins the ids, `what` says in the label whose budget it is.
     """
     stated = [budget for budget in budgets if not budget.overrides]
     known: dict[bytes, Case] = {budget.ways.tobytes(): reference.case for budget in stated}
@@ -334,25 +239,25 @@ def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, 
             cases.append(None)
             continue
         overrides = (*reference.case.overrides, *budget.overrides, *method)
-        name, label = f"{prefix}_{label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
+        name, label = f"{prefix}_{_label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
         case = Case(name, label, overrides, {"budget_ms": budget.rtt_ms})
         cases.append(known.setdefault(budget.ways.tobytes(), case))
     return cases[::-1]
 
 
-def label_ms(rtt_ms: float) -> str:
+def _label_ms(rtt_ms: float) -> str:
     """Write a budget as part of an id: 12.525 becomes `12p525`."""
     return f"{rtt_ms:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def _round_up(rtt_ms: float) -> float:
-    return math.ceil(rtt_ms * STEPS_PER_MS) / STEPS_PER_MS
+    return math.ceil(rtt_ms * _STEPS_PER_MS) / _STEPS_PER_MS
 
 
-# Where no budgets are given: the tightest, halfway to the longest way in reach, and the limit half as large again.
-HALFWAY, BEYOND = 0.5, 1.5
-SIZE = "budget_ms"
-NAMES = (f"tighter_{SIZE}", f"looser_{SIZE}")
+# Where no budgets are given: the tightest, halfway to the longest possible way, and the limit half as large again.
+_HALFWAY, _BEYOND = 0.5, 1.5
+_SIZE = "budget_ms"
+_NAMES = (f"tighter_{_SIZE}", f"looser_{_SIZE}")
 ENERGY_PER_MS = "energy_saving_cny_per_year_per_ms"
 
 
@@ -370,7 +275,7 @@ class LatencyReturn(SearchResult):
         saving that is energy, by the best known plans; NaN unless the saving's sign is proved.
     ranking
         One row per class: the same from its tightest budget with a plan to its own limit, largest proved saving per ms
-        first; useful_limit_ms (no way in reach is longer: what the limit leaves above it releases nothing and is not
+        first; useful_limit_ms (no possible way is longer: what the limit leaves above it releases nothing and is not
         counted in the ms); rank; is_above_next (the class certainly saves more per ms than each one after it). Classes
         whose saving is not distinguishable from 0 come last, by the most it could be.
     """
@@ -413,7 +318,7 @@ def latency_return(
         Ids; None = those that state a limit on the round trip, all if none does.
     budgets_ms
         Budgets for each class, above its own limit too; None = the tightest that lets every workload of the class reach
-        a data center, halfway from there to the longest round trip that its limit leaves in reach, and half as much
+        a data center, halfway from there to the longest round trip that its limit allows, and half as much
         again as the limit.
 
     Raises
@@ -440,12 +345,12 @@ def latency_return(
             are_within(found),
             space.keeps(found, reader.allocation),
         )
-        table = point_table(solved, SIZE, reader)
-        compared = difference_table(solved, NAMES, per=SAVINGS_PER_MS, only_neighbours=True)
+        table = point_table(solved, _SIZE, reader)
+        compared = difference_table(solved, _NAMES, per=SAVINGS_PER_MS, only_neighbours=True)
         points.append(_with_head(table, k, stated_ms))
         steps.append(_with_head(_with_energy(compared, table), k, stated_ms))
-        whole = _whole_range(solved, sizes.index(stated_ms), space.longest_ms(k))
-        ranks.append(_with_head(_with_energy(whole, table), k, stated_ms))
+        range_table = _full_range(solved, sizes.index(stated_ms), space.longest_ms(k))
+        ranks.append(_with_head(_with_energy(range_table, table), k, stated_ms))
     return LatencyReturn(pd.concat(points, ignore_index=True), pd.concat(steps, ignore_index=True), rank_classes(ranks))
 
 
@@ -455,10 +360,10 @@ def _with_head(table: pd.DataFrame, class_id: str, stated_ms: float) -> pd.DataF
     return table
 
 
-def _whole_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.DataFrame:
+def _full_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.DataFrame:
     """Compare the tightest budget that has a plan with the class's own limit; no row if there is none."""
-    table = difference_table(solved, NAMES)
-    table = table[table[NAMES[1]] == solved.points[stated].size].head(1).reset_index(drop=True)
+    table = difference_table(solved, _NAMES)
+    table = table[table[_NAMES[1]] == solved.points[stated].size].head(1).reset_index(drop=True)
     table["useful_limit_ms"] = useful_ms
     released_ms = _released_ms(table)
     for name, per_ms in zip(SAVINGS, SAVINGS_PER_MS, strict=True):
@@ -468,38 +373,26 @@ def _whole_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.Data
 
 def _with_energy(compared: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     """Add the part of each certain saving that is energy, per ms, by the best known plans."""
-    energy = points.set_index(SIZE).get("energy_cny_per_year", pd.Series(dtype=float))
-    tighter, looser = (compared[name] for name in NAMES)
+    energy = points.set_index(_SIZE).get("energy_cny_per_year", pd.Series(dtype=float))
+    tighter, looser = (compared[name] for name in _NAMES)
     saving = energy.reindex(tighter).to_numpy(float) - energy.reindex(looser).to_numpy(float)
     per_ms = saving / _released_ms(compared)
     return compared.assign(**{ENERGY_PER_MS: np.where(compared["is_certain"], per_ms, np.nan)})
 
 
 def _released_ms(compared: pd.DataFrame) -> pd.Series:
-    """Say how much looser the second budget is, up to the longest way in reach where that is known; never 0."""
-    looser = compared["useful_limit_ms"] if "useful_limit_ms" in compared else compared[NAMES[1]]
-    return (looser - compared[NAMES[0]]).clip(lower=1.0 / STEPS_PER_MS)
+    """Say how much looser the second budget is, up to the longest possible way where that is known; never 0."""
+    looser = compared["useful_limit_ms"] if "useful_limit_ms" in compared else compared[_NAMES[1]]
+    return (looser - compared[_NAMES[0]]).clip(lower=1.0 / _STEPS_PER_MS)
 
 
 def rank_classes(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    """
-    Order classes by what a millisecond of theirs certainly saves, then by what it may save at most.
-
-    Parameters
-    ----------
-    rows
-        A row of each class, or none.
-
-    Returns
-    -------
-    DataFrame
-        See `LatencyReturn.ranking`.
-    """
+    """Order classes, a row or none of each, by what a millisecond certainly saves, then by the most it may save."""
     table = pd.concat(rows, ignore_index=True)
     _, least, most = SAVINGS_PER_MS
     table = table.sort_values([least, most, "workload_class"], ascending=[False, False, True], ignore_index=True)
     # The most that any class further down may save: what a class has to save at least to be above all of them.
-    # Of the last one nothing is said.
+    # The last one has none below it.
     beaten = table[most][::-1].cummax()[::-1].shift(-1, fill_value=np.inf)
     table["is_above_next"] = (table[least] > beaten) & table["is_certain"]
     table.insert(0, "rank", np.arange(1, len(table) + 1))
@@ -510,8 +403,8 @@ def _budgets(space: BudgetSpace, class_id: str, given: Sequence[float] | None) -
     """List the budgets of a class, tightest first, the reference among them."""
     stated_ms, tightest_ms = space.stated_ms(class_id), space.tightest_ms((class_id,))
     if given is None:
-        between = round(tightest_ms + HALFWAY * (space.longest_ms(class_id) - tightest_ms), 3)
-        given = [between, round(BEYOND * stated_ms, 3)] if math.isfinite(stated_ms) else [between]
+        between = round(tightest_ms + _HALFWAY * (space.longest_ms(class_id) - tightest_ms), 3)
+        given = [between, round(_BEYOND * stated_ms, 3)] if math.isfinite(stated_ms) else [between]
     sizes = sorted({b for b in (tightest_ms, *given) if b != stated_ms})
     budgets = [space.budget(b, (class_id,), clip=False) for b in sizes]
     budgets.insert(sum(b < stated_ms for b in sizes), space.stated)

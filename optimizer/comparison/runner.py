@@ -1,8 +1,4 @@
-"""
-Solve the cases of a comparison, each into a run folder of its own, on whatever workers there are.
-
-How far a comparison is: cases done, the gap of what is being solved, time left.
-"""
+"""Solve the cases of a comparison, each into a run folder of its own, on any executor; report the progress."""
 
 from __future__ import annotations
 
@@ -18,6 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
 from network_data.faults import InputError
+from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import (
     CASE_KEY,
     REFERENCE,
@@ -30,76 +27,47 @@ from optimizer.comparison.cases import (
     plan_hash,
 )
 from optimizer.comparison.folder import ComparisonFolder
+from optimizer.comparison.local_workers import LocalExecutor
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.workers import (
-    CaseTask,
     Ended,
-    Engine,
-    EngineLostError,
-    LocalEngine,
-    SerialEngine,
+    Executor,
+    ExecutorLostError,
+    SerialExecutor,
     read_progress,
 )
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.metadata import absolute_override, library_versions
 from optimizer.solvers.control import Progress, relative_gap
 
-ProgressOf = Callable[[str], tuple[float, float] | None]
+_ProgressOf = Callable[[str], tuple[float, float] | None]
 _UNKNOWN = (float("inf"), float("-inf"))
 
 
 @dataclass(frozen=True)
 class Running:
-    """
-    A case that is being solved.
-
-    Attributes
-    ----------
-    case_id
-        The case.
-    seconds
-        Since it was started.
-    mip_rel_gap
-        Gap so far; infinite while there is none.
-    """
+    """A case that is being solved."""
 
     case_id: str
-    seconds: float
-    mip_rel_gap: float
+    seconds: float  # since it was started
+    mip_rel_gap: float  # so far; infinite while there is none
 
 
 @dataclass(frozen=True)
 class SweepProgress:
-    """
-    How far a comparison is.
+    """The progress of a comparison."""
 
-    Attributes
-    ----------
-    done, total
-        Cases that have ended, whatever came of them, and all that were asked for.
-    reused
-        Of those done, how many were taken from the folder.
-    running
-        Cases that are being solved.
-    seconds
-        Since the start.
-    seconds_left
-        Estimate; None before the first case has ended.
-    ended
-        Case that has just ended, with its status; empty otherwise.
-    """
-
-    done: int
-    total: int
-    reused: int
-    running: tuple[Running, ...]
-    seconds: float
-    seconds_left: float | None
-    ended: str = ""
+    done: int  # cases that have ended
+    total: int  # all that are known
+    reused: int  # of those done, how many were taken from the folder
+    running: tuple[Running, ...]  # cases that are being solved
+    seconds: float  # since the start
+    seconds_left: float | None  # an estimate; None before the first case has ended
+    ended: str = ""  # case that has just ended, with its status
 
 
 @dataclass
-class SweepClock:
+class _SweepClock:
     """
     Keeps count of a comparison and says how far it is.
 
@@ -117,41 +85,41 @@ class SweepClock:
     done: int = 0
     reused: int = 0
     started: float = field(default_factory=time.monotonic)
-    _said: float = -1e9
+    _reported_s: float = -1e9
     _workers: int = 1
     _lengths_s: list[float] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, case_id: str, progress_of: ProgressOf) -> None:
+    def begin(self, case_id: str, progress_of: _ProgressOf) -> None:
         """Note that a case is being solved, and say so; `progress_of` gives best plan and bound of a case."""
         self._begun[case_id] = time.monotonic()
         self._workers = max(self._workers, len(self._begun))
-        self._say(progress_of)
+        self._report(progress_of)
 
-    def end(self, case_id: str, status: str, progress_of: ProgressOf, *, is_reused: bool = False) -> None:
+    def end(self, case_id: str, status: str, progress_of: _ProgressOf, *, is_reused: bool = False) -> None:
         """Note that a case has ended."""
         if (begun := self._begun.pop(case_id, None)) is not None:
             self._lengths_s.append(time.monotonic() - begun)
         self.done += 1
         self.reused += is_reused
         if not is_reused:
-            self._say(progress_of, f"{case_id} {status}")
+            self._report(progress_of, f"{case_id} {status}")
 
     def abandon(self, case_id: str) -> None:
         """Note that a case is not being solved any more, and will be again."""
         self._begun.pop(case_id, None)
 
-    def tick(self, progress_of: ProgressOf) -> None:
+    def tick(self, progress_of: _ProgressOf) -> None:
         """Say how far it is, if it is time for it."""
-        if time.monotonic() - self._said >= self.every_s:
-            self._say(progress_of)
+        if time.monotonic() - self._reported_s >= self.every_s:
+            self._report(progress_of)
 
-    def _say(self, progress_of: ProgressOf, ended: str = "") -> None:
+    def _report(self, progress_of: _ProgressOf, ended: str = "") -> None:
         if self.report is None:
             return
         now = time.monotonic()
         if not ended:
-            self._said = now
+            self._reported_s = now
         running = tuple(
             Running(case_id, now - begun, relative_gap(*(progress_of(case_id) or _UNKNOWN)))
             for case_id, begun in self._begun.items()
@@ -173,8 +141,8 @@ class SweepClock:
 EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
-STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
-MAX_DEATHS = 3  # of workers that had the case
+_STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
+_MAX_DEATHS = 3  # of workers that had the case
 
 # Each worker is one process with one thread: two settings that would make results depend on their number.
 _SETTINGS = ("solver.threads=1",)
@@ -184,7 +152,7 @@ class CaseRunner:
     """
     Solves cases of one scenario; asking for a case again costs nothing.
 
-    Results depend on the case and the reference alone: every engine, with any number of workers, writes the same run
+    Results depend on the case and the reference alone: every executor, with any number of workers, writes the same run
     folders, times aside.
 
     Parameters
@@ -242,12 +210,12 @@ class CaseRunner:
         self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
         self.out = self._folder.path
         self._engine_name, self._workers, self._scheduler = engine, workers or _processors(), scheduler
-        self._engine: Engine | None = None
+        self._executor: Executor | None = None
         self._request, self._force = dict(request or {}), force
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
-        self._clock = SweepClock(report)
-        self._said: dict[str, tuple[float, float]] = {}  # by the serial engine
+        self._clock = _SweepClock(report)
+        self._progress: dict[str, tuple[float, float]] = {}  # of the serial executor
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
         self._cases: dict[str, Case] = {}
@@ -263,9 +231,9 @@ class CaseRunner:
 
     def close(self) -> None:
         """End the workers, and remove a temporary folder."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
         self._folder.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -277,7 +245,7 @@ class CaseRunner:
 
     @property
     def results(self) -> dict[str, CaseResult]:
-        """What came of all cases so far, by id, in the order in which they were asked for."""
+        """The results so far, by id, in the order of the requests."""
         return {name: self._done[name] for name in self._cases if name in self._done}
 
     def run(self, cases: Sequence[Case]) -> dict[str, CaseResult]:
@@ -292,7 +260,7 @@ class CaseRunner:
         Raises
         ------
         InputError
-            If the scenario cannot be read, whatever the case, or the engine cannot be used.
+            If the scenario cannot be read, whatever the case, or the executor cannot be used.
         ValueError
             If two different cases have the same id.
         """
@@ -346,29 +314,29 @@ class CaseRunner:
         return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes)
 
     def _run_tasks(self, waiting: deque[CaseTask]) -> None:
-        engine = self._ready_engine()
+        executor = self._ready_executor()
         running: dict[str, CaseTask] = {}
         try:
-            self._drive(engine, waiting, running)
-        except EngineLostError as error:
+            self._drive(executor, waiting, running)
+        except ExecutorLostError as error:
             self._give_up(running, waiting, CaseStatus.FAILED, (str(error), str(error)))
 
-    def _drive(self, engine: Engine, waiting: deque[CaseTask], running: dict[str, CaseTask]) -> None:
+    def _drive(self, executor: Executor, waiting: deque[CaseTask], running: dict[str, CaseTask]) -> None:
         deaths: Counter[str] = Counter()
         while waiting or running:
             if self._stop.is_set():
-                self._end_early(engine, running, waiting)
+                self._end_early(executor, running, waiting)
                 return
-            while waiting and engine.has_room():
+            while waiting and executor.has_room():
                 task = waiting.popleft()
-                engine.start(task)
+                executor.start(task)
                 running[task.case.id] = task
                 self._clock.begin(task.case.id, self._progress_of)
-            for ended in engine.wait(POLL_S):
+            for ended in executor.wait(POLL_S):
                 task = running.pop(ended.case_id)
                 if ended.outcome is None and not self._was_written(task):
                     deaths[ended.case_id] += 1
-                    if deaths[ended.case_id] < MAX_DEATHS:
+                    if deaths[ended.case_id] < _MAX_DEATHS:
                         self._clock.abandon(ended.case_id)
                         waiting.appendleft(task)
                         continue
@@ -376,15 +344,15 @@ class CaseRunner:
                 self._write()
             self._clock.tick(self._progress_of)
 
-    def _end_early(self, engine: Engine, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
-        """Ask what is being solved to end with what it has, and end what does not."""
-        engine.stop()
-        deadline = time.monotonic() + STOP_GRACE_S
+    def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
+        """Request that what is being solved ends with what it has, and end what does not."""
+        executor.stop()
+        deadline = time.monotonic() + _STOP_GRACE_S
         while running and (left := deadline - time.monotonic()) > 0:
-            for ended in engine.wait(min(left, POLL_S)):
+            for ended in executor.wait(min(left, POLL_S)):
                 if ended.outcome is not None:
                     self._end(self._result(running.pop(ended.case_id), ended))
-        engine.kill()
+        executor.kill()
         reasons = ("interrupted", "not begun: the comparison was interrupted")
         self._give_up(running, waiting, CaseStatus.NO_PLAN, reasons)
 
@@ -398,7 +366,7 @@ class CaseRunner:
         self._write()
 
     def _was_written(self, task: CaseTask) -> bool:
-        """Whether the worker died after its run folder was whole: nothing is lost then."""
+        """Whether the worker died after its run folder was complete: nothing is lost then."""
         return self._folder.stored(task.case, self._key_of[task.case.id]) is not None
 
     def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
@@ -409,7 +377,7 @@ class CaseRunner:
         if info is not None and key_of_run(info) == self._key_of[case.id]:
             return CaseResult.of_run(case, task.folder, info)
         if outcome is None:
-            why = f"its worker died each of the {MAX_DEATHS} times it was tried, the last time {ended.death}"
+            why = f"its worker died each of the {_MAX_DEATHS} times it was tried, the last time {ended.death}"
         elif info is None:
             why = "its run folder is damaged"
         else:
@@ -434,26 +402,26 @@ class CaseRunner:
         }
         self._folder.write(head, self.results.values(), self._key_of)
 
-    def _ready_engine(self) -> Engine:
-        if self._engine is None:
+    def _ready_executor(self) -> Executor:
+        if self._executor is None:
             if self._engine_name == "serial":
-                self._engine = SerialEngine(self._stop, self._heard)
+                self._executor = SerialExecutor(self._stop, self._take_progress)
             elif self._engine_name == "local":
-                self._engine = LocalEngine(self._workers, self._folder.signals)
+                self._executor = LocalExecutor(self._workers, self._folder.signals)
             else:
-                from optimizer.comparison.dask_workers import DaskEngine  # the library is an extra
+                from optimizer.comparison.dask_workers import DaskExecutor  # the library is an extra
 
-                self._engine = DaskEngine(self._workers, self._folder.signals, self._scheduler)
-        return self._engine
+                self._executor = DaskExecutor(self._workers, self._folder.signals, self._scheduler)
+        return self._executor
 
-    def _heard(self, case_id: str, line: Progress) -> None:
-        """Take in what the serial engine says: it is in this thread, so nobody else can."""
-        plan_cny, bound_cny = self._said.get(case_id, (float("inf"), float("-inf")))
-        self._said[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+    def _take_progress(self, case_id: str, line: Progress) -> None:
+        """Take in a line of the serial executor: it is in this thread, so nobody else can."""
+        plan_cny, bound_cny = self._progress.get(case_id, (float("inf"), float("-inf")))
+        self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
         self._clock.tick(self._progress_of)
 
     def _progress_of(self, case_id: str) -> tuple[float, float] | None:
-        return self._said.get(case_id) or read_progress(self._folder.signals, case_id)
+        return self._progress.get(case_id) or read_progress(self._folder.signals, case_id)
 
 
 def _processors() -> int:

@@ -1,8 +1,4 @@
-"""
-The tables of a comparison: one row per case, and long tables by component, region, class and data center.
-
-What a comparison tells of each case: the one list of its numbers, with units and meanings.
-"""
+"""The tables of a comparison: a row for each case, and long tables; `METRICS` lists the numbers with their units."""
 
 from __future__ import annotations
 
@@ -14,33 +10,20 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
-from optimizer.runs.difference import moved_share
+from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
 
 Value = float | int
 
 
 @dataclass(frozen=True)
-class Metric:
-    """
-    A number of a case.
+class _Metric:
+    """A number of a case, in the table of cases."""
 
-    Attributes
-    ----------
-    name
-        Column of the table of cases; of a family (`by` is not empty) the columns are `name.member`.
-    unit
-        Unit, as the last word of the name has it.
-    meaning
-        What it is, in a line.
-    by
-        What the members of a family are: component, region, workload class, data center or parameter.
-    """
-
-    name: str
-    unit: str
+    name: str  # its column; of a family the columns are `name.member`
+    unit: str  # as the last word of the name has it
     meaning: str
-    by: str = ""
+    by: str = ""  # what the members of a family are; empty for a single number
 
 
 def _of_summary(name: str) -> Callable[[CaseResult], float]:
@@ -68,48 +51,48 @@ def _gap(result: CaseResult) -> float:
 
 
 # Numbers of the case alone, in the order of the table.
-SINGLE: tuple[tuple[Metric, Callable[[CaseResult], float]], ...] = (
-    (Metric("total_cny_per_year", "CNY/year", "cost of the plan"), _total),
-    (Metric("bound_cny_per_year", "CNY/year", "proven: no plan of this case costs less"), _bound),
-    (Metric("mip_rel_gap", "share", "what of the cost may still be saved, at most"), _gap),
-    (Metric("capital_cny_per_year", "CNY/year", "annualized price of new pods, building and power"),
+_SINGLE: tuple[tuple[_Metric, Callable[[CaseResult], float]], ...] = (
+    (_Metric("total_cny_per_year", "CNY/year", "cost of the plan"), _total),
+    (_Metric("bound_cny_per_year", "CNY/year", "proven: no plan of this case costs less"), _bound),
+    (_Metric("mip_rel_gap", "share", "what of the cost may still be saved, at most"), _gap),
+    (_Metric("capital_cny_per_year", "CNY/year", "annualized price of new pods, building and power"),
      _of_summary("capital_cny_per_year")),
-    (Metric("investment_cny", "CNY", "the same up front"), _of_summary("investment_cny")),
-    (Metric("new_pods", "pods", "pods bought"), _of_summary("new_pods")),
-    (Metric("open_data_centers", "data centers", "data centers used"), _of_summary("open_data_centers")),
-    (Metric("energy_mwh_per_year", "MWh/year", "facility energy"), _of_summary("energy_mwh_per_year")),
-    (Metric("mean_price_cny_per_mwh", "CNY/MWh", "mean price of that energy"), _of_summary("mean_price_cny_per_mwh")),
-    (Metric("carbon_t_per_year", "t/year", "emissions, location-based"), _of_summary("carbon_t_per_year")),
-    (Metric("market_carbon_t_per_year", "t/year", "emissions, market-based"), _of_summary("market_carbon_t_per_year")),
-    (Metric("peak_it_power_mw", "MW", "highest IT power of all data centers together"),
+    (_Metric("investment_cny", "CNY", "the same up front"), _of_summary("investment_cny")),
+    (_Metric("new_pods", "pods", "pods bought"), _of_summary("new_pods")),
+    (_Metric("open_data_centers", "data centers", "data centers used"), _of_summary("open_data_centers")),
+    (_Metric("energy_mwh_per_year", "MWh/year", "facility energy"), _of_summary("energy_mwh_per_year")),
+    (_Metric("mean_price_cny_per_mwh", "CNY/MWh", "mean price of that energy"), _of_summary("mean_price_cny_per_mwh")),
+    (_Metric("carbon_t_per_year", "t/year", "emissions, location-based"), _of_summary("carbon_t_per_year")),
+    (_Metric("market_carbon_t_per_year", "t/year", "emissions, market-based"), _of_summary("market_carbon_t_per_year")),
+    (_Metric("peak_it_power_mw", "MW", "highest IT power of all data centers together"),
      _of_summary("peak_it_power_mw")),
-    (Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
+    (_Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
      _of_summary("peak_facility_power_mw")),
-    (Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
-    (Metric("unserved_share", "share", "share of the tokens asked for that is not served"),
+    (_Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
+    (_Metric("unserved_share", "share", "share of the requested tokens that is not served"),
      _of_summary("unserved_share")),
-    (Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
-    (Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),
+    (_Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
+    (_Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),
 )  # fmt: skip
 
 # Numbers of a case beside the reference.
-AGAINST_REFERENCE = (
-    Metric("saving_cny_per_year", "CNY/year", "cost of the reference less that of the case"),
-    Metric("saving_share", "share", "saving as a share of the reference's cost"),
-    Metric("least_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no less"),
-    Metric("most_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no more"),
-    Metric("moved_share", "share", "share of the reference's tokens that changed data center or hour"),
+_AGAINST_REFERENCE = (
+    _Metric("saving_cny_per_year", "CNY/year", "cost of the reference less that of the case"),
+    _Metric("saving_share", "share", "saving as a share of the reference's cost"),
+    _Metric("least_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no less"),
+    _Metric("most_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no more"),
+    _Metric("moved_share", "share", "share of the reference's tokens that changed data center or hour"),
 )
 
 # Families: a column for each member that any case has.
-COMPONENT = Metric("cost_cny_per_year", "CNY/year", "cost by component", by="component")
-REGION = Metric("region_share", "share", "share of the tokens served in a region", by="region")
-MEAN_RTT = Metric("mean_rtt_ms", "ms", "mean round trip of a class by tokens", by="workload class")
-WORST_RTT = Metric("worst_rtt_ms", "ms", "longest round trip of a class in use", by="workload class")
-PEAK_POWER = Metric("peak_facility_power_mw", "MW", "highest facility power of a data center", by="data center")
-PARAMETER = Metric("parameter", "as the parameter", "value of a parameter that a sweep varies", by="parameter")
-FAMILIES = (PARAMETER, COMPONENT, REGION, MEAN_RTT, WORST_RTT, PEAK_POWER)
-METRICS = (*(metric for metric, _ in SINGLE), *AGAINST_REFERENCE, *FAMILIES)
+_COMPONENT = _Metric("cost_cny_per_year", "CNY/year", "cost by component", by="component")
+REGION = _Metric("region_share", "share", "share of the tokens served in a region", by="region")
+_MEAN_RTT = _Metric("mean_rtt_ms", "ms", "mean round trip of a class by tokens", by="workload class")
+_WORST_RTT = _Metric("worst_rtt_ms", "ms", "longest round trip of a class in use", by="workload class")
+_PEAK_POWER = _Metric("peak_facility_power_mw", "MW", "highest facility power of a data center", by="data center")
+_PARAMETER = _Metric("parameter", "as the parameter", "value of a parameter that a sweep varies", by="parameter")
+_FAMILIES = (_PARAMETER, _COMPONENT, REGION, _MEAN_RTT, _WORST_RTT, _PEAK_POWER)
+METRICS = (*(metric for metric, _ in _SINGLE), *_AGAINST_REFERENCE, *_FAMILIES)
 
 
 def metrics_table() -> pd.DataFrame:
@@ -120,14 +103,14 @@ def metrics_table() -> pd.DataFrame:
     )
 
 
-COST_COLUMNS = ["case", "component", "cny_per_year", "difference_cny_per_year"]
-REGION_COLUMNS = ["case", "region", "share", "mtok_per_year"]
-CLASS_COLUMNS = ["case", "workload_class", "mtok_per_year", "shed_mtok_per_year", "mean_rtt_ms", "worst_rtt_ms"]
-PLACE_COLUMNS = [
+_COST_COLUMNS = ["case", "component", "cny_per_year", "difference_cny_per_year"]
+_REGION_COLUMNS = ["case", "region", "share", "mtok_per_year"]
+_CLASS_COLUMNS = ["case", "workload_class", "mtok_per_year", "shed_mtok_per_year", "mean_rtt_ms", "worst_rtt_ms"]
+_PLACE_COLUMNS = [
     "case", "data_center", "region", "is_open", "mtok_per_year", "token_share", "energy_mwh_per_year",
     "mean_price_cny_per_mwh", "carbon_t_per_year", "peak_facility_power_mw", "new_pods",
 ]  # fmt: skip
-_SHOWN_SAVINGS = [metric.name for metric in AGAINST_REFERENCE]
+_SHOWN_SAVINGS = [metric.name for metric in _AGAINST_REFERENCE]
 
 
 def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
@@ -158,23 +141,23 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.D
     if reference not in by_id:
         raise ValueError(f"the reference {reference} is none of the cases")
     tables = {name: _tables(result) for name, result in by_id.items()}
-    costs = _stack(COST_COLUMNS, [_costs(result, by_id[reference]) for result in results])
-    regions = _stack(REGION_COLUMNS, [_regions(result) for result in results])
-    classes = _stack(CLASS_COLUMNS, [_classes(name, found) for name, found in tables.items()])
-    places = _stack(PLACE_COLUMNS, [_places(name, found) for name, found in tables.items()])
+    costs = _stack(_COST_COLUMNS, [_costs(result, by_id[reference]) for result in results])
+    regions = _stack(_REGION_COLUMNS, [_regions(result) for result in results])
+    classes = _stack(_CLASS_COLUMNS, [_classes(name, found) for name, found in tables.items()])
+    places = _stack(_PLACE_COLUMNS, [_places(name, found) for name, found in tables.items()])
     families = [
-        _wide(COMPONENT, costs, "component", "cny_per_year"),
+        _wide(_COMPONENT, costs, "component", "cny_per_year"),
         _wide(REGION, regions, "region", "share").fillna(0.0),
-        _wide(MEAN_RTT, classes, "workload_class", "mean_rtt_ms"),
-        _wide(WORST_RTT, classes, "workload_class", "worst_rtt_ms"),
-        _wide(PEAK_POWER, places, "data_center", "peak_facility_power_mw"),
+        _wide(_MEAN_RTT, classes, "workload_class", "mean_rtt_ms"),
+        _wide(_WORST_RTT, classes, "workload_class", "worst_rtt_ms"),
+        _wide(_PEAK_POWER, places, "data_center", "peak_facility_power_mw"),
     ]
     rows = [_row(result, by_id[reference], tables) for result in results]
     cases = pd.DataFrame(rows)
     ids = cases["case"]
     wide = pd.concat([family.reindex(ids).reset_index(drop=True) for family in families], axis=1)
     first = ["case", "label", "is_reference", "status"]
-    points = [name for name in cases if str(name).startswith(f"{PARAMETER.name}.")]
+    points = [name for name in cases if str(name).startswith(f"{_PARAMETER.name}.")]
     order = [*first, *points, "total_cny_per_year", *_SHOWN_SAVINGS]
     rest = [name for name in cases if name not in {*order, "reason"}]
     table = pd.concat([cases[[*order, *rest]], wide, cases[["reason"]]], axis=1)
@@ -183,19 +166,10 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.D
 
 def saving_interval(reference: CaseResult, case: CaseResult) -> tuple[float, float, float]:
     """
-    Compare the costs of two cases, and the best that either could cost.
+    Compare the costs of two cases, and the best that either could cost; NaN without both plans.
 
-    Parameters
-    ----------
-    reference, case
-        The cases.
-
-    Returns
-    -------
-    tuple of float
-        Saving of the case's plan against the reference's, CNY per year, and what is proved of the saving of the best
-        plans: at least the reference's bound less the case's cost, at most the reference's cost less the case's bound.
-        NaN without both plans.
+    Saving of the case's plan against the reference's, CNY per year, and what is proved of the saving of the best
+    plans: at least the reference's bound less the case's cost, at most the reference's cost less the case's bound.
     """
     if not (reference.has_plan and case.has_plan):
         return math.nan, math.nan, math.nan
@@ -214,7 +188,7 @@ def _row(
     saving, least, most = saving_interval(reference, result)
     base = tables[reference.case.id].get("allocation")
     own = tables[result.case.id].get("allocation")
-    moved = math.nan if base is None or own is None else moved_share(base, own)
+    moved = math.nan if base is None or own is None else find_moves(base, own).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
     against = (saving, share, least, most, moved)
     return {
@@ -222,9 +196,9 @@ def _row(
         "label": result.case.label,
         "is_reference": result is reference,
         "status": str(result.status),
-        **{f"{PARAMETER.name}.{name}": float(value) for name, value in result.case.point.items()},
-        **{metric.name: value for metric, value in zip(AGAINST_REFERENCE, against, strict=True)},
-        **{metric.name: read(result) for metric, read in SINGLE},
+        **{f"{_PARAMETER.name}.{name}": float(value) for name, value in result.case.point.items()},
+        **{metric.name: value for metric, value in zip(_AGAINST_REFERENCE, against, strict=True)},
+        **{metric.name: read(result) for metric, read in _SINGLE},
         "reason": result.reason,
     }
 
@@ -242,7 +216,7 @@ def _costs(result: CaseResult, reference: CaseResult) -> pd.DataFrame:
     own, base = (found.summary.get("component_cny_per_year", {}) for found in (result, reference))
     return pd.DataFrame(
         [(result.case.id, name, float(value), float(value) - number(base.get(name))) for name, value in own.items()],
-        columns=COST_COLUMNS,
+        columns=_COST_COLUMNS,
     )
 
 
@@ -250,28 +224,28 @@ def _regions(result: CaseResult) -> pd.DataFrame:
     mtok = number(result.summary.get("mtok_per_year"))
     shares = result.summary.get("region_share", {})
     rows = [(result.case.id, name, float(share), float(share) * mtok) for name, share in sorted(shares.items())]
-    return pd.DataFrame(rows, columns=REGION_COLUMNS)
+    return pd.DataFrame(rows, columns=_REGION_COLUMNS)
 
 
 def _classes(case: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not tables:
-        return pd.DataFrame(columns=CLASS_COLUMNS)
+        return pd.DataFrame(columns=_CLASS_COLUMNS)
     allocation = tables["allocation"]
     used = allocation[allocation["mtok_per_h"] > 0]
     worst = used.groupby("workload_class")["rtt_ms"].max()
     found = tables["classes"]
-    return found.assign(case=case, worst_rtt_ms=found["workload_class"].map(worst))[CLASS_COLUMNS]
+    return found.assign(case=case, worst_rtt_ms=found["workload_class"].map(worst))[_CLASS_COLUMNS]
 
 
 def _places(case: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if not tables:
-        return pd.DataFrame(columns=PLACE_COLUMNS)
+        return pd.DataFrame(columns=_PLACE_COLUMNS)
     found = tables["data_centers"].rename(columns={"id": "data_center"})
     # PUE is the same in all slices, so the highest IT power is also that of the facility.
-    return found.assign(case=case, peak_facility_power_mw=found["peak_it_power_mw"] * found["pue"])[PLACE_COLUMNS]
+    return found.assign(case=case, peak_facility_power_mw=found["peak_it_power_mw"] * found["pue"])[_PLACE_COLUMNS]
 
 
-def _wide(family: Metric, table: pd.DataFrame, member: str, value: str) -> pd.DataFrame:
+def _wide(family: _Metric, table: pd.DataFrame, member: str, value: str) -> pd.DataFrame:
     """Turn a long table into columns `family.member`, indexed by case, in the order in which members first appear."""
     members = list(dict.fromkeys(table[member]))
     values = table.set_index(["case", member])[value].unstack(member)  # noqa: PD010 - each pair is there once

@@ -1,7 +1,7 @@
 """
 Colours, sizes and number texts that the drawn map and the QGIS styles share.
 
-The fonts of pictures: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
+The fonts: one for Latin script, one for Chinese, both shipped, so that they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -42,11 +42,6 @@ def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dic
     """
     Give each region a colour, from west to east.
 
-    Parameters
-    ----------
-    data_centers, demand_hubs
-        Tables with region, longitude_deg.
-
     Returns
     -------
     dict
@@ -76,38 +71,14 @@ def assign_colours(categories: Sequence[str]) -> dict[str, str]:
 
 
 def round_down_nicely(value: float) -> float:
-    """
-    Find the largest of 1, 2, 5, 10, 20, 50, … (or 0.5, 0.2, …) that does not exceed a positive value.
-
-    Parameters
-    ----------
-    value
-        A positive number.
-
-    Returns
-    -------
-    float
-        The round number.
-    """
+    """Find the largest of 1, 2, 5, 10, 20, 50, … (or 0.5, 0.2, …) that does not exceed a positive value."""
     power = 10.0 ** math.floor(math.log10(value))
     # The margin keeps 0.1 + 0.2 from counting as more than 0.3 and 5 - 1e-16 as less than 5.
     return next((step * power for step in (5.0, 2.0) if step * power <= value * (1 + 1e-12)), power)
 
 
 def legend_amounts(largest: float) -> tuple[float, float, float]:
-    """
-    Choose three round amounts that show a scale, such as 20, 5 and 1, or 10, 2 and 0.5.
-
-    Parameters
-    ----------
-    largest
-        Largest amount drawn, positive.
-
-    Returns
-    -------
-    tuple of float
-        Three amounts, largest first, none above the largest drawn.
-    """
+    """Choose three round amounts that show a scale, such as 20, 5 and 1, or 10, 2 and 0.5."""
     # On the ladder 1, 2, 5, 10, ... two steps down is a quarter of a 2 and a fifth of a 1 or a 5.
     top = round_down_nicely(largest)
     middle = round_down_nicely(top / 4)
@@ -116,7 +87,7 @@ def legend_amounts(largest: float) -> tuple[float, float, float]:
 
 # matplotlib ships the first, `drawing/assets` the second. What a text's first font lacks is taken from the other.
 FONT = "DejaVu Sans"
-CHINESE_FONT = "Noto Sans SC edwc"
+_CHINESE_FONT = "Noto Sans SC edwc"
 INK, FAINT_INK = "#222222", "#5F5F5F"
 HALO = (patheffects.withStroke(linewidth=3.0, foreground="white", alpha=0.85),)
 
@@ -131,18 +102,13 @@ def font_families(lang: Lang = "en") -> tuple[str, ...]:
     """
     Name the fonts of a language, the preferred one first.
 
-    Parameters
-    ----------
-    lang
-        Language.
-
     Returns
     -------
     tuple of str
         Families that matplotlib knows from now on.
     """
     _add_chinese_font()
-    return (FONT, CHINESE_FONT) if lang == "en" else (CHINESE_FONT, FONT)
+    return (FONT, _CHINESE_FONT) if lang == "en" else (_CHINESE_FONT, FONT)
 
 
 @functools.cache
@@ -152,15 +118,8 @@ def _add_chinese_font() -> None:
 
 
 @functools.cache
-def drawable_characters() -> frozenset[int]:
-    """
-    List what the fonts can draw.
-
-    Returns
-    -------
-    frozenset of int
-        Code points that are in the normal and the bold weight of at least one of the fonts.
-    """
+def _drawable_characters() -> frozenset[int]:
+    """List what the fonts can draw."""
     known: frozenset[int] = frozenset()
     for family in font_families():
         files = [findfont(FontProperties(family=family, weight=weight)) for weight in _WEIGHTS]
@@ -169,80 +128,29 @@ def drawable_characters() -> frozenset[int]:
 
 
 def has_glyph(char: str) -> bool:
-    """
-    Tell whether the fonts can draw a character.
+    """Say whether the fonts can draw a character."""
+    return ord(char) in _drawable_characters()
 
-    Parameters
-    ----------
-    char
-        The character.
 
-    Returns
-    -------
-    bool
-        Whether they can; otherwise an empty box would stand for it.
-    """
-    return ord(char) in drawable_characters()
+def drawable(text: str) -> str:
+    """Put `?` in the place of each character that the fonts lack."""
+    return "".join(char if has_glyph(char) else "?" for char in text)
 
 
 def write_text(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
-    """
-    Write a text literally: a name such as `a$b$c` is not mathematics, and what the fonts lack becomes `?`.
-
-    Parameters
-    ----------
-    axes
-        Where to write.
-    x, y
-        Position in the axes' coordinates.
-    text
-        The text.
-    **style
-        Properties of a matplotlib text.
-    """
-    drawable = "".join(char if has_glyph(char) else "?" for char in text)
+    """Write a text literally: a name such as `a$b$c` is not mathematics, and what the fonts lack becomes `?`."""
     font = {} if "fontproperties" in style else {"family": list(font_families())}
-    axes.text(x, y, drawable, **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
+    axes.text(x, y, drawable(text), **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
 
 
 def text_width_pt(line: str, font: FontProperties) -> float:
-    """
-    Measure a line; on a small picture, where letters snap to pixels, it may be drawn a few per cent wider.
-
-    Parameters
-    ----------
-    line
-        The text, without mathematics.
-    font
-        Its font.
-
-    Returns
-    -------
-    float
-        Width in points.
-    """
+    """Measure a line; on a small map, where letters snap to pixels, it may be drawn a few per cent wider."""
     width = _measuring_renderer().get_text_width_height_descent(line, font, ismath=False)[0]
     return float(width) * 72.0 / _MEASURE_DPI
 
 
 def wrap_to_width(text: str, font: FontProperties, most_pt: float) -> list[str]:
-    """
-    Break a text into lines: at spaces, or between any two characters of Chinese text.
-
-    Parameters
-    ----------
-    text
-        The text.
-    font
-        Its font.
-    most_pt
-        Longest line, points.
-
-    Returns
-    -------
-    list of str
-        Lines.
-    """
+    """Break a text into lines: at spaces, or between any two characters of Chinese text."""
     lines, line = [], ""
     for piece in _pieces(text):
         if line and SNAPPED * text_width_pt((line + piece).rstrip(), font) > most_pt:

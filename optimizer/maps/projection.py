@@ -14,7 +14,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pyogrio
 import pyproj
 import shapely
@@ -23,9 +22,9 @@ from network_data.faults import Fault, InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.drawing.style import round_down_nicely
 from optimizer.maps.options import BasemapChoice
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 _GEOD = pyproj.Geod(ellps="WGS84")
 _SMALLEST_RANGE_DEG = 1.0
 _DENSIFY_KM = 100.0
@@ -57,36 +56,12 @@ class MapProjection:
         return pyproj.Transformer.from_crs("EPSG:4326", self.crs, always_xy=True)
 
     def project(self, longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Project places.
-
-        Parameters
-        ----------
-        longitudes_deg, latitudes_deg
-            Places, same shape.
-
-        Returns
-        -------
-        tuple of arrays
-            x and y in metres.
-        """
+        """Project places."""
         x, y = self._transformer.transform(longitudes_deg, latitudes_deg)
         return np.asarray(x, float), np.asarray(y, float)
 
     def unproject(self, x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Find the places of map positions.
-
-        Parameters
-        ----------
-        x_m, y_m
-            Map positions, metres.
-
-        Returns
-        -------
-        tuple of arrays
-            Longitudes and latitudes in degrees.
-        """
+        """Find the places of map positions."""
         longitudes, latitudes = self._transformer.transform(x_m, y_m, direction="INVERSE")
         return np.asarray(longitudes, float), np.asarray(latitudes, float)
 
@@ -117,16 +92,6 @@ def choose_projection(longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> 
     Standard parallels stand at 1/6 and 5/6 of the latitude range, where the distortion of a conic is spread
     evenly. A range centered on the equator, where a cone becomes a cylinder, gets the cylindrical equal-area
     projection.
-
-    Parameters
-    ----------
-    longitudes_deg, latitudes_deg
-        All places to be shown, at least one.
-
-    Returns
-    -------
-    MapProjection
-        The projection.
     """
     central = _central_longitude(longitudes_deg)
     south, north = float(latitudes_deg.min()), float(latitudes_deg.max())
@@ -166,23 +131,7 @@ class View:
 
 
 def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07) -> View:
-    """
-    Find the smallest window of a given shape that holds all points with some room around.
-
-    Parameters
-    ----------
-    points_m
-        (n, 2) map positions, metres.
-    aspect
-        Width over height of the window.
-    padding_share
-        Room on each side, as a share of the window.
-
-    Returns
-    -------
-    View
-        The window.
-    """
+    """Find the smallest window of a given shape that holds all points with some room around."""
     low, high = points_m.min(axis=0), points_m.max(axis=0)
     smallest_m = 20e3
     width, height = np.maximum(high - low, smallest_m) / (1 - 2 * padding_share)
@@ -199,13 +148,6 @@ def fit_map(positions_deg: FloatArray, *, aspect: float) -> tuple[MapProjection,
     ----------
     positions_deg
         (n, 2) longitudes and latitudes, n >= 1.
-    aspect
-        Width over height of the window.
-
-    Returns
-    -------
-    tuple
-        Projection and window.
     """
     projection = choose_projection(positions_deg[:, 0], positions_deg[:, 1])
     xy = np.column_stack(projection.project(positions_deg[:, 0], positions_deg[:, 1]))
@@ -223,13 +165,6 @@ class ScaleBar:
 def build_scale_bar(projection: MapProjection, view: View, *, most_share: float = 0.2) -> ScaleBar:
     """
     Choose a round length and find how long it is on the map, east-west through the window's middle.
-
-    Parameters
-    ----------
-    projection, view
-        The map.
-    most_share
-        Longest bar as a share of the window's width.
 
     Returns
     -------
@@ -251,15 +186,8 @@ def ground_length_km(projection: MapProjection, view: View, length_on_map_m: flo
 
     Parameters
     ----------
-    projection, view
-        The map.
     length_on_map_m
         Distance on the map, metres in the projection.
-
-    Returns
-    -------
-    float
-        Geodesic length, km.
     """
     x, y = view.center
     ends = np.array([x - length_on_map_m / 2, x + length_on_map_m / 2])
@@ -268,7 +196,7 @@ def ground_length_km(projection: MapProjection, view: View, length_on_map_m: flo
 
 
 # A feature with this `code` is land around the area of interest: filled, but without an outline.
-BACKDROP_CODE = "LAND"
+_BACKDROP_CODE = "LAND"
 _BUILT_IN_CREDIT = "Natural Earth"
 _EDGE_SAMPLES = 40
 _MARGIN_DEG = 2.0
@@ -301,8 +229,6 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     ----------
     path
         GeoJSON, GeoPackage, Shapefile or what else the reader knows, with a coordinate system.
-    projection, view
-        The map.
 
     Returns
     -------
@@ -330,7 +256,7 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     table = table[np.isin(polygons, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))]
     if table.empty:
         raise InputError([Fault(str(path), None, None, None, "basemap has no polygons", remedy)], "the basemap")
-    is_backdrop = (table["code"] == BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
+    is_backdrop = (table["code"] == _BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
     shapes = table.geometry.values
     return Basemap(
         _credit(path),
@@ -345,8 +271,6 @@ def basemap_file(run: Run, choice: BasemapChoice) -> Path | None:
 
     Parameters
     ----------
-    run
-        The run.
     choice
         `run`: those that the run stores; `none`; or a file.
 

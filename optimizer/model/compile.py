@@ -1,5 +1,5 @@
 """
-Turn the rules of `formulation` into one sparse matrix, equation by equation and not row by row.
+Turn the rules of `equations` into one sparse matrix, equation by equation and not row by row.
 
 Each rule is templatized once per process (`_templates`); `template.evaluate` then evaluates it over a problem's
 index tables. Columns and rows are laid out slice by slice, so an array that is the same in every slice is written
@@ -87,8 +87,6 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     with_costs
         Keep the objective by component too (`CompiledModel.costs`).
 
@@ -114,8 +112,6 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 
     Parameters
     ----------
-    model
-        Of the other problem.
     problem
         Frozen arrays (`problem_parts.differs_in_prices_alone`).
     """
@@ -129,11 +125,6 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]:
     """
     Compile nothing but the objective, component by component and variable by variable.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
 
     Returns
     -------
@@ -188,11 +179,6 @@ class EquationRows:
 def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, ColumnBlock], Iterator[EquationRows]]:
     """
     Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
 
     Returns
     -------

@@ -91,11 +91,6 @@ def outage_tables(problem: PlacementProblem) -> OutageTables:
     """
     Build the index tables of a problem's outages, once.
 
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-
     Returns
     -------
     OutageTables
@@ -112,8 +107,6 @@ def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     failover_share
         (S, R) as in `Plan`, or (0, 0).
 

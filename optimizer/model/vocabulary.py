@@ -228,8 +228,6 @@ def by_pool(p: PlacementProblem, values: pd.Series) -> FloatArray:
 
     Parameters
     ----------
-    p
-        The problem.
     values
         (P,) numbers.
     """

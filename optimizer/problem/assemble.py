@@ -10,7 +10,7 @@ Where the time to the first token goes: queue, computing, the way; what is left,
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from optimizer.problem.problem import (
     FloatArray,
     PlacementProblem,
     PolicyLimits,
+    no_routes_left_out,
     rtt_budgets_ms,
     rtt_limits_ms,
 )
@@ -486,6 +487,23 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
             column="workload",
             value=f"{row['workload_class']} of {row['demand_hub']}",
         )
+
+
+def with_candidates(problem: PlacementProblem, candidates: pd.DataFrame) -> PlacementProblem:
+    """
+    Replace the candidates of a problem; links that can bind are found again, and nothing counts as left out.
+
+    Parameters
+    ----------
+    candidates
+        Columns of the problem's candidates, and any others; sorted by workload, data center and route.
+    """
+    table = candidates[list(problem.candidates.columns)].reset_index(drop=True)
+    is_limiting = limiting_links(
+        problem.links, problem.route_links, table, problem.workloads, problem.classes, problem.servable_mtok_per_h
+    )
+    links = problem.links.assign(is_limiting=is_limiting)
+    return replace(problem, candidates=table, links=links, left_out=no_routes_left_out())
 
 
 def limiting_links(

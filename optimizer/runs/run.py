@@ -326,6 +326,11 @@ class Run:
             raise ValueError("this run was made from a problem alone: it has no tables")
         return _StoredTables(self.folder)
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether there are tables; a run that was made from a problem alone has none."""
+        return self._given is not None or self.folder is not None
+
     @cached_property
     def decisions(self) -> dict[str, pd.DataFrame]:
         """The decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere."""

@@ -404,20 +404,20 @@ def _results(
 
     compiled = compile_model(problem)
     priced = price_plan(problem, compiled, solution.plan, seed=seed)
-    polished = priced.polished
-    report = check_plan(problem, polished.plan)
+    fixed = priced.fixed
+    report = check_plan(problem, fixed.plan)
     if report.is_feasible and report.total_cny <= solution.objective_cny:
         # The same integers with everything else at its best: what the duals belong to.
         bound = min(solution.bound_cny, report.total_cny)
-        solution = replace(solution, plan=polished.plan, objective_cny=report.total_cny, bound_cny=bound)
+        solution = replace(solution, plan=fixed.plan, objective_cny=report.total_cny, bound_cny=bound)
     results = build_results(
         problem,
         network,
-        solution.plan if solution.plan is not None else polished.plan,
+        solution.plan if solution.plan is not None else fixed.plan,
         baselines,
         Margins(
-            dual_table(problem, polished),
-            limit_values(problem, compiled, polished),
+            dual_table(problem, fixed),
+            limit_values(problem, compiled, fixed),
             shadow_prices(priced, seed=seed),
         ),
     )

@@ -1,9 +1,8 @@
 """
-Why a workload is served where it is: its places and their prices, the next best, and what blocks cheaper ones.
+Why a workload is served where it is: its places and their prices, the next best one, and what blocks cheaper ones.
 
-The answer to why a workload is served where it is.
-
-What it would cost to serve all of a workload from one data center, the rest of the plan at its best again.
+The next best is found by forcing: all of the workload goes to one other data center, and the rest of the plan is solved
+again at its best.
 """
 
 from __future__ import annotations
@@ -21,14 +20,20 @@ from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import what_admits
 from optimizer.sensitivity.place_costs import Question, Reason, block_reasons, place_prices
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, Polished, PolishError, polish, settle
+from optimizer.solvers.fixed_integers import (
+    FixedIntegerError,
+    FixedIntegerSolution,
+    FixedProgram,
+    settle,
+    solve_fixed_integers,
+)
 from scenarios.schema import Scenario
 
 # A pod bought by no more than this above a whole number is that number.
 WHOLE = 1e-6
 
 # CNY per year that a pod is made to cost so that none is bought without need.
-UNWANTED_CNY = 1e9
+_UNWANTED_CNY = 1e9
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,13 @@ class ForcedPlacement:
 
 
 def force_placement(
-    problem: PlacementProblem, program: FixedProgram, base: Polished, workload: int, center: int, *, seed: int = 1
+    problem: PlacementProblem,
+    program: FixedProgram,
+    base: FixedIntegerSolution,
+    workload: int,
+    center: int,
+    *,
+    seed: int = 1,
 ) -> ForcedPlacement:
     """
     Serve all of a workload from one data center, and solve the rest again with the integers held.
@@ -66,14 +77,10 @@ def force_placement(
 
     Parameters
     ----------
-    problem
-        The problem.
     program, base
         The plan to compare with: its program, solved, and what came of it.
     workload, center
         Positions of the workload and of a data center that it may use.
-    seed
-        Random seed of the solver.
     """
     names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
     held = _with_closed_routes(problem, program.compiled, workload, center)
@@ -87,8 +94,8 @@ def force_placement(
     for buys, x in ((buys, x) for buys in (False, True) for x in choices):
         try:
             integers = _with_pods_bought(problem, held, x, center, seed) if buys else x
-            forced = polish(problem, held, integers, seed=seed, like=program)
-        except PolishError as error:
+            forced = solve_fixed_integers(problem, held, integers, seed=seed, like=program)
+        except FixedIntegerError as error:
             failure = failure or str(error)
             continue
         extra = forced.objective_cny - base.objective_cny
@@ -146,7 +153,7 @@ def _with_pods_bought(
     is_integer = compiled.is_integer.copy()
     is_integer[here] = False
     cost = compiled.cost.copy()
-    cost[here] = UNWANTED_CNY
+    cost[here] = _UNWANTED_CNY
     relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
     bought = x.copy()
     bought[here] = np.minimum(np.ceil(relaxed.columns[here] - WHOLE), compiled.upper[here])
@@ -189,14 +196,14 @@ class PlacePrice:
     ----------
     own
         CNY per million tokens by cost component.
-    rents
-        CNY per million tokens by equation: what the limits that are used up are worth to others.
+    limit_prices
+        CNY per million tokens by equation: prices of the limits that are used up.
     own_cny_per_mtok, total_cny_per_mtok
-        Their sums: own cost, and own cost with rents.
+        Their sums: own cost, and own cost with limit prices.
     """
 
     own: dict[str, float]
-    rents: dict[str, float]
+    limit_prices: dict[str, float]
     own_cny_per_mtok: float
     total_cny_per_mtok: float
 
@@ -308,9 +315,9 @@ class PlacementExplanation:
 
 # Places that are forced, the most promising first, to find the next best one.
 TRIES = 3
-LEAST_CNY_PER_MTOK = 1e-9
-LEAST_MTOK_PER_H = 1e-9
-LEAST_H = 1e-6
+_LEAST_CNY_PER_MTOK = 1e-9
+_LEAST_MTOK_PER_H = 1e-9
+_LEAST_H = 1e-6
 
 
 def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario, workload: str) -> PlacementExplanation:
@@ -319,12 +326,8 @@ def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario,
 
     Parameters
     ----------
-    problem, plan
-        The plan and its problem.
     scenario
         Says where the data of each workload class may go.
-    workload
-        `demand_hub/workload_class`, either first.
 
     Returns
     -------
@@ -422,18 +425,12 @@ def explain_workload(
 
     Parameters
     ----------
-    problem, plan
-        The plan and its problem.
-    workload
-        Position of the workload.
     admits
         What says where its data may go, in words (`residency.what_admits`).
-    seed
-        Random seed of the solver.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     compiled = compile_model(problem)
@@ -441,7 +438,7 @@ def explain_workload(
     duals = np.concatenate([base.row_duals[name].reshape(-1) for name in compiled.rows])
     prices = place_prices(problem, program, duals, workload)
     mine = np.flatnonzero(problem.candidates["workload_index"] == workload)
-    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > LEAST_MTOK_PER_H)
+    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > _LEAST_MTOK_PER_H)
     flow = flow * problem.weight_h[:, None]
     row, served = problem.workloads.iloc[workload], flow.sum(axis=1)
     k = int(row["class_index"])
@@ -513,7 +510,7 @@ def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple
     for t in np.flatnonzero(taken > 0):
         stretches = found.setdefault(str(days[t]), [])
         start, end = float(hours[t]), float(hours[t] + problem.slice_h[t])
-        if stretches and abs(stretches[-1][1] - start) < LEAST_H:
+        if stretches and abs(stretches[-1][1] - start) < _LEAST_H:
             start = stretches.pop()[0]
         stretches.append((start, end))
     return found
@@ -527,10 +524,10 @@ def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
 
     def means(parts: dict[str, FloatArray]) -> dict[str, float]:
         found = {name: here.mean(values[:, way]) for name, values in parts.items()}
-        return {name: value for name, value in found.items() if abs(value) > LEAST_CNY_PER_MTOK}
+        return {name: value for name, value in found.items() if abs(value) > _LEAST_CNY_PER_MTOK}
 
-    own, rents = means(prices.own), means(prices.rents)
-    return PlacePrice(own, rents, sum(own.values()), sum(own.values()) + sum(rents.values()))
+    own, limit_prices = means(prices.own), means(prices.limit_prices)
+    return PlacePrice(own, limit_prices, sum(own.values()), sum(own.values()) + sum(limit_prices.values()))
 
 
 def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[BlockedPlace, ...]:
@@ -538,11 +535,11 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[Block
     prices, centers = question.prices, question.problem.data_centers
     used = {place.data_center for place in chosen}
     now = sum(place.price.own_cny_per_mtok * place.share for place in chosen)
-    paid = sorted({name for place in chosen for name, rent in place.price.rents.items() if rent < 0})
+    paid = sorted({name for place in chosen for name, price in place.price.limit_prices.items() if price < 0})
     found = []
     for d in np.unique(prices.ways["data_center_index"].to_numpy(int)).tolist() if chosen else []:
         own = question.mean(prices.own_total[:, question.best_way(d, prices.own_total)])
-        if centers["id"].iloc[d] in used or own >= now - LEAST_CNY_PER_MTOK:
+        if centers["id"].iloc[d] in used or own >= now - _LEAST_CNY_PER_MTOK:
             continue
         way = question.best_way(d, prices.total)
         found.append(
@@ -558,7 +555,7 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[Block
     return tuple(sorted(found, key=lambda one: one.own_cny_per_mtok))
 
 
-def _most_promising(question: Question, base: Polished, used: set[str]) -> list[int]:
+def _most_promising(question: Question, base: FixedIntegerSolution, used: set[str]) -> list[int]:
     """Choose other data centers that the workload may use, by what all of it would cost there at the plan's prices."""
     problem, prices, k = question.problem, question.prices, question.class_index
     ids, members = problem.data_centers["id"].to_numpy(str), problem.deployments.to_numpy(int)

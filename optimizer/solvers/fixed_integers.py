@@ -39,7 +39,7 @@ from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_unt
 ROUNDING = 1e-9
 
 
-class PolishError(ValueError):
+class FixedIntegerError(ValueError):
     """The integers leave no feasible plan, or the solver found no optimum."""
 
 
@@ -75,13 +75,13 @@ def reduce_program(
     empty = counts == 0
     broken = empty & ((upper < -slack) | (lower > slack))
     if broken.any():
-        raise PolishError(f"the integers alone break {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers alone break {_where(compiled, broken)}")
     has_negative = np.bincount(row_of, body.data <= 0, len(counts)) > 0
     packs = ~empty & np.isneginf(lower) & ~has_negative
     upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
     broken = packs & (upper < 0)
     if broken.any():
-        raise PolishError(f"the integers leave less than nothing for {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers leave less than nothing for {_where(compiled, broken)}")
     removed = packs & ~stays & ((counts == 1) | (upper == 0))
     free = np.flatnonzero(~compiled.is_integer)
     bound, bounding_row = compiled.upper[free].copy(), np.full(len(free), -1)
@@ -212,7 +212,7 @@ class FixedProgram:
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If the integers alone break a row, or an outage cannot be survived with them.
     """
 
@@ -233,7 +233,7 @@ class FixedProgram:
             # What outages need follows from the integers alone and costs nothing: it is no part of the program.
             self.integers = with_failover(compiled, self.integers, seed=seed)
         except NoFailoverError as error:
-            raise PolishError(str(error)) from error
+            raise FixedIntegerError(str(error)) from error
         held = hold_failover(compiled)
         self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
         none = np.zeros(len(compiled.row_upper), np.bool_)
@@ -252,7 +252,7 @@ class FixedProgram:
 
         Raises
         ------
-        PolishError
+        FixedIntegerError
             If no plan has these integers.
         """
         reduced, compiled = self._reduced, self.compiled
@@ -261,7 +261,7 @@ class FixedProgram:
             self._start_like(highs, self._like)
         self._run(highs)
         if is_infeasible(highs):
-            raise PolishError("no plan has these integers")
+            raise FixedIntegerError("no plan has these integers")
         solution = highs.getSolution()
         self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
         x = self.integers.copy()
@@ -391,7 +391,7 @@ class FixedProgram:
 
     def _run(self, highs: highspy.Highs) -> None:
         if not run_until_optimal(highs, trusts_infeasible=True) and not is_infeasible(highs):
-            raise PolishError(f"HiGHS stopped with {highs.getModelStatus()}")
+            raise FixedIntegerError(f"HiGHS stopped with {highs.getModelStatus()}")
 
     def _saving(self, highs: highspy.Highs) -> float:
         # From the optimum of the program as it was: shorter than from wherever the last change led.
@@ -428,7 +428,7 @@ WHOLE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Polished:
+class FixedIntegerSolution:
     """
     Best plan for given integers, with the prices of the limits.
 
@@ -458,14 +458,14 @@ class Polished:
     column_duals: dict[str, FloatArray]
 
 
-def polish(
+def solve_fixed_integers(
     problem: PlacementProblem,
     compiled: CompiledModel,
     integers: FloatArray | Plan,
     *,
     seed: int = 1,
     like: FixedProgram | None = None,
-) -> Polished:
+) -> FixedIntegerSolution:
     """
     Fix the integers, solve what is left exactly, and take back what turns out to be unused.
 
@@ -488,20 +488,20 @@ def polish(
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     vector = columns_from_plan(compiled, integers) if isinstance(integers, Plan) else integers
-    polished = polished_of(problem, FixedProgram(compiled, vector, seed=seed, like=like))
+    fixed = fixed_integer_solution(problem, FixedProgram(compiled, vector, seed=seed, like=like))
     if (problem.min_accelerators > 0).any():
         # A deployment taken back no longer keeps accelerators on: what runs without it is cheaper still.
         deployed = int(np.floor(vector[compiled.columns["Deploy"].columns] + 0.5).sum())
-        while (count := int(polished.plan.is_deployed.sum())) < deployed:
+        while (count := int(fixed.plan.is_deployed.sum())) < deployed:
             deployed = count
-            polished = polished_of(
-                problem, FixedProgram(compiled, columns_from_plan(compiled, polished.plan), seed=seed, like=like)
+            fixed = fixed_integer_solution(
+                problem, FixedProgram(compiled, columns_from_plan(compiled, fixed.plan), seed=seed, like=like)
             )
-    return polished
+    return fixed
 
 
 def settle(
@@ -511,9 +511,9 @@ def settle(
     *,
     seed: int = 1,
     stays: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None,
-) -> tuple[FixedProgram, Polished]:
+) -> tuple[FixedProgram, FixedIntegerSolution]:
     """
-    Polish a plan until none of its integers is unused, and keep the program behind it.
+    Solve the fixed-integer LP until no integer is unused, and keep the program behind it.
 
     Parameters
     ----------
@@ -530,22 +530,22 @@ def settle(
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     while True:
         x = columns_from_plan(compiled, plan)
         program = FixedProgram(compiled, x, seed=seed, stays=None if stays is None else stays(x))
-        polished = polished_of(problem, program)
-        settled = columns_from_plan(compiled, polished.plan)[compiled.is_integer]
+        fixed = fixed_integer_solution(problem, program)
+        settled = columns_from_plan(compiled, fixed.plan)[compiled.is_integer]
         if np.array_equal(settled, program.integers[compiled.is_integer]):
-            return program, polished
-        plan = polished.plan
+            return program, fixed
+        plan = fixed.plan
 
 
-def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:
+def fixed_integer_solution(problem: PlacementProblem, program: FixedProgram) -> FixedIntegerSolution:
     """
-    Solve a program with its integers held, and take back what turns out to be unused: see `polish`.
+    Solve a program with its integers held, and take back what turns out to be unused: see `solve_fixed_integers`.
 
     Parameters
     ----------
@@ -556,13 +556,13 @@ def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     compiled, point = program.compiled, program.solve()
     column_dual = compiled.cost - program.matrix.T @ point.row_duals
     plan = _without_unused(problem, plan_from_columns(problem, compiled, point.columns))
-    return Polished(
+    return FixedIntegerSolution(
         plan=plan,
         objective_cny=float(compiled.cost @ columns_from_plan(compiled, plan)),
         row_duals={
@@ -608,6 +608,3 @@ def _failover_pods(problem: PlacementProblem, plan: Plan) -> FloatArray:
     in_outage = np.zeros((len(work), len(problem.pools)))
     np.add.at(in_outage.T, processes["pool_index"].to_numpy(), pods.T)
     return np.asarray(in_outage.max(axis=0))
-
-
-__all__ = ["FixedPoint", "FixedProgram", "Polished", "polish", "polished_of", "reduced_costs", "settle"]

@@ -44,7 +44,7 @@ def describe_explanation(explanation: Explanation) -> str:
     """
     lines = [f"Scenario {explanation.name} is {_STATUS[explanation.status]}"]
     if explanation.status == "feasible":
-        return "\n".join([*lines, *_headroom_lines(explanation)])
+        return "\n".join([*lines, *_margin_lines(explanation)])
     if explanation.failures:
         lines += ["", "What every plan must meet, and this one cannot"]
         lines += _capped([f"  {condition.name}: {condition.message}" for condition in explanation.failures])
@@ -95,7 +95,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             }
             for option in explanation.options
         ],
-        "headroom": [vars(item) for item in explanation.headroom],
+        "headroom": [vars(item) for item in explanation.margins],
         "seconds": explanation.seconds,
     }
 
@@ -157,9 +157,9 @@ def _total(option: Option) -> str:
     return f": {total:,.10g} {unit_name} in {len(option.items)} places"
 
 
-def _headroom_lines(explanation: Explanation) -> list[str]:
+def _margin_lines(explanation: Explanation) -> list[str]:
     rows = []
-    for item in explanation.headroom:
+    for item in explanation.margins:
         if math.isfinite(item.growth_share):
             held = f"; then full: {', '.join(item.held_by)}" if item.held_by else ""
             rows.append(f"  {item.name}: all demand could grow by {item.growth_share:.1%} ({item.when}{held})")
@@ -242,8 +242,8 @@ def _chosen_lines(place: ChosenPlace) -> list[str]:
     when = _hours_words(place.hours, place.hours_per_year)
     price = place.price
     own = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in price.own.items())
-    rents = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.rents.items())
-    scarce = f"; and worth of what it uses up: {rents}" if rents else ""
+    limit_prices = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.limit_prices.items())
+    scarce = f"; and the price of what it uses up: {limit_prices}" if limit_prices else ""
     return [
         f"  {place.name} ({place.region}): {place.share:.1%}, {when}, RTT {place.rtt_ms:.1f} ms over {ways}",
         f"    {price.total_cny_per_mtok:.4f} CNY per million tokens: {own}{scarce}",

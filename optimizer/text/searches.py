@@ -1,8 +1,4 @@
-"""
-A break-even map in words for a planner: at which price, or limit, what happens, and how sure that is.
-
-What a frontier and a latency return say in the terminal.
-"""
+"""Break-even maps, frontiers and returns on latency in words for a planner: what happens where, what is proved."""
 
 from __future__ import annotations
 
@@ -27,19 +23,12 @@ _CLASSES = "workload_classes."
 _LISTED = 12
 _NOTED = 5
 
-# A certified width below this share of the range is spelled as exact.
+# A certified width below this share of the range is written as exact.
 _EXACT_SHARE = 1e-6
 
 
 def describe_break_even(found: BreakEvenMap) -> str:
-    """
-    Say where the plan changes and what happens there; a table of the intervals comes first.
-
-    Parameters
-    ----------
-    found
-        The map.
-    """
+    """Say where the plan changes and what happens there; a table of the intervals comes first."""
     solves = len(found.points)
     head = f"Break-even map of {escape_text(found.parameter)} from {_number(found.low)} to {_number(found.high)}"
     lines = [
@@ -57,14 +46,7 @@ def describe_break_even(found: BreakEvenMap) -> str:
 
 
 def describe_range(found: BreakEvenMap) -> str:
-    """
-    Say how much a plan that was not found could save.
-
-    Parameters
-    ----------
-    found
-        The map.
-    """
+    """Say how much a plan that was not found could save."""
     if found.is_complete:
         from optimizer.numbers import format_cny  # pandas is slow to import
 
@@ -74,14 +56,7 @@ def describe_range(found: BreakEvenMap) -> str:
 
 
 def format_parameter(parameter: str) -> str:
-    """
-    Say what a parameter is, with its unit.
-
-    Parameters
-    ----------
-    parameter
-        Its name.
-    """
+    """Say what a parameter is, with its unit."""
     name, _, selector = parameter.partition(".")
     if name in _FACTORS:
         return f"the {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''} (1 = as it is)"
@@ -93,16 +68,7 @@ def format_parameter(parameter: str) -> str:
 
 
 def format_value(parameter: str, value: float) -> str:
-    """
-    Write a value of a parameter with what it is: `0.83 of today's energy price of west`.
-
-    Parameters
-    ----------
-    parameter
-        Its name.
-    value
-        Its value.
-    """
+    """Write a value of a parameter with what it is: `0.83 of today's energy price of west`."""
     number, (name, _, selector) = _short(value), parameter.partition(".")
     if name in _FACTORS:
         return f"{number} of today's {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''}"
@@ -137,7 +103,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
 
 
 def _sentences(found: BreakEvenMap) -> list[str]:
-    """Say each change of whole decisions; list the others by their values."""
+    """Say each change of decisions; list the others by their values."""
     rows = found.break_points.to_dict("records")
     if not rows:
         if found.intervals.empty:
@@ -146,10 +112,10 @@ def _sentences(found: BreakEvenMap) -> list[str]:
             return ["No plan is possible anywhere on the range."]
         whole = f"from {_number(found.low)} to {_number(found.high)}"
         return [f"The plan is the same {whole}." if found.is_complete else f"No change of the plan was found {whole}."]
-    told = [row for row in rows if row["kind"] != "routing"]
-    lines = [_sentence(found, row) for row in told[:_LISTED]]
-    if len(told) > _LISTED:
-        lines.append(f"... and {len(told) - _LISTED} more, in the table of break points.")
+    listed = [row for row in rows if row["kind"] != "routing"]
+    lines = [_sentence(found, row) for row in listed[:_LISTED]]
+    if len(listed) > _LISTED:
+        lines.append(f"... and {len(listed) - _LISTED} more, in the table of break points.")
     quiet = [_short(row["value"]) for row in rows if row["kind"] == "routing"]
     if quiet:
         more = f" and {len(quiet) - _LISTED} more values" if len(quiet) > _LISTED else ""
@@ -206,14 +172,7 @@ _PARTS = ("cost_without_latency_cny_per_year", "energy_cny_per_year", "capital_c
 
 
 def describe_frontier(frontier: Frontier) -> str:
-    """
-    Print a frontier: its points, what is out of reach, what each step saves, and what leaves its own region.
-
-    Parameters
-    ----------
-    frontier
-        The frontier.
-    """
+    """Print a frontier: its points, what is out of reach, what each step saves, and what leaves its own region."""
     lines = _latency_head(frontier) if frontier.kind == "latency" else _carbon_head(frontier)
     lines += ["", *_points(frontier), *_reasons(frontier), "", *_steps(frontier), *_order(frontier)]
     if frontier.kind == "latency":
@@ -327,14 +286,7 @@ def _relocation(frontier: Frontier) -> list[str]:
 
 
 def describe_latency_return(found: LatencyReturn) -> str:
-    """
-    Print the energy return on latency: classes by what a millisecond of their budget saves, then each step.
-
-    Parameters
-    ----------
-    found
-        The return.
-    """
+    """Print the energy return on latency: classes by what a millisecond of their budget saves, then each step."""
     head = ["class", "from ms", "to ms", "million CNY a year per ms", "energy alone", "at least", "at most", ""]
     ranking, steps = (table.to_dict("records") for table in (found.ranking, found.steps))
     rows = [

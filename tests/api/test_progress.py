@@ -61,10 +61,10 @@ def test_texts_are_lines_everywhere() -> None:
 
 def test_bar_fills_as_the_gap_closes() -> None:
     text = shown((*SOLVE, Progress(9.0, 2e6, 2e6, "search")), "bar", io.StringIO())
-    shown_at = {gap: next(line for line in text.split("\r") if gap in line) for gap in ("25.00%", "0.00%")}
+    shown_at = {gap: next(line for line in text.split("\r") if gap in line) for gap in ("25.00%", " 0.00%")}
     assert "|" + 3 * "#" in shown_at["25.00%"]
     assert "|" + 20 * "#" + "|" not in shown_at["25.00%"]
-    assert "|" + 20 * "#" + "|" in shown_at["0.00%"]
+    assert "|" + 20 * "#" + "|" in shown_at[" 0.00%"]
 
 
 def test_bar_of_a_comparison_counts_cases() -> None:

@@ -401,8 +401,9 @@ def test_help_starts_quickly() -> None:
 def test_front_door_offers_each_command_as_a_function() -> None:
     code = (
         "import edwc; "
-        "print(*(callable(getattr(edwc, name)) for name in "
-        "('list_networks', 'list_scenarios', 'check', 'solve', 'compare', 'explain', 'open_run')))"
+        "print(all(callable(getattr(edwc, name)) for name in "
+        "('list_networks', 'list_scenarios', 'check', 'solve', 'explain', 'compare', 'open_run')), "
+        "set(edwc.__all__) <= set(dir(edwc)))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) == {"True"}
+    assert done.stdout.split() == ["True", "True"]

@@ -7,7 +7,7 @@ import pytest
 from reduced import reduced_overrides
 from sweeps import CARBON, write_toy
 
-from optimizer.comparison import workers as case_solver
+from optimizer.comparison import case_task as case_solver
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.runner import CaseRunner, SweepProgress
 from optimizer.runs import folder as run_folder

@@ -15,8 +15,8 @@ from documents import read_page
 from reduced import reduced_overrides
 from sweeps import write_toy
 
+from edwc import compare
 from network_data import InputError
-from optimizer import compare
 from optimizer.cli.main import main
 from optimizer.comparison.comparison import Comparison, open_comparison
 from optimizer.runs.run import open_run

@@ -56,7 +56,8 @@ def test_no_plan_there_is_a_reason_and_no_number() -> None:
 
 def test_case_whose_own_solve_missed_a_better_plan_is_named() -> None:
     good = solved_case("good", one_workload())
-    poor = replace(solved_case("dear", one_workload(DEAR_WEST)), id="poor", problem=good.problem, bound_cny=1.0e6)
+    plan = solved_case("dear", one_workload(DEAR_WEST)).plan
+    poor = Run.of_plan(good.problem, plan, name="poor", bound_cny_per_year=1.0e6)
     regret = find_regret([good, poor])
     missed = EAST_CNY - west_cny(CHEAP_WEST)
     assert regret_of(regret, "good", "poor") == pytest.approx(-missed)
@@ -67,7 +68,7 @@ def test_case_whose_own_solve_missed_a_better_plan_is_named() -> None:
     # Against the best plan known nothing is negative, and the poor case regrets its own plan.
     assert pairs["least_regret_cny_per_year"]["poor", "poor"] == pytest.approx(missed)
     assert pairs["least_regret_cny_per_year"]["good", "poor"] == 0.0
-    assert pairs["most_regret_cny_per_year"]["good", "poor"] == pytest.approx(good.cost_cny - 1.0e6)
+    assert pairs["most_regret_cny_per_year"]["good", "poor"] == pytest.approx(good.checked_cost_cny - 1.0e6)
 
 
 def test_redispatch_keeps_what_was_bought_and_moves_the_rest() -> None:
@@ -85,7 +86,7 @@ def test_redispatch_keeps_what_was_bought_and_moves_the_rest() -> None:
     stays = solved_case("stays", one_workload(CHEAP_WEST, **both))
     is_open, deployed = stays.plan.is_open.copy(), stays.plan.is_deployed.copy()
     is_open[EAST], deployed[0] = 1, 1
-    prepared = replace(stays, plan=replace(stays.plan, is_open=is_open, is_deployed=deployed))
+    prepared = Run.of_plan(stays.problem, replace(stays.plan, is_open=is_open, is_deployed=deployed), name="stays")
     assert check_plan(prepared.problem, prepared.plan).is_feasible
     moved = Redispatcher(solved_case("dear", one_workload(DEAR_WEST, **both))).carry(prepared)
     assert moved.plan is not None
@@ -124,9 +125,9 @@ def test_diagonal_is_zero_and_no_entry_is_negative_beyond_the_gap(kind: str, req
     assert np.diag(matrix).tolist() == [0.0] * len(PLANS)
     for case in PLANS:
         plan = plan_of(case)
-        below = plan.cost_cny - plan.bound_cny
+        below = plan.checked_cost_cny - plan.bound_cny_per_year
         assert matrix[case].min() >= -below * (1 + 1e-9)
-        assert below <= GAP * plan.cost_cny
+        assert below <= GAP * plan.checked_cost_cny
     known = regret.pairs[regret.pairs["reason"] == ""]
     assert (known["least_regret_cny_per_year"] >= 0).all()
     assert (known["least_regret_cny_per_year"] <= known["most_regret_cny_per_year"]).all()
@@ -146,7 +147,7 @@ def test_redispatch_never_costs_more_than_leaving_all_as_it_is(fixed: Regret, re
     left, chosen = fixed.matrix_cny, redispatched.matrix_cny
     has_both = left.notna() & chosen.notna()
     excess = (chosen - left).where(has_both, 0.0)
-    assert (excess <= 1e-7 * plan_of("reference").cost_cny).all(axis=None)
+    assert (excess <= 1e-7 * plan_of("reference").checked_cost_cny).all(axis=None)
     assert int(chosen.notna().sum().sum()) >= int(left.notna().sum().sum())
 
 

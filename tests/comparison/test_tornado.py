@@ -20,7 +20,7 @@ def test_price_and_latency_of_two_data_centers_by_hand() -> None:
         west = plan.facts.candidate_mtok_per_year[1] / plan.facts.candidate_mtok_per_year.sum()
         energy = float(plan.facts.energy_mwh_per_year.sum())
         shares = {"east": 1 - west, "west": west}
-        return result(name, plan.cost_cny, energy_mwh_per_year=energy, region_share=shares)
+        return result(name, plan.checked_cost_cny, energy_mwh_per_year=energy, region_share=shares)
 
     reference = solve("reference", CHEAP_WEST, 0.1)
     table = build_tornado(

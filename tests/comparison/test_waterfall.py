@@ -40,19 +40,19 @@ def assert_sums(waterfall: Waterfall, first: Run, second: Run) -> None:
     """See that the bars lead from the first cost to the second, each beginning where the one before ends."""
     bars = waterfall.bars
     between = bars.iloc[1:-1]
-    difference = second.cost_cny - first.cost_cny
-    size = max(abs(first.cost_cny), abs(second.cost_cny), 1.0)
+    difference = second.checked_cost_cny - first.checked_cost_cny
+    size = max(abs(first.checked_cost_cny), abs(second.checked_cost_cny), 1.0)
     assert abs(math.fsum(between["cny_per_year"]) - difference) <= 1e-9 * max(abs(difference), 1e-6 * size)
     assert waterfall.difference_cny == pytest.approx(difference, rel=1e-12)
-    ends = [first.cost_cny, *between["to_cny_per_year"]]
+    ends = [first.checked_cost_cny, *between["to_cny_per_year"]]
     assert between["from_cny_per_year"].tolist() == pytest.approx(ends[:-1], rel=1e-12)
-    assert ends[-1] == pytest.approx(second.cost_cny, rel=1e-12)
+    assert ends[-1] == pytest.approx(second.checked_cost_cny, rel=1e-12)
 
 
 def test_dearer_western_power_by_hand() -> None:
     first, second = solved_case("cheap", one_workload(CHEAP_WEST)), solved_case("dear", one_workload(DEAR_WEST))
-    assert first.cost_cny == pytest.approx(west_cny(CHEAP_WEST))
-    assert second.cost_cny == pytest.approx(EAST_CNY)
+    assert first.checked_cost_cny == pytest.approx(west_cny(CHEAP_WEST))
+    assert second.checked_cost_cny == pytest.approx(EAST_CNY)
     waterfall = build_waterfall(first, second)
     assert waterfall.reason == ""
     assert heights(waterfall) == pytest.approx(
@@ -149,7 +149,7 @@ def test_bars_sum_and_the_short_cut_equals_the_full_check(seed: int, factor: flo
         if not waterfall.reason:
             assert carry_plan(one, two).cost_cny == pytest.approx(report.total_cny, rel=1e-12)
             # No plan of another case is cheaper than the optimum, but for the solver's tolerance.
-            assert waterfall.total_cny("reoptimize") <= 1e-6 * two.cost_cny
+            assert waterfall.total_cny("reoptimize") <= 1e-6 * two.checked_cost_cny
 
 
 @pytest.mark.parametrize("first", PLANS)

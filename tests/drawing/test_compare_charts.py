@@ -18,7 +18,8 @@ from network_data import InputError
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.comparison import Comparison, build_comparison
 from optimizer.comparison.effects import TornadoEnds, build_tornado, build_waterfall, find_regret
-from optimizer.drawing.comparison import DEARER, draw_charts, regret_figure, tornado_figure, waterfall_figure
+from optimizer.drawing.chart_data import COSTS_MORE
+from optimizer.drawing.comparison import draw_charts, regret_figure, tornado_figure, waterfall_figure
 
 HOSTILE = "a$b$ \\frac{1}{0} <b>\u202e\x07 \u672c " + "w" * 200
 
@@ -26,7 +27,7 @@ HOSTILE = "a$b$ \\frac{1}{0} <b>\u202e\x07 \u672c " + "w" * 200
 def toy_comparison(label: str = "dear west") -> Comparison:
     """Put a comparison of two toy cases together from its parts."""
     cheap, dear = solved_case("cheap", one_workload(CHEAP_WEST)), solved_case("dear", one_workload(DEAR_WEST))
-    found = {plan.id: result(plan.id, plan.cost_cny) for plan in (cheap, dear)}
+    found = {plan.case_id: result(plan.case_id, plan.checked_cost_cny) for plan in (cheap, dear)}
     found = {name: replace(item, folder=None) for name, item in found.items()}
     found["dear"] = replace(found["dear"], case=replace(found["dear"].case, label=label))
     blank = build_comparison(label, {name: _without_plan(item) for name, item in found.items()}, "cheap")
@@ -34,15 +35,17 @@ def toy_comparison(label: str = "dear west") -> Comparison:
     pair = {"first": "cheap", "second": "dear"}
     row = {"difference_cny_per_year": fall.difference_cny, "reason": ""}
     tornado = build_tornado(
-        result("cheap", cheap.cost_cny),
+        result("cheap", cheap.checked_cost_cny),
         [
-            TornadoEnds(label, 200.0, 900.0, result("a", 0.9 * cheap.cost_cny), result("b", dear.cost_cny)),
-            TornadoEnds("pods", 0.0, 2.0, failed("c"), result("d", 0.95 * cheap.cost_cny)),
+            TornadoEnds(
+                label, 200.0, 900.0, result("a", 0.9 * cheap.checked_cost_cny), result("b", dear.checked_cost_cny)
+            ),
+            TornadoEnds("pods", 0.0, 2.0, failed("c"), result("d", 0.95 * cheap.checked_cost_cny)),
         ],
     )
     return replace(
         blank,
-        results=found | {"cheap": result("cheap", cheap.cost_cny)},
+        results=found | {"cheap": result("cheap", cheap.checked_cost_cny)},
         waterfalls=fall.bars.assign(**pair),
         waterfall_pairs=blank.waterfall_pairs.reindex([0]).assign(**pair, **row),
         regret=regret.pairs,
@@ -77,7 +80,7 @@ def test_waterfall_shows_each_bar_with_its_sign_and_sum(comparison: Comparison) 
     for text in ("+25.2", "−11.6", "−1.8", "14.6", "26.5", "New prices, plan unchanged", "Re-optimizing", "−13.3"):
         assert text in shown
     assert "From cheap to dear west: +11.9 million CNY a year (+81.4%)" in shown
-    bars = [patch for patch in figure.axes[0].patches if mpl.colors.to_hex(patch.get_facecolor()).upper() == DEARER]
+    bars = [patch for patch in figure.axes[0].patches if mpl.colors.to_hex(patch.get_facecolor()).upper() == COSTS_MORE]
     assert [round(bar.get_width(), 1) for bar in bars] == [25.2]
 
 
@@ -136,5 +139,5 @@ def test_the_same_bytes_each_time(comparison: Comparison, tmp_path: Path, suffix
 
 
 def test_unknown_format_is_refused(comparison: Comparison, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="picture format is not known"):
+    with pytest.raises(InputError, match="chart format is not known"):
         draw_charts(comparison, tmp_path, suffix=".gif")

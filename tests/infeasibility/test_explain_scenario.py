@@ -18,10 +18,10 @@ from commands import edwc
 from network_files import changed
 from toy_scenario import ToyScenario
 
+from edwc import solve
 from network_data import InputError, load_network
-from optimizer import solve_scenario
 from optimizer.infeasibility.explain import Explanation, explain_scenario
-from optimizer.infeasibility.relaxed_problem import reach_of_scenario, within_limits
+from optimizer.infeasibility.relaxed_problem import relax_scenario, within_limits
 from optimizer.infeasibility.search import Option
 from optimizer.problem.assemble import assemble_problem
 from scenarios import load_scenario
@@ -105,7 +105,7 @@ def test_stranded_workloads_get_the_limit_that_reaches_a_data_center(toy: Callab
     assert (item.where, item.unit, item.now) == ("chat", "ms", 2.0)
     assert item.amount == pytest.approx(4.30, abs=0.011)
     assert alone(explanation, "rtt_limit").result == "proved"
-    solved = solve_scenario(path, [f"{item.key}={item.then}"])
+    solved = solve(path, [f"{item.key}={item.then}"])
     assert solved.exit_code == 0
 
 
@@ -119,7 +119,7 @@ def test_rule_that_bars_every_data_center_is_loosened_by_a_step(toy: Callable[..
     assert (item.where, item.now, item.then) == ("chat", "province", "region")
     assert item.note == "to reach dc_west from metro_b"
     assert option.result == "proved"
-    assert solve_scenario(path, ["workload_classes.chat.residency=region"]).exit_code == 0
+    assert solve(path, ["workload_classes.chat.residency=region"]).exit_code == 0
 
 
 def test_rule_and_limit_at_once(toy: Callable[..., Path]) -> None:
@@ -128,7 +128,7 @@ def test_rule_and_limit_at_once(toy: Callable[..., Path]) -> None:
     explanation = explain_scenario(path)
     assert alone(explanation, "rtt_limit").items[0].amount == pytest.approx(1.08, abs=0.011)
     assert alone(explanation, "residency").result == "none"
-    assert solve_scenario(path, [f"workload_classes.chat.rtt_limit_ms={6 + 1.09}"]).exit_code == 0
+    assert solve(path, [f"workload_classes.chat.rtt_limit_ms={6 + 1.09}"]).exit_code == 0
 
 
 def test_allowed_regions_are_a_rule_like_residency(toy: Callable[..., Path]) -> None:
@@ -148,7 +148,7 @@ def test_second_route_that_is_not_there(toy: Callable[..., Path]) -> None:
     }  # fmt: skip
     option = alone(explanation, "second_route")
     assert (option.result, option.items[0].now, option.items[0].then) == ("proved", "required", "none")
-    assert solve_scenario(path, ["workload_classes.chat.second_route=none"]).exit_code == 0
+    assert solve(path, ["workload_classes.chat.second_route=none"]).exit_code == 0
 
 
 @pytest.mark.parametrize("scenario", ["base", "resilient"])
@@ -156,7 +156,7 @@ def test_within_its_limits_the_reach_is_the_problem(scenario: str) -> None:
     loaded = load_scenario(scenario, ["time.slices_per_day=1"])
     network = load_network(loaded.network)
     problem = assemble_problem(network, loaded)
-    reach = reach_of_scenario(network, loaded, problem)
+    reach = relax_scenario(network, loaded, problem)
     assert reach.is_beyond.sum() > 1000
     pd.testing.assert_frame_equal(within_limits(reach).problem.candidates, problem.candidates)
 
@@ -170,8 +170,8 @@ def test_workload_that_a_single_data_center_is_in_reach_of(toy: Callable[..., Pa
     assert "reaches dc_east alone within its limits" in explanation.failures[0].message
     option = alone(explanation, "rtt_limit")
     assert option.result == "sufficient"
-    assert solve_scenario(path, [f"{option.items[0].key}={option.items[0].then}"]).exit_code == 0
-    assert solve_scenario(path, ["resilience.survive=none"]).exit_code == 0
+    assert solve(path, [f"{option.items[0].key}={option.items[0].then}"]).exit_code == 0
+    assert solve(path, ["resilience.survive=none"]).exit_code == 0
     assert alone(explanation, "survive").is_enough
 
 

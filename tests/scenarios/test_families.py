@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reduced import CLASSES, GAP, HUBS, solve_reduced
 
-from optimizer import list_scenarios
+from edwc import list_scenarios
 from scenarios import Scenario, load_scenario
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "scenarios"

@@ -55,8 +55,8 @@ class ToyPoints(ParameterPoints):
     def is_stranded(self, value: float) -> bool:  # noqa: ARG002 - every workload of these keeps a route
         return False
 
-    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
-        return super().tolerance_cny(0.0 if asked_cny is None else asked_cny, value)
+    def tolerance_cny(self, given_cny: float | None, value: float) -> float:
+        return super().tolerance_cny(0.0 if given_cny is None else given_cny, value)
 
     def run(self, values: Sequence[float]) -> dict[float, CaseResult]:
         self.batches.append(list(values))
@@ -73,16 +73,18 @@ class ToyPoints(ParameterPoints):
             return CaseResult(case, CaseStatus.INFEASIBLE, "no plan keeps every limit")
         assert solution.plan is not None
         best = Run.of_plan(problem, solution.plan, name=name, bound_cny_per_year=solution.bound_cny)
-        cost, bound = best.cost_cny, solution.bound_cny
+        cost, bound = best.checked_cost_cny, solution.bound_cny
         if self.looseness:
             carried = [carry_plan(known, best) for known in self.pool]
             near = [one.plan for one in carried if one.plan is not None and one.is_plan]
-            near = [plan for plan in near if replace(best, plan=plan).cost_cny <= cost * (1 + self.looseness)]
+            near = [plan for plan in near if Run.of_plan(problem, plan).checked_cost_cny <= cost * (1 + self.looseness)]
             self.pool.append(best)
             bound -= abs(cost) * self.looseness * float(self.rng.random())
-            best = replace(best, plan=near[int(self.rng.integers(len(near)))]) if near else best
+            if near:
+                plan = near[int(self.rng.integers(len(near)))]
+                best = Run.of_plan(problem, plan, name=name, bound_cny_per_year=solution.bound_cny)
         self.cases[name] = best
-        info = {"objective_cny_per_year": best.cost_cny, "bound_cny_per_year": bound}
+        info = {"objective_cny_per_year": best.checked_cost_cny, "bound_cny_per_year": bound}
         return CaseResult(case, CaseStatus.SOLVED, "", Path(), info)
 
 

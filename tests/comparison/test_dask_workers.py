@@ -17,7 +17,7 @@ from sweeps import CARBON, Killer, contents, run, write_toy
 from network_data import InputError
 from optimizer.comparison import dask_workers as engine_dask
 from optimizer.comparison.cases import Case, CaseStatus
-from optimizer.comparison.dask_workers import DaskEngine
+from optimizer.comparison.dask_workers import DaskExecutor
 from optimizer.comparison.runner import CaseRunner
 from optimizer.runs.metadata import library_versions
 
@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone
     killer = Killer("deadly", times=99)
     with CaseRunner(toy, out=toy.parent / "dask", engine="dask", workers=2, report=killer) as runner:
         engine = runner._ready_engine()
-        assert isinstance(engine, DaskEngine)
+        assert isinstance(engine, DaskExecutor)
         killer.pids = lambda: [engine._pids[at] for case, at in engine._running.values() if case == "deadly"]
         results = runner.run([deadly, *CARBON])
     assert killer.left == 96
@@ -100,10 +100,10 @@ def test_a_running_scheduler_is_used_and_left_running(
 def test_what_keeps_a_worker_from_being_of_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_dask, "CONNECT_S", 0.5)
     with pytest.raises(InputError, match="does not answer"):
-        DaskEngine(1, tmp_path, "tcp://127.0.0.1:1")
+        DaskExecutor(1, tmp_path, "tcp://127.0.0.1:1")
     with pytest.raises(InputError, match="does not answer"):
-        DaskEngine(1, tmp_path, "no address \x1b[2J")
-    engine = object.__new__(DaskEngine)
+        DaskExecutor(1, tmp_path, "no address \x1b[2J")
+    engine = object.__new__(DaskExecutor)
     engine._signals = tmp_path
     (tmp_path / "probe-7-t").touch()
     other = {"pid": 7, "token": "t", "read": "t", "code": "another", "versions": library_versions()}
