@@ -183,7 +183,7 @@ class Explanation:
             "status": self.status,
             "fails": "; ".join(condition.name for condition in self.failures),
             "would do": "; ".join(option.title for option in self.options if option.is_enough),
-            "demand could grow by": "; ".join(f"{item.growth_share:.1%} ({item.name})" for item in self.headroom),
+            "demand could grow by": "; ".join(f"{item.growth_share:.1%} ({item.name})" for item in self.margins),
         }
         return {label: value for label, value in facts.items() if value}
 
