@@ -9,7 +9,6 @@ The bar is tqdm's: small, without dependencies of its own, and at home in notebo
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import IO, Any, Literal, TypeVar
 from optimizer.comparison.runner import SweepProgress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import describe_progress
+from optimizer.text.terminal import write_now
 
 Style = Literal["bar", "terminal", "log"]
 Report = Callable[[Progress | SweepProgress | str], None]
@@ -126,18 +126,6 @@ def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading
         pool.shutdown(wait=False)
 
 
-def _write(stream: IO[str], text: str) -> None:
-    """Write at once; a reader that went away (`| head`) is no fault."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Point it at nothing, so that the interpreter's last flush does not fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
 class _Best:
     """Best plan and bound so far: a phase of a solve reports what it knows itself."""
 
@@ -181,12 +169,12 @@ class _Lines:
             return
         self.close()
         self._state = state if state is not None else self._state
-        _write(self._out, text + "\n")
+        write_now(self._out, text + "\n")
 
     def _over(self, text: str) -> None:
         """Write a line in place of the one before; an empty text clears it."""
         self._has_status_line = bool(text)
-        _write(self._out, f"\r{text}\x1b[K")
+        write_now(self._out, f"\r{text}\x1b[K")
 
 
 class _Bar:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
+
+from optimizer.text.terminal import write_now
 
 T = TypeVar("T")
 ONE_REQUEST_S = 1.0  # signals that come so close together are one
@@ -41,7 +43,7 @@ def emit(text: str) -> None:
     text
         Lines.
     """
-    _write(sys.stdout, text + "\n")
+    write_now(sys.stdout, text + "\n")
 
 
 def tell(text: str) -> None:
@@ -53,7 +55,7 @@ def tell(text: str) -> None:
     text
         Lines.
     """
-    _write(sys.stderr, text + "\n")
+    write_now(sys.stderr, text + "\n")
 
 
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
@@ -102,14 +104,3 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-
-
-def _write(stream: IO[str], text: str) -> None:
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Redirected to nothing, so that the interpreter's last flush does not fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

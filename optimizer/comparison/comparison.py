@@ -202,8 +202,8 @@ class Comparison:
         list of Path
             The PNG files.
         """
+        from optimizer.drawing.colours import region_colours
         from optimizer.drawing.comparison import draw_charts
-        from optimizer.drawing.style import region_colours
 
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:

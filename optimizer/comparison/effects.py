@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from optimizer.comparison.carried_plans import CarriedPlan, carry_plan
+from optimizer.comparison.carried_plans import CarriedPlan, Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
@@ -288,10 +288,6 @@ def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame
 def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[CarriedPlan]:
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
-    from optimizer.comparison.carried_plans import (
-        Redispatcher,  # compiling a model is slow to import, and rarely needed
-    )
-
     program = Redispatcher(case)
     return [program.carry(plan) for plan in plans]
 

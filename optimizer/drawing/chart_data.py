@@ -11,7 +11,7 @@ import pandas as pd
 from optimizer.comparison.frontier import SIZE_NAMES
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS
-from optimizer.drawing.style import PALETTE
+from optimizer.drawing.colours import PALETTE
 from optimizer.numbers import format_change, format_million, format_plain, format_size
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY

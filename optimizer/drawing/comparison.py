@@ -25,8 +25,9 @@ from optimizer.drawing.chart_data import (
     tornado_rows,
     waterfall_bars,
 )
+from optimizer.drawing.colours import FAINT_INK, INK
+from optimizer.drawing.lettering import FONT, drawable, write_text
 from optimizer.drawing.sheet import GRID, label_rows, label_x, make_sheet, style_axes, write_figure, write_on_sheet
-from optimizer.drawing.style import FAINT_INK, FONT, INK, drawable, write_text
 from optimizer.drawing.words import minus_sign
 from optimizer.numbers import format_change, format_million, format_number, format_percent, shorten
 from optimizer.text.comparison import chosen_pairs

@@ -16,8 +16,9 @@ from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES
 from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.drawing.chart_data import Break, Stretch, breaks, cost_curve, latency_releases, stretches
+from optimizer.drawing.colours import FAINT_INK, INK, PALETTE, assign_colours
+from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
 from optimizer.drawing.sheet import label_rows, label_x, make_sheet, style_axes, write_figure
-from optimizer.drawing.style import FAINT_INK, FONT, HALO, INK, PALETTE, assign_colours, drawable, write_text
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY

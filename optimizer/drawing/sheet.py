@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from network_data.faults import Fault, InputError, suggest
-from optimizer.drawing.style import FAINT_INK, INK, drawable, font_families, write_text
-from optimizer.drawing.words import minus_sign
+from optimizer.drawing.colours import FAINT_INK, INK
+from optimizer.drawing.lettering import drawable, font_families, write_text
+from optimizer.drawing.words import SUFFIXES, minus_sign
 from optimizer.numbers import format_plain
 from optimizer.runs.folder import replace_when_done
 
-SUFFIXES = (".png", ".svg")
 GRID = "#E3E3E3"
 _DPI, _WIDTH_IN, _RIGHT_IN, _FOOT_IN, _GAP_IN = 100.0, 13.0, 0.5, 0.75, 0.4
 

@@ -12,6 +12,7 @@ from optimizer.numbers import format_amount, shorten
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 Lang = Literal["en", "zh"]
+SUFFIXES = (".png", ".svg")  # of files that are drawn
 LANGS: tuple[str, ...] = get_args(Lang)
 WORDS_FILE = ASSETS / "words.csv"
 

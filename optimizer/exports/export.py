@@ -9,7 +9,7 @@ from pathlib import Path
 
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
 from optimizer.comparison.folder import COMPARISON_FILE
-from optimizer.drawing.sheet import SUFFIXES, print_figure
+from optimizer.drawing.words import SUFFIXES
 from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, gis_content, write_flowmap, write_folder
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.exports.postgis import is_postgis_address
@@ -261,6 +261,7 @@ def _check_folder(path: Path, gis: GisOptions) -> None:
 
 
 def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
+    from optimizer.drawing.sheet import print_figure
     from optimizer.maps.draw import draw_map
 
     print_figure(draw_map(run, options).figure, path)

@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
-from optimizer.drawing.style import region_colours
+from optimizer.drawing.colours import region_colours
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
 from optimizer.runs.folder import write_csv_table

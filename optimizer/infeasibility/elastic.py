@@ -331,6 +331,10 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
         is_integer=model.is_integer,
     )  # fmt: skip
     highs.run()
+    if highs.getModelStatus().name in {"kSolveError", "kInfeasible", "kUnboundedOrInfeasible"}:
+        # HiGHS 1.16 has called models infeasible that have a plan: only without presolve does the verdict count.
+        highs.setOptionValue("presolve", "off")
+        highs.run()
     status, info = highs.getModelStatus().name, highs.getInfo()
     outcome.termination = termination_of(status, control)
     if info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible):

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from optimizer.drawing.style import HALO, INK, font_families, write_text
+from optimizer.drawing.colours import INK
+from optimizer.drawing.lettering import HALO, font_families, write_text
 from optimizer.drawing.words import Words
 from optimizer.maps.labels import Box, boxes_overlap
 from optimizer.maps.projection import Basemap, MapProjection, ScaleBar, View

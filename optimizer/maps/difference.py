@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
-from optimizer.drawing.style import OTHER_COLOUR, PALETTE
+from optimizer.drawing.colours import OTHER_COLOUR, PALETTE
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import stop_positions

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
+from optimizer.drawing.colours import FAINT_INK
+from optimizer.drawing.lettering import SNAPPED, ShownFigure, font_families, text_width_pt, write_text
 from optimizer.drawing.sheet import plain_settings
-from optimizer.drawing.style import FAINT_INK, SNAPPED, ShownFigure, font_families, text_width_pt, write_text
 from optimizer.drawing.words import Words, read_words
 from optimizer.maps.canvas import (
     FACTOR,

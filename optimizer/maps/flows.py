@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.style import OTHER, PALETTE
+from optimizer.drawing.colours import OTHER, PALETTE
 from optimizer.maps.options import ColourBy
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import positions_of, undirected

@@ -18,20 +18,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, Polygon, Rectangle
 
-from optimizer.drawing.style import (
-    FAINT_INK,
-    HALO,
-    INK,
-    NEUTRAL_COLOUR,
-    OTHER_COLOUR,
-    SNAPPED,
-    font_families,
-    legend_amounts,
-    round_down_nicely,
-    text_width_pt,
-    wrap_to_width,
-    write_text,
-)
+from optimizer.drawing.colours import FAINT_INK, INK, NEUTRAL_COLOUR, OTHER_COLOUR, legend_amounts, round_down_nicely
+from optimizer.drawing.lettering import HALO, SNAPPED, font_families, text_width_pt, wrap_to_width, write_text
 from optimizer.drawing.words import Lang, Words, read_words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.labels import LabelRequest, PlacedLabel

@@ -16,7 +16,7 @@ import shapely
 
 from network_data.faults import Fault, InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
-from optimizer.drawing.style import round_down_nicely
+from optimizer.drawing.colours import round_down_nicely
 from optimizer.maps.options import BasemapChoice
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
 from network_data.faults import FaultList
-from optimizer.drawing.style import INK, NEUTRAL_COLOUR, OTHER, OTHER_COLOUR, assign_colours, region_colours
+from optimizer.drawing.colours import INK, NEUTRAL_COLOUR, OTHER, OTHER_COLOUR, assign_colours, region_colours
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import (

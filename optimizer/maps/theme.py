@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 
 from network_data.faults import quote_value
-from optimizer.drawing.style import has_glyph
+from optimizer.drawing.lettering import has_glyph
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import Ribbon

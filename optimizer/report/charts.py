@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.drawing.chart_data import Break
-from optimizer.drawing.style import PALETTE, round_down_nicely
+from optimizer.drawing.colours import PALETTE, round_down_nicely
 from optimizer.numbers import format_digits, format_million, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run

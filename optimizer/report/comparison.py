@@ -30,7 +30,7 @@ from optimizer.drawing.chart_data import (
     tornado_rows,
     waterfall_bars,
 )
-from optimizer.drawing.style import PALETTE
+from optimizer.drawing.colours import PALETTE
 from optimizer.numbers import (
     format_amount,
     format_change,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.style import PALETTE, region_colours
+from optimizer.drawing.colours import PALETTE, region_colours
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
 from optimizer.problem.problem import FloatArray

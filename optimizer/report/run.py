@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
+from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
 from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
 from optimizer.report.charts import (
     MILLION_CNY,
@@ -37,7 +37,7 @@ from optimizer.report.map import map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
-from optimizer.sensitivity.duals import LEAST_VALUE_CNY
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
 from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_saving, facts_of, limited_classes, why_no_plan
 from optimizer.units import TOKENS_PER_MTOK

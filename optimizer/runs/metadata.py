@@ -19,6 +19,7 @@ from network_data.load import Network, list_networks
 from network_data.session import session_folder_of
 from optimizer.runs.folder import BASEMAP_FILE, INFO_FILE, INPUTS_FOLDER, missing_file
 from optimizer.runs.results import Results
+from optimizer.sensitivity.price_table import top_prices
 from optimizer.solvers.control import Progress, Solution
 from optimizer.solvers.memory import peak_memory_mb
 from scenarios.document import plain
@@ -52,10 +53,6 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
     results
         Tables and numbers; None without a plan.
     """
-    from optimizer.sensitivity.duals import (
-        top_prices,  # the solver behind it is slow to import, and only solves need it
-    )
-
     return {
         "scenario": describe_scenario(scenario, None),
         "network": describe_network(network, None),

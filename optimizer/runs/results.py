@@ -25,7 +25,7 @@ from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.problem.routing import HOURS_PER_MONTH
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
-from optimizer.sensitivity.duals import COLUMNS
+from optimizer.sensitivity.price_table import COLUMNS
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
 
 _SHARE, _MILLION = "share", 1e6

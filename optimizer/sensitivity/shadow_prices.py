@@ -24,15 +24,8 @@ from optimizer.model.equations import CONSTRAINTS
 from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.sensitivity.duals import (
-    COLUMNS,
-    LEAST_VALUE_CNY,
-    Price,
-    price_row,
-    price_sentence,
-    rtt_prices,
-    token_costs,
-)
+from optimizer.sensitivity.duals import rtt_prices, token_costs
+from optimizer.sensitivity.price_table import COLUMNS, LEAST_VALUE_CNY, Price, price_row, price_sentence
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, settle
 from optimizer.units import CNY_PER_MCNY

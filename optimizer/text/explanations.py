@@ -16,8 +16,8 @@ import pandas as pd
 from network_data.faults import escape_text
 from optimizer.model.equations import EQUATIONS
 from optimizer.numbers import format_cny
-from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:

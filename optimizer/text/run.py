@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from network_data.faults import escape_text
 from optimizer.numbers import format_amount, format_million, format_number, format_percent
 from optimizer.runs.results import describe_limits, describe_outcome
-from optimizer.sensitivity.duals import price_lines
+from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 
 if TYPE_CHECKING:

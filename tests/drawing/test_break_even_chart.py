@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from network_data.faults import InputError
 from optimizer.comparison.break_even_points import BREAK_COLUMNS, BreakEvenMap, interval_table
+from optimizer.drawing.colours import assign_colours
 from optimizer.drawing.searches import break_even_figure, draw_break_even
-from optimizer.drawing.style import assign_colours
 
 
 def interval(start: float, end: float, saving: tuple[float, float], west: float, centers: str) -> dict[str, object]:

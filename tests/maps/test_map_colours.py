@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from optimizer.drawing.style import PALETTE
+from optimizer.drawing.colours import PALETTE
 from optimizer.maps.difference import GREW, SHRANK
 from optimizer.maps.places import BLUES, BROWNS, PURPLES
 

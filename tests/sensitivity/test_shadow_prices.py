@@ -17,7 +17,8 @@ from toy_problems import random_problem, toy_problem
 from optimizer.model.compile import compile_model
 from optimizer.numbers import format_cny
 from optimizer.problem.problem import GB_PER_GBPS_H, PlacementProblem
-from optimizer.sensitivity.duals import price_lines, top_prices, workload_growth_cny
+from optimizer.sensitivity.duals import workload_growth_cny
+from optimizer.sensitivity.price_table import price_lines, top_prices
 from optimizer.sensitivity.shadow_prices import PricedPlan, price_plan, shadow_prices
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
