@@ -230,31 +230,20 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     redispatch: bool = False,
 ) -> Comparison:
     """
-    Compare cases that are solved.
+    Compare cases that are solved; their run folders must be there.
 
     Parameters
     ----------
     name
         Of the scenario; empty for stored runs.
-    results
-        The result of each case, by id, in the order of the rows. Their run folders must be there.
-    reference
-        Id of the case that the others are compared with.
+    results, reference
+        By id, in the order of the rows; id of the case that the others are compared with.
     tornado
         The two cases of each parameter.
     waterfalls
         Pairs of ids, besides those from the reference to each other case. Pairs without both plans are left out.
-    regret
-        Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
-    redispatch
-        Choose hours and routes anew for each pair of the regret.
-
-    Raises
-    ------
-    ValueError
-        If an id is none of the cases.
-    InputError
-        If a run folder cannot be read.
+    regret, redispatch
+        See `compare`.
     """
     unknown = sorted({case for pair in waterfalls for case in pair} - results.keys())
     if unknown:

@@ -124,24 +124,14 @@ def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult
 
 def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.DataFrame:
     """
-    Order parameters by their effect on the cost.
+    Order parameters by their effect on the cost of the reference, the case with every parameter as it is.
 
-    Parameters
-    ----------
-    reference
-        The case with every parameter as it is.
-    bars
-        The parameters.
-
-    Returns
-    -------
-    DataFrame
-        One row per parameter: parameter, span_cny_per_year (length of the bar: from the lowest to the highest of the
-        costs of the low end, the high end and the reference), then for each end (low_, high_): value, status,
-        cost_cny_per_year, effect_cny_per_year (cost less that of the reference), least_effect_cny_per_year and
-        most_effect_cny_per_year (proved for the best plans), effect_energy_mwh_per_year, effect_carbon_t_per_year,
-        effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
-        end has no plan.
+    One row per parameter: parameter, span_cny_per_year (length of the bar: from the lowest to the highest of the
+    costs of the low end, the high end and the reference), then for each end (low_, high_): value, status,
+    cost_cny_per_year, effect_cny_per_year (cost less that of the reference), least_effect_cny_per_year and
+    most_effect_cny_per_year (proved for the best plans), effect_energy_mwh_per_year, effect_carbon_t_per_year,
+    effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
+    end has no plan.
     """
     regions = sorted(
         {name for result in (reference, *_results(bars)) for name in result.summary.get("region_share", {})}

@@ -23,6 +23,7 @@ from optimizer.comparison.frontier_points import (
     difference_table,
     point_table,
     relocation_table,
+    size_id,
     solve_points,
 )
 from optimizer.comparison.latency_budgets import BudgetSpace, are_within, budget_cases
@@ -184,7 +185,7 @@ def carbon_frontier(
         caps = sorted(set(given))
     cases = [
         Case(
-            f"carbon_cap_{_id_of(cap)}_t",
+            f"carbon_cap_{size_id(cap)}_t",
             f"carbon <= {cap:,.6g} t a year",
             (*runner.reference.overrides, f"policy.carbon_cap_t_per_year={cap!r}"),
             {"carbon_cap_t_per_year": cap},
@@ -239,7 +240,3 @@ def _spaced(least_t: float | None, emitted_t: float, points: int) -> list[float]
     shares = [i / points for i in range(1, points)]
     caps = {math.ceil((low + share * (emitted_t - low)) / step) * step for share in shares}
     return sorted(float(f"{cap:.{_CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
-
-
-def _id_of(cap: float) -> str:
-    return f"{cap:.6f}".rstrip("0").rstrip(".").replace(".", "p")

@@ -249,23 +249,11 @@ def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.
     """
     Lay points out as rows.
 
-    Parameters
-    ----------
-    solved
-        The points.
-    size_name
-        Column of their size.
-    reader
-        Reads their plans.
-
-    Returns
-    -------
-    DataFrame
-        Size; case (id of the case solved for it, empty if none was), status and reason; as solved
-        solved_cny_per_year, solved_bound_cny_per_year and solved_gap_share; proved by all points together
-        least_cny_per_year (no plan costs less) and most_cny_per_year (the best known plan costs this) and gap_share;
-        plan_of (the case whose plan that is) with the numbers of this plan (see `PlanReader.numbers`); is_dominated
-        (a tighter point has a plan that costs no more). NaN where there is no plan.
+    Size; case (id of the case solved for it, empty if none was), status and reason; as solved
+    solved_cny_per_year, solved_bound_cny_per_year and solved_gap_share; proved by all points together
+    least_cny_per_year (no plan costs less) and most_cny_per_year (the best known plan costs this) and gap_share;
+    plan_of (the case whose plan that is) with the numbers of this plan (see `PlanReader.numbers`); is_dominated
+    (a tighter point has a plan that costs no more). NaN where there is no plan.
     """
     rows: list[dict[str, object]] = []
     costs = solved.costs
@@ -304,22 +292,9 @@ def difference_table(
     """
     Compare points with plans, each with all looser ones or with the next alone.
 
-    Parameters
-    ----------
-    solved
-        The points.
-    names
-        Columns of the tighter and the looser size.
-    per
-        Columns for the saving, and the least and most it may be, per unit that the second is looser; empty = none.
-    only_neighbours
-        Each point with the next looser one that has a plan.
-
-    Returns
-    -------
-    DataFrame
-        The two sizes; saving_cny_per_year (NaN unless its sign is proved), least_ and most_saving_cny_per_year (what it
-        is proved to lie between), is_certain, verdict; and the columns of `per`.
+    The two sizes under `names`; saving_cny_per_year (NaN unless its sign is proved), least_saving_cny_per_year and
+    most_saving_cny_per_year (what it is proved to lie between), is_certain, verdict; and in the columns of `per` these
+    three per unit that the second is looser.
     """
     usable = np.flatnonzero(np.isfinite(solved.costs.high_cny)).tolist()
     rows: list[dict[str, object]] = []
@@ -361,6 +336,11 @@ def relocation_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -
             parts.append(found)
     columns = [size_name, "plan_of", "workload_class", "mtok_per_year", *(f"leaves_{scope}_share" for scope in _SCOPES)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def size_id(size: float) -> str:
+    """Write a size as part of an id: 12.525 becomes `12p525`."""
+    return f"{size:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def check_sizes(values: Sequence[float], name: str, what: str) -> tuple[float, ...]:

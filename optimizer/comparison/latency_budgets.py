@@ -28,6 +28,7 @@ from optimizer.comparison.frontier_points import (
     check_sizes,
     difference_table,
     point_table,
+    size_id,
     solve_points,
 )
 from optimizer.comparison.runner import CaseRunner
@@ -239,15 +240,10 @@ def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, 
             cases.append(None)
             continue
         overrides = (*reference.case.overrides, *budget.overrides, *method)
-        name, label = f"{prefix}_{_label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
+        name, label = f"{prefix}_{size_id(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
         case = Case(name, label, overrides, {"budget_ms": budget.rtt_ms})
         cases.append(known.setdefault(budget.ways.tobytes(), case))
     return cases[::-1]
-
-
-def _label_ms(rtt_ms: float) -> str:
-    """Write a budget as part of an id: 12.525 becomes `12p525`."""
-    return f"{rtt_ms:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def _round_up(rtt_ms: float) -> float:

@@ -68,16 +68,7 @@ class SweepProgress:
 
 @dataclass
 class _SweepClock:
-    """
-    Keeps count of a comparison and says how far it is.
-
-    Attributes
-    ----------
-    report
-        Called with each word on progress.
-    every_s
-        Seconds between two words, where no case ends.
-    """
+    """Counts cases and reports them, in between at most every `every_s` seconds."""
 
     report: Callable[[SweepProgress], None] | None
     every_s: float = 1.0

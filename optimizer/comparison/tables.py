@@ -115,20 +115,10 @@ _SHOWN_SAVINGS = [metric.name for metric in _AGAINST_REFERENCE]
 
 def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
     """
-    Build the tables of a comparison from what came of its cases.
+    Build the tables of a comparison from the results of its cases, in the order of the rows.
 
-    Parameters
-    ----------
-    results
-        In the order of the rows.
-    reference
-        Id of the case that the others are compared with.
-
-    Returns
-    -------
-    dict of DataFrame
-        cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions, classes
-        and data_centers.
+    Returns cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions,
+    classes and data_centers.
 
     Raises
     ------
