@@ -8,14 +8,12 @@ import sys
 import tomllib
 import unicodedata
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_wheel import PACKAGES, ROOT, build_wheel, project_files
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("network_data", "scenarios", "optimizer")  # each may import itself and those before it
 HEAVY = (
     "geopandas",
     "highspy",
@@ -69,22 +67,6 @@ DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 # In halves, so that this file does not hold what it looks for.
 REGISTRY_HALVES = (("py", "pi.org"), ("python", "hosted."), ("registry.np", "mjs"), ("deb.deb", "ian"))
 REGISTRY_HOSTS = re.compile("|".join(re.escape(first + second) for first, second in REGISTRY_HALVES))
-
-
-def project_files() -> Iterator[Path]:
-    """Every file of the project, without environments, caches and what the commands write."""
-
-    def walk(folder: Path) -> Iterator[Path]:
-        for path in sorted(folder.iterdir()):
-            if path.is_dir():
-                hidden = path.name.startswith(".") and path.name != ".ci"
-                skipped = path.name == "__pycache__" or (folder == ROOT and path.name in WRITTEN_FOLDERS)
-                if not hidden and not skipped and not path.name.endswith(".egg-info"):
-                    yield from walk(path)
-            else:
-                yield path
-
-    return walk(ROOT)
 
 
 def package_modules() -> dict[str, Path]:
@@ -316,20 +298,7 @@ def test_every_dependency_is_pinned_and_the_pin_is_allowed() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of what it is made of, so that the tree stays as it was."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    for path in project_files():
-        relative = path.relative_to(ROOT)
-        if relative.parts[0] in (*PACKAGES, *FRONT_DOOR) or len(relative.parts) == 1:
-            (source / relative).parent.mkdir(parents=True, exist_ok=True)
-            (source / relative).write_bytes(path.read_bytes())
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
