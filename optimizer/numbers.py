@@ -43,8 +43,6 @@ def format_percent(share: float | None, decimals: int = 1) -> str:
     ----------
     share
         0 to 1; None or NaN where there is none.
-    decimals
-        Digits after the point.
 
     Examples
     --------
@@ -62,10 +60,6 @@ def format_number(value: float | None, decimals: int = 1, unit_factor: float = 1
     ----------
     value
         The number; None or NaN where there is none.
-    decimals
-        Digits after the point.
-    unit_factor
-        What it is divided by, such as 1,000 for GWh of MWh.
 
     Examples
     --------
@@ -79,11 +73,6 @@ def format_number(value: float | None, decimals: int = 1, unit_factor: float = 1
 def format_digits(value: float) -> str:
     """
     Format a number with three digits, without an exponent.
-
-    Parameters
-    ----------
-    value
-        The number; NaN where there is none.
 
     Examples
     --------
@@ -116,11 +105,6 @@ def format_plain(value: float, digits: int = 6) -> str:
 def format_size(value: float) -> str:
     """
     Format a limit in full, with up to three decimals where it is not large.
-
-    Parameters
-    ----------
-    value
-        The limit; inf where none is stated.
 
     Examples
     --------
@@ -160,10 +144,6 @@ def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, 
 
     Parameters
     ----------
-    amount
-        Any finite number.
-    digits
-        Significant digits.
     scales
         Sizes, largest first, with the words that follow the number.
 
@@ -192,21 +172,7 @@ def format_clock(hour: float) -> str:
 
 
 def shorten(text: str, most_chars: int) -> str:
-    """
-    Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes.
-
-    Parameters
-    ----------
-    text
-        A name, possibly hostile.
-    most_chars
-        Longest result.
-
-    Returns
-    -------
-    str
-        The name or its beginning with an ellipsis.
-    """
+    """Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes."""
     clean = escape_text(text[: 4 * most_chars]).strip()
     if len(clean) > most_chars and " (" in clean:
         clean = clean[: clean.index(" (")].rstrip() or clean

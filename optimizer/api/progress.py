@@ -43,8 +43,6 @@ def show_progress(style: Style | None = None, stream: IO[str] | None = None) -> 
     style
         bar, terminal (a solve writes lines, a comparison one line that is written over) or log (one line when
         something has changed); None = bar in a notebook, terminal where stderr is one, else log.
-    stream
-        In place of stderr.
 
     Yields
     ------
@@ -65,13 +63,6 @@ def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterat
     """
     Pass progress on to a caller's function, and show it where that is wanted.
 
-    Parameters
-    ----------
-    report
-        The caller's function, if there is one.
-    progress
-        Whether to show it.
-
     Yields
     ------
     callable
@@ -90,21 +81,7 @@ def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterat
 
 
 def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading.Event | None = None) -> _T:
-    """
-    Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it.
-
-    Parameters
-    ----------
-    task
-        Called with what is set when it should stop.
-    stop
-        In place of an event of its own.
-
-    Returns
-    -------
-    _T
-        What the task returns.
-    """
+    """Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it."""
     event = threading.Event() if stop is None else stop
     if threading.current_thread() is not threading.main_thread():
         return task(event)  # Ctrl-C goes to the main thread

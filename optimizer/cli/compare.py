@@ -121,14 +121,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
 
 
 def exit_code(results: Sequence[CaseResult]) -> int:
-    """
-    Say with one number how a comparison ended.
-
-    Parameters
-    ----------
-    results
-        Of all cases.
-    """
+    """Say with one number how a comparison ended."""
     from optimizer.comparison.cases import CaseStatus
 
     statuses = {result.status for result in results}

@@ -74,19 +74,7 @@ for command in (list_built_in, show, keys, init, compare, export):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run a command.
-
-    Parameters
-    ----------
-    arguments
-        Arguments; none = those of the process.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run a command."""
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):

@@ -115,14 +115,7 @@ def scenario_options(command: Decorated) -> Decorated:
 
 
 def find_scenario(scenario: str) -> str | Path:
-    """
-    Take the name of a scenario for a file, unless it is built in: the front door also accepts the text of one.
-
-    Parameters
-    ----------
-    scenario
-        As written on the command line.
-    """
+    """Take the name of a scenario for a file, unless it is built in: the front door also accepts the text of one."""
     from scenarios.sources import list_scenarios
 
     return scenario if scenario in list_scenarios() else Path(scenario)
@@ -151,20 +144,11 @@ def scenario_changes(
     try:
         yield [*overrides, *(f"{key}={value!r}" for key, value in given.items())]
     except InputError as error:
-        raise name_options(error, flags) from None
+        raise _name_options(error, flags) from None
 
 
-def name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
-    """
-    Name the option that a user wrote where a fault names the override that the option stands for.
-
-    Parameters
-    ----------
-    error
-        The faults.
-    flags
-        Option by key of the scenario.
-    """
+def _name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
+    """Name the option that a user wrote where a fault names the override that the option stands for."""
     faults = [
         replace(fault, file=flags[str(fault.column)], column=None)
         if fault.file == "--set" and fault.column in flags

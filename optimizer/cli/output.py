@@ -35,43 +35,17 @@ def emit_json(value: Any) -> None:
 
 
 def emit(text: str) -> None:
-    """
-    Write to stdout; a reader that has gone (`| head`) is not an error.
-
-    Parameters
-    ----------
-    text
-        Lines.
-    """
+    """Write to stdout; a reader that has gone (`| head`) is not an error."""
     write_now(sys.stdout, text + "\n")
 
 
 def tell(text: str) -> None:
-    """
-    Write to stderr; a reader that has gone is not an error.
-
-    Parameters
-    ----------
-    text
-        Lines.
-    """
+    """Write to stderr; a reader that has gone is not an error."""
     write_now(sys.stderr, text + "\n")
 
 
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
-    """
-    Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process as usual.
-
-    Parameters
-    ----------
-    task
-        Called with the event that is set when it should stop.
-
-    Returns
-    -------
-    T
-        What the task returns.
-    """
+    """Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process."""
     # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
     # The main thread looks up now and then: a signal that comes as it is about to wait would not wake it.
     with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:

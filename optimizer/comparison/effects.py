@@ -27,27 +27,17 @@ WATERFALL_COLUMNS = ["kind", "component", "cny_per_year", "from_cny_per_year", "
 
 @dataclass(frozen=True, eq=False)
 class Waterfall:
-    """
-    The bars between the costs of two cases.
+    """The bars between the costs of two cases."""
 
-    Attributes
-    ----------
-    first, second
-        Ids of the cases.
-    bars
-        kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
-        prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
-        direct difference, where the first plan is no plan in the second case; `end`: cost of the second case),
-        component ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins
-        and ends). Components without a difference have no bar. The heights between the ends sum to the difference.
-    reason
-        Why the first plan is no plan in the second case; empty if it is one.
-    """
-
-    first: str
+    first: str  # Ids of the cases
     second: str
+    # kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
+    # prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
+    # direct difference, where the first plan is no plan in the second case; `end`: cost of the second case), component
+    # ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins and ends).
+    # Components without a difference have no bar. The heights between the ends sum to the difference.
     bars: pd.DataFrame
-    reason: str
+    reason: str  # Why the first plan is no plan in the second case; empty if it is one
 
     @property
     def difference_cny(self) -> float:

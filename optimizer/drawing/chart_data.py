@@ -108,27 +108,17 @@ def tornado_rows(tornado: pd.DataFrame) -> list[tuple[str, tuple[TornadoEnd, ...
 
 
 @dataclass(frozen=True, eq=False)
-class RegretMatrix:
-    """
-    What the plan of each row costs more in the case of each column than that case's own plan.
+class _RegretMatrix:
+    """What the plan of each row costs more in the case of each column than that case's own plan."""
 
-    Attributes
-    ----------
-    cases
-        Ids, of rows and columns.
-    cny
-        (cases, cases) CNY per year; NaN where the plan breaks a limit of the case.
-    best, worst
-        Plan of least regret at worst and that regret, in words; empty where every plan breaks a limit somewhere.
-    """
-
-    cases: list[str]
-    cny: FloatArray
+    cases: list[str]  # Ids, of rows and columns
+    cny: FloatArray  # (cases, cases) CNY per year; NaN where the plan breaks a limit of the case
+    # Plan of least regret at worst and that regret, in words; empty where every plan breaks a limit somewhere
     best: str
     worst: str
 
 
-def regret_matrix(matrix: pd.DataFrame, plans: pd.DataFrame | None, most: int | None = None) -> RegretMatrix:
+def regret_matrix(matrix: pd.DataFrame, plans: pd.DataFrame | None, most: int | None = None) -> _RegretMatrix:
     """Read the matrix of regret; of more cases than `most` those with the plans of least regret are kept."""
     cases = [str(name) for name in matrix.columns if name != "plan"]
     best, worst = "", ""
@@ -139,11 +129,11 @@ def regret_matrix(matrix: pd.DataFrame, plans: pd.DataFrame | None, most: int | 
         if most is not None:
             cases = [case for case in cases if case in set(plans["plan"].head(most))]
     values = matrix.set_index("plan").loc[cases, cases].to_numpy(float)
-    return RegretMatrix(cases, values, best, worst)
+    return _RegretMatrix(cases, values, best, worst)
 
 
 @dataclass(frozen=True, eq=False)
-class CostCurve:
+class _CostCurve:
     """Cost over a limit: its size (ms, or thousand t), what is proved and the best known plan, million CNY a year."""
 
     size: FloatArray
@@ -151,42 +141,27 @@ class CostCurve:
     most: FloatArray
 
 
-def cost_curve(kind: str, points: pd.DataFrame) -> CostCurve:
+def cost_curve(kind: str, points: pd.DataFrame) -> _CostCurve:
     """Read the curve of a frontier, of kind latency or carbon."""
     least, most = (points[f"{end}_cny_per_year"].to_numpy(float) / CNY_PER_MCNY for end in ("least", "most"))
-    return CostCurve(points[SIZE_NAMES[kind]].to_numpy(float) / _UNITS[kind], least, most)
+    return _CostCurve(points[SIZE_NAMES[kind]].to_numpy(float) / _UNITS[kind], least, most)
 
 
 @dataclass(frozen=True)
-class Release:
-    """
-    What releasing a class's round trip by a millisecond saves, million CNY a year.
+class _Release:
+    """What releasing a class's round trip by a millisecond saves, million CNY a year."""
 
-    Attributes
-    ----------
-    workload_class, limits
-        Its id and the range of its budget.
-    saving, least, most
-        Between the best known plans, and what is proved.
-    energy
-        Of the saving.
-    is_certain
-        Whether it is proved to save anything.
-    verdict
-        What is proved, in words.
-    """
-
-    workload_class: str
+    workload_class: str  # Its id and the range of its budget
     limits: str
-    saving: float
+    saving: float  # Between the best known plans, and what is proved
     least: float
     most: float
-    energy: float
-    is_certain: bool
-    verdict: str
+    energy: float  # Of the saving
+    is_certain: bool  # Whether it is proved to save anything
+    verdict: str  # What is proved, in words
 
 
-def latency_releases(ranking: pd.DataFrame) -> list[Release]:
+def latency_releases(ranking: pd.DataFrame) -> list[_Release]:
     """Read the ranking of `latency_return`."""
     releases = []
     for row in ranking.to_dict("records"):
@@ -194,7 +169,7 @@ def latency_releases(ranking: pd.DataFrame) -> list[Release]:
         limits = f"{format_size(float(row['tighter_budget_ms']))} to {format_size(looser)}"
         saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
         releases.append(
-            Release(
+            _Release(
                 workload_class=str(row["workload_class"]),
                 limits=limits + (" ms" if math.isfinite(looser) else ""),
                 saving=saving,
@@ -210,26 +185,14 @@ def latency_releases(ranking: pd.DataFrame) -> list[Release]:
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """
-    A part of a parameter's range on which one plan is the best known.
+    """A part of a parameter's range on which one plan is the best known."""
 
-    Attributes
-    ----------
-    start, end
-        Of the parameter.
-    amounts
-        Cost or saving at both ends, million CNY a year; not finite where no plan is possible.
-    centers
-        Ids of the open data centers.
-    change
-        What differs from the stretch before, in words.
-    """
-
-    start: float
+    start: float  # Of the parameter
     end: float
+    # Cost or saving at both ends, million CNY a year; not finite where no plan is possible
     amounts: tuple[float, float]
-    centers: frozenset[str]
-    change: str
+    centers: frozenset[str]  # Ids of the open data centers
+    change: str  # What differs from the stretch before, in words
 
 
 def stretches(intervals: pd.DataFrame, amount: str = "cost") -> list[Stretch]:

@@ -37,19 +37,7 @@ def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dic
 
 
 def assign_colours(categories: Sequence[str]) -> dict[str, str]:
-    """
-    Give each category a colour of the palette; those beyond its length share grey.
-
-    Parameters
-    ----------
-    categories
-        Names, most important first.
-
-    Returns
-    -------
-    dict
-        Name to colour, in the given order.
-    """
+    """Give each category a colour of the palette; those beyond its length share grey."""
     return {name: PALETTE[i] if i < len(PALETTE) else OTHER_COLOUR for i, name in enumerate(categories)}
 
 

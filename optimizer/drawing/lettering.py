@@ -40,14 +40,7 @@ _MEASURE_DPI = 288
 
 @functools.cache
 def font_families(lang: Lang = "en") -> tuple[str, ...]:
-    """
-    Name the fonts of a language, the preferred one first.
-
-    Returns
-    -------
-    tuple of str
-        Families that matplotlib knows from now on.
-    """
+    """Name the fonts of a language, the preferred one first."""
     _add_chinese_font()
     return (FONT, _CHINESE_FONT) if lang == "en" else (_CHINESE_FONT, FONT)
 

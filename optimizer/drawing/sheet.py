@@ -75,16 +75,7 @@ def plain_settings() -> Iterator[None]:
 def make_sheet(
     titles: tuple[str, str], heights_in: Sequence[float], *, left_in: float = 1.82, top_in: float = 1.25
 ) -> tuple[Figure, list[Axes]]:
-    """
-    Lay out panels below a title and the line under it.
-
-    Parameters
-    ----------
-    heights_in
-        Height of each panel, inches, from the top.
-    left_in, top_in
-        Room for labels at the left, and for the titles.
-    """
+    """Lay out panels below a title and the line under it."""
     total = top_in + sum(heights_in) + _GAP_IN * (len(heights_in) - 1) + _FOOT_IN
     figure = Figure(figsize=(_WIDTH_IN, total), dpi=_DPI, facecolor="white")
     panels, top = [], total - top_in

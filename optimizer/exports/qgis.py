@@ -20,8 +20,6 @@ def layer_styles(layers: dict[str, Any], regions: dict[str, str]) -> dict[str, s
     ----------
     layers
         GeoDataFrames by name, see `optimizer.gis_layers.allocation_layers`.
-    regions
-        Region to colour.
 
     Returns
     -------

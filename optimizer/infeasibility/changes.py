@@ -56,14 +56,7 @@ class Change:
 
 
 def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
-    """
-    Round amounts up to the decimals that are printed.
-
-    Parameters
-    ----------
-    amounts
-        Kind to item to amount.
-    """
+    """Round amounts up to the decimals that are printed."""
     out = {}
     for kind, by_item in amounts.items():
         scale = 10.0 ** _DECIMALS.get(kind, 0)
@@ -79,8 +72,6 @@ def change_problem(relaxed: RelaxedProblem, change: Change) -> PlacementProblem:
 
     Parameters
     ----------
-    relaxed
-        The problem with candidates beyond its limits.
     change
         What changes; its items are positions in the problem's tables.
     """

@@ -53,25 +53,12 @@ class _LeverColumns:
 
 @dataclass(frozen=True, eq=False)
 class ElasticOutcome:
-    """
-    What the elastic model found.
+    """What the elastic model found."""
 
-    Attributes
-    ----------
-    termination
-        Why it stopped; infeasible if these kinds of change cannot make a plan possible.
-    x
-        (columns,) best point; None without one.
-    amounts
-        Kind to the amount for each item, positive ones only.
-    change_share, bound_share
-        Sum of relative changes, and the proven least; inf and 0 while unknown.
-    """
-
-    termination: Termination
-    x: FloatArray | None
-    amounts: dict[str, dict[int, float]]
-    change_share: float
+    termination: Termination  # Why it stopped; infeasible if these kinds of change cannot make a plan possible
+    x: FloatArray | None  # (columns,) best point; None without one
+    amounts: dict[str, dict[int, float]]  # Kind to the amount for each item, positive ones only
+    change_share: float  # Sum of relative changes, and the proven least; inf and 0 while unknown
     bound_share: float
 
     @property
@@ -88,8 +75,6 @@ class ElasticModel:
 
     Parameters
     ----------
-    relaxed
-        The problem, with candidates beyond its limits.
     unreduced
         The problem whose sizes the changes are shares of; none = that of `relaxed`.
     """
@@ -179,18 +164,7 @@ class ElasticModel:
         at_least: Mapping[str, Mapping[int, float]] | None = None,
         held: Mapping[str, FloatArray] | None = None,
     ) -> ElasticOutcome:
-        """
-        Find the smallest change of the kinds allowed.
-
-        Parameters
-        ----------
-        tolerance
-            By how much an integer may be off.
-        at_least
-            Amounts to begin with: kind to item to amount.
-        held
-            Values of integer variables to hold, by name.
-        """
+        """Find the smallest change of the kinds allowed."""
         model, price = self._assembled(kinds, at_least or {}, held or {})
         outcome = self._run(
             model,

@@ -46,36 +46,23 @@ _NAMED = 4
 
 
 @dataclass(frozen=True)
-class DemandMargin:
-    """
-    Distance of one condition from failing.
+class _DemandMargin:
+    """Distance of one condition from failing."""
 
-    Attributes
-    ----------
-    name
-        What is compared.
-    growth_share
-        Share by which all demand could grow before it fails; inf if it never does.
-    when
-        Slice in which it would fail.
-    held_by
-        What would be full there: data centers with their accelerators or power.
-    """
-
-    name: str
-    growth_share: float
-    when: str
-    held_by: tuple[str, ...]
+    name: str  # What is compared
+    growth_share: float  # Share by which all demand could grow before it fails; inf if it never does
+    when: str  # Slice in which it would fail
+    held_by: tuple[str, ...]  # What would be full there: data centers with their accelerators or power
 
 
-def _demand_margins(problem: PlacementProblem) -> tuple[DemandMargin, ...]:
+def _demand_margins(problem: PlacementProblem) -> tuple[_DemandMargin, ...]:
     """Find how far demand could grow within total capacity and within what is in reach."""
     relaxed = RelaxedProblem(problem, np.zeros(len(problem.candidates)), ())
     smaller = representative(aggregate(relaxed).relaxed).problem
     return tuple(_demand_margin(smaller, by_places=by_places) for by_places in (False, True))
 
 
-def _demand_margin(problem: PlacementProblem, *, by_places: bool) -> DemandMargin:
+def _demand_margin(problem: PlacementProblem, *, by_places: bool) -> _DemandMargin:
     groups = make_groups(problem, by_places=by_places)
     must = problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h
     demand = np.zeros((len(must), len(groups.class_index)))
@@ -83,12 +70,12 @@ def _demand_margin(problem: PlacementProblem, *, by_places: bool) -> DemandMargi
     found = [(*_growth(problem, groups, row), t) for t, row in enumerate(demand) if row.any()]
     name = "capacity within reach" if by_places else "total capacity"
     if not found:
-        return DemandMargin(name, np.inf, "", ())
+        return _DemandMargin(name, np.inf, "", ())
     growth, held_by, t = min(found, key=lambda item: item[0])
     row = problem.slices.iloc[t]
     is_mean = t == len(must) - 1
     when = "the mean of the year, work that may wait included" if is_mean else _clock(str(row["day"]), row["hour"])
-    return DemandMargin(name, growth - 1.0, when, held_by)
+    return _DemandMargin(name, growth - 1.0, when, held_by)
 
 
 def _growth(problem: PlacementProblem, groups: Groups, demand: FloatArray) -> tuple[float, tuple[str, ...]]:
@@ -164,7 +151,7 @@ class Explanation:
     status: Status
     conditions: tuple[Condition, ...]
     options: tuple[Option, ...]
-    margins: tuple[DemandMargin, ...]
+    margins: tuple[_DemandMargin, ...]
     is_complete: bool
     seconds: dict[str, float]
 
@@ -208,10 +195,6 @@ def explain_scenario(
     ----------
     overrides
         Texts such as `solver.time_limit_s=60`; solver options are keys like any other.
-    report
-        Called with a line of text as the work goes on.
-    stop
-        Set it, and the work ends with the changes found so far.
 
     Returns
     -------

@@ -98,16 +98,7 @@ def _spending(model: ElasticModel) -> None:
 
 
 def change_policy(policy: PolicyLimits, amounts: dict[str, dict[int, float]]) -> PolicyLimits:
-    """
-    Apply a change to the demands.
-
-    Parameters
-    ----------
-    policy
-        The demands.
-    amounts
-        Kind to item to amount.
-    """
+    """Apply a change to the demands."""
     updates: dict[str, Any] = {}
     shares = dict(policy.min_region_share)
     for item, amount in amounts.get("region_share", {}).items():
@@ -168,36 +159,16 @@ def _largest(
 
 @dataclass(frozen=True)
 class Lever:
-    """
-    A kind of change.
+    """A kind of change."""
 
-    Attributes
-    ----------
-    kind
-        Its name.
-    unit
-        Unit of its amounts.
-    title
-        What it changes.
-    add
-        Puts its columns into an elastic model.
-    """
-
-    kind: str
-    unit: str
-    title: str
-    add: Callable[[ElasticModel], None]
+    kind: str  # Its name
+    unit: str  # Unit of its amounts
+    title: str  # What it changes
+    add: Callable[[ElasticModel], None]  # Puts its columns into an elastic model
 
 
 def build_elastic(model: ElasticModel) -> ElasticModel:
-    """
-    Add every lever that has something to loosen.
-
-    Parameters
-    ----------
-    model
-        The model to add to; returned.
-    """
+    """Add every lever that has something to loosen."""
     for lever in LEVERS:
         lever.add(model)
     return model

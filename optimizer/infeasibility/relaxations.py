@@ -117,23 +117,12 @@ class Groups:
 
 @dataclass(frozen=True, eq=False)
 class Shortage:
-    """
-    What finds no place, averaged over the slices looked at.
+    """What finds no place, averaged over the slices looked at."""
 
-    Attributes
-    ----------
-    mtok_per_h, mw
-        Tokens, and the IT power that they would take on the most efficient accelerators.
-    is_short
-        (n,) groups of the bottleneck: more capacity anywhere else would not help them.
-    centers
-        (D,) data centers that they reach.
-    """
-
-    mtok_per_h: float
+    mtok_per_h: float  # Tokens, and the IT power that they would take on the most efficient accelerators
     mw: float
-    is_short: BoolArray
-    centers: BoolArray
+    is_short: BoolArray  # (n,) groups of the bottleneck: more capacity anywhere else would not help them
+    centers: BoolArray  # (D,) data centers that they reach
 
 
 def _usable_centers(problem: PlacementProblem) -> BoolArray:
@@ -201,8 +190,6 @@ def find_shortage(
 
     Parameters
     ----------
-    problem, groups
-        Capacities, and who reaches them.
     demand
         (S, n) mtok/h of the groups; it must be served over all these slices together.
     most
@@ -408,13 +395,6 @@ class YearRelaxation:
     def least(self, vector: FloatArray, rows: Sequence[Row] = ()) -> FloatArray | None:
         """
         Minimize a row over what every plan keeps.
-
-        Parameters
-        ----------
-        vector
-            What to minimize.
-        rows
-            Further rows to keep.
 
         Returns
         -------

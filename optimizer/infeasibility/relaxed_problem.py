@@ -87,14 +87,7 @@ def relax_problem(problem: PlacementProblem) -> RelaxedProblem:
 
 
 def relax_scenario(network: Network, scenario: Scenario, problem: PlacementProblem) -> RelaxedProblem:
-    """
-    Add the candidates that RTT limits and rules of the classes keep out.
-
-    Parameters
-    ----------
-    problem
-        The problem; workloads without any candidate are welcome.
-    """
+    """Add the candidates that RTT limits and rules of the classes keep out."""
     items = {k: scenario.workload_classes[k] for k in problem.classes["id"]}
     every = _every_route(problem)
     looser: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -125,14 +118,7 @@ def relax_scenario(network: Network, scenario: Scenario, problem: PlacementProbl
 
 
 def within_limits(relaxed: RelaxedProblem) -> RelaxedProblem:
-    """
-    Leave the candidates beyond the limits out again.
-
-    Parameters
-    ----------
-    relaxed
-        The problem with candidates beyond its limits.
-    """
+    """Leave the candidates beyond the limits out again."""
     problem = with_candidates(relaxed.problem, relaxed.problem.candidates[~relaxed.is_beyond])
     return RelaxedProblem(problem, np.zeros(len(problem.candidates)), (), relaxed.may_add_pods)
 
@@ -217,14 +203,7 @@ class _Aggregated:
 
 
 def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
-    """
-    Merge workloads that nothing but their name tells apart, and days on which the same is asked for.
-
-    Parameters
-    ----------
-    relaxed
-        The problem, with candidates beyond its limits.
-    """
+    """Merge workloads that nothing but their name tells apart, and days on which the same is asked for."""
     days = merge_days(relaxed.problem)
     if len(days.problem.outages) != len(relaxed.problem.outages):
         days = MergedDays(relaxed.problem, np.arange(len(relaxed.problem.slices)))
@@ -262,8 +241,6 @@ def with_watched_links(relaxed: RelaxedProblem, watched: npt.NDArray[np.bool_]) 
 
     Parameters
     ----------
-    relaxed
-        The problem, with candidates beyond its limits.
     watched
         (L,) links whose limits stay, as far as any plan can exceed them.
     """

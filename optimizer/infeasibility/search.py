@@ -276,18 +276,7 @@ class Option:
 
 
 class OptionSearch:
-    """
-    Finds the changes.
-
-    Parameters
-    ----------
-    relaxed
-        The problem, with candidates beyond its limits.
-    remake
-        Makes the changed problem.
-    report
-        Called with a line of text as the work goes on.
-    """
+    """Finds the changes."""
 
     def __init__(
         self,

@@ -35,22 +35,11 @@ _CROWDED_PT = 14.0
 
 @dataclass(frozen=True)
 class Inset:
-    """
-    A part of a map that is drawn again, larger.
+    """A part of a map that is drawn again, larger."""
 
-    Attributes
-    ----------
-    box
-        Left, bottom, right and top of the inset, points of the map.
-    source
-        The same of what it shows.
-    view
-        What it shows, metres of the projection.
-    """
-
-    box: Box
-    source: Box
-    view: View
+    box: Box  # Left, bottom, right and top of the inset, points of the map
+    source: Box  # The same of what it shows
+    view: View  # What it shows, metres of the projection
 
 
 def find_inset(
@@ -58,17 +47,6 @@ def find_inset(
 ) -> Inset | None:
     """
     Find where places crowd and a corner that is free.
-
-    Parameters
-    ----------
-    places
-        (n, 2) points of places on the map.
-    line_points
-        (n, 2) points along lines.
-    frame
-        Window of the map, points.
-    view
-        The map's window, metres of the projection.
 
     Returns
     -------
@@ -182,14 +160,7 @@ class Canvas:
 
 
 def axes_in_points(figure: Figure, box: Box, sheet_height: float) -> Axes:
-    """
-    Add axes whose coordinates are points.
-
-    Parameters
-    ----------
-    box
-        Left, bottom, width and height on the sheet, points.
-    """
+    """Add axes whose coordinates are points."""
     left, bottom, width, height = box
     share = (left / SHEET_WIDTH_PT, bottom / sheet_height, width / SHEET_WIDTH_PT, height / sheet_height)
     axes = figure.add_axes(share)

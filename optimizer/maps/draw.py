@@ -101,51 +101,27 @@ _BANNER_FONT_PT = 20.0
 
 @dataclass(frozen=True, eq=False)
 class _Detail:
-    """
-    A part of a map that is drawn again, larger.
-
-    Attributes
-    ----------
-    labels
-        Its labels, with their boxes in points from its lower left corner.
-    """
+    """A part of a map that is drawn again, larger."""
 
     inset: Inset
     canvas: Canvas
-    labels: tuple[PlacedLabel, ...]
+    labels: tuple[PlacedLabel, ...]  # Its labels, with their boxes in points from its lower left corner
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnMap:
-    """
-    A drawn map with the facts that it shows, so that they can be checked without looking at pixels.
+    """A drawn map with the facts that it shows, so that they can be checked without looking at pixels."""
 
-    Attributes
-    ----------
-    figure
-        Not tied to pyplot.
-    canvas
-        The map: its axes, projection, window and scale.
-    ribbons
-        Bands of flow, in drawing order; only on the map of the allocation.
-    labels
-        Labels, most important first, with their boxes in points from the map's lower left corner.
-    classes
-        Classes of the numbers that colours stand for, and the numbers; None where colours are categories.
-    difference
-        What differs between two runs, on the map of that.
-    detail
-        The inset, if places crowd somewhere and a corner is free.
-    """
-
-    figure: Figure
-    canvas: Canvas
+    figure: Figure  # Not tied to pyplot
+    canvas: Canvas  # The map: its axes, projection, window and scale
     scale_bar: ScaleBar
-    ribbons: tuple[Ribbon, ...]
+    ribbons: tuple[Ribbon, ...]  # Bands of flow, in drawing order; only on the map of the allocation
+    # Labels, most important first, with their boxes in points from the map's lower left corner
     labels: tuple[PlacedLabel, ...]
+    # Classes of the numbers that colours stand for, and the numbers; None where colours are categories
     classes: tuple[Classes, tuple[float, ...]] | None
-    difference: RunDifference | None
-    detail: _Detail | None
+    difference: RunDifference | None  # What differs between two runs, on the map of that
+    detail: _Detail | None  # The inset, if places crowd somewhere and a corner is free
 
 
 _DEFAULT = MapOptions()

@@ -80,14 +80,7 @@ def category_of(run: Run, colour_by: ColourBy) -> pd.Series:
 
 
 def stop_positions(run: Run) -> dict[str, tuple[float, float]]:
-    """
-    Find where the ends of the links of `link_volumes` lie.
-
-    Returns
-    -------
-    dict
-        Stop to (longitude_deg, latitude_deg).
-    """
+    """Find where the ends of the links of `link_volumes` lie."""
     positions: dict[str, tuple[float, float]] = {}
     for nodes, points in zip(run.routes["nodes"], run.routes["points"], strict=True):
         positions.update(zip(nodes.split(">"), points, strict=True))
@@ -104,11 +97,6 @@ def busiest_link_mtok_per_day(volumes: pd.DataFrame) -> float:
     ----------
     volumes
         Result of `link_volumes`.
-
-    Returns
-    -------
-    float
-        Million tokens a day; 0 where nothing travels.
     """
     return 0.0 if volumes.empty else float(volumes["mtok_per_day"].groupby(undirected(volumes)).sum().max())
 
@@ -125,13 +113,6 @@ def build_ribbons(
         Result of `link_volumes`.
     lines
         (n, 2) map points of each link, by its two stops in alphabetical order and running from the first.
-    scale
-        Points of width per million tokens a day.
-
-    Returns
-    -------
-    list of Ribbon
-        Widest links first, so that thin ones are drawn on top.
     """
     rank = {category: i for i, category in enumerate(order)}
     links: list[tuple[float, list[Ribbon]]] = []

@@ -79,19 +79,8 @@ def place_labels(
 
     Parameters
     ----------
-    requests
-        Labels, most important first.
     markers
         (n, 3) x, y and radius of every circle, also of those without a label; a label covers none of them.
-    frame
-        The map's window; labels stay inside.
-    flow_points
-        (n, 2) points along the flows, avoided where possible.
-
-    Returns
-    -------
-    list of PlacedLabel
-        Those that found a place, in the order of the requests.
     """
     scene = _Scene(markers, frame, tuple(reserved), flow_points)
     order = list(range(len(requests)))
@@ -202,14 +191,7 @@ def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[B
 
 
 def boxes_overlap(a: Box, b: Box) -> bool:
-    """
-    Say whether two boxes share area.
-
-    Returns
-    -------
-    bool
-        Whether they do; boxes that touch do not.
-    """
+    """Say whether two boxes share area."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -69,14 +69,7 @@ class Marker:
 
 
 def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
-    """
-    Mark a place that is not used.
-
-    Parameters
-    ----------
-    label
-        Its name; none asks for no label.
-    """
+    """Mark a place that is not used."""
     return Marker(longitude_deg, latitude_deg, _CROSS_RADIUS_PT, label, style="cross", must=False)
 
 
@@ -88,11 +81,6 @@ def radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callab
 def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple[list[LabelRequest], FloatArray]:
     """
     Draw the places that the map shows.
-
-    Parameters
-    ----------
-    markers
-        Places, most important first of each style.
 
     Returns
     -------
@@ -127,14 +115,7 @@ def _draw(canvas: Canvas, marker: Marker, x: float, y: float) -> None:
 
 
 def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelRequest:
-    """
-    Measure the label of a place.
-
-    Parameters
-    ----------
-    at
-        Where it is on the map, points.
-    """
+    """Measure the label of a place."""
     style = marker.style if marker.style in _LABEL_CHARS else "hub"
     lines = wrap_label(shorten(marker.label, _LABEL_CHARS[style]))
     width, height = measure_label(lines, marker.notes, style, lang)
@@ -250,13 +231,6 @@ def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | No
     """
     Choose classes that hold all values.
 
-    Parameters
-    ----------
-    values
-        Finite numbers, none negative.
-    palette
-        Colours, lightest first.
-
     Returns
     -------
     Classes or None
@@ -332,16 +306,7 @@ class KeyEntry:
 
 
 class Panel:
-    """
-    The key beside a map.
-
-    Parameters
-    ----------
-    axes
-        Axes in points, y upwards.
-    height
-        Height of the axes, points.
-    """
+    """The key beside a map."""
 
     def __init__(self, axes: Axes, height: float, words: Words) -> None:
         self.axes, self.words = axes, words

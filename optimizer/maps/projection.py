@@ -65,11 +65,6 @@ class MapProjection:
         """
         Project the shortest line between two places.
 
-        Parameters
-        ----------
-        start, end
-            (longitude_deg, latitude_deg).
-
         Returns
         -------
         array
@@ -137,14 +132,7 @@ def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07
 
 
 def fit_map(positions_deg: FloatArray, *, aspect: float) -> tuple[MapProjection, View]:
-    """
-    Choose the projection and the window of a map that shows some places.
-
-    Parameters
-    ----------
-    positions_deg
-        (n, 2) longitudes and latitudes, n >= 1.
-    """
+    """Choose the projection and the window of a map that shows some places."""
     projection = choose_projection(positions_deg[:, 0], positions_deg[:, 1])
     xy = np.column_stack(projection.project(positions_deg[:, 0], positions_deg[:, 1]))
     return projection, fit_view(xy, aspect=aspect)
@@ -159,14 +147,7 @@ class ScaleBar:
 
 
 def build_scale_bar(projection: MapProjection, view: View, *, most_share: float = 0.2) -> ScaleBar:
-    """
-    Choose a round length and find how long it is on the map, east-west through the window's middle.
-
-    Returns
-    -------
-    ScaleBar
-        The bar; its length on the ground is geodesic.
-    """
+    """Choose a round length and find how long it is on the map, east-west through the window's middle."""
     most_m = (view.x_max - view.x_min) * most_share
     length_km = round_down_nicely(ground_length_km(projection, view, most_m))
     # Ground length is all but proportional to map length over a bar; two secant steps leave nothing visible.
@@ -177,14 +158,7 @@ def build_scale_bar(projection: MapProjection, view: View, *, most_share: float 
 
 
 def ground_length_km(projection: MapProjection, view: View, length_on_map_m: float) -> float:
-    """
-    Measure a horizontal map distance, centered in the window, on the ellipsoid.
-
-    Parameters
-    ----------
-    length_on_map_m
-        Distance on the map, metres in the projection.
-    """
+    """Measure a horizontal map distance, centered in the window, on the ellipsoid."""
     x, y = view.center
     ends = np.array([x - length_on_map_m / 2, x + length_on_map_m / 2])
     longitudes, latitudes = projection.unproject(ends, np.array([y, y]))
@@ -225,11 +199,6 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     ----------
     path
         GeoJSON, GeoPackage, Shapefile or what else the reader knows, with a coordinate system.
-
-    Returns
-    -------
-    Basemap
-        The polygons, cut to the window.
 
     Raises
     ------

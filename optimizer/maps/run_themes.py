@@ -267,29 +267,17 @@ _Radius = Callable[[float], float]
 
 @dataclass(frozen=True, eq=False)
 class _Rated:
-    """
-    A map of data centers: an amount by area and a rate by colour, how each is written, and what the key adds.
-
-    Attributes
-    ----------
-    table
-        Data centers with amount and rate; without a rate they are crosses.
-    note
-        What is written under the name of a data center, by amount and rate.
-    key
-        Draws the key below the classes, given the scale of the amounts and the largest.
-    hub_radius
-        By tokens; None where the map does not show them.
-    """
+    """A map of data centers: an amount by area and a rate by colour, how each is written, and what the key adds."""
 
     kind: str
-    table: pd.DataFrame
+    table: pd.DataFrame  # Data centers with amount and rate; without a rate they are crosses
     palette: tuple[str, ...]
     write: Callable[[float], str]
-    note: Callable[[float, float], str]
+    note: Callable[[float, float], str]  # What is written under the name of a data center, by amount and rate
     numbers: list[str]
+    # Draws the key below the classes, given the scale of the amounts and the largest
     key: Callable[[Panel, _Radius, float], None]
-    hub_radius: _Radius | None = None
+    hub_radius: _Radius | None = None  # By tokens; None where the map does not show them
 
 
 def price_theme(scene: Scene) -> Theme:

@@ -38,20 +38,11 @@ _LONGEST_NAME = 48
 
 @dataclass(frozen=True)
 class PlaceNames:
-    """
-    Names to be drawn.
+    """Names to be drawn."""
 
-    Attributes
-    ----------
-    data_centers, demand_hubs
-        Name by id.
-    replaced
-        For each name that cannot be drawn, what stands in for it.
-    """
-
-    data_centers: Mapping[str, str]
+    data_centers: Mapping[str, str]  # Name by id
     demand_hubs: Mapping[str, str]
-    replaced: tuple[str, ...]
+    replaced: tuple[str, ...]  # For each name that cannot be drawn, what stands in for it
 
     def warning(self) -> str | None:
         """Say what was replaced, in a line; None if nothing was."""

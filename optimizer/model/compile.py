@@ -144,7 +144,7 @@ def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledColumns:
+class _CompiledColumns:
     """Costs, bounds and kinds of all columns: (N,) each."""
 
     cost: FloatArray
@@ -154,29 +154,18 @@ class CompiledColumns:
 
 
 @dataclass(frozen=True, eq=False)
-class EquationRows:
-    """
-    The rows of one equation, compressed.
+class _EquationRows:
+    """The rows of one equation, compressed."""
 
-    Attributes
-    ----------
-    block
-        Where they lie in the whole model.
-    lower, upper
-        (M,) sides.
-    starts, indices, values
-        Compressed rows: (M + 1,), (Z,) and (Z,).
-    """
-
-    block: RowBlock
-    lower: FloatArray
+    block: RowBlock  # Where they lie in the whole model
+    lower: FloatArray  # (M,) sides
     upper: FloatArray
-    starts: Int32Array
+    starts: Int32Array  # Compressed rows: (M + 1,), (Z,) and (Z,)
     indices: Int32Array
     values: FloatArray
 
 
-def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, ColumnBlock], Iterator[EquationRows]]:
+def stream_model(problem: PlacementProblem) -> tuple[_CompiledColumns, dict[str, ColumnBlock], Iterator[_EquationRows]]:
     """
     Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
 
@@ -187,17 +176,17 @@ def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, 
     """
     tables, blocks = _tables(problem)
     cost, _ = _costs(tables, blocks, with_costs=False)
-    return CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
+    return _CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
 
 
-def _stream_rows(tables: Tables) -> Iterator[EquationRows]:
+def _stream_rows(tables: Tables) -> Iterator[_EquationRows]:
     first = 0
     for name, rows in _families(tables):
         count = rows.axis_length * rows.base_size
         starts, size = np.zeros(count + 1, np.int32), _size(rows)
         indices, values = np.empty(size, np.int32), np.empty(size)
         used = _fill(rows, 0, starts, indices, values)
-        yield EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
+        yield _EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
         first += count
 
 

@@ -113,12 +113,8 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     ----------
     relation
         Pyomo relational expression from `templatize_rule`.
-    indices
-        Its index placeholders.
     over
         Names of the sets it runs over; the axis, if among them, comes last.
-    tables
-        What the names in the template stand for.
 
     Returns
     -------

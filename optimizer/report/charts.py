@@ -40,22 +40,11 @@ _MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """
-    The time slices as a chart shows them.
+    """The time slices as a chart shows them."""
 
-    Attributes
-    ----------
-    labels
-        Of each slice, in full.
-    ticks
-        What is written below it; empty where there is no room.
-    weight_h
-        Hours of the year that it stands for.
-    """
-
-    labels: tuple[str, ...]
-    ticks: tuple[str, ...]
-    weight_h: tuple[float, ...]
+    labels: tuple[str, ...]  # Of each slice, in full
+    ticks: tuple[str, ...]  # What is written below it; empty where there is no room
+    weight_h: tuple[float, ...]  # Hours of the year that it stands for
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,19 +74,7 @@ def hourly_of(run: Run) -> Hourly | None:
 
 
 def time_axis(slices: pd.DataFrame) -> TimeAxis:
-    """
-    Label time slices.
-
-    Parameters
-    ----------
-    slices
-        day, hour and weight_h, in order.
-
-    Returns
-    -------
-    TimeAxis
-        Hours; with their day where there are several.
-    """
+    """Label time slices."""
     days = [str(day) for day in slices["day"]]
     clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
     weights = tuple(float(weight) for weight in slices["weight_h"])
@@ -185,8 +162,6 @@ def stacked_rows(
     ----------
     rows
         Label, note (beside the label, at the right) and the parts of each bar.
-    colours
-        Of the parts, in drawing order.
     """
     largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
     shapes = []
@@ -211,14 +186,7 @@ def _label_bar(i: int, label: str, note: str) -> list[Shape]:
 def stacked_costs(
     name: tuple[str, str, str], plans: Sequence[tuple[str, str, Mapping[str, float]]], table: Table
 ) -> Chart:
-    """
-    Draw the costs of plans by component, CNY a year.
-
-    Parameters
-    ----------
-    plans
-        Label, note and the cost of each component.
-    """
+    """Draw the costs of plans by component, CNY a year."""
     order = by_size(parts for _, _, parts in plans)
     greys = [_GREYS[i % len(_GREYS)] for i in range(max(0, len(order) - len(PALETTE)))]
     colours = dict(zip(map(words, order), [*PALETTE, *greys], strict=False))
@@ -247,16 +215,7 @@ def time_columns(
     colours: Mapping[str, str],
     unit: str,
 ) -> Chart:
-    """
-    Draw amounts over the time slices as columns, each divided into parts.
-
-    Parameters
-    ----------
-    series
-        Part to its amount in each slice, not negative.
-    colours
-        Of the parts, from the bottom up.
-    """
+    """Draw amounts over the time slices as columns, each divided into parts."""
     total = np.sum(list(series.values()), axis=0)
     plot = _Axes(axis, float(total.max(initial=0.0)), unit)
     base = np.zeros(len(axis.labels))
@@ -312,8 +271,6 @@ def heat_map(
     ----------
     values
         (rows, slices); nothing is drawn where an amount is not finite.
-    look
-        Colour of the largest amount, and unit.
     """
     colour, unit = look
     finite = values[np.isfinite(values)]
@@ -427,23 +384,12 @@ class Span:
 
 @dataclass(frozen=True)
 class Curve:
-    """
-    Amounts over a number.
+    """Amounts over a number."""
 
-    Attributes
-    ----------
-    x
-        Where; rising.
-    low, high
-        Range of each amount, such as what is proved; equal where there is none.
-    marks
-        Where something happens.
-    """
-
-    x: FloatArray
-    low: FloatArray
+    x: FloatArray  # Where; rising
+    low: FloatArray  # Range of each amount, such as what is proved; equal where there is none
     high: FloatArray
-    marks: Sequence[Break] = ()
+    marks: Sequence[Break] = ()  # Where something happens
 
 
 def span_rows(
@@ -493,14 +439,7 @@ def span_rows(
 
 
 def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str], colour: str, table: Table) -> Chart:
-    """
-    Draw amounts over a number, with the range of each.
-
-    Parameters
-    ----------
-    axes
-        Unit of the amounts, and what the number is.
-    """
+    """Draw amounts over a number, with the range of each."""
     unit, what = axes
     known = np.isfinite(curve.x) & np.isfinite(curve.high)
     x, high = curve.x[known], curve.high[known]
@@ -567,14 +506,6 @@ def matrix(
     ----------
     labels
         Of the rows and of the columns, which stand below by their numbers.
-    values
-        (rows, columns); a cross where an amount is not known.
-    write
-        Writes an amount; the cells show it where there is room.
-    colour
-        Of the largest amount.
-    unit
-        Follows an amount where it stands alone.
     """
     rows, columns = labels
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")

@@ -38,8 +38,6 @@ def map_data(
 
     Parameters
     ----------
-    slices, axis
-        The time slices, and how they are labelled.
     hourly
         Power and price of the data centers; None where they are not known.
 
@@ -233,15 +231,6 @@ _LEAST_SHARE = 1e-6
 def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, basemap: Path | None) -> dict[str, Any]:
     """
     Build the map of several plans on one network: what hours are to a run, cases are here.
-
-    Parameters
-    ----------
-    reference
-        The case that the others are held against.
-    cases
-        Label to tables, in the order of the slider.
-    of_reference
-        Position of the reference among them.
 
     Returns
     -------

@@ -25,28 +25,16 @@ from optimizer.solvers.fixed_integers import FixedProgram
 
 
 @dataclass(frozen=True, eq=False)
-class PlacePrices:
-    """
-    The places of one workload. Prices are CNY per million tokens.
+class _PlacePrices:
+    """The places of one workload. Prices are CNY per million tokens."""
 
-    Attributes
-    ----------
-    ways
-        (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
-        accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
-        is_unprotected.
-    own
-        Cost component -> (T, N).
-    limit_prices
-        Equation name -> (T, N), 0 where the way is left out.
-    marginal
-        (T,) what one more million tokens of the workload cost in the slice.
-    """
-
+    # (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
+    # accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
+    # is_unprotected
     ways: pd.DataFrame
-    own: dict[str, FloatArray]
-    limit_prices: dict[str, FloatArray]
-    marginal: FloatArray
+    own: dict[str, FloatArray]  # Cost component -> (T, N)
+    limit_prices: dict[str, FloatArray]  # Equation name -> (T, N), 0 where the way is left out
+    marginal: FloatArray  # (T,) what one more million tokens of the workload cost in the slice
 
     @property
     def own_total(self) -> FloatArray:
@@ -66,17 +54,12 @@ def _sum(parts: dict[str, FloatArray], marginal: FloatArray, ways: pd.DataFrame)
     return out
 
 
-def place_prices(problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int) -> PlacePrices:
-    """
-    Price every place of a workload, also those that its limits rule out.
-
-    Parameters
-    ----------
-    row_duals
-        (rows,) duals of the program.
-    """
+def place_prices(
+    problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int
+) -> _PlacePrices:
+    """Price every place of a workload, also those that its limits rule out."""
     ways = _ways(problem, workload)
-    return PlacePrices(
+    return _PlacePrices(
         ways,
         _own(problem, ways),
         _limit_prices(problem, program, row_duals, ways),
@@ -202,58 +185,29 @@ _PLACE_LIMITS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "pla
 
 @dataclass(frozen=True)
 class Reason:
-    """
-    One thing that keeps a workload out of a data center.
+    """One thing that keeps a workload out of a data center."""
 
-    Attributes
-    ----------
-    kind
-        rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
-        demand_charge, min_share, policy, another limit's equation, or none.
-    text
-        In words, with numbers.
-    cny_per_mtok
-        Rent of the limit; NaN where it has none.
-    cny_per_year
-        What it would take to remove it, where that has a price; NaN where not.
-    amount, unit
-        How far the limit is missed, or for how many hours a year it binds.
-    """
-
+    # rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
+    # demand_charge, min_share, policy, another limit's equation, or none
     kind: str
-    text: str
-    cny_per_mtok: float = np.nan
-    cny_per_year: float = np.nan
-    amount: float = np.nan
+    text: str  # In words, with numbers
+    cny_per_mtok: float = np.nan  # Rent of the limit; NaN where it has none
+    cny_per_year: float = np.nan  # What it would take to remove it, where that has a price; NaN where not
+    amount: float = np.nan  # How far the limit is missed, or for how many hours a year it binds
     unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """
-    A workload of a plan, and the prices that explain where it is.
+    """A workload of a plan, and the prices that explain where it is."""
 
-    Attributes
-    ----------
-    problem, plan
-        The plan and its problem.
-    workload, class_index
-        Positions of the workload and of its class.
-    prices
-        Its ways and their prices.
-    weight
-        (T,) tokens of the workload by slice, mtok per year.
-    admits
-        What says where its data may go, in words (`residency.what_admits`).
-    """
-
-    problem: PlacementProblem
+    problem: PlacementProblem  # The plan and its problem
     plan: Plan
-    workload: int
+    workload: int  # Positions of the workload and of its class
     class_index: int
-    prices: PlacePrices
-    weight: FloatArray
-    admits: str
+    prices: _PlacePrices  # Its ways and their prices
+    weight: FloatArray  # (T,) tokens of the workload by slice, mtok per year
+    admits: str  # What says where its data may go, in words (`residency.what_admits`).
 
     def mean(self, values: FloatArray) -> float:
         """Mean over the slices, weighed with the tokens."""
@@ -280,10 +234,6 @@ def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tu
 
     Parameters
     ----------
-    question
-        The workload and its prices.
-    way
-        Position in the ways of the workload.
     paid_elsewhere
         Equations by which the plan is paid for having the workload where it is.
     """

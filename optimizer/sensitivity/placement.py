@@ -38,26 +38,13 @@ _UNWANTED_CNY = 1e9
 
 @dataclass(frozen=True)
 class ForcedPlacement:
-    """
-    A workload forced into one data center.
+    """A workload forced into one data center."""
 
-    Attributes
-    ----------
-    data_center, name
-        The data center.
-    extra_cny_per_year
-        What the plan then costs more; None if there is no such plan.
-    changes
-        Whole-numbered decisions that differ from the plan's, in words.
-    obstacle
-        Why there is no such plan; empty if there is one.
-    """
-
-    data_center: str
+    data_center: str  # The data center
     name: str
-    extra_cny_per_year: float | None
-    changes: tuple[str, ...]
-    obstacle: str = ""
+    extra_cny_per_year: float | None  # What the plan then costs more; None if there is no such plan
+    changes: tuple[str, ...]  # Whole-numbered decisions that differ from the plan's, in words
+    obstacle: str = ""  # Why there is no such plan; empty if there is one
 
 
 def force_placement(
@@ -188,86 +175,42 @@ def _name(problem: PlacementProblem, center: int) -> str:
 
 
 @dataclass(frozen=True)
-class PlacePrice:
-    """
-    What a million tokens cost in a place, a mean over the hours in which the workload is served there.
+class _PlacePrice:
+    """What a million tokens cost in a place, a mean over the hours in which the workload is served there."""
 
-    Attributes
-    ----------
-    own
-        CNY per million tokens by cost component.
-    limit_prices
-        CNY per million tokens by equation: prices of the limits that are used up.
-    own_cny_per_mtok, total_cny_per_mtok
-        Their sums: own cost, and own cost with limit prices.
-    """
-
-    own: dict[str, float]
-    limit_prices: dict[str, float]
-    own_cny_per_mtok: float
+    own: dict[str, float]  # CNY per million tokens by cost component
+    limit_prices: dict[str, float]  # CNY per million tokens by equation: prices of the limits that are used up
+    own_cny_per_mtok: float  # Their sums: own cost, and own cost with limit prices
     total_cny_per_mtok: float
 
 
 @dataclass(frozen=True)
 class ChosenPlace:
-    """
-    A data center that serves the workload.
+    """A data center that serves the workload."""
 
-    Attributes
-    ----------
-    data_center, name, region
-        What it is called, and where it is.
-    mtok_per_year, share
-        What it takes of the workload.
-    hours
-        From and to, for each stretch of hours in which it does, by representative day.
-    hours_per_year
-        How many hours these stand for.
-    routes
-        Nodes of each route used, with its tokens and RTT.
-    rtt_ms
-        Mean round trip.
-    price
-        What a million tokens cost there.
-    """
-
-    data_center: str
+    data_center: str  # What it is called, and where it is
     name: str
     region: str
-    mtok_per_year: float
+    mtok_per_year: float  # What it takes of the workload
     share: float
+    # From and to, for each stretch of hours in which it does, by representative day
     hours: dict[str, list[tuple[float, float]]]
-    hours_per_year: float
-    routes: list[dict[str, float | str]]
-    rtt_ms: float
-    price: PlacePrice
+    hours_per_year: float  # How many hours these stand for
+    routes: list[dict[str, float | str]]  # Nodes of each route used, with its tokens and RTT
+    rtt_ms: float  # Mean round trip
+    price: _PlacePrice  # What a million tokens cost there
 
 
 @dataclass(frozen=True)
-class BlockedPlace:
-    """
-    A data center that would serve the workload at less own cost, and does not.
+class _BlockedPlace:
+    """A data center that would serve the workload at less own cost, and does not."""
 
-    Attributes
-    ----------
-    data_center, name
-        What it is called.
-    rtt_ms
-        Round trip of the route that was priced.
-    own_cny_per_mtok
-        Own cost there.
-    cheaper_by_cny_per_mtok
-        How much less that is than the mean own cost where it is served.
-    reasons
-        What blocks it.
-    """
-
-    data_center: str
+    data_center: str  # What it is called
     name: str
-    rtt_ms: float
-    own_cny_per_mtok: float
-    cheaper_by_cny_per_mtok: float
-    reasons: tuple[Reason, ...]
+    rtt_ms: float  # Round trip of the route that was priced
+    own_cny_per_mtok: float  # Own cost there
+    cheaper_by_cny_per_mtok: float  # How much less that is than the mean own cost where it is served
+    reasons: tuple[Reason, ...]  # What blocks it
 
 
 @dataclass(frozen=True)
@@ -307,7 +250,7 @@ class PlacementExplanation:
     is_indivisible: bool
     cny_per_mtok: float
     chosen: tuple[ChosenPlace, ...]
-    blocked: tuple[BlockedPlace, ...]
+    blocked: tuple[_BlockedPlace, ...]
     next_best: ForcedPlacement | None
     tried: tuple[ForcedPlacement, ...]
     out_of_reach: tuple[str, ...]
@@ -323,11 +266,6 @@ _LEAST_H = 1e-6
 def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario, workload: str) -> PlacementExplanation:
     """
     Explain where a workload of a plan is served.
-
-    Parameters
-    ----------
-    scenario
-        Says where the data of each workload class may go.
 
     Returns
     -------
@@ -387,13 +325,6 @@ def list_workloads(allocation: pd.DataFrame, shadow_prices: pd.DataFrame) -> pd.
 def find_workload(workloads: pd.DataFrame, text: str) -> int:
     """
     Find a workload by its demand hub and class, in either order.
-
-    Parameters
-    ----------
-    workloads
-        demand_hub, workload_class.
-    text
-        Two ids with a slash between.
 
     Raises
     ------
@@ -516,7 +447,7 @@ def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple
     return found
 
 
-def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
+def _price(question: Question, candidate: int, taken: FloatArray) -> _PlacePrice:
     """Price a candidate on its cheapest accelerator, over the hours in which it is used."""
     prices, here = question.prices, replace(question, weight=taken)
     ways = np.flatnonzero(prices.ways["candidate"].to_numpy(int) == candidate)
@@ -527,10 +458,10 @@ def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
         return {name: value for name, value in found.items() if abs(value) > _LEAST_CNY_PER_MTOK}
 
     own, limit_prices = means(prices.own), means(prices.limit_prices)
-    return PlacePrice(own, limit_prices, sum(own.values()), sum(own.values()) + sum(limit_prices.values()))
+    return _PlacePrice(own, limit_prices, sum(own.values()), sum(own.values()) + sum(limit_prices.values()))
 
 
-def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[BlockedPlace, ...]:
+def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[_BlockedPlace, ...]:
     """Find the data centers of less own cost that are not used, and what blocks each."""
     prices, centers = question.prices, question.problem.data_centers
     used = {place.data_center for place in chosen}
@@ -543,7 +474,7 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[Block
             continue
         way = question.best_way(d, prices.total)
         found.append(
-            BlockedPlace(
+            _BlockedPlace(
                 data_center=str(centers["id"].iloc[d]),
                 name=str(centers["name"].iloc[d]),
                 rtt_ms=float(prices.ways["rtt_ms"].iloc[way]),

@@ -39,22 +39,7 @@ class Price:
 
 
 def price_row(kind: str, ids: Sequence[str], unit: str, price: Price, step: float, sentence: str) -> dict[str, Any]:
-    """
-    Make a row of the table.
-
-    Parameters
-    ----------
-    ids
-        Of the thing; joined by a slash.
-    unit
-        Of the value.
-    price
-        Its price.
-    step
-        How much of the limit one step is, in the limit's own unit.
-    sentence
-        The price in words.
-    """
+    """Make a row of the table."""
     holds = np.nan if price.holds_steps is None else price.holds_steps * step
     values = (kind, "/".join(ids), unit, price.value, price.marginal, step, holds, sentence)
     return dict(zip(COLUMNS, values, strict=True))
@@ -84,16 +69,7 @@ def price_sentence(what: str, value_cny: float, holds_steps: float | None = None
 
 
 def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFrame:
-    """
-    Choose the limits of which one more unit saves most, a few of each kind.
-
-    Parameters
-    ----------
-    count
-        Rows at most.
-    each
-        Rows of a kind at most.
-    """
+    """Choose the limits of which one more unit saves most, a few of each kind."""
     limits = table[(table["kind"] != "token") & (table["value"] >= LEAST_VALUE_CNY)]
     limits = limits.sort_values("value", ascending=False, kind="stable")
     return limits[limits.groupby("kind").cumcount() < each].head(count).reset_index(drop=True)

@@ -194,26 +194,13 @@ _PURCHASE_UNIT = "CNY per year and pod"
 
 @dataclass(frozen=True, eq=False)
 class PricedPlan:
-    """
-    A plan at its best for its integers, with what is needed to price its limits.
+    """A plan at its best for its integers, with what is needed to price its limits."""
 
-    Attributes
-    ----------
-    problem, compiled
-        The problem and its model.
-    fixed
-        The plan and the duals.
-    program
-        The linear program behind it, solved.
-    shifts
-        By limit and variant, how the model changes with one step more.
-    """
-
-    problem: PlacementProblem
+    problem: PlacementProblem  # The problem and its model
     compiled: CompiledModel
-    fixed: FixedIntegerSolution
-    program: FixedProgram
-    shifts: Shifts
+    fixed: FixedIntegerSolution  # The plan and the duals
+    program: FixedProgram  # The linear program behind it, solved
+    shifts: Shifts  # By limit and variant, how the model changes with one step more
 
 
 @dataclass(frozen=True)

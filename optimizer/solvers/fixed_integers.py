@@ -44,7 +44,7 @@ class FixedIntegerError(ValueError):
 
 
 @dataclass(frozen=True)
-class ReducedProgram:
+class _ReducedProgram:
     """The program that is left: kept rows and columns, bounds, and the removed row that bounds each free column."""
 
     free: IntArray  # columns that are not integer
@@ -57,9 +57,9 @@ class ReducedProgram:
     row_upper: FloatArray
 
 
-def reduce_program(
+def _reduce_program(
     compiled: CompiledModel, body: sp.csr_array, moved: FloatArray, stays: npt.NDArray[np.bool_]
-) -> ReducedProgram:
+) -> _ReducedProgram:
     """
     Turn rows into bounds where that loses nothing.
 
@@ -98,7 +98,7 @@ def reduce_program(
     # Loosened it never binds; dropped altogether, the dual simplex would take twice as long.
     implied = (bound > 0) & (_implied_bounds(body, row_of, lower, upper, has_negative) <= bound * (1 + ROUNDING))
     bound[implied], bounding_row[implied] = 2.0 * bound[implied], -1
-    return ReducedProgram(free, ~removed & ~empty, bound > 0, bound, bounding_row, bounding_value, lower, upper)
+    return _ReducedProgram(free, ~removed & ~empty, bound > 0, bound, bounding_row, bounding_value, lower, upper)
 
 
 def _implied_bounds(
@@ -111,8 +111,8 @@ def _implied_bounds(
     return most
 
 
-def price_idle_rows(
-    compiled: CompiledModel, body: sp.csr_array, reduced: ReducedProgram, values: FloatArray, row_dual: FloatArray
+def _price_idle_rows(
+    compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, values: FloatArray, row_dual: FloatArray
 ) -> None:
     """
     Let idle rows pass on what the first unit through them would cost, in place.
@@ -140,8 +140,8 @@ def price_idle_rows(
         reduced_cost += part.T @ drop
 
 
-def price_removed_rows(
-    compiled: CompiledModel, body: sp.csr_array, reduced: ReducedProgram, row_dual: FloatArray
+def _price_removed_rows(
+    compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, row_dual: FloatArray
 ) -> None:
     """
     Give each removed row the dual that its columns ask for, in place.
@@ -169,26 +169,15 @@ NO_PRICE_CNY = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class FixedPoint:
-    """
-    Optimum for the integers held.
+class _FixedPoint:
+    """Optimum for the integers held."""
 
-    Attributes
-    ----------
-    columns
-        (columns,) value of each column of the compiled model.
-    row_duals
-        (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included.
-    kept_row_duals
-        (rows,) the same before removed rows got theirs: what a column that is closed would have to pay.
-    cost_cny
-        CNY per year, integers included.
-    """
-
-    columns: FloatArray
+    columns: FloatArray  # (columns,) value of each column of the compiled model
+    # (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included
     row_duals: FloatArray
+    # (rows,) the same before removed rows got theirs: what a column that is closed would have to pay
     kept_row_duals: FloatArray
-    cost_cny: float
+    cost_cny: float  # CNY per year, integers included
 
 
 class FixedProgram:
@@ -201,8 +190,6 @@ class FixedProgram:
         From `compile_model`.
     integers
         (columns,) solution vector; only its integers are read, rounded by halves.
-    seed
-        Random seed of the solver.
     stays
         (rows,) rows to keep as they are, so that `saving_with_more` can move their right side.
     closed
@@ -237,16 +224,16 @@ class FixedProgram:
         held = hold_failover(compiled)
         self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
         none = np.zeros(len(compiled.row_upper), np.bool_)
-        self._reduced = reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
+        self._reduced = _reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
         self._like = like
         self._highs: highspy.Highs | None = None
         self._basis: highspy.HighsBasis | None = None
-        self._point: FixedPoint | None = None
+        self._point: _FixedPoint | None = None
         self._cost_units = np.inf
 
-    def solve(self) -> FixedPoint:
+    def solve(self) -> _FixedPoint:
         """
         Solve the program.
 
@@ -268,11 +255,11 @@ class FixedProgram:
         x[reduced.free[reduced.is_kept_column]] = np.array(solution.col_value)
         row_dual = np.zeros(len(compiled.row_upper))
         row_dual[reduced.is_kept_row] = np.array(solution.row_dual) * CNY_PER_COST_UNIT
-        price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
+        _price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
         kept = row_dual.copy()
-        price_removed_rows(compiled, self._body, reduced, row_dual)
+        _price_removed_rows(compiled, self._body, reduced, row_dual)
         row_dual[np.abs(row_dual) < NO_PRICE_CNY] = 0.0
-        self._point = FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
+        self._point = _FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
         return self._point
 
     @property
@@ -281,7 +268,7 @@ class FixedProgram:
         return np.asarray(np.diff(self._body.indptr) > 0)
 
     @property
-    def point(self) -> FixedPoint:
+    def point(self) -> _FixedPoint:
         """Optimum; solves the program if need be."""
         return self.solve() if self._point is None else self._point
 
@@ -406,15 +393,6 @@ def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntAr
     """
     Price columns at some duals.
 
-    Parameters
-    ----------
-    compiled
-        The model.
-    row_duals
-        (rows,) duals.
-    columns
-        Columns, open or closed.
-
     Returns
     -------
     ndarray
@@ -475,16 +453,10 @@ def solve_fixed_integers(
 
     Parameters
     ----------
-    problem
-        The problem the model was compiled from.
     compiled
         From `compile_model`.
     integers
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
-    seed
-        Random seed of the solver.
-    like
-        A solved program of the same model to start from.
 
     Raises
     ------
@@ -517,14 +489,10 @@ def settle(
 
     Parameters
     ----------
-    problem
-        The problem.
     compiled
         From `compile_model`.
     plan
         Its integers are held; those that turn out to be unused are taken back first.
-    seed
-        Random seed of the solver.
     stays
         Says which rows to keep as they are, by solution vector (see `FixedProgram`).
 
@@ -549,8 +517,6 @@ def fixed_integer_solution(problem: PlacementProblem, program: FixedProgram) -> 
 
     Parameters
     ----------
-    problem
-        The problem the model was compiled from.
     program
         Its program; it stays alive and may be asked what changes are worth.
 

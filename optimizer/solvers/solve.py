@@ -232,19 +232,11 @@ def solve_whole(
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
-    mip_rel_gap
-        Relative distance of incumbent and bound at which to stop.
-    seed
-        Random seed of the solver.
     threads
         Of the solver; it runs in a process of its own, so the number may differ from one call to the next.
     control
         Deadline, stop request and progress. The solver ends within a second of either; the fixed-integer LP
         of the incumbent comes after.
-    start
-        A feasible plan to begin with.
 
     Returns
     -------

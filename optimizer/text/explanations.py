@@ -101,14 +101,7 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def change_line(item: ChangeItem) -> str:
-    """
-    Put one line of a change into words.
-
-    Parameters
-    ----------
-    item
-        The line.
-    """
+    """Put one line of a change into words."""
     note = f", {item.note}" if item.note else ""
     where, amount, then = item.where, item.amount, _value(item.then)
     states = f"({item.key}: {_value(item.now)} -> {then})"

@@ -7,16 +7,7 @@ from typing import IO
 
 
 def write_now(stream: IO[str], text: str) -> None:
-    """
-    Write a text to a stream at once; a reader that has gone (`| head`) is not an error.
-
-    Parameters
-    ----------
-    stream
-        Such as stdout.
-    text
-        With its line end.
-    """
+    """Write a text to a stream at once; a reader that has gone (`| head`) is not an error."""
     try:
         stream.write(text)
         stream.flush()

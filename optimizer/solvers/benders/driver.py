@@ -44,17 +44,8 @@ from optimizer.solvers.process import run_mip
 MERGE_SHARE_OF_GAP = 0.02
 
 
-def shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
-    """
-    Merge the hubs, then the days, of a problem.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    mip_rel_gap
-        Merging may cost the bound a little of the gap that is asked for, not more.
-    """
+def _shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
+    """Merge the hubs, then the days, of a problem."""
     merged = merge_hubs(problem, allowance_cny=MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem))
     return merged, merge_days(merged.problem)
 
@@ -67,15 +58,11 @@ def split_as_solved(
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     kept_links
         (L,) link limits that stand.
-    mip_rel_gap
-        As in the solve.
     """
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
-    days = shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
+    days = _shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
     coarse = coarsen(days)
     return split_problem(days), None if coarse is None else split_problem(coarse)
 
@@ -109,16 +96,8 @@ def solve_decomposed(
     ----------
     problem
         Frozen arrays. No slice may have a negative price of energy and carbon: pods are switched on with the work.
-    mip_rel_gap
-        Relative distance of plan and bound at which to stop.
-    seed
-        Random seed of the solver.
-    threads
-        Threads that solve slices side by side.
     control
         Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
-    warm
-        What another case has learned, and a plan to search from.
 
     Returns
     -------
@@ -177,7 +156,7 @@ class _Run:
         self._seconds: dict[str, float] = {}
         self._original = problem
         self._clock = time.monotonic()
-        self._merged, self._days = shrink_problem(problem, mip_rel_gap=self._gap)
+        self._merged, self._days = _shrink_problem(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
         self._warm = warm
