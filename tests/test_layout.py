@@ -8,14 +8,12 @@ import sys
 import tomllib
 import unicodedata
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from built_wheel import PACKAGES, ROOT, build_wheel, project_files
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("network_data", "scenarios", "optimizer")  # each may import itself and those before it
 HEAVY = (
     "geopandas",
     "highspy",
@@ -54,6 +52,8 @@ ROOMS = (
     "cli",
     "__main__",
 )
+# Beside the packages, the wheel holds the front door and its types.
+FRONT_DOOR = ("edwc.py", "edwc-stubs")
 WRITTEN_FOLDERS = {"build", "dist", "runs"}
 PLACE_COLUMNS = {
     "nodes.csv": ("id", "name", "name_local", "country", "province"),
@@ -67,22 +67,6 @@ DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 # In halves, so that this file does not hold what it looks for.
 REGISTRY_HALVES = (("py", "pi.org"), ("python", "hosted."), ("registry.np", "mjs"), ("deb.deb", "ian"))
 REGISTRY_HOSTS = re.compile("|".join(re.escape(first + second) for first, second in REGISTRY_HALVES))
-
-
-def project_files() -> Iterator[Path]:
-    """Every file of the project, without environments, caches and what the commands write."""
-
-    def walk(folder: Path) -> Iterator[Path]:
-        for path in sorted(folder.iterdir()):
-            if path.is_dir():
-                hidden = path.name.startswith(".") and path.name != ".ci"
-                skipped = path.name == "__pycache__" or (folder == ROOT and path.name in WRITTEN_FOLDERS)
-                if not hidden and not skipped and not path.name.endswith(".egg-info"):
-                    yield from walk(path)
-            else:
-                yield path
-
-    return walk(ROOT)
 
 
 def package_modules() -> dict[str, Path]:
@@ -207,7 +191,7 @@ def test_checker_loads_neither_formulation_nor_solver() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("import optimizer.cli.main", id="import"),
+        pytest.param("import edwc, optimizer.cli.main", id="import"),
         pytest.param(
             "import contextlib, io, optimizer.cli.main\n"
             "sys.argv = ['edwc', '--help']\n"
@@ -221,6 +205,22 @@ def test_command_line_starts_without_heavy_libraries(code: str) -> None:
     loaded = run_python(f"import sys\n{code}\nprint(*sys.modules)").split()
     assert "optimizer.cli.main" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        ("optimizer.runs.verify", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.comparison.comparison", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.report.comparison", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.exports.export", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.maps.draw", ("pyomo", "highspy")),
+    ],
+)
+def test_what_reads_runs_loads_no_solver(module: str, slow: tuple[str, ...]) -> None:
+    # Each of these costs a second or more: a map of a stored run must not wait for what only a solve needs.
+    loaded = run_python(f"import sys, {module}; print(*sys.modules)").split()
+    assert not set(slow) & set(loaded)
 
 
 def test_third_party_imports_are_declared() -> None:
@@ -298,27 +298,16 @@ def test_every_dependency_is_pinned_and_the_pin_is_allowed() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of what it is made of, so that the tree stays as it was."""
-    folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"
-    for path in project_files():
-        relative = path.relative_to(ROOT)
-        if relative.parts[0] in PACKAGES or len(relative.parts) == 1:
-            (source / relative).parent.mkdir(parents=True, exist_ok=True)
-            (source / relative).write_bytes(path.read_bytes())
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(folder), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (built,) = folder.glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     held = {name for name in names if ".dist-info/" not in name}
     expected = {
-        path.relative_to(ROOT).as_posix() for path in project_files() if path.relative_to(ROOT).parts[0] in PACKAGES
+        path.relative_to(ROOT).as_posix()
+        for path in project_files()
+        if path.relative_to(ROOT).parts[0] in (*PACKAGES, *FRONT_DOOR)
     }
     assert held == expected
 
@@ -326,9 +315,9 @@ def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
 def test_wheel_works_outside_the_tree(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     found = run_python(
-        "import network_data, scenarios, optimizer.cli.main\n"
+        "import edwc, optimizer.cli.main\n"
         "print(optimizer.cli.main.__file__)\n"
-        "print(*network_data.list_networks(), *scenarios.list_scenarios())",
+        "print(*edwc.list_networks(), *edwc.list_scenarios())",
         cwd=tmp_path,
     ).splitlines()
     assert Path(found[0]).is_relative_to(tmp_path)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from optimizer.checker.check import check_plan
 from optimizer.checker.facts import PlanFacts, list_costs
-from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.equivalence import PART_NAMES, differs_in_prices_alone, parts_of
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.runs.run import Run
-from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError
+
+if TYPE_CHECKING:
+    from optimizer.model.compile import CompiledModel
+    from optimizer.solvers.fixed_integers import FixedProgram
 
 _REASONS_LISTED = 2
 
@@ -125,6 +127,11 @@ class Redispatcher:
 
         Nothing that was bought or opened is given back, used or not. The plan of the case itself is left as it is.
         """
+        # Compiling a model is slow to import, and rarely needed.
+        from optimizer.model.compile import compile_model
+        from optimizer.solvers.columns import columns_from_plan, plan_from_columns
+        from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
+
         if plan is self.to:
             return CarriedPlan(plan.plan, "", plan.component_cny)
         problem = self.to.problem
@@ -138,7 +145,7 @@ class Redispatcher:
             best = plan_from_columns(problem, self._compiled, program.solve().columns)
         except UnknownLabelError as error:
             return _none(_with_differences(plan, self.to, _describe_unknown(error)))
-        except PolishError as error:
+        except FixedIntegerError as error:
             return _none(_with_differences(plan, self.to, str(error)))
         self._last = program
         # What the solver rounds must not undo an integer decision.

@@ -202,8 +202,8 @@ class Comparison:
         list of Path
             The PNG files.
         """
+        from optimizer.drawing.colours import region_colours
         from optimizer.drawing.comparison import draw_charts
-        from optimizer.drawing.style import region_colours
 
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:
@@ -234,12 +234,8 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
 
     Parameters
     ----------
-    name
-        Of the scenario; empty for stored runs.
     results, reference
         By id, in the order of the rows; id of the case that the others are compared with.
-    tornado
-        The two cases of each parameter.
     waterfalls
         Pairs of ids, besides those from the reference to each other case. Pairs without both plans are left out.
     regret, redispatch

@@ -46,8 +46,6 @@ class DaskExecutor:
 
     Parameters
     ----------
-    workers
-        How many processes a cluster on this machine gets.
     signals
         Folder shared with the workers.
     scheduler

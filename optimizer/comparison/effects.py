@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from optimizer.comparison.carried_plans import CarriedPlan, carry_plan
+from optimizer.comparison.carried_plans import CarriedPlan, Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
@@ -27,27 +27,17 @@ WATERFALL_COLUMNS = ["kind", "component", "cny_per_year", "from_cny_per_year", "
 
 @dataclass(frozen=True, eq=False)
 class Waterfall:
-    """
-    The bars between the costs of two cases.
+    """The bars between the costs of two cases."""
 
-    Attributes
-    ----------
-    first, second
-        Ids of the cases.
-    bars
-        kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
-        prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
-        direct difference, where the first plan is no plan in the second case; `end`: cost of the second case),
-        component ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins
-        and ends). Components without a difference have no bar. The heights between the ends sum to the difference.
-    reason
-        Why the first plan is no plan in the second case; empty if it is one.
-    """
-
-    first: str
+    first: str  # Ids of the cases
     second: str
+    # kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
+    # prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
+    # direct difference, where the first plan is no plan in the second case; `end`: cost of the second case), component
+    # ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins and ends).
+    # Components without a difference have no bar. The heights between the ends sum to the difference.
     bars: pd.DataFrame
-    reason: str
+    reason: str  # Why the first plan is no plan in the second case; empty if it is one
 
     @property
     def difference_cny(self) -> float:
@@ -278,10 +268,6 @@ def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame
 def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[CarriedPlan]:
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
-    from optimizer.comparison.carried_plans import (
-        Redispatcher,  # compiling a model is slow to import, and rarely needed
-    )
-
     program = Redispatcher(case)
     return [program.carry(plan) for plan in plans]
 

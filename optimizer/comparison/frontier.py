@@ -74,7 +74,7 @@ class Frontier(SearchResult):
     @property
     def size_name(self) -> str:
         """Column of the points that holds the limit."""
-        return _SIZE_NAMES[self.kind]
+        return SIZE_NAMES[self.kind]
 
     @property
     def stem(self) -> str:
@@ -94,7 +94,7 @@ class Frontier(SearchResult):
         return draw_frontier(self, target)
 
 
-_SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
+SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
 
 
 def latency_frontier(
@@ -213,7 +213,7 @@ def _frontier(
     classes: tuple[str, ...],
     least_size: float,
 ) -> Frontier:
-    size = _SIZE_NAMES[kind]
+    size = SIZE_NAMES[kind]
     names = (f"tighter_{size}", f"looser_{size}")
     per = SAVINGS_PER_MS if kind == "latency" else ABATEMENT
     return Frontier(

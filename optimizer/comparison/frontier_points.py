@@ -183,8 +183,6 @@ def solve_points(
 
     Parameters
     ----------
-    runner, points
-        Solves cases; what to solve, tightest first.
     within
         (n, n) whether every plan of the first point is one of the second.
     keeps

@@ -148,15 +148,9 @@ class CaseRunner:
 
     Parameters
     ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Of all cases, the reference included.
     out
         Folder of the comparison; None for one that is removed with the runner (use it in a `with` statement). Cases
         that an older comparison left there are used again if they were solved from the same.
-    reference
-        The case that the others start from.
     engine
         serial = in this process; local = processes of this machine; dask = workers of a cluster (extra `cluster`).
     workers
@@ -165,12 +159,6 @@ class CaseRunner:
         Address of a Dask scheduler; None starts a cluster on this machine.
     request
         The request in words, kept in `comparison.json`.
-    force
-        Solve again what is stored.
-    report
-        Called with how far the comparison is, at least every 2 s.
-    stop
-        Set it, and what is being solved ends within a second.
 
     Raises
     ------

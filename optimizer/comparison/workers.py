@@ -47,7 +47,8 @@ def stay_with_parent() -> None:
 
 
 def warm_up() -> None:
-    """Nothing more: a process that is sent this has imported this module, and with it all that solving takes."""
+    """Import what solving takes."""
+    import optimizer.comparison.case_solve  # noqa: F401 - for its effect
 
 
 def work(task: CaseTask, signals: Path) -> Outcome:

@@ -51,11 +51,6 @@ class RunDifference:
     Decisions need two plans of problems with the same workloads, data centers, pools and slices; candidates may differ.
     Places need tables of the same network (see `difference_of_runs`); amounts are million tokens a day of the mean day.
     Names are as in the input: escape them before they are printed.
-
-    Parameters
-    ----------
-    before, after
-        The runs.
     """
 
     def __init__(self, before: Run, after: Run) -> None:
@@ -242,29 +237,18 @@ def difference_of_runs(before: Run, after: Run) -> RunDifference:
 
 @dataclass(frozen=True, eq=False)
 class TokenMoves:
-    """
-    Tokens that change data center or hour from one plan to another.
+    """Tokens that change data center or hour from one plan to another."""
 
-    Attributes
-    ----------
-    rows
-        Largest first: kind (`data_center`: in the same hour; `hour`: in the same data center; `data_center_and_hour`;
-        `no_longer_served` and `newly_served`: in one of the plans alone), demand_hub, workload_class,
-        from_data_center, to_data_center, day, from_hour, to_hour (of work that changed its hour; else "" and NaN),
-        mtok_per_year, share (of the first plan's tokens).
-    totals
-        kind, workloads (how many), mtok_per_year, share.
-    data_centers
-        data_center, before_mtok_per_year, after_mtok_per_year, change_mtok_per_year: what of `rows` comes in less what
-        goes out.
-    has_hours
-        False where the plans do not have the same time slices: only years are compared then.
-    """
-
+    # Largest first: kind (`data_center`: in the same hour; `hour`: in the same data center; `data_center_and_hour`;
+    # `no_longer_served` and `newly_served`: in one of the plans alone), demand_hub, workload_class, from_data_center,
+    # to_data_center, day, from_hour, to_hour (of work that changed its hour; else "" and NaN), mtok_per_year, share (of
+    # the first plan's tokens)
     rows: pd.DataFrame
-    totals: pd.DataFrame
+    totals: pd.DataFrame  # kind, workloads (how many), mtok_per_year, share
+    # data_center, before_mtok_per_year, after_mtok_per_year, change_mtok_per_year: what of `rows` comes in less what
+    # goes out
     data_centers: pd.DataFrame
-    has_hours: bool
+    has_hours: bool  # False where the plans do not have the same time slices: only years are compared then
 
     @property
     def share(self) -> float:

@@ -644,23 +644,12 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """
-    What a run is of.
+    """What a run is of."""
 
-    Attributes
-    ----------
-    scenario, network
-        None for a run that was made from a problem alone.
-    problem
-        The problem that they make.
-    plan
-        The plan found; None without one.
-    """
-
-    scenario: Scenario | None
+    scenario: Scenario | None  # None for a run that was made from a problem alone
     network: Network | None
-    problem: PlacementProblem
-    plan: Plan | None
+    problem: PlacementProblem  # The problem that they make
+    plan: Plan | None  # The plan found; None without one
 
 
 def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
@@ -733,11 +722,6 @@ def _read_inputs(run: Run) -> RunInputs:
 def load_inputs(run: Run) -> tuple[Scenario, Network]:
     """
     Load scenario and network of a stored run from where they are now, changed or not.
-
-    Parameters
-    ----------
-    run
-        A run with a folder.
 
     Raises
     ------

@@ -56,14 +56,7 @@ def describe_comparison(found: Comparison) -> str:
 
 
 def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
-    """
-    Choose which waterfalls to show: the pairs of the request, else those of the largest saving and extra cost.
-
-    Parameters
-    ----------
-    found
-        The comparison.
-    """
+    """Choose which waterfalls to show: the pairs of the request, else those of the largest saving and extra cost."""
     table = found.waterfall_pairs
     if found.pairs or table.empty:
         return list(found.pairs)
