@@ -43,8 +43,6 @@ def format_percent(share: float | None, decimals: int = 1) -> str:
     ----------
     share
         0 to 1; None or NaN where there is none.
-    decimals
-        Digits after the point.
 
     Examples
     --------
@@ -62,10 +60,6 @@ def format_number(value: float | None, decimals: int = 1, unit_factor: float = 1
     ----------
     value
         The number; None or NaN where there is none.
-    decimals
-        Digits after the point.
-    unit_factor
-        What it is divided by, such as 1,000 for GWh of MWh.
 
     Examples
     --------
@@ -80,11 +74,6 @@ def format_digits(value: float) -> str:
     """
     Format a number with three digits, without an exponent.
 
-    Parameters
-    ----------
-    value
-        The number; NaN where there is none.
-
     Examples
     --------
     >>> format_digits(7_621.4), format_digits(3.2312), format_digits(0.0046), format_digits(0.0)
@@ -98,14 +87,24 @@ def format_digits(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
+def format_plain(value: float, digits: int = 6) -> str:
+    """
+    Format a number as an input states it: so many digits at most, no exponent, no zeros that say nothing.
+
+    Examples
+    --------
+    >>> format_plain(0.5), format_plain(1_200.0), format_plain(1_234_567.0), format_plain(float("nan"))
+    ('0.5', '1,200', '1,234,570', '-')
+    """
+    if not math.isfinite(value):
+        return NO_NUMBER
+    rounded = float(f"{value:.{digits}g}")
+    return _plain(rounded, digits) if rounded else "0"
+
+
 def format_size(value: float) -> str:
     """
     Format a limit in full, with up to three decimals where it is not large.
-
-    Parameters
-    ----------
-    value
-        The limit; inf where none is stated.
 
     Examples
     --------
@@ -145,10 +144,6 @@ def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, 
 
     Parameters
     ----------
-    amount
-        Any finite number.
-    digits
-        Significant digits.
     scales
         Sizes, largest first, with the words that follow the number.
 
@@ -171,22 +166,13 @@ def _plain(value: float, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def format_clock(hour: float) -> str:
+    """Write hours after midnight as a time of day, 13.5 as 13:30."""
+    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"
+
+
 def shorten(text: str, most_chars: int) -> str:
-    """
-    Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes.
-
-    Parameters
-    ----------
-    text
-        A name, possibly hostile.
-    most_chars
-        Longest result.
-
-    Returns
-    -------
-    str
-        The name or its beginning with an ellipsis.
-    """
+    """Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes."""
     clean = escape_text(text[: 4 * most_chars]).strip()
     if len(clean) > most_chars and " (" in clean:
         clean = clean[: clean.index(" (")].rstrip() or clean

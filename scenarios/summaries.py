@@ -80,21 +80,21 @@ def find_named(name: str, scenario: str | Path = "base") -> Summary:
     Parameters
     ----------
     name
-        Name of a built-in scenario, price case or network, id of a workload class, or the file of a scenario or price
-        case.
+        Name of a built-in scenario, price case or network, id of a workload class, the file of a scenario or price
+        case, or the folder of a network.
     scenario
         Scenario of the classes.
 
     Raises
     ------
     InputError
-        If there is no such name or file, or the file cannot be read.
+        If there is no such name, file or folder, or it cannot be read.
     """
     if name in list_scenarios():
         return describe_scenario(BUILT_IN_FOLDER / f"{name}.yaml")
     if name in list_price_cases():
         return describe_scenario(PRICE_CASE_FOLDER / f"{name}.yaml")
-    if name in list_networks():
+    if name in list_networks() or os.path.isdir(name):  # noqa: PTH112 - as below
         return describe_network(name)
     if os.path.isfile(name):  # noqa: PTH113 - a name that no file system takes is none
         return describe_scenario(Path(name))

@@ -52,6 +52,8 @@ ROOMS = (
     "cli",
     "__main__",
 )
+# Beside the packages, the wheel holds the front door and its types.
+FRONT_DOOR = ("edwc.py", "edwc-stubs")
 WRITTEN_FOLDERS = {"build", "dist", "runs"}
 PLACE_COLUMNS = {
     "nodes.csv": ("id", "name", "name_local", "country", "province"),
@@ -189,7 +191,7 @@ def test_checker_loads_neither_formulation_nor_solver() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("import optimizer.cli.main", id="import"),
+        pytest.param("import edwc, optimizer.cli.main", id="import"),
         pytest.param(
             "import contextlib, io, optimizer.cli.main\n"
             "sys.argv = ['edwc', '--help']\n"
@@ -203,6 +205,22 @@ def test_command_line_starts_without_heavy_libraries(code: str) -> None:
     loaded = run_python(f"import sys\n{code}\nprint(*sys.modules)").split()
     assert "optimizer.cli.main" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("module", "slow"),
+    [
+        ("optimizer.runs.verify", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.comparison.comparison", ("pyomo", "highspy", "matplotlib", "geopandas")),
+        ("optimizer.report.comparison", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.exports.export", ("pyomo", "highspy", "matplotlib")),
+        ("optimizer.maps.draw", ("pyomo", "highspy")),
+    ],
+)
+def test_what_reads_runs_loads_no_solver(module: str, slow: tuple[str, ...]) -> None:
+    # Each of these costs a second or more: a map of a stored run must not wait for what only a solve needs.
+    loaded = run_python(f"import sys, {module}; print(*sys.modules)").split()
+    assert not set(slow) & set(loaded)
 
 
 def test_third_party_imports_are_declared() -> None:
@@ -287,7 +305,9 @@ def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     held = {name for name in names if ".dist-info/" not in name}
     expected = {
-        path.relative_to(ROOT).as_posix() for path in project_files() if path.relative_to(ROOT).parts[0] in PACKAGES
+        path.relative_to(ROOT).as_posix()
+        for path in project_files()
+        if path.relative_to(ROOT).parts[0] in (*PACKAGES, *FRONT_DOOR)
     }
     assert held == expected
 
@@ -295,9 +315,9 @@ def test_wheel_holds_all_code_and_data_and_nothing_else(wheel: Path) -> None:
 def test_wheel_works_outside_the_tree(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path)
     found = run_python(
-        "import network_data, scenarios, optimizer.cli.main\n"
+        "import edwc, optimizer.cli.main\n"
         "print(optimizer.cli.main.__file__)\n"
-        "print(*network_data.list_networks(), *scenarios.list_scenarios())",
+        "print(*edwc.list_networks(), *edwc.list_scenarios())",
         cwd=tmp_path,
     ).splitlines()
     assert Path(found[0]).is_relative_to(tmp_path)

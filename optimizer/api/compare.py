@@ -156,7 +156,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                 stop=event,
             ) as runner:
                 results = runner.run(request.cases)
-                # Someone who has asked for an end does not want to wait for the most expensive part.
+                # Someone who wants it to end does not wait for the most expensive part.
                 found = _build(request, results, regret=False if event.is_set() else regret, redispatch=redispatch)
                 found = replace(_search(found, request, runner, event), results=runner.results)
                 runner.keep_searches(found.searches.values())

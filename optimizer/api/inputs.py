@@ -42,19 +42,10 @@ _NETWORK_NAME = "network"
 
 @dataclass(frozen=True)
 class Inputs:
-    """
-    A scenario as the loaders take it.
+    """A scenario as the loaders take it."""
 
-    Attributes
-    ----------
-    scenario
-        Built-in name or file.
-    overrides
-        Texts `key.path=value`.
-    """
-
-    scenario: str | Path
-    overrides: tuple[str, ...]
+    scenario: str | Path  # Built-in name or file
+    overrides: tuple[str, ...]  # Texts `key.path=value`.
 
     def load(self) -> tuple[Network, Scenario]:
         """Load the scenario and its network."""
@@ -84,11 +75,6 @@ def find_inputs(
         In place of the scenario's own: built-in name, folder, loaded (and edited) network, or its tables by name.
     price_cases
         Names or files, in place of the scenario's own; `a+b` is first a, then b.
-
-    Returns
-    -------
-    Inputs
-        Scenario and overrides.
 
     Raises
     ------
@@ -130,11 +116,6 @@ def _named_by_argument(fault: Fault) -> Fault:
 def override_texts(overrides: Overrides | None) -> list[str]:
     """
     Write overrides as the texts that `--set` takes.
-
-    Parameters
-    ----------
-    overrides
-        Nested or dotted dictionary, or texts.
 
     Raises
     ------

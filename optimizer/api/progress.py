@@ -9,7 +9,6 @@ The bar is tqdm's: small, without dependencies of its own, and at home in notebo
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import IO, Any, Literal, TypeVar
 from optimizer.comparison.runner import SweepProgress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import describe_progress
+from optimizer.text.terminal import write_now
 
 Style = Literal["bar", "terminal", "log"]
 Report = Callable[[Progress | SweepProgress | str], None]
@@ -43,8 +43,6 @@ def show_progress(style: Style | None = None, stream: IO[str] | None = None) -> 
     style
         bar, terminal (a solve writes lines, a comparison one line that is written over) or log (one line when
         something has changed); None = bar in a notebook, terminal where stderr is one, else log.
-    stream
-        In place of stderr.
 
     Yields
     ------
@@ -65,13 +63,6 @@ def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterat
     """
     Pass progress on to a caller's function, and show it where that is wanted.
 
-    Parameters
-    ----------
-    report
-        The caller's function, if there is one.
-    progress
-        Whether to show it.
-
     Yields
     ------
     callable
@@ -90,21 +81,7 @@ def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterat
 
 
 def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading.Event | None = None) -> _T:
-    """
-    Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it.
-
-    Parameters
-    ----------
-    task
-        Called with what is set when it should stop.
-    stop
-        In place of an event of its own.
-
-    Returns
-    -------
-    _T
-        What the task returns.
-    """
+    """Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it."""
     event = threading.Event() if stop is None else stop
     if threading.current_thread() is not threading.main_thread():
         return task(event)  # Ctrl-C goes to the main thread
@@ -124,18 +101,6 @@ def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading
                 sys.stderr.write("stopping: the best plan found so far is kept (Ctrl-C again gives up on it)\n")
     finally:
         pool.shutdown(wait=False)
-
-
-def _write(stream: IO[str], text: str) -> None:
-    """Write at once; a reader that went away (`| head`) is no fault."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Point it at nothing, so that the interpreter's last flush does not fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
 
 
 class _Best:
@@ -181,12 +146,12 @@ class _Lines:
             return
         self.close()
         self._state = state if state is not None else self._state
-        _write(self._out, text + "\n")
+        write_now(self._out, text + "\n")
 
     def _over(self, text: str) -> None:
         """Write a line in place of the one before; an empty text clears it."""
         self._has_status_line = bool(text)
-        _write(self._out, f"\r{text}\x1b[K")
+        write_now(self._out, f"\r{text}\x1b[K")
 
 
 class _Bar:

@@ -32,7 +32,7 @@ def index_of(table: pd.DataFrame, name: str) -> IntArray:
     return table[name].to_numpy(np.int64)
 
 
-def labels_of(table: pd.DataFrame, name: str) -> Labels:
+def _labels_of(table: pd.DataFrame, name: str) -> Labels:
     """Read a column of names."""
     return table[name].to_numpy(object)
 
@@ -45,20 +45,15 @@ def join_labels(first: Labels, between: str, second: Labels) -> Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class ProblemIndex:
+class _ProblemIndex:
     """
     A problem's positions, numbers and names, each read once.
 
     Set letters as in `PlacementProblem`; N = deployments, X = processes, G = (workload, data center) pairs,
     J = pairs of indivisible workloads.
-
-    Attributes
-    ----------
-    problem
-        The problem.
     """
 
-    problem: PlacementProblem
+    problem: PlacementProblem  # The problem
 
     @cached_property
     def slice_h(self) -> FloatArray:
@@ -195,33 +190,33 @@ class ProblemIndex:
         """(T,) such as "year 13:30"."""
         hours = numbers_of(self.problem.slices, "hour")
         clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
-        return join_labels(labels_of(self.problem.slices, "day"), " ", np.array(clock, dtype=object))
+        return join_labels(_labels_of(self.problem.slices, "day"), " ", np.array(clock, dtype=object))
 
     @cached_property
     def billing_labels(self) -> Labels:
         """(B,) day billed."""
-        return labels_of(self.problem.billing, "day")
+        return _labels_of(self.problem.billing, "day")
 
     @cached_property
     def class_labels(self) -> Labels:
         """(K,) id."""
-        return labels_of(self.problem.classes, "id")
+        return _labels_of(self.problem.classes, "id")
 
     @cached_property
     def data_center_labels(self) -> Labels:
         """(D,) id."""
-        return labels_of(self.problem.data_centers, "id")
+        return _labels_of(self.problem.data_centers, "id")
 
     @cached_property
     def link_labels(self) -> Labels:
         """(L,) id."""
-        return labels_of(self.problem.links, "id")
+        return _labels_of(self.problem.links, "id")
 
     @cached_property
     def workload_labels(self) -> Labels:
         """(W,) such as "chat hub_a"."""
         workloads = self.problem.workloads
-        return join_labels(labels_of(workloads, "workload_class"), " ", labels_of(workloads, "demand_hub"))
+        return join_labels(_labels_of(workloads, "workload_class"), " ", _labels_of(workloads, "demand_hub"))
 
     @cached_property
     def pair_labels(self) -> Labels:
@@ -239,7 +234,7 @@ class ProblemIndex:
         """(R,) such as "chat hub_a -> center_b via hub_a>node_c>center_b"."""
         ends = self.data_center_labels[self.candidate_data_center]
         pairs = join_labels(self.workload_labels[self.candidate_workload], " -> ", ends)
-        routes = labels_of(self.problem.routes, "nodes")[index_of(self.problem.candidates, "route_index")]
+        routes = _labels_of(self.problem.routes, "nodes")[index_of(self.problem.candidates, "route_index")]
         return join_labels(pairs, " via ", routes)
 
     @cached_property
@@ -251,7 +246,7 @@ class ProblemIndex:
     @cached_property
     def pool_labels(self) -> Labels:
         """(P,) such as "h20 at center_b"."""
-        accelerators = labels_of(self.problem.accelerators, "id")[self.pool_accelerator]
+        accelerators = _labels_of(self.problem.accelerators, "id")[self.pool_accelerator]
         return join_labels(accelerators, " at ", self.data_center_labels[self.pool_data_center])
 
     @cached_property
@@ -263,23 +258,7 @@ class ProblemIndex:
 
 
 def sum_by_group(values: FloatArray | IntArray, group: IntArray, count: int) -> FloatArray:
-    """
-    Add up the columns of each group.
-
-    Parameters
-    ----------
-    values
-        (T, n).
-    group
-        (n,) group of each column, 0 to count - 1.
-    count
-        Number of groups; a group without columns sums to 0.
-
-    Returns
-    -------
-    FloatArray
-        (T, count).
-    """
+    """Add up the columns of each group."""
     sums: FloatArray = np.zeros((len(values), count))
     for row, out in zip(values, sums, strict=True):
         out[:] = np.bincount(group, weights=row, minlength=count)
@@ -299,7 +278,7 @@ def _mean(total: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class PlanFacts(ProblemIndex):
+class PlanFacts(_ProblemIndex):
     """
     A plan beside its problem, with everything that follows from the two, each worked out once.
 
@@ -312,14 +291,7 @@ class PlanFacts(ProblemIndex):
     plan: Plan
 
     def at_prices(self, problem: PlacementProblem) -> PlanFacts:
-        """
-        Set the plan beside a problem that differs in prices alone, and keep what does not depend on them.
-
-        Parameters
-        ----------
-        problem
-            Same rows in the same order, with other prices.
-        """
+        """Set the plan beside a problem that differs in prices alone, and keep what does not depend on them."""
         other = PlanFacts(problem, self.plan)
         known = self.__dict__.items()
         other.__dict__.update({name: value for name, value in known if name in _NOT_OF_PRICES})
@@ -485,11 +457,6 @@ SPENDING = ("energy", "demand_charge", "accelerator_capital", "site_capital", "o
 def list_costs(f: PlanFacts) -> pd.DataFrame:
     """
     List every cost component of a plan.
-
-    Parameters
-    ----------
-    f
-        The plan and what follows from it.
 
     Returns
     -------

@@ -56,7 +56,8 @@ def show(name: str, scenario: str, *, as_json: bool) -> int:
     """
     Show what a scenario, price case, workload class or network contains.
 
-    NAME is a built-in name, the id of a workload class, or the YAML file of a scenario or price case.
+    NAME is a built-in name, the id of a workload class, the YAML file of a scenario or price case, or the folder of a
+    network.
     """
     from scenarios.summaries import find_named
 

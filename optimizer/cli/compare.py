@@ -17,6 +17,7 @@ from optimizer.cli.options import (
     complete_folder,
     complete_price_cases,
     complete_scenario,
+    find_scenario,
     gap_option,
     overrides_option,
     quiet_option,
@@ -98,7 +99,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
 
     out, regret = options["out"], options.pop("regret")
     inputs = options.pop("inputs")
-    given = inputs[0] if len(inputs) == 1 else inputs
+    given = find_scenario(inputs[0]) if len(inputs) == 1 else inputs
     options["regret"] = None if regret == "auto" else regret != "off"
     options["redispatch"] = regret == "redispatch"
     solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
@@ -114,20 +115,13 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
         emit(replace(found, unfinished=unfinished).to_text())
         if out is not None:
             emit(f"\nTables and run folders: {escape_text(out)}")
-        elif isinstance(given, str) and not Path(given).is_dir():
+        elif len(inputs) == 1 and not Path(given).is_dir():
             emit("\nNothing was kept: add --out DIR to keep tables, charts and run folders.")
     return code
 
 
 def exit_code(results: Sequence[CaseResult]) -> int:
-    """
-    Say with one number how a comparison ended.
-
-    Parameters
-    ----------
-    results
-        Of all cases.
-    """
+    """Say with one number how a comparison ended."""
     from optimizer.comparison.cases import CaseStatus
 
     statuses = {result.status for result in results}

@@ -28,6 +28,7 @@ from optimizer.cli.options import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EdwcCommand,
+    find_scenario,
     gap_option,
     out_option,
     quiet_option,
@@ -73,19 +74,7 @@ for command in (list_built_in, show, keys, init, compare, export):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run a command.
-
-    Parameters
-    ----------
-    arguments
-        Arguments; none = those of the process.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Run a command."""
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
@@ -114,7 +103,7 @@ def check(scenario: str, overrides: tuple[str, ...], price_cases: tuple[str, ...
     from optimizer.text.run import describe_check
 
     with scenario_changes(overrides, price_cases) as changes:
-        found = jobs.check(scenario, changes)
+        found = jobs.check(find_scenario(scenario), changes, price_cases=price_cases)
     emit_json(found) if as_json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE
 
@@ -141,8 +130,9 @@ def solve(
     from optimizer.api import jobs
     from optimizer.text.run import describe_run
 
+    options: dict[str, Any] = {"price_cases": price_cases, "out": out, "progress": not quiet}
     with scenario_changes(overrides, price_cases, **solver) as changes:
-        run = run_until_stopped(lambda stop: jobs.solve(scenario, changes, out=out, progress=not quiet, stop=stop))
+        run = run_until_stopped(lambda stop: jobs.solve(find_scenario(scenario), changes, stop=stop, **options))
     if as_json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
@@ -171,8 +161,9 @@ def explain(
     from optimizer.api import jobs
     from optimizer.text.explanations import describe_explanation, explanation_json
 
+    options: dict[str, Any] = {"price_cases": price_cases, "progress": not quiet}
     with scenario_changes(overrides, price_cases, time_limit_s=time_limit_s) as changes:
-        found = run_until_stopped(lambda stop: jobs.explain(scenario, changes, progress=not quiet, stop=stop))
+        found = run_until_stopped(lambda stop: jobs.explain(find_scenario(scenario), changes, stop=stop, **options))
     emit_json(explanation_json(found)) if as_json else emit(describe_explanation(found))
     return found.exit_code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -113,9 +114,16 @@ def scenario_options(command: Decorated) -> Decorated:
     return argument(overrides_option(price_case_option(command)))
 
 
+def find_scenario(scenario: str) -> str | Path:
+    """Take the name of a scenario for a file, unless it is built in: the front door also accepts the text of one."""
+    from scenarios.sources import list_scenarios
+
+    return scenario if scenario in list_scenarios() else Path(scenario)
+
+
 @contextmanager
 def scenario_changes(
-    overrides: Sequence[str] = (), price_cases: Sequence[str] = (), **solver: float | None
+    overrides: Sequence[str], price_cases: Sequence[str] = (), **solver: float | None
 ) -> Iterator[list[str]]:
     """
     List the overrides that options stand for; a fault of one of them then names its option.
@@ -123,38 +131,24 @@ def scenario_changes(
     Parameters
     ----------
     overrides
-        From `--set`; those of other options win.
+        From `--set`; those of options of the solver win.
     price_cases
-        From `--price-case`.
+        From `--price-case`; they are no part of the list.
     **solver
         Keys of the section `solver` with their values; None = the option is not given.
     """
-    from scenarios.price_parameters import price_case_override
-
     given = {f"solver.{key}": value for key, value in solver.items() if value is not None}
     flags = {key: _FLAG_OF_KEY[key] for key in given}
-    changes = [*overrides, *(f"{key}={value!r}" for key, value in given.items())]
-    if price_cases:
-        changes.insert(0, price_case_override(price_cases))
-        if not any(change.partition("=")[0].strip() == "price_cases" for change in overrides):
-            flags["price_cases"] = "--price-case"
+    if price_cases and not any(change.partition("=")[0].strip() == "price_cases" for change in overrides):
+        flags["price_cases"] = "--price-case"
     try:
-        yield changes
+        yield [*overrides, *(f"{key}={value!r}" for key, value in given.items())]
     except InputError as error:
-        raise name_options(error, flags) from None
+        raise _name_options(error, flags) from None
 
 
-def name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
-    """
-    Name the option that a user wrote where a fault names the override that the option stands for.
-
-    Parameters
-    ----------
-    error
-        The faults.
-    flags
-        Option by key of the scenario.
-    """
+def _name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
+    """Name the option that a user wrote where a fault names the override that the option stands for."""
     faults = [
         replace(fault, file=flags[str(fault.column)], column=None)
         if fault.file == "--set" and fault.column in flags

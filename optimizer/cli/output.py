@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
+
+from optimizer.text.terminal import write_now
 
 T = TypeVar("T")
 ONE_REQUEST_S = 1.0  # signals that come so close together are one
@@ -33,43 +35,17 @@ def emit_json(value: Any) -> None:
 
 
 def emit(text: str) -> None:
-    """
-    Write to stdout; a reader that has gone (`| head`) is not an error.
-
-    Parameters
-    ----------
-    text
-        Lines.
-    """
-    _write(sys.stdout, text + "\n")
+    """Write to stdout; a reader that has gone (`| head`) is not an error."""
+    write_now(sys.stdout, text + "\n")
 
 
 def tell(text: str) -> None:
-    """
-    Write to stderr; a reader that has gone is not an error.
-
-    Parameters
-    ----------
-    text
-        Lines.
-    """
-    _write(sys.stderr, text + "\n")
+    """Write to stderr; a reader that has gone is not an error."""
+    write_now(sys.stderr, text + "\n")
 
 
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
-    """
-    Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process as usual.
-
-    Parameters
-    ----------
-    task
-        Called with the event that is set when it should stop.
-
-    Returns
-    -------
-    T
-        What the task returns.
-    """
+    """Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process."""
     # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
     # The main thread looks up now and then: a signal that comes as it is about to wait would not wake it.
     with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
@@ -102,14 +78,3 @@ def _stop_on_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-
-
-def _write(stream: IO[str], text: str) -> None:
-    try:
-        stream.write(text)
-        stream.flush()
-    except BrokenPipeError:
-        # Redirected to nothing, so that the interpreter's last flush does not fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

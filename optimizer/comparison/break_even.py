@@ -33,7 +33,7 @@ from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.runner import CaseRunner
 from optimizer.problem.equivalence import PRICE_COLUMNS, PRICE_FIELDS, differs_in_prices_alone
 from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 
 
@@ -246,7 +246,7 @@ class _Search:
 
     def _threshold_cny(self, position: float, tolerance_cny: float) -> float:
         """
-        Say how much must be open for a solve to be worth while.
+        Say how much must be open for a solve to pay.
 
         Where a limit of time ended the solves beside it short of the tolerance, another would end like them.
         """
@@ -309,7 +309,7 @@ class _Search:
             "certified_high": certified[1],
             "width": certified[1] - certified[0],
             "is_certain": least > 0.0 and most < 1.0,
-            **change_columns(plan_change(self.plans[before], self.plans[after])),
+            **change_columns(RunDifference(self.plans[before], self.plans[after])),
             "saving_slope_before_cny": slopes[0],
             "saving_slope_after_cny": slopes[1],
         }
@@ -384,7 +384,7 @@ def find_break_points(
     max_solves: int = 25,
 ) -> BreakEvenMap:
     """
-    Find where on a range the plan changes, with whole pods and deployments as they are.
+    Find where on a range the plan changes, with integer pods and deployments.
 
     Parameters
     ----------
@@ -398,7 +398,7 @@ def find_break_points(
         A plan that could save no more than this is not looked for, CNY per year; None = the gap that cases are
         solved to. With a gap of 0 the break points are exact to the solver's precision.
     max_solves
-        Most values to solve; what is left open then is said in `BreakEvenMap.notes`.
+        Most values to solve; `BreakEvenMap.notes` say what is left open then.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from optimizer.comparison.break_even_points import (
 from optimizer.comparison.cases import CaseResult, CaseStatus
 from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import fibre_graph, merge_links, second_rtt_ms
-from optimizer.runs.difference import plan_change
+from optimizer.runs.difference import RunDifference
 from optimizer.runs.run import Run
 from optimizer.sensitivity.duals import ROUNDING_MS
 from scenarios.load import load_scenario
@@ -57,7 +57,7 @@ def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cn
         faults.raise_if_any()
     scenario, problem = points.scenario(high), points.problem(high)
     values = _step_values(scenario, problem, class_id, low, high)
-    # A preferring rule takes candidates away when a nearer or safer one comes into reach, so that a longer limit may
+    # A preferring rule takes candidates away when a nearer or safer one becomes possible, so that a longer limit may
     # even cost more: nothing follows from one value for another then.
     rules = scenario.workload_classes[class_id]
     is_monotone = not rules.residency.endswith("preferred") and rules.second_route != "preferred"
@@ -99,7 +99,7 @@ def _step_values(scenario: Scenario, problem: PlacementProblem, class_id: str, l
         second = second_rtt_ms(fibre_graph(network, links), links, problem.routes, wanted, scenario.routing)
         found = np.concatenate([found, second])
     values = np.unique(found[(found > low) & (found <= high)])
-    # Round trips that differ by rounding alone come into reach together, at the longest of them.
+    # Round trips that differ by rounding alone become possible together, at the longest of them.
     is_last = np.append(np.diff(values) > ROUNDING_MS, True)[: len(values)]
     return [float(value) for value in values[is_last]]
 
@@ -273,7 +273,7 @@ class LimitSteps:
 
 def _change(before: Run | None, after: Run | None) -> Mapping[str, object]:
     if before is not None and after is not None:
-        return change_columns(plan_change(before, after))
+        return change_columns(RunDifference(before, after))
     ways = ("a plan becomes possible", "no plan is possible any more")
     change, back = ways if before is None else ways[::-1]
     return {"kind": _POSSIBLE, "change": change, "change_back": back, "moved_share": math.nan}

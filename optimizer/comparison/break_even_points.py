@@ -18,7 +18,7 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.difference import PlanChange, open_centers, region_shares
+from optimizer.runs.difference import RunDifference, open_centers, region_shares
 from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import label_of, overrides_of
@@ -166,12 +166,12 @@ class ParameterPoints:
             return True
         return False
 
-    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
-        """Tolerance asked for, or the gap that cases are solved to; no less than what costs can be told apart by."""
+    def tolerance_cny(self, given_cny: float | None, value: float) -> float:
+        """Give the tolerance wanted, or the gap that cases are solved to; no less than the precision of costs."""
         costs = [abs(result.objective_cny) for result in (*self.solved.values(), self.reference)]
         scale = max((cost for cost in costs if math.isfinite(cost)), default=0.0)
-        asked = self.scenario(value).solver.mip_rel_gap * scale if asked_cny is None else asked_cny
-        return max(asked, 10 * RESOLUTION_SHARE * scale)
+        wanted_cny = self.scenario(value).solver.mip_rel_gap * scale if given_cny is None else given_cny
+        return max(wanted_cny, 10 * RESOLUTION_SHARE * scale)
 
     def table(self) -> pd.DataFrame:
         """Table `BreakEvenMap.points`."""
@@ -203,12 +203,12 @@ def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_INTERVAL_COLUMNS[:6], *shares, *_INTERVAL_COLUMNS[6:]])
 
 
-def change_columns(change: PlanChange) -> dict[str, object]:
+def change_columns(change: RunDifference) -> dict[str, object]:
     """Say in columns of a break point what changes there, with the parameter rising."""
     return {
         "kind": change.kind,
         "change": change.words(),
-        "change_back": change.reversed().words(),
+        "change_back": change.words(back=True),
         "moved_share": change.moved_share,
     }
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from optimizer.checker.check import check_plan
 from optimizer.checker.facts import PlanFacts, list_costs
-from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.equivalence import PART_NAMES, differs_in_prices_alone, parts_of
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.runs.run import Run
-from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError
 
-_REASONS_TOLD = 2
+if TYPE_CHECKING:
+    from optimizer.model.compile import CompiledModel
+    from optimizer.solvers.fixed_integers import FixedProgram
+
+_REASONS_LISTED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +87,13 @@ def _describe_violations(violations: pd.DataFrame) -> str:
     ranked = violations.assign(size=size).sort_values("size", ascending=False, kind="stable")
     worst = ranked.drop_duplicates("name")
     counts = Counter(violations["name"])
-    told = []
-    for row in worst.head(_REASONS_TOLD).itertuples(index=False):
+    listed = []
+    for row in worst.head(_REASONS_LISTED).itertuples(index=False):
         more = f" (and {counts[str(row.name)] - 1} more)" if counts[str(row.name)] > 1 else ""
-        told.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
+        listed.append(f"breaks ({row.equation}) {row.name} at {row.where}: {row.amount:.6g} against {row.limit:.6g} "
                     f"{row.unit}{more}")  # fmt: skip
-    rest = len(worst) - len(told)
-    return "; ".join(told) + (f"; and {rest} more limit(s)" if rest else "")
+    rest = len(worst) - len(listed)
+    return "; ".join(listed) + (f"; and {rest} more limit(s)" if rest else "")
 
 
 def _describe_unknown(error: UnknownLabelError) -> str:
@@ -103,8 +105,8 @@ def _describe_unknown(error: UnknownLabelError) -> str:
 def _with_differences(plan: Run, to: Run, why: str) -> str:
     """Say first what differs between two cases, then what the plan of the first breaks in the second."""
     before, after = parts_of(plan.problem), parts_of(to.problem)
-    told = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
-    return f"other {', '.join(told)}: {why}" if told else why
+    listed = [words for part, words in PART_NAMES.items() if before[part] != after[part]]
+    return f"other {', '.join(listed)}: {why}" if listed else why
 
 
 # Tables of the hourly decisions, which are not carried over.
@@ -125,6 +127,11 @@ class Redispatcher:
 
         Nothing that was bought or opened is given back, used or not. The plan of the case itself is left as it is.
         """
+        # Compiling a model is slow to import, and rarely needed.
+        from optimizer.model.compile import compile_model
+        from optimizer.solvers.columns import columns_from_plan, plan_from_columns
+        from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
+
         if plan is self.to:
             return CarriedPlan(plan.plan, "", plan.component_cny)
         problem = self.to.problem
@@ -138,10 +145,10 @@ class Redispatcher:
             best = plan_from_columns(problem, self._compiled, program.solve().columns)
         except UnknownLabelError as error:
             return _none(_with_differences(plan, self.to, _describe_unknown(error)))
-        except PolishError as error:
+        except FixedIntegerError as error:
             return _none(_with_differences(plan, self.to, str(error)))
         self._last = program
-        # What the solver rounds must not undo a whole decision.
+        # What the solver rounds must not undo an integer decision.
         best = replace(best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed)
         report = check_plan(problem, best)
         if not report.is_feasible:

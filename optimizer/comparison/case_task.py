@@ -1,27 +1,16 @@
-"""One case of a comparison as a task: what a worker needs to know, and the solve from there to a run folder."""
+"""One case of a comparison as a task: what a worker needs to know, and what it says when it has ended."""
 
 from __future__ import annotations
 
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from network_data.faults import InputError
-from optimizer.comparison.cases import Case, CaseResult, CaseStatus, plan_hash
-from optimizer.problem.problem import PlacementProblem
-from optimizer.runs.folder import read_intact_info
-from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
-from optimizer.runs.run import Run, open_run
-from optimizer.runs.solve import solve_scenario
-from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, learned_from_tables
-from optimizer.solvers.benders.driver import split_as_solved
-from optimizer.solvers.control import Progress, Termination
-from optimizer.solvers.process import SolverError
-from optimizer.solvers.solve import InvalidPlanError
+from optimizer.comparison.cases import Case, CaseStatus
+from optimizer.solvers.control import Progress
 
 # A message up to the size of a pipe's atomic write cannot be torn by the death of its sender.
 _MAX_REASON_LENGTH = 2000
@@ -51,53 +40,12 @@ class Outcome:
 def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threading.Event) -> Outcome:
     """Solve a case in this thread, with a function that hears of its progress; nothing is raised."""
     try:
-        result = _solve_case(task, report=report, stop=stop)
+        from optimizer.comparison.case_solve import solve_case  # what solves is slow to import, and workers alone do
+
+        result = solve_case(task, report=report, stop=stop)
     except Exception as error:  # noqa: BLE001 - a fault of this program in one case is no reason to lose the others
         return Outcome(CaseStatus.FAILED, _short(f"internal error: {_place(error)}: {error!r}"), has_plan=False)
     return Outcome(result.status, _short(result.reason), result.has_plan)
-
-
-def _solve_case(
-    task: CaseTask,
-    *,
-    report: Callable[[Progress], None] | None = None,
-    stop: threading.Event | None = None,
-) -> CaseResult:
-    """
-    Solve a case and write its run folder; nothing that an input or a solver does is raised.
-
-    What is found depends on the case and the reference alone, not on what this process has solved before.
-    """
-    try:
-        overrides = [*task.overrides, *task.case.overrides]
-        run = solve_scenario(
-            task.scenario,
-            overrides,
-            out=task.folder,
-            warm=None if task.reference is None else partial(_warm_start, task.reference),
-            keep_learned=task.reference is None,
-            notes=task.notes,
-            report=report,
-            stop=stop,
-        )
-    except (InputError, SolverError, InvalidPlanError, OSError) as error:
-        return CaseResult(task.case, CaseStatus.FAILED, str(error))
-    return _result(task.case, run)
-
-
-def _warm_start(reference: Path, problem: PlacementProblem) -> WarmStart | None:
-    state = reference_state(reference)
-    return None if state is None else state.for_problem(problem)
-
-
-def _result(case: Case, run: Run) -> CaseResult:
-    solution = run.solution
-    if solution.termination == Termination.INFEASIBLE:
-        why = "no plan keeps every limit" if run.failure is None else run.failure.message
-        return CaseResult(case, CaseStatus.INFEASIBLE, why)
-    if run.folder is None:
-        return CaseResult(case, CaseStatus.NO_PLAN, f"stopped without a plan ({solution.termination})")
-    return CaseResult.of_run(case, run.folder, run.info)
 
 
 def _place(error: Exception) -> str:
@@ -107,52 +55,3 @@ def _place(error: Exception) -> str:
 
 def _short(reason: str) -> str:
     return reason if len(reason) <= _MAX_REASON_LENGTH else reason[: _MAX_REASON_LENGTH - 4] + " ..."
-
-
-@dataclass(frozen=True, eq=False)
-class _ReferenceState:
-    """A stored reference, ready to be started from."""
-
-    stored: Run
-    warm: WarmStart
-
-    def for_problem(self, problem: PlacementProblem) -> WarmStart:
-        """Fit the plan to the problem of a case; without one where the case has other rows."""
-        try:
-            plan = plan_from_tables(problem, self.stored.tables)
-        except UnknownLabelError:
-            plan = None
-        kept = self.warm.kept_links
-        if kept is not None:
-            kept = problem.links["id"].isin(self.stored.problem.links["id"][kept]).to_numpy(bool)
-        return replace(self.warm, plan=plan, kept_links=kept)
-
-
-def reference_state(folder: Path) -> _ReferenceState | None:
-    """
-    Read a reference, once unless its folder has changed; None where the folder holds no complete run.
-
-    Raises
-    ------
-    InputError
-        If its inputs are not what they were.
-    """
-    info = read_intact_info(folder)
-    return None if info is None else _read(str(folder), plan_hash(info))
-
-
-@lru_cache(maxsize=1)
-def _read(folder: str, _plan_hash: str) -> _ReferenceState:
-    stored = open_run(folder)
-    problem, classes = stored.problem, stored.problem.classes["id"].to_numpy(str)
-    pairs, centers = problem.deployments, problem.data_centers["id"].to_numpy(str)
-    deployed = pairs[stored.plan.is_deployed > 0]
-    names = zip(classes[deployed["class_index"]], centers[deployed["data_center_index"]], strict=True)
-    pairs_used = frozenset((str(class_id), str(center)) for class_id, center in names)
-    learned = learned_from_tables(problem, stored.tables)
-    if learned is None:
-        return _ReferenceState(stored, WarmStart(pairs_used))
-    own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
-    cuts = WarmCuts(learned.cuts, own)
-    coarse_cuts = None if coarse is None else WarmCuts(learned.coarse_cuts, coarse)
-    return _ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts, coarse_cuts))

@@ -46,7 +46,7 @@ REFERENCE = Case(_REFERENCE_ID, _REFERENCE_ID)
 class CaseStatus(StrEnum):
     """How a case ended."""
 
-    SOLVED = "solved"  # within the gap asked for
+    SOLVED = "solved"  # within the requested gap
     STOPPED = "stopped"  # by a limit, with a plan in hand
     INFEASIBLE = "infeasible"
     NO_PLAN = "no_plan"  # stopped before there was a plan
@@ -88,7 +88,7 @@ class CaseResult:
 
     @property
     def is_final(self) -> bool:
-        """Whether solving again would tell nothing new: solved, proved to have no plan, or stopped by its own limit."""
+        """Whether solving again brings nothing new: solved, proved to have no plan, or stopped by its own limit."""
         was_interrupted = self.info.get("termination") == "interrupted"
         return self.status in {CaseStatus.SOLVED, CaseStatus.INFEASIBLE, CaseStatus.STOPPED} and not was_interrupted
 
@@ -127,7 +127,7 @@ _MAX_ID_LENGTH = 48
 _MAX_CASES = 10_000
 _NOT_IN_ID = re.compile("[^a-z0-9]+")
 
-# What tells labels apart and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
+# What distinguishes labels and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
 _LOST_IN_ID = re.compile(r"[^\x00-\x7f]|=[^,]*[-+]")
 
 
@@ -216,7 +216,7 @@ def id_of(label: str, taken: set[str]) -> str:
     """
     Turn a label into the name of a folder, and add it to those that are taken.
 
-    A hash tells labels of the same letters and digits apart; those that lose more than dots and spaces always have one.
+    A hash distinguishes labels of the same letters; those that lose more than dots and spaces always have one.
 
     Examples
     --------

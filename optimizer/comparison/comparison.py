@@ -33,7 +33,7 @@ from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.tables import case_tables, metrics_table
 from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
-from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, Moved, find_moved
+from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
 from optimizer.runs.folder import read_csv_table
 from optimizer.runs.run import Run, open_run
 
@@ -76,7 +76,7 @@ class Comparison:
         One row per pair: first, second, difference_cny_per_year = price_cny_per_year + reoptimize_cny_per_year +
         change_cny_per_year, reason (why the first plan is no plan in the second case).
     moved, moved_totals, moved_data_centers
-        What moved in each of these pairs: first, second, then `Moved.rows`, `totals` and `data_centers`.
+        What moved in each of these pairs: first, second, then `TokenMoves.rows`, `totals` and `data_centers`.
     regret, regret_plans, improvable
         `effects.Regret.pairs`, `plans` and `improvable`; empty where the regret was left out.
     regret_matrix
@@ -202,8 +202,8 @@ class Comparison:
         list of Path
             The PNG files.
         """
+        from optimizer.drawing.colours import region_colours
         from optimizer.drawing.comparison import draw_charts
-        from optimizer.drawing.style import region_colours
 
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:
@@ -230,31 +230,16 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     redispatch: bool = False,
 ) -> Comparison:
     """
-    Compare cases that are solved.
+    Compare cases that are solved; their run folders must be there.
 
     Parameters
     ----------
-    name
-        Of the scenario; empty for stored runs.
-    results
-        The result of each case, by id, in the order of the rows. Their run folders must be there.
-    reference
-        Id of the case that the others are compared with.
-    tornado
-        The two cases of each parameter.
+    results, reference
+        By id, in the order of the rows; id of the case that the others are compared with.
     waterfalls
         Pairs of ids, besides those from the reference to each other case. Pairs without both plans are left out.
-    regret
-        Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
-    redispatch
-        Choose hours and routes anew for each pair of the regret.
-
-    Raises
-    ------
-    ValueError
-        If an id is none of the cases.
-    InputError
-        If a run folder cannot be read.
+    regret, redispatch
+        See `compare`.
     """
     unknown = sorted({case for pair in waterfalls for case in pair} - results.keys())
     if unknown:
@@ -264,7 +249,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
-    moves = {(a.case_id, b.case_id): find_moved(a.decisions["allocation"], b.decisions["allocation"]) for a, b in pairs}
+    moves = {(a.case_id, b.case_id): RunDifference(a, b).token_moves for a, b in pairs}
     found = _regret(plans, reference, wanted=regret, redispatch=redispatch)
     matrix = found.matrix_cny.rename_axis(None, axis="columns").rename_axis("plan").reset_index()
     return Comparison(
@@ -366,7 +351,7 @@ def _read_table(path: Path, stem: str, faults: FaultList, texts: Sequence[str] =
     return table.assign(**{name: table[name].astype("str").fillna("") for name in texts if name in table})
 
 
-def _each(moves: Mapping[tuple[str, str], Moved], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+def _each(moves: Mapping[tuple[str, str], TokenMoves], table: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     return ((pair, getattr(moved, table)) for pair, moved in moves.items())
 
 
@@ -396,5 +381,5 @@ def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:
     if len(plans) ** 2 > _MOST_PAIRS:
         return False
     base = plans.get(reference)
-    alike = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
-    return len(plans) ** 2 - alike**2 <= _MOST_CHECKED_PAIRS
+    same = 0 if base is None else sum(differs_in_prices_alone(base.problem, p.problem) for p in plans.values())
+    return len(plans) ** 2 - same**2 <= _MOST_CHECKED_PAIRS

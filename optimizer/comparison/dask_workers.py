@@ -46,8 +46,6 @@ class DaskExecutor:
 
     Parameters
     ----------
-    workers
-        How many processes a cluster on this machine gets.
     signals
         Folder shared with the workers.
     scheduler
@@ -69,7 +67,7 @@ class DaskExecutor:
         except ImportError:
             faults.add("engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
             raise faults.error() from None
-        # What dies is replaced, and told as the reason of a row: Dask's own words on it would only frighten.
+        # What dies is replaced, or is the reason of a row: Dask's own messages on it would only frighten.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             with interrupts_blocked():
@@ -140,13 +138,13 @@ class DaskExecutor:
         return Ended(case_id, Outcome(CaseStatus.FAILED, f"internal error: {error!r}", has_plan=False))
 
     def stop(self) -> None:
-        """Ask what is running to end."""
+        """Request that what is running ends."""
         (self._signals / STOP_FILE).touch()
         # A file is seen late through a network file system's cache.
         self._client.run(remember_stop, str(self._signals), wait=False, on_error="ignore")
 
     def kill(self) -> None:
-        """End what is running, at once; on a cluster that is not ours it is only asked to."""
+        """End what is running, at once; on a cluster that is not ours it is only requested."""
         for future in self._running:
             future.cancel()  # type: ignore[no-untyped-call]
         if self._cluster is not None and self._running:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from optimizer.comparison.carried_plans import CarriedPlan, carry_plan
+from optimizer.comparison.carried_plans import CarriedPlan, Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
@@ -27,27 +27,17 @@ WATERFALL_COLUMNS = ["kind", "component", "cny_per_year", "from_cny_per_year", "
 
 @dataclass(frozen=True, eq=False)
 class Waterfall:
-    """
-    The bars between the costs of two cases.
+    """The bars between the costs of two cases."""
 
-    Attributes
-    ----------
-    first, second
-        Ids of the cases.
-    bars
-        kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
-        prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
-        direct difference, where the first plan is no plan in the second case; `end`: cost of the second case),
-        component ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins
-        and ends). Components without a difference have no bar. The heights between the ends sum to the difference.
-    reason
-        Why the first plan is no plan in the second case; empty if it is one.
-    """
-
-    first: str
+    first: str  # Ids of the cases
     second: str
+    # kind (`start`: cost of the first case; `price`: change of the cost of its unchanged plan at the second case's
+    # prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
+    # direct difference, where the first plan is no plan in the second case; `end`: cost of the second case), component
+    # ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins and ends).
+    # Components without a difference have no bar. The heights between the ends sum to the difference.
     bars: pd.DataFrame
-    reason: str
+    reason: str  # Why the first plan is no plan in the second case; empty if it is one
 
     @property
     def difference_cny(self) -> float:
@@ -94,7 +84,7 @@ def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.
 
 _ENDS = ("low", "high")
 
-# What the effect on is told beside the cost: column of the summary of a run.
+# Effects beside that on the cost: columns of the summary of a run.
 _EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
 
 
@@ -124,24 +114,14 @@ def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult
 
 def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.DataFrame:
     """
-    Order parameters by their effect on the cost.
+    Order parameters by their effect on the cost of the reference, the case with every parameter as it is.
 
-    Parameters
-    ----------
-    reference
-        The case with every parameter as it is.
-    bars
-        The parameters.
-
-    Returns
-    -------
-    DataFrame
-        One row per parameter: parameter, span_cny_per_year (length of the bar: from the lowest to the highest of the
-        costs of the low end, the high end and the reference), then for each end (low_, high_): value, status,
-        cost_cny_per_year, effect_cny_per_year (cost less that of the reference), least_effect_cny_per_year and
-        most_effect_cny_per_year (proved for the best plans), effect_energy_mwh_per_year, effect_carbon_t_per_year,
-        effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
-        end has no plan.
+    One row per parameter: parameter, span_cny_per_year (length of the bar: from the lowest to the highest of the
+    costs of the low end, the high end and the reference), then for each end (low_, high_): value, status,
+    cost_cny_per_year, effect_cny_per_year (cost less that of the reference), least_effect_cny_per_year and
+    most_effect_cny_per_year (proved for the best plans), effect_energy_mwh_per_year, effect_carbon_t_per_year,
+    effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
+    end has no plan.
     """
     regions = sorted(
         {name for result in (reference, *_results(bars)) for name in result.summary.get("region_share", {})}
@@ -225,7 +205,7 @@ class Regret:
     improvable
         Cases for which another case's plan is cheaper than their own: case, plan (the cheapest), saving_cny_per_year.
     redispatch
-        Whether hours and routes were chosen anew with the whole decisions held, or everything is fixed.
+        Whether hours and routes were chosen anew with the integer decisions held, or everything is fixed.
     """
 
     pairs: pd.DataFrame
@@ -288,10 +268,6 @@ def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame
 def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[CarriedPlan]:
     if not redispatch:
         return [carry_plan(plan, case) for plan in plans]
-    from optimizer.comparison.carried_plans import (
-        Redispatcher,  # compiling a model is slow to import, and rarely asked for
-    )
-
     program = Redispatcher(case)
     return [program.carry(plan) for plan in plans]
 

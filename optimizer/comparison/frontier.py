@@ -23,6 +23,7 @@ from optimizer.comparison.frontier_points import (
     difference_table,
     point_table,
     relocation_table,
+    size_id,
     solve_points,
 )
 from optimizer.comparison.latency_budgets import BudgetSpace, are_within, budget_cases
@@ -73,7 +74,7 @@ class Frontier(SearchResult):
     @property
     def size_name(self) -> str:
         """Column of the points that holds the limit."""
-        return _SIZE_NAMES[self.kind]
+        return SIZE_NAMES[self.kind]
 
     @property
     def stem(self) -> str:
@@ -93,7 +94,7 @@ class Frontier(SearchResult):
         return draw_frontier(self, target)
 
 
-_SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
+SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}
 
 
 def latency_frontier(
@@ -104,7 +105,7 @@ def latency_frontier(
 
     A budget is clipped to each class's own limit, so that none is loosened; the loosest point is the reference, with
     the limits as stated. The tightest budget under which every workload reaches a data center is added. Budgets that
-    leave the same routes in reach are one case.
+    allow the same routes are one case.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def carbon_frontier(
         Number of points: caps evenly spaced from the emissions of the reference towards the least that a relaxation
         of the year allows, that least left out.
     caps_t_per_year
-        Caps of your own in their place, t CO2 per year; those above the reference's emissions ask for nothing.
+        Caps of your own in their place, t CO2 per year; those above the reference's emissions limit nothing.
 
     Returns
     -------
@@ -184,7 +185,7 @@ def carbon_frontier(
         caps = sorted(set(given))
     cases = [
         Case(
-            f"carbon_cap_{_id_of(cap)}_t",
+            f"carbon_cap_{size_id(cap)}_t",
             f"carbon <= {cap:,.6g} t a year",
             (*runner.reference.overrides, f"policy.carbon_cap_t_per_year={cap!r}"),
             {"carbon_cap_t_per_year": cap},
@@ -212,7 +213,7 @@ def _frontier(
     classes: tuple[str, ...],
     least_size: float,
 ) -> Frontier:
-    size = _SIZE_NAMES[kind]
+    size = SIZE_NAMES[kind]
     names = (f"tighter_{size}", f"looser_{size}")
     per = SAVINGS_PER_MS if kind == "latency" else ABATEMENT
     return Frontier(
@@ -239,7 +240,3 @@ def _spaced(least_t: float | None, emitted_t: float, points: int) -> list[float]
     shares = [i / points for i in range(1, points)]
     caps = {math.ceil((low + share * (emitted_t - low)) / step) * step for share in shares}
     return sorted(float(f"{cap:.{_CAP_DIGITS + 2}g}") for cap in caps if cap < emitted_t)
-
-
-def _id_of(cap: float) -> str:
-    return f"{cap:.6f}".rstrip("0").rstrip(".").replace(".", "p")

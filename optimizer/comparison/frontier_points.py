@@ -47,18 +47,18 @@ class _CertifiedCosts:
             share = (self.high_cny - self.low_cny) / np.abs(self.high_cny)
         return np.where(np.isfinite(self.high_cny), np.where(self.high_cny == self.low_cny, 0.0, share), np.nan)
 
-    def saving(self, dearer: int, cheaper: int) -> _Saving:
+    def saving(self, tighter: int, looser: int) -> _Saving:
         """Compare the optima of two cases by position; a plan of the first is usually one of the second."""
-        low = float(self.low_cny[dearer] - self.high_cny[cheaper])
-        high = float(self.high_cny[dearer] - self.low_cny[cheaper])
-        if self.within[dearer, cheaper]:
+        low = float(self.low_cny[tighter] - self.high_cny[looser])
+        high = float(self.high_cny[tighter] - self.low_cny[looser])
+        if self.within[tighter, looser]:
             low = max(low, 0.0)
-        if self.within[cheaper, dearer]:
+        if self.within[looser, tighter]:
             high = min(high, 0.0)
-        best = float(self.high_cny[dearer] - self.high_cny[cheaper])
-        if self.within[dearer, cheaper] and self.within[cheaper, dearer]:
+        best = float(self.high_cny[tighter] - self.high_cny[looser])
+        if self.within[tighter, looser] and self.within[looser, tighter]:
             return _Saving(0.0, 0.0, 0.0, is_certain=True)
-        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[cheaper])), 1.0)
+        room = ROUNDING_SHARE * ROUNDING_SHARE * max(abs(float(self.high_cny[looser])), 1.0)
         return _Saving(best, low, high, is_certain=bool(low > room or high < -room))
 
 
@@ -183,8 +183,6 @@ def solve_points(
 
     Parameters
     ----------
-    runner, points
-        Solves cases; what to solve, tightest first.
     within
         (n, n) whether every plan of the first point is one of the second.
     keeps
@@ -249,23 +247,11 @@ def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.
     """
     Lay points out as rows.
 
-    Parameters
-    ----------
-    solved
-        The points.
-    size_name
-        Column of their size.
-    reader
-        Reads their plans.
-
-    Returns
-    -------
-    DataFrame
-        Size; case (id of the case solved for it, empty if none was), status and reason; as solved
-        solved_cny_per_year, solved_bound_cny_per_year and solved_gap_share; proved by all points together
-        least_cny_per_year (no plan costs less) and most_cny_per_year (the best known plan costs this) and gap_share;
-        plan_of (the case whose plan that is) with the numbers of this plan (see `PlanReader.numbers`); is_dominated
-        (a tighter point has a plan that costs no more). NaN where there is no plan.
+    Size; case (id of the case solved for it, empty if none was), status and reason; as solved
+    solved_cny_per_year, solved_bound_cny_per_year and solved_gap_share; proved by all points together
+    least_cny_per_year (no plan costs less) and most_cny_per_year (the best known plan costs this) and gap_share;
+    plan_of (the case whose plan that is) with the numbers of this plan (see `PlanReader.numbers`); is_dominated
+    (a tighter point has a plan that costs no more). NaN where there is no plan.
     """
     rows: list[dict[str, object]] = []
     costs = solved.costs
@@ -304,22 +290,9 @@ def difference_table(
     """
     Compare points with plans, each with all looser ones or with the next alone.
 
-    Parameters
-    ----------
-    solved
-        The points.
-    names
-        Columns of the tighter and the looser size.
-    per
-        Columns for the saving, and the least and most it may be, per unit that the second is looser; empty = none.
-    only_neighbours
-        Each point with the next looser one that has a plan.
-
-    Returns
-    -------
-    DataFrame
-        The two sizes; saving_cny_per_year (NaN unless its sign is proved), least_ and most_saving_cny_per_year (what it
-        is proved to lie between), is_certain, verdict; and the columns of `per`.
+    The two sizes under `names`; saving_cny_per_year (NaN unless its sign is proved), least_saving_cny_per_year and
+    most_saving_cny_per_year (what it is proved to lie between), is_certain, verdict; and in the columns of `per` these
+    three per unit that the second is looser.
     """
     usable = np.flatnonzero(np.isfinite(solved.costs.high_cny)).tolist()
     rows: list[dict[str, object]] = []
@@ -361,6 +334,11 @@ def relocation_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -
             parts.append(found)
     columns = [size_name, "plan_of", "workload_class", "mtok_per_year", *(f"leaves_{scope}_share" for scope in _SCOPES)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def size_id(size: float) -> str:
+    """Write a size as part of an id: 12.525 becomes `12p525`."""
+    return f"{size:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def check_sizes(values: Sequence[float], name: str, what: str) -> tuple[float, ...]:

@@ -28,6 +28,7 @@ from optimizer.comparison.frontier_points import (
     check_sizes,
     difference_table,
     point_table,
+    size_id,
     solve_points,
 )
 from optimizer.comparison.runner import CaseRunner
@@ -74,7 +75,7 @@ class BudgetSpace:
         return math.inf if limit_ms is None else limit_ms
 
     def longest_ms(self, class_id: str) -> float:
-        """Longest round trip in reach of a class, rounded up to a thousandth: as a budget it changes nothing."""
+        """Longest round trip that a class may have, rounded up to a thousandth: as a budget it changes nothing."""
         candidates, classes = self.problem.candidates, self.problem.workloads["workload_class"].to_numpy(str)
         is_mine = classes[candidates["workload_index"].to_numpy(np.int64)] == class_id
         return _round_up(float(candidates["rtt_ms"].to_numpy(float)[is_mine].max()))
@@ -114,9 +115,9 @@ class BudgetSpace:
             scenario = load_scenario(self._name, [*self._overrides, *overrides])
             return Budget(rtt_ms, overrides, ways_of(assemble_problem(self.network, scenario)))
         except InputError as error:
-            return Budget(rtt_ms, overrides, np.zeros(0, np.int64), self._spell(error, rtt_ms, classes))
+            return Budget(rtt_ms, overrides, np.zeros(0, np.int64), self._describe(error, rtt_ms, classes))
 
-    def _spell(self, error: InputError, rtt_ms: float, classes: Sequence[str]) -> str:
+    def _describe(self, error: InputError, rtt_ms: float, classes: Sequence[str]) -> str:
         """Name the workload that misses a budget by most; the first fault where it is not the way that is too long."""
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         beyond = mine[mine["rtt_ms"] > rtt_ms]
@@ -161,7 +162,7 @@ class BudgetSpace:
         least = _round_up(float(mine["rtt_ms"].max()))
         if self.budget(least, classes, clip=False).is_possible:
             return least
-        # Second routes and refuges from failures ask for more than the nearest data center.
+        # Second routes and refuges from failures need more than the nearest data center.
         stated = [self.stated_ms(k) for k in classes if math.isfinite(self.stated_ms(k))]
         low, high = int(least * _STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * _STEPS_PER_MS)
         while high - low > 1:
@@ -179,7 +180,7 @@ class BudgetSpace:
         Say of the plan of a result whether it keeps the budget at a position: all ways it uses are candidates there.
 
         What is deployed without being used would be left out, at no cost; where failures are to be survived, ways that
-        only an outage uses count too, and nothing is said.
+        only an outage uses count too, and the answer is no.
         """
         labels = zip(self.problem.workloads["demand_hub"], self.problem.workloads["workload_class"], strict=True)
         number = {label: w for w, label in enumerate(labels)}
@@ -239,22 +240,17 @@ def budget_cases(reference: CaseResult, budgets: Sequence[Budget], prefix: str, 
             cases.append(None)
             continue
         overrides = (*reference.case.overrides, *budget.overrides, *method)
-        name, label = f"{prefix}_{_label_ms(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
+        name, label = f"{prefix}_{size_id(budget.rtt_ms)}_ms", f"RTT of {what} <= {budget.rtt_ms:g} ms"
         case = Case(name, label, overrides, {"budget_ms": budget.rtt_ms})
         cases.append(known.setdefault(budget.ways.tobytes(), case))
     return cases[::-1]
-
-
-def _label_ms(rtt_ms: float) -> str:
-    """Write a budget as part of an id: 12.525 becomes `12p525`."""
-    return f"{rtt_ms:.6f}".rstrip("0").rstrip(".").replace(".", "p")
 
 
 def _round_up(rtt_ms: float) -> float:
     return math.ceil(rtt_ms * _STEPS_PER_MS) / _STEPS_PER_MS
 
 
-# Where no budgets are given: the tightest, halfway to the longest way in reach, and the limit half as large again.
+# Where no budgets are given: the tightest, halfway to the longest possible way, and the limit half as large again.
 _HALFWAY, _BEYOND = 0.5, 1.5
 _SIZE = "budget_ms"
 _NAMES = (f"tighter_{_SIZE}", f"looser_{_SIZE}")
@@ -275,7 +271,7 @@ class LatencyReturn(SearchResult):
         saving that is energy, by the best known plans; NaN unless the saving's sign is proved.
     ranking
         One row per class: the same from its tightest budget with a plan to its own limit, largest proved saving per ms
-        first; useful_limit_ms (no way in reach is longer: what the limit leaves above it releases nothing and is not
+        first; useful_limit_ms (no possible way is longer: what the limit leaves above it releases nothing and is not
         counted in the ms); rank; is_above_next (the class certainly saves more per ms than each one after it). Classes
         whose saving is not distinguishable from 0 come last, by the most it could be.
     """
@@ -318,7 +314,7 @@ def latency_return(
         Ids; None = those that state a limit on the round trip, all if none does.
     budgets_ms
         Budgets for each class, above its own limit too; None = the tightest that lets every workload of the class reach
-        a data center, halfway from there to the longest round trip that its limit leaves in reach, and half as much
+        a data center, halfway from there to the longest round trip that its limit allows, and half as much
         again as the limit.
 
     Raises
@@ -349,8 +345,8 @@ def latency_return(
         compared = difference_table(solved, _NAMES, per=SAVINGS_PER_MS, only_neighbours=True)
         points.append(_with_head(table, k, stated_ms))
         steps.append(_with_head(_with_energy(compared, table), k, stated_ms))
-        whole = _whole_range(solved, sizes.index(stated_ms), space.longest_ms(k))
-        ranks.append(_with_head(_with_energy(whole, table), k, stated_ms))
+        range_table = _full_range(solved, sizes.index(stated_ms), space.longest_ms(k))
+        ranks.append(_with_head(_with_energy(range_table, table), k, stated_ms))
     return LatencyReturn(pd.concat(points, ignore_index=True), pd.concat(steps, ignore_index=True), rank_classes(ranks))
 
 
@@ -360,7 +356,7 @@ def _with_head(table: pd.DataFrame, class_id: str, stated_ms: float) -> pd.DataF
     return table
 
 
-def _whole_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.DataFrame:
+def _full_range(solved: SolvedPoints, stated: int, useful_ms: float) -> pd.DataFrame:
     """Compare the tightest budget that has a plan with the class's own limit; no row if there is none."""
     table = difference_table(solved, _NAMES)
     table = table[table[_NAMES[1]] == solved.points[stated].size].head(1).reset_index(drop=True)
@@ -381,7 +377,7 @@ def _with_energy(compared: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _released_ms(compared: pd.DataFrame) -> pd.Series:
-    """Say how much looser the second budget is, up to the longest way in reach where that is known; never 0."""
+    """Say how much looser the second budget is, up to the longest possible way where that is known; never 0."""
     looser = compared["useful_limit_ms"] if "useful_limit_ms" in compared else compared[_NAMES[1]]
     return (looser - compared[_NAMES[0]]).clip(lower=1.0 / _STEPS_PER_MS)
 
@@ -392,7 +388,7 @@ def rank_classes(rows: list[pd.DataFrame]) -> pd.DataFrame:
     _, least, most = SAVINGS_PER_MS
     table = table.sort_values([least, most, "workload_class"], ascending=[False, False, True], ignore_index=True)
     # The most that any class further down may save: what a class has to save at least to be above all of them.
-    # Of the last one nothing is said.
+    # The last one has none below it.
     beaten = table[most][::-1].cummax()[::-1].shift(-1, fill_value=np.inf)
     table["is_above_next"] = (table[least] > beaten) & table["is_certain"]
     table.insert(0, "rank", np.arange(1, len(table) + 1))

@@ -84,7 +84,7 @@ class LocalExecutor:
             return None
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Wait until a case ends, but no longer than asked; returns those that have ended since."""
+        """Wait until a case ends, but no longer than that; returns those that have ended since."""
         over, _ = wait(self._running, timeout=seconds, return_when=FIRST_COMPLETED)
         return [self._end(future) for future in over]
 
@@ -104,7 +104,7 @@ class LocalExecutor:
         self._workers.remove(worker)
 
     def stop(self) -> None:
-        """Ask what is running to end with what it has."""
+        """Request that what is running ends with what it has."""
         (self._signals / STOP_FILE).touch()
 
     def kill(self) -> None:

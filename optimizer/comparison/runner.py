@@ -68,16 +68,7 @@ class SweepProgress:
 
 @dataclass
 class _SweepClock:
-    """
-    Keeps count of a comparison and says how far it is.
-
-    Attributes
-    ----------
-    report
-        Called with each word on progress.
-    every_s
-        Seconds between two words, where no case ends.
-    """
+    """Counts cases and reports them, in between at most every `every_s` seconds."""
 
     report: Callable[[SweepProgress], None] | None
     every_s: float = 1.0
@@ -85,7 +76,7 @@ class _SweepClock:
     done: int = 0
     reused: int = 0
     started: float = field(default_factory=time.monotonic)
-    _said: float = -1e9
+    _reported_s: float = -1e9
     _workers: int = 1
     _lengths_s: list[float] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
@@ -94,7 +85,7 @@ class _SweepClock:
         """Note that a case is being solved, and say so; `progress_of` gives best plan and bound of a case."""
         self._begun[case_id] = time.monotonic()
         self._workers = max(self._workers, len(self._begun))
-        self._say(progress_of)
+        self._report(progress_of)
 
     def end(self, case_id: str, status: str, progress_of: _ProgressOf, *, is_reused: bool = False) -> None:
         """Note that a case has ended."""
@@ -103,7 +94,7 @@ class _SweepClock:
         self.done += 1
         self.reused += is_reused
         if not is_reused:
-            self._say(progress_of, f"{case_id} {status}")
+            self._report(progress_of, f"{case_id} {status}")
 
     def abandon(self, case_id: str) -> None:
         """Note that a case is not being solved any more, and will be again."""
@@ -111,15 +102,15 @@ class _SweepClock:
 
     def tick(self, progress_of: _ProgressOf) -> None:
         """Say how far it is, if it is time for it."""
-        if time.monotonic() - self._said >= self.every_s:
-            self._say(progress_of)
+        if time.monotonic() - self._reported_s >= self.every_s:
+            self._report(progress_of)
 
-    def _say(self, progress_of: _ProgressOf, ended: str = "") -> None:
+    def _report(self, progress_of: _ProgressOf, ended: str = "") -> None:
         if self.report is None:
             return
         now = time.monotonic()
         if not ended:
-            self._said = now
+            self._reported_s = now
         running = tuple(
             Running(case_id, now - begun, relative_gap(*(progress_of(case_id) or _UNKNOWN)))
             for case_id, begun in self._begun.items()
@@ -157,15 +148,9 @@ class CaseRunner:
 
     Parameters
     ----------
-    scenario
-        Built-in name or YAML file.
-    overrides
-        Of all cases, the reference included.
     out
         Folder of the comparison; None for one that is removed with the runner (use it in a `with` statement). Cases
         that an older comparison left there are used again if they were solved from the same.
-    reference
-        The case that the others start from.
     engine
         serial = in this process; local = processes of this machine; dask = workers of a cluster (extra `cluster`).
     workers
@@ -174,12 +159,6 @@ class CaseRunner:
         Address of a Dask scheduler; None starts a cluster on this machine.
     request
         The request in words, kept in `comparison.json`.
-    force
-        Solve again what is stored.
-    report
-        Called with how far the comparison is, at least every 2 s.
-    stop
-        Set it, and what is being solved ends within a second.
 
     Raises
     ------
@@ -215,7 +194,7 @@ class CaseRunner:
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
         self._clock = _SweepClock(report)
-        self._said: dict[str, tuple[float, float]] = {}  # by the serial engine
+        self._progress: dict[str, tuple[float, float]] = {}  # of the serial executor
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
         self._cases: dict[str, Case] = {}
@@ -245,7 +224,7 @@ class CaseRunner:
 
     @property
     def results(self) -> dict[str, CaseResult]:
-        """What came of all cases so far, by id, in the order in which they were asked for."""
+        """The results so far, by id, in the order of the requests."""
         return {name: self._done[name] for name in self._cases if name in self._done}
 
     def run(self, cases: Sequence[Case]) -> dict[str, CaseResult]:
@@ -260,7 +239,7 @@ class CaseRunner:
         Raises
         ------
         InputError
-            If the scenario cannot be read, whatever the case, or the engine cannot be used.
+            If the scenario cannot be read, whatever the case, or the executor cannot be used.
         ValueError
             If two different cases have the same id.
         """
@@ -345,7 +324,7 @@ class CaseRunner:
             self._clock.tick(self._progress_of)
 
     def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
-        """Ask what is being solved to end with what it has, and end what does not."""
+        """Request that what is being solved ends with what it has, and end what does not."""
         executor.stop()
         deadline = time.monotonic() + _STOP_GRACE_S
         while running and (left := deadline - time.monotonic()) > 0:
@@ -366,7 +345,7 @@ class CaseRunner:
         self._write()
 
     def _was_written(self, task: CaseTask) -> bool:
-        """Whether the worker died after its run folder was whole: nothing is lost then."""
+        """Whether the worker died after its run folder was complete: nothing is lost then."""
         return self._folder.stored(task.case, self._key_of[task.case.id]) is not None
 
     def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
@@ -405,7 +384,7 @@ class CaseRunner:
     def _ready_executor(self) -> Executor:
         if self._executor is None:
             if self._engine_name == "serial":
-                self._executor = SerialExecutor(self._stop, self._heard)
+                self._executor = SerialExecutor(self._stop, self._take_progress)
             elif self._engine_name == "local":
                 self._executor = LocalExecutor(self._workers, self._folder.signals)
             else:
@@ -414,14 +393,14 @@ class CaseRunner:
                 self._executor = DaskExecutor(self._workers, self._folder.signals, self._scheduler)
         return self._executor
 
-    def _heard(self, case_id: str, line: Progress) -> None:
-        """Take in what the serial engine says: it is in this thread, so nobody else can."""
-        plan_cny, bound_cny = self._said.get(case_id, (float("inf"), float("-inf")))
-        self._said[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+    def _take_progress(self, case_id: str, line: Progress) -> None:
+        """Take in a line of the serial executor: it is in this thread, so nobody else can."""
+        plan_cny, bound_cny = self._progress.get(case_id, (float("inf"), float("-inf")))
+        self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
         self._clock.tick(self._progress_of)
 
     def _progress_of(self, case_id: str) -> tuple[float, float] | None:
-        return self._said.get(case_id) or read_progress(self._folder.signals, case_id)
+        return self._progress.get(case_id) or read_progress(self._folder.signals, case_id)
 
 
 def _processors() -> int:

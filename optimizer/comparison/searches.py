@@ -47,12 +47,8 @@ class SearchResult(ABC):
 
         Parameters
         ----------
-        stem
-            Name that the files begin with.
         facts
             From `facts`, by way of JSON.
-        read_table
-            Reads the table with a name.
         """
         own = {n: tuple(v) if isinstance(v, list) else v for n, v in facts.items()}
         own = {n: float(v) if v in {"inf", "-inf", "nan"} else v for n, v in own.items()}

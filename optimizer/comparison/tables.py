@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
-from optimizer.runs.difference import moved_share
+from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
 
 Value = float | int
@@ -69,7 +69,7 @@ _SINGLE: tuple[tuple[_Metric, Callable[[CaseResult], float]], ...] = (
     (_Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
      _of_summary("peak_facility_power_mw")),
     (_Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
-    (_Metric("unserved_share", "share", "share of the tokens asked for that is not served"),
+    (_Metric("unserved_share", "share", "share of the requested tokens that is not served"),
      _of_summary("unserved_share")),
     (_Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
     (_Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),
@@ -115,20 +115,10 @@ _SHOWN_SAVINGS = [metric.name for metric in _AGAINST_REFERENCE]
 
 def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
     """
-    Build the tables of a comparison from what came of its cases.
+    Build the tables of a comparison from the results of its cases, in the order of the rows.
 
-    Parameters
-    ----------
-    results
-        In the order of the rows.
-    reference
-        Id of the case that the others are compared with.
-
-    Returns
-    -------
-    dict of DataFrame
-        cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions, classes
-        and data_centers.
+    Returns cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions,
+    classes and data_centers.
 
     Raises
     ------
@@ -188,7 +178,7 @@ def _row(
     saving, least, most = saving_interval(reference, result)
     base = tables[reference.case.id].get("allocation")
     own = tables[result.case.id].get("allocation")
-    moved = math.nan if base is None or own is None else moved_share(base, own)
+    moved = math.nan if base is None or own is None else find_moves(base, own).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
     against = (saving, share, least, most, moved)
     return {

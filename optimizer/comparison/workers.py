@@ -27,7 +27,7 @@ from optimizer.solvers.control import Progress
 
 STOP_FILE = "stop"
 POLL_S = 0.1
-_SAY_S = 0.5  # between two words on progress
+_REPORT_S = 0.5  # between two lines of progress
 
 
 def stay_with_parent() -> None:
@@ -47,16 +47,17 @@ def stay_with_parent() -> None:
 
 
 def warm_up() -> None:
-    """Nothing more: a process that is sent this has imported this module, and with it all that solving takes."""
+    """Import what solving takes."""
+    import optimizer.comparison.case_solve  # noqa: F401 - for its effect
 
 
 def work(task: CaseTask, signals: Path) -> Outcome:
     """Solve a case in a worker, which shares the folder `signals` with the runner; nothing is raised."""
-    with _stop_when_asked(signals) as stop:
+    with _stop_on_request(signals) as stop:
         return outcome_of(task, _Reporter(signals / f"{task.case.id}.json"), stop)
 
 
-_stopped: set[str] = set()  # folders of signals whose comparisons have told this process to stop
+_stopped: set[str] = set()  # folders of signals of comparisons that this process is to stop for
 
 
 def remember_stop(signals: str) -> None:
@@ -65,7 +66,7 @@ def remember_stop(signals: str) -> None:
 
 
 @contextmanager
-def _stop_when_asked(signals: Path) -> Iterator[threading.Event]:
+def _stop_on_request(signals: Path) -> Iterator[threading.Event]:
     stop, is_over = threading.Event(), threading.Event()
 
     def look() -> None:
@@ -105,14 +106,14 @@ class _Reporter:
     """Writes the best plan and bound so far to a file, not too often."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._said = path, -_SAY_S
+        self._path, self._reported_s = path, -_REPORT_S
         self._plan_cny, self._bound_cny = float("inf"), float("-inf")
 
     def __call__(self, line: Progress) -> None:
         self._plan_cny, self._bound_cny = min(self._plan_cny, line.incumbent_cny), max(self._bound_cny, line.bound_cny)
-        if time.monotonic() - self._said < _SAY_S:
+        if time.monotonic() - self._reported_s < _REPORT_S:
             return
-        self._said = time.monotonic()
+        self._reported_s = time.monotonic()
         draft = self._path.with_suffix(".draft")
         with suppress(OSError):  # a full disk, or a comparison that is over, must not end a solve
             draft.write_text(json.dumps([self._plan_cny, self._bound_cny]), encoding="utf-8")
@@ -151,10 +152,10 @@ class Executor(Protocol):
         """Give a case to a free worker."""
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Wait until a case ends, but no longer than asked; returns those that have ended since."""
+        """Wait until a case ends, but no longer than that; returns those that have ended since."""
 
     def stop(self) -> None:
-        """Ask what is running to end with what it has."""
+        """Request that what is running ends with what it has."""
 
     def kill(self) -> None:
         """End what is running, at once."""
@@ -168,7 +169,7 @@ def interrupts_blocked() -> Iterator[None]:
     """
     Keep Ctrl-C from processes that are started meanwhile.
 
-    It reaches the whole process group, and a process inherits from the thread that starts it which signals it does not
+    It goes to all of the process group, and a process inherits from the thread that starts it which signals it does not
     get: a worker is out of its way from its first instruction on, and so is a solver that it starts.
     """
     # The helper that multiprocessing starts for itself unblocks them afterwards, whatever they were: have it first.
@@ -203,7 +204,7 @@ class SerialExecutor:
         raised: list[BaseException] = []
 
         def report(line: Progress) -> None:
-            """Tell the caller; what the caller raises is no fault of the case, and leaves by way of `wait`."""
+            """Hand the line on; what the caller raises is no fault of the case, and leaves by way of `wait`."""
             try:
                 self._report(task.case.id, line)
             except Exception as error:
@@ -216,7 +217,7 @@ class SerialExecutor:
         return [Ended(task.case.id, outcome)]
 
     def stop(self) -> None:
-        """Do nothing: the solve is told by the same event."""
+        """Do nothing: the solve looks at the same event."""
 
     def kill(self) -> None:
         """Do nothing: what was started is over."""

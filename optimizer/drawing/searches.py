@@ -1,13 +1,9 @@
-"""
-Chart of a break-even map: what planning anew is worth, where the tokens go, and which data centers are open.
-
-Charts of a frontier and of the return on latency: bars are what is proved, points are the best known plans.
-"""
+"""Charts of the searches: break-even map, frontiers, return on latency. Bars and bands are proved, points are plans."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +11,25 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from network_data.faults import escape_text
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.frontier import Frontier
-from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
-from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
-from optimizer.drawing.picture import make_sheet, style_axes, write_picture, write_titles
-from optimizer.drawing.style import FAINT_INK, FONT, HALO, INK, PALETTE, assign_colours, write_text
-from optimizer.numbers import format_digits, format_million, format_size, shorten
+from optimizer.comparison.frontier_points import ALL_CLASSES
+from optimizer.comparison.latency_budgets import LatencyReturn
+from optimizer.drawing.chart_data import Break, Stretch, breaks, cost_curve, latency_releases, stretches
+from optimizer.drawing.colours import FAINT_INK, INK, PALETTE, assign_colours
+from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
+from optimizer.drawing.sheet import label_rows, label_x, make_sheet, style_axes, write_figure
+from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
 
-PLAN, DECISION, QUIET, PROVED = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
+_PLAN, _DECISION, _ROUTING, _BAND = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
+_PROVED, _UNCERTAIN, _PROVINCE, _NO_PLAN = "#56B4E9", "#B0B0B0", PALETTE[0], "#EDEDED"
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24
 _MAX_ROWS = 30
+_DARK_SHARE = 0.55
+_KG_PER_T = 1e3
 
 # Labels of break points nearer to each other than this share of the range would overlap.
 _LABEL_SHARE = 0.06
@@ -41,146 +41,126 @@ def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequenc
 
     Parameters
     ----------
-    found
-        The map.
-    target
-        File to write, `.png` or `.svg`.
     regions
-        In the order of their colours, such as that of `map_style.region_colours`, so that a region has the colour that
-        it has on maps; others follow by name.
+        In the order of their colours, such as that of `style.region_colours`, so that a region has the colour that it
+        has on maps; others follow by name.
 
     Raises
     ------
     InputError
         If the suffix is not known or the folder does not exist.
     """
-    return write_picture(break_even_figure(found, regions), target)
+    return write_figure(break_even_figure(found, regions), target)
+
+
+def draw_frontier(frontier: Frontier, target: Path | str) -> Path:
+    """Draw a frontier; refuses as `draw_break_even` does."""
+    return write_figure(latency_figure(frontier) if frontier.kind == "latency" else carbon_figure(frontier), target)
+
+
+def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
+    """Draw what a millisecond of each class's budget saves; refuses as `draw_break_even` does."""
+    return write_figure(return_figure(found), target)
 
 
 def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figure:
-    """
-    Draw the saving, the shares of the regions and the open data centers above each other, over the parameter.
-
-    Parameters
-    ----------
-    found
-        The map.
-    regions
-        As in `draw_break_even`.
-    """
-    centers = _changing_centers(found)
-    figure, (money, shares, places) = make_sheet([_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1])
-    decisions = int((found.break_points["kind"] != "routing").sum())
-    write_titles(
-        figure,
-        f"Where the plan changes with {format_parameter(found.parameter)}",
+    """Draw the saving, the shares of the regions and the open data centers above each other, over the parameter."""
+    held = found.intervals["saving_from_cny_per_year"].map(math.isfinite).any()
+    parts, changes = stretches(found.intervals, "saving" if held else "cost"), breaks(found.break_points)
+    centers = _changing_centers([part.centers for part in stretches(found.intervals[found.intervals["case"] != ""])])
+    decisions = sum(not change.is_routing for change in changes)
+    title = f"Where the plan changes with {format_parameter(found.parameter)}"
+    below = (
         f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where that is proved. "
-        f"Grey lines ({len(found.break_points) - decisions}): only routes, places or hours.",
+        f"Grey lines ({len(changes) - decisions}): only routes, places or hours."
     )
-    _draw_money(money, found)
+    figure, (money, shares, places) = make_sheet(
+        (title, below), [_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1]
+    )
+    _draw_money(money, parts)
+    style_axes(money, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
     _draw_shares(shares, found, regions)
-    _draw_places(places, found, centers)
+    _draw_places(places, parts, centers)
     for axes in (money, shares, places):
         axes.set_xlim(found.low, found.high)
-        _mark_breaks(axes, found, with_bands=axes is not shares)
+        _mark_breaks(axes, changes, with_bands=axes is not shares)
         if found.low <= found.reference_value <= found.high:
             axes.axvline(found.reference_value, color=INK, linewidth=1.2, linestyle=(0, (1, 2)), zorder=4)
     for axes in (money, shares):
         axes.tick_params(labelbottom=False)
-    _label_breaks(money, found)
+    _label_breaks(money, found, changes)
     write_text(places, 0.0, -0.62 / (places.get_position().height * figure.get_figheight()), describe_range(found),
                color=FAINT_INK, fontsize=9.5, transform=places.transAxes)  # fmt: skip
-    places.set_xlabel(_drawable(format_parameter(found.parameter)), color=INK, fontsize=11, family=FONT)
+    label_x(places, format_parameter(found.parameter))
     return figure
 
 
-def _draw_money(axes: Axes, found: BreakEvenMap) -> None:
+def _draw_money(axes: Axes, parts: Sequence[Stretch]) -> None:
     """Draw the saving against the plan held fixed; the cost where there is no such plan."""
-    table = found.intervals
-    held = len(table) and table["saving_from_cny_per_year"].map(math.isfinite).any()
-    name = "saving" if held else "cost"
-    drawn = False
-    for row in table.to_dict("records"):
-        ends = [float(row[f"{name}_{end}_cny_per_year"]) / CNY_PER_MCNY for end in ("from", "to")]
-        if all(map(math.isfinite, ends)):
-            axes.plot([row["from"], row["to"]], ends, color=PLAN, linewidth=2.4, solid_capstyle="butt", zorder=5)
-            drawn = True
+    for part in parts:
+        if all(map(math.isfinite, part.amounts)):
+            look: dict[str, Any] = {"color": _PLAN, "linewidth": 2.4, "solid_capstyle": "butt", "zorder": 5}
+            axes.plot([part.start, part.end], part.amounts, **look)
         else:
-            axes.axvspan(row["from"], row["to"], color="#EDEDED", zorder=0)
-            write_text(axes, (row["from"] + row["to"]) / 2, 0.5, "no plan", ha="center", color=FAINT_INK, fontsize=10,
-                       transform=axes.get_xaxis_transform())  # fmt: skip
-    if not drawn and table.empty:
-        write_text(axes, 0.5, 0.5, "no plan is possible", ha="center", color=FAINT_INK, transform=axes.transAxes)
+            axes.axvspan(part.start, part.end, color=_NO_PLAN, zorder=0)
+            _write_faint(axes, ((part.start + part.end) / 2, 0.5), "no plan", transform=axes.get_xaxis_transform())
+    if not parts:
+        _write_faint(axes, (0.5, 0.5), "no plan is possible")
     axes.margins(y=0.12)
-    style_axes(axes, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
 
 
 def _draw_shares(axes: Axes, found: BreakEvenMap, regions: Sequence[str]) -> None:
     """Stack the shares of the regions as steps."""
     table = found.intervals
     served = [name.removesuffix("_share") for name in table.columns if name.endswith("_share")]
-    colours = assign_colours(list(dict.fromkeys([*regions, *served])))
-    names = [f"{region}_share" for region in colours if region in served]
-    handles = []
-    base = np.zeros(len(table))
-    for name in names:
-        share = 100 * table[name].fillna(0.0).to_numpy(float)
-        colour = colours[name.removesuffix("_share")]
-        width = (table["to"] - table["from"]).to_numpy(float)
-        bars = axes.bar(table["from"], share, width, base, align="edge", color=colour, alpha=0.8, linewidth=0, zorder=2)
-        handles.append(bars)
+    colours = {
+        name: c for name, c in assign_colours(list(dict.fromkeys([*regions, *served]))).items() if name in served
+    }
+    width, base, handles = (table["to"] - table["from"]).to_numpy(float), np.zeros(len(table)), []
+    for name, colour in colours.items():
+        share = 100 * table[f"{name}_share"].fillna(0.0).to_numpy(float)
+        look: dict[str, Any] = {"align": "edge", "color": colour, "alpha": 0.8, "linewidth": 0, "zorder": 2}
+        handles.append(axes.bar(table["from"], share, width, base, **look))
         base = base + share
     axes.set_ylim(0, 100)
     style_axes(axes, "% of the tokens,\nby region")
-    if names:
-        labels = [_drawable(name.removesuffix("_share")) for name in names]
-        axes.legend(handles, labels, loc="lower right", frameon=False, bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0,
-                    ncols=len(names), prop={"family": FONT, "size": 10})  # fmt: skip
+    if handles:
+        _legend(axes, handles, list(colours))
 
 
-def _draw_places(axes: Axes, found: BreakEvenMap, centers: list[str]) -> None:
+def _draw_places(axes: Axes, parts: Sequence[Stretch], centers: Sequence[str]) -> None:
     """Draw a bar over each stretch on which a data center is open, for those that are not open everywhere."""
-    for row in found.intervals.to_dict("records"):
-        is_open = set(str(row["open_data_centers"]).split(", "))
+    for part in parts:
         for place, center in enumerate(centers):
-            if center in is_open:
-                axes.barh(
-                    place, row["to"] - row["from"], left=row["from"], height=0.62, color=PLAN, linewidth=0, zorder=2
-                )
-    axes.set_ylim(max(len(centers), 1) - 0.5, -0.5)
+            if center in part.centers:
+                width = part.end - part.start
+                axes.barh(place, width, left=part.start, height=0.62, color=_PLAN, linewidth=0, zorder=2)
     if not centers:
-        write_text(axes, 0.5, 0.5, "no data center opens or closes", ha="center", va="center", color=FAINT_INK,
-                   fontsize=10, transform=axes.transAxes)  # fmt: skip
+        _write_faint(axes, (0.5, 0.5), "no data center opens or closes", va="center")
     style_axes(axes, "Open here,\nnot everywhere")
     axes.grid(visible=False, axis="y")
-    axes.set_yticks(
-        range(len(centers)), [_drawable(shorten(center.replace("_", " "), _NAME_CHARS)) for center in centers]
-    )
+    label_rows(axes, [shorten(center.replace("_", " "), _NAME_CHARS) for center in centers])
 
 
-def _changing_centers(found: BreakEvenMap) -> list[str]:
+def _changing_centers(sets: Sequence[frozenset[str]]) -> list[str]:
     """Ids of the data centers that are open on some stretches and not on others, those open at the lower end first."""
-    possible = found.intervals[found.intervals["case"] != ""] if len(found.intervals) else found.intervals
-    sets: list[set[str]] = [set(str(text).split(", ")) - {""} for text in possible.get("open_data_centers", [])]
-    changing = set().union(*sets) - sets[0].intersection(*sets) if sets else set()
-    first = {center: min(n for n, one in enumerate(sets) if center in one) for center in changing}
-    last = {center: max(n for n, one in enumerate(sets) if center in one) for center in changing}
-    return sorted(changing, key=lambda center: (first[center], last[center], center))[:_MAX_ROWS]
+    changing = frozenset().union(*sets) - sets[0].intersection(*sets) if sets else frozenset()
+    open_at = {center: [n for n, one in enumerate(sets) if center in one] for center in changing}
+    return sorted(changing, key=lambda center: (open_at[center][0], open_at[center][-1], center))[:_MAX_ROWS]
 
 
-def _mark_breaks(axes: Axes, found: BreakEvenMap, *, with_bands: bool) -> None:
+def _mark_breaks(axes: Axes, changes: Sequence[Break], *, with_bands: bool) -> None:
     """Draw a line at each break point, over the band that it is proved to lie in."""
-    for row in found.break_points.to_dict("records"):
-        is_quiet = row["kind"] == "routing"
-        if with_bands and not is_quiet:
-            axes.axvspan(row["certified_low"], row["certified_high"], color=PROVED, alpha=0.45, linewidth=0, zorder=1)
-        axes.axvline(row["value"], color=QUIET if is_quiet else DECISION, linewidth=0.9 if is_quiet else 1.3, zorder=3)
+    for change in changes:
+        if with_bands and not change.is_routing:
+            axes.axvspan(change.least, change.most, color=_BAND, alpha=0.45, linewidth=0, zorder=1)
+        colour, width = (_ROUTING, 0.9) if change.is_routing else (_DECISION, 1.3)
+        axes.axvline(change.value, color=colour, linewidth=width, zorder=3)
 
 
-def _label_breaks(axes: Axes, found: BreakEvenMap) -> None:
+def _label_breaks(axes: Axes, found: BreakEvenMap, changes: Sequence[Break]) -> None:
     """Write the values of the break points above the chart, decisions first, none over another; and the present one."""
-    rows = found.break_points.to_dict("records")
-    wanted = [(float(row["value"]), f"{row['value']:.4g}", DECISION) for row in rows if row["kind"] != "routing"]
+    wanted = [(change.value, f"{change.value:.4g}", _DECISION) for change in changes if not change.is_routing]
     if found.low <= found.reference_value <= found.high:
         wanted.insert(0, (found.reference_value, "now", INK))
     room = _LABEL_SHARE * (found.high - found.low)
@@ -192,287 +172,182 @@ def _label_breaks(axes: Axes, found: BreakEvenMap) -> None:
             write_text(axes, value, 1.02, text, color=colour, transform=axes.get_xaxis_transform(), **style)
 
 
-def _drawable(text: str) -> str:
-    """Keep the dollar signs of a name from being read as mathematics."""
-    return escape_text(text).replace("$", r"\$")
-
-
-PROVED_COLOUR, PLAN_COLOUR, UNCERTAIN, PROVINCE = "#56B4E9", PALETTE[2], "#B0B0B0", PALETTE[0]
-_DARK_SHARE = 0.55
-
-
-def draw_frontier(frontier: Frontier, target: Path | str) -> Path:
-    """
-    Draw a frontier.
-
-    Parameters
-    ----------
-    frontier
-        The frontier.
-    target
-        File to write, `.png` or `.svg`.
-
-    Raises
-    ------
-    InputError
-        If the suffix is not known or the folder does not exist.
-    """
-    return write_picture(latency_figure(frontier) if frontier.kind == "latency" else carbon_figure(frontier), target)
-
-
-def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
-    """
-    Draw what a millisecond of each class's budget saves.
-
-    Parameters
-    ----------
-    found
-        The return.
-    target
-        File to write, `.png` or `.svg`.
-
-    Raises
-    ------
-    InputError
-        If the suffix is not known or the folder does not exist.
-    """
-    return write_picture(return_figure(found), target)
-
-
 def latency_figure(frontier: Frontier) -> Figure:
-    """
-    Draw cost and relocatable demand above each other, a column for each budget.
-
-    Parameters
-    ----------
-    frontier
-        Of kind latency.
-    """
+    """Draw cost and the demand that leaves its region above each other, a column for each budget."""
     points = frontier.points
     names = list(dict.fromkeys(frontier.relocatable["workload_class"]))
-    figure, (cost, leaving, table) = make_sheet([3.6, 2.2, 0.34 * max(len(names), 1)])
-    best = points["plan_of"] != ""
-    write_titles(
-        figure,
-        "What a budget on the round trip costs",
+    below = (
         f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
-        f"Below {format_size(frontier.least_size)} ms some workload reaches no data center.",
+        f"Below {format_size(frontier.least_size)} ms some workload reaches no data center."
     )
+    titles = ("What a budget on the round trip costs", below)
+    figure, (cost, leaving, table) = make_sheet(titles, [3.6, 2.2, 0.34 * max(len(names), 1)])
     at = np.arange(len(points))
-    _draw_costs(cost, at.astype(float), points.to_dict("records"))
-    for place in at[~best.to_numpy(bool)]:
+    _draw_costs(cost, frontier, at.astype(float))
+    for place in at[(points["plan_of"] == "").to_numpy(bool)]:
         for axes in (cost, leaving, table):
             axes.axvspan(place - 0.49, place + 0.49, color="#F1F1F1", zorder=0)
-        write_text(cost, place, 0.5, "no plan", ha="center", va="center", color=FAINT_INK, fontsize=10,
-                   transform=cost.get_xaxis_transform())  # fmt: skip
-    style_axes(cost, "All costs, million CNY a year")
-    _draw_leaving(leaving, at.astype(float), frontier)
+        _write_faint(cost, (place, 0.5), "no plan", va="center", transform=cost.get_xaxis_transform())
+    _draw_leaving(leaving, frontier, at)
     _draw_class_table(table, frontier, names, at)
     for axes in (cost, leaving, table):
         axes.set_xlim(-0.6, len(points) - 0.4)
         axes.set_xticks([])
     table.set_xticks(at, [format_size(size) for size in points[frontier.size_name]])
-    table.set_xlabel("Budget on the round trip, ms (columns are not to scale)", color=INK, fontsize=11, family=FONT)
+    label_x(table, "Budget on the round trip, ms (columns are not to scale)")
     return figure
 
 
 def carbon_figure(frontier: Frontier) -> Figure:
-    """
-    Draw cost against the cap on emissions, and below it what abating a tonne more costs.
-
-    Parameters
-    ----------
-    frontier
-        Of kind carbon.
-    """
-    points = frontier.points
-    figure, (cost, steps) = make_sheet([3.8, 2.6])
-    least = f"No plan emits less than {frontier.least_size / 1e3:,.0f} kt a year, whatever it costs. "
-    write_titles(
-        figure,
-        "What avoiding carbon costs",
-        (least if math.isfinite(frontier.least_size) else "") + "The rightmost point is the reference as it stands.",
-    )
-    kt = points[frontier.size_name].to_numpy(float) / 1e3
-    _draw_costs(cost, kt, points.to_dict("records"))
-    style_axes(cost, "All costs, million CNY a year")
+    """Draw cost against the cap on emissions, and below it what abating a tonne more costs."""
+    least = f"No plan emits less than {format_number(frontier.least_size, 0, _KG_PER_T)} kt a year, whatever it costs. "
+    below = "The rightmost point is the reference as it stands."
+    titles = ("What avoiding carbon costs", (least if math.isfinite(frontier.least_size) else "") + below)
+    figure, (cost, steps) = make_sheet(titles, [3.8, 2.6])
+    kt = cost_curve("carbon", frontier.points).size
+    _draw_costs(cost, frontier, kt)
     for row in frontier.steps.to_dict("records"):
-        left, right = (float(row[f"{side}_{frontier.size_name}"]) / 1e3 for side in ("tighter", "looser"))
-        least_cny, most_cny = float(row["least_abatement_cny_per_t"]), float(row["most_abatement_cny_per_t"])
-        is_certain = bool(row["is_certain"])
-        if not math.isfinite(least_cny) or not math.isfinite(most_cny):
+        left, right = (float(row[f"{side}_{frontier.size_name}"]) / _KG_PER_T for side in ("tighter", "looser"))
+        value, low, high = (float(row[f"{name}abatement_cny_per_t"]) for name in ("", "least_", "most_"))
+        if not math.isfinite(low) or not math.isfinite(high):
             continue
-        colour = PROVED_COLOUR if is_certain else UNCERTAIN
-        steps.fill_between([left, right], least_cny, most_cny, color=colour, alpha=0.55, linewidth=0, zorder=2)
-        middle, value = (left + right) / 2, float(row["abatement_cny_per_t"])
-        if is_certain:
-            steps.hlines(value, left, right, color=PLAN_COLOUR, linewidth=2.2, zorder=3)
-        text = f"{value:,.0f}" if is_certain else f"at most {most_cny:,.0f}"
-        write_text(steps, middle, most_cny, text, ha="center", va="bottom", fontsize=10, zorder=4)
+        colour = _PROVED if row["is_certain"] else _UNCERTAIN
+        steps.fill_between([left, right], low, high, color=colour, alpha=0.55, linewidth=0, zorder=2)
+        if row["is_certain"]:
+            steps.hlines(value, left, right, color=_PLAN, linewidth=2.2, zorder=3)
+        text = format_number(value, 0) if row["is_certain"] else f"at most {format_number(high, 0)}"
+        write_text(steps, (left + right) / 2, high, text, ha="center", va="bottom", fontsize=10, zorder=4)
     style_axes(steps, "CNY for a tonne less")
     steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
-    marks = [
-        ("_", PLAN_COLOUR, PLAN_COLOUR, "between the best known plans"),
-        ("s", PROVED_COLOUR, PROVED_COLOUR, "proved range"),
-    ]
+    marks = [("_", _PLAN, _PLAN, "between the best known plans"), ("s", _PROVED, _PROVED, "proved range")]
     if not frontier.steps["is_certain"].all():
-        marks.append(("s", UNCERTAIN, UNCERTAIN, "not distinguishable from 0"))
+        marks.append(("s", _UNCERTAIN, _UNCERTAIN, "not distinguishable from 0"))
     _key(steps, marks)
     if len(kt) and np.isfinite(kt).all():
         room = 0.06 * max(kt.max() - kt.min(), 1e-9)
         for axes in (cost, steps):
             axes.set_xlim(kt.min() - room, kt.max() + room)
     cost.tick_params(labelbottom=False)
-    steps.set_xlabel("Cap on the emissions, kt CO2 a year", color=INK, fontsize=11, family=FONT)
+    label_x(steps, "Cap on the emissions, kt CO2 a year")
     return figure
 
 
 def return_figure(found: LatencyReturn) -> Figure:
-    """
-    Draw a bar for each class: what a millisecond of its budget is proved to save.
-
-    Parameters
-    ----------
-    found
-        The return.
-    """
-    rows = found.ranking.to_dict("records")
-    figure, (axes,) = make_sheet([0.62 * max(len(rows), 1) + 0.3])
-    write_titles(
-        figure,
-        "What a millisecond of round trip is worth, class by class",
+    """Draw a bar for each class: what a millisecond of its budget is proved to save."""
+    rows = latency_releases(found.ranking)
+    below = (
         "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other classes "
-        "as stated.",
+        "as stated."
     )
-    known = [most for row in rows if math.isfinite(most := float(row[SAVINGS_PER_MS[2]]) / CNY_PER_MCNY)]
-    most_of_all = max([*known, 1e-9])
+    titles = ("What a millisecond of round trip saves, class by class", below)
+    figure, (axes,) = make_sheet(titles, [0.62 * max(len(rows), 1) + 0.3])
+    highest = max([*(row.most for row in rows if math.isfinite(row.most)), 1e-9])
     for place, row in enumerate(rows):
-        saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
-        is_certain = bool(row["is_certain"])
-        if not math.isfinite(least) or not math.isfinite(most):
-            write_text(axes, 0.015 * most_of_all, place, "nothing is proved", va="center", fontsize=10, color=FAINT_INK)
+        if not math.isfinite(row.least) or not math.isfinite(row.most):
+            _write_faint(axes, (0.015 * highest, place), "nothing is proved", va="center", ha="left")
             continue
-        axes.barh(
-            place, most - least, left=least, height=0.42, color=PROVED_COLOUR if is_certain else UNCERTAIN, zorder=2
-        )
-        text = f"at most {format_digits(most)}, not distinguishable from 0"
-        if is_certain:
-            energy = float(row[ENERGY_PER_MS]) / CNY_PER_MCNY
-            axes.plot([saving], [place], "o", color=PLAN_COLOUR, markersize=8, zorder=4)
-            axes.plot([energy], [place], "D", markerfacecolor="white", markeredgecolor=PROVINCE, markersize=7, zorder=3)
-            numbers = [format_digits(value) for value in (saving, least, most, energy)]
-            text = "{} (proved {} to {}), energy alone {}".format(*numbers)
-        write_text(axes, max(most, 0.0) + 0.015 * most_of_all, place, text, va="center", fontsize=10, color=INK)
-    axes.invert_yaxis()
-    style_axes(axes, "", along="x")
-    axes.set_yticks(range(len(rows)), [_range_label(row) for row in rows])
-    axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * most_of_all)
-    axes.set_xlabel("Million CNY a year saved per millisecond", color=INK, fontsize=11, family=FONT)
-    _key(axes, [("o", PLAN_COLOUR, PLAN_COLOUR, "best known plans"),
-                ("s", PROVED_COLOUR, PROVED_COLOUR, "proved range"),
-                ("D", "white", PROVINCE, "of it energy")])  # fmt: skip
+        colour = _PROVED if row.is_certain else _UNCERTAIN
+        axes.barh(place, row.most - row.least, left=row.least, height=0.42, color=colour, zorder=2)
+        text = f"at most {format_digits(row.most)}, not distinguishable from 0"
+        if row.is_certain:
+            axes.plot([row.saving], [place], "o", color=_PLAN, markersize=8, zorder=4)
+            look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": _PROVINCE, "markersize": 7}
+            axes.plot([row.energy], [place], "D", zorder=3, **look)
+            saving, least, most, energy = map(format_digits, (row.saving, row.least, row.most, row.energy))
+            text = f"{saving} (proved {least} to {most}), energy alone {energy}"
+        write_text(axes, max(row.most, 0.0) + 0.015 * highest, place, text, va="center", fontsize=10)
+    style_axes(axes, along="x")
+    label_rows(axes, [f"{shorten(row.workload_class, _NAME_CHARS)}\n{row.limits}" for row in rows])
+    axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * highest)
+    label_x(axes, "Million CNY a year saved per millisecond")
+    _key(axes, [("o", _PLAN, _PLAN, "best known plans"), ("s", _PROVED, _PROVED, "proved range"),
+                ("D", "white", _PROVINCE, "of it energy")])  # fmt: skip
     return figure
 
 
-def _range_label(row: dict[Hashable, Any]) -> str:
-    to_ms = min(float(row["useful_limit_ms"]), float(row["looser_budget_ms"]))
-    name = shorten(str(row["workload_class"]), _NAME_CHARS)
-    return _literal(f"{name}\n{format_size(row['tighter_budget_ms'])} to {format_size(to_ms)} ms")
-
-
-def _draw_costs(axes: Axes, at: np.ndarray, rows: Sequence[dict[Hashable, Any]]) -> None:
+def _draw_costs(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     """Draw a bar from bound to plan at each point, the plan as a dot that is hollow where it is dominated."""
-    least, most = (
-        np.array([row[f"{end}_cny_per_year"] for row in rows], float) / CNY_PER_MCNY for end in ("least", "most")
-    )
-    known = np.isfinite(most)
+    style_axes(axes, "All costs, million CNY a year")
+    curve, is_dominated = cost_curve(frontier.kind, frontier.points), frontier.points["is_dominated"].to_numpy(bool)
+    known = np.isfinite(curve.most)
     if not known.any():
         write_text(axes, 0.5, 0.5, "no point has a plan", ha="center", transform=axes.transAxes, color=FAINT_INK)
         return
-    axes.plot(at[known], most[known], color=PLAN_COLOUR, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
-    axes.vlines(at[known], np.where(np.isfinite(least), least, most)[known], most[known],
-                color=PROVED_COLOUR, linewidth=9,
-                alpha=0.8, zorder=3)  # fmt: skip
+    x, most, is_dominated = at[known], curve.most[known], is_dominated[known]
+    least = curve.least[known]
+    axes.plot(x, most, color=_PLAN, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+    lowest = np.where(np.isfinite(least), least, most)
+    axes.vlines(x, lowest, most, color=_PROVED, linewidth=9, alpha=0.8, zorder=3)
     # A frontier that is flat, or a single point, still needs room for its labels.
-    height = max(float(np.ptp(most[known])), 0.01 * float(np.abs(most[known]).max()), 1e-9)
+    height = max(float(np.ptp(most)), 0.01 * float(np.abs(most).max()), 1e-9)
     style: dict[str, Any] = {"ha": "center", "zorder": 5, "path_effects": HALO}
-    for x, low, high, row in zip(at, least, most, rows, strict=True):
-        if not np.isfinite(high):
-            continue
-        face = "white" if row["is_dominated"] else PLAN_COLOUR
-        axes.plot([x], [high], "o", markerfacecolor=face, markeredgecolor=PLAN_COLOUR, markersize=8, zorder=4)
+    for place, low, high, hollow in zip(x, least, most, is_dominated, strict=True):
+        face = "white" if hollow else _PLAN
+        axes.plot([place], [high], "o", markerfacecolor=face, markeredgecolor=_PLAN, markersize=8, zorder=4)
         proved = f"at least {format_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
-        write_text(
-            axes, x, high + 0.13 * height, format_million(high * CNY_PER_MCNY), weight="bold", fontsize=10.5, **style
-        )
-        write_text(axes, x, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
-    axes.set_ylim(float(most[known].min()) - 0.12 * height, float(most[known].max()) + 0.24 * height)
-    marks = [
-        ("o", PLAN_COLOUR, PLAN_COLOUR, "best known plan"),
-        ("s", PROVED_COLOUR, PROVED_COLOUR, "down to what is proved"),
-    ]
-    if any(row["is_dominated"] for row in rows):
-        marks.append(("o", "white", PLAN_COLOUR, "dominated: a tighter limit costs no more"))
+        cost = format_million(high * CNY_PER_MCNY)
+        write_text(axes, place, high + 0.13 * height, cost, weight="bold", fontsize=10.5, **style)
+        write_text(axes, place, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
+    axes.set_ylim(float(most.min()) - 0.12 * height, float(most.max()) + 0.24 * height)
+    marks = [("o", _PLAN, _PLAN, "best known plan"), ("s", _PROVED, _PROVED, "down to what is proved")]
+    if frontier.points["is_dominated"].any():
+        marks.append(("o", "white", _PLAN, "dominated: a tighter limit costs no more"))
     _key(axes, marks)
 
 
-def _draw_leaving(axes: Axes, at: np.ndarray, frontier: Frontier) -> None:
+def _draw_leaving(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     """Draw the shares of all tokens that leave their own region and province."""
-    for scope, colour, mark in (("region", PLAN_COLOUR, "o"), ("province", PROVINCE, "s")):
+    for scope, colour, mark in (("region", _PLAN, "o"), ("province", _PROVINCE, "s")):
         share = frontier.points.get(f"leaves_{scope}_share")
         if share is not None:
             axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
     style_axes(axes, "% of the tokens that\nleave their own ...")
     axes.set_ylim(-4, 112)
-    _key(axes, [("s", PROVINCE, PROVINCE, "province"), ("o", PLAN_COLOUR, PLAN_COLOUR, "region")])
+    _key(axes, [("s", _PROVINCE, _PROVINCE, "province"), ("o", _PLAN, _PLAN, "region")])
 
 
 def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: np.ndarray) -> None:
     """Shade a cell for each class and budget by the share that leaves its own region, with the number in it."""
-    table = frontier.relocatable
-    column = {float(size): int(place) for size, place in zip(frontier.points[frontier.size_name], at, strict=True)}
-    shares = np.full((len(names), len(at)), np.nan)
-    for row in table.to_dict("records"):
-        shares[names.index(str(row["workload_class"])), column[float(row[frontier.size_name])]] = row[
-            "leaves_region_share"
-        ]
     if not names:
         return
+    wide = frontier.relocatable.pivot_table(
+        index="workload_class", columns=frontier.size_name, values="leaves_region_share", aggfunc="last"
+    )
+    shares = wide.reindex(index=list(names), columns=frontier.points[frontier.size_name]).to_numpy(float)
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest", zorder=1)
     for (y, x), share in np.ndenumerate(shares):
         if np.isfinite(share):
-            colour = "white" if share > _DARK_SHARE else INK
-            write_text(axes, x, y, f"{share:.0%}", ha="center", va="center", fontsize=9.5, color=colour, zorder=2)
-    labels = ["all classes" if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names]
-    axes.set_yticks(range(len(names)), [_literal(label) for label in labels])
+            look: dict[str, Any] = {"fontsize": 9.5, "color": "white" if share > _DARK_SHARE else INK, "zorder": 2}
+            write_text(axes, x, y, format_percent(share, 0), ha="center", va="center", **look)
+    label_rows(axes, ["all classes" if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names])
     axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
     axes.set_xticks(np.arange(len(at) + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=2)
     axes.tick_params(which="both", length=0, colors=INK)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     axes.set_ylabel("Leave their region,\nby class", color=INK, fontsize=11, family=FONT)
 
 
+def _write_faint(axes: Axes, at: tuple[float, float], text: str, **style: Any) -> None:
+    """Say in the middle of a place that there is nothing to draw."""
+    look: dict[str, Any] = {"ha": "center", "color": FAINT_INK, "fontsize": 10, "transform": axes.transAxes}
+    write_text(axes, *at, text, **look | style)
+
+
 def _key(axes: Axes, marks: Sequence[tuple[str, str, str, str]]) -> None:
-    """Explain the marks above the upper right corner, where nothing is drawn."""
+    """Explain marks: shape, face, edge and text of each."""
     handles = [
-        axes.plot(
-            [],
-            [],
-            marker,
-            markerfacecolor=face,
-            markeredgecolor=edge,
-            markersize=8,
-            linestyle="none",
-            markeredgewidth=2.4 if marker == "_" else 1.2,
-        )[0]
+        axes.plot([], [], marker, markerfacecolor=face, markeredgecolor=edge, markersize=8, linestyle="none",
+                  markeredgewidth=2.4 if marker == "_" else 1.2)[0]
         for marker, face, edge, _ in marks
-    ]
-    axes.legend(handles, [text for *_, text in marks], loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False,
-                borderaxespad=0.0, ncols=len(marks), prop={"family": FONT, "size": 10})  # fmt: skip
+    ]  # fmt: skip
+    _legend(axes, handles, [text for *_, text in marks])
 
 
-def _literal(text: str) -> str:
-    """Keep the dollar signs of a name from being read as mathematics."""
-    return text.replace("$", r"\$")
+def _legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Put a legend above the upper right corner, where nothing is drawn."""
+    legend = axes.legend(handles, [drawable(label) for label in labels], loc="lower right", frameon=False,
+                         bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, ncols=len(labels),
+                         prop={"family": FONT, "size": 10})  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)

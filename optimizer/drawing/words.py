@@ -12,35 +12,26 @@ from optimizer.numbers import format_amount, shorten
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 Lang = Literal["en", "zh"]
+SUFFIXES = (".png", ".svg")  # of files that are drawn
 LANGS: tuple[str, ...] = get_args(Lang)
 WORDS_FILE = ASSETS / "words.csv"
-_MINUS = "\u2212"
+
+
+def minus_sign(text: str) -> str:
+    """Write hyphens as minus signs."""
+    return text.replace("-", "\u2212")
 
 
 @functools.cache
 def read_words() -> dict[str, dict[str, str]]:
-    """
-    Read the table of words.
-
-    Returns
-    -------
-    dict
-        Key to language to words; what stands in braces is filled in.
-    """
+    """Read the table of words: key to language to words; what stands in braces is filled in."""
     with WORDS_FILE.open(encoding="utf-8", newline="") as text:
         return {row["key"]: row for row in csv.DictReader(text)}
 
 
 @dataclass(frozen=True)
 class Words:
-    """
-    The words of one language.
-
-    Attributes
-    ----------
-    lang
-        `en` or `zh`.
-    """
+    """The words of one language."""
 
     lang: Lang = "en"
 
@@ -49,61 +40,17 @@ class Words:
         return read_words()[key][self.lang].format(**values)
 
     def term(self, kind: str, name: str, most_chars: int = 20) -> str:
-        """
-        Translate the id of a region, a workload class or a cost component; one that is not known stays as it is.
-
-        Parameters
-        ----------
-        kind
-            `category` or `component`.
-        name
-            Its id, from the run.
-        most_chars
-            Longest result.
-
-        Returns
-        -------
-        str
-            The words.
-        """
+        """Translate the id of a region, a workload class or a cost component; one that is not known stays as it is."""
         known = read_words().get(f"{kind}.{name}")
         return known[self.lang] if known else shorten(name.replace("_", " "), most_chars)
 
     def amount(self, value: float, digits: int = 3) -> str:
-        """
-        Write an amount, such as 1.93 billion.
+        """Write an amount with the language's words for large numbers, such as 1.93 billion."""
+        return minus_sign(format_amount(value, digits, self._scales()))
 
-        Parameters
-        ----------
-        value
-            Any finite number.
-        digits
-            Significant digits.
-
-        Returns
-        -------
-        str
-            The amount with the language's words for large numbers.
-        """
-        return format_amount(value, digits, self._scales()).replace("-", _MINUS)
-
-    def signed(self, value: float, digits: int = 3) -> str:
-        """
-        Write a change with its sign.
-
-        Parameters
-        ----------
-        value
-            Any finite number.
-        digits
-            Significant digits.
-
-        Returns
-        -------
-        str
-            Such as +1.2 million; 0 without a sign.
-        """
-        return ("+" if value > 0 else "") + self.amount(value, digits)
+    def signed(self, value: float) -> str:
+        """Write a change with its sign, such as +1.2 million; 0 without one."""
+        return ("+" if value > 0 else "") + self.amount(value)
 
     def _scales(self) -> tuple[tuple[float, str], ...]:
         names = read_words()["scale"][self.lang].split()

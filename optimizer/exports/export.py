@@ -9,7 +9,7 @@ from pathlib import Path
 
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
 from optimizer.comparison.folder import COMPARISON_FILE
-from optimizer.drawing.picture import SUFFIXES, print_png, print_svg
+from optimizer.drawing.words import SUFFIXES
 from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, gis_content, write_flowmap, write_folder
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.exports.postgis import is_postgis_address
@@ -260,11 +260,11 @@ def _check_folder(path: Path, gis: GisOptions) -> None:
     faults.raise_if_any()
 
 
-def _write_picture(run: Run, path: Path, options: MapOptions) -> None:
+def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
+    from optimizer.drawing.sheet import print_figure
     from optimizer.maps.draw import draw_map
 
-    figure = draw_map(run, options).figure
-    (print_png if path.suffix.lower() == ".png" else print_svg)(figure, path)
+    print_figure(draw_map(run, options).figure, path)
 
 
 def _write_html(run: Run, path: Path, options: MapOptions) -> None:
@@ -284,6 +284,6 @@ def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
 
 
 _DRAWN: dict[str, Callable[[Run, Path, MapOptions], None]] = {
-    **dict.fromkeys(SUFFIXES, _write_picture),
+    **dict.fromkeys(SUFFIXES, _write_figure),
     ".html": _write_html,
 }

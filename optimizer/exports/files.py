@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
-from optimizer.drawing.style import region_colours
+from optimizer.drawing.colours import region_colours
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
 from optimizer.runs.folder import write_csv_table
@@ -33,22 +33,11 @@ _COORDINATE_DECIMALS = 6
 
 @dataclass(frozen=True, eq=False)
 class GisContent:
-    """
-    What an export writes, the same in each format.
+    """What an export writes, the same in each format."""
 
-    Attributes
-    ----------
-    layers
-        GeoDataFrames by name, in drawing order.
-    styles
-        QGIS style (QML) of each.
-    metadata
-        See `gis_metadata.metadata_table`.
-    """
-
-    layers: dict[str, Any]
-    styles: dict[str, str]
-    metadata: pd.DataFrame
+    layers: dict[str, Any]  # GeoDataFrames by name, in drawing order
+    styles: dict[str, str]  # QGIS style (QML) of each
+    metadata: pd.DataFrame  # See `gis_metadata.metadata_table`.
 
 
 def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
@@ -57,12 +46,8 @@ def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
 
     Parameters
     ----------
-    run
-        The run.
     layer
         The one layer to write; None = all.
-    per_slice
-        Add the layers by time slice.
 
     Raises
     ------
@@ -80,17 +65,8 @@ def _storable(layer: Any) -> Any:
     return layer.drop(columns=empty)
 
 
-def write_gpkg(content: GisContent, path: Path) -> None:
-    """
-    Write all layers into one GeoPackage, with `layer_styles`, where QGIS looks, and `metadata`.
-
-    Parameters
-    ----------
-    content
-        What to write.
-    path
-        File that does not exist yet.
-    """
+def _write_gpkg(content: GisContent, path: Path) -> None:
+    """Write all layers into one GeoPackage, with `layer_styles`, where QGIS looks, and `metadata`."""
     import pyogrio
 
     # The whole file is put on disk once it is complete; a sync after each table only costs time.
@@ -132,18 +108,11 @@ def _style_table(styles: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write_geojson(content: GisContent, path: Path) -> None:
+def _write_geojson(content: GisContent, path: Path) -> None:
     """
     Write one FeatureCollection (RFC 7946): longitude first, WGS 84, no crs member; `metadata` as a foreign member.
 
     Several layers share it and each feature says in `layer` which it belongs to.
-
-    Parameters
-    ----------
-    content
-        What to write.
-    path
-        File to write.
     """
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(f'{{"type": "FeatureCollection", "metadata": {metadata_json(content.metadata)}, "features": [\n')
@@ -180,17 +149,8 @@ def _json_value(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 
-def write_parquet(content: GisContent, path: Path) -> None:
-    """
-    Write one layer as GeoParquet, with the box of each row, and the metadata under the key `edwc`.
-
-    Parameters
-    ----------
-    content
-        One layer.
-    path
-        File to write.
-    """
+def _write_parquet(content: GisContent, path: Path) -> None:
+    """Write one layer as GeoParquet, with the box of each row, and the metadata under the key `edwc`."""
     import pyarrow.parquet as pq
 
     (layer,) = content.layers.values()
@@ -200,17 +160,8 @@ def write_parquet(content: GisContent, path: Path) -> None:
     pq.write_table(described, path)
 
 
-def write_flatgeobuf(content: GisContent, path: Path) -> None:
-    """
-    Write one layer as FlatGeobuf, with the metadata as its description.
-
-    Parameters
-    ----------
-    content
-        One layer.
-    path
-        File to write.
-    """
+def _write_flatgeobuf(content: GisContent, path: Path) -> None:
+    """Write one layer as FlatGeobuf, with the metadata as its description."""
     import pyogrio
 
     ((name, layer),) = content.layers.items()
@@ -219,17 +170,8 @@ def write_flatgeobuf(content: GisContent, path: Path) -> None:
     pyogrio.write_dataframe(layer, path, layer=name, driver="FlatGeobuf", layer_options=options)
 
 
-def write_csv(content: GisContent, path: Path) -> None:
-    """
-    Write one layer as CSV, with its geometry as WKT in degrees of WGS 84, longitude first; formulas are marked as text.
-
-    Parameters
-    ----------
-    content
-        One layer.
-    path
-        File to write.
-    """
+def _write_csv(content: GisContent, path: Path) -> None:
+    """Write one layer as CSV, its geometry as WKT in degrees of WGS 84, longitude first; formulas are marked as text."""
     (layer,) = content.layers.values()
     texts = [None if geometry is None else geometry.wkt for geometry in layer.geometry]
     table = pd.DataFrame({WKT_COLUMN: texts} | {name: layer[name] for name in layer.columns if name != "geometry"})
@@ -247,11 +189,11 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 # Formats by name, which is their ending, too: what writes one file, and whether that file holds several layers.
 FORMATS: dict[str, tuple[Callable[[GisContent, Path], None], bool]] = {
-    "gpkg": (write_gpkg, True),
-    "geojson": (write_geojson, True),
-    "parquet": (write_parquet, False),
-    "fgb": (write_flatgeobuf, False),
-    "csv": (write_csv, False),
+    "gpkg": (_write_gpkg, True),
+    "geojson": (_write_geojson, True),
+    "parquet": (_write_parquet, False),
+    "fgb": (_write_flatgeobuf, False),
+    "csv": (_write_csv, False),
 }
 FLOWMAP = "flowmap"
 
@@ -265,12 +207,8 @@ def write_folder(content: GisContent, name: str, folder: Path) -> None:
 
     Parameters
     ----------
-    content
-        What to write.
     name
         One of `FOLDER_FORMATS`, but not a flow map.
-    folder
-        Folder to make.
     """
     folder.mkdir()
     write, _ = FORMATS[name]
@@ -284,15 +222,6 @@ def write_flowmap(run: Run, content: GisContent, folder: Path) -> None:
     Write `locations.csv` and `flows.csv` as flow map programs read them, and `metadata.csv`.
 
     Flows are counted in million tokens a year; with layers by time slice, in million tokens an hour, at a `time`.
-
-    Parameters
-    ----------
-    run
-        The run.
-    content
-        All layers.
-    folder
-        Folder to make.
     """
     folder.mkdir()
     by_slice = content.layers.get("flows_straight_by_slice")

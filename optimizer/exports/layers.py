@@ -84,17 +84,10 @@ def choose_layers(run: Run, layer: str | None, *, per_slice: bool) -> dict[str, 
 
     Parameters
     ----------
-    run
-        The run.
     layer
         The one layer to build; None = all.
     per_slice
         Add the layers by time slice; a layer by time slice may be named without it.
-
-    Returns
-    -------
-    dict of GeoDataFrame
-        By name.
 
     Raises
     ------
@@ -217,11 +210,6 @@ _TOLD = (
 def metadata_table(run: Run) -> pd.DataFrame:
     """
     Describe a run and its sources.
-
-    Parameters
-    ----------
-    run
-        The run.
 
     Returns
     -------
@@ -406,11 +394,6 @@ _COST_ENDING = "_cny_per_year"
 def describe_column(name: str) -> tuple[str, str] | None:
     """
     Look up unit and meaning of a column.
-
-    Parameters
-    ----------
-    name
-        The column.
 
     Returns
     -------

@@ -41,20 +41,11 @@ _SECRETS = ("password", "sslpassword", "passfile")
 
 
 @dataclass(frozen=True)
-class PostgisAddress:
-    """
-    Where to write.
+class _PostgisAddress:
+    """Where to write."""
 
-    Attributes
-    ----------
-    parameters
-        What libpq is given to connect, by keyword.
-    schema
-        Schema to write into.
-    """
-
-    parameters: dict[str, str] = field(repr=False)
-    schema: str
+    parameters: dict[str, str] = field(repr=False)  # What libpq is given to connect, by keyword
+    schema: str  # Schema to write into
 
     def __str__(self) -> str:
         """Write the address without any secret."""
@@ -65,14 +56,7 @@ class PostgisAddress:
         return f"postgresql://{place}?schema={quote(self.schema)}"
 
     def hide_secrets(self, text: str) -> str:
-        """
-        Take every secret out of a text.
-
-        Parameters
-        ----------
-        text
-            What the database or its driver said.
-        """
+        """Take every secret out of a text."""
         secrets = sorted((self.parameters[name] for name in _SECRETS if self.parameters.get(name)), key=len)
         for secret in reversed(secrets):
             text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
@@ -91,7 +75,7 @@ def is_postgis_address(target: Path | str) -> bool:
     return isinstance(target, str) and target.lower().startswith(_PREFIXES)
 
 
-def read_postgis_address(target: str) -> PostgisAddress:
+def read_postgis_address(target: str) -> _PostgisAddress:
     """
     Read an address.
 
@@ -103,11 +87,6 @@ def read_postgis_address(target: str) -> PostgisAddress:
         `postgresql://[user[:password]@][host[:port]][/database][?schema=NAME&key=value]`; what is left out comes from
         libpq's environment (PGHOST, PGUSER, PGPASSWORD, ...), its password file and its defaults. Other keys, such as
         `sslmode`, are libpq's.
-
-    Returns
-    -------
-    PostgisAddress
-        The address.
 
     Raises
     ------
@@ -133,7 +112,7 @@ def read_postgis_address(target: str) -> PostgisAddress:
             schema = value
         else:
             parameters[key] = value
-    address = PostgisAddress(parameters, schema)
+    address = _PostgisAddress(parameters, schema)
     problems = list(_problems(address, has_at="@" in query))
     if problems:
         # The address itself is not quoted: in a wrong one, anything may be part of a password.
@@ -159,7 +138,7 @@ def _hosts(hosts: list[str]) -> dict[str, str]:
     return {"host": ",".join(names)} | ({"port": ",".join(ports)} if any(ports) else {})
 
 
-def _problems(address: PostgisAddress, *, has_at: bool) -> Iterable[tuple[str | None, str | None, str, str]]:
+def _problems(address: _PostgisAddress, *, has_at: bool) -> Iterable[tuple[str | None, str | None, str, str]]:
     """List column, value, problem and remedy of each fault."""
     schema = address.schema
     if not schema or "\0" in schema:
@@ -311,7 +290,7 @@ def _values(column: pd.Series) -> list[Any]:
 
 
 @contextmanager
-def _connect(place: PostgisAddress) -> Iterator[Connection]:
+def _connect(place: _PostgisAddress) -> Iterator[Connection]:
     try:
         import psycopg
     except ImportError as error:
@@ -322,7 +301,7 @@ def _connect(place: PostgisAddress) -> Iterator[Connection]:
 
 
 @contextmanager
-def _faults_of(place: PostgisAddress) -> Iterator[None]:
+def _faults_of(place: _PostgisAddress) -> Iterator[None]:
     """Turn what the database says into a fault with a remedy, without any secret."""
     try:
         yield
@@ -354,7 +333,7 @@ _REMEDIES = {
 }
 
 
-def _prepare(cursor: Cursor, place: PostgisAddress) -> str:
+def _prepare(cursor: Cursor, place: _PostgisAddress) -> str:
     """See that PostGIS and the schema are there, and keep other exports out; gives the schema of PostGIS."""
     from psycopg import sql
 
@@ -373,7 +352,7 @@ def _prepare(cursor: Cursor, place: PostgisAddress) -> str:
     return str(found[0])
 
 
-def _drop_stale(cursor: Cursor, place: PostgisAddress, written: set[str], options: GisOptions) -> None:
+def _drop_stale(cursor: Cursor, place: _PostgisAddress, written: set[str], options: GisOptions) -> None:
     """Refuse to touch tables of others; drop those of an older export that this one does not have."""
     from psycopg import sql
 
@@ -444,7 +423,7 @@ def _create_table(cursor: Cursor, name: Any, wanted: dict[str, str], postgis: st
             cursor.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(place, sql.Literal(text)))
 
 
-def _write_styles(cursor: Cursor, place: PostgisAddress, content: GisContent) -> bool:
+def _write_styles(cursor: Cursor, place: _PostgisAddress, content: GisContent) -> bool:
     """Store the styles where QGIS looks, in `public.layer_styles`; False where the role may not."""
     import psycopg
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from optimizer.drawing.style import NEUTRAL_COLOUR
+from optimizer.drawing.colours import NEUTRAL_COLOUR
 
 _QGIS_VERSION = "3.28"
 _WIDEST_FLOW_MM, _WIDEST_LINK_MM = 4.0, 1.5
@@ -20,8 +20,6 @@ def layer_styles(layers: dict[str, Any], regions: dict[str, str]) -> dict[str, s
     ----------
     layers
         GeoDataFrames by name, see `optimizer.gis_layers.allocation_layers`.
-    regions
-        Region to colour.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """
-A change that would make a problem feasible: rounded up to what is printed, and applied.
+A change that would make a problem feasible: rounded up to what is printed, applied, and put into lines.
 
-A change put into lines: what changes, from what to what, and whom it helps.
+A line says what changes, from what to what, and whom it helps.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ import numpy as np
 import pandas as pd
 
 from optimizer.infeasibility.levers import KEYS, change_policy
-from optimizer.infeasibility.relaxed_problem import Reach, with_candidates
+from optimizer.infeasibility.relaxed_problem import RelaxedProblem
+from optimizer.numbers import format_clock
+from optimizer.problem.assemble import with_candidates
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from scenarios.schema import Scenario
 
 Amounts = Mapping[str, Mapping[int, float]]
 
 # Amounts are rounded up to these decimals, so that what is printed is what was proved to be enough.
-DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
+_DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
             "utilization": 4}  # fmt: skip
 
 # Keys of a workload class that a change may set.
-CLASS_KINDS = (
+_CLASS_KINDS = (
     "rtt_limit", "residency", "allowed_regions", "second_route", "max_sites", "min_share", "min_accelerators",
     "indivisible",
 )  # fmt: skip
@@ -54,43 +56,34 @@ class Change:
 
 
 def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
-    """
-    Round amounts up to the decimals that are printed.
-
-    Parameters
-    ----------
-    amounts
-        Kind to item to amount.
-    """
+    """Round amounts up to the decimals that are printed."""
     out = {}
     for kind, by_item in amounts.items():
-        scale = 10.0 ** DECIMALS.get(kind, 0)
+        scale = 10.0 ** _DECIMALS.get(kind, 0)
         # A round trip is compared exactly; the others come out of a solver.
         noise = 0.0 if kind == "rtt_limit" else 1e-4
         out[kind] = {i: float(np.ceil(amount * scale - noise) / scale) for i, amount in by_item.items()}
     return out
 
 
-def change_problem(reach: Reach, change: Change) -> PlacementProblem:
+def change_problem(relaxed: RelaxedProblem, change: Change) -> PlacementProblem:
     """
     Apply a change to a problem.
 
     Parameters
     ----------
-    reach
-        The problem with candidates beyond its limits.
     change
         What changes; its items are positions in the problem's tables.
     """
-    problem, amounts = reach.problem, change.amounts
+    problem, amounts = relaxed.problem, change.amounts
     k = problem.candidate_class
     count = len(problem.classes)
-    within = reach.over_ms <= _by_item(amounts.get("rtt_limit", {}), count)[k] * (1 + 1e-12)
-    for rule in reach.rules:
+    within = relaxed.over_ms <= _by_item(amounts.get("rtt_limit", {}), count)[k] * (1 + 1e-12)
+    for rule in relaxed.rules:
         within &= rule.needed <= _by_item(amounts.get(rule.key, {}), count)[k]
     classes, workloads = problem.classes.copy(), problem.workloads
     for item, amount in amounts.get("rtt_limit", {}).items():
-        for column, value in rtt_values(reach, item, amount).items():
+        for column, value in _rtt_values(relaxed, item, amount).items():
             classes.loc[item, column] = value
     for kind, column, sign in (
         ("max_sites", "max_sites", 1),
@@ -107,44 +100,24 @@ def change_problem(reach: Reach, change: Change) -> PlacementProblem:
     return change_capacity(with_candidates(out, problem.candidates[within]), change)
 
 
-def change_scenario(scenario: Scenario, reach: Reach, change: Change) -> Scenario:
-    """
-    Apply what a change says of the workload classes to a scenario.
-
-    Parameters
-    ----------
-    scenario
-        The scenario.
-    reach
-        From `reach_of_scenario`.
-    change
-        The change.
-    """
-    ids = list(reach.problem.classes["id"])
+def change_scenario(scenario: Scenario, relaxed: RelaxedProblem, change: Change) -> Scenario:
+    """Apply what a change says of the workload classes to a scenario."""
+    ids = list(relaxed.problem.classes["id"])
     updates: dict[str, dict[str, Any]] = {}
-    for kind in CLASS_KINDS:
+    for kind in _CLASS_KINDS:
         for item, amount in change.amounts.get(kind, {}).items():
-            updates.setdefault(ids[item], {}).update(class_values(reach, kind, item, amount))
+            updates.setdefault(ids[item], {}).update(_class_values(relaxed, kind, item, amount))
     classes = {
         k: item.model_copy(update=updates[k]) if k in updates else item for k, item in scenario.workload_classes.items()
     }
     return scenario.model_copy(update={"workload_classes": classes})
 
 
-def class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str, Any]:
-    """
-    Say which keys of a class a change sets, and to what.
-
-    Parameters
-    ----------
-    reach
-        From `reach_of_scenario` or `reach_of_problem`.
-    kind, item, amount
-        The change.
-    """
-    row = reach.problem.classes.iloc[item]
+def _class_values(relaxed: RelaxedProblem, kind: str, item: int, amount: float) -> dict[str, Any]:
+    """Say which keys of a class a change sets, and to what."""
+    row = relaxed.problem.classes.iloc[item]
     if kind == "rtt_limit":
-        return rtt_values(reach, item, amount)
+        return _rtt_values(relaxed, item, amount)
     if kind == "max_sites":
         return {"max_sites": int(row["max_sites"]) + round(amount)}
     if kind == "min_share":
@@ -153,26 +126,19 @@ def class_values(reach: Reach, kind: str, item: int, amount: float) -> dict[str,
         return {"min_accelerators": int(row["min_accelerators"]) - round(amount)}
     if kind == "indivisible":
         return {"indivisible": False}
-    rule = next(rule for rule in reach.rules if rule.key == kind)
+    rule = next(rule for rule in relaxed.rules if rule.key == kind)
     return {kind: rule.steps[item][round(amount) - 1]}
 
 
-def rtt_values(reach: Reach, item: int, amount: float) -> dict[str, float]:
+def _rtt_values(relaxed: RelaxedProblem, item: int, amount: float) -> dict[str, float]:
     """
     Say what the stated RTT limit and the limit on the first token must be for a round trip longer by some ms.
 
     Only what holds back a candidate that comes into reach is raised.
-
-    Parameters
-    ----------
-    reach
-        From `reach_of_scenario` or `reach_of_problem`.
-    item, amount
-        Class, and ms.
     """
-    problem = reach.problem
+    problem = relaxed.problem
     row = problem.classes.iloc[item]
-    mine = (problem.candidate_class == item) & (reach.over_ms > 0) & (reach.over_ms <= amount * (1 + 1e-12))
+    mine = (problem.candidate_class == item) & (relaxed.over_ms > 0) & (relaxed.over_ms <= amount * (1 + 1e-12))
     stated_ms = float(row["rtt_limit_ms"])
     out = {}
     if np.isfinite(stated_ms) and (problem.candidates["rtt_ms"].to_numpy(float)[mine] > stated_ms).any():
@@ -193,8 +159,6 @@ def change_capacity(problem: PlacementProblem, change: Change) -> PlacementProbl
     ----------
     problem
         A problem with the tables that the items of the change are positions in.
-    change
-        The change.
     """
     centers, pools, links = (table.copy() for table in (problem.data_centers, problem.pools, problem.links))
     for kind, table, column, sign in (
@@ -231,7 +195,7 @@ def _by_item(amounts: Mapping[int, float], count: int) -> FloatArray:
     return out
 
 
-UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
+_UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
 _LISTED, _MOST_LINES = 4, 12
 _UNITS = {"rtt_limit": "ms", "max_sites": "data centers", "min_share": "share", "min_accelerators": "accelerators"}
 
@@ -267,29 +231,27 @@ class ChangeItem:
     note: str = ""
 
 
-def describe_change(reach: Reach, change: Change, used: pd.DataFrame) -> tuple[ChangeItem, ...]:
+def describe_change(relaxed: RelaxedProblem, change: Change, used: pd.DataFrame) -> tuple[ChangeItem, ...]:
     """
     Put a change into lines, one for each item.
 
     Parameters
     ----------
-    reach
-        From `reach_of_scenario` or `reach_of_problem`.
-    change
-        The change.
+    relaxed
+        From `relax_scenario` or `relax_problem`.
     used
         Candidates beyond the limits that the plan found uses: class_index, demand_hub, data_center_index.
     """
     items: list[ChangeItem] = []
     for kind, by_item in change.amounts.items():
-        items += [_line(reach, kind, item, amount, used) for item, amount in sorted(by_item.items())]
+        items += [_line(relaxed, kind, item, amount, used) for item, amount in sorted(by_item.items())]
     if change.unserved_share is not None:
-        items += _unserved_lines(reach.problem, change.unserved_share)
+        items += _unserved_lines(relaxed.problem, change.unserved_share)
     return tuple(items)
 
 
-def _line(reach: Reach, kind: str, item: int, amount: float, used: pd.DataFrame) -> ChangeItem:
-    problem = reach.problem
+def _line(relaxed: RelaxedProblem, kind: str, item: int, amount: float, used: pd.DataFrame) -> ChangeItem:
+    problem = relaxed.problem
     if kind in {"it_power", "link_capacity"}:
         table, key, unit = {
             "it_power": (problem.data_centers, "data_centers.it_capacity_mw", "MW"),
@@ -302,9 +264,9 @@ def _line(reach: Reach, kind: str, item: int, amount: float, used: pd.DataFrame)
     if kind in {"survive", "region_share"} or kind in KEYS:
         return _policy_line(problem, kind, item, amount)
     class_id = str(problem.classes["id"].iloc[item])
-    values = class_values(reach, kind, item, amount)
+    values = _class_values(relaxed, kind, item, amount)
     key, then = next(iter(values.items()))
-    rule = next((rule for rule in reach.rules if rule.key == kind), None)
+    rule = next((rule for rule in relaxed.rules if rule.key == kind), None)
     column = "is_indivisible" if kind == "indivisible" else key
     now = rule.now[item] if rule is not None else problem.classes[column].iloc[item].item()
     notes = [f"also {also} -> {value:g}" for also, value in list(values.items())[1:]]
@@ -368,13 +330,10 @@ def _unserved_lines(problem: PlacementProblem, share: FloatArray) -> list[Change
     for name in dict.fromkeys(names):
         total = amount[:, short[names == name]].sum(axis=1)
         slices = np.flatnonzero(total > 0)
-        hours = [f"{problem.slices['day'].iloc[t]} {_clock(float(problem.slices['hour'].iloc[t]))}" for t in slices]
+        days = problem.slices.iloc[slices]
+        hours = [f"{day} {format_clock(hour)}" for day, hour in zip(days["day"], days["hour"], strict=True)]
         more = f" and {len(hours) - _LISTED} more slices" if len(hours) > _LISTED else ""
         note = f"in {', '.join(hours[:_LISTED])}{more}" if len(hours) < len(amount) else "in every slice"
         most = float(np.ceil(total.max() * 100 - 1e-4) / 100)
-        lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, UNSERVED_KEY, note))
+        lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, _UNSERVED_KEY, note))
     return sorted(lines, key=lambda line: -line.amount)
-
-
-def _clock(hour: float) -> str:
-    return f"{int(hour):02d}:{round(hour % 1 * 60):02d}"

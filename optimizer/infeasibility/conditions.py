@@ -1,7 +1,7 @@
 """
 Why a problem has no plan: conditions that any plan must meet, in order, in MW, tokens and milliseconds.
 
-What the policy demands against what any plan could reach: each demand alone, then all of them together.
+Capacity and places come first, then what the policy demands: each demand alone, and all of them together.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from optimizer.infeasibility.relaxations import (
     make_groups,
     without_each,
 )
+from optimizer.numbers import format_clock
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY
 
 # A demand missed by less than this share of its size is rounding of the linear program.
 ROUNDING_SHARE = 1e-6
-DINKELBACH_ROUNDS = 30
+_DINKELBACH_ROUNDS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +63,6 @@ def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
 
     Means over the year are compared: capacity is that of all pods that could be bought, within reach of each workload.
     Where not even that is enough for all tokens, the policy is not to blame and nothing is said of it.
-
-    Parameters
-    ----------
-    problem
-        The problem.
 
     Yields
     ------
@@ -104,11 +100,6 @@ def least_carbon_t_per_year(problem: PlacementProblem) -> float | None:
     Find emissions that no plan is below, whatever it costs.
 
     Means over the year are compared, with every pod that could be bought; the policy's demands are not counted.
-
-    Parameters
-    ----------
-    problem
-        The problem.
 
     Returns
     -------
@@ -261,7 +252,7 @@ class _Demands:
     def _best_share(self, part: FloatArray, whole: FloatArray, rows: tuple[Row, ...]) -> float | None:
         """Find the greatest quotient of two sums, by Dinkelbach's iteration."""
         share = 0.0
-        for _ in range(DINKELBACH_ROUNDS):
+        for _ in range(_DINKELBACH_ROUNDS):
             point = self.year.least(share * whole - part, rows)
             if point is None:
                 return None
@@ -328,7 +319,7 @@ def _utilization(problem: PlacementProblem, year: YearRelaxation) -> tuple[Condi
 
 
 _NAMED = 4
-PLACES_TO_SURVIVE = 2
+_PLACES_TO_SURVIVE = 2
 
 
 def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
@@ -346,8 +337,8 @@ def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
         Each worked out only when it is asked for.
     """
     must = np.asarray(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
-    yield _capacity(problem, must, by_reach=False)
-    yield _capacity(problem, must, by_reach=True)
+    yield _capacity(problem, must, by_places=False)
+    yield _capacity(problem, must, by_places=True)
     for k in range(len(problem.classes)):
         yield _sites(problem, must, k)
     yield _single_places(problem, must)
@@ -361,11 +352,6 @@ def first_failure(problem: PlacementProblem) -> Condition | None:
     """
     Find the first condition that fails.
 
-    Parameters
-    ----------
-    problem
-        The problem.
-
     Returns
     -------
     Condition or None
@@ -374,10 +360,10 @@ def first_failure(problem: PlacementProblem) -> Condition | None:
     return next((condition for condition in check_conditions(problem) if not condition.holds), None)
 
 
-def _capacity(problem: PlacementProblem, must: FloatArray, *, by_reach: bool) -> Condition:
+def _capacity(problem: PlacementProblem, must: FloatArray, *, by_places: bool) -> Condition:
     """Compare demand with accelerators and power, slice by slice, then over each day for work that may wait."""
-    name = "capacity within reach" if by_reach else "total capacity"
-    groups = make_groups(problem, by_reach=by_reach)
+    name = "capacity within reach" if by_places else "total capacity"
+    groups = make_groups(problem, by_places=by_places)
     demand, most = (_by_group(groups, values) for values in (must, problem.servable_mtok_per_h))
     urgent = np.where(groups.is_deferrable, 0.0, demand)
     found: list[tuple[Shortage, str]] = []
@@ -394,7 +380,7 @@ def _capacity(problem: PlacementProblem, must: FloatArray, *, by_reach: bool) ->
     worst, when = max(found, key=lambda item: item[0].mtok_per_h)
     what = f"{worst.mtok_per_h:,.2f} mtok/h ({worst.mw:,.3f} MW of IT power) find no place ({when})"
     has = _describe_capacity(problem, worst.centers)
-    if not by_reach:
+    if not by_places:
         message = f"all data centers together are too small: {what}; they have {has}"
         return Condition(name, holds=False, message=message, short_mtok_per_h=worst.mtok_per_h, short_mw=worst.mw)
     short = worst.is_short[groups.workload]
@@ -439,9 +425,9 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
     """See that the allowed number of deployments of a class reaches all its workloads, and that each has its share."""
     row, ids = problem.classes.iloc[k], problem.data_centers["id"]
     name = f"sites of {row['id']}"
-    groups = make_groups(problem, by_reach=True)
+    groups = make_groups(problem, by_places=True)
     wanted = _by_group(groups, must).sum(axis=0)
-    reach = groups.reach[(groups.class_index == k) & (wanted > 0)]
+    reach = groups.can_use[(groups.class_index == k) & (wanted > 0)]
     if not len(reach):
         return Condition(name, holds=True, message=f"{row['id']} has nothing that must be served")
     most, share = int(row["max_sites"]), float(row["min_share"])
@@ -485,7 +471,7 @@ def _two_places(problem: PlacementProblem) -> Condition:
     """See that each class that must not wait may be deployed in two data centers, so that one may fail."""
     name = "two places for what must not wait"
     must = np.unique(problem.workloads["class_index"].to_numpy(int)[problem.cannot_wait])
-    narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < PLACES_TO_SURVIVE]
+    narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < _PLACES_TO_SURVIVE]
     if not narrow:
         return Condition(name, holds=True, message="each class that must not wait may be deployed in two data centers")
     ids = _names(problem.classes["id"].iloc[narrow])
@@ -498,8 +484,8 @@ def _capacity_after_loss(problem: PlacementProblem) -> Condition:
     name = "capacity after the loss of a data center"
     found: list[tuple[str, Condition]] = []
     for lost, left in without_each(problem):
-        for by_reach in (False, True):
-            condition = _capacity(left, left.demand_mtok_per_h, by_reach=by_reach)
+        for by_places in (False, True):
+            condition = _capacity(left, left.demand_mtok_per_h, by_places=by_places)
             if not condition.holds:
                 found.append((lost, condition))
                 break
@@ -524,9 +510,9 @@ def _accelerators(problem: PlacementProblem) -> FloatArray:
 def _large_enough(problem: PlacementProblem, k: int, share: float) -> BoolArray:
     """(D,) data centers that can take the least share of a class in every slice, by demand in reach and capacity."""
     least = share * problem.class_demand_mtok_per_h[:, k] * (1 - SHORT_SHARE)
-    groups = make_groups(problem, by_reach=True)
+    groups = make_groups(problem, by_places=True)
     of_class = problem.workloads["class_index"].to_numpy(int) == k
-    in_reach = problem.servable_mtok_per_h[:, of_class] @ groups.reach[groups.workload[of_class]]
+    in_reach = problem.servable_mtok_per_h[:, of_class] @ groups.can_use[groups.workload[of_class]]
     return np.asarray((in_reach >= least[:, None]).all(axis=0) & (class_capacity(problem, k) >= least.max()))
 
 
@@ -582,8 +568,4 @@ def _names(ids: pd.Series) -> str:
 
 def _clock(problem: PlacementProblem, t: int) -> str:
     row = problem.slices.iloc[t]
-    hour = float(row["hour"])
-    return f"{row['day']} {int(hour):02d}:{round(hour % 1 * 60):02d}"
-
-
-__all__ = ["check_conditions", "first_failure"]
+    return f"{row['day']} {format_clock(row['hour'])}"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from optimizer.infeasibility.relaxed_problem import Reach
+from optimizer.infeasibility.relaxed_problem import RelaxedProblem
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import ModelData, model_data
 from optimizer.model.equations import EQUATIONS
@@ -28,65 +28,37 @@ from optimizer.solvers.highs import new_highs, pass_rows, solution_of
 from optimizer.solvers.process import MipOutcome, run_mip, termination_of
 
 # The objective goes to the solver in hundredths of a percent: its absolute tolerances are then far below what counts.
-CHANGE_UNIT = 1e-4
+_CHANGE_UNIT = 1e-4
 
 # Most that ties add to the objective, as a share of it.
 TIE_SHARE = 1e-5
 
 # Models up to this size are solved in this process.
-AT_ONCE_MAX_COLUMNS = 5_000
+_AT_ONCE_MAX_COLUMNS = 5_000
 
 # A lever moved by less than this of its unit is rounding of the solver.
 ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
-class LeverColumns:
-    """
-    Columns of one kind of change.
+class _LeverColumns:
+    """Columns of one kind of change."""
 
-    Attributes
-    ----------
-    columns
-        (n,) columns of the elastic model.
-    item
-        (n,) what each loosens, by position in its table.
-    per_unit
-        (n,) amount of the change for each unit of the column.
-    price
-        (n,) relative change for each unit of the column.
-    tie
-        (n,) what decides between changes of the same size: a small further price for each unit.
-    """
-
-    columns: IntArray
-    item: IntArray
-    per_unit: FloatArray
-    price: FloatArray
-    tie: FloatArray
+    columns: IntArray  # (n,) columns of the elastic model
+    item: IntArray  # (n,) what each loosens, by position in its table
+    per_unit: FloatArray  # (n,) amount of the change for each unit of the column
+    price: FloatArray  # (n,) relative change for each unit of the column
+    tie: FloatArray  # (n,) what decides between changes of the same size: a small further price for each unit
 
 
 @dataclass(frozen=True, eq=False)
 class ElasticOutcome:
-    """
-    What the elastic model found.
+    """What the elastic model found."""
 
-    Attributes
-    ----------
-    termination
-        Why it stopped; infeasible if these kinds of change cannot make a plan possible.
-    x
-        (columns,) best point; None without one.
-    amounts
-        Kind to the amount for each item, positive ones only.
-    change_share, bound_share
-        Sum of relative changes, and the proven least; inf and 0 while unknown.
-    """
-
-    termination: Termination
-    x: FloatArray | None
-    amounts: dict[str, dict[int, float]]
-    change_share: float
+    termination: Termination  # Why it stopped; infeasible if these kinds of change cannot make a plan possible
+    x: FloatArray | None  # (columns,) best point; None without one
+    amounts: dict[str, dict[int, float]]  # Kind to the amount for each item, positive ones only
+    change_share: float  # Sum of relative changes, and the proven least; inf and 0 while unknown
     bound_share: float
 
     @property
@@ -103,25 +75,23 @@ class ElasticModel:
 
     Parameters
     ----------
-    reach
-        The problem, with candidates beyond its limits.
-    whole
-        The problem whose sizes the changes are shares of; none = that of `reach`.
+    unreduced
+        The problem whose sizes the changes are shares of; none = that of `relaxed`.
     """
 
-    def __init__(self, reach: Reach, whole: PlacementProblem | None = None) -> None:
-        self.reach = reach
-        self.problem = reach.problem
-        self.whole = reach.problem if whole is None else whole
-        self.compiled: CompiledModel = compile_model(reach.problem)
-        self.data: ModelData = model_data(reach.problem)
-        self.levers: dict[str, LeverColumns] = {}
+    def __init__(self, relaxed: RelaxedProblem, unreduced: PlacementProblem | None = None) -> None:
+        self.relaxed = relaxed
+        self.problem = relaxed.problem
+        self.unreduced = relaxed.problem if unreduced is None else unreduced
+        self.compiled: CompiledModel = compile_model(relaxed.problem)
+        self.data: ModelData = model_data(relaxed.problem)
+        self.levers: dict[str, _LeverColumns] = {}
         # Kinds whose amounts follow from the point as a whole.
         self.derived: dict[str, Callable[[FloatArray], dict[int, float]]] = {}
         self.base_columns = len(self.compiled.cost)
         self._upper = self.compiled.upper.copy()
         self._added_upper: list[FloatArray] = []
-        self._added_whole: list[npt.NDArray[np.bool_]] = []
+        self._added_integer: list[npt.NDArray[np.bool_]] = []
         self._column_count = self.base_columns
         self._row_upper: list[FloatArray] = []
         self._row_count = len(self.compiled.row_upper)
@@ -145,7 +115,7 @@ class ElasticModel:
         *,
         per_unit: FloatArray | float = 1.0,
         upper: FloatArray | float = np.inf,
-        is_whole: bool = False,
+        is_integer: bool = False,
         tie: FloatArray | float = 0.0,
     ) -> IntArray:
         """
@@ -154,16 +124,16 @@ class ElasticModel:
         `tie` adds to the price, at most `TIE_SHARE` of it.
         """
         count = len(item)
-        columns = self.add_free(count, upper=upper, is_whole=is_whole)
-        self.levers[kind] = LeverColumns(columns, item, _full(per_unit, count), _full(price, count), _full(tie, count))
+        columns = self.add_free(count, upper=upper, is_integer=is_integer)
+        self.levers[kind] = _LeverColumns(columns, item, _full(per_unit, count), _full(price, count), _full(tie, count))
         return columns
 
-    def add_free(self, count: int, *, upper: FloatArray | float = np.inf, is_whole: bool = False) -> IntArray:
+    def add_free(self, count: int, *, upper: FloatArray | float = np.inf, is_integer: bool = False) -> IntArray:
         """Add columns that belong to no lever."""
         columns = np.arange(self._column_count, self._column_count + count)
         self._column_count += count
         self._added_upper.append(_full(upper, count))
-        self._added_whole.append(np.full(count, is_whole))
+        self._added_integer.append(np.full(count, is_integer))
         return columns
 
     def add_rows(self, upper: FloatArray) -> IntArray:
@@ -194,24 +164,7 @@ class ElasticModel:
         at_least: Mapping[str, Mapping[int, float]] | None = None,
         held: Mapping[str, FloatArray] | None = None,
     ) -> ElasticOutcome:
-        """
-        Find the smallest change of the kinds allowed.
-
-        Parameters
-        ----------
-        kinds
-            Levers that may move.
-        control
-            Deadline and stop request.
-        mip_rel_gap, seed, threads
-            Of the solver.
-        tolerance
-            By how much an integer may be off.
-        at_least
-            Amounts to begin with: kind to item to amount.
-        held
-            Values of whole variables to hold, by name.
-        """
+        """Find the smallest change of the kinds allowed."""
         model, price = self._assembled(kinds, at_least or {}, held or {})
         outcome = self._run(
             model,
@@ -237,30 +190,17 @@ class ElasticModel:
     def with_least(
         self, kind: str, kinds: Collection[str], outcome: ElasticOutcome, control: Control
     ) -> ElasticOutcome:
-        """
-        Keep a change as it is, and of the plans that it allows take one that moves a lever without price the least.
-
-        Parameters
-        ----------
-        kind
-            The lever.
-        kinds
-            Levers that may move.
-        outcome
-            From `solve`.
-        control
-            Deadline and stop request.
-        """
+        """Keep a change, and of the plans that it allows take one that moves a lever without price the least."""
         model, price = self._assembled(kinds, {}, {})
         x = outcome.point
-        whole = np.where(model.is_integer, np.floor(x + 0.5), x)
+        rounded = np.where(model.is_integer, np.floor(x + 0.5), x)
         priced = np.flatnonzero(price > 0)
         lower, upper = model.lower.copy(), model.upper.copy()
-        upper[priced] = np.minimum(upper[priced], whole[priced] * (1 + ROUNDING) + ROUNDING)
-        lower[model.is_integer] = upper[model.is_integer] = whole[model.is_integer]
+        upper[priced] = np.minimum(upper[priced], rounded[priced] * (1 + ROUNDING) + ROUNDING)
+        lower[model.is_integer] = upper[model.is_integer] = rounded[model.is_integer]
         cost = np.zeros(len(price))
         # Numbers of ordinary size: the solver takes a cost of 1e-7 for none.
-        cost[self.levers[kind].columns] = CHANGE_UNIT
+        cost[self.levers[kind].columns] = _CHANGE_UNIT
         found = self._run(replace(model, lower=lower, upper=upper, cost=cost), {"random_seed": 1}, control, 1)
         if not found.incumbents:
             return outcome
@@ -268,11 +208,11 @@ class ElasticModel:
         return replace(outcome, x=point, amounts=self._amounts(kinds, point))
 
     def _run(self, model: CompiledModel, options: dict[str, Any], control: Control, threads: int) -> MipOutcome:
-        if self._column_count <= AT_ONCE_MAX_COLUMNS:
+        if self._column_count <= _AT_ONCE_MAX_COLUMNS:
             return _solve_here(model, options, control)
         return run_mip(
             model,
-            cny_per_cost_unit=CHANGE_UNIT,
+            cny_per_cost_unit=_CHANGE_UNIT,
             options={"output_flag": False, "threads": threads, **options},
             control=control,
         )
@@ -320,8 +260,8 @@ class ElasticModel:
             columns.append(c)
             values.append(v)
         shape = (self._row_count, count)
-        whole = sp.csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
-        whole.sum_duplicates()
+        matrix = sp.csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+        matrix.sum_duplicates()
         added_rows = self._row_count - len(base.row_upper)
         model = replace(
             base,
@@ -329,17 +269,17 @@ class ElasticModel:
             costs={},
             lower=lower,
             upper=np.maximum(upper, lower),
-            is_integer=np.concatenate([base.is_integer, *self._added_whole]),
+            is_integer=np.concatenate([base.is_integer, *self._added_integer]),
             row_lower=np.concatenate([base.row_lower, np.full(added_rows, -np.inf)]),
             row_upper=np.concatenate([base.row_upper, *self._row_upper]),
-            starts=whole.indptr.astype(np.int32),
-            indices=whole.indices.astype(np.int32),
-            values=whole.data,
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
         )
         return model, price
 
     @staticmethod
-    def _start_at(lever: LeverColumns, item: int, amount: float, lower: FloatArray) -> None:
+    def _start_at(lever: _LeverColumns, item: int, amount: float, lower: FloatArray) -> None:
         """Raise the lower bounds of an item's columns until they make up the amount."""
         left = amount
         for position in np.flatnonzero(lever.item == item):
@@ -360,17 +300,21 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
     limit_s: dict[str, Any] = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
     highs = new_highs(**options, **limit_s)
     pass_rows(
-        highs, cost=model.cost / CHANGE_UNIT, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
+        highs, cost=model.cost / _CHANGE_UNIT, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
         row_upper=model.row_upper, starts=model.starts, indices=model.indices, values=model.values,
         is_integer=model.is_integer,
     )  # fmt: skip
     highs.run()
+    if highs.getModelStatus().name in {"kSolveError", "kInfeasible", "kUnboundedOrInfeasible"}:
+        # HiGHS 1.16 has called models infeasible that have a plan: only without presolve does the verdict count.
+        highs.setOptionValue("presolve", "off")
+        highs.run()
     status, info = highs.getModelStatus().name, highs.getInfo()
     outcome.termination = termination_of(status, control)
     if info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible):
         outcome.incumbents.append(solution_of(highs))
     if np.isfinite(info.mip_dual_bound):
-        outcome.bound_cny = info.mip_dual_bound * CHANGE_UNIT
+        outcome.bound_cny = info.mip_dual_bound * _CHANGE_UNIT
     return outcome
 
 

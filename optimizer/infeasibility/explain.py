@@ -1,7 +1,7 @@
 """
 Why a scenario has no plan, and the smallest changes that would give it one, each applied and proved.
 
-How near the limits of a feasible problem are: by how much all demand could grow before a condition fails.
+Of a feasible problem it says how near the limits are: by how much all demand could grow before a condition fails.
 """
 
 from __future__ import annotations
@@ -24,8 +24,15 @@ from network_data.load import Network, load_network
 from optimizer.infeasibility.changes import Change, ChangeItem, change_capacity, change_problem, change_scenario
 from optimizer.infeasibility.conditions import check_conditions
 from optimizer.infeasibility.relaxations import Condition, Groups, make_groups, pool_capacity
-from optimizer.infeasibility.relaxed_problem import Reach, condense, reach_of_problem, reach_of_scenario, representative
+from optimizer.infeasibility.relaxed_problem import (
+    RelaxedProblem,
+    aggregate,
+    relax_problem,
+    relax_scenario,
+    representative,
+)
 from optimizer.infeasibility.search import Option, OptionSearch, sort_options
+from optimizer.numbers import format_clock
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import home_region
 from optimizer.problem.plan import Plan
@@ -39,62 +46,42 @@ _NAMED = 4
 
 
 @dataclass(frozen=True)
-class Headroom:
-    """
-    Distance of one condition from failing.
+class _DemandMargin:
+    """Distance of one condition from failing."""
 
-    Attributes
-    ----------
-    name
-        What is compared.
-    growth_share
-        Share by which all demand could grow before it fails; inf if it never does.
-    when
-        Slice in which it would fail.
-    held_by
-        What would be full there: data centers with their accelerators or power.
-    """
-
-    name: str
-    growth_share: float
-    when: str
-    held_by: tuple[str, ...]
+    name: str  # What is compared
+    growth_share: float  # Share by which all demand could grow before it fails; inf if it never does
+    when: str  # Slice in which it would fail
+    held_by: tuple[str, ...]  # What would be full there: data centers with their accelerators or power
 
 
-def find_headroom(problem: PlacementProblem) -> tuple[Headroom, ...]:
-    """
-    Find how far demand could grow within total capacity and within what is in reach.
-
-    Parameters
-    ----------
-    problem
-        The problem; every pod that could be bought counts as there.
-    """
-    reach = Reach(problem, np.zeros(len(problem.candidates)), ())
-    smaller = representative(condense(reach).reach).problem
-    return tuple(_headroom(smaller, by_reach=by_reach) for by_reach in (False, True))
+def _demand_margins(problem: PlacementProblem) -> tuple[_DemandMargin, ...]:
+    """Find how far demand could grow within total capacity and within what is in reach."""
+    relaxed = RelaxedProblem(problem, np.zeros(len(problem.candidates)), ())
+    smaller = representative(aggregate(relaxed).relaxed).problem
+    return tuple(_demand_margin(smaller, by_places=by_places) for by_places in (False, True))
 
 
-def _headroom(problem: PlacementProblem, *, by_reach: bool) -> Headroom:
-    groups = make_groups(problem, by_reach=by_reach)
+def _demand_margin(problem: PlacementProblem, *, by_places: bool) -> _DemandMargin:
+    groups = make_groups(problem, by_places=by_places)
     must = problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h
     demand = np.zeros((len(must), len(groups.class_index)))
     np.add.at(demand.T, groups.workload, must.T)
     found = [(*_growth(problem, groups, row), t) for t, row in enumerate(demand) if row.any()]
-    name = "capacity within reach" if by_reach else "total capacity"
+    name = "capacity within reach" if by_places else "total capacity"
     if not found:
-        return Headroom(name, np.inf, "", ())
+        return _DemandMargin(name, np.inf, "", ())
     growth, held_by, t = min(found, key=lambda item: item[0])
     row = problem.slices.iloc[t]
     is_mean = t == len(must) - 1
     when = "the mean of the year, work that may wait included" if is_mean else _clock(str(row["day"]), row["hour"])
-    return Headroom(name, growth - 1.0, when, held_by)
+    return _DemandMargin(name, growth - 1.0, when, held_by)
 
 
 def _growth(problem: PlacementProblem, groups: Groups, demand: FloatArray) -> tuple[float, tuple[str, ...]]:
     """Largest factor on the demand of a slice that capacity carries, and what is full then."""
     place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
-    g, p = np.nonzero(groups.reach[:, place] & (demand > 0)[:, None])
+    g, p = np.nonzero(groups.can_use[:, place] & (demand > 0)[:, None])
     busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
     power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
     column, count, pools, centers = np.arange(len(g)), len(demand), len(place), len(problem.data_centers)
@@ -131,7 +118,7 @@ def _names(ids: npt.NDArray[np.str_]) -> str:
 
 
 def _clock(day: str, hour: float) -> str:
-    return f"{day.rpartition('_')[0]} {int(hour):02d}:{round(float(hour) % 1 * 60):02d}"
+    return f"{day.rpartition('_')[0]} {format_clock(hour)}"
 
 
 Status = Literal["feasible", "infeasible", "undecided"]
@@ -152,7 +139,7 @@ class Explanation:
         Necessary conditions, those that fail first.
     options
         Changes that would make it feasible, the smallest first; then those that cannot.
-    headroom
+    margins
         Of a feasible problem: how near its limits are.
     is_complete
         Whether every kind of change was looked at to the end.
@@ -164,7 +151,7 @@ class Explanation:
     status: Status
     conditions: tuple[Condition, ...]
     options: tuple[Option, ...]
-    headroom: tuple[Headroom, ...]
+    margins: tuple[_DemandMargin, ...]
     is_complete: bool
     seconds: dict[str, float]
 
@@ -183,7 +170,7 @@ class Explanation:
             "status": self.status,
             "fails": "; ".join(condition.name for condition in self.failures),
             "would do": "; ".join(option.title for option in self.options if option.is_enough),
-            "demand could grow by": "; ".join(f"{item.growth_share:.1%} ({item.name})" for item in self.headroom),
+            "demand could grow by": "; ".join(f"{item.growth_share:.1%} ({item.name})" for item in self.margins),
         }
         return {label: value for label, value in facts.items() if value}
 
@@ -206,14 +193,8 @@ def explain_scenario(
 
     Parameters
     ----------
-    scenario
-        Built-in name or YAML file.
     overrides
         Texts such as `solver.time_limit_s=60`; solver options are keys like any other.
-    report
-        Called with a line of text as the work goes on.
-    stop
-        Set it, and the work ends with the changes found so far.
 
     Returns
     -------
@@ -237,15 +218,15 @@ def explain_scenario(
         problem = assemble_problem(network, loaded, allow_stranded=True)
 
     def remake(change: Change) -> PlacementProblem:
-        changed: Scenario = change_scenario(loaded, reach, change)
+        changed: Scenario = change_scenario(loaded, relaxed, change)
         return change_capacity(assemble_problem(network, changed, allow_stranded=True), change)
 
-    reach = reach_of_scenario(network, loaded, problem)
+    relaxed = relax_scenario(network, loaded, problem)
     plan = None if stranded else _greedy_plan(problem, network)
     control = Control(time_limit_s=loaded.solver.time_limit_s, stop=stop or threading.Event())
     explanation = explain_problem(
         problem,
-        reach=reach,
+        relaxed=relaxed,
         stranded=stranded,
         remake=remake,
         plan=plan,
@@ -263,7 +244,7 @@ def explain_scenario(
 def explain_problem(  # noqa: PLR0913 - options, keyword-only
     problem: PlacementProblem,
     *,
-    reach: Reach | None = None,
+    relaxed: RelaxedProblem | None = None,
     stranded: Sequence[Fault] = (),
     remake: Callable[[Change], PlacementProblem] | None = None,
     plan: Plan | None = None,
@@ -277,29 +258,21 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
 
     Parameters
     ----------
-    problem
-        The problem.
-    reach
+    relaxed
         The problem with candidates beyond its limits; none = those beyond the RTT limits.
     stranded
         Faults of workloads without any candidate.
     remake
         Makes the changed problem, to prove a change on; none = the change is applied to the problem's tables.
-    plan
-        A plan, if one is known.
-    control
-        Deadline and stop request.
     report
         Called with a line of text as the work goes on.
-    seed, threads
-        Of the solver.
     """
     control = control if control is not None else Control()
     say = report if report is not None else _silent
-    reach = reach if reach is not None else reach_of_problem(problem)
+    relaxed = relaxed if relaxed is not None else relax_problem(problem)
     seconds: dict[str, float] = {}
     began = time.monotonic()
-    conditions = _conditions(problem, reach, stranded) if plan is None else ()
+    conditions = _conditions(problem, relaxed, stranded) if plan is None else ()
     seconds["conditions"] = time.monotonic() - began
     is_infeasible = any(not condition.holds for condition in conditions)
     for condition in conditions:
@@ -310,8 +283,8 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
     began = time.monotonic()
     if plan is None:
         search = OptionSearch(
-            reach,
-            remake if remake is not None else lambda change: change_problem(reach, change),
+            relaxed,
+            remake if remake is not None else lambda change: change_problem(relaxed, change),
             control=control,
             report=say,
             seed=seed,
@@ -326,10 +299,10 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
     seconds["changes"] = time.monotonic() - began
     status: Status = "feasible" if plan is not None else "infeasible" if is_infeasible else "undecided"
     began = time.monotonic()
-    headroom = find_headroom(problem) if plan is not None else ()
+    margins = _demand_margins(problem) if plan is not None else ()
     seconds["headroom"] = time.monotonic() - began
     failing_first = tuple(sorted(conditions, key=lambda condition: condition.holds))
-    return Explanation(problem.name, status, failing_first, options, headroom, is_complete, seconds)
+    return Explanation(problem.name, status, failing_first, options, margins, is_complete, seconds)
 
 
 def _silent(_: str) -> None:
@@ -353,24 +326,24 @@ def _with_purchase(network: Network, scenario: Scenario) -> list[Option]:
     return [Option(("allow_purchase",), "purchases", "sufficient", 1.0, 0.0, (item,), None, problem, plan)]
 
 
-def _conditions(problem: PlacementProblem, reach: Reach, stranded: Sequence[Fault]) -> tuple[Condition, ...]:
+def _conditions(problem: PlacementProblem, relaxed: RelaxedProblem, stranded: Sequence[Fault]) -> tuple[Condition, ...]:
     """Check the necessary conditions, of the workloads that reach nothing first and of all others then."""
     reached = np.zeros(len(problem.workloads), bool)
     reached[problem.candidates["workload_index"]] = True
     asks = problem.demand_mtok_per_h.max(axis=0)
-    told = {str(fault.value): fault.problem for fault in stranded}
+    messages = {str(fault.value): fault.problem for fault in stranded}
     out = []
     for w in np.flatnonzero(~reached & (asks > 0)):
         row = problem.workloads.iloc[w]
         name = f"{row['workload_class']} of {row['demand_hub']}"
-        over_ms = _nearest_ms(reach, int(w))
-        message = told.get(name)
+        over_ms = _nearest_ms(relaxed, int(w))
+        message = messages.get(name)
         if message is None:
             message = "reaches no data center within its limits"
             message += f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
         out.append(Condition(f"reach of {name}", False, f"{name} {message}", float(asks[w]), 0.0, over_ms))  # noqa: FBT003
-    known = {f"reach of {name}" for name in told} & {condition.name for condition in out}
-    for name, problem_text in told.items():
+    known = {f"reach of {name}" for name in messages} & {condition.name for condition in out}
+    for name, problem_text in messages.items():
         if f"reach of {name}" not in known:
             out.append(Condition(f"reach of {name}", False, f"{name} {problem_text}"))  # noqa: FBT003
     rest = problem if reached.all() else _without_demand(problem, ~reached)
@@ -379,12 +352,12 @@ def _conditions(problem: PlacementProblem, reach: Reach, stranded: Sequence[Faul
     return tuple(out)
 
 
-def _nearest_ms(reach: Reach, workload: int) -> float:
+def _nearest_ms(relaxed: RelaxedProblem, workload: int) -> float:
     """Least excess over the RTT limit, ms, of a data center that the other rules of the workload's class admit."""
-    mine = reach.problem.candidates["workload_index"].to_numpy(int) == workload
-    for rule in reach.rules:
+    mine = relaxed.problem.candidates["workload_index"].to_numpy(int) == workload
+    for rule in relaxed.rules:
         mine &= rule.needed == 0
-    over_ms = reach.over_ms[mine]
+    over_ms = relaxed.over_ms[mine]
     return float(over_ms.min()) if len(over_ms) else float("nan")
 
 

@@ -1,11 +1,10 @@
 """
 What a planner can change to make a scenario feasible: each lever loosens the rows of an equation.
 
-`LEVERS` is the table of contents. Prices make the objective a sum of relative changes: what adds up over data
+`LEVERS` is the table of contents; which equations a lever loosens stands on `Equation.lever`, and those in
+`CANDIDATE_LEVERS` add candidates instead. Prices make the objective a sum of relative changes: what adds up over data
 centers (power, pods) counts by its share of the total, what does not (a link, an RTT limit) by its share of itself,
 work left unserved by its share of the busiest slice. A rule that is given up counts as 100 %.
-
-Levers on the demands of the policy, equations (10a) to (10f).
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 
 # What a row lacks below this is rounding of the solver.
-ROUNDING = 1e-9
+_ROUNDING = 1e-9
 
 # Kinds whose smallest change is not proved: see above.
 NOT_PROVED = ("green_share", "utilization")
 
 
-def region_share(model: ElasticModel) -> None:
+def _region_share(model: ElasticModel) -> None:
     """Lower the least share of a region."""
     problem = model.problem
     policy, regions = problem.policy, problem.policy.regions
@@ -48,7 +47,7 @@ def region_share(model: ElasticModel) -> None:
     model.derived["region_share"] = _largest(base, columns, shares, np.arange(len(regions)))
 
 
-def green_share(model: ElasticModel) -> None:
+def _green_share(model: ElasticModel) -> None:
     """Lower the least share of green power."""
     problem = model.problem
     share = problem.policy.min_green_share
@@ -63,7 +62,7 @@ def green_share(model: ElasticModel) -> None:
     model.derived["green_share"] = _largest(base, columns, np.array([share]), np.zeros(1, np.int64))
 
 
-def carbon_cap(model: ElasticModel) -> None:
+def _carbon_cap(model: ElasticModel) -> None:
     """Raise the cap on emissions; its row counts tonnes per hour."""
     cap = model.problem.policy.carbon_cap_t_per_year
     if cap is not None:
@@ -72,7 +71,7 @@ def carbon_cap(model: ElasticModel) -> None:
         model.enter(model.rows("keep_carbon_cap")[0], columns, -1.0)
 
 
-def utilization(model: ElasticModel) -> None:
+def _utilization(model: ElasticModel) -> None:
     """Lower the least utilization of open data centers."""
     problem = model.problem
     share = problem.policy.min_utilization_share
@@ -88,27 +87,18 @@ def utilization(model: ElasticModel) -> None:
     model.derived["utilization"] = _largest(base, columns, np.array([share]), np.zeros(len(rows), np.int64))
 
 
-def investment(model: ElasticModel) -> None:
+def _investment(model: ElasticModel) -> None:
     """Raise the limit on investment; its row counts million CNY."""
     _money(model, "investment", "keep_investment_limit", model.problem.policy.investment_limit_cny)
 
 
-def spending(model: ElasticModel) -> None:
+def _spending(model: ElasticModel) -> None:
     """Raise the limit on yearly spending; its row counts million CNY."""
     _money(model, "spending", "keep_spending_limit", model.problem.policy.spending_limit_cny_per_year)
 
 
 def change_policy(policy: PolicyLimits, amounts: dict[str, dict[int, float]]) -> PolicyLimits:
-    """
-    Apply a change to the demands.
-
-    Parameters
-    ----------
-    policy
-        The demands.
-    amounts
-        Kind to item to amount.
-    """
+    """Apply a change to the demands."""
     updates: dict[str, Any] = {}
     shares = dict(policy.min_region_share)
     for item, amount in amounts.get("region_share", {}).items():
@@ -159,46 +149,26 @@ def _largest(
     def amounts(x: FloatArray) -> dict[int, float]:
         size = base @ x[: base.shape[1]]
         lacking = np.maximum(x[columns], 0.0)
-        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > ROUNDING)
+        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > _ROUNDING)
         out = np.zeros(len(shares))
-        np.maximum.at(out, item, np.where(lacking > ROUNDING, given_up, 0.0))
-        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > ROUNDING)}
+        np.maximum.at(out, item, np.where(lacking > _ROUNDING, given_up, 0.0))
+        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > _ROUNDING)}
 
     return amounts
 
 
 @dataclass(frozen=True)
 class Lever:
-    """
-    A kind of change.
+    """A kind of change."""
 
-    Attributes
-    ----------
-    kind
-        Its name.
-    unit
-        Unit of its amounts.
-    title
-        What it changes.
-    add
-        Puts its columns into an elastic model.
-    """
-
-    kind: str
-    unit: str
-    title: str
-    add: Callable[[ElasticModel], None]
+    kind: str  # Its name
+    unit: str  # Unit of its amounts
+    title: str  # What it changes
+    add: Callable[[ElasticModel], None]  # Puts its columns into an elastic model
 
 
 def build_elastic(model: ElasticModel) -> ElasticModel:
-    """
-    Add every lever that has something to loosen.
-
-    Parameters
-    ----------
-    model
-        The model to add to; returned.
-    """
+    """Add every lever that has something to loosen."""
     for lever in LEVERS:
         lever.add(model)
     return model
@@ -225,16 +195,16 @@ def _pods(model: ElasticModel) -> None:
     problem = model.problem
     accelerator = problem.pools["accelerator_index"].to_numpy(int)
     size = problem.accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
-    busy = float((model.whole.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)).max())
+    busy = float((model.unreduced.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)).max())
     needed = busy / problem.utilization_limit_share
     total = max(float(pool_pods(problem) @ size), needed, 1.0)
-    slowest = float((model.whole.class_demand_mtok_per_h @ problem.accel_h_per_mtok.max(axis=1)).max())
+    slowest = float((model.unreduced.class_demand_mtok_per_h @ problem.accel_h_per_mtok.max(axis=1)).max())
     room = np.ceil(slowest / problem.utilization_limit_share / size) + problem.pools["min_pods"].to_numpy(float) + 1
-    if model.reach.may_add_pods is not None:
-        room = np.where(model.reach.may_add_pods, room, 0.0)
+    if model.relaxed.may_add_pods is not None:
+        room = np.where(model.relaxed.may_add_pods, room, 0.0)
     cost = (problem.pools["pod_cny_per_year"] + problem.pools["site_cny_per_year"]).to_numpy(float) / size
     columns = model.add_columns(
-        "pods", np.arange(len(size)), size / total, upper=room, is_whole=True, tie=size / total * _ties(cost)
+        "pods", np.arange(len(size)), size / total, upper=room, is_integer=True, tie=size / total * _ties(cost)
     )
     model.enter(model.rows("buy_pods_where_open"), columns, -1.0)
     block = model.compiled.columns["NewPods"]
@@ -264,7 +234,7 @@ def _unserved(model: ElasticModel) -> None:
     problem, block = model.problem, model.compiled.columns["Shed"]
     room = np.maximum(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h, 0.0)
     slices, workloads = room.shape
-    demand = model.whole.demand_mtok_per_h.sum(axis=1)
+    demand = model.unreduced.demand_mtok_per_h.sum(axis=1)
     peak = max(float(demand.max()), 1e-9)
     columns = model.add_columns("unserved", np.arange(room.size), 0.0, upper=room.reshape(-1))
     same = model.compiled.matrix[:, np.arange(block.columns.start, block.columns.stop)].tocoo()
@@ -276,14 +246,14 @@ def _unserved(model: ElasticModel) -> None:
 
 
 def _rtt_limit(model: ElasticModel) -> None:
-    reach = model.reach
+    relaxed = model.relaxed
     limits = np.where(np.isfinite(model.problem.rtt_limit_ms), model.problem.rtt_limit_ms, 0.0)
-    _add_steps(model, "rtt_limit", reach.over_ms, lambda k: max(float(limits[k].max()), 1e-9))
+    _add_steps(model, "rtt_limit", relaxed.over_ms, lambda k: max(float(limits[k].max()), 1e-9))
 
 
 def _rules(key: str) -> Callable[[ElasticModel], None]:
     def add(model: ElasticModel) -> None:
-        for rule in model.reach.rules:
+        for rule in model.relaxed.rules:
             if rule.key == key:
                 _add_steps(model, key, rule.needed.astype(float), lambda _: 1.0)
 
@@ -312,7 +282,7 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
         heights += levels.tolist()
     rise = np.array(rises)
     price = rise / np.array([size(k) for k in items])
-    columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_whole=True)
+    columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_integer=True)
     order = model.add_rows(np.zeros(len(chained)))
     for row, (above, below) in zip(order, chained, strict=True):
         model.enter(np.array([row]), columns[[above]], 1.0)
@@ -365,7 +335,7 @@ def _gate_reroutes(model: ElasticModel, beyond: IntArray, opened_by: IntArray) -
 def _survive(model: ElasticModel) -> None:
     """Give up surviving the loss of a data center: one switch for all outages."""
     if len(model.problem.outages):
-        columns = model.add_columns("survive", np.zeros(1, np.int64), 1.0, upper=1.0, is_whole=True)
+        columns = model.add_columns("survive", np.zeros(1, np.int64), 1.0, upper=1.0, is_integer=True)
         model.enter(model.rows("serve_in_outage")[0], columns, 1.0)
         # Read as `... <= -2`, the rows ask for nothing once two is taken off.
         model.enter(model.rows("stand_in_two_places")[0], columns, -2.0)
@@ -377,7 +347,7 @@ def _max_sites(model: ElasticModel) -> None:
         return
     allowed = model.problem.classes["max_sites"].to_numpy(float)[classes]
     columns = model.add_columns(
-        "max_sites", classes, 1.0 / allowed, upper=float(len(model.problem.data_centers)), is_whole=True
+        "max_sites", classes, 1.0 / allowed, upper=float(len(model.problem.data_centers)), is_integer=True
     )
     model.enter(model.rows("limit_sites"), columns, -1.0)
 
@@ -401,7 +371,7 @@ def _min_pods(model: ElasticModel) -> None:
         return
     items = _pool_positions(model, pools)
     least = model.problem.pools["min_pods"].to_numpy(float)[items]
-    columns = model.add_columns("min_pods", items, 1.0 / least, upper=least, is_whole=True)
+    columns = model.add_columns("min_pods", items, 1.0 / least, upper=least, is_integer=True)
     model.enter(model.rows("keep_min_pods"), columns, -1.0)
 
 
@@ -412,7 +382,7 @@ def _min_accelerators(model: ElasticModel) -> None:
         return
     least = model.problem.min_accelerators
     items = np.flatnonzero(least > 0)
-    columns = model.add_columns("min_accelerators", items, 1.0 / least[items], upper=least[items], is_whole=True)
+    columns = model.add_columns("min_accelerators", items, 1.0 / least[items], upper=least[items], is_integer=True)
     row_of = dict(zip(centers[:, 0].tolist(), model.rows("keep_models_loaded").T, strict=True))
     deployed = model.compiled.columns["Deploy"].columns.start
     pairs = model.problem.deployments
@@ -441,13 +411,13 @@ def _indivisible(model: ElasticModel) -> None:
         return
     k = model.problem.workloads["class_index"].to_numpy(int)[pairs[:, 0]]
     items, place = np.unique(k, return_inverse=True)
-    columns = model.add_columns("indivisible", items, 1.0, upper=1.0, is_whole=True)
+    columns = model.add_columns("indivisible", items, 1.0, upper=1.0, is_integer=True)
     most = model.problem.servable_mtok_per_h[:, pairs[:, 0]]
     model.enter(model.rows("serve_where_assigned"), columns[place.reshape(-1)], -most)
 
 
 # Levers that bring candidates beyond the limits into play.
-REACH_KINDS = ("rtt_limit", "residency", "allowed_regions", "second_route")
+CANDIDATE_LEVERS = ("rtt_limit", "residency", "allowed_regions", "second_route")
 UNSERVED_WORST = "unserved_worst"
 
 LEVERS = (
@@ -464,11 +434,11 @@ LEVERS = (
     Lever("min_accelerators", "accelerators", "accelerators that stay on", _min_accelerators),
     Lever("indivisible", "classes", "work that may not be divided", _indivisible),
     Lever("survive", "rule", "surviving the loss of a data center", _survive),
-    Lever("region_share", "share", "least share of a region", region_share),
-    Lever("green_share", "share", "least share of green power", green_share),
-    Lever("carbon_cap", "t/year", "carbon cap", carbon_cap),
-    Lever("utilization", "share", "least utilization", utilization),
-    Lever("investment", "CNY", "limit on investment", investment),
-    Lever("spending", "CNY/year", "limit on spending", spending),
+    Lever("region_share", "share", "least share of a region", _region_share),
+    Lever("green_share", "share", "least share of green power", _green_share),
+    Lever("carbon_cap", "t/year", "carbon cap", _carbon_cap),
+    Lever("utilization", "share", "least utilization", _utilization),
+    Lever("investment", "CNY", "limit on investment", _investment),
+    Lever("spending", "CNY/year", "limit on spending", _spending),
     Lever("unserved", "mtok/h", "work left unserved", _unserved),
 )

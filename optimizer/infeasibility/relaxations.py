@@ -1,11 +1,9 @@
 """
-One condition that every plan must meet, with the numbers by which it fails.
+Smaller problems that every plan must solve too, for the necessary conditions.
 
-The problems that failures leave behind: one data center less, and nothing that waits.
-
-Transport of demand to capacity: what finds no place, and the bottleneck that keeps it out.
-
-What the mean of any plan over the year satisfies, as one small linear program.
+`without_each` takes one data center away, `find_shortage` moves demand to capacity and finds the bottleneck that keeps
+some of it out, `YearRelaxation` is what the mean of any plan over the year satisfies. A `Condition` is the verdict of
+one of them, with the numbers by which it fails.
 """
 
 from __future__ import annotations
@@ -56,11 +54,6 @@ def without_each(problem: PlacementProblem) -> Iterator[tuple[str, PlacementProb
     """
     Make the problem of serving, with each data center lost in turn, what must be served at once.
 
-    Parameters
-    ----------
-    problem
-        With outages to survive, or none.
-
     Yields
     ------
     tuple of str and PlacementProblem
@@ -102,7 +95,7 @@ SHORT_SHARE = 1e-7
 @dataclass(frozen=True, eq=False)
 class Groups:
     """
-    Workloads that are alike: the same class, the same data centers in reach.
+    Workloads of the same class that can use the same data centers.
 
     Attributes
     ----------
@@ -110,40 +103,29 @@ class Groups:
         (W,) group of each workload.
     class_index
         (n,) class of each group.
-    reach
-        (n, D) data centers in reach.
+    can_use
+        (n, D) data centers that its candidates lead to.
     is_deferrable
         (n,) whether the work may wait.
     """
 
     workload: IntArray
     class_index: IntArray
-    reach: BoolArray
+    can_use: BoolArray
     is_deferrable: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
 class Shortage:
-    """
-    What finds no place, averaged over the slices looked at.
+    """What finds no place, averaged over the slices looked at."""
 
-    Attributes
-    ----------
-    mtok_per_h, mw
-        Tokens, and the IT power that they would take on the most efficient accelerators.
-    is_short
-        (n,) groups of the bottleneck: more capacity anywhere else would not help them.
-    centers
-        (D,) data centers that they reach.
-    """
-
-    mtok_per_h: float
+    mtok_per_h: float  # Tokens, and the IT power that they would take on the most efficient accelerators
     mw: float
-    is_short: BoolArray
-    centers: BoolArray
+    is_short: BoolArray  # (n,) groups of the bottleneck: more capacity anywhere else would not help them
+    centers: BoolArray  # (D,) data centers that they reach
 
 
-def usable_centers(problem: PlacementProblem) -> BoolArray:
+def _usable_centers(problem: PlacementProblem) -> BoolArray:
     """(D,) data centers that can be opened: they have a pool, and the least number of pods can be had."""
     pools, out = problem.pools, np.zeros(len(problem.data_centers), bool)
     place = pools["data_center_index"].to_numpy(int)
@@ -177,23 +159,21 @@ def class_capacity(problem: PlacementProblem, class_index: int) -> FloatArray:
     least_energy = np.full(len(by_accelerators), np.inf)
     np.minimum.at(least_energy, place, energy)
     by_power = _quotient(problem.data_centers["it_capacity_mw"].to_numpy(float), least_energy)
-    return np.where(usable_centers(problem), np.minimum(by_accelerators, by_power), 0.0)
+    return np.where(_usable_centers(problem), np.minimum(by_accelerators, by_power), 0.0)
 
 
-def make_groups(problem: PlacementProblem, *, by_reach: bool) -> Groups:
+def make_groups(problem: PlacementProblem, *, by_places: bool) -> Groups:
     """
     Group workloads by class and reach.
 
     Parameters
     ----------
-    problem
-        The problem.
-    by_reach
+    by_places
         False: as if every workload reached every data center.
     """
-    reach = np.full((len(problem.workloads), len(problem.data_centers)), not by_reach)
+    reach = np.full((len(problem.workloads), len(problem.data_centers)), not by_places)
     reach[problem.candidates["workload_index"], problem.candidates["data_center_index"]] = True
-    reach &= usable_centers(problem)
+    reach &= _usable_centers(problem)
     k = problem.workloads["class_index"].to_numpy(int)
     keys, workload = np.unique(np.column_stack([k, reach]), axis=0, return_inverse=True)
     workload = workload.reshape(-1).astype(np.int64)
@@ -210,8 +190,6 @@ def find_shortage(
 
     Parameters
     ----------
-    problem, groups
-        Capacities, and who reaches them.
     demand
         (S, n) mtok/h of the groups; it must be served over all these slices together.
     most
@@ -223,30 +201,30 @@ def find_shortage(
     if wanted.sum() <= 0:
         return None
     count, size = len(demand), len(wanted)
-    worth = problem.accel_h_per_mtok.min(axis=1)[groups.class_index]
-    worth = np.where(worth > 0, worth, 1.0)
+    accel_h = problem.accel_h_per_mtok.min(axis=1)[groups.class_index]
+    accel_h = np.where(accel_h > 0, accel_h, 1.0)
     g, matrix = _matrix(problem, groups, wanted, hours)
     capacity, power = pool_capacity(problem), problem.data_centers["it_capacity_mw"].to_numpy(float)
     right = np.concatenate([wanted, most.reshape(-1), np.tile(capacity, count), np.tile(power, count)])
-    gain = np.repeat(hours, len(g)) * np.tile(worth[g], count)
+    gain = np.repeat(hours, len(g)) * np.tile(accel_h[g], count)
     solved = linprog(-gain, A_ub=matrix, b_ub=right, bounds=(0, None), method="highs") if len(gain) else None
     if solved is not None and solved.x is None:
         raise RuntimeError(f"the transport of demand to capacity ended with: {solved.message}")
     missing = wanted if solved is None else wanted - matrix[:size] @ solved.x
-    if (missing * worth).sum() <= SHORT_SHARE * (wanted * worth).sum():
+    if (missing * accel_h).sum() <= SHORT_SHARE * (wanted * accel_h).sum():
         return None
     is_short = missing > SHORT_SHARE * wanted
     if solved is not None:
-        # Where more demand would be worth nothing, capacity stops it: these groups and all they reach are the cut.
+        # Where more demand would save nothing, capacity stops it: these groups and all they reach are the cut.
         price = -np.asarray(solved.ineqlin.marginals[: size * (1 + count)]).reshape(1 + count, size)
-        is_short |= (wanted > 0) & (price[0] + price[1:].max(axis=0) < SHORT_SHARE * worth)
+        is_short |= (wanted > 0) & (price[0] + price[1:].max(axis=0) < SHORT_SHARE * accel_h)
     per_mtok = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)[groups.class_index]
     total_h = float(hours.sum())
     return Shortage(
         mtok_per_h=float(missing.sum()) / total_h,
         mw=float(missing @ per_mtok) / total_h,
         is_short=is_short,
-        centers=np.asarray(groups.reach[is_short].any(axis=0)),
+        centers=np.asarray(groups.can_use[is_short].any(axis=0)),
     )
 
 
@@ -256,7 +234,7 @@ def _matrix(
     """Group of each column (the same in every slice), and rows: demand, most per slice, accelerators, power."""
     place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
     fast = problem.can_process[groups.class_index][:, accelerator]
-    g, p = np.nonzero(groups.reach[:, place] & fast & (wanted > 0)[:, None])
+    g, p = np.nonzero(groups.can_use[:, place] & fast & (wanted > 0)[:, None])
     busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
     power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
     column, count, size = np.arange(len(g)), len(hours), len(wanted)
@@ -302,8 +280,6 @@ class YearRelaxation:
 
     Parameters
     ----------
-    problem
-        The problem.
     demand_mtok_per_h, must_mtok_per_h
         (W,) tokens asked for, and tokens that must be served: means over the year, or of one slice.
     closed
@@ -318,21 +294,21 @@ class YearRelaxation:
         closed: IntArray | None = None,
     ) -> None:
         self.problem = problem
-        self.groups: Groups = make_groups(problem, by_reach=True)
+        self.groups: Groups = make_groups(problem, by_places=True)
         pools = problem.pools
         self.place = pools["data_center_index"].to_numpy(int)
         self.chip = pools["accelerator_index"].to_numpy(int)
         size = len(self.groups.class_index)
         self.demand = np.bincount(self.groups.workload, demand_mtok_per_h, size)
         self._must = np.bincount(self.groups.workload, must_mtok_per_h, size)
-        fits = self.groups.reach[:, self.place] & problem.can_process[self.groups.class_index][:, self.chip]
+        fits = self.groups.can_use[:, self.place] & problem.can_process[self.groups.class_index][:, self.chip]
         self.group, self.pool = np.nonzero(fits & (self.demand > 0)[:, None])
         self._flows, self._pools, self._centers = len(self.group), len(pools), len(problem.data_centers)
         upper = np.concatenate(
             [
                 self.demand[self.group],
                 pools["max_new_pods"].to_numpy(float),
-                usable_centers(problem).astype(float),
+                _usable_centers(problem).astype(float),
                 _most_idle_mw(problem),
             ]
         )
@@ -419,13 +395,6 @@ class YearRelaxation:
     def least(self, vector: FloatArray, rows: Sequence[Row] = ()) -> FloatArray | None:
         """
         Minimize a row over what every plan keeps.
-
-        Parameters
-        ----------
-        vector
-            What to minimize.
-        rows
-            Further rows to keep.
 
         Returns
         -------

@@ -1,7 +1,8 @@
 """
-A problem with the candidates that its limits keep out: by how many ms, and by which rule of the class.
+A problem with the candidates that its limits keep out, and a smaller one with the same answer to "is there a plan?".
 
-A smaller problem with the same answer to "is there a plan?": alike workloads together, and the slices that matter.
+`RelaxedProblem` holds for each candidate by how many ms, and by which rule of its class, it is kept out. `aggregate`
+puts equal workloads and equal days together, `representative` keeps the slices that matter.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from network_data.load import Network
-from optimizer.problem.assemble import limiting_links
+from optimizer.problem.assemble import with_candidates
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem, no_routes_left_out
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import residency_mask
 from optimizer.solvers.benders.aggregation import MergedDays, merge_days
 from optimizer.units import HOURS_PER_YEAR
@@ -36,30 +37,17 @@ _ORDER = ["workload_index", "data_center_index", "route_index"]
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
-    """
-    A key of the workload classes that keeps candidates out.
+class _Rule:
+    """A key of the workload classes that keeps candidates out."""
 
-    Attributes
-    ----------
-    key
-        Name of the key.
-    now
-        (K) value of each class.
-    steps
-        (K) looser values of each class, loosest last.
-    needed
-        (R,) number of steps that a candidate needs; 0 = it is allowed.
-    """
-
-    key: str
-    now: tuple[Any, ...]
-    steps: tuple[tuple[Any, ...], ...]
-    needed: IntArray
+    key: str  # Name of the key
+    now: tuple[Any, ...]  # (K) value of each class
+    steps: tuple[tuple[Any, ...], ...]  # (K) looser values of each class, loosest last
+    needed: IntArray  # (R,) number of steps that a candidate needs; 0 = it is allowed
 
 
 @dataclass(frozen=True, eq=False)
-class Reach:
+class RelaxedProblem:
     """
     A problem with candidates beyond its limits.
 
@@ -77,7 +65,7 @@ class Reach:
 
     problem: PlacementProblem
     over_ms: FloatArray
-    rules: tuple[Rule, ...]
+    rules: tuple[_Rule, ...]
     may_add_pods: npt.NDArray[np.bool_] | None = None
 
     @property
@@ -87,33 +75,19 @@ class Reach:
         return np.asarray(np.logical_or.reduce([self.over_ms > 0, *broken]), bool)
 
 
-def reach_of_problem(problem: PlacementProblem) -> Reach:
+def relax_problem(problem: PlacementProblem) -> RelaxedProblem:
     """
     Add the candidates that the RTT limit alone keeps out.
 
     What a rule of the class bars stays out: the problem does not know the rule.
-
-    Parameters
-    ----------
-    problem
-        The problem.
     """
     every = _every_route(problem)
     every = every[~(every["is_barred"] | every["is_unprotected"]).to_numpy(bool)]
-    return Reach(with_candidates(problem, every), every["late_ms"].to_numpy(float), ())
+    return RelaxedProblem(with_candidates(problem, every), every["late_ms"].to_numpy(float), ())
 
 
-def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementProblem) -> Reach:
-    """
-    Add the candidates that RTT limits and rules of the classes keep out.
-
-    Parameters
-    ----------
-    network, scenario
-        What the problem was assembled from.
-    problem
-        The problem; workloads without any candidate are welcome.
-    """
+def relax_scenario(network: Network, scenario: Scenario, problem: PlacementProblem) -> RelaxedProblem:
+    """Add the candidates that RTT limits and rules of the classes keep out."""
     items = {k: scenario.workload_classes[k] for k in problem.classes["id"]}
     every = _every_route(problem)
     looser: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -130,7 +104,7 @@ def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementPr
     if unprotected.any():
         asked = tuple(item.second_route for item in items.values())
         steps = tuple(("none",) if value != "none" else () for value in asked)
-        rules += (Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
+        rules += (_Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
     rules = tuple(replace(rule, needed=rule.needed[known]) for rule in rules)
     every = every[known]
     table = network.accelerators.loc[problem.accelerators["id"]]
@@ -140,39 +114,13 @@ def reach_of_scenario(network: Network, scenario: Scenario, problem: PlacementPr
         "domestic": table["domestic"].to_numpy(bool),
     }[scenario.fleet.purchase]
     may_add = may_buy[problem.pools["accelerator_index"].to_numpy(int)]
-    return Reach(with_candidates(problem, every), every["late_ms"].to_numpy(float), rules, may_add)
+    return RelaxedProblem(with_candidates(problem, every), every["late_ms"].to_numpy(float), rules, may_add)
 
 
-def within_limits(reach: Reach) -> Reach:
-    """
-    Leave the candidates beyond the limits out again.
-
-    Parameters
-    ----------
-    reach
-        The problem with candidates beyond its limits.
-    """
-    problem = with_candidates(reach.problem, reach.problem.candidates[~reach.is_beyond])
-    return Reach(problem, np.zeros(len(problem.candidates)), (), reach.may_add_pods)
-
-
-def with_candidates(problem: PlacementProblem, candidates: pd.DataFrame) -> PlacementProblem:
-    """
-    Replace the candidates of a problem; links that can bind are found again.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    candidates
-        workload_index, data_center_index, route_index, rtt_ms, network_cny_per_mtok; sorted by these.
-    """
-    table = candidates[list(problem.candidates.columns)].reset_index(drop=True)
-    is_limiting = limiting_links(
-        problem.links, problem.route_links, table, problem.workloads, problem.classes, problem.servable_mtok_per_h
-    )
-    links = problem.links.assign(is_limiting=is_limiting)
-    return replace(problem, candidates=table, links=links, left_out=no_routes_left_out())
+def within_limits(relaxed: RelaxedProblem) -> RelaxedProblem:
+    """Leave the candidates beyond the limits out again."""
+    problem = with_candidates(relaxed.problem, relaxed.problem.candidates[~relaxed.is_beyond])
+    return RelaxedProblem(problem, np.zeros(len(problem.candidates)), (), relaxed.may_add_pods)
 
 
 def _every_route(problem: PlacementProblem) -> pd.DataFrame:
@@ -187,7 +135,7 @@ def _every_route(problem: PlacementProblem) -> pd.DataFrame:
 
 def _rule(
     network: Network, scenario: Scenario, every: pd.DataFrame, key: str, steps: dict[str, tuple[Any, ...]]
-) -> Rule:
+) -> _Rule:
     """Find how many steps of one rule each row needs, with every other rule and limit lifted."""
     centers = network.data_centers.reset_index()
     in_time = np.ones(len(every), bool)
@@ -202,39 +150,22 @@ def _rule(
         allowed = residency_mask(network.nodes, centers, classes, every, in_time)
         needed += (needed == step) & ~allowed
     now = tuple(getattr(scenario.workload_classes[k], key) for k in steps)
-    return Rule(key, now, tuple(steps.values()), needed)
+    return _Rule(key, now, tuple(steps.values()), needed)
 
 
 @dataclass(frozen=True, eq=False)
-class Condensed:
-    """
-    A reach with alike workloads together, and the way back.
+class _Aggregated:
+    """A relaxed problem with equal workloads together, and the way back."""
 
-    Attributes
-    ----------
-    reach
-        The smaller one.
-    original
-        The problem it was made from.
-    group
-        (W,) workload of the smaller problem for each original one.
-    candidate
-        (R,) candidate of the smaller problem for each original one.
-    is_first
-        (R,) whether an original candidate carries its workload's share of that candidate.
-    slice_of
-        (T,) slice of the smaller problem for each original one.
-    """
-
-    reach: Reach
-    original: PlacementProblem
-    group: IntArray
-    candidate: IntArray
-    is_first: npt.NDArray[np.bool_]
-    slice_of: IntArray
+    relaxed: RelaxedProblem  # The smaller one
+    original: PlacementProblem  # The problem it was made from
+    group: IntArray  # (W,) workload of the smaller problem for each original one
+    candidate: IntArray  # (R,) candidate of the smaller problem for each original one
+    is_first: npt.NDArray[np.bool_]  # (R,) whether an original candidate carries its workload's share of that candidate
+    slice_of: IntArray  # (T,) slice of the smaller problem for each original one
 
     def expand(self, plan: Plan) -> Plan:
-        """Share a plan out among the original workloads, in proportion to demand, and repeat it on days alike."""
+        """Share a plan out among the original workloads, in proportion to demand, and repeat it on equal days."""
         share, t = self.share, self.slice_of
         workload = self.original.candidates["workload_index"].to_numpy(int)
         flow = plan.flow_mtok_per_h[t][:, self.candidate] * share[:, workload] * self.is_first
@@ -255,7 +186,7 @@ class Condensed:
     def _peak(self, plan: Plan) -> FloatArray:
         """(B, D) peaks of the original billing periods: each lies inside one of the smaller problem."""
         inside = np.zeros(len(self.original.billing), np.int64)
-        smaller = self.reach.problem.slices["billing_index"].to_numpy(int)[self.slice_of]
+        smaller = self.relaxed.problem.slices["billing_index"].to_numpy(int)[self.slice_of]
         inside[self.original.slices["billing_index"].to_numpy(int)] = smaller
         return plan.peak_mw[inside]
 
@@ -263,7 +194,7 @@ class Condensed:
     def share(self) -> FloatArray:
         """(T, W) share of each original workload in the demand of its group."""
         demand = self.original.demand_mtok_per_h
-        total = self.reach.problem.demand_mtok_per_h[self.slice_of][:, self.group]
+        total = self.relaxed.problem.demand_mtok_per_h[self.slice_of][:, self.group]
         # Work that may wait is served in slices in which none arises; its members have demand of one shape.
         waits = self.original.workloads["is_deferrable"].to_numpy(bool)
         demand, total = (np.where(waits, values.sum(axis=0), values) for values in (demand, total))
@@ -271,20 +202,13 @@ class Condensed:
         return np.divide(demand, total, out=out, where=total > 0)
 
 
-def condense(reach: Reach) -> Condensed:
-    """
-    Merge workloads that nothing but their name tells apart, and days on which the same is asked for.
-
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    """
-    days = merge_days(reach.problem)
-    if len(days.problem.outages) != len(reach.problem.outages):
-        days = MergedDays(reach.problem, np.arange(len(reach.problem.slices)))
+def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
+    """Merge workloads that nothing but their name tells apart, and days on which the same is asked for."""
+    days = merge_days(relaxed.problem)
+    if len(days.problem.outages) != len(relaxed.problem.outages):
+        days = MergedDays(relaxed.problem, np.arange(len(relaxed.problem.slices)))
     problem = days.problem
-    what = _what_candidates_are(reach)
+    what = _what_candidates_are(relaxed)
     group = _groups(problem, what)
     first = np.unique(group, return_index=True)[1]
     workload = problem.candidates["workload_index"].to_numpy(int)
@@ -306,40 +230,33 @@ def condense(reach: Reach) -> Condensed:
         outage_demand_mtok_per_h=_total(asked, group) if asked.size else asked,
         is_protected=problem.is_protected[first] if problem.is_protected.size else problem.is_protected,
     )
-    rules = tuple(replace(rule, needed=rule.needed[order]) for rule in reach.rules)
-    out = Reach(smaller, reach.over_ms[order], rules)
-    return Condensed(out, reach.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
+    rules = tuple(replace(rule, needed=rule.needed[order]) for rule in relaxed.rules)
+    out = RelaxedProblem(smaller, relaxed.over_ms[order], rules)
+    return _Aggregated(out, relaxed.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
 
 
-def with_watched_links(reach: Reach, watched: npt.NDArray[np.bool_]) -> Reach:
+def with_watched_links(relaxed: RelaxedProblem, watched: npt.NDArray[np.bool_]) -> RelaxedProblem:
     """
     Leave the limits of links out, except for those that are watched.
 
     Parameters
     ----------
-    reach
-        The problem, with candidates beyond its limits.
     watched
         (L,) links whose limits stay, as far as any plan can exceed them.
     """
-    is_limiting = reach.problem.links["is_limiting"].to_numpy(bool) & watched
-    links = reach.problem.links.assign(is_limiting=is_limiting)
-    return replace(reach, problem=replace(reach.problem, links=links))
+    is_limiting = relaxed.problem.links["is_limiting"].to_numpy(bool) & watched
+    links = relaxed.problem.links.assign(is_limiting=is_limiting)
+    return replace(relaxed, problem=replace(relaxed.problem, links=links))
 
 
-def representative(reach: Reach) -> Reach:
+def representative(relaxed: RelaxedProblem) -> RelaxedProblem:
     """
     Keep the slices with most urgent work, and the mean of the year with all work; nothing can wait then.
 
     Each is a day of its own. The mean stands for the whole year, the others for no hours, so that sums over the year
     are right.
-
-    Parameters
-    ----------
-    reach
-        From `condense`.
     """
-    problem = reach.problem
+    problem = relaxed.problem
     waits = problem.workloads["is_deferrable"].to_numpy(bool)
     urgent = np.where(waits, 0.0, problem.demand_mtok_per_h)
     must = np.where(waits, 0.0, problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
@@ -376,7 +293,7 @@ def representative(reach: Reach) -> Reach:
         # Spending is limited too: what it is at least.
         energy_price_cny_per_mwh=np.tile(problem.energy_price_cny_per_mwh.min(axis=0), (count, 1)),
     )
-    return replace(reach, problem=smaller)
+    return replace(relaxed, problem=smaller)
 
 
 def _undominated(demand: FloatArray) -> IntArray:
@@ -389,14 +306,14 @@ def _undominated(demand: FloatArray) -> IntArray:
     return np.array(sorted(kept), np.int64)
 
 
-def _what_candidates_are(reach: Reach) -> IntArray:
+def _what_candidates_are(relaxed: RelaxedProblem) -> IntArray:
     """(R,) number of each combination of excess, broken rules and limiting links crossed; by data center apart."""
-    problem = reach.problem
+    problem = relaxed.problem
     limiting = problem.links["is_limiting"].to_numpy(bool)
     crossed = problem.route_links[limiting[problem.route_links["link_index"].to_numpy(int)]]
     by_route = crossed.groupby("route_index")["link_index"].agg(lambda links: tuple(sorted(links)))
     links = by_route.reindex(problem.candidates["route_index"]).map(lambda x: x if isinstance(x, tuple) else ())
-    parts = [reach.over_ms, links.to_numpy(object), *(rule.needed for rule in reach.rules)]
+    parts = [relaxed.over_ms, links.to_numpy(object), *(rule.needed for rule in relaxed.rules)]
     frame = pd.DataFrame({str(n): part for n, part in enumerate(parts)})
     return np.asarray(frame.groupby(list(frame.columns), sort=False).ngroup(), np.int64)
 

@@ -1,10 +1,9 @@
 """
 The search for changes: the smallest of all kinds together, and of each kind alone, applied and proved with a plan.
 
-A change is applied to the problem as it came, and a plan for that is found and passes the independent check, or the
-change is not reported as enough.
-
-The elastic models of one problem, from small ones that give proven bounds to the whole.
+Elastic models of one problem, from small ones that give proven bounds to the full one, propose a change. It is applied
+to the problem as it came, and a plan for that is found and passes the independent check, or the change is not reported
+as enough.
 """
 
 from __future__ import annotations
@@ -20,23 +19,29 @@ import pandas as pd
 from optimizer.checker.check import CheckReport, check_plan
 from optimizer.infeasibility.changes import Change, ChangeItem, describe_change, rounded_up
 from optimizer.infeasibility.elastic import ElasticModel, ElasticOutcome
-from optimizer.infeasibility.levers import LEVERS, NOT_PROVED, REACH_KINDS, UNSERVED_WORST, build_elastic
-from optimizer.infeasibility.relaxed_problem import Reach, condense, representative, with_watched_links, within_limits
+from optimizer.infeasibility.levers import CANDIDATE_LEVERS, LEVERS, NOT_PROVED, UNSERVED_WORST, build_elastic
+from optimizer.infeasibility.relaxed_problem import (
+    RelaxedProblem,
+    aggregate,
+    representative,
+    with_watched_links,
+    within_limits,
+)
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.columns import plan_from_columns
 from optimizer.solvers.control import Control, Termination
 
-# Flow columns, alike workloads together, up to which the elastic model is solved whole.
-WHOLE_MAX_FLOW_COLUMNS = 20_000
-WHOLE_GAP, REDUCED_GAP = 1e-6, 1e-3
+# Flow columns, equal workloads together, up to which the elastic model is solved exactly.
+EXACT_MAX_FLOW_COLUMNS = 20_000
+EXACT_GAP, REDUCED_GAP = 1e-6, 1e-3
 
 # Seconds for a large problem over all slices, once its slices that matter have not been enough.
-WHOLE_MAX_S = 120.0
+_EXACT_MAX_S = 120.0
 
 # Work left unserved is rounded up by this share, so that a plan found is not a hair short.
 ROUNDING = 1e-9
-CARRIES_MTOK_PER_H = 1e-6
+_CARRIES_MTOK_PER_H = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,45 +54,34 @@ class Decisions:
     is_assigned: IntArray
 
 
-class Level:
-    """
-    A problem made smaller in one way, its elastic model, and the way back.
+class _Level:
+    """A problem made smaller in one way, its elastic model, and the way back."""
 
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    watched
-        (L,) links whose limits are kept: the fewer, the more workloads are alike.
-    is_few
-        Only the slices that matter.
-    """
-
-    def __init__(self, reach: Reach, watched: BoolArray, *, is_few: bool) -> None:
-        self.reach = reach
+    def __init__(self, relaxed: RelaxedProblem, watched: BoolArray, *, is_few: bool) -> None:
+        self.relaxed = relaxed
         self.has_all_slices = not is_few
-        self._condensed = condense(with_watched_links(reach, watched))
-        smaller = representative(self._condensed.reach) if is_few else self._condensed.reach
-        self.model = build_elastic(ElasticModel(smaller, reach.problem))
+        self._aggregated = aggregate(with_watched_links(relaxed, watched))
+        smaller = representative(self._aggregated.relaxed) if is_few else self._aggregated.relaxed
+        self.model = build_elastic(ElasticModel(smaller, relaxed.problem))
 
     def held(self, decisions: Decisions) -> dict[str, FloatArray]:
         """Write decisions as values of the model's columns."""
-        return held_columns(self.model.problem, decisions, self._condensed.group)
+        return _held_columns(self.model.problem, decisions, self._aggregated.group)
 
     def decisions(self, outcome: ElasticOutcome) -> Decisions:
-        """Round the whole decisions of a point by halves, for the original workloads."""
+        """Round the integer decisions of a point by halves, for the original workloads."""
         problem, columns = self.model.problem, self.model.compiled.columns
-        whole = {
+        values = {
             name: np.floor(columns[name].values(outcome.point) + 0.5).astype(np.int64)
             for name in ("Open", "Deploy", "NewPods", "Assign")
         }
-        group = self._condensed.group
+        group = self._aggregated.group
         deployed = np.zeros((len(problem.classes), len(problem.data_centers)), np.int64)
-        deployed[problem.deployments["class_index"], problem.deployments["data_center_index"]] = whole["Deploy"]
+        deployed[problem.deployments["class_index"], problem.deployments["data_center_index"]] = values["Deploy"]
         assigned = np.zeros((int(group.max()) + 1, len(problem.data_centers)), np.int64)
         pairs = problem.indivisible_pairs
-        assigned[pairs["workload_index"], pairs["data_center_index"]] = whole["Assign"]
-        return Decisions(whole["Open"], deployed, whole["NewPods"], assigned[group])
+        assigned[pairs["workload_index"], pairs["data_center_index"]] = values["Assign"]
+        return Decisions(values["Open"], deployed, values["NewPods"], assigned[group])
 
     def change(self, outcome: ElasticOutcome) -> Change:
         """Round the amounts up; share work left unserved out among the original workloads and days."""
@@ -100,13 +94,15 @@ class Level:
         amount[list(unserved)] = list(unserved.values())
         np.divide(amount.reshape(demand.shape), demand, out=share, where=demand > 0)
         share = np.where(share > 0, np.minimum(share * (1 + ROUNDING) + ROUNDING, 1.0), 0.0)
-        return Change(rounded_up(kept), share[self._condensed.slice_of][:, self._condensed.group])
+        return Change(rounded_up(kept), share[self._aggregated.slice_of][:, self._aggregated.group])
 
     def used_beyond(self, outcome: ElasticOutcome) -> pd.DataFrame:
         """List the original candidates beyond the limits that carry something."""
         flow = self.model.compiled.columns["Flow"].values(outcome.point).max(axis=0)
-        original = self.reach
-        carries = (flow > CARRIES_MTOK_PER_H)[self._condensed.candidate] & original.is_beyond & self._condensed.is_first
+        original = self.relaxed
+        carries = (
+            (flow > _CARRIES_MTOK_PER_H)[self._aggregated.candidate] & original.is_beyond & self._aggregated.is_first
+        )
         table = original.problem.candidates[carries]
         workloads = original.problem.workloads.iloc[table["workload_index"]]
         return pd.DataFrame(
@@ -119,36 +115,25 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
-class Attempt:
+class _Attempt:
     """A change that may be enough; `is_proof` = its bound, or that there is none, holds whatever else is decided."""
 
-    level: Level
+    level: _Level
     outcome: ElasticOutcome
     is_proof: bool
 
 
-class Stage:
-    """
-    The elastic models of a problem, from the smallest to the whole.
+class _Stage:
+    """The elastic models of a problem, from the smallest to the full one."""
 
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    control
-        Deadline and stop request.
-    seed, threads
-        Of the solver.
-    """
-
-    def __init__(self, reach: Reach, *, control: Control, seed: int, threads: int) -> None:
-        self.reach = reach
+    def __init__(self, relaxed: RelaxedProblem, *, control: Control, seed: int, threads: int) -> None:
+        self.relaxed = relaxed
         self._control = control
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
-        self._levels: dict[tuple[bytes, bool], Level] = {}
+        self._levels: dict[tuple[bytes, bool], _Level] = {}
         self._solved: dict[tuple[tuple[str, ...], bytes], ElasticOutcome] = {}
-        self._limiting = reach.problem.links["is_limiting"].to_numpy(bool)
-        self.is_small = is_small(condense(reach).reach.problem)
+        self._limiting = relaxed.problem.links["is_limiting"].to_numpy(bool)
+        self.is_small = _is_small(aggregate(relaxed).relaxed.problem)
         # Links that a plan has overloaded; of a small problem all that any plan could.
         self.watched = self._limiting if self.is_small else np.zeros_like(self._limiting)
 
@@ -160,12 +145,13 @@ class Stage:
             there.add("link_capacity")
         return tuple(lever.kind for lever in LEVERS if lever.kind in there)
 
-    def attempts(self, kinds: tuple[str, ...]) -> Iterator[Attempt]:
+    def attempts(self, kinds: tuple[str, ...]) -> Iterator[_Attempt]:
         """
         Yield changes of these kinds, from the cheapest to find to the surest.
 
-        A small problem is solved whole. Of a large one first the slices that matter, then all with the whole decisions
-        held, both with the limits of the links watched, again if there are more of these by then; at last everything.
+        A small problem is solved exactly. Of a large one first the slices that matter, then all with the integer
+        decisions held, both with the limits of the links watched, again if there are more of these by
+        then; at last everything.
         """
         tried: set[bytes] = set()
         while (key := self.watched.tobytes()) not in tried:
@@ -173,34 +159,34 @@ class Stage:
             watched = self.watched
             level = self._level(watched, is_few=not self.is_small)
             outcome = self._first(kinds, level, key)
-            yield Attempt(level, outcome, is_proof=True)
+            yield _Attempt(level, outcome, is_proof=True)
             if self.is_small or outcome.x is None:
                 return
             if outcome.change_share > 0 and not self._control.must_stop:
                 every = self._level(watched, is_few=False)
-                yield Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
+                yield _Attempt(every, self._settled(kinds, level, outcome, every), is_proof=False)
             if self._control.must_stop:
                 return
         level = self._level(self._limiting, is_few=False)
-        control = Control(min(self._control.seconds_left / 2, WHOLE_MAX_S), self._control.stop)
+        control = Control(min(self._control.seconds_left / 2, _EXACT_MAX_S), self._control.stop)
         outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
-        yield Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
+        yield _Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
 
-    def _level(self, watched: BoolArray, *, is_few: bool) -> Level:
+    def _level(self, watched: BoolArray, *, is_few: bool) -> _Level:
         key = (watched.tobytes(), is_few)
         if key not in self._levels:
-            self._levels[key] = Level(self.reach, watched, is_few=is_few)
+            self._levels[key] = _Level(self.relaxed, watched, is_few=is_few)
         return self._levels[key]
 
-    def _first(self, kinds: tuple[str, ...], level: Level, key: bytes) -> ElasticOutcome:
+    def _first(self, kinds: tuple[str, ...], level: _Level, key: bytes) -> ElasticOutcome:
         if (kinds, key) not in self._solved:
-            gap = WHOLE_GAP if self.is_small else REDUCED_GAP
+            gap = EXACT_GAP if self.is_small else REDUCED_GAP
             found = level.model.solve(_with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver)
             self._solved[kinds, key] = self._with_least_unserved(kinds, level, found)
         return self._solved[kinds, key]
 
-    def _settled(self, kinds: tuple[str, ...], few: Level, outcome: ElasticOutcome, every: Level) -> ElasticOutcome:
-        """Find what a change lacks over all slices, with the whole decisions held except for what is bought."""
+    def _settled(self, kinds: tuple[str, ...], few: _Level, outcome: ElasticOutcome, every: _Level) -> ElasticOutcome:
+        """Find what a change lacks over all slices, with the integer decisions held except for what is bought."""
         held = every.held(few.decisions(outcome))
         if "pods" in kinds:
             held.pop("NewPods")
@@ -211,38 +197,20 @@ class Stage:
         )  # fmt: skip
         return self._with_least_unserved(kinds, every, found)
 
-    def _with_least_unserved(self, kinds: tuple[str, ...], level: Level, outcome: ElasticOutcome) -> ElasticOutcome:
+    def _with_least_unserved(self, kinds: tuple[str, ...], level: _Level, outcome: ElasticOutcome) -> ElasticOutcome:
         """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
         if "unserved" not in kinds or outcome.x is None or not level.has_all_slices or self._control.must_stop:
             return outcome
         return level.model.with_least("unserved", _with_worst(kinds), outcome, self._control)
 
 
-def is_small(problem: PlacementProblem) -> bool:
-    """
-    Say whether a condensed problem is solved whole.
-
-    Parameters
-    ----------
-    problem
-        From `condense`.
-    """
-    return len(problem.candidates) * len(problem.slices) <= WHOLE_MAX_FLOW_COLUMNS
+def _is_small(problem: PlacementProblem) -> bool:
+    """Say whether an aggregated problem is solved exactly."""
+    return len(problem.candidates) * len(problem.slices) <= EXACT_MAX_FLOW_COLUMNS
 
 
-def held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:
-    """
-    Write decisions as values of the columns of a condensed problem.
-
-    Parameters
-    ----------
-    problem
-        The condensed problem.
-    decisions
-        Of the original.
-    group
-        (W,) workload of the condensed problem for each original one.
-    """
+def _held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:
+    """Write decisions as values of the columns of an aggregated problem."""
     first = np.unique(group, return_index=True)[1]
     pairs, deployments = problem.indivisible_pairs, problem.deployments
     assigned = decisions.is_assigned[first]
@@ -259,7 +227,7 @@ def _with_worst(kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 
 # A change below this share is rounding.
-NO_CHANGE = 1e-9
+_NO_CHANGE = 1e-9
 Result = Literal["proved", "sufficient", "unproved", "none", "unfinished"]
 
 
@@ -308,26 +276,11 @@ class Option:
 
 
 class OptionSearch:
-    """
-    Finds the changes.
-
-    Parameters
-    ----------
-    reach
-        The problem, with candidates beyond its limits.
-    remake
-        Makes the changed problem.
-    control
-        Deadline and stop request.
-    report
-        Called with a line of text as the work goes on.
-    seed, threads
-        Of the solver.
-    """
+    """Finds the changes."""
 
     def __init__(
         self,
-        reach: Reach,
+        relaxed: RelaxedProblem,
         remake: Callable[[Change], PlacementProblem],
         *,
         control: Control,
@@ -335,17 +288,17 @@ class OptionSearch:
         seed: int,
         threads: int,
     ) -> None:
-        self._reach = reach
+        self._relaxed = relaxed
         self._remake = remake
         self._control = control
         self._say = report
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
-        # In an outage alike workloads are taken over alike, and candidates beyond the limits could make alike what is
+        # In an outage equal workloads are taken over equally, and candidates beyond the limits could make equal what is
         # not: what they are needed for is looked at apart then, and what is found there is enough, not proved smallest.
-        self._is_apart = bool(len(reach.problem.outages) and reach.is_beyond.any())
-        near = within_limits(reach) if self._is_apart else reach
-        self._near = Stage(near, control=control, **self._solver)
-        self._far: Stage | None = None
+        self._is_apart = bool(len(relaxed.problem.outages) and relaxed.is_beyond.any())
+        near = within_limits(relaxed) if self._is_apart else relaxed
+        self._near = _Stage(near, control=control, **self._solver)
+        self._far: _Stage | None = None
         self.is_complete = True
         self.is_proved_infeasible = False
 
@@ -353,7 +306,7 @@ class OptionSearch:
         """Find a plan for the problem as it is; None where there is none, or none was found."""
         for attempt in self._near.attempts(self._served_kinds):
             outcome = attempt.outcome
-            if outcome.x is not None and outcome.change_share <= NO_CHANGE:
+            if outcome.x is not None and outcome.change_share <= _NO_CHANGE:
                 plan = self._plan(self._remake(Change({})), attempt.level.decisions(outcome))
                 if plan is not None:
                     return plan
@@ -367,18 +320,18 @@ class OptionSearch:
         """Kinds of change with which all work is served."""
         return tuple(kind for kind in self._near.kinds if kind != "unserved")
 
-    def _stage(self, kinds: tuple[str, ...]) -> Stage:
-        if not (self._is_apart and set(kinds) & set(REACH_KINDS)):
+    def _stage(self, kinds: tuple[str, ...]) -> _Stage:
+        if not (self._is_apart and set(kinds) & set(CANDIDATE_LEVERS)):
             return self._near
         if self._far is None:
-            self._far = Stage(self._reach, control=self._control, **self._solver)
+            self._far = _Stage(self._relaxed, control=self._control, **self._solver)
         return self._far
 
     def options(self) -> tuple[Option, ...]:
         """Find the smallest change of all kinds together and of each kind alone, the smallest first."""
         there = (*self._served_kinds, "unserved")
         if self._is_apart:
-            there += tuple(kind for kind in self._stage(REACH_KINDS).kinds if kind in REACH_KINDS)
+            there += tuple(kind for kind in self._stage(CANDIDATE_LEVERS).kinds if kind in CANDIDATE_LEVERS)
         found = [self._option(self._served_kinds, "together")]
         found += [self._option((lever.kind,), lever.title) for lever in LEVERS if lever.kind in there]
         alone = {option.kinds[0]: option for option in found[1:]}
@@ -408,7 +361,7 @@ class OptionSearch:
                 if outcome.termination == Termination.INFEASIBLE:
                     option = Option(kinds, title, "none", np.inf, 0.0)
                     break
-            is_change = outcome.x is not None and outcome.change_share > NO_CHANGE
+            is_change = outcome.x is not None and outcome.change_share > _NO_CHANGE
             if is_change and ("unserved" not in kinds or attempt.level.has_all_slices):
                 option = self._applied(attempt, option, bound)
                 if option.is_enough:
@@ -421,41 +374,43 @@ class OptionSearch:
 
     def _note(self, outcome: ElasticOutcome) -> None:
         """Take note of a proof that the problem as it is has no plan: some change is needed, or none is enough."""
-        is_needed = outcome.bound_share > NO_CHANGE
+        is_needed = outcome.bound_share > _NO_CHANGE
         self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
 
-    def _applied(self, attempt: Attempt, option: Option, bound: float) -> Option:
+    def _applied(self, attempt: _Attempt, option: Option, bound: float) -> Option:
         """Apply a change and look for a plan."""
         outcome, share = attempt.outcome, attempt.outcome.change_share
         change = attempt.level.change(outcome)
         problem = self._remake(change)
         plan = self._plan(problem, attempt.level.decisions(outcome))
-        is_smallest = share - bound <= max(REDUCED_GAP * share, NO_CHANGE) and not set(NOT_PROVED) & set(change.amounts)
+        is_smallest = share - bound <= max(REDUCED_GAP * share, _NO_CHANGE) and not set(NOT_PROVED) & set(
+            change.amounts
+        )
         return replace(
             option,
             result="unproved" if plan is None else "proved" if is_smallest else "sufficient",
             change_share=share,
             bound_share=min(bound, share),
-            items=describe_change(self._reach, change, attempt.level.used_beyond(outcome)),
+            items=describe_change(self._relaxed, change, attempt.level.used_beyond(outcome)),
             change=change,
             problem=problem,
             plan=plan,
         )
 
     def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
-        """Find a plan with these whole decisions, or with any where the problem is small; it passes the check."""
-        reach = Reach(problem, np.zeros(len(problem.candidates)), ())
+        """Find a plan with these integer decisions, or with any where the problem is small; it passes the check."""
+        relaxed = RelaxedProblem(problem, np.zeros(len(problem.candidates)), ())
         watched = np.full(len(problem.links), self._near.is_small)
         while not self._control.must_stop:
-            condensed = condense(with_watched_links(reach, watched))
-            model = ElasticModel(condensed.reach)
-            held = held_columns(condensed.reach.problem, decisions, condensed.group)
+            aggregated = aggregate(with_watched_links(relaxed, watched))
+            model = ElasticModel(aggregated.relaxed)
+            held = _held_columns(aggregated.relaxed.problem, decisions, aggregated.group)
             overloaded = np.zeros_like(watched)
             for holds in (held, None) if self._near.is_small else (held,):
                 outcome = model.solve((), control=self._control, mip_rel_gap=0.0, held=holds, **self._solver)
                 if outcome.x is not None:
-                    plan = plan_from_columns(condensed.reach.problem, model.compiled, outcome.x)
-                    plan = condensed.expand(plan)
+                    plan = plan_from_columns(aggregated.relaxed.problem, model.compiled, outcome.x)
+                    plan = aggregated.expand(plan)
                     report = check_plan(problem, plan)
                     if report.is_feasible:
                         return plan
@@ -469,30 +424,14 @@ class OptionSearch:
 
 
 def overloaded_links(problem: PlacementProblem, report: CheckReport) -> BoolArray:
-    """
-    Say which links a plan overloads, in normal operation or in an outage, (L,).
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    report
-        From `check_plan`.
-    """
+    """Say which links a plan overloads, in normal operation or in an outage, (L,)."""
     broken = report.violations[report.violations["unit"] == "gbps"]["where"].astype(str)
     ids = {where.partition(",")[0] for where in broken}
     return np.asarray(problem.links["id"].isin(ids), bool)
 
 
 def sort_options(options: Sequence[Option]) -> tuple[Option, ...]:
-    """
-    Sort what is enough first, what serves all work before what does not, small before large.
-
-    Parameters
-    ----------
-    options
-        In any order.
-    """
+    """Sort what is enough first, what serves all work before what does not, small before large."""
     return tuple(sorted(options, key=_order))
 
 

@@ -1,1 +1,1 @@
-"""maps."""
+"""Drawn maps of a run and of the difference of two runs."""

@@ -1,7 +1,7 @@
 """
-The sheet and the map's axes, both measured in points, with the backdrop and the scale bar.
+The sheet of a map and its axes, both measured in points, with backdrop, scale bar and inset.
 
-An inset for where places crowd: a part of the map at a larger scale, in a corner that holds nothing.
+The inset shows the part of the map where places crowd at a larger scale, in a corner that holds nothing.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
-from optimizer.drawing.style import HALO, INK, font_families, write_text
+from optimizer.drawing.colours import INK
+from optimizer.drawing.lettering import HALO, font_families, write_text
 from optimizer.drawing.words import Words
 from optimizer.maps.labels import Box, boxes_overlap
 from optimizer.maps.projection import Basemap, MapProjection, ScaleBar, View
+from optimizer.problem.problem import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 FACTOR = 3.0
 _WIDTH_SHARE, _ASPECT = 0.33, 1.25
 _MARGIN_PT, _ABOVE_SCALE_BAR_PT = 8.0, 6.0
 
-# Fewer places, or places with more room around each, can be told apart without it.
+# Fewer places, or places with more room around each, are distinct without it.
 _LEAST_PLACES = 8
 _LEAST_CROWDED = 3
 _CROWDED_PT = 14.0
@@ -34,22 +35,11 @@ _CROWDED_PT = 14.0
 
 @dataclass(frozen=True)
 class Inset:
-    """
-    A part of a map that is drawn again, larger.
+    """A part of a map that is drawn again, larger."""
 
-    Attributes
-    ----------
-    box
-        Left, bottom, right and top of the inset, points of the map.
-    source
-        The same of what it shows.
-    view
-        What it shows, metres of the projection.
-    """
-
-    box: Box
-    source: Box
-    view: View
+    box: Box  # Left, bottom, right and top of the inset, points of the map
+    source: Box  # The same of what it shows
+    view: View  # What it shows, metres of the projection
 
 
 def find_inset(
@@ -57,19 +47,6 @@ def find_inset(
 ) -> Inset | None:
     """
     Find where places crowd and a corner that is free.
-
-    Parameters
-    ----------
-    places
-        (n, 2) points of places on the map.
-    line_points
-        (n, 2) points along lines.
-    frame
-        Window of the map, points.
-    reserved
-        Boxes that the inset may not cover.
-    view
-        The map's window, metres of the projection.
 
     Returns
     -------
@@ -130,25 +107,11 @@ def _inside(box: Box, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def is_inside(box: Box, x: float, y: float) -> bool:
-    """
-    Tell whether a point lies in a box.
-
-    Parameters
-    ----------
-    box
-        The box.
-    x, y
-        The point.
-
-    Returns
-    -------
-    bool
-        Whether it does.
-    """
+    """Say whether a point lies in a box."""
     return bool(_inside(box, np.array([[x, y]]))[0])
 
 
-# The sheet is always 16 inches wide: every size in points keeps its share of the picture at any pixel size.
+# The sheet is always 16 inches wide: every size in points keeps its share of the map at any pixel size.
 SHEET_WIDTH_PT = 1152.0
 MARGIN_PT, TITLE_PT, PANEL_PT, FOOT_PT = 14.0, 66.0, 222.0, 34.0
 _WATER, _LAND, _BACKDROP, _BORDER = "#E9F0F4", "#FBFAF6", "#EFEDE6", "#D8D3C7"
@@ -161,12 +124,8 @@ class Canvas:
 
     Attributes
     ----------
-    axes
-        The axes.
     frame
         Box that labels must keep to.
-    projection, view
-        Projection and window.
     points_per_m
         Points per metre of the projection.
     is_detail
@@ -191,7 +150,7 @@ class Canvas:
         return float(left), float(up)
 
     def shows(self, x: float, y: float) -> bool:
-        """Tell whether a point lies in the window."""
+        """Say whether a point lies in the window."""
         left, bottom, right, top = self.frame
         return left <= x <= right and bottom <= y <= top
 
@@ -201,23 +160,7 @@ class Canvas:
 
 
 def axes_in_points(figure: Figure, box: Box, sheet_height: float) -> Axes:
-    """
-    Add axes whose coordinates are points.
-
-    Parameters
-    ----------
-    figure
-        The sheet.
-    box
-        Left, bottom, width and height on the sheet, points.
-    sheet_height
-        Points.
-
-    Returns
-    -------
-    Axes
-        The axes, without a frame.
-    """
+    """Add axes whose coordinates are points."""
     left, bottom, width, height = box
     share = (left / SHEET_WIDTH_PT, bottom / sheet_height, width / SHEET_WIDTH_PT, height / sheet_height)
     axes = figure.add_axes(share)
@@ -233,19 +176,8 @@ def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapPro
 
     Parameters
     ----------
-    figure
-        The sheet.
     box
         Left, bottom, width and height on the sheet, points; as wide for its height as the view.
-    sheet_height
-        Points.
-    projection, view
-        What it shows.
-
-    Returns
-    -------
-    Canvas
-        The map, still empty.
     """
     axes = axes_in_points(figure, box, sheet_height)
     _, _, width, height = box
@@ -254,21 +186,7 @@ def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapPro
 
 
 def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
-    """
-    Add an empty inset to a map, and outline the part that it shows.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    inset
-        Where and what.
-
-    Returns
-    -------
-    Canvas
-        The inset, still empty.
-    """
+    """Add an empty inset to a map, and outline the part that it shows."""
     left, bottom, right, top = inset.source
     outline = Rectangle((left, bottom), right - left, top - bottom, facecolor="none", edgecolor=INK, linewidth=0.8)
     outline.set_zorder(6.5)
@@ -288,16 +206,7 @@ def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
 
 
 def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
-    """
-    Fill the backdrop and draw the outlines; what is left is water.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    basemap
-        The polygons.
-    """
+    """Fill the backdrop and draw the outlines; what is left is water."""
     canvas.axes.patches[0].set_facecolor(_WATER)
     for polygons, colour, edge in ((basemap.backdrop, _BACKDROP, "none"), (basemap.outlines, _LAND, _BORDER)):
         for rings in polygons:
@@ -306,23 +215,7 @@ def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
 
 
 def draw_scale_bar(canvas: Canvas, bar: ScaleBar, words: Words) -> Box:
-    """
-    Draw the scale bar in the lower left corner.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    bar
-        Its lengths.
-    words
-        The language.
-
-    Returns
-    -------
-    tuple of float
-        The box that it fills.
-    """
+    """Draw the scale bar in the lower left corner."""
     left, bottom = 18.0, 22.0
     length = bar.length_on_map_m * canvas.points_per_m
     for i, face in enumerate((INK, "white")):

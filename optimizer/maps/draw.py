@@ -1,13 +1,9 @@
-"""
-Drawn maps of a run: where inference runs, how full the links are, what energy costs and emits, what changes.
-
-The source line of a map: which run, whose figures, how much of it is estimated, which outlines and projection.
-"""
+"""Draw a map of a run on its sheet: theme, labels, inset, titles, key, and the source line with run and basemap."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
-from optimizer.drawing.picture import plain_settings
-from optimizer.drawing.style import FAINT_INK, SNAPPED, ShownFigure, font_families, text_width_pt, write_text
+from optimizer.drawing.colours import FAINT_INK
+from optimizer.drawing.lettering import SNAPPED, ShownFigure, font_families, text_width_pt, write_text
+from optimizer.drawing.sheet import plain_settings
 from optimizer.drawing.words import Words, read_words
 from optimizer.maps.canvas import (
     FACTOR,
@@ -36,7 +33,7 @@ from optimizer.maps.canvas import (
     find_inset,
     is_inside,
 )
-from optimizer.maps.center_themes import carbon_theme, difference_theme, price_theme
+from optimizer.maps.difference import difference_theme
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import Box, LabelRequest, PlacedLabel, place_labels
 from optimizer.maps.options import MapNameWarning, MapOptions, check_map_options
@@ -50,9 +47,9 @@ from optimizer.maps.projection import (
     fit_map,
     load_basemap,
 )
-from optimizer.maps.run_themes import allocation_theme, links_theme
-from optimizer.maps.theme import Drawn, PlaceNames, Theme, place_names, run_label, tell_apart
-from optimizer.numbers import shorten
+from optimizer.maps.run_themes import allocation_theme, carbon_theme, links_theme, price_theme
+from optimizer.maps.theme import Drawn, Scene, Theme, distinct_labels, place_names, run_label
+from optimizer.numbers import format_percent, shorten
 from optimizer.runs.difference import RunDifference, difference_of_runs
 from optimizer.runs.places import positions_shown
 from optimizer.runs.run import Run, open_run
@@ -61,31 +58,11 @@ _DATE_CHARS = 10
 _NAME_CHARS = 40
 
 
-def source_parts(
+def _source_parts(
     run: Run, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
 ) -> tuple[str, ...]:
-    """
-    Say where what a map shows comes from.
-
-    Parameters
-    ----------
-    run
-        The run.
-    difference
-        Its difference from another one, if that is shown.
-    projection
-        The map's.
-    basemap
-        Outlines, if any.
-    words
-        The language.
-
-    Returns
-    -------
-    tuple of str
-        Parts, to be set in one line or more.
-    """
-    label = run_label(run) if difference is None else tell_apart(difference.after, difference.before)[0]
+    """Say where what a map shows comes from."""
+    label = run_label(run) if difference is None else distinct_labels(difference.after, difference.before)[0]
     network = _section(run.info, "network")
     facts = {"run": label, "network": shorten(str(network.get("name") or network.get("folder") or "?"), _NAME_CHARS)}
     version = _section(run.info, "versions").get("edwc")
@@ -95,11 +72,11 @@ def source_parts(
     else:
         parts = [words("foot.source_undated", **facts)]
     if difference is not None:
-        other = tell_apart(difference.after, difference.before)[1]
+        other = distinct_labels(difference.after, difference.before)[1]
         parts.append(words("foot.against", run=other, date=_date(difference.before) or "?"))
     estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")
     if isinstance(estimated, int | float):
-        parts.append(words("foot.estimates", share=f"{estimated:.0%}"))
+        parts.append(words("foot.estimates", share=format_percent(estimated, 0)))
     if basemap is not None:
         parts.append(words("foot.basemap", name=shorten(basemap.credit, _NAME_CHARS)))
     method = projection.crs.coordinate_operation
@@ -123,58 +100,28 @@ _BANNER_FONT_PT = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Detail:
-    """
-    A part of a map that is drawn again, larger.
-
-    Attributes
-    ----------
-    inset
-        Where and what.
-    canvas
-        Its map.
-    labels
-        Its labels, with their boxes in points from its lower left corner.
-    """
+class _Detail:
+    """A part of a map that is drawn again, larger."""
 
     inset: Inset
     canvas: Canvas
-    labels: tuple[PlacedLabel, ...]
+    labels: tuple[PlacedLabel, ...]  # Its labels, with their boxes in points from its lower left corner
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnMap:
-    """
-    A drawn map with the facts that it shows, so that they can be checked without looking at pixels.
+    """A drawn map with the facts that it shows, so that they can be checked without looking at pixels."""
 
-    Attributes
-    ----------
-    figure
-        The picture; not tied to pyplot.
-    canvas
-        The map: its axes, projection, window and scale.
-    scale_bar
-        The scale bar.
-    ribbons
-        Bands of flow, in drawing order; only on the map of the allocation.
-    labels
-        Labels, most important first, with their boxes in points from the map's lower left corner.
-    classes
-        Classes of the numbers that colours stand for, and the numbers; None where colours are categories.
-    difference
-        What differs between two runs, on the map of that.
-    detail
-        The inset, if places crowd somewhere and a corner is free.
-    """
-
-    figure: Figure
-    canvas: Canvas
+    figure: Figure  # Not tied to pyplot
+    canvas: Canvas  # The map: its axes, projection, window and scale
     scale_bar: ScaleBar
-    ribbons: tuple[Ribbon, ...]
+    ribbons: tuple[Ribbon, ...]  # Bands of flow, in drawing order; only on the map of the allocation
+    # Labels, most important first, with their boxes in points from the map's lower left corner
     labels: tuple[PlacedLabel, ...]
+    # Classes of the numbers that colours stand for, and the numbers; None where colours are categories
     classes: tuple[Classes, tuple[float, ...]] | None
-    difference: RunDifference | None
-    detail: Detail | None
+    difference: RunDifference | None  # What differs between two runs, on the map of that
+    detail: _Detail | None  # The inset, if places crowd somewhere and a corner is free
 
 
 _DEFAULT = MapOptions()
@@ -183,18 +130,6 @@ _DEFAULT = MapOptions()
 def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
     """
     Draw a map of a run.
-
-    Parameters
-    ----------
-    run
-        The run.
-    options
-        What to draw, and how.
-
-    Returns
-    -------
-    DrawnMap
-        The figure and what it shows.
 
     Raises
     ------
@@ -214,22 +149,17 @@ def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
         warnings.warn(warning, MapNameWarning, stacklevel=2)
     before = options.against if isinstance(options.against, Run | None) else open_run(options.against)
     difference = None if before is None else difference_of_runs(before, run)
-    theme = _theme(run, names, words, options, difference)
+    theme = _theme(Scene(run, names, words), options, difference)
     with plain_settings():
         return _draw_sheet(run, theme, words, options, difference)
 
 
-def _theme(run: Run, names: PlaceNames, words: Words, options: MapOptions, difference: RunDifference | None) -> Theme:
+def _theme(scene: Scene, options: MapOptions, difference: RunDifference | None) -> Theme:
     if difference is not None:
-        return difference_theme(difference, names, words)
+        return difference_theme(scene, difference)
     if options.kind == "allocation":
-        return allocation_theme(run, names, words, options.colour_by)
-    themes: dict[str, Callable[[Run, PlaceNames, Words], Theme]] = {
-        "links": links_theme,
-        "price": price_theme,
-        "carbon": carbon_theme,
-    }
-    return themes[options.kind](run, names, words)
+        return allocation_theme(scene, options.colour_by)
+    return {"links": links_theme, "price": price_theme, "carbon": carbon_theme}[options.kind](scene)
 
 
 def _draw_sheet(
@@ -264,7 +194,7 @@ def _draw_sheet(
         else _title_of_difference(theme, difference, words)
     )
     _write_title(figure, title, theme.numbers, words, sheet_height)
-    _write_foot(figure, source_parts(run, difference, projection, basemap, words), words, sheet_height)
+    _write_foot(figure, _source_parts(run, difference, projection, basemap, words), words, sheet_height)
     height = sheet_height - TITLE_PT - MARGIN_PT
     panel_axes = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
     theme.key(Panel(panel_axes, height, words))
@@ -291,7 +221,7 @@ def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelReq
     return kept
 
 
-def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> Detail:
+def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> _Detail:
     """Draw a part of the map again, larger, with the same widths and circles."""
     detail = add_detail(canvas, inset)
     if basemap is not None:
@@ -303,11 +233,11 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | Non
     corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
     detail.axes.add_patch(corner)
     write_text(detail.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
-    return Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
+    return _Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
 
 
 def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:
-    after, before = tell_apart(difference.after, difference.before)
+    after, before = distinct_labels(difference.after, difference.before)
     return words("title.against", title=theme.title, after=after, before=before)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from optimizer.drawing.style import OTHER, PALETTE
+from optimizer.drawing.colours import OTHER, PALETTE
 from optimizer.maps.options import ColourBy
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import positions_of, undirected
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 WIDEST_LINK_PT = 18.0
 _ARROW_FROM_PT = 3.0
 
@@ -27,8 +26,6 @@ class Ribbon:
     ----------
     category
         Region of the data center, or workload class.
-    mtok_per_day
-        Volume.
     width_pt
         Width, proportional to the volume without exception, so that the bands of a link add up.
     line
@@ -70,15 +67,8 @@ def category_of(run: Run, colour_by: ColourBy) -> pd.Series:
 
     Parameters
     ----------
-    run
-        The run.
     colour_by
         `region` of the data center, or workload `class`; classes beyond the palette become `other`.
-
-    Returns
-    -------
-    Series
-        Category by row.
     """
     allocation = run.allocation
     if colour_by == "region":
@@ -90,19 +80,7 @@ def category_of(run: Run, colour_by: ColourBy) -> pd.Series:
 
 
 def stop_positions(run: Run) -> dict[str, tuple[float, float]]:
-    """
-    Find where the ends of the links of `link_volumes` lie.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    dict
-        Stop to (longitude_deg, latitude_deg).
-    """
+    """Find where the ends of the links of `link_volumes` lie."""
     positions: dict[str, tuple[float, float]] = {}
     for nodes, points in zip(run.routes["nodes"], run.routes["points"], strict=True):
         positions.update(zip(nodes.split(">"), points, strict=True))
@@ -119,11 +97,6 @@ def busiest_link_mtok_per_day(volumes: pd.DataFrame) -> float:
     ----------
     volumes
         Result of `link_volumes`.
-
-    Returns
-    -------
-    float
-        Million tokens a day; 0 where nothing travels.
     """
     return 0.0 if volumes.empty else float(volumes["mtok_per_day"].groupby(undirected(volumes)).sum().max())
 
@@ -140,15 +113,6 @@ def build_ribbons(
         Result of `link_volumes`.
     lines
         (n, 2) map points of each link, by its two stops in alphabetical order and running from the first.
-    order
-        Categories from the middle of the link outwards.
-    scale
-        Points of width per million tokens a day.
-
-    Returns
-    -------
-    list of Ribbon
-        Widest links first, so that thin ones are drawn on top.
     """
     rank = {category: i for i, category in enumerate(order)}
     links: list[tuple[float, list[Ribbon]]] = []
@@ -161,7 +125,7 @@ def build_ribbons(
         left = -sum(widths) / 2
         ribbons = []
         for i, row in enumerate([*backward.itertuples(), *forward.itertuples()]):
-            line = offset_line(lines[pair], left + widths[i] / 2)
+            line = _offset_line(lines[pair], left + widths[i] / 2)
             ordered = line[::-1] if i < len(backward) else line
             ribbons.append(Ribbon(str(row.category), float(row.mtok_per_day), widths[i], ordered))
             left += widths[i]
@@ -170,22 +134,8 @@ def build_ribbons(
     return [ribbon for _, ribbons in links for ribbon in ribbons]
 
 
-def offset_line(line: FloatArray, offset: float) -> FloatArray:
-    """
-    Shift a line sideways.
-
-    Parameters
-    ----------
-    line
-        (n, 2) points.
-    offset
-        Distance to the right of the line's direction.
-
-    Returns
-    -------
-    array
-        (n, 2) points.
-    """
+def _offset_line(line: FloatArray, offset: float) -> FloatArray:
+    """Shift a line sideways."""
     along = np.gradient(line, axis=0)
     length = np.hypot(along[:, 0], along[:, 1])
     length[length == 0] = 1.0

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from optimizer.problem.problem import FloatArray
 
 # Left edge, bottom edge, right edge, top edge in map points.
 Box = tuple[float, float, float, float]
-Leader = tuple[tuple[float, float], tuple[float, float]]
+_Leader = tuple[tuple[float, float], tuple[float, float]]
 _RINGS_PT = (2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 110.0)
 _LEADER_FROM_PT = 10.0
 _CENTERED_BELOW = 0.5
@@ -63,7 +62,7 @@ class PlacedLabel:
     lines: tuple[str, ...]
     style: str
     box: Box
-    leader: Leader | None
+    leader: _Leader | None
     notes: tuple[str, ...] = ()
 
 
@@ -80,21 +79,8 @@ def place_labels(
 
     Parameters
     ----------
-    requests
-        Labels, most important first.
     markers
         (n, 3) x, y and radius of every circle, also of those without a label; a label covers none of them.
-    frame
-        The map's window; labels stay inside.
-    reserved
-        Boxes that no label may cover.
-    flow_points
-        (n, 2) points along the flows, avoided where possible.
-
-    Returns
-    -------
-    list of PlacedLabel
-        Those that found a place, in the order asked for.
     """
     scene = _Scene(markers, frame, tuple(reserved), flow_points)
     order = list(range(len(requests)))
@@ -173,19 +159,19 @@ def _best_place(request: LabelRequest, scene: _Scene, taken: FloatArray) -> tupl
 
 def _box_beside(request: LabelRequest, dx: float, dy: float, gap: float) -> Box:
     """Put the box so that its edge towards the marker is `gap` away from the marker's rim."""
-    reach = request.radius + gap
+    away = request.radius + gap
     half_width, half_height = request.width / 2, request.height / 2
-    x = request.x + dx * reach + _lean(dx) * half_width
-    y = request.y + dy * reach + _lean(dy) * half_height
+    x = request.x + dx * away + _lean(dx) * half_width
+    y = request.y + dy * away + _lean(dy) * half_height
     return (x - half_width, y - half_height, x + half_width, y + half_height)
 
 
 def _lean(component: float) -> float:
-    """Tell how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
+    """Find how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
     return component if abs(component) < _CENTERED_BELOW else math.copysign(1.0, component)
 
 
-def _leader(request: LabelRequest, box: Box) -> Leader:
+def _leader(request: LabelRequest, box: Box) -> _Leader:
     end = (min(max(request.x, box[0]), box[2]), min(max(request.y, box[1]), box[3]))
     length = float(np.hypot(end[0] - request.x, end[1] - request.y)) or 1.0
     start = (
@@ -205,19 +191,7 @@ def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[B
 
 
 def boxes_overlap(a: Box, b: Box) -> bool:
-    """
-    Tell whether two boxes share area.
-
-    Parameters
-    ----------
-    a, b
-        Boxes.
-
-    Returns
-    -------
-    bool
-        Whether they do; boxes that touch do not.
-    """
+    """Say whether two boxes share area."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
@@ -244,7 +218,7 @@ def _count_markers(box: Box, markers: FloatArray) -> int:
     return int((np.hypot(markers[:, 0] - x, markers[:, 1] - y) < markers[:, 2]).sum())
 
 
-def _crossed_markers(request: LabelRequest, leader: Leader, markers: FloatArray) -> int:
+def _crossed_markers(request: LabelRequest, leader: _Leader, markers: FloatArray) -> int:
     """Count the markers under a leader line that have not their own marker's center."""
     start, along = np.array(leader[0]), np.subtract(leader[1], leader[0])
     squared = float(along @ along) or 1.0

@@ -16,8 +16,8 @@ MapKind = Literal["allocation", "links", "price", "carbon"]
 ColourBy = Literal["region", "class"]
 BasemapChoice = Path | Literal["run", "none"]
 KINDS: tuple[str, ...] = get_args(MapKind)
-SMALLEST_PX, LARGEST_PX = 300, 12_000
-LARGEST_ASPECT = 1.8
+_SMALLEST_PX, _LARGEST_PX = 300, 12_000
+_LARGEST_ASPECT = 1.8
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,6 @@ def check_map_options(options: MapOptions) -> None:
     """
     Refuse choices that are out of range or do not fit each other.
 
-    Parameters
-    ----------
-    options
-        The choices.
-
     Raises
     ------
     InputError
@@ -74,11 +69,11 @@ def check_map_options(options: MapOptions) -> None:
             remedy = f"Use one of {', '.join(known)}.{suggest(str(value), known)}"
             faults.add("map options", "is not known", remedy, column=name, value=value)
     width, height = options.size_px
-    fits = all(SMALLEST_PX <= side <= LARGEST_PX for side in options.size_px)
-    if not fits or not 1 / LARGEST_ASPECT <= width / height <= LARGEST_ASPECT:
+    fits = all(_SMALLEST_PX <= side <= _LARGEST_PX for side in options.size_px)
+    if not fits or not 1 / _LARGEST_ASPECT <= width / height <= _LARGEST_ASPECT:
         remedy = (
-            f"Use {SMALLEST_PX} to {LARGEST_PX} pixels for each side, "
-            f"neither more than {LARGEST_ASPECT} times the other."
+            f"Use {_SMALLEST_PX} to {_LARGEST_PX} pixels for each side, "
+            f"neither more than {_LARGEST_ASPECT} times the other."
         )
         faults.add("map options", "is out of range", remedy, column="size_px", value=f"{width} x {height}")
     for name, value, default in (("kind", options.kind, "allocation"), ("colour_by", options.colour_by, "region")):

@@ -1,9 +1,8 @@
 """
-Places on the map: circles whose area is an amount, crosses, and their labels.
+Places on a map and the key that explains them.
 
-The key of a map, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
-
-Classes of a map's numbers: few, with round breaks, that hold every value shown.
+Circles whose area is an amount, crosses and their labels; classes of numbers, few, with round breaks, that hold every
+value; the key, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
 """
 
 from __future__ import annotations
@@ -14,35 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, Polygon, Rectangle
 
-from optimizer.drawing.style import (
-    FAINT_INK,
-    HALO,
-    INK,
-    NEUTRAL_COLOUR,
-    OTHER_COLOUR,
-    SNAPPED,
-    font_families,
-    legend_amounts,
-    round_down_nicely,
-    text_width_pt,
-    wrap_to_width,
-    write_text,
-)
+from optimizer.drawing.colours import FAINT_INK, INK, NEUTRAL_COLOUR, OTHER_COLOUR, legend_amounts, round_down_nicely
+from optimizer.drawing.lettering import HALO, SNAPPED, font_families, text_width_pt, wrap_to_width, write_text
 from optimizer.drawing.words import Lang, Words, read_words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.labels import LabelRequest, PlacedLabel
-from optimizer.numbers import shorten
+from optimizer.numbers import format_percent, shorten
+from optimizer.problem.problem import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-LARGEST_CENTER_RADIUS_PT, SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
-LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT = 8.0, 2.0
-HUB_LABELS = 14
 _LABEL_PT = {"center": 11.5, "open": 10.0, "hub": 10.0, "note": 10.0}
 _LABEL_CHARS = {"center": 40, "open": 40, "hub": 24}
 _ONE_LINE_CHARS, _ONE_LINE_WIDE_CHARS = 18, 9
@@ -60,17 +43,11 @@ class Marker:
 
     Attributes
     ----------
-    longitude_deg, latitude_deg
-        Where.
-    radius
-        Points.
     label
         Its name; none asks for no label.
     style
         `center`: a filled circle with a bold label; `open`: one with a hole and a plain label; `hub`: a thin
         ring with a plain label; `cross`.
-    face, edge
-        Colours.
     notes
         Small lines below the label.
     must
@@ -92,55 +69,18 @@ class Marker:
 
 
 def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
-    """
-    Mark a place that is not used.
-
-    Parameters
-    ----------
-    longitude_deg, latitude_deg
-        Where.
-    label
-        Its name; none asks for no label.
-
-    Returns
-    -------
-    Marker
-        The cross.
-    """
+    """Mark a place that is not used."""
     return Marker(longitude_deg, latitude_deg, _CROSS_RADIUS_PT, label, style="cross", must=False)
 
 
 def radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callable[[float], float]:
-    """
-    Make a circle's area proportional to its amount, down to a size that can still be seen.
-
-    Parameters
-    ----------
-    largest
-        Largest amount.
-    widest_pt, smallest_pt
-        Its radius, and the least radius.
-
-    Returns
-    -------
-    callable
-        Amount to radius.
-    """
+    """Make a circle's area proportional to its amount, down to a size that can still be seen."""
     return lambda amount: max(smallest_pt, widest_pt * float(np.sqrt(amount / largest))) if largest else smallest_pt
 
 
 def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple[list[LabelRequest], FloatArray]:
     """
     Draw the places that the map shows.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    markers
-        Places, most important first of each style.
-    lang
-        Language of the labels.
 
     Returns
     -------
@@ -175,23 +115,7 @@ def _draw(canvas: Canvas, marker: Marker, x: float, y: float) -> None:
 
 
 def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelRequest:
-    """
-    Measure the label of a place.
-
-    Parameters
-    ----------
-    marker
-        The place, with a label.
-    at
-        Where it is on the map, points.
-    lang
-        Language of the label.
-
-    Returns
-    -------
-    LabelRequest
-        The label with its size.
-    """
+    """Measure the label of a place."""
     style = marker.style if marker.style in _LABEL_CHARS else "hub"
     lines = wrap_label(shorten(marker.label, _LABEL_CHARS[style]))
     width, height = measure_label(lines, marker.notes, style, lang)
@@ -199,25 +123,13 @@ def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelR
 
 
 def wrap_label(text: str) -> tuple[str, ...]:
-    """
-    Break a long label into two lines of like length: a compact box finds a place more easily.
-
-    Parameters
-    ----------
-    text
-        The label.
-
-    Returns
-    -------
-    tuple of str
-        One line or two.
-    """
+    """Break a long label into two lines of like length: a compact box finds a place more easily."""
     if all(ord(char) >= _FIRST_WIDE for char in text):
         return _wrap_wide(text)
     if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
         return (text,)
     spaces = [i for i, char in enumerate(text) if char == " "]
-    # Closing brackets stay whole: the name above, what they add below.
+    # Closing brackets stay together: the name above, what they add below.
     ends_in_brackets = " (" in text and text[-1] in ")\u2026"
     wanted = text.find(" (") if ends_in_brackets else (len(text) - 1) / 2
     middle = min(spaces, key=lambda i: abs(i - wanted))
@@ -240,45 +152,15 @@ def _wrap_wide(text: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def label_font(style: str, lang: Lang) -> FontProperties:
-    """
-    Choose the font of labels.
-
-    Parameters
-    ----------
-    style
-        `center`, `open`, `hub` or `note`.
-    lang
-        Language.
-
-    Returns
-    -------
-    FontProperties
-        The font.
-    """
+def _label_font(style: str, lang: Lang) -> FontProperties:
+    """Choose the font of labels."""
     weight = "bold" if style == "center" else "normal"
     return FontProperties(family=list(font_families(lang)), weight=weight, size=_LABEL_PT[style])
 
 
 def measure_label(lines: tuple[str, ...], notes: tuple[str, ...], style: str, lang: Lang) -> tuple[float, float]:
-    """
-    Measure a label's box.
-
-    Parameters
-    ----------
-    lines, notes
-        The label's lines.
-    style
-        `center` or `hub`.
-    lang
-        Language.
-
-    Returns
-    -------
-    tuple of float
-        Width and height in points, with a little room around.
-    """
-    typeset = [(line, label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
+    """Measure a label's box."""
+    typeset = [(line, _label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
     width = max(text_width_pt(line, font) for line, font in typeset) + _LABEL_ROOM_PT
     return width, sum(_LINE_HEIGHT * font.get_size_in_points() for _, font in typeset)
 
@@ -288,25 +170,14 @@ def _typeset(lines: tuple[str, ...], notes: tuple[str, ...], style: str) -> list
 
 
 def draw_labels(canvas: Canvas, labels: list[PlacedLabel], lang: Lang) -> None:
-    """
-    Write the labels where they were placed, with a line to those that had to move away.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    labels
-        The labels.
-    lang
-        Language.
-    """
+    """Write the labels where they were placed, with a line to those that had to move away."""
     for label in labels:
         if label.leader is not None:
             (x0, y0), (x1, y1) = label.leader
             canvas.axes.plot([x0, x1], [y0, y1], color=FAINT_INK, linewidth=0.7, zorder=7)
         top = label.box[3]
         for line, name in _typeset(label.lines, label.notes, label.style):
-            font = label_font(name, lang)
+            font = _label_font(name, lang)
             size = font.get_size_in_points()
             look = {
                 "fontproperties": font,
@@ -341,8 +212,6 @@ class Classes:
     ----------
     edges
         Breaks, one more than classes: a class holds its lower break, the last one also its upper.
-    colours
-        One for each class.
     """
 
     edges: tuple[float, ...]
@@ -362,13 +231,6 @@ def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | No
     """
     Choose classes that hold all values.
 
-    Parameters
-    ----------
-    values
-        Finite numbers, none negative.
-    palette
-        Colours, lightest first.
-
     Returns
     -------
     Classes or None
@@ -380,7 +242,7 @@ def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | No
     is_skewed = high > _SKEWED * low and high > 0
     edges = _by_factors(values, high) if is_skewed else _even(low, high)
     count = len(edges) - 1
-    # Few classes take colours from the whole palette, so that they stay far apart.
+    # Few classes take colours from all of the palette, so that they stay far apart.
     picked = [round(i * (len(palette) - 1) / max(count - 1, 1)) for i in range(count)]
     if count == 1:
         picked = [len(palette) // 2]
@@ -400,7 +262,7 @@ def _even(low: float, high: float) -> list[float]:
         last = max(math.ceil(high / step - 1e-9), first + 1)
         if last - first <= MOST_CLASSES:
             return [_clean(i * step) for i in range(first, last + 1)]
-    raise AssertionError((low, high))  # a step of the whole range and more always fits
+    raise AssertionError((low, high))  # a step of the full range and more always fits
 
 
 def _by_factors(values: Sequence[float], high: float) -> list[float]:
@@ -424,14 +286,14 @@ def _clean(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-PANEL_INNER_PT = 204.0
+_PANEL_INNER_PT = 204.0
 FIBRE_COLOUR = "#B9B4AA"
 _HEADING_PT, _TEXT_PT, _NOTE_PT = 12.5, 11.5, 10.0
 _LINE_PT, _NOTE_LINE_PT, _SECTION_PT = 17.0, 13.5, 22.0
 _TEXT_LEFT_PT, _SYMBOL_MIDDLE_PT = 44.0, 18.0
 _MIDDLE_OF_TEXT_PT = 4.0
 Write = Callable[[float], str]
-LineStyle = str | tuple[float, tuple[float, ...]]
+_LineStyle = str | tuple[float, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -444,39 +306,28 @@ class KeyEntry:
 
 
 class Panel:
-    """
-    The key beside a map.
-
-    Parameters
-    ----------
-    axes
-        Axes in points, y upwards.
-    height
-        Height of the axes, points.
-    words
-        The language.
-    """
+    """The key beside a map."""
 
     def __init__(self, axes: Axes, height: float, words: Words) -> None:
         self.axes, self.words = axes, words
         self._y = height + _SECTION_PT - 14.0
         self._family = list(font_families(words.lang))
 
-    def heading(self, text: str) -> None:
-        """Begin a section."""
+    def heading(self, key: str) -> None:
+        """Begin a section; `key` names its words, here and below."""
         self._y -= _SECTION_PT - _LINE_PT
-        for line in wrap_to_width(text, self._font(_HEADING_PT, bold=True), PANEL_INNER_PT):
+        for line in wrap_to_width(self.words(key), self._font(_HEADING_PT, bold=True), _PANEL_INNER_PT):
             self._y -= _LINE_PT
             self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
         self._y -= 2.0
 
     def shares(self, entries: Sequence[KeyEntry]) -> None:
-        """List categories with their share of the whole, below a bar that shows them."""
+        """List categories with their shares, below a bar that shows them."""
         total = sum(entry.amount for entry in entries) or 1.0
         left = 0.0
         self._y -= 17.0
         for entry in entries:
-            width = PANEL_INNER_PT * entry.amount / total
+            width = _PANEL_INNER_PT * entry.amount / total
             self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=entry.colour, edgecolor="none"))
             left += width
         self._y -= 6.0
@@ -484,7 +335,7 @@ class Panel:
             self._y -= _LINE_PT
             self._square(entry.colour)
             self._write(18.0, self.words.term("category", entry.name), fontsize=_TEXT_PT)
-            share = f"{entry.amount / total:.0%}"
+            share = format_percent(entry.amount / total, 0)
             self._right("<1%" if share == "0%" and entry.amount > 0 else share)
 
     def classes(self, classes: Classes, values: Sequence[float], write: Write, key: str = "key.range") -> None:
@@ -506,8 +357,13 @@ class Panel:
             self._stroke(colour, width(amount))
             self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
-    def circles(self, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool) -> None:
-        """Show what areas of circles stand for."""
+    def circles(
+        self, key: str, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool = False
+    ) -> None:
+        """Show what areas of circles stand for, in a section of its own; nothing where there are none."""
+        if largest <= 0:
+            return
+        self.heading(key)
         last = 5.0
         for amount in legend_amounts(largest):
             r = radius(amount)
@@ -517,52 +373,51 @@ class Panel:
             self._disc(r, face, edge)
             self._write(_TEXT_LEFT_PT, write(amount), fontsize=_TEXT_PT)
 
-    def arrow(self, text: str) -> None:
-        """Explain the small arrows in the bands."""
+    def _entry(self, key: str) -> None:
         self._y -= _LINE_PT
-        self._stroke(OTHER_COLOUR, 10.0)
-        y = self._y
-        corners = [(15.0, y + 0.5), (15.0, y + 7.5), (23.0, y + 4.0)]
-        self.axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none", zorder=3))
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+        self._write(_TEXT_LEFT_PT, self.words(key), fontsize=_TEXT_PT)
 
-    def cross(self, text: str) -> None:
+    def arrow(self, key: str) -> None:
+        """Explain the small arrows in the bands."""
+        self._entry(key)
+        self._stroke(OTHER_COLOUR, 10.0)
+        corners = [(15.0, self._y + 0.5), (15.0, self._y + 7.5), (23.0, self._y + 4.0)]
+        self.axes.add_patch(Polygon(corners, facecolor="white", edgecolor="none", zorder=3))
+
+    def cross(self, key: str) -> None:
         """Explain the crosses."""
-        self._y -= _LINE_PT
+        self._entry(key)
         at = ([_SYMBOL_MIDDLE_PT], [self._y + _MIDDLE_OF_TEXT_PT])
         self.axes.plot(*at, marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
 
-    def line(self, text: str, colour: str, width: float, style: LineStyle = "-") -> None:
+    def line(self, key: str, colour: str, width: float, style: _LineStyle = "-") -> None:
         """Explain a kind of line."""
-        self._y -= _LINE_PT
+        self._entry(key)
         self._stroke(colour, width, style)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
 
-    def disc(self, text: str, face: str, edge: str, radius: float = 6.0) -> None:
+    def disc(self, key: str, face: str, radius: float = 6.0) -> None:
         """Explain a kind of circle."""
-        self._y -= _LINE_PT
-        self._disc(radius, face, edge)
-        self._write(_TEXT_LEFT_PT, text, fontsize=_TEXT_PT)
+        self._entry(key)
+        self._disc(radius, face, "white")
 
-    def table(self, heading: str, rows: Sequence[tuple[str, str]], *, whole: bool = False) -> None:
-        """List rows as far as there is room; nothing at all where not even a few fit, or not all that must."""
+    def table(self, key: str, rows: Sequence[tuple[str, str]], *, complete: bool = False) -> None:
+        """List rows as far as there is room; nothing where not even a few fit, or not all if they must be complete."""
         room = int((self._y - _SECTION_PT - _LINE_PT) / _LINE_PT)
-        least = len(rows) if whole else min(len(rows), 3)
+        least = len(rows) if complete else min(len(rows), 3)
         if not rows or room < least:
             return
-        self.heading(heading)
+        self.heading(key)
         font = self._font(_TEXT_PT)
         for name, value in rows[:room]:
             self._y -= _LINE_PT
             self._write(
-                0.0, self._cut(name, PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
+                0.0, self._cut(name, _PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
             )
             self._right(value)
 
-    def note(self, text: str) -> None:
+    def note(self, key: str, **values: object) -> None:
         """Write a few small lines; nothing where there is no room."""
-        lines = wrap_to_width(text, self._font(_NOTE_PT), PANEL_INNER_PT)
+        lines = wrap_to_width(self.words(key, **values), self._font(_NOTE_PT), _PANEL_INNER_PT)
         if self._y < len(lines) * _NOTE_LINE_PT + 4.0:
             return
         self._y -= 5.0
@@ -583,7 +438,7 @@ class Panel:
         write_text(self.axes, x, self._y, text, family=self._family, **style)
 
     def _right(self, text: str) -> None:
-        self._write(PANEL_INNER_PT, text, fontsize=_TEXT_PT, ha="right")
+        self._write(_PANEL_INNER_PT, text, fontsize=_TEXT_PT, ha="right")
 
     def _square(self, colour: str, edge: str = "none") -> None:
         square = Rectangle((0.0, self._y - 1.0), 11.0, 11.0, facecolor=colour, edgecolor=edge, linewidth=0.5)
@@ -593,7 +448,7 @@ class Panel:
         at = (_SYMBOL_MIDDLE_PT, self._y + _MIDDLE_OF_TEXT_PT)
         self.axes.add_patch(Circle(at, radius, facecolor=face, edgecolor=edge, linewidth=1.1))
 
-    def _stroke(self, colour: str, width: float, style: LineStyle = "-") -> None:
+    def _stroke(self, colour: str, width: float, style: _LineStyle = "-") -> None:
         y = self._y + _MIDDLE_OF_TEXT_PT
         line = LineCollection([[(2.0, y), (34.0, y)]], colors=colour, linewidths=width, linestyles=[style])
         line.set_capstyle("butt")

@@ -1,8 +1,4 @@
-"""
-The map's projection, fitted to the data: equal-area, its view window and its scale bar.
-
-The backdrop of the map: outlines from any vector file, cut to the window and projected.
-"""
+"""The equal-area projection fitted to the places of a map, its window and scale bar, and outlines projected into it."""
 
 from __future__ import annotations
 
@@ -14,18 +10,17 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pyogrio
 import pyproj
 import shapely
 
 from network_data.faults import Fault, InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
-from optimizer.drawing.style import round_down_nicely
+from optimizer.drawing.colours import round_down_nicely
 from optimizer.maps.options import BasemapChoice
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
 _GEOD = pyproj.Geod(ellps="WGS84")
 _SMALLEST_RANGE_DEG = 1.0
 _DENSIFY_KM = 100.0
@@ -57,47 +52,18 @@ class MapProjection:
         return pyproj.Transformer.from_crs("EPSG:4326", self.crs, always_xy=True)
 
     def project(self, longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Project places.
-
-        Parameters
-        ----------
-        longitudes_deg, latitudes_deg
-            Places, same shape.
-
-        Returns
-        -------
-        tuple of arrays
-            x and y in metres.
-        """
+        """Project places."""
         x, y = self._transformer.transform(longitudes_deg, latitudes_deg)
         return np.asarray(x, float), np.asarray(y, float)
 
     def unproject(self, x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Find the places of map positions.
-
-        Parameters
-        ----------
-        x_m, y_m
-            Map positions, metres.
-
-        Returns
-        -------
-        tuple of arrays
-            Longitudes and latitudes in degrees.
-        """
+        """Find the places of map positions."""
         longitudes, latitudes = self._transformer.transform(x_m, y_m, direction="INVERSE")
         return np.asarray(longitudes, float), np.asarray(latitudes, float)
 
     def project_geodesic(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
         """
         Project the shortest line between two places.
-
-        Parameters
-        ----------
-        start, end
-            (longitude_deg, latitude_deg).
 
         Returns
         -------
@@ -117,16 +83,6 @@ def choose_projection(longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> 
     Standard parallels stand at 1/6 and 5/6 of the latitude range, where the distortion of a conic is spread
     evenly. A range centered on the equator, where a cone becomes a cylinder, gets the cylindrical equal-area
     projection.
-
-    Parameters
-    ----------
-    longitudes_deg, latitudes_deg
-        All places to be shown, at least one.
-
-    Returns
-    -------
-    MapProjection
-        The projection.
     """
     central = _central_longitude(longitudes_deg)
     south, north = float(latitudes_deg.min()), float(latitudes_deg.max())
@@ -166,23 +122,7 @@ class View:
 
 
 def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07) -> View:
-    """
-    Find the smallest window of a given shape that holds all points with some room around.
-
-    Parameters
-    ----------
-    points_m
-        (n, 2) map positions, metres.
-    aspect
-        Width over height of the window.
-    padding_share
-        Room on each side, as a share of the window.
-
-    Returns
-    -------
-    View
-        The window.
-    """
+    """Find the smallest window of a given shape that holds all points with some room around."""
     low, high = points_m.min(axis=0), points_m.max(axis=0)
     smallest_m = 20e3
     width, height = np.maximum(high - low, smallest_m) / (1 - 2 * padding_share)
@@ -192,21 +132,7 @@ def fit_view(points_m: FloatArray, *, aspect: float, padding_share: float = 0.07
 
 
 def fit_map(positions_deg: FloatArray, *, aspect: float) -> tuple[MapProjection, View]:
-    """
-    Choose the projection and the window of a map that shows some places.
-
-    Parameters
-    ----------
-    positions_deg
-        (n, 2) longitudes and latitudes, n >= 1.
-    aspect
-        Width over height of the window.
-
-    Returns
-    -------
-    tuple
-        Projection and window.
-    """
+    """Choose the projection and the window of a map that shows some places."""
     projection = choose_projection(positions_deg[:, 0], positions_deg[:, 1])
     xy = np.column_stack(projection.project(positions_deg[:, 0], positions_deg[:, 1]))
     return projection, fit_view(xy, aspect=aspect)
@@ -221,21 +147,7 @@ class ScaleBar:
 
 
 def build_scale_bar(projection: MapProjection, view: View, *, most_share: float = 0.2) -> ScaleBar:
-    """
-    Choose a round length and find how long it is on the map, east-west through the window's middle.
-
-    Parameters
-    ----------
-    projection, view
-        The map.
-    most_share
-        Longest bar as a share of the window's width.
-
-    Returns
-    -------
-    ScaleBar
-        The bar; its length on the ground is geodesic.
-    """
+    """Choose a round length and find how long it is on the map, east-west through the window's middle."""
     most_m = (view.x_max - view.x_min) * most_share
     length_km = round_down_nicely(ground_length_km(projection, view, most_m))
     # Ground length is all but proportional to map length over a bar; two secant steps leave nothing visible.
@@ -246,21 +158,7 @@ def build_scale_bar(projection: MapProjection, view: View, *, most_share: float 
 
 
 def ground_length_km(projection: MapProjection, view: View, length_on_map_m: float) -> float:
-    """
-    Measure a horizontal map distance, centered in the window, on the ellipsoid.
-
-    Parameters
-    ----------
-    projection, view
-        The map.
-    length_on_map_m
-        Distance on the map, metres in the projection.
-
-    Returns
-    -------
-    float
-        Geodesic length, km.
-    """
+    """Measure a horizontal map distance, centered in the window, on the ellipsoid."""
     x, y = view.center
     ends = np.array([x - length_on_map_m / 2, x + length_on_map_m / 2])
     longitudes, latitudes = projection.unproject(ends, np.array([y, y]))
@@ -268,7 +166,7 @@ def ground_length_km(projection: MapProjection, view: View, length_on_map_m: flo
 
 
 # A feature with this `code` is land around the area of interest: filled, but without an outline.
-BACKDROP_CODE = "LAND"
+_BACKDROP_CODE = "LAND"
 _BUILT_IN_CREDIT = "Natural Earth"
 _EDGE_SAMPLES = 40
 _MARGIN_DEG = 2.0
@@ -301,13 +199,6 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     ----------
     path
         GeoJSON, GeoPackage, Shapefile or what else the reader knows, with a coordinate system.
-    projection, view
-        The map.
-
-    Returns
-    -------
-    Basemap
-        The polygons, cut to the window.
 
     Raises
     ------
@@ -330,7 +221,7 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     table = table[np.isin(polygons, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))]
     if table.empty:
         raise InputError([Fault(str(path), None, None, None, "basemap has no polygons", remedy)], "the basemap")
-    is_backdrop = (table["code"] == BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
+    is_backdrop = (table["code"] == _BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
     shapes = table.geometry.values
     return Basemap(
         _credit(path),
@@ -345,8 +236,6 @@ def basemap_file(run: Run, choice: BasemapChoice) -> Path | None:
 
     Parameters
     ----------
-    run
-        The run.
     choice
         `run`: those that the run stores; `none`; or a file.
 

@@ -1,7 +1,7 @@
 """
-What the kinds of maps have in common: each says what it draws on a map, what its key holds, and its texts.
+The frame that all kinds of maps share: names of places and runs, the demand hubs, fibre, and what a kind has to say.
 
-What a map calls places and runs, in either language, with nothing in it that the fonts cannot draw.
+A kind of map (`run_themes`, `difference`) says only what it draws on the frame and what its key holds.
 """
 
 from __future__ import annotations
@@ -12,50 +12,37 @@ from itertools import starmap
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.collections import LineCollection
 
 from network_data.faults import quote_value
-from optimizer.drawing.style import has_glyph
+from optimizer.drawing.lettering import has_glyph
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import LabelRequest
-from optimizer.maps.places import (
-    FIBRE_COLOUR,
-    HUB_LABELS,
-    LARGEST_HUB_RADIUS_PT,
-    SMALLEST_HUB_RADIUS_PT,
-    Classes,
-    Marker,
-    Panel,
-    radius_scale,
-)
+from optimizer.maps.places import FIBRE_COLOUR, Classes, Marker, Panel, draw_markers, radius_scale
 from optimizer.numbers import shorten
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
 
+_LARGEST_HUB_RADIUS_PT, _SMALLEST_HUB_RADIUS_PT = 8.0, 2.0
+_LARGEST_CENTER_RADIUS_PT, _SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
+_HUB_LABELS = 14
+_FIBRE_PT = 0.8
+_POINT_EVERY_PT, _COUNTED_EVERY_PT = 8.0, 5.0
 _LISTED = 5
 _LONGEST_NAME = 48
 
 
 @dataclass(frozen=True)
 class PlaceNames:
-    """
-    Names to be drawn.
+    """Names to be drawn."""
 
-    Attributes
-    ----------
-    data_centers, demand_hubs
-        Name by id.
-    replaced
-        For each name that cannot be drawn, what stands in for it.
-    """
-
-    data_centers: Mapping[str, str]
+    data_centers: Mapping[str, str]  # Name by id
     demand_hubs: Mapping[str, str]
-    replaced: tuple[str, ...]
+    replaced: tuple[str, ...]  # For each name that cannot be drawn, what stands in for it
 
     def warning(self) -> str | None:
         """Say what was replaced, in a line; None if nothing was."""
@@ -72,8 +59,6 @@ def place_names(run: Run, words: Words) -> PlaceNames:
 
     Parameters
     ----------
-    run
-        The run.
     words
         The language: Chinese takes `name_local` where a place has one.
 
@@ -97,59 +82,30 @@ def _names(places: pd.DataFrame, words: Words, replaced: list[str]) -> Iterator[
     columns = ["name"] if words.lang == "en" else ["name_local", "name"]
     for place, row in zip(places.index, places.to_dict("records"), strict=True):
         wanted = [str(row[column]) for column in columns if isinstance(row.get(column), str) and row[column].strip()]
-        shown = next((name for name in wanted if all(has_glyph(char) for char in name)), str(place))
-        if wanted and shown != wanted[0]:
+        drawn = next((name for name in wanted if all(has_glyph(char) for char in name)), str(place))
+        if wanted and drawn != wanted[0]:
             lacking = next(char for char in wanted[0] if not has_glyph(char))
-            replaced.append(f"{quote_value(wanted[0])} (U+{ord(lacking):04X}) is shown as {quote_value(shown)}")
-        yield str(place), shown
+            replaced.append(f"{quote_value(wanted[0])} (U+{ord(lacking):04X}) is shown as {quote_value(drawn)}")
+        yield str(place), drawn
 
 
 def run_label(run: Run) -> str:
-    """
-    Name a run: its scenario and price cases.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    str
-        A short name; the folder's where the run does not say.
-    """
+    """Name a run shortly: its scenario and price cases, else its folder."""
     scenario = run.info.get("scenario")
-    told: Mapping[str, Any] = scenario if isinstance(scenario, Mapping) else {"name": scenario}
-    cases = told.get("price_cases") or run.info.get("price_case") or []
+    facts: Mapping[str, Any] = scenario if isinstance(scenario, Mapping) else {"name": scenario}
+    cases = facts.get("price_cases") or run.info.get("price_case") or []
     listed = cases if isinstance(cases, list) else [cases]
     named = [str(case.get("name")) if isinstance(case, Mapping) else str(case) for case in listed]
-    return shorten(" + ".join([str(told.get("name") or run.name), *named]), _LONGEST_NAME)
+    return shorten(" + ".join([str(facts.get("name") or run.name), *named]), _LONGEST_NAME)
 
 
-def tell_apart(first: Run, second: Run) -> tuple[str, str]:
-    """
-    Name two runs so that they can be told apart.
-
-    Parameters
-    ----------
-    first, second
-        Runs.
-
-    Returns
-    -------
-    tuple of str
-        Scenario and price cases, else the folders' names.
-    """
+def distinct_labels(first: Run, second: Run) -> tuple[str, str]:
+    """Name two runs so that the names differ."""
     labels = run_label(first), run_label(second)
     if labels[0] != labels[1]:
         return labels
     folders = [labels[0] if run.folder is None else run.folder.resolve().name for run in (first, second)]
     return shorten(folders[0], _LONGEST_NAME), shorten(folders[1], _LONGEST_NAME)
-
-
-FloatArray = npt.NDArray[np.float64]
-_POINT_EVERY_PT = 8.0
-_COUNTED_EVERY_PT = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +120,7 @@ class Drawn:
     circles
         (n, 3) x, y and radius of what labels may not cover.
     flow_points
-        (n, 2) points that labels had better keep clear of.
-    ribbons
-        Bands of flow.
+        (n, 2) points that labels keep clear of where they can.
     """
 
     requests: list[LabelRequest]
@@ -204,22 +158,76 @@ class Theme:
     banner: tuple[str, ...] = ()
 
 
-def ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    """
-    List places with their attributes, largest amount first.
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A run to be drawn, the names of its places, and the language."""
 
-    Parameters
-    ----------
-    places
-        Table of places, indexed by id.
-    column
-        The amount.
+    run: Run
+    names: PlaceNames
+    words: Words
 
-    Returns
-    -------
-    list of dict
-        Attributes, `id` among them; what has no amount comes last.
-    """
+    def tokens(self, mtok: float) -> str:
+        """Write tokens of an amount in millions."""
+        return self.words.amount(mtok * TOKENS_PER_MTOK)
+
+    def centers(self, table: pd.DataFrame, column: str) -> Iterator[tuple[dict[str, Any], tuple[float, float], str]]:
+        """List data centers, largest amount first, those without one last: attributes, position and name."""
+        for row in _ranked(table, column):
+            yield row, (row["longitude_deg"], row["latitude_deg"]), self.names.data_centers[str(row["id"])]
+
+    def hub_scale(self) -> tuple[float, Callable[[float], float]]:
+        """Find the tokens of the largest hub, mtok a day, and the radius of a hub by its tokens."""
+        largest = float(self.run.demand_hubs["mtok_per_year"].max()) / self.run.days_per_year
+        return largest, radius_scale(largest, _LARGEST_HUB_RADIUS_PT, _SMALLEST_HUB_RADIUS_PT)
+
+    def draw_fibre(self, canvas: Canvas, links: pd.DataFrame | None = None) -> list[tuple[FloatArray, float]]:
+        """Draw links as hairlines, all of them unless some are given; returns their lines and widths, points."""
+        lines = link_lines(canvas, self.run.links if links is None else links)
+        canvas.axes.add_collection(LineCollection(lines, colors=FIBRE_COLOUR, linewidths=_FIBRE_PT, zorder=2))
+        return [(line, _FIBRE_PT) for line in lines]
+
+    def draw_places(
+        self, canvas: Canvas, centers: Iterable[Marker], radius: Callable[[float], float] | None = None
+    ) -> tuple[list[LabelRequest], FloatArray]:
+        """Draw data centers and demand hubs; without a radius all hubs have one size; the largest are named."""
+        hubs = [
+            Marker(
+                row["longitude_deg"],
+                row["latitude_deg"],
+                radius(row["mtok_per_year"] / self.run.days_per_year) if radius else _SMALLEST_HUB_RADIUS_PT,
+                self.names.demand_hubs[str(row["id"])],
+                style="hub",
+                must=False,
+                is_minor=rank >= _HUB_LABELS,
+            )
+            for rank, row in enumerate(_ranked(self.run.demand_hubs, "mtok_per_year"))
+        ]
+        return draw_markers(canvas, [*centers, *hubs], self.words.lang)
+
+    def explain_unused(self, panel: Panel) -> None:
+        """Explain the crosses and the hairlines."""
+        panel.cross("key.center_unused")
+        panel.line("key.fibre", FIBRE_COLOUR, _FIBRE_PT)
+
+
+def center_radius(largest: float) -> Callable[[float], float]:
+    """Choose the radius of a data center by its amount, of which the largest is given."""
+    return radius_scale(largest, _LARGEST_CENTER_RADIUS_PT, _SMALLEST_CENTER_RADIUS_PT)
+
+
+def width_scale(amounts: pd.Series, widest_pt: float, thinnest_pt: float) -> Callable[[float], float]:
+    """Make the width of a line proportional to its amount, down to one that can still be seen."""
+    largest = float(amounts.max()) if len(amounts) else 0.0
+    return lambda amount: max(thinnest_pt, widest_pt * amount / largest) if largest else thinnest_pt
+
+
+def link_lines(canvas: Canvas, links: pd.DataFrame) -> list[FloatArray]:
+    """Find the line of each link: (n, 2) map points."""
+    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
+    return [canvas.geodesic((a, b), (c, d)) for a, b, c, d in links[columns].to_numpy(float)]
+
+
+def _ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     rows = places.rename_axis("id").reset_index().to_dict("records")
     amount = {row["id"]: -np.inf if np.isnan(row[column]) else float(row[column]) for row in rows}
     return [
@@ -227,93 +235,14 @@ def ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     ]
 
 
-def hub_markers(run: Run, names: PlaceNames, radius: Callable[[float], float] | None = None) -> list[Marker]:
-    """
-    Mark the demand hubs; the largest ask for a label.
-
-    Parameters
-    ----------
-    run
-        The run.
-    names
-        Names of places.
-    radius
-        Radius by tokens, mtok a day; None makes all alike.
-
-    Returns
-    -------
-    list of Marker
-        Rings, largest first.
-    """
-    of_amount = radius or (lambda _: SMALLEST_HUB_RADIUS_PT)
-    return [
-        Marker(
-            row["longitude_deg"],
-            row["latitude_deg"],
-            of_amount(row["mtok_per_year"] / run.days_per_year),
-            names.demand_hubs[str(row["id"])],
-            style="hub",
-            must=False,
-            is_minor=rank >= HUB_LABELS,
-        )
-        for rank, row in enumerate(ranked(run.demand_hubs, "mtok_per_year"))
-    ]
-
-
-def hub_scale(run: Run) -> tuple[float, Callable[[float], float]]:
-    """
-    Choose the scale of the rings of demand hubs.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    tuple
-        Tokens of the largest hub, mtok a day, and the radius by amount.
-    """
-    largest = float(run.demand_hubs["mtok_per_year"].max()) / run.days_per_year
-    return largest, radius_scale(largest, LARGEST_HUB_RADIUS_PT, SMALLEST_HUB_RADIUS_PT)
-
-
-def draw_fibre(canvas: Canvas, links: pd.DataFrame) -> list[FloatArray]:
-    """
-    Draw links as hairlines.
-
-    Parameters
-    ----------
-    canvas
-        The map.
-    links
-        Table of links.
-
-    Returns
-    -------
-    list of array
-        (n, 2) the line of each link, map points.
-    """
-    columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
-    lines = [canvas.geodesic((a, b), (c, d)) for a, b, c, d in links[columns].to_numpy(float)]
-    canvas.axes.add_collection(LineCollection(lines, colors=FIBRE_COLOUR, linewidths=0.8, zorder=2))
-    return lines
+def list_costs(costs: pd.Series, words: Words, write: Callable[[float], str]) -> list[tuple[str, str]]:
+    """List cost components and what each amounts to, largest first."""
+    listed = sorted(((str(name), float(cny)) for name, cny in costs.items()), key=lambda item: (-abs(item[1]), item[0]))
+    return [(words.term("component", name), write(cny)) for name, cny in listed]
 
 
 def points_along(lines: Iterable[tuple[FloatArray, float]]) -> FloatArray:
-    """
-    Sample lines, for labels to keep clear of; a wide one counts more often.
-
-    Parameters
-    ----------
-    lines
-        (n, 2) points and width of each, points.
-
-    Returns
-    -------
-    array
-        (n, 2) points.
-    """
+    """Sample lines of given widths, points, for labels to keep clear of; a wide one counts more often."""
     return np.concatenate([np.empty((0, 2)), *starmap(_sample, lines)])
 
 
@@ -323,20 +252,3 @@ def _sample(line: FloatArray, width_pt: float) -> FloatArray:
     steps = np.linspace(0, 1, len(line))
     sampled = np.column_stack([np.interp(shares, steps, line[:, i]) for i in (0, 1)])
     return np.concatenate([sampled] * (1 + int(width_pt / _COUNTED_EVERY_PT)))
-
-
-def format_tokens(words: Words) -> Callable[[float], str]:
-    """
-    Write tokens of amounts in millions.
-
-    Parameters
-    ----------
-    words
-        The language.
-
-    Returns
-    -------
-    callable
-        Million tokens to text.
-    """
-    return lambda mtok: words.amount(mtok * TOKENS_PER_MTOK)

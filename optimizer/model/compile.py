@@ -1,5 +1,5 @@
 """
-Turn the rules of `formulation` into one sparse matrix, equation by equation and not row by row.
+Turn the rules of `equations` into one sparse matrix, equation by equation and not row by row.
 
 Each rule is templatized once per process (`_templates`); `template.evaluate` then evaluates it over a problem's
 index tables. Columns and rows are laid out slice by slice, so an array that is the same in every slice is written
@@ -87,8 +87,6 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     with_costs
         Keep the objective by component too (`CompiledModel.costs`).
 
@@ -114,8 +112,6 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 
     Parameters
     ----------
-    model
-        Of the other problem.
     problem
         Frozen arrays (`problem_parts.differs_in_prices_alone`).
     """
@@ -129,11 +125,6 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]:
     """
     Compile nothing but the objective, component by component and variable by variable.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
 
     Returns
     -------
@@ -153,7 +144,7 @@ def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledColumns:
+class _CompiledColumns:
     """Costs, bounds and kinds of all columns: (N,) each."""
 
     cost: FloatArray
@@ -163,36 +154,20 @@ class CompiledColumns:
 
 
 @dataclass(frozen=True, eq=False)
-class EquationRows:
-    """
-    The rows of one equation, compressed.
+class _EquationRows:
+    """The rows of one equation, compressed."""
 
-    Attributes
-    ----------
-    block
-        Where they lie in the whole model.
-    lower, upper
-        (M,) sides.
-    starts, indices, values
-        Compressed rows: (M + 1,), (Z,) and (Z,).
-    """
-
-    block: RowBlock
-    lower: FloatArray
+    block: RowBlock  # Where they lie in the whole model
+    lower: FloatArray  # (M,) sides
     upper: FloatArray
-    starts: Int32Array
+    starts: Int32Array  # Compressed rows: (M + 1,), (Z,) and (Z,)
     indices: Int32Array
     values: FloatArray
 
 
-def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, ColumnBlock], Iterator[EquationRows]]:
+def stream_model(problem: PlacementProblem) -> tuple[_CompiledColumns, dict[str, ColumnBlock], Iterator[_EquationRows]]:
     """
     Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
 
     Returns
     -------
@@ -201,17 +176,17 @@ def stream_model(problem: PlacementProblem) -> tuple[CompiledColumns, dict[str, 
     """
     tables, blocks = _tables(problem)
     cost, _ = _costs(tables, blocks, with_costs=False)
-    return CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
+    return _CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
 
 
-def _stream_rows(tables: Tables) -> Iterator[EquationRows]:
+def _stream_rows(tables: Tables) -> Iterator[_EquationRows]:
     first = 0
     for name, rows in _families(tables):
         count = rows.axis_length * rows.base_size
         starts, size = np.zeros(count + 1, np.int32), _size(rows)
         indices, values = np.empty(size, np.int32), np.empty(size)
         used = _fill(rows, 0, starts, indices, values)
-        yield EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
+        yield _EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
         first += count
 
 

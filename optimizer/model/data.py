@@ -45,14 +45,7 @@ class ModelData:
 
 
 def model_data(problem: PlacementProblem) -> ModelData:
-    """
-    Collect the sets, families and parameters that `vocabulary` declares from a problem.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    """
+    """Collect the sets, families and parameters that `vocabulary` declares from a problem."""
     sets, families = {}, {}
     for declared in SETS:
         members = declared.members(problem)

@@ -16,7 +16,7 @@ from optimizer.model.vocabulary import CostComponent, Equation, Expression, Mode
 from optimizer.units import CNY_PER_MCNY
 
 
-def facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expression:
+def _facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expression:
     """Sum up facility power over data centers and slices, each times a weight."""
     idle = sum(weight(d, t) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t] for d, a in m.POOLS for t in m.SLICES)
     dynamic = sum(
@@ -29,12 +29,12 @@ def facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expressi
 
 def energy_cost(m: Model) -> Expression:
     r"""Energy bill, CNY/year: :math:`\sum_{d,t} \omega_t c_{dt} PUE_d\, P^{IT}_{dt}`."""
-    return facility_sum(m, lambda d, t: m.weight_h[t] * m.energy_price_cny_per_mwh[d, t])
+    return _facility_sum(m, lambda d, t: m.weight_h[t] * m.energy_price_cny_per_mwh[d, t])
 
 
 def carbon_cost(m: Model) -> Expression:
     r"""Carbon price on location-based emissions, CNY/year: :math:`\sum_{d,t} \omega_t e_d PUE_d\, P^{IT}_{dt}`."""
-    return facility_sum(m, lambda d, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
+    return _facility_sum(m, lambda d, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
 
 
 def demand_charge_cost(m: Model) -> Expression:
@@ -127,7 +127,7 @@ def require_green_share(m: Model, n: Any) -> Expression:
 
     .. math:: \sum_{d,t} \phi_t (\gamma_d - \Gamma)\, PUE_d P^{IT}_{dt} \ge 0 \tag{10b}
     """
-    return facility_sum(m, lambda d, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
+    return _facility_sum(m, lambda d, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
 
 
 def keep_carbon_cap(m: Model, n: Any) -> Expression:
@@ -140,7 +140,7 @@ def keep_carbon_cap(m: Model, n: Any) -> Expression:
     -----
     Average grid factors. Contracts for green power are no part of it.
     """
-    return facility_sum(m, lambda d, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
+    return _facility_sum(m, lambda d, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
 
 
 def require_utilization(m: Model, d: Any) -> Expression:

@@ -21,62 +21,26 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class OutageTables:
-    """
-    Index tables of the outages; S = `PlacementProblem.outages`.
+class _OutageTables:
+    """Index tables of the outages; S = `PlacementProblem.outages`."""
 
-    Attributes
-    ----------
-    calls
-        outage_index, workload_index (the first of those that the call stands for).
-    call_mtok_per_h
-        (S, W) what must be taken over for the workloads of a call; 0 where there is no call.
-    reroutes
-        outage_index, candidate_index (of the call's workload), class_index, data_center_index: who may take over.
-    deployments
-        outage_index, class_index, data_center_index.
-    processes
-        outage_index, class_index, data_center_index, accelerator_index, process_index.
-    pools
-        outage_index, data_center_index, accelerator_index.
-    centers
-        outage_index, data_center_index.
-    links
-        outage_index, link_index: limiting links that a reroute crosses.
-    reroute_links
-        reroute (row of `reroutes`), link_index.
-    reaches
-        workload_index, data_center_index: what the workloads with the least reach of each class reach.
-    stands_for
-        (R,) candidate of the call's workload that each candidate goes with, -1 where it is never used.
-    """
-
-    calls: pd.DataFrame
-    call_mtok_per_h: FloatArray
+    calls: pd.DataFrame  # outage_index, workload_index (the first of those that the call stands for)
+    call_mtok_per_h: FloatArray  # (S, W) what must be taken over for the workloads of a call; 0 where there is no call
+    # outage_index, candidate_index (of the call's workload), class_index, data_center_index: who may take over
     reroutes: pd.DataFrame
-    deployments: pd.DataFrame
-    processes: pd.DataFrame
-    pools: pd.DataFrame
-    centers: pd.DataFrame
-    links: pd.DataFrame
-    reroute_links: pd.DataFrame
+    deployments: pd.DataFrame  # outage_index, class_index, data_center_index
+    processes: pd.DataFrame  # outage_index, class_index, data_center_index, accelerator_index, process_index
+    pools: pd.DataFrame  # outage_index, data_center_index, accelerator_index
+    centers: pd.DataFrame  # outage_index, data_center_index
+    links: pd.DataFrame  # outage_index, link_index: limiting links that a reroute crosses
+    reroute_links: pd.DataFrame  # reroute (row of `reroutes`), link_index
+    # workload_index, data_center_index: what the workloads with the least reach of each class reach
     reaches: pd.DataFrame
+    # (R,) candidate of the call's workload that each candidate goes with, -1 where it is never used
     stands_for: IntArray
 
     def expand(self, reroute_share: FloatArray) -> FloatArray:
-        """
-        Give each candidate the share of the one it goes with.
-
-        Parameters
-        ----------
-        reroute_share
-            One number for each row of `reroutes`.
-
-        Returns
-        -------
-        ndarray
-            (S, R) share of each workload's work that the candidate takes over.
-        """
+        """Give each candidate the share of the one it goes with."""
         out = np.zeros((len(self.call_mtok_per_h), len(self.stands_for)))
         out[self.reroutes["outage_index"], self.reroutes["candidate_index"]] = reroute_share
         used = self.stands_for >= 0
@@ -84,17 +48,12 @@ class OutageTables:
         return out
 
 
-_TABLES: WeakKeyDictionary[PlacementProblem, OutageTables] = WeakKeyDictionary()
+_TABLES: WeakKeyDictionary[PlacementProblem, _OutageTables] = WeakKeyDictionary()
 
 
-def outage_tables(problem: PlacementProblem) -> OutageTables:
+def outage_tables(problem: PlacementProblem) -> _OutageTables:
     """
     Build the index tables of a problem's outages, once.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
 
     Returns
     -------
@@ -112,8 +71,6 @@ def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     failover_share
         (S, R) as in `Plan`, or (0, 0).
 
@@ -132,10 +89,10 @@ def _nothing(*columns: str) -> pd.DataFrame:
     return pd.DataFrame({name: np.zeros(0, np.int64) for name in columns})
 
 
-def _without_outages(problem: PlacementProblem) -> OutageTables:
+def _without_outages(problem: PlacementProblem) -> _OutageTables:
     """Lay out tables without rows: most problems have no others, and joining nothing takes as long as joining."""
     places = ("outage_index", "class_index", "data_center_index")
-    return OutageTables(
+    return _OutageTables(
         calls=_nothing("outage_index", "workload_index"),
         call_mtok_per_h=np.zeros((0, len(problem.workloads))),
         reroutes=_nothing("outage_index", "candidate_index", "class_index", "data_center_index"),
@@ -150,7 +107,7 @@ def _without_outages(problem: PlacementProblem) -> OutageTables:
     )
 
 
-def _build(problem: PlacementProblem) -> OutageTables:
+def _build(problem: PlacementProblem) -> _OutageTables:
     outages = problem.outages
     if outages.empty:
         return _without_outages(problem)
@@ -176,7 +133,7 @@ def _build(problem: PlacementProblem) -> OutageTables:
     crossed = problem.route_links[problem.route_links["link_index"].isin(limiting)]
     over = reroutes.reset_index(names="reroute").merge(crossed, on="route_index")
     links = over[["outage_index", "link_index"]].drop_duplicates()
-    return OutageTables(
+    return _OutageTables(
         calls=calls,
         call_mtok_per_h=by_call,
         reroutes=reroutes[["outage_index", "candidate_index", "class_index", "data_center_index"]],

@@ -68,14 +68,7 @@ def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
 
 
 def member_labels(problem: PlacementProblem) -> dict[str, list[Label]]:
-    """
-    Name the members of the sets, by what their index stands for (`SetDeclaration.labels`).
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    """
+    """Name the members of the sets, by what their index stands for (`SetDeclaration.labels`)."""
     slices, candidates = problem.slices, problem.candidates
     one_day = slices["day"].nunique() == 1
     times = [
@@ -114,15 +107,8 @@ def pyomo_values(problem: PlacementProblem, model: pyo.ConcreteModel) -> dict[st
 
     Parameters
     ----------
-    problem
-        The model is of.
     model
         From `to_pyomo`, with values. A variable that no constraint uses may have none: it counts as 0.
-
-    Returns
-    -------
-    dict
-        By name of the variable.
 
     Raises
     ------

@@ -77,18 +77,18 @@ class Term:
 
 
 @dataclass
-class Frame:
+class _Frame:
     """The rows being evaluated: placeholder values, the family row of each, and the enclosing frame's row of each."""
 
     size: int
     values: dict[int, Array]
     row: Int32Array
-    parent: Frame | None = None
+    parent: _Frame | None = None
     parent_row: Int32Array | None = None
     sums_axis: bool = False
     summed: frozenset[int] = frozenset()
 
-    def seen_from(self, outer: Frame, array: Array) -> Array:
+    def seen_from(self, outer: _Frame, array: Array) -> Array:
         """Carry an array of the enclosing frame into this one."""
         if self is outer or array.shape[1] == 1:
             return array
@@ -102,7 +102,7 @@ class Linear:
     """A constant and linear terms, each with the frame its arrays belong to."""
 
     constant: Array
-    terms: list[tuple[Frame, Columns, Array, str, bool]]
+    terms: list[tuple[_Frame, Columns, Array, str, bool]]
 
 
 def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str], tables: Tables) -> Rows:
@@ -113,12 +113,8 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     ----------
     relation
         Pyomo relational expression from `templatize_rule`.
-    indices
-        Its index placeholders.
     over
         Names of the sets it runs over; the axis, if among them, comes last.
-    tables
-        What the names in the template stand for.
 
     Returns
     -------
@@ -141,7 +137,7 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     }
     if has_axis:
         values[id(indices[-1])] = np.arange(tables.axis_length, dtype=np.int32).reshape(-1, 1)
-    frame = Frame(size, values, np.arange(size, dtype=np.int32))
+    frame = _Frame(size, values, np.arange(size, dtype=np.int32))
     if isinstance(relation, EqualityExpression):
         is_equality = True
     elif isinstance(relation, InequalityExpression):
@@ -156,7 +152,7 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
 
 def evaluate_sum(expression: Any, tables: Tables) -> Linear:
     """Evaluate a templatized expression without indices (an objective component)."""
-    frame = Frame(1, {}, np.zeros(1, np.int32))
+    frame = _Frame(1, {}, np.zeros(1, np.int32))
     return _Evaluator(tables).linear(expression, frame)
 
 
@@ -177,7 +173,7 @@ class _Evaluator:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def linear(self, node: Any, frame: Frame) -> Linear:
+    def linear(self, node: Any, frame: _Frame) -> Linear:
         """Evaluate a node to a constant and linear terms."""
         if not _is_variable(node):
             return Linear(self.number(node, frame), [])
@@ -191,7 +187,7 @@ class _Evaluator:
             return _add([self.linear(arg, frame) for arg in node.args])
         return self._scaled(node, frame)
 
-    def number(self, node: Any, frame: Frame) -> Array:
+    def number(self, node: Any, frame: _Frame) -> Array:
         """Evaluate a node that holds no variable to an array (T or 1, m or 1)."""
         if isinstance(node, int | float | np.number):
             return np.full((1, 1), float(node))
@@ -208,7 +204,7 @@ class _Evaluator:
                 return np.asarray(combine([self.number(arg, frame) for arg in parts.args]))
         return self._parameter(_scalar_parameter(node), [])
 
-    def _scaled(self, node: Any, frame: Frame) -> Linear:
+    def _scaled(self, node: Any, frame: _Frame) -> Linear:
         """Evaluate a variable part times a number."""
         if isinstance(node, ne.NegationExpression):
             return _scale(self.linear(node.arg(0), frame), np.full((1, 1), -1.0), frame)
@@ -233,7 +229,7 @@ class _Evaluator:
             indices = [indices[-1], *indices[:-1]]
         return _gather(values, [index.astype(np.intp, copy=False) for index in indices])
 
-    def _variable(self, node: Any, frame: Frame) -> Linear:
+    def _variable(self, node: Any, frame: _Frame) -> Linear:
         name = node.arg(0).local_name
         block = self._tables.variables[name]
         indices = [self.number(arg, frame) for arg in node.args[1:]]
@@ -257,7 +253,7 @@ class _Evaluator:
         distinct = frame.summed <= {id(arg) for arg in node.args[1:]}
         return Linear(np.zeros((1, 1)), [(frame, column, np.ones((1, 1)), name, distinct)])
 
-    def _open_sum(self, node: TemplateSumExpression, frame: Frame) -> Frame:
+    def _open_sum(self, node: TemplateSumExpression, frame: _Frame) -> _Frame:
         """Open a frame with one row for each member of the summation sets, row by row of the enclosing frame."""
         current = frame
         for group in node.template_iters():
@@ -269,10 +265,10 @@ class _Evaluator:
             while step is not frame and step.parent is not None:
                 row = row if step.parent_row is None else step.parent_row[row]
                 step = step.parent
-            current = Frame(current.size, current.values, current.row, frame, row, current.sums_axis, current.summed)
+            current = _Frame(current.size, current.values, current.row, frame, row, current.sums_axis, current.summed)
         return current
 
-    def _extend(self, frame: Frame, group: tuple[IndexTemplate, ...]) -> Frame:
+    def _extend(self, frame: _Frame, group: tuple[IndexTemplate, ...]) -> _Frame:
         source: Any = group[0]._set  # noqa: SLF001 - the only access Pyomo gives
         if isinstance(source, Set) and source.local_name == self._tables.axis:
             if frame.sums_axis or any(value.shape[0] > 1 for value in frame.values.values()):
@@ -281,7 +277,7 @@ class _Evaluator:
             identity = np.arange(frame.size, dtype=np.int32)
             values = {**frame.values, id(group[0]): steps}
             summed = frame.summed | {id(group[0])}
-            return Frame(frame.size, values, frame.row, frame, identity, sums_axis=True, summed=summed)
+            return _Frame(frame.size, values, frame.row, frame, identity, sums_axis=True, summed=summed)
         if isinstance(source, Set):
             members = self._tables.sets[source.local_name]
             counts = np.full(frame.size, len(members))
@@ -305,9 +301,9 @@ class _Evaluator:
         for place, index in enumerate(group):
             values[id(index)] = chosen[:, place].reshape(1, -1)
         summed = frame.summed | {id(index) for index in group}
-        return Frame(len(parent_row), values, frame.row[parent_row], frame, parent_row, frame.sums_axis, summed)
+        return _Frame(len(parent_row), values, frame.row[parent_row], frame, parent_row, frame.sums_axis, summed)
 
-    def _collect(self, value: Array, inner: Frame, outer: Frame) -> Array:
+    def _collect(self, value: Array, inner: _Frame, outer: _Frame) -> Array:
         """Sum an array of the inner frame over the rows of each outer row."""
         if inner.sums_axis and not outer.sums_axis:
             value = np.broadcast_to(value, (self._tables.axis_length, value.shape[1])).sum(axis=0, keepdims=True)
@@ -349,7 +345,7 @@ def _add(parts: list[Linear]) -> Linear:
     return Linear(constant, [term for part in parts for term in part.terms])
 
 
-def _scale(value: Linear, factor: Array, frame: Frame) -> Linear:
+def _scale(value: Linear, factor: Array, frame: _Frame) -> Linear:
     terms = [(f, col, coef * f.seen_from(frame, factor), n, d) for f, col, coef, n, d in value.terms]
     return Linear(value.constant * factor, terms)
 

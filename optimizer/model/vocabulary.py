@@ -28,21 +28,14 @@ Expression = Any
 
 @dataclass(frozen=True)
 class SetDeclaration:
-    """
-    A set of index tuples; with `owner`, a family of sets, one per member of the owner.
-
-    Attributes
-    ----------
-    labels
-        What each place of the index tuple stands for. The first index of a region or of the plan has no table.
-    members
-        From the problem: a number n for 0..n-1, a mask, positions, or a table with a column `<label>_index` for each
-        label (in a family also for those of the owner; rows of owners that are not in their set are left out).
-    """
+    """A set of index tuples; with `owner`, a family of sets, one per member of the owner."""
 
     name: str
+    # What each place of the index tuple stands for. The first index of a region or of the plan has no table.
     labels: tuple[str, ...]
     meaning: str
+    # From the problem: a number n for 0..n-1, a mask, positions, or a table with a column `<label>_index` for each
+    # label (in a family also for those of the owner; rows of owners that are not in their set are left out).
     members: Callable[[PlacementProblem], int | npt.NDArray[Any] | pd.Series | pd.DataFrame]
     owner: str | None = None
 
@@ -75,7 +68,7 @@ class ParameterDeclaration:
 
 
 @dataclass(frozen=True)
-class VariableDeclaration:
+class _VariableDeclaration:
     """A decision for every member of the product of its sets; `upper` names the parameter that bounds it."""
 
     name: str
@@ -141,22 +134,11 @@ class Equation:
 
 @dataclass(frozen=True)
 class CostComponent:
-    """
-    A part of the objective, in CNY per year.
+    """A part of the objective, in CNY per year."""
 
-    Attributes
-    ----------
-    rule
-        Builds it; its name is that of the component and `_cost`.
-    words
-        What people call it.
-    is_spent
-        Whether it counts as yearly spending of the data centers (10f).
-    """
-
-    rule: Callable[[Model], Expression]
-    words: str
-    is_spent: bool = False
+    rule: Callable[[Model], Expression]  # Builds it; its name is that of the component and `_cost`
+    words: str  # What people call it
+    is_spent: bool = False  # Whether it counts as yearly spending of the data centers (10f)
 
     @property
     def name(self) -> str:
@@ -228,8 +210,6 @@ def by_pool(p: PlacementProblem, values: pd.Series) -> FloatArray:
 
     Parameters
     ----------
-    p
-        The problem.
     values
         (P,) numbers.
     """
@@ -550,19 +530,19 @@ PARAMETERS = (
     ),
 )  # fmt: skip
 VARIABLES = (
-    VariableDeclaration("Flow", ("CANDIDATES", "SLICES"), "mtok/h", "tokens routed"),
-    VariableDeclaration("Shed", ("WORKLOADS", "SLICES"), "mtok/h", "tokens not served", upper="shed_limit_mtok_per_h"),
-    VariableDeclaration(
+    _VariableDeclaration("Flow", ("CANDIDATES", "SLICES"), "mtok/h", "tokens routed"),
+    _VariableDeclaration("Shed", ("WORKLOADS", "SLICES"), "mtok/h", "tokens not served", upper="shed_limit_mtok_per_h"),
+    _VariableDeclaration(
         "Backlog", ("DEFERRABLE", "SLICES"), "mtok", "tokens waiting at the end", upper="backlog_limit_mtok",
     ),
-    VariableDeclaration("Work", ("PROCESSES", "SLICES"), "mtok/h", "tokens processed"),
-    VariableDeclaration("Active", ("POOLS", "SLICES"), "pods", "pods switched on"),
-    VariableDeclaration("NewPods", ("POOLS",), "pods", "pods bought", kind="integer", upper="max_new_pods"),
-    VariableDeclaration("Open", ("DATA_CENTERS",), "0/1", "data center used", kind="binary"),
-    VariableDeclaration("Deploy", ("DEPLOYMENTS",), "0/1", "class deployed in data center", kind="binary"),
-    VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
-    VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
-    VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
-    VariableDeclaration("Reroute", ("REROUTES",), "-", "share of a call that is taken over"),
-    VariableDeclaration("OutageWork", ("OUTAGE_PROCESSES",), "mtok/h", "tokens processed in an outage"),
+    _VariableDeclaration("Work", ("PROCESSES", "SLICES"), "mtok/h", "tokens processed"),
+    _VariableDeclaration("Active", ("POOLS", "SLICES"), "pods", "pods switched on"),
+    _VariableDeclaration("NewPods", ("POOLS",), "pods", "pods bought", kind="integer", upper="max_new_pods"),
+    _VariableDeclaration("Open", ("DATA_CENTERS",), "0/1", "data center used", kind="binary"),
+    _VariableDeclaration("Deploy", ("DEPLOYMENTS",), "0/1", "class deployed in data center", kind="binary"),
+    _VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
+    _VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
+    _VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
+    _VariableDeclaration("Reroute", ("REROUTES",), "-", "share of a call that is taken over"),
+    _VariableDeclaration("OutageWork", ("OUTAGE_PROCESSES",), "mtok/h", "tokens processed in an outage"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ Where the time to the first token goes: queue, computing, the way; what is left,
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from optimizer.problem.problem import (
     FloatArray,
     PlacementProblem,
     PolicyLimits,
+    no_routes_left_out,
     rtt_budgets_ms,
     rtt_limits_ms,
 )
@@ -46,22 +47,8 @@ from optimizer.problem.routing import (
 from scenarios.schema import Scenario, WorkloadClass
 
 
-def policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame, faults: FaultList) -> PolicyLimits:
-    """
-    Take over the scenario's policy.
-
-    Parameters
-    ----------
-    scenario
-        As loaded.
-    centers
-        (D,) id, region, green_power_share.
-    pools
-        data_center_index: where there are accelerators at all.
-    faults
-        Receives a region that the network does not have or that has no accelerators, a green share above what any
-        data center has, and a utilization above what the fleet allows.
-    """
+def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame, faults: FaultList) -> PolicyLimits:
+    """Take over the scenario's policy."""
     asked = scenario.policy
     shares = {region: share for region, share in asked.min_region_share.items() if share > 0}
     equipped = np.isin(np.arange(len(centers)), pools["data_center_index"])
@@ -97,21 +84,10 @@ def policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame
     return PolicyLimits(**{**taken_over, "min_region_share": shares})
 
 
-def record_without_refuge(
+def _record_without_refuge(
     workloads: pd.DataFrame, candidates: pd.DataFrame, centers: pd.DataFrame, scenario: Scenario, faults: FaultList
 ) -> None:
-    """
-    Record every workload that must not wait and reaches a single data center, where its loss is to be survived.
-
-    Parameters
-    ----------
-    workloads, candidates, centers
-        As assembled.
-    scenario
-        Says which classes wait outages out.
-    faults
-        Receives the faults.
-    """
+    """Record every workload that must not wait and reaches a single data center, where its loss is to be survived."""
     if scenario.resilience.survive == "none":
         return
     in_reach = candidates.groupby("workload_index")["data_center_index"].agg(["nunique", "first"])
@@ -120,7 +96,7 @@ def record_without_refuge(
     for number, first in zip(alone.index.to_numpy(int), alone["first"].to_numpy(int), strict=True):
         hub, class_id = hubs[number], class_ids[number]
         item = scenario.workload_classes[class_id]
-        if waits_out(item.deferrable_h, scenario):
+        if _waits_out(item.deferrable_h, scenario):
             continue
         only = centers["id"].iloc[first]
         faults.add(
@@ -133,85 +109,34 @@ def record_without_refuge(
         )
 
 
-def waits_out(deferrable_h: int, scenario: Scenario) -> bool:
-    """
-    Say whether a class waits an outage out.
-
-    Parameters
-    ----------
-    deferrable_h
-        Hours that it may wait.
-    scenario
-        Says how long an outage lasts.
-    """
+def _waits_out(deferrable_h: int, scenario: Scenario) -> bool:
+    """Say whether a class waits an outage out."""
     return deferrable_h >= scenario.resilience.outage_h
 
 
-def outage_demand(demand_mtok_per_h: FloatArray, workloads: pd.DataFrame, scenario: Scenario) -> FloatArray:
-    """
-    Say what must be served at once in an outage, (T, W): the arrivals of what does not wait; (0, 0) if nothing must.
-
-    Parameters
-    ----------
-    demand_mtok_per_h
-        (T, W) arrivals.
-    workloads
-        workload_class.
-    scenario
-        Its resilience section.
-    """
+def _outage_demand(demand_mtok_per_h: FloatArray, workloads: pd.DataFrame, scenario: Scenario) -> FloatArray:
+    """List what must be served at once in an outage, (T, W): arrivals of what does not wait; (0, 0) if nothing must."""
     if scenario.resilience.survive == "none":
         return np.zeros((0, 0))
-    waits = [waits_out(scenario.workload_classes[k].deferrable_h, scenario) for k in workloads["workload_class"]]
+    waits = [_waits_out(scenario.workload_classes[k].deferrable_h, scenario) for k in workloads["workload_class"]]
     return np.where(waits, 0.0, demand_mtok_per_h)
 
 
 MS_PER_S = 1e3
 
 
-def first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
-    """
-    Work out how long the input of a request takes to compute.
-
-    Parameters
-    ----------
-    scenario
-        Token mix of the classes.
-    class_ids
-        (K,) classes in use.
-    accelerators
-        From `fleet.accelerator_table`.
-
-    Returns
-    -------
-    ndarray
-        (K, A) ms: tokens not found in the cache, at the prefill rate of the accelerators that share a request.
-    """
+def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
+    """Work out how long the input of a request takes to compute."""
     classes = [scenario.workload_classes[name] for name in class_ids]
     tokens = np.array([item.input_tokens * (1 - item.cache_hit_share) for item in classes])
     rate = accelerators["prefill_tok_per_s"].to_numpy(float) * accelerators["prefill_accelerators"].to_numpy(float)
     return np.asarray(np.outer(tokens, MS_PER_S / rate), dtype=float)
 
 
-def record_used_up(
+def _record_used_up(
     scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, accelerators: pd.DataFrame, faults: FaultList
 ) -> None:
-    """
-    Record each class whose time to the first token is used up before any way is paid for.
-
-    Parameters
-    ----------
-    scenario
-        Margin and round trips of `latency`.
-    classes
-        (K,) id, ttft_limit_ms.
-    compute_ms
-        (K, A) from `first_token_ms`.
-    accelerators
-        (A,).
-    faults
-        Receives the faults.
-    """
+    """Record each class whose time to the first token is used up before any way is paid for."""
     share, rtts = scenario.latency.queue_margin_share, scenario.latency.connection_rtts
     ttft_ms = classes["ttft_limit_ms"].to_numpy(float)
     budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, share, rtts)
@@ -268,11 +193,11 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
-    policy = policy_limits(scenario, centers, pools, faults)
+    policy = _policy_limits(scenario, centers, pools, faults)
     faults.raise_if_any()
     classes = _class_table(scenario, prices, workloads, len(centers))
-    compute_ms = first_token_ms(scenario, classes["id"].tolist(), accelerators)
-    record_used_up(scenario, classes, compute_ms, accelerators, faults)
+    compute_ms = _first_token_ms(scenario, classes["id"].tolist(), accelerators)
+    _record_used_up(scenario, classes, compute_ms, accelerators, faults)
     faults.raise_if_any()
     limit_ms = _rtt_limits_ms(scenario, classes, compute_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
@@ -291,7 +216,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     of_reach = FaultList(scenario.name) if allow_stranded else faults
     _record_stranded(workloads, reachable, scenario, of_reach)
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
-    record_without_refuge(workloads, candidates, centers, scenario, of_reach)
+    _record_without_refuge(workloads, candidates, centers, scenario, of_reach)
     faults.raise_if_any()
     shed_penalty = scenario.costs.shed_penalty_cny_per_mtok
     links["is_limiting"] = limiting_links(
@@ -325,7 +250,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         connection_rtts=scenario.latency.connection_rtts,
         data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
         policy=policy,
-        outage_demand_mtok_per_h=outage_demand(demand.demand_mtok_per_h, workloads, scenario),
+        outage_demand_mtok_per_h=_outage_demand(demand.demand_mtok_per_h, workloads, scenario),
         is_protected=protected_workloads(reachable, scenario, len(workloads)),
         unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
@@ -486,6 +411,23 @@ def _record_stranded(workloads: pd.DataFrame, reachable: pd.DataFrame, scenario:
             column="workload",
             value=f"{row['workload_class']} of {row['demand_hub']}",
         )
+
+
+def with_candidates(problem: PlacementProblem, candidates: pd.DataFrame) -> PlacementProblem:
+    """
+    Replace the candidates of a problem; links that can bind are found again, and nothing counts as left out.
+
+    Parameters
+    ----------
+    candidates
+        Columns of the problem's candidates, and any others; sorted by workload, data center and route.
+    """
+    table = candidates[list(problem.candidates.columns)].reset_index(drop=True)
+    is_limiting = limiting_links(
+        problem.links, problem.route_links, table, problem.workloads, problem.classes, problem.servable_mtok_per_h
+    )
+    links = problem.links.assign(is_limiting=is_limiting)
+    return replace(problem, candidates=table, links=links, left_out=no_routes_left_out())
 
 
 def limiting_links(

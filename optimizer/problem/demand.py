@@ -40,13 +40,6 @@ def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple
     """
     Cut the representative days into slices, and say which days share a billing peak.
 
-    Parameters
-    ----------
-    days
-        Days that stand for the year.
-    slices_per_day
-        A divisor of 24.
-
     Returns
     -------
     slices, billing
@@ -172,13 +165,6 @@ def representative_days(time: Time, calendar: PriceCalendar) -> tuple[Representa
     month belongs to one, and enters its mean price with its days: no month of a tariff is lost. Weights sum to 365
     days.
 
-    Parameters
-    ----------
-    time
-        What the scenario says.
-    calendar
-        Prices by month.
-
     Returns
     -------
     tuple of RepresentativeDay
@@ -212,13 +198,6 @@ def group_months(prices: FloatArray, count: int) -> list[MonthGroup]:
     ----------
     prices
         (12, n) prices of each month; columns that repeat another (data centers of one tariff) count once.
-    count
-        Groups to make, 1 to 12.
-
-    Returns
-    -------
-    list of tuple of int
-        Months 1 to 12 of each group, ordered by its first month.
     """
     different = np.unique(prices, axis=1)
     _, kind = np.unique(different, axis=0, return_inverse=True)

@@ -60,11 +60,6 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
     Say whether each plan of one problem is a plan of the other, row by row, at another cost.
 
     False also where a limit on money may tell them apart.
-
-    Parameters
-    ----------
-    first, second
-        The problems.
     """
     for policy in (first.policy, second.policy):
         if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
@@ -73,14 +68,7 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
 
 
 def parts_of(problem: PlacementProblem) -> dict[str, bytes]:
-    """
-    Hash each part of a problem, prices aside; worked out once, since every pair of cases is compared.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    """
+    """Hash each part of a problem, prices aside; worked out once, since every pair of cases is compared."""
     if problem not in _PARTS:
         ignored = {*PRICE_FIELDS, *NO_MATTER_FIELDS}
         values = {m.name: getattr(problem, m.name) for m in fields(PlacementProblem) if m.name not in ignored}

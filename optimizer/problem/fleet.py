@@ -22,16 +22,7 @@ _NEEDED = ("prefill_tok_per_s", "decode_tok_per_s", "full_power_w", "idle_power_
 
 
 def annuity_share(interest_rate: float, lifetime_years: float) -> float:
-    """
-    Yearly payment per CNY of investment: i / (1 - (1 + i)^-n), or 1/n without interest.
-
-    Parameters
-    ----------
-    interest_rate
-        Share per year.
-    lifetime_years
-        Years over which the investment is paid back.
-    """
+    """Yearly payment per CNY of investment: i / (1 - (1 + i)^-n), or 1/n without interest."""
     if interest_rate == 0:
         return 1 / lifetime_years
     return float(interest_rate / -np.expm1(-lifetime_years * np.log1p(interest_rate)))
@@ -43,12 +34,8 @@ def accelerator_table(network: Network, pools: pd.DataFrame, faults: FaultList) 
 
     Parameters
     ----------
-    network
-        The network.
     pools
         From `fleet_pools`.
-    faults
-        Receives figures that are missing.
 
     Returns
     -------
@@ -83,14 +70,10 @@ def pool_table(
 
     Parameters
     ----------
-    network, scenario
-        Data centers, and what is done with the accelerators.
     pools
         From `fleet_pools`.
     accelerators
         From `accelerator_table`.
-    faults
-        Receives pools that contradict themselves.
 
     Returns
     -------
@@ -173,8 +156,6 @@ def fleet_pools(network: Network, scenario: Scenario, faults: FaultList) -> pd.D
 
     Parameters
     ----------
-    network, scenario
-        What stands there, and what is done with it.
     faults
         Receives accelerators that do not exist or may not be bought, and limits of pools that the mix would lose.
 

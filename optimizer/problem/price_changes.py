@@ -52,26 +52,15 @@ _NOUN = {
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
-    """
-    What a change is applied to.
+class _Selection:
+    """What a change is applied to."""
 
-    Attributes
-    ----------
-    centers
-        (D,) the data centers.
-    half_hours
-        (12, 48) the half hours, by month.
-    periods
-        Names of the tariff periods; None for all hours, whatever their period.
-    """
-
-    centers: BoolArray
-    half_hours: BoolArray
-    periods: tuple[str, ...] | None
+    centers: BoolArray  # (D,) the data centers
+    half_hours: BoolArray  # (12, 48) the half hours, by month
+    periods: tuple[str, ...] | None  # Names of the tariff periods; None for all hours, whatever their period
 
 
-class StepFaults:
+class _StepFaults:
     """Records the faults of one change, with the file and line of each of its keys."""
 
     def __init__(self, step: PriceStep, faults: FaultList) -> None:
@@ -79,18 +68,7 @@ class StepFaults:
         self._faults = faults
 
     def add(self, key: str, problem: str, remedy: str, value: object = None) -> None:
-        """
-        Record a fault.
-
-        Parameters
-        ----------
-        key
-            Key of the change that is at fault; empty for the change as a whole.
-        problem, remedy
-            What is wrong, and what to do.
-        value
-            The value as found.
-        """
+        """Record a fault."""
         step = self._step
         column = f"{step.column}.{key}" if key else step.column
         self._faults.add(step.file, problem, remedy, row=step.rows.get(key, step.rows[""]), column=column, value=value)
@@ -99,18 +77,14 @@ class StepFaults:
         return len(self._faults)
 
 
-def select(change: PriceChange, centers: pd.DataFrame, periods: Sequence[str], faults: StepFaults) -> Selection | None:
+def select(
+    change: PriceChange, centers: pd.DataFrame, periods: Sequence[str], faults: _StepFaults
+) -> _Selection | None:
     """
     Find what a change selects; several selectors select what all of them do.
 
     Parameters
     ----------
-    change
-        The change.
-    centers
-        Data centers by id, with region, province and tariff.
-    periods
-        Periods of their tariffs.
     faults
         Receives names that select nothing, and selectors that have nothing in common.
 
@@ -138,36 +112,20 @@ def select(change: PriceChange, centers: pd.DataFrame, periods: Sequence[str], f
     half_hours[np.ix_(np.array(months) - 1, np.array(hours))] = True
     if len(faults) == before and not chosen.any():
         faults.add("", "its selectors have no data center in common", "Remove one of them, or correct its names.")
-    return Selection(chosen, half_hours, wanted) if len(faults) == before else None
+    return _Selection(chosen, half_hours, wanted) if len(faults) == before else None
 
 
-def select_classes(change: PriceChange, classes: Iterable[str], faults: StepFaults) -> list[str]:
-    """
-    Find the workload classes that a change selects.
-
-    Parameters
-    ----------
-    change
-        Of a token price.
-    classes
-        Ids of the classes.
-    faults
-        Receives names that are none.
-    """
+def _select_classes(change: PriceChange, classes: Iterable[str], faults: _StepFaults) -> list[str]:
+    """Find the workload classes that a change selects."""
     known = list(classes)
     if change.workload_classes is None:
         return known
     return [name for wanted in change.workload_classes for name in _matching(wanted, known, "workload_classes", faults)]
 
 
-def plain_name(name: str) -> str:
+def _plain_name(name: str) -> str:
     """
     Write a name as ids are spelled, so that a place can be named on a command line.
-
-    Parameters
-    ----------
-    name
-        Such as a province.
 
     Examples
     --------
@@ -185,10 +143,10 @@ def _names(centers: pd.DataFrame, key: str) -> list[str]:
 def _alike(name: str, known: Iterable[str]) -> list[str]:
     """Names meant by one: itself, else those that are spelled as it is but for case and spaces."""
     different = list(dict.fromkeys(known))
-    return [name] if name in different else [other for other in different if plain_name(other) == plain_name(name)]
+    return [name] if name in different else [other for other in different if _plain_name(other) == _plain_name(name)]
 
 
-def _matching(name: str, known: Sequence[str], key: str, faults: StepFaults) -> list[str]:
+def _matching(name: str, known: Sequence[str], key: str, faults: _StepFaults) -> list[str]:
     found = _alike(name, known)
     if not found:
         listed = ", ".join(sorted(set(known))[:12]) or "none"
@@ -198,7 +156,7 @@ def _matching(name: str, known: Sequence[str], key: str, faults: StepFaults) -> 
 
 
 def _resolve(
-    name: str, centers: pd.DataFrame, periods: Sequence[str], faults: StepFaults
+    name: str, centers: pd.DataFrame, periods: Sequence[str], faults: _StepFaults
 ) -> tuple[BoolArray, tuple[str, ...] | None]:
     """Find what a bare name means: the data centers, and the periods if it is one."""
     meanings: dict[str, tuple[BoolArray, tuple[str, ...] | None]] = {}
@@ -209,7 +167,7 @@ def _resolve(
     if found := _alike(name, periods):
         meanings["periods"] = (everywhere, tuple(found))
     if not meanings:
-        known = {plain_name(other) for key in _PLACE_COLUMNS for other in _names(centers, key)} | set(periods)
+        known = {_plain_name(other) for key in _PLACE_COLUMNS for other in _names(centers, key)} | set(periods)
         problem = "there is no region, province, data center, tariff in use or period of this name"
         faults.add("select", problem, "Correct the name." + suggest(name, known), name)
         return everywhere, None
@@ -229,14 +187,7 @@ Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 
 def operation(change: PriceChange) -> Operation:
-    """
-    Turn a change into what it does to numbers.
-
-    Parameters
-    ----------
-    change
-        With one of replace, scale and add.
-    """
+    """Turn a change into what it does to numbers."""
     if change.replace is not None:
         value = change.replace
         return lambda numbers: np.full_like(numbers, value)
@@ -250,19 +201,8 @@ def operation(change: PriceChange) -> Operation:
 _NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")
 
 
-def why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
-    """
-    Say why a period cannot be moved; empty if it can.
-
-    Parameters
-    ----------
-    tariff
-        The tariff.
-    move
-        What is moved, and where to.
-    months
-        (12,) the months it is moved in.
-    """
+def _why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
+    """Say why a period cannot be moved; empty if it can."""
     to = _target(move)
     vacated = np.isin(tariff.period, move.periods) & ~to
     needs = vacated.any(axis=1) & months & ~(tariff.period == move.leaves).any(axis=1)
@@ -285,8 +225,6 @@ def move_period(tariff: Tariff, move: PeriodMove, months: BoolArray) -> Tariff:
     ----------
     tariff
         The tariff; see `why_not_moved`.
-    move
-        What is moved, and where to.
     months
         (12,) the months it is moved in.
 
@@ -340,29 +278,14 @@ _UNIT = {
 
 @dataclass(frozen=True, eq=False)
 class ScenarioPrices:
-    """
-    The prices of a scenario on a network, after all its price cases and price changes.
+    """The prices of a scenario on a network, after all its price cases and price changes."""
 
-    Attributes
-    ----------
-    calendar
-        Energy prices.
-    price_confidence, demand_charge_confidence
-        (D,) what energy price and demand charge rest on; "" = not said.
-    demand_charge_cny_per_kw_month
-        (D,) demand charge.
-    carbon_price_cny_per_t
-        Carbon price.
-    token_price_cny_per_mtok, token_price_confidence
-        By workload class.
-    """
-
-    calendar: PriceCalendar
-    price_confidence: list[str]
-    demand_charge_cny_per_kw_month: FloatArray
+    calendar: PriceCalendar  # Energy prices
+    price_confidence: list[str]  # (D,) what energy price and demand charge rest on; "" = not said
+    demand_charge_cny_per_kw_month: FloatArray  # (D,) demand charge
     demand_charge_confidence: list[str]
-    carbon_price_cny_per_t: float
-    token_price_cny_per_mtok: dict[str, float]
+    carbon_price_cny_per_t: float  # Carbon price
+    token_price_cny_per_mtok: dict[str, float]  # By workload class
     token_price_confidence: dict[str, str]
 
 
@@ -374,8 +297,6 @@ def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalenda
 
     Parameters
     ----------
-    network, scenario
-        What the prices are of.
     calendar
         Energy prices before any change. Days and their number stay those of this calendar, so that all price cases of
         a scenario share their time slices.
@@ -413,7 +334,7 @@ class _CenterPrice:
     def of_series(cls, hourly: FloatArray) -> _CenterPrice:
         return cls(np.repeat(hourly, 2, axis=-1), None)
 
-    def chosen(self, selection: Selection) -> BoolArray:
+    def chosen(self, selection: _Selection) -> BoolArray:
         """(12, 48) half hours selected here."""
         if selection.periods is None:
             return selection.half_hours
@@ -473,14 +394,14 @@ class _State:
 
     def apply(self, step: PriceStep, faults: FaultList) -> None:
         """Apply one change, or record why that cannot be."""
-        at_step = StepFaults(step, faults)
+        at_step = _StepFaults(step, faults)
         change = step.change
         if change.what == "carbon_price":
             self._carbon = float(operation(change)(np.array(self._carbon)))
             self._require_not_negative(change, {"": self._carbon}, at_step)
             return
         if change.what == "token_price":
-            chosen = select_classes(change, self._token, at_step)
+            chosen = _select_classes(change, self._token, at_step)
             for name in chosen:
                 old = self._token[name]
                 self._token[name] = float(operation(change)(np.array(old)))
@@ -509,7 +430,7 @@ class _State:
         tariffs = [self._center(at).tariff for at in range(len(self._centers))]
         return list(dict.fromkeys(name for tariff in tariffs if tariff is not None for name in tariff.periods))
 
-    def _change_demand_charge(self, step: PriceStep, selection: Selection, faults: StepFaults) -> None:
+    def _change_demand_charge(self, step: PriceStep, selection: _Selection, faults: _StepFaults) -> None:
         if selection.periods is not None:
             faults.add("select", "a demand charge has no periods", "Name a place.", step.change.select)
             return
@@ -521,7 +442,7 @@ class _State:
         results = {str(self._centers.index[at]): float(self._demand_charge[at]) for at in range(len(old))}
         self._require_not_negative(step.change, results, faults)
 
-    def _change_energy(self, step: PriceStep, selection: Selection, faults: StepFaults) -> None:
+    def _change_energy(self, step: PriceStep, selection: _Selection, faults: _StepFaults) -> None:
         change = step.change
         before = len(faults)
         found = {int(at): self._center(int(at)) for at in np.flatnonzero(selection.centers)}
@@ -545,7 +466,7 @@ class _State:
             self._energy[at] = center
 
     def _with_energy_price(
-        self, change: PriceChange, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
+        self, change: PriceChange, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         """Change what is paid in the end."""
         change_price = operation(change)
@@ -556,7 +477,7 @@ class _State:
                 yield at, center.with_price(np.where(chosen[at], change_price(center.half_hours), center.half_hours))
 
     def _with_flat_price(
-        self, change: PriceChange, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
+        self, change: PriceChange, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         """Change the flat price; the formula of the tariff carries it to each period."""
         if selection.periods is not None:
@@ -582,7 +503,7 @@ class _State:
                 yield at, _CenterPrice.of_tariff(new)
 
     def _with_moved_period(
-        self, move: PeriodMove, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
+        self, move: PeriodMove, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         months = np.asarray(selection.half_hours.any(axis=1))
         tariffs = {at: center.tariff for at, center in found.items() if center.tariff is not None}
@@ -594,12 +515,12 @@ class _State:
             problem = f"no selected data center has a tariff with the period {' or '.join(move.periods)}"
             faults.add("move_period", problem, "Correct the period, or select other data centers.")
         for at, tariff in with_period.items():
-            if reason := why_not_moved(tariff, move, months):
+            if reason := _why_not_moved(tariff, move, months):
                 faults.add("move_period", f"tariff {tariff.id} {reason}", "Name another period in leaves.", move.leaves)
                 return
             yield at, _CenterPrice.of_tariff(move_period(tariff, move, months))
 
-    def _require_not_negative(self, change: PriceChange, results: dict[str, float], faults: StepFaults) -> None:
+    def _require_not_negative(self, change: PriceChange, results: dict[str, float], faults: _StepFaults) -> None:
         for name, value in results.items():
             if value < 0 or value > LARGEST_PRICE:
                 where = f" of {name}" if name else ""
@@ -612,10 +533,10 @@ class _State:
 
 def _require_periods(
     change: PriceChange,
-    selection: Selection,
+    selection: _Selection,
     centers: list[_CenterPrice],
     chosen: list[BoolArray],
-    faults: StepFaults,
+    faults: _StepFaults,
 ) -> None:
     """Record periods that no selected tariff has, and selectors of time that have no half hour in common."""
     if selection.periods is None:
@@ -684,11 +605,6 @@ def price_effect(network: Network, scenario: Scenario) -> pd.DataFrame:
 def price_facts(network: Network, scenario: Scenario) -> dict[str, Any]:
     """
     Sum up the effect of price cases and price changes by region.
-
-    Parameters
-    ----------
-    network, scenario
-        What the prices are of.
 
     Returns
     -------

@@ -56,10 +56,6 @@ def price_calendar(network: Network, series: PriceSeries | None, faults: FaultLi
 
     Parameters
     ----------
-    network
-        With data centers and tariffs.
-    series
-        Hourly prices of the scenario, if it has any.
     faults
         Receives columns of the series that are neither a tariff nor a data center of the network, or both.
     """
@@ -87,12 +83,8 @@ def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> d
 
     Parameters
     ----------
-    network
-        With data centers and tariffs.
     series
         Its columns are tariffs or data centers; that of a data center comes before that of its tariff.
-    faults
-        Receives columns that are neither, or both.
 
     Returns
     -------

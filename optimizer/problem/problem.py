@@ -76,21 +76,8 @@ class PolicyLimits:
 NO_LIMITS = PolicyLimits()
 
 
-def hardest_slices(demand: npt.NDArray[np.float64]) -> list[int]:
-    """
-    Find the slices that no other one covers.
-
-    Parameters
-    ----------
-    demand
-        (T, n) demands.
-
-    Returns
-    -------
-    list of int
-        Slices in which something is asked for, without those in which nothing asks for more than in another one; of
-        equal slices the first is kept.
-    """
+def _hardest_slices(demand: npt.NDArray[np.float64]) -> list[int]:
+    """Find the slices that no other one covers."""
     kept: list[int] = []
     # A slice can only be covered by one that asks for no less in total.
     for t in np.argsort(-demand.sum(axis=1), kind="stable").tolist():
@@ -337,7 +324,7 @@ class PlacementProblem:
         A slice in which no workload asks for more than in another one is left out: open data centers, deployments and
         pods are the same in all slices, so what survives the other slice survives this one.
         """
-        hardest = hardest_slices(self.outage_demand_mtok_per_h)
+        hardest = _hardest_slices(self.outage_demand_mtok_per_h)
         workload = self.candidates["workload_index"].to_numpy(np.int64)
         failed = np.unique(self.candidates["data_center_index"].to_numpy(np.int64)[self.cannot_wait[workload]])
         return pd.DataFrame(
@@ -415,8 +402,6 @@ def rtt_limits_ms(stated_ms: FloatArray, budget_ms: FloatArray, pools: pd.DataFr
         (K, A).
     pools
         As in `PlacementProblem`; a pool that can hold no pod does not count.
-    center_count
-        D.
 
     Returns
     -------

@@ -36,12 +36,8 @@ def merge_links(network: Network, routing: Routing, *, link_share: float) -> pd.
 
     Parameters
     ----------
-    network
-        Checked network tables.
     routing
         Delay of fibre per km and of equipment per link, for links that do not state `one_way_ms`.
-    link_share
-        Share of the capacity that inference traffic may use.
 
     Returns
     -------
@@ -118,12 +114,6 @@ def candidate_routes(
         From `fibre_graph`.
     links
         From `merge_links`.
-    hubs
-        Node ids of the demand hubs.
-    data_centers
-        node, access_rtt_ms; row order gives data_center_index.
-    routing
-        Routes kept per pair, most links per route.
 
     Returns
     -------
@@ -153,23 +143,12 @@ def _chains(graph: nx.Graph, hub: str, ends: set[str], routing: Routing) -> dict
     """Find up to k loop-free node chains to each end, shortest first; none where no chain leads."""
     if routing.routes_per_pair > 1:
         return {end: list(_several_chains(graph, hub, end, routing)) for end in ends}
-    found = shortest_chains(graph, hub, routing.max_links)
+    found = _shortest_chains(graph, hub, routing.max_links)
     return {end: [found[end]] if end in found else [] for end in ends}
 
 
-def shortest_chains(graph: nx.Graph, hub: str, max_links: int | None) -> dict[str, list[str]]:
-    """
-    Find the shortest chain of nodes from a demand hub to every node it reaches.
-
-    Parameters
-    ----------
-    graph
-        With one_way_ms on its edges.
-    hub
-        Where chains begin.
-    max_links
-        Most links in a chain; None = any number.
-    """
+def _shortest_chains(graph: nx.Graph, hub: str, max_links: int | None) -> dict[str, list[str]]:
+    """Find the shortest chain of nodes from a demand hub to every node it reaches."""
     if max_links is None:
         found: dict[str, list[str]] = nx.single_source_dijkstra_path(graph, hub, weight="one_way_ms")
         return found
@@ -222,8 +201,6 @@ def second_rtt_ms(
         From `candidate_routes`.
     wanted
         (routes,) True where the answer is needed.
-    routing
-        The second route has no more links than any route may.
 
     Returns
     -------
@@ -242,7 +219,7 @@ def second_rtt_ms(
                 left.edges[pair]["one_way_ms"] = spare
             else:
                 left.remove_edge(*pair)
-        chain = shortest_chains(left, nodes[0], routing.max_links).get(nodes[-1])
+        chain = _shortest_chains(left, nodes[0], routing.max_links).get(nodes[-1])
         if chain is not None:
             out[route] = 2 * nx.path_weight(left, chain, "one_way_ms") + access_ms[route]
     return out
@@ -256,12 +233,8 @@ def add_second_routes(
 
     Parameters
     ----------
-    reachable
-        workload_class, route_index, rtt_limit_ms, is_in_time.
     graph, links, routes
         As for `second_rtt_ms`.
-    scenario
-        Says which classes ask for a second route.
 
     Returns
     -------
@@ -285,8 +258,6 @@ def keep_protected(reachable: pd.DataFrame, scenario: Scenario) -> BoolArray:
     ----------
     reachable
         From `add_second_routes`, with is_allowed by the residency rules.
-    scenario
-        Says which classes ask for a second route.
     """
     rule = _rules(reachable, scenario)
     return np.asarray(reachable["has_second"].to_numpy(bool) | ~_is_bound(reachable, rule, scenario))
@@ -300,10 +271,6 @@ def protected_workloads(reachable: pd.DataFrame, scenario: Scenario, count: int)
     ----------
     reachable
         As for `keep_protected`.
-    scenario
-        Says which classes ask for a second route.
-    count
-        Number of workloads.
     """
     rule = _rules(reachable, scenario)
     out = np.zeros(count, np.bool_)
@@ -370,10 +337,6 @@ def residency_mask(
 
     Parameters
     ----------
-    nodes, centers
-        country, province, region; nodes indexed by id.
-    classes
-        Workload classes by id.
     every
         workload_index, demand_hub, workload_class, data_center_index.
     in_time
@@ -411,18 +374,7 @@ def _in_allowed_regions(
 
 
 def record_unknown_regions(scenario: Scenario, centers: pd.DataFrame, faults: FaultList) -> None:
-    """
-    Record every allowed region that no data center lies in.
-
-    Parameters
-    ----------
-    scenario
-        The scenario.
-    centers
-        region of each data center.
-    faults
-        Receives a fault for each such name.
-    """
+    """Record every allowed region that no data center lies in."""
     known = sorted(set(centers["region"]))
     for class_id, item in scenario.workload_classes.items():
         for region in item.allowed_regions or ():
@@ -437,14 +389,7 @@ def record_unknown_regions(scenario: Scenario, centers: pd.DataFrame, faults: Fa
 
 
 def what_admits(item: WorkloadClass) -> str:
-    """
-    Write what says where a class's data may go, with its verb, for messages; empty if it may go anywhere.
-
-    Parameters
-    ----------
-    item
-        The class.
-    """
+    """Write what says where a class's data may go, with its verb, for messages; empty if it may go anywhere."""
     rule = "" if item.residency == "none" else f"residency rule ({item.residency})"
     if item.allowed_regions is None:
         return f"{rule} allows" if rule else ""
@@ -455,17 +400,6 @@ def what_admits(item: WorkloadClass) -> str:
 def is_same(
     column: str, nodes: pd.DataFrame, centers: pd.DataFrame, demand_hub: pd.Series, data_center_index: pd.Series
 ) -> npt.NDArray[np.bool_]:
-    """
-    Mark the pairs of demand hub and data center that lie in the same country, region or province.
-
-    Parameters
-    ----------
-    column
-        country, region or province.
-    nodes, centers
-        Hold the column; nodes indexed by id.
-    demand_hub, data_center_index
-        (n,) the pairs.
-    """
+    """Mark the pairs of demand hub and data center that lie in the same country, region or province."""
     of_hub = nodes[column].reindex(demand_hub).to_numpy(str)
     return np.asarray(of_hub == centers[column].to_numpy(str)[data_center_index.to_numpy(int)])

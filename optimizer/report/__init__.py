@@ -1,1 +1,1 @@
-"""report."""
+"""Pages of a run and of a comparison that work without a network."""

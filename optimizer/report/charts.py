@@ -4,31 +4,31 @@ Charts of a report as shapes of SVG, each with the sentence and the table that s
 A chart is data: where its rectangles, lines and texts stand, and in which colour. The page's template writes it out and
 escapes every text, so that a name from an input file cannot become markup. Charts are drawn 460 units wide, which is
 what a telephone shows, and stand two beside each other on a wide screen and on paper.
-
-Further charts of a report: spans on a common scale, amounts over a number, and a matrix.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from optimizer.drawing.style import round_down_nicely
-from optimizer.numbers import shorten
+from optimizer.drawing.chart_data import Break
+from optimizer.drawing.colours import PALETTE, round_down_nicely
+from optimizer.numbers import format_digits, format_million, format_plain, shorten
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
+MILLION_CNY = "million CNY a year"
 Write = Callable[[float], str]
-WIDTH = 460
+_WIDTH = 460
 _LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
 _PLOT_HEIGHT = 170.0
-_ROW, _BAR, _LABEL_DROP = 50.0, 22.0, 14.0
+_ROW, _BAR, _BAR_TOP, _LABEL_DROP, _LABEL_CHARS = 50.0, 22.0, 20.0, 14.0, 44
+_GREYS = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
 _CELL_HEIGHT, _NAME_WIDTH = 17.0, 142.0
 _NAME_CHARS = 22
 
@@ -40,22 +40,11 @@ _MOST_HOURS, _MOST_DAYS, _DAY_CHARS = 9, 5, 8
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """
-    The time slices as a chart shows them.
+    """The time slices as a chart shows them."""
 
-    Attributes
-    ----------
-    labels
-        Of each slice, in full.
-    ticks
-        What is written below it; empty where there is no room.
-    weight_h
-        Hours of the year that it stands for.
-    """
-
-    labels: tuple[str, ...]
-    ticks: tuple[str, ...]
-    weight_h: tuple[float, ...]
+    labels: tuple[str, ...]  # Of each slice, in full
+    ticks: tuple[str, ...]  # What is written below it; empty where there is no room
+    weight_h: tuple[float, ...]  # Hours of the year that it stands for
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +56,7 @@ class Hourly:
 
 
 def hourly_of(run: Run) -> Hourly | None:
-    """
-    Find power and price of the data centers in each slice: as stored, else from the inputs; None without either.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+    """Find power and price of the data centers in each slice: as stored, else from the inputs; None without either."""
     table = run.tables.get("data_centers_by_slice")
     if table is not None and {"day", "hour", "data_center", *_HOURLY_COLUMNS} <= set(table):
         rows = pd.MultiIndex.from_frame(run.slices[["day", "hour"]])
@@ -92,19 +74,7 @@ def hourly_of(run: Run) -> Hourly | None:
 
 
 def time_axis(slices: pd.DataFrame) -> TimeAxis:
-    """
-    Label time slices.
-
-    Parameters
-    ----------
-    slices
-        day, hour and weight_h, in order.
-
-    Returns
-    -------
-    TimeAxis
-        Hours; with their day where there are several.
-    """
+    """Label time slices."""
     days = [str(day) for day in slices["day"]]
     clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
     weights = tuple(float(weight) for weight in slices["weight_h"])
@@ -125,7 +95,7 @@ def _thin_out(ticks: Sequence[str], most: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Shape:
-    """An element of the picture: SVG tag, attributes, text inside, and what a pointer on it is told."""
+    """An element of a chart: SVG tag, attributes and text inside."""
 
     tag: str
     attributes: Mapping[str, Any]
@@ -164,13 +134,9 @@ class Chart:
     title, sentence
         Heading, and what the chart shows in words.
     height
-        Of the picture; it is `WIDTH` wide.
-    shapes
-        The picture.
+        Of the drawing; it is 460 units wide.
     legend
         Name to colour; empty where nothing needs telling apart.
-    table
-        The numbers.
     """
 
     id: str
@@ -194,63 +160,52 @@ def stacked_rows(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
     rows
         Label, note (beside the label, at the right) and the parts of each bar.
-    colours
-        Of the parts, in drawing order.
-    write
-        Writes an amount.
-    table
-        The numbers.
     """
     largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
     shapes = []
     for i, (label, note, parts) in enumerate(rows):
-        top = i * _ROW
-        shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
-        shapes.append(text(WIDTH, top + _LABEL_DROP, note, "note end"))
+        shapes += _label_bar(i, label, note)
         left = 0.0
         for part, colour in colours.items():
-            width = WIDTH * max(parts.get(part, 0.0), 0.0) / largest
+            width = _WIDTH * max(parts.get(part, 0.0), 0.0) / largest
             if width > 0.0:
                 tip = f"{label}\n{part}: {write(parts[part])}"
-                shapes.append(rect((left, top + 20.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
+                box = (left, i * _ROW + _BAR_TOP, width, _BAR)
+                shapes.append(rect(box, tip, fill=colour, **{"class": "mark part"}))
             left += width
     return Chart(*name, len(rows) * _ROW, shapes, table, dict(colours))
 
 
-def bars(
-    name: tuple[str, str, str], values: Mapping[str, float], write: Write, colour: str, columns: tuple[str, str]
-) -> Chart:
-    """
-    Draw one bar for each value, to the right where it is positive and to the left where it is negative.
+def _label_bar(i: int, label: str, note: str) -> list[Shape]:
+    y = i * _ROW + _LABEL_DROP
+    return [text(0.0, y, label, "label"), text(_WIDTH, y, note, "note end")]
 
-    Parameters
-    ----------
-    name
-        Id, title and sentence.
-    values
-        By label, in drawing order.
-    write
-        Writes a value.
-    colour
-        Of the bars.
-    columns
-        Headings of the table.
-    """
-    low, high = min(0.0, *values.values()), max(0.0, *values.values())
-    scale = WIDTH / ((high - low) or 1.0)
-    shapes = []
-    for i, (label, value) in enumerate(values.items()):
-        top = i * _ROW
-        shapes.append(text(0.0, top + _LABEL_DROP, label, "label"))
-        shapes.append(text(WIDTH, top + _LABEL_DROP, write(value), "note end"))
-        box = ((min(value, 0.0) - low) * scale, top + 20.0, max(abs(value) * scale, 1.0), _BAR)
-        shapes.append(rect(box, f"{label}: {write(value)}", fill=colour, **{"class": "mark"}))
-    table = Table(columns, [(label, write(value)) for label, value in values.items()])
-    return Chart(*name, len(values) * _ROW, shapes, table)
+
+def stacked_costs(
+    name: tuple[str, str, str], plans: Sequence[tuple[str, str, Mapping[str, float]]], table: Table
+) -> Chart:
+    """Draw the costs of plans by component, CNY a year."""
+    order = by_size(parts for _, _, parts in plans)
+    greys = [_GREYS[i % len(_GREYS)] for i in range(max(0, len(order) - len(PALETTE)))]
+    colours = dict(zip(map(words, order), [*PALETTE, *greys], strict=False))
+    rows = [(label, note, {words(part): parts.get(part, 0.0) for part in order}) for label, note, parts in plans]
+    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
+
+
+def by_size(plans: Iterable[Mapping[str, float]]) -> list[str]:
+    """List the components that cost anything in some plan, the largest sum first."""
+    totals: dict[str, float] = {}
+    for parts in plans:
+        for part, cny in parts.items():
+            totals[part] = totals.get(part, 0.0) + (abs(cny) if math.isfinite(cny) else 0.0)
+    return sorted((part for part, cny in totals.items() if cny > 0), key=lambda part: -totals[part])
+
+
+def words(name: str) -> str:
+    """Write an id as words."""
+    return name.replace("_", " ")
 
 
 def time_columns(
@@ -260,22 +215,7 @@ def time_columns(
     colours: Mapping[str, str],
     unit: str,
 ) -> Chart:
-    """
-    Draw amounts over the time slices as columns, each divided into parts.
-
-    Parameters
-    ----------
-    name
-        Id, title and sentence.
-    axis
-        The time slices.
-    series
-        Part to its amount in each slice, not negative.
-    colours
-        Of the parts, from the bottom up.
-    unit
-        Of the amounts.
-    """
+    """Draw amounts over the time slices as columns, each divided into parts."""
     total = np.sum(list(series.values()), axis=0)
     plot = _Axes(axis, float(total.max(initial=0.0)), unit)
     base = np.zeros(len(axis.labels))
@@ -303,16 +243,8 @@ def time_lines(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    axis
-        The time slices.
     series
         Name to its amount in each slice, not negative; a gap where it is not finite.
-    colours
-        Of the lines.
-    unit
-        Of the amounts.
     """
     plot = _Axes(axis, max((float(np.nanmax(values)) for values in series.values()), default=0.0), unit)
     shapes = plot.grid()
@@ -337,22 +269,14 @@ def heat_map(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
-    rows
-        Labels.
-    axis
-        The time slices.
     values
         (rows, slices); nothing is drawn where an amount is not finite.
-    look
-        Colour of the largest amount, and unit.
     """
     colour, unit = look
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     start = 0.0 if low < high / 3 else low - (high - low) / 8
-    step = (WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
+    step = (_WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
     shapes = []
     for r, row in enumerate(rows):
         top = _TOP + r * _CELL_HEIGHT
@@ -373,23 +297,6 @@ def heat_map(
     return Chart(*name, height, shapes, table, {legend: colour})
 
 
-def format_digits(value: float) -> str:
-    """
-    Write a number with three or four digits.
-
-    Parameters
-    ----------
-    value
-        The number; a dash stands for one that is not finite.
-    """
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 4)}f}"
-
-
 class _Axes:
     """The plot of a chart over time: where an amount and a slice stand, and what is written around it."""
 
@@ -397,7 +304,7 @@ class _Axes:
         self.axis, self.unit = axis, unit
         self.tick = round_down_nicely(largest / 3) if largest > 0 else 1.0
         self.top = math.ceil(largest / self.tick - 1e-9) * self.tick or self.tick
-        self.step = (WIDTH - _LEFT - _RIGHT) / max(len(axis.labels), 1)
+        self.step = (_WIDTH - _LEFT - _RIGHT) / max(len(axis.labels), 1)
         self.height = _TOP + _PLOT_HEIGHT + _FOOT
 
     def x(self, position: float) -> float:
@@ -410,12 +317,12 @@ class _Axes:
         shapes = [text(0.0, 11.0, self.unit, "tick")]
         for i in range(round(self.top / self.tick) + 1):
             y = self.y(i * self.tick)
-            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "class": "grid"}))
-            shapes.append(text(_LEFT - 5.0, y + 4.0, f"{i * self.tick:,.6g}", "tick end"))
+            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", "class": "grid"}))
+            shapes.append(text(_LEFT - 5.0, y + 4.0, format_plain(i * self.tick), "tick end"))
         return shapes + _slice_labels(self.axis, _LEFT, self.step, _TOP + _PLOT_HEIGHT + 16.0)
 
     def slots(self, series: Mapping[str, FloatArray]) -> list[Shape]:
-        """Give each slice an area over the whole height that tells its amounts."""
+        """Give each slice an area over the full height with its amounts for a pointer."""
         shapes = []
         for i, label in enumerate(self.axis.labels):
             lines = [f"{part}: {format_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
@@ -435,46 +342,22 @@ def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> 
 
 
 def rect(box: tuple[float, float, float, float], tip: str, **attributes: Any) -> Shape:
-    """
-    Make a rectangle.
-
-    Parameters
-    ----------
-    box
-        Left, top, width and height.
-    tip
-        What a pointer on it is told; nothing if empty.
-    **attributes
-        Further attributes of the element.
-    """
+    """Make a rectangle."""
     places = {name: f"{value:.2f}" for name, value in zip(("x", "y", "width", "height"), box, strict=True)}
     return Shape("rect", {**places, **attributes, **({"data-tip": tip} if tip else {})})
 
 
-def text(x: float, y: float, words: str, kind: str) -> Shape:
-    """
-    Make a text.
+def text(x: float, y: float, content: str, kind: str) -> Shape:
+    """Make a text."""
+    return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind}, content)
 
-    Parameters
-    ----------
-    x, y
-        Where its line begins; where it ends or has its middle, if its kind says so.
-    words
-        The text.
-    kind
-        Classes of its look.
-    """
-    return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind}, words)
-
-
-_SPAN_ROW, _SPAN_BAR, _SPAN_LABEL_DROP, _SPAN_BAR_TOP = 50.0, 22.0, 14.0, 20.0
 
 # A scale that would begin at 0 begins nearer where all amounts are larger than this share of the largest.
 _CUT_SHARE = 0.6
 _SPAN_LEFT, _SPAN_RIGHT, _SPAN_TOP, _SPAN_PLOT_HEIGHT, _SPAN_FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
 _SPAN_NAME_CHARS, _SPAN_NAME_WIDTH, _SPAN_CELL_HEIGHT = 24, 150.0, 24.0
-_DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the picture
+_DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the drawing
 _STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
 
 
@@ -501,97 +384,63 @@ class Span:
 
 @dataclass(frozen=True)
 class Curve:
-    """
-    Amounts over a number.
+    """Amounts over a number."""
 
-    Attributes
-    ----------
-    x
-        Where; rising.
-    low, high
-        Range of each amount, such as what is proved; equal where there is none.
-    marks
-        Places to point out: the least and most that x may be there, the likeliest between them, and what happens.
-    """
-
-    x: FloatArray
-    low: FloatArray
+    x: FloatArray  # Where; rising
+    low: FloatArray  # Range of each amount, such as what is proved; equal where there is none
     high: FloatArray
-    marks: Sequence[tuple[float, float, float, str]] = field(default_factory=tuple)
+    marks: Sequence[Break] = ()  # Where something happens
 
 
 def span_rows(
-    name: tuple[str, str, str], rows: Sequence[Span], write: Write, table: Table, legend: Mapping[str, str]
+    name: tuple[str, str, str],
+    rows: Sequence[Span],
+    write: Write,
+    table: Table,
+    legend: Mapping[str, str],
+    *,
+    from_zero: bool = False,
 ) -> Chart:
     """
     Draw spans lying below each other on one scale, such as a waterfall or a tornado.
 
-    Where all amounts are far from 0, the scale begins near the least, and the chart says so.
-
-    Parameters
-    ----------
-    name
-        Id, title and sentence.
-    rows
-        The spans.
-    write
-        Writes an amount.
-    table
-        The numbers.
-    legend
-        What the colours mean.
+    Where all amounts are far from 0, the scale begins near the least, and the chart says so; not with `from_zero`.
     """
     ends = [value for row in rows for piece in row.pieces for value in piece[:2]]
     ends += [value for row in rows if row.proved for value in row.proved if math.isfinite(value)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     inner = [value for value in ends if value != 0.0]
-    is_cut = bool(inner) and min(inner) > _CUT_SHARE * high
+    is_cut = not from_zero and bool(inner) and min(inner) > _CUT_SHARE * high
     if is_cut:
         low = min(inner) - 0.15 * (high - min(inner))
-    scale = WIDTH / ((high - low) or 1.0)
+    scale = _WIDTH / ((high - low) or 1.0)
 
     def at(value: float) -> float:
         return (min(max(value, low), high) - low) * scale
 
     shapes = []
     for i, row in enumerate(rows):
-        top = i * _SPAN_ROW
-        shapes.append(text(0.0, top + _SPAN_LABEL_DROP, shorten(row.label, 44), "label"))
-        shapes.append(text(WIDTH, top + _SPAN_LABEL_DROP, row.note, "note end"))
+        top = i * _ROW
+        shapes += _label_bar(i, shorten(row.label, _LABEL_CHARS), row.note)
         for start, end, colour in row.pieces:
             left, right = sorted((at(start), at(end)))
-            box = (left, top + _SPAN_BAR_TOP, max(right - left, 1.5), _SPAN_BAR)
+            box = (left, top + _BAR_TOP, max(right - left, 1.5), _BAR)
             tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {write(end)}"
             shapes.append(rect(box, tip, fill=colour, **{"class": "mark"}))
         if row.proved and all(map(math.isfinite, row.proved)):
             left, right = (at(value) for value in row.proved)
-            y = top + _SPAN_BAR_TOP + _SPAN_BAR / 2
+            y = top + _BAR_TOP + _BAR / 2
             line = f"M{left:.1f} {y:.1f}H{right:.1f}M{left:.1f} {y - 4:.1f}v8M{right:.1f} {y - 4:.1f}v8"
             shapes.append(Shape("path", {"d": line, "class": "whisker"}))
     if low < 0.0 < high:
-        shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} 0V{len(rows) * _SPAN_ROW:.1f}", "class": "axis"}))
+        shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} 0V{len(rows) * _ROW:.1f}", "class": "axis"}))
     cut = f" The scale begins at {write(low)}, not at 0." if is_cut else ""
-    return Chart(name[0], name[1], name[2] + cut, len(rows) * _SPAN_ROW, shapes, table, dict(legend))
+    return Chart(name[0], name[1], name[2] + cut, len(rows) * _ROW, shapes, table, dict(legend))
 
 
-def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str], colour: str, table: Table) -> Chart:
-    """
-    Draw amounts over a number, with the range of each.
-
-    Parameters
-    ----------
-    name
-        Id, title and sentence.
-    curve
-        The amounts.
-    words
-        Unit of the amounts, and what the number is.
-    colour
-        Of the amounts.
-    table
-        The numbers.
-    """
-    unit, what = words
+def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str], colour: str, table: Table) -> Chart:
+    """Draw amounts over a number, with the range of each."""
+    unit, what = axes
     known = np.isfinite(curve.x) & np.isfinite(curve.high)
     x, high = curve.x[known], curve.high[known]
     low = np.where(np.isfinite(curve.low[known]), curve.low[known], high)
@@ -606,7 +455,7 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
 
     def x_of(value: float) -> float:
         place = math.log(value) if is_log else value
-        return _SPAN_LEFT + (WIDTH - _SPAN_LEFT - _SPAN_RIGHT) * ((place - left) / ((right - left) or 1.0))
+        return _SPAN_LEFT + (_WIDTH - _SPAN_LEFT - _SPAN_RIGHT) * ((place - left) / ((right - left) or 1.0))
 
     def y_of(value: float) -> float:
         return _SPAN_TOP + _SPAN_PLOT_HEIGHT * (1.0 - (value - bottom) / (top - bottom))
@@ -614,11 +463,12 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
     shapes = [text(0.0, 11.0, unit, "tick")]
     for i in range(round((top - bottom) / tick) + 1):
         y = y_of(bottom + i * tick)
-        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{WIDTH - _SPAN_RIGHT}", "class": "grid"}))
-        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, f"{bottom + i * tick:,.6g}", "tick end"))
-    for least_x, likely_x, most_x, told in curve.marks:
-        begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (least_x, likely_x, most_x))
-        tip = f"{what} {likely_x:,.6g} ({least_x:,.6g} to {most_x:,.6g})\n{told}"
+        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{_WIDTH - _SPAN_RIGHT}", "class": "grid"}))
+        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, format_plain(bottom + i * tick), "tick end"))
+    for mark in curve.marks:
+        begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (mark.least, mark.value, mark.most))
+        least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
+        tip = f"{what} {value} ({least} to {most})\n{mark.change}"
         shapes.append(rect((begin - 1.0, _SPAN_TOP, stop - begin + 2.0, _SPAN_PLOT_HEIGHT), tip, **{"class": "event"}))
         shapes.append(
             Shape("path", {"d": f"M{middle:.1f} {_SPAN_TOP}v{_SPAN_PLOT_HEIGHT}", "class": "axis", "data-tip": tip})
@@ -631,13 +481,13 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, words: tuple[str, str]
             rod = f"M{x_of(a):.1f} {y_of(least):.1f}V{y_of(most):.1f}"
             shapes.append(Shape("path", {"d": rod, "class": "whisker"}))
         between = "" if most == least else f"\nproved to be between {format_digits(least)} and {format_digits(most)}"
-        tip = f"{what} {a:,.6g}: {format_digits(most)} {unit}{between}"
+        tip = f"{what} {format_plain(a)}: {format_digits(most)} {unit}{between}"
         spot = {"cx": f"{x_of(a):.1f}", "cy": f"{y_of(most):.1f}", "r": 4, "fill": colour, "class": "mark"}
         shapes.append(Shape("circle", {**spot, "data-tip": tip}))
         if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
             written = x_of(a)
-            shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, f"{a:,.4g}", "tick middle"))
-    shapes.append(text(WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
+            shapes.append(text(written, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 16.0, format_plain(a, 4), "tick middle"))
+    shapes.append(text(_WIDTH - _SPAN_RIGHT, _SPAN_TOP + _SPAN_PLOT_HEIGHT + 33.0, what, "tick end"))
     return Chart(*name, _SPAN_TOP + _SPAN_PLOT_HEIGHT + _SPAN_FOOT, shapes, table)
 
 
@@ -654,23 +504,13 @@ def matrix(
 
     Parameters
     ----------
-    name
-        Id, title and sentence.
     labels
-        Of the rows and of the columns, which are told below by their numbers.
-    values
-        (rows, columns); a cross where an amount is not known.
-    write
-        Writes an amount; the cells show it where there is room.
-    colour
-        Of the largest amount.
-    unit
-        Follows an amount where it stands alone.
+        Of the rows and of the columns, which stand below by their numbers.
     """
     rows, columns = labels
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
-    step = (WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
+    step = (_WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
     has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(write(float(value))) for value in values.flat), default=0)
     shapes = [text(_SPAN_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
     for i, row in enumerate(rows):

@@ -1,7 +1,7 @@
 """
-The report of a comparison: the cases beside each other, on one HTML page that works without a network.
+The report of a comparison on one HTML page that works without a network.
 
-What a report says of a comparison: cases, waterfalls, what moved, tornado, regret, frontiers and break-even maps.
+Cases beside each other, waterfalls, what moved, tornado, regret, frontiers and break-even maps.
 """
 
 from __future__ import annotations
@@ -16,43 +16,69 @@ import numpy as np
 import pandas as pd
 
 from optimizer.comparison.comparison import Comparison, open_comparison
-from optimizer.comparison.frontier_points import SAVINGS_PER_MS
-from optimizer.drawing.style import PALETTE
-from optimizer.numbers import format_amount, format_change, format_million, format_number, format_percent, format_size
-from optimizer.report.charts import Chart, Curve, Span, Table, curve_chart, matrix, span_rows, stacked_rows
+from optimizer.drawing.chart_data import (
+    COSTS_MORE,
+    SAVES,
+    TOTAL,
+    breaks,
+    cost_curve,
+    difference_cny,
+    latency_releases,
+    regret_matrix,
+    stretches,
+    text_of,
+    tornado_rows,
+    waterfall_bars,
+)
+from optimizer.drawing.colours import PALETTE
+from optimizer.numbers import (
+    format_amount,
+    format_change,
+    format_million,
+    format_number,
+    format_percent,
+    format_plain,
+    format_size,
+)
+from optimizer.report.charts import (
+    MILLION_CNY,
+    Chart,
+    Curve,
+    Span,
+    Table,
+    by_size,
+    curve_chart,
+    matrix,
+    span_rows,
+    stacked_costs,
+    words,
+)
 from optimizer.report.map import case_map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
-from optimizer.report.run import MILLION_CNY, Tile, many_colours, words
+from optimizer.report.run import Tile
 from optimizer.runs.run import Run, open_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
-Tables = Mapping[str, pd.DataFrame]
+_Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
-_UP, _DOWN, _TOTAL = PALETTE[0], PALETTE[1], "#5F6B76"
-_LOW, _HIGH = PALETTE[5], PALETTE[0]
+_END_COLOURS = {"low": PALETTE[5], "high": PALETTE[0]}
 _MOST_WATERFALLS, _MOST_MOVED = 4, 20
 _STEP_WORDS = {
     "price": "prices on the unchanged plan", "reoptimize": "re-optimizing", "change": "difference",
 }  # fmt: skip
 
 
-def case_table(tables: Tables) -> Table:
-    """
-    List the cases.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def case_table(tables: _Tables) -> Table:
+    """List the cases."""
     cases = tables["cases"]
     regions = [name for name in cases if str(name).startswith("region_share.")]
     rows = []
     for row in cases.to_dict("records"):
         proved = ""
-        if _is_number(row.get("least_saving_cny_per_year")) and not row["is_reference"]:
-            least, most = (float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
-            proved = f"{format_million(least)} to {format_million(most)}"
+        if math.isfinite(_number(row.get("least_saving_cny_per_year"))) and not row["is_reference"]:
+            proved = " to ".join(
+                format_million(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most")
+            )
         numbers = (
             format_million(_number(row.get("total_cny_per_year"))),
             "" if row["is_reference"] else format_million(_number(row.get("saving_cny_per_year"))),
@@ -71,133 +97,100 @@ def case_table(tables: Tables) -> Table:
         *(str(name).removeprefix("region_share.") for name in regions),
         "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved",
     )  # fmt: skip
-    reasons = ["" if _is_missing(reason) else str(reason) for reason in cases["reason"]]
+    reasons = [text_of(reason) for reason in cases["reason"]]
     if not any(reasons):
         return Table(columns, rows, words=(0, 1))
-    told = [(*row, reason) for row, reason in zip(rows, reasons, strict=True)]
-    return Table((*columns, "reason"), told, words=(0, 1, len(columns)))
+    rows = [(*row, reason) for row, reason in zip(rows, reasons, strict=True)]
+    return Table((*columns, "reason"), rows, words=(0, 1, len(columns)))
 
 
-def cost_by_case(tables: Tables, labels: Labels) -> Chart:
-    """
-    Draw the cost of each case by component.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
+def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
+    """Draw the cost of each case by component."""
     wide = tables["costs"].pivot_table(
         index="case", columns="component", values="cny_per_year", aggfunc="sum", sort=False
     )
-    totals = wide.abs().sum().sort_values(ascending=False, kind="stable")
-    order = [str(name) for name in totals.index if totals[name] > 0]
-    colours = dict(zip(map(words, order), many_colours(len(order)), strict=True))
-    rows = [
-        (labels.get(str(case), str(case)), format_million(float(row.sum())), {words(n): float(row[n]) for n in order})
+    plans = [
+        (
+            labels.get(str(case), str(case)),
+            format_million(float(row.sum())),
+            {str(name): float(cny) for name, cny in row.items()},
+        )
         for case, row in wide.iterrows()
     ]
-    cells = [(label, *(format_million(parts[words(name)]) for name in order), total) for label, total, parts in rows]
+    order = by_size(parts for _, _, parts in plans)
+    cells = [(label, *(format_million(parts[name]) for name in order), total) for label, total, parts in plans]
     table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
-    about = "Total cost in million CNY a year."
-    name = ("cases-chart", "Cost of each case", about)
-    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
+    return stacked_costs(("cases-chart", "Cost of each case", "Total cost in million CNY a year."), plans, table)
 
 
-def savings_chart(tables: Tables) -> Chart | None:
-    """
-    Draw what each case saves against the reference, with what is proved; None without another case.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def _savings_chart(tables: _Tables) -> Chart | None:
+    """Draw what each case saves against the reference, with what is proved; None without another case."""
     cases = tables["cases"]
-    shown = cases[~cases["is_reference"].astype(bool) & cases["saving_cny_per_year"].notna()]
-    if shown.empty:
+    others = cases[~cases["is_reference"].astype(bool) & cases["saving_cny_per_year"].notna()]
+    if others.empty:
         return None
     rows, cells = [], []
-    for row in shown.to_dict("records"):
-        saving = float(row["saving_cny_per_year"])
-        proved = tuple(float(row[f"{side}_saving_cny_per_year"]) for side in ("least", "most"))
-        pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)]
-        rows.append(Span(str(row["label"]), format_change(saving), pieces, (proved[0], proved[1])))
-        cells.append((str(row["label"]), format_change(saving), *(format_change(value) for value in proved)))
+    for row in others.to_dict("records"):
+        amounts = [float(row[f"{name}saving_cny_per_year"]) / CNY_PER_MCNY for name in ("", "least_", "most_")]
+        rows.append(_saving(str(row["label"]), *amounts))
+        cells.append((str(row["label"]), *map(_change, amounts)))
     table = Table(("Case, million CNY a year", "saving", "proved least", "proved most"), cells)
     about = (
         "Against the reference, in million CNY a year; the line is the range in which the best plans of both differ."
     )
-    legend = {"saves": _DOWN, "costs more": _UP}
-    return span_rows(("savings-chart", "Saving of each case", about), rows, format_change, table, legend)
+    legend = {"saves": SAVES, "costs more": COSTS_MORE}
+    return span_rows(("savings-chart", "Saving of each case", about), rows, _change, table, legend)
 
 
-def waterfall_charts(tables: Tables, labels: Labels) -> list[Chart]:
-    """
-    Draw the waterfalls with the largest differences.
+def _saving(label: str, saving: float, least: float, most: float) -> Span:
+    pieces = [(0.0, saving, SAVES if saving >= 0 else COSTS_MORE)] if math.isfinite(saving) else []
+    return Span(label, _change(saving), pieces, (least, most))
 
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
-    bars, charts = tables.get("waterfalls"), []
-    if bars is None or bars.empty:
+
+def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
+    """Draw the waterfalls with the largest differences."""
+    table, charts = tables.get("waterfalls"), []
+    if table is None or table.empty:
         return []
-    pairs = dict(iter(bars.groupby(["first", "second"], sort=False)))
-    difference = {pair: _ends_of(part)[1] - _ends_of(part)[0] for pair, part in pairs.items()}
+    pairs = dict(iter(table.groupby(["first", "second"], sort=False)))
+    difference = {pair: difference_cny(part) for pair, part in pairs.items()}
     for n, pair in enumerate(sorted(pairs, key=lambda pair: -abs(difference[pair]))[:_MOST_WATERFALLS]):
         first, second = (labels.get(str(case), str(case)) for case in pair)
-        rows, cells = [], []
-        for row in pairs[pair].to_dict("records"):
-            kind, height = str(row["kind"]), float(row["cny_per_year"])
-            is_end = kind in {"start", "end"}
-            component = "" if _is_missing(row["component"]) else words(str(row["component"]))
-            label = {"start": first, "end": second}.get(kind, f"{component}: {_STEP_WORDS.get(kind, kind)}")
-            told = format_million(height) if is_end else format_change(height)
-            colour = _TOTAL if is_end else _UP if height > 0 else _DOWN
-            rows.append(Span(label, told, [(float(row["from_cny_per_year"]), float(row["to_cny_per_year"]), colour)]))
-            cells.append((label, told))
+        ends = {"start": first, "end": second}
+        rows = [
+            Span(
+                ends.get(bar.kind, f"{bar.component}: {_STEP_WORDS.get(bar.kind, bar.kind)}"),
+                bar.text,
+                [(bar.begin, bar.end, bar.colour)],
+            )
+            for bar in waterfall_bars(pairs[pair])
+        ]
         about = (
             f"In million CNY a year, {format_change(difference[pair])} in all: what the second case's prices do to the "
             "unchanged plan, then what re-optimizing changed."
         )
         name = (f"waterfall-{n}", f"From {first} to {second}", about)
-        table = Table(("Step", MILLION_CNY), cells)
-        legend = {"costs more": _UP, "saves": _DOWN, "cost of a case": _TOTAL}
-        charts.append(span_rows(name, rows, format_million, table, legend))
+        legend = {"costs more": COSTS_MORE, "saves": SAVES, "cost of a case": TOTAL}
+        cells = Table(("Step", MILLION_CNY), [(row.label, row.note) for row in rows])
+        charts.append(span_rows(name, rows, _million, cells, legend))
     return charts
 
 
-def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
-    """
-    List what moved most between the cases of the waterfalls; None where nothing did.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels, places
-        What the cases, hubs and data centers are called.
-    """
+def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | None:
+    """List what moved most between the cases of the waterfalls; None where nothing did."""
     moved = tables.get("moved")
     if moved is None or moved.empty:
         return None
-    largest = moved.sort_values("mtok_per_year", ascending=False, kind="stable").head(_MOST_MOVED)
     rows = []
-    for row in largest.to_dict("records"):
-        ends = [places.get(str(row[f"{side}_data_center"]), str(row[f"{side}_data_center"])) for side in ("from", "to")]
+    for row in moved.sort_values("mtok_per_year", ascending=False, kind="stable").head(_MOST_MOVED).to_dict("records"):
+        ends = [text_of(row[f"{side}_data_center"]) for side in ("from", "to")]
         first, second = (labels.get(str(row[end]), str(row[end])) for end in ("first", "second"))
         rows.append(
             (
                 f"{first} → {second}",
                 places.get(str(row["demand_hub"]), str(row["demand_hub"])),
                 words(str(row["workload_class"])),
-                *("" if end == "nan" else end for end in ends),
+                *(places.get(end, end) for end in ends),
                 words(str(row["kind"])),
                 format_amount(float(row["mtok_per_year"]) * TOKENS_PER_MTOK),
                 format_percent(float(row["share"]), 2),
@@ -207,183 +200,112 @@ def moved_table(tables: Tables, labels: Labels, places: Labels) -> Table | None:
     return Table(columns, rows, words=(0, 1, 2, 3, 4, 5))
 
 
-def tornado_chart(tables: Tables) -> Chart | None:
-    """
-    Draw the tornado; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
-    tornado = tables.get("tornado")
-    if tornado is None or tornado.empty:
+def tornado_chart(tables: _Tables) -> Chart | None:
+    """Draw the tornado; None where the comparison has none."""
+    table = tables.get("tornado")
+    if table is None or table.empty:
         return None
     rows, cells = [], []
-    for row in tornado.to_dict("records"):
-        ends = {
-            end: (_number(row[f"{end}_value"]), _number(row[f"{end}_effect_cny_per_year"])) for end in ("low", "high")
-        }
-        told = [f"{value:,.6g}: {format_change(effect)}" for value, effect in ends.values()]
-        pieces = [
-            (0.0, effect, colour)
-            for (_, effect), colour in zip(ends.values(), (_LOW, _HIGH), strict=True)
-            if math.isfinite(effect)
-        ]
-        rows.append(Span(str(row["parameter"]), " · ".join(told), pieces))
-        cells.append((str(row["parameter"]), *told))
+    for parameter, ends in tornado_rows(table):
+        texts = [end.text for end in ends]
+        pieces = [(0.0, end.effect, _END_COLOURS[end.end]) for end in ends if math.isfinite(end.effect)]
+        rows.append(Span(parameter, " · ".join(texts), pieces))
+        cells.append((parameter, *texts))
     about = "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
-    table = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
-    legend = {"low end": _LOW, "high end": _HIGH}
-    return span_rows(("tornado-chart", "Tornado", about), rows, format_change, table, legend)
+    legend = {f"{end} end": colour for end, colour in _END_COLOURS.items()}
+    numbers = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
+    return span_rows(("tornado-chart", "Tornado", about), rows, _change, numbers, legend)
 
 
-def regret_chart(tables: Tables, labels: Labels) -> Chart | None:
-    """
-    Draw the matrix of regret; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    labels
-        What the cases are called.
-    """
-    found = tables.get("regret_matrix")
-    if found is None or found.empty:
+def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
+    """Draw the matrix of regret; None where the comparison has none."""
+    table = tables.get("regret_matrix")
+    if table is None or table.empty:
         return None
-    cases = [str(name) for name in found.columns if name != "plan"]
-    values = found[cases].to_numpy(float)
-    named = [labels.get(str(plan), str(plan)) for plan in found["plan"]]
-    ranked = tables.get("regret_plans")
-    best = ""
-    if ranked is not None and len(ranked) and _is_number(ranked["max_regret_cny_per_year"].iloc[0]):
-        plan, most = str(ranked["plan"].iloc[0]), float(ranked["max_regret_cny_per_year"].iloc[0])
-        best = (
-            f" The plan of {labels.get(plan, plan)} has the least maximum regret, {format_million(most)} {MILLION_CNY}."
-        )
-    about = f"What the plan of each row costs more under the case of each column than that case's own plan.{best}"
-    name = ("regret-chart", "Regret", about)
-    columns = [labels.get(case, case) for case in cases]
-    return matrix(name, (named, columns), values, format_million, PALETTE[0], "million CNY")
+    regret = regret_matrix(table, tables.get("regret_plans"))
+    about = "What the plan of each row costs more under the case of each column than that case's own plan."
+    if regret.best:
+        best = labels.get(regret.best, regret.best)
+        about += f" The plan of {best} has the least maximum regret, {regret.worst} {MILLION_CNY}."
+    names = [labels.get(case, case) for case in regret.cases]
+    return matrix(
+        ("regret-chart", "Regret", about), (names, names), regret.cny, format_million, COSTS_MORE, "million CNY"
+    )
 
 
-def frontier_charts(tables: Tables) -> list[Chart]:
-    """
-    Draw the frontiers that were asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def frontier_charts(tables: _Tables) -> list[Chart]:
+    """Draw the frontiers that the comparison has."""
     charts = []
-    for kind, column, what, unit in (
-        ("latency", "budget_ms", "round trip allowed, ms", 1.0),
-        ("carbon", "cap_t_per_year", "cap on CO₂, thousand t a year", 1e3),
-    ):
+    for kind, what in (("latency", "round trip allowed, ms"), ("carbon", "cap on CO₂, thousand t a year")):
         points = tables.get(f"{kind}_frontier")
         if points is None or points.empty:
             continue
-        x, low, high = (points[name].to_numpy(float) for name in (column, "least_cny_per_year", "most_cny_per_year"))
-        x, low, high = x / unit, low / CNY_PER_MCNY, high / CNY_PER_MCNY
+        curve = cost_curve(kind, points)
         cells = [
             (format_size(size), str(status), format_number(least), format_number(most))
-            for size, status, least, most in zip(x, points["status"], low, high, strict=True)
+            for size, status, least, most in zip(curve.size, points["status"], curve.least, curve.most, strict=True)
         ]
-        table = Table(
-            (what[0].upper() + what[1:], "status", "no plan costs less than", "best known plan"), cells, (0, 1)
-        )
+        columns = (what[0].upper() + what[1:], "status", "no plan costs less than", "best known plan")
         about = (
             "Cost in million CNY a year of the best known plan; the line below each point is what may still be saved."
         )
-        name = (f"{kind}-frontier", f"Cost against {kind}", about)
-        charts.append(curve_chart(name, Curve(x, low, high), (MILLION_CNY, what), PALETTE[2], table))
+        name, drawn = (f"{kind}-frontier", f"Cost against {kind}", about), Curve(curve.size, curve.least, curve.most)
+        charts.append(curve_chart(name, drawn, (MILLION_CNY, what), PALETTE[2], Table(columns, cells, (0, 1))))
     return charts
 
 
-def latency_return_chart(tables: Tables) -> Chart | None:
-    """
-    Draw what a millisecond of each class's round trip saves; None where it was not asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    """
+def latency_return_chart(tables: _Tables) -> Chart | None:
+    """Draw what a millisecond of each class's round trip saves; None where the comparison has none."""
     ranking = tables.get("latency_return")
     if ranking is None or ranking.empty:
         return None
     rows, cells = [], []
-    for row in ranking.to_dict("records"):
-        saving, least, most = (float(row[name]) for name in SAVINGS_PER_MS)
-        ends = [float(row["tighter_budget_ms"]), min(float(row[n]) for n in ("looser_budget_ms", "useful_limit_ms"))]
-        until = f"{format_size(ends[1])} ms" if math.isfinite(ends[1]) else format_size(ends[1])
-        label = f"{words(str(row['workload_class']))}, {format_size(ends[0])} ms to {until}"
-        pieces = [(0.0, saving, _DOWN if saving >= 0 else _UP)] if math.isfinite(saving) else []
-        rows.append(Span(label, format_change(saving), pieces, (least, most)))
-        verdict = "" if _is_missing(row["verdict"]) else str(row["verdict"])
-        cells.append((label, *(format_change(value) for value in (saving, least, most)), verdict))
+    for release in latency_releases(ranking):
+        label, amounts = f"{words(release.workload_class)}, {release.limits}", (release.least, release.most)
+        rows.append(_saving(label, release.saving, *amounts))
+        cells.append((label, *map(_change, (release.saving, *amounts)), release.verdict))
     columns = ("Class and range of its round trip", f"{MILLION_CNY} per ms", "proved least", "proved most", "verdict")
     about = (
         "What releasing one class's round trip saves, in million CNY a year per millisecond, all others as stated; the "
         "line is what is proved."
     )
     name = ("latency-return", "Energy return on latency", about)
-    return span_rows(name, rows, format_change, Table(columns, cells, words=(0, 4)), {"saves": _DOWN})
+    return span_rows(name, rows, _change, Table(columns, cells, words=(0, 4)), {"saves": SAVES})
 
 
-def break_even_charts(tables: Tables, parameters: Labels | None = None) -> list[Chart]:
-    """
-    Draw the break-even maps that were asked for.
-
-    Parameters
-    ----------
-    tables
-        Of the comparison.
-    parameters
-        What the parameter of each table is called; else it is read off the table's name.
-    """
+def break_even_charts(tables: _Tables, parameters: Labels | None = None) -> list[Chart]:
+    """Draw the break-even maps; a parameter without a name in `parameters` is called as its table is."""
     charts = []
     for name, intervals in tables.items():
         events = tables.get(f"{name}_points")
-        if not name.startswith("break_even_") or events is None or "cost_from_cny_per_year" not in intervals:
+        if not name.startswith(_BREAK_EVEN) or events is None or "cost_from_cny_per_year" not in intervals:
             continue
-        parameter = (parameters or {}).get(name) or words(name.removeprefix("break_even_"))
-        ends = ("from", "to")
-        x = intervals[list(ends)].to_numpy(float).ravel()
-        cost = intervals[[f"cost_{end}_cny_per_year" for end in ends]].to_numpy(float).ravel() / CNY_PER_MCNY
-        marks = []
-        for row in events.to_dict("records"):
-            least, likely, most = (float(row[at]) for at in ("certified_low", "value", "certified_high"))
-            marks.append((least, likely, most, "" if _is_missing(row["change"]) else str(row["change"])))
-        cells = []
-        for row in intervals.to_dict("records"):
-            span = [f"{float(row[end]):,.6g}" for end in ends]
-            costs = [format_million(float(row[f"cost_{end}_cny_per_year"])) for end in ends]
-            cells.append((*span, *costs, "" if _is_missing(row["change"]) else str(row["change"])))
+        parameter = (parameters or {}).get(name) or words(name.removeprefix(_BREAK_EVEN))
+        parts = stretches(intervals)
+        cost = np.array([part.amounts for part in parts], float).ravel()
+        x = np.array([(part.start, part.end) for part in parts], float).ravel()
+        cells = [
+            (format_plain(part.start), format_plain(part.end), *map(_million, part.amounts), part.change)
+            for part in parts
+        ]
         table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
         about = "Cost of the best plan; lines are where the plan changes, bands how exactly that is certified."
         title = (name.replace("_", "-"), f"Break-even map of {parameter}", about)
-        charts.append(curve_chart(title, Curve(x, cost, cost, marks), (MILLION_CNY, parameter), PALETTE[2], table))
+        curve = Curve(x, cost, cost, breaks(events))
+        charts.append(curve_chart(title, curve, (MILLION_CNY, parameter), PALETTE[2], table))
     return charts
 
 
-def _ends_of(bars: pd.DataFrame) -> tuple[float, float]:
-    heights = bars.set_index("kind")["cny_per_year"]
-    return float(heights["start"]), float(heights["end"])
+def _million(amount: float) -> str:
+    return format_million(amount * CNY_PER_MCNY)
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def _change(amount: float) -> str:
+    return format_change(amount * CNY_PER_MCNY)
 
 
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and math.isfinite(float(value))
 
 
 _MOST_TILES = 6
@@ -396,6 +318,7 @@ _SECTIONS = (
     ("summary", "Summary"), ("map", "Map"), ("cases", "Cases"), ("differences", "Differences"),
     ("sensitivity", "Sensitivity"), ("versions", "Versions"),
 )  # fmt: skip
+_BREAK_EVEN = "break_even_"
 
 
 def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:
@@ -408,13 +331,6 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         Folder that `edwc compare --out` wrote.
     basemap
         Vector file with outlines for the map; none = those of the reference's run.
-    no_basemap
-        Draw the network alone.
-
-    Returns
-    -------
-    str
-        The page.
 
     Raises
     ------
@@ -448,9 +364,9 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "projection": "" if drawn is None else drawn["projection"],
         "slice_count": len(runs),
         "cases": case_table(tables),
-        "case_charts": [chart for chart in (cost_by_case(tables, labels), savings_chart(tables)) if chart],
+        "case_charts": [chart for chart in (_cost_by_case(tables, labels), _savings_chart(tables)) if chart],
         "waterfalls": waterfall_charts(tables, labels),
-        "moved": moved_table(tables, labels, places),
+        "moved": _moved_table(tables, labels, places),
         "sensitivity": [
             *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
             *frontier_charts(tables),
@@ -467,8 +383,8 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
 
 def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:
     # Two cases may have one label; a slider needs each of them once.
-    shown = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
-    cases = {shown[case]: run for case, run in runs.items()}
+    names = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
+    cases = {names[case]: run for case, run in runs.items()}
     return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
 
 
@@ -490,8 +406,8 @@ def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
     others, lead = _others(found), []
     if len(others):
         ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
-        told = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
-        lead.append(f"The cheapest of the others is {told[0]}, the dearest {told[1]} {MILLION_CNY}.")
+        costs = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
+        lead.append(f"The cheapest of the others is {costs[0]}, the most expensive {costs[1]} {MILLION_CNY}.")
     failed = [labels[case] for case, result in found.results.items() if not result.has_plan and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")

@@ -1,7 +1,7 @@
 """
-The map of a report as data: outlines, places, fibre and flows, which the page's script draws and filters.
+The map of a page as data: outlines, places, fibre and flows, which the page's script draws and filters.
 
-The map of a comparison: one picture per case, and what each case sends on other ways than the reference.
+On the page of a comparison each case stands where an hour stands for a run, with its difference from the reference.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from optimizer.drawing.style import PALETTE, region_colours
+from optimizer.drawing.colours import PALETTE, region_colours
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
+from optimizer.problem.problem import FloatArray
 from optimizer.report.charts import Hourly, TimeAxis
 from optimizer.runs.places import positions_shown, stops_by_route
 from optimizer.runs.run import Run
 
-FloatArray = npt.NDArray[np.float64]
-MAP_WIDTH = 1000.0
-ASPECT = 1.36
+_MAP_WIDTH = 1000.0
+_ASPECT = 1.36
 
 # What is nearer than this on the map is drawn as one point; a pixel of a wide screen is about one unit.
 _SIMPLER_THAN = 0.25
@@ -39,12 +38,6 @@ def map_data(
 
     Parameters
     ----------
-    run
-        The run.
-    basemap
-        Vector file with outlines; none draws the network alone.
-    slices, axis
-        The time slices, and how they are labelled.
     hourly
         Power and price of the data centers; None where they are not known.
 
@@ -55,7 +48,7 @@ def map_data(
         slice: slice, class, route, mtok_per_h. `power_mw` and `price_cny_per_mwh` are (slices, centers), or null where
         the inputs are not there.
     """
-    projection, view = fit_map(positions_shown(run), aspect=ASPECT)
+    projection, view = fit_map(positions_shown(run), aspect=_ASPECT)
     sheet = _Sheet(projection, view)
     routes, legs = _routes_and_legs(run, sheet, _stop_names(run))
     colours = region_colours(run.data_centers, run.demand_hubs)
@@ -66,10 +59,10 @@ def map_data(
     method = projection.crs.coordinate_operation
     center_x = (view.x_max - view.x_min) / 2
     return {
-        "width": MAP_WIDTH,
-        "height": round(MAP_WIDTH / ASPECT, 1),
+        "width": _MAP_WIDTH,
+        "height": round(_MAP_WIDTH / _ASPECT, 1),
         "projection": f"{method.method_name if method else 'Equal-area'} projection",
-        "km_per_unit": ground_length_km(projection, view, center_x) / (MAP_WIDTH / 2),
+        "km_per_unit": ground_length_km(projection, view, center_x) / (_MAP_WIDTH / 2),
         "land": land,
         "outlines": outlines,
         "credit": credit,
@@ -93,7 +86,7 @@ class _Sheet:
 
     def __init__(self, projection: MapProjection, view: View) -> None:
         self.projection, self.view = projection, view
-        self.scale = MAP_WIDTH / (view.x_max - view.x_min)
+        self.scale = _MAP_WIDTH / (view.x_max - view.x_min)
 
     def to_units(self, xy_m: FloatArray) -> FloatArray:
         return np.column_stack([xy_m[:, 0] - self.view.x_min, self.view.y_max - xy_m[:, 1]]) * self.scale
@@ -132,7 +125,7 @@ def _places(places: pd.DataFrame, sheet: _Sheet, regions: list[str]) -> list[dic
 
 
 def _classes(run: Run) -> list[dict[str, str]]:
-    """List the classes with their full names, where the run tells them; the one with most tokens first."""
+    """List the classes with their full names, where the run has them; the one with most tokens first."""
     used = run.allocation.groupby("workload_class")["mtok_per_year"].sum().sort_values(ascending=False)
     table = run.tables.get("classes")
     names: dict[str, str] = {}
@@ -214,9 +207,9 @@ def _hourly(hourly: Hourly | None) -> dict[str, Any]:
 
 
 def _thin(ring: FloatArray) -> FloatArray:
-    """Leave out corners that no screen can tell from the one before."""
-    moved = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
-    kept: FloatArray = ring[np.concatenate([[True], moved])]
+    """Leave out corners that no screen can separate from the one before."""
+    is_apart = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
+    kept: FloatArray = ring[np.concatenate([[True], is_apart])]
     return kept
 
 
@@ -230,7 +223,7 @@ def _round(points: FloatArray) -> list[list[float]]:
 
 
 # What grew, what shrank: blue and orange stay apart for colour-blind readers.
-CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
+_CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
 _ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
 _LEAST_SHARE = 1e-6
 
@@ -239,21 +232,10 @@ def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, b
     """
     Build the map of several plans on one network: what hours are to a run, cases are here.
 
-    Parameters
-    ----------
-    reference
-        The case that the others are held against.
-    cases
-        Label to tables, in the order of the slider.
-    of_reference
-        Position of the reference among them.
-    basemap
-        Vector file with outlines; none draws the network alone.
-
     Returns
     -------
     dict
-        As `report_map.map_data`, of mean flows, with `difference`: flows of each case that differ from the
+        As `map_data`, of mean flows, with `difference`: flows of each case that differ from the
         reference's, and whether they are more or less.
     """
     merged = _merge(reference, cases)
@@ -265,7 +247,7 @@ def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, b
 
 
 def _merge(reference: Run, cases: Mapping[str, Run]) -> Run:
-    """Put the mean flows of all cases side by side as if they were hours; routes are told apart by their nodes."""
+    """Put the mean flows of all cases side by side as if they were hours; routes are identified by their nodes."""
     routes: pd.DataFrame = pd.concat([run.routes for run in cases.values()])
     routes = routes.drop_duplicates(_ROUTE_KEY, ignore_index=True)
     number = pd.Series(routes.index, index=pd.MultiIndex.from_frame(routes[_ROUTE_KEY]))
@@ -323,5 +305,5 @@ def _difference(flows: pd.DataFrame, count: int, of_reference: int) -> dict[str,
         "mtok_per_h": [float(f"{value:.6g}") for value in rows["change"].abs()],
         "rtt_ms": rtt_ms.loc[pd.MultiIndex.from_frame(rows[keys])].round(2).tolist(),
         "category": np.where(rows["change"] > 0, 0, 1).tolist(),
-        "categories": list(CATEGORIES),
+        "categories": list(_CATEGORIES),
     }

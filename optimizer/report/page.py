@@ -32,10 +32,6 @@ def render_page(template: str, scripts: Sequence[str], data: Any, context: Mappi
     ----------
     template
         Name of the template, which extends `page.html`.
-    scripts
-        Names of the scripts, in the order in which they run.
-    data
-        What the scripts read.
     context
         Names of the template; every text is escaped where it is written.
 
@@ -72,14 +68,7 @@ def render_page(template: str, scripts: Sequence[str], data: Any, context: Mappi
 
 
 def embed_json(value: Any) -> str:
-    """
-    Write a value as JSON that may stand inside a script element, whatever texts it holds.
-
-    Parameters
-    ----------
-    value
-        Numbers, texts, and dictionaries, lists and tuples of them; numbers that are not finite become null.
-    """
+    """Write a value as JSON that may stand inside a script element, whatever texts it holds."""
     text = json.dumps(json_ready(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for char, escape in _ESCAPED.items():
         text = text.replace(char, escape)

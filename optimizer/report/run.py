@@ -1,9 +1,8 @@
 """
 The report of a run: one HTML page to read, to search and to print, without a network.
 
-What a report says of a run first: its sentences and key numbers, cost, simple rules, power and price.
-
-What a report says of a run in detail: limits and prices, time to the first token, data centers, assumptions.
+First its sentences and key numbers, cost, simple rules, power and price; then limits and their prices, time to the
+first token, data centers and assumptions.
 """
 
 from __future__ import annotations
@@ -17,29 +16,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.style import OTHER_COLOUR, PALETTE, region_colours
-from optimizer.numbers import format_amount, format_million, format_number, format_percent
+from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
+from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
 from optimizer.report.charts import (
+    MILLION_CNY,
     Chart,
+    Span,
     Table,
-    bars,
+    by_size,
     heat_map,
     hourly_of,
-    stacked_rows,
+    span_rows,
+    stacked_costs,
     time_axis,
     time_columns,
     time_lines,
+    words,
 )
 from optimizer.report.map import map_data
 from optimizer.report.page import MAP_SCRIPTS, render_page
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
-from optimizer.sensitivity.duals import LEAST_VALUE_CNY
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
 from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_saving, facts_of, limited_classes, why_no_plan
 from optimizer.units import TOKENS_PER_MTOK
 
-MILLION_CNY = "million CNY a year"
 _POWER_COLOUR, _PRICE_COLOUR = "#0072B2", "#D55E00"
 _LINE_COLOURS = (_PRICE_COLOUR, OTHER_COLOUR)
 
@@ -54,45 +56,24 @@ class Tile:
     note: str
 
 
-def title_of(run: Run) -> str:
-    """
-    Name the run.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _title_of(run: Run) -> str:
+    """Name the run."""
     return f"Scenario {run.info['scenario'].get('name', '')} on network {run.info['network'].get('name', '')}"
 
 
-def heading_of(run: Run) -> str:
-    """
-    Say in one sentence what the plan does and costs.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _heading_of(run: Run) -> str:
+    """Say in one sentence what the plan does and costs."""
     tokens = format_amount(run.summary["tokens_per_day"])
     return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
-def lead_of(run: Run) -> list[str]:
-    """
-    Say what the optimization is worth, what is proved, and why the search ended where it did not prove enough.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _lead_of(run: Run) -> list[str]:
+    """Say what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
     info, lead = run.info, []
     if info.get("baselines"):
-        worth = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
+        saving = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
         lead.append(
-            worth.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
+            saving.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
         )
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
@@ -104,15 +85,8 @@ def lead_of(run: Run) -> list[str]:
     return lead
 
 
-def tiles_of(run: Run) -> list[Tile]:
-    """
-    Choose the key numbers.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _tiles_of(run: Run) -> list[Tile]:
+    """Choose the key numbers."""
     summary, info = run.summary, run.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
     tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
@@ -133,9 +107,9 @@ def tiles_of(run: Run) -> list[Tile]:
 
 def _region_tile(summary: Mapping[str, Any]) -> Tile:
     """Show the region that takes most work from others."""
-    served, asked = summary["region_share"], summary["demand_region_share"]
-    region = max(served, key=lambda name: served[name] - asked.get(name, 0.0), default="")
-    note = f"of the tokens; {format_percent(asked.get(region, 0.0))} are asked for there"
+    served, demand = summary["region_share"], summary["demand_region_share"]
+    region = max(served, key=lambda name: served[name] - demand.get(name, 0.0), default="")
+    note = f"of the tokens; {format_percent(demand.get(region, 0.0))} of the demand is there"
     return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
 
 
@@ -145,72 +119,37 @@ def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
     return Tile("Carbon", value, f"{word} t CO₂ a year".strip(), f"location-based; market-based {market} t")
 
 
-def facts_table(run: Run) -> Table:
-    """
-    List the numbers of the plan, and what it achieves of the policy.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _facts_table(run: Run) -> Table:
+    """List the numbers of the plan, and what it achieves of the policy."""
     facts = facts_of(run.summary, run.info.get("market_value"))
     rows = [(name.capitalize(), text) for name, text in facts.items()]
     rows += [("Policy", describe_outcome(item)) for item in run.summary.get("policy") or ()]
     return Table(("What", "How much"), rows, words=(0, 1))
 
 
-def cost_chart(run: Run) -> Chart:
-    """
-    Draw the cost of the plan and of the simple rules by component.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _cost_chart(run: Run) -> Chart:
+    """Draw the cost of the plan and of the simple rules by component."""
     summary = run.summary
     plans = [("This plan", "", summary)]
     for item in run.info.get("baselines") or ():
         note = "" if item["is_feasible"] else f" ({why_no_plan(item)})"
         plans.append((item["name"].capitalize(), note, item))
-    totals: dict[str, float] = {}
-    for _, _, plan in plans:
-        for name, cny in plan["component_cny_per_year"].items():
-            totals[name] = totals.get(name, 0.0) + abs(cny)
-    order = sorted((name for name, cny in totals.items() if cny), key=lambda name: -totals[name])
-    colours = dict(zip((words(name) for name in order), many_colours(len(order)), strict=True))
     rows = [
-        (
-            label,
-            f"{format_million(plan['total_cny_per_year'])}{note}",
-            {words(name): plan["component_cny_per_year"].get(name, 0.0) for name in order},
-        )
+        (label, f"{format_million(plan['total_cny_per_year'])}{note}", plan["component_cny_per_year"])
         for label, note, plan in plans
     ]
     cells = [
-        (
-            words(name).capitalize(),
-            *(format_million(plan["component_cny_per_year"].get(name, 0.0)) for _, _, plan in plans),
-        )
-        for name in order
+        (words(name).capitalize(), *(format_million(parts.get(name, 0.0)) for _, _, parts in rows))
+        for name in by_size(parts for _, _, parts in rows)
     ]
     cells.append(("Total", *(format_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
     table = Table((f"Component, {MILLION_CNY}", *(label for label, _, _ in plans)), cells)
     sentence = "Total cost in million CNY a year, this plan above the plans of simple rules."
-    name = ("cost-chart", "Cost beside simple rules", sentence)
-    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
+    return stacked_costs(("cost-chart", "Cost beside simple rules", sentence), rows, table)
 
 
-def cost_table(run: Run) -> Table:
-    """
-    List the cost by component, and how much of each rests on estimates.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _cost_table(run: Run) -> Table:
+    """List the cost by component, and how much of each rests on estimates."""
     summary = run.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
     rows = [
@@ -229,15 +168,8 @@ def cost_table(run: Run) -> Table:
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
-def baseline_table(run: Run) -> Table:
-    """
-    List the simple rules beside the plan.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _baseline_table(run: Run) -> Table:
+    """List the simple rules beside the plan."""
     regions = list(run.summary["region_share"])
     plan = ("This plan", format_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
     rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
@@ -255,15 +187,8 @@ def baseline_table(run: Run) -> Table:
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
 
 
-def power_charts(run: Run) -> list[Chart]:
-    """
-    Draw power and price by hour, in all and by data center; nothing where neither the run nor its inputs tell them.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _power_charts(run: Run) -> list[Chart]:
+    """Draw power and price by hour, in all and by data center; nothing where they are not known."""
     if (hourly := hourly_of(run)) is None:
         return []
     axis = time_axis(run.slices)
@@ -299,99 +224,43 @@ def power_charts(run: Run) -> list[Chart]:
     return charts
 
 
-def words(name: str) -> str:
-    """
-    Write an id as words.
-
-    Parameters
-    ----------
-    name
-        The id.
-    """
-    return name.replace("_", " ")
-
-
-def many_colours(count: int) -> list[str]:
-    """
-    Give each of some parts a colour; beyond the palette, tints of grey.
-
-    Parameters
-    ----------
-    count
-        Number of parts.
-    """
-    greys = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
-    return [*PALETTE, *(greys[i % len(greys)] for i in range(max(0, count - len(PALETTE))))][:count]
-
-
-# Keys of a scenario that other parts of the page tell, or that are no assumption.
-_TOLD_ELSEWHERE = {
+# Keys of a scenario that stand elsewhere on the page, or that are no assumption.
+_LEFT_OUT = {
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
     "file_hashes", "overrides", "workloads_path", "drop_classes",
 }  # fmt: skip
 
 
-def limits_chart(run: Run) -> Chart | None:
-    """
-    Draw what each kind of limit is worth at the margin; None where no limit has a price.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _limits_chart(run: Run) -> Chart | None:
+    """Draw the value of each kind of limit at the margin; None where no limit has a price."""
     limits = {name: cny for name, cny in (run.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
     about = "What the plan would save a year if each limit vanished at its present price."
-    name = ("limits-chart", "Limits that made the difference", about)
-    values = {name[:1].upper() + name[1:]: cny for name, cny in limits.items()}
-    return bars(
-        name, values, lambda cny: f"{format_million(cny)} {MILLION_CNY}", PALETTE[2], ("Limit", "Worth at the margin")
-    )
+    spans = [
+        Span(limit[:1].upper() + limit[1:], f"{format_million(cny)} {MILLION_CNY}", [(0.0, cny, PALETTE[2])])
+        for limit, cny in limits.items()
+    ]
+    table = Table(("Limit", "Value at the margin"), [(span.label, span.note) for span in spans])
+    chart = ("limits-chart", "Limits that made the difference", about)
+    return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
 
-def limits_line(run: Run) -> str:
-    """
-    Name the limits that made the difference in one sentence.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _limits_line(run: Run) -> str:
+    """Name the limits that made the difference in one sentence."""
     return f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
 
 
-def price_sentences(run: Run) -> tuple[list[str], int]:
-    """
-    Say what one more step of each limit is worth.
-
-    Parameters
-    ----------
-    run
-        The run.
-
-    Returns
-    -------
-    tuple
-        The sentences, dearest first, and the number of limits of which more is worth nothing.
-    """
+def _price_sentences(run: Run) -> tuple[list[str], int]:
+    """Say what one more step of each limit saves, largest first, and how many limits save nothing."""
     table = _shadow_prices(run)
     limits = table[table["kind"] != "token"]
-    worth = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
-    return [f"{text[:1].upper()}{text[1:]}." for text in worth["sentence"].astype(str)], len(limits) - len(worth)
+    valued = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
+    return [f"{text[:1].upper()}{text[1:]}." for text in valued["sentence"].astype(str)], len(limits) - len(valued)
 
 
-def token_table(run: Run) -> Table | None:
-    """
-    List what a million tokens more of each class cost; None where that was not computed.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _token_table(run: Run) -> Table | None:
+    """List what a million tokens more of each class cost; None where that was not computed."""
     table = _shadow_prices(run)
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
@@ -407,14 +276,7 @@ def _shadow_prices(run: Run) -> pd.DataFrame:
 
 
 def latency_table(run: Run) -> Table | None:
-    """
-    List where the time to the first token goes; None where no class has a limit.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+    """List where the time to the first token goes; None where no class has a limit."""
     table = run.tables.get("latency")
     if table is None:
         return None
@@ -425,20 +287,13 @@ def latency_table(run: Run) -> Table | None:
     return Table(("First token, ms", *LATENCY_COLUMNS), rows) if rows else None
 
 
-def center_table(run: Run) -> Table:
-    """
-    List the data centers: tokens, power, price, pods, and what each costs.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _center_table(run: Run) -> Table:
+    """List the data centers: tokens, power, price, pods, and what each costs."""
     centers = run.tables["data_centers"].sort_values("mtok_per_year", ascending=False, kind="stable")
     rows = []
     for row in centers.to_dict("records"):
         tokens = format_amount(row["mtok_per_year"] * TOKENS_PER_MTOK / run.days_per_year)
-        pods = f"{row.get('existing_pods', 0):,.0f} + {row.get('new_pods', 0):,.0f}"
+        pods = " + ".join(format_number(row.get(f"{kind}_pods", 0), 0) for kind in ("existing", "new"))
         numbers = (row.get(name) for name in ("peak_it_power_mw", "mean_price_cny_per_mwh", "mean_rtt_ms"))
         cost = sum(value for name, value in row.items() if str(name).endswith("_cny_per_year") and value == value)  # noqa: PLR0124 - not NaN
         rows.append(
@@ -453,30 +308,16 @@ def center_table(run: Run) -> Table:
     return Table(columns, rows, words=(0, 1, 8))
 
 
-def assumption_table(run: Run) -> Table | None:
-    """
-    List the keys of the scenario; None without the inputs.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _assumption_table(run: Run) -> Table | None:
+    """List the keys of the scenario; None without the inputs."""
     if run.lost_inputs:
         return None
-    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _TOLD_ELSEWHERE}
+    keys = {name: value for name, value in run.scenario.model_dump().items() if name not in _LEFT_OUT}
     return Table(("Key of the scenario", "value"), [(key, _format(value)) for key, value in _flat(keys)], words=(0, 1))
 
 
-def class_table(run: Run) -> Table | None:
-    """
-    List what is assumed of each workload class; None without the inputs.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _class_table(run: Run) -> Table | None:
+    """List what is assumed of each workload class; None without the inputs."""
     if run.lost_inputs:
         return None
     columns = {
@@ -486,21 +327,14 @@ def class_table(run: Run) -> Table | None:
         "source": "source",
     }  # fmt: skip
     rows = []
-    for name, told in run.scenario.workload_classes.items():
-        values = told.model_dump()
+    for name, workload in run.scenario.workload_classes.items():
+        values = workload.model_dump()
         rows.append((f"{values['name']} ({name})", *(_format(values.get(column)) for column in columns.values())))
     return Table(("Workload class", *columns), rows, words=(0, 8, 9, 10)) if rows else None
 
 
-def source_table(run: Run) -> Table | None:
-    """
-    List where the figures of the data centers come from; None without the inputs.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _source_table(run: Run) -> Table | None:
+    """List where the figures of the data centers come from; None without the inputs."""
     if run.lost_inputs:
         return None
     centers = run.network.data_centers
@@ -509,15 +343,8 @@ def source_table(run: Run) -> Table | None:
     return Table(("Data center", "IT capacity, MW", "PUE", "tariff", "confidence", "source"), rows, words=(0, 3, 4, 5))
 
 
-def confidence_sentence(run: Run) -> str:
-    """
-    Say how much of the cost rests on estimates.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _confidence_sentence(run: Run) -> str:
+    """Say how much of the cost rests on estimates."""
     share = (run.summary.get("estimate_share") or {}).get("total")
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
@@ -528,32 +355,20 @@ def confidence_sentence(run: Run) -> str:
     )
 
 
-def version_line(run: Run) -> str:
-    """
-    Name the versions and the method in one sentence.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _version_line(run: Run) -> str:
+    """Name the versions and the method in one sentence."""
     versions = ", ".join(f"{name} {_format(number)}" for name, number in (run.info.get("versions") or {}).items())
     seconds = sum((run.info.get("seconds") or {}).values())
-    return f"Solved in {seconds:,.0f} s by the method {run.info.get('method', '')}. {versions}.".strip()
+    return f"Solved in {format_number(seconds, 0)} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
-def version_table(run: Run) -> Table:
-    """
-    List the versions, how the solve ended, and the files the run was made from.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+def _version_table(run: Run) -> Table:
+    """List the versions, how the solve ended, and the files the run was made from."""
     info = run.info
     rows = [("Finished", str(info.get("finished_utc", ""))), ("Method", str(info.get("method", "")))]
-    rows += [(f"Seconds: {words(str(name))}", f"{value:,.1f}") for name, value in (info.get("seconds") or {}).items()]
+    rows += [
+        (f"Seconds: {words(str(name))}", format_number(value)) for name, value in (info.get("seconds") or {}).items()
+    ]
     rows += [(f"Option {name}", _format(value)) for name, value in (info.get("options") or {}).items()]
     rows += [("Changed key", str(text)) for text in info["scenario"].get("overrides") or ()]
     rows += [(f"Version of {name}", _format(value)) for name, value in (info.get("versions") or {}).items()]
@@ -576,7 +391,7 @@ def _format(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return format_plain(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_format, value))
     return str(value)
@@ -597,61 +412,49 @@ def build_report(run: Run, basemap: Path | None) -> str:
     """
     Write the report of a run.
 
-    Parameters
-    ----------
-    run
-        The run.
-    basemap
-        Vector file with outlines for the map; none draws the network alone.
-
-    Returns
-    -------
-    str
-        The page.
-
     Raises
     ------
     InputError
-        If the run folder is not whole, or the basemap cannot be used.
+        If the run folder is incomplete, or the basemap cannot be used.
     """
     run.require_whole()
     drawn = map_data(run, basemap, run.slices, time_axis(run.slices), hourly_of(run))
-    sentences, idle = price_sentences(run)
+    sentences, idle = _price_sentences(run)
     context = {
-        "title": f"{title_of(run)}: where inference runs",
-        "heading": heading_of(run),
-        "eyebrow": title_of(run),
+        "title": f"{_title_of(run)}: where inference runs",
+        "heading": _heading_of(run),
+        "eyebrow": _title_of(run),
         "about": run.info["scenario"].get("description") or "",
         "sections": _SECTIONS,
         "version": (run.info.get("versions") or {}).get("edwc") or "",
         "finished": run.info.get("finished_utc") or "",
-        "lead": lead_of(run),
-        "tiles": tiles_of(run),
+        "lead": _lead_of(run),
+        "tiles": _tiles_of(run),
         "checked": _checked(run),
         "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
         "basemap": drawn["credit"],
         "projection": drawn["projection"],
         "slice_count": len(run.slices),
         "map_words": _MAP_WORDS,
-        "power": power_charts(run),
+        "power": _power_charts(run),
         "missing": run.lost_inputs,
-        "centers": center_table(run),
-        "cost_chart": cost_chart(run),
-        "cost_table": cost_table(run),
-        "baseline_table": baseline_table(run),
-        "limits_line": limits_line(run),
-        "limits_chart": limits_chart(run),
+        "centers": _center_table(run),
+        "cost_chart": _cost_chart(run),
+        "cost_table": _cost_table(run),
+        "baseline_table": _baseline_table(run),
+        "limits_line": _limits_line(run),
+        "limits_chart": _limits_chart(run),
         "sentences": sentences,
         "idle_limits": idle,
-        "tokens": token_table(run),
+        "tokens": _token_table(run),
         "latency": latency_table(run),
-        "facts": facts_table(run),
-        "confidence": confidence_sentence(run),
-        "assumptions": assumption_table(run),
-        "classes": class_table(run),
-        "sources": source_table(run),
-        "versions": version_table(run),
-        "version_line": version_line(run),
+        "facts": _facts_table(run),
+        "confidence": _confidence_sentence(run),
+        "assumptions": _assumption_table(run),
+        "classes": _class_table(run),
+        "sources": _source_table(run),
+        "versions": _version_table(run),
+        "version_line": _version_line(run),
     }
     scripted: dict[str, Any] = {
         name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
@@ -670,7 +473,7 @@ def _checked(run: Run) -> str:
     if not run.lost_inputs:
         broken = len(run.check.violations)
         found = "no limit is broken" if not broken else f"{broken} limits are BROKEN"
-        cost = f"{run.check.total_cny / 1e6:,.1f} million CNY a year"
+        cost = f"{format_million(run.check.total_cny)} {MILLION_CNY}"
         notes.append(f"Checked again from its inputs when this page was made: {found}, and it costs {cost}.")
     if run.changed_files:
         changed = ", ".join(run.changed_files)

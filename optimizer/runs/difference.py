@@ -1,15 +1,15 @@
 """
-What moved between two plans: which tokens of which workloads changed data center or hour.
+What two runs do differently, matched by the labels of their network.
 
-What two plans of like problems do differently: whole decisions first, then where and when tokens are processed.
-
-What two runs of one network do differently: data centers, flows, links and moves, matched by their labels.
+Decisions: data centers, deployments, pods. Tokens: which of which workloads change data center or hour. Places: data
+centers, flows and links, for maps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -20,9 +20,9 @@ from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import Run
 
-WORKLOAD = ["demand_hub", "workload_class"]
+_WORKLOAD = ["demand_hub", "workload_class"]
 MOVED_COLUMNS = [
-    "kind", *WORKLOAD, "from_data_center", "to_data_center", "day", "from_hour", "to_hour", "mtok_per_year", "share",
+    "kind", *_WORKLOAD, "from_data_center", "to_data_center", "day", "from_hour", "to_hour", "mtok_per_year", "share",
 ]  # fmt: skip
 TOTAL_COLUMNS = ["kind", "workloads", "mtok_per_year", "share"]
 PLACE_COLUMNS = ["data_center", "before_mtok_per_year", "after_mtok_per_year", "change_mtok_per_year"]
@@ -31,36 +31,224 @@ PLACE_COLUMNS = ["data_center", "before_mtok_per_year", "after_mtok_per_year", "
 MOVES = ("data_center", "hour", "data_center_and_hour")
 KINDS = (*MOVES, "no_longer_served", "newly_served")
 
-# Below this share of all tokens a row is rounding of a solver.
-LEAST_SHARE = 1e-10
+# Below this share of all tokens (or of the cost) a change is rounding of a solver.
+LEAST_DIFFERENCE_SHARE = 1e-9
+_LEAST_MOVE_SHARE = 1e-10
+_LEAST_USED_SHARE = 1e-6
+_LEAST_WORDED_SHARE = 5e-4
+_SAME_PLACE_DEG = 1e-9
+_LISTED, _LISTED_IDS = 3, 5
 _AMOUNT = "mtok_per_year"
+_COLUMNS = ["before_mtok_per_day", "after_mtok_per_day", "change_mtok_per_day"]
+_ENDS = ["from_data_center", "to_data_center"]
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+class RunDifference:
+    """
+    From one run to another; each part is worked out when it is first used.
+
+    Decisions need two plans of problems with the same workloads, data centers, pools and slices; candidates may differ.
+    Places need tables of the same network (see `difference_of_runs`); amounts are million tokens a day of the mean day.
+    Names are as in the input: escape them before they are printed.
+    """
+
+    def __init__(self, before: Run, after: Run) -> None:
+        self.before, self.after = before, after
+
+    # Decisions
+
+    @cached_property
+    def opened_and_closed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of data centers."""
+        return _differ(*(_open_names(run) for run in (self.before, self.after)))
+
+    @cached_property
+    def deployed_and_withdrawn(self) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+        """Names of class and data center."""
+        return _differ(*(_deployed_names(run) for run in (self.before, self.after)))
+
+    @cached_property
+    def pods(self) -> tuple[tuple[str, int], ...]:
+        """Pods bought more (or fewer, negative) by accelerator and place, "Chip at Place"; largest first."""
+        problem = self.before.problem
+        more = (np.asarray(self.after.plan.new_pods) - np.asarray(self.before.plan.new_pods)).astype(int)
+        chips, centers = problem.accelerators["name"].to_numpy(), problem.data_centers["name"].to_numpy()
+        a, d = (problem.pools[name].to_numpy(int) for name in ("accelerator_index", "data_center_index"))
+        order = sorted(np.flatnonzero(more).tolist(), key=lambda p: (-abs(more[p]), p))
+        return tuple((f"{chips[a[p]]} at {centers[d[p]]}", int(more[p])) for p in order)
+
+    @cached_property
+    def moved_share(self) -> float:
+        """Share of the tokens that is processed in another data center, over the year."""
+        more = np.maximum(_by_place(self.after) - _by_place(self.before), 0.0)
+        return float(more.sum() / (self.before.problem.annual_mtok or 1.0))
+
+    @cached_property
+    def retimed_share(self) -> float:
+        """Share of the tokens that is processed in another time slice."""
+        more = np.maximum(self.after.facts.served_mtok_per_h - self.before.facts.served_mtok_per_h, 0.0)
+        return float((self.before.problem.weight_h @ more).sum() / (self.before.problem.annual_mtok or 1.0))
+
+    @property
+    def kind(self) -> str:
+        """`decisions`, or `routing` where only places or hours of tokens change."""
+        is_of_decisions = any((*self.opened_and_closed, *self.deployed_and_withdrawn, self.pods))
+        return "decisions" if is_of_decisions else "routing"
+
+    def words(self, *, back: bool = False) -> str:
+        """Put it in one line, or the way back; deployments where a data center opens or closes go without saying."""
+        turn, sign = (-1, -1) if back else (1, 1)
+        opened, closed = self.opened_and_closed[::turn]
+        new, gone = self.deployed_and_withdrawn[::turn]
+        deployed = tuple(f"{k} at {d}" for k, d in new if d not in opened)
+        withdrawn = tuple(f"{k} at {d}" for k, d in gone if d not in closed)
+        more = [f"{sign * count:,} pods of {name}" for name, count in self.pods if sign * count > 0]
+        fewer = [f"{-sign * count:,} pods of {name}" for name, count in self.pods if sign * count < 0]
+        parts = [
+            _clause(opened, "opens", "open"),
+            _clause(closed, "closes", "close"),
+            _clause(deployed, "is deployed", "are deployed"),
+            _clause(withdrawn, "is withdrawn", "are withdrawn"),
+            f"bought in addition: {_list(more)}" if more else "",
+            f"not bought: {_list(fewer)}" if fewer else "",
+            f"{self.moved_share:.1%} of the tokens move" if self.moved_share > _LEAST_WORDED_SHARE else "",
+            f"{self.retimed_share:.1%} of the tokens change hours" if self.retimed_share > _LEAST_WORDED_SHARE else "",
+        ]
+        return "; ".join(part for part in parts if part) or "the same work on other routes or accelerators"
+
+    # Tokens
+
+    @cached_property
+    def token_moves(self) -> TokenMoves:
+        """Tokens that change data center or hour."""
+        before, after = (
+            run.tables["allocation"] if run.has_tables else run.decisions["allocation"]
+            for run in (self.before, self.after)
+        )
+        return find_moves(before, after)
+
+    @cached_property
+    def moves(self) -> pd.DataFrame:
+        """
+        Tokens of the same workload that one data center gives up and another takes over, largest first.
+
+        Columns from_data_center, to_data_center, mtok_per_day. Both runs count as years of the first.
+        """
+        rows = self.token_moves.rows
+        is_move = rows["kind"].isin(MOVES) & (rows["from_data_center"] != rows["to_data_center"])
+        moves = (rows[is_move].groupby(_ENDS)[_AMOUNT].sum() / self.before.days_per_year).rename("mtok_per_day")
+        order = ["mtok_per_day", *_ENDS]
+        return moves.reset_index().sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+    @property
+    def net_moves(self) -> pd.DataFrame:
+        """The moves less what goes the other way between the same two data centers, largest first."""
+        back = self.moves.rename(columns=dict(zip(_ENDS, _ENDS[::-1], strict=True)))
+        both = self.moves.merge(back, on=_ENDS, how="left", suffixes=("", "_back"))
+        net = both[_ENDS].assign(mtok_per_day=both["mtok_per_day"] - both["mtok_per_day_back"].fillna(0.0))
+        least = LEAST_DIFFERENCE_SHARE * self.total_mtok_per_day
+        order = ["mtok_per_day", *_ENDS]
+        return net[net["mtok_per_day"] > least].sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+    @property
+    def moved_mtok_per_day(self) -> float:
+        """Tokens that change their data center."""
+        return float(self.moves["mtok_per_day"].sum())
+
+    @property
+    def retimed_mtok_per_day(self) -> float:
+        """Tokens that change their hour and not their data center."""
+        rows = self.token_moves.rows
+        return float(rows.loc[rows["kind"] == "hour", _AMOUNT].sum()) / self.before.days_per_year
+
+    @property
+    def total_mtok_per_day(self) -> float:
+        """Tokens of the run that serves more."""
+        return max(float(run.allocation[_AMOUNT].sum()) / run.days_per_year for run in (self.before, self.after))
+
+    # Places and costs
+
+    @cached_property
+    def data_centers(self) -> pd.DataFrame:
+        """By id: before_mtok_per_day, after_mtok_per_day, change_mtok_per_day, is_opened, is_closed."""
+        runs = (self.before, self.after)
+        table = _changes(*(run.data_centers[_AMOUNT] / run.days_per_year for run in runs))
+        was_open, is_open = (run.data_centers["is_open"].astype(bool).reindex(table.index) for run in runs)
+        return table.assign(is_opened=~was_open & is_open, is_closed=was_open & ~is_open)
+
+    @cached_property
+    def flows(self) -> pd.DataFrame:
+        """By demand_hub and data_center: the same amounts; pairs that neither run uses are left out."""
+        pair = ["demand_hub", "data_center"]
+        runs = (self.before, self.after)
+        return _changes(*(run.allocation.groupby(pair)[_AMOUNT].sum() / run.days_per_year for run in runs))
+
+    @cached_property
+    def links(self) -> pd.DataFrame:
+        """By start and end (in alphabetical order, both directions together): the same amounts."""
+        return _changes(*(_link_totals(run) for run in (self.before, self.after)))
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """By component: before_cny_per_year, after_cny_per_year, change_cny_per_year."""
+        table = _changes(*(run.costs.groupby("component")["cny_per_year"].sum() for run in (self.before, self.after)))
+        return table.rename(columns=lambda name: name.replace("mtok_per_day", "cny_per_year"))
+
+    @property
+    def cost_change_cny_per_year(self) -> float:
+        """Cost of the second run less that of the first."""
+        return float(self.costs["change_cny_per_year"].sum())
+
+    @property
+    def has_same_cost(self) -> bool:
+        """Whether no component of the cost differs by more than rounding."""
+        least = LEAST_DIFFERENCE_SHARE * float(self.costs["before_cny_per_year"].abs().sum())
+        return bool((self.costs["change_cny_per_year"].abs() <= least).all())
+
+    @property
+    def has_same_plan(self) -> bool:
+        """Whether no data center, flow, link or hour differs by more than rounding."""
+        tables = (self.data_centers, self.flows, self.links)
+        changed = [float(table["change_mtok_per_day"].abs().max()) for table in tables if len(table)]
+        decisions = self.data_centers[["is_opened", "is_closed"]].to_numpy(bool).any()
+        largest = max([0.0, *changed, self.moved_mtok_per_day, self.retimed_mtok_per_day])
+        return not decisions and largest <= LEAST_DIFFERENCE_SHARE * max(self.total_mtok_per_day, 1e-300)
+
+
+def difference_of_runs(before: Run, after: Run) -> RunDifference:
+    """
+    Compare two runs of one network by place.
+
+    Parameters
+    ----------
+    before, after
+        Runs with the same data centers, demand hubs and links at the same places. Scenario, prices and time slices may
+        differ.
+
+    Raises
+    ------
+    InputError
+        If the networks differ, naming what is in one of them alone or lies elsewhere.
+    """
+    _check_same_network(before, after)
+    return RunDifference(before, after)
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
-    """
-    What moved from one plan to another.
+class TokenMoves:
+    """Tokens that change data center or hour from one plan to another."""
 
-    Attributes
-    ----------
-    rows
-        Largest first: kind (`data_center`: in the same hour; `hour`: in the same data center; `data_center_and_hour`;
-        `no_longer_served` and `newly_served`: in one of the plans alone), demand_hub, workload_class,
-        from_data_center, to_data_center, day, from_hour, to_hour (of work that changed its hour; else "" and NaN),
-        mtok_per_year, share (of the first plan's tokens).
-    totals
-        kind, workloads (how many), mtok_per_year, share.
-    data_centers
-        data_center, before_mtok_per_year, after_mtok_per_year, change_mtok_per_year: what of `rows` comes in less what
-        goes out.
-    has_hours
-        False where the plans do not have the same time slices: only years are compared then.
-    """
-
+    # Largest first: kind (`data_center`: in the same hour; `hour`: in the same data center; `data_center_and_hour`;
+    # `no_longer_served` and `newly_served`: in one of the plans alone), demand_hub, workload_class, from_data_center,
+    # to_data_center, day, from_hour, to_hour (of work that changed its hour; else "" and NaN), mtok_per_year, share (of
+    # the first plan's tokens)
     rows: pd.DataFrame
-    totals: pd.DataFrame
+    totals: pd.DataFrame  # kind, workloads (how many), mtok_per_year, share
+    # data_center, before_mtok_per_year, after_mtok_per_year, change_mtok_per_year: what of `rows` comes in less what
+    # goes out
     data_centers: pd.DataFrame
-    has_hours: bool
+    has_hours: bool  # False where the plans do not have the same time slices: only years are compared then
 
     @property
     def share(self) -> float:
@@ -68,13 +256,13 @@ class Moved:
         return float(self.totals.loc[self.totals["kind"].isin(MOVES), "share"].sum())
 
 
-def find_moved(before: pd.DataFrame, after: pd.DataFrame) -> Moved:
+def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
     """
-    Tell what moved between two plans.
+    Find the tokens that change data center or hour between two plans.
 
     Tokens carry no names. Of a workload, what a data center gives up in an hour goes first to the data centers that
     take over more in that hour, in proportion; then to other hours of the same data center, then to other hours and
-    data centers, in the order of the hours. So no more is called moved than must have been.
+    data centers, in the order of the hours. So no more moves are found than must have been.
 
     Parameters
     ----------
@@ -84,32 +272,20 @@ def find_moved(before: pd.DataFrame, after: pd.DataFrame) -> Moved:
     has_hours = _days(before).equals(_days(after))
     first, second = (_volumes(table, has_hours=has_hours) for table in (before, after))
     change = second.sub(first, fill_value=0.0).rename(_AMOUNT).reset_index()
-    change = change.sort_values(["day", *WORKLOAD, "hour", "data_center"], ignore_index=True)
+    change = change.sort_values(["day", *_WORKLOAD, "hour", "data_center"], ignore_index=True)
     loss = change[change[_AMOUNT] < 0].assign(**{_AMOUNT: lambda t: -t[_AMOUNT]})
     gain = change[change[_AMOUNT] > 0]
     same_hour, loss, gain = _share_out(loss, gain)
-    same_place, loss, gain = _in_order(loss, gain, ["day", *WORKLOAD, "data_center"])
-    elsewhere, loss, gain = _in_order(loss, gain, ["day", *WORKLOAD])
+    same_place, loss, gain = _in_order(loss, gain, ["day", *_WORKLOAD, "data_center"])
+    elsewhere, loss, gain = _in_order(loss, gain, ["day", *_WORKLOAD])
     total = float(first.sum())
-    rows = _rows([same_hour, same_place, elsewhere, _ends(loss, "from"), _ends(gain, "to")], total)
-    return Moved(rows, _totals(rows), _places(first, second), has_hours)
-
-
-def moved_share(before: pd.DataFrame, after: pd.DataFrame) -> float:
-    """
-    Say which share of the tokens of a plan changed data center or hour.
-
-    Parameters
-    ----------
-    before, after
-        Table `allocation` of the two plans.
-    """
-    return find_moved(before, after).share
+    rows = _rows([same_hour, same_place, elsewhere, _one_sided(loss, "from"), _one_sided(gain, "to")], total)
+    return TokenMoves(rows, _totals(rows), _places(first, second), has_hours)
 
 
 def _days(allocation: pd.DataFrame) -> pd.DataFrame:
     """
-    Days of a plan with the hours per year that their slices stand for: what tells slices of one length from another.
+    Days of a plan with the hours per year that their slices stand for: it distinguishes slices of different lengths.
 
     Not the slices themselves: in some of them nothing may be served, and not in the same ones by both plans.
     """
@@ -121,13 +297,13 @@ def _volumes(allocation: pd.DataFrame, *, has_hours: bool) -> pd.Series:
     table = allocation.assign(**{_AMOUNT: allocation["mtok_per_h"] * allocation["weight_h"]})
     if not has_hours:
         table = table.assign(day="", hour=0.0)
-    volumes: pd.Series = table.groupby(["day", "hour", *WORKLOAD, "data_center"])[_AMOUNT].sum()
+    volumes: pd.Series = table.groupby(["day", "hour", *_WORKLOAD, "data_center"])[_AMOUNT].sum()
     return volumes
 
 
 def _share_out(loss: pd.DataFrame, gain: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Match losses with gains of the same workload in the same slice, in proportion; returns moves and what is left."""
-    keys = ["day", "hour", *WORKLOAD]
+    keys = ["day", "hour", *_WORKLOAD]
     lost, gained = (table.groupby(keys)[_AMOUNT].sum() for table in (loss, gain))
     matched = pd.concat([lost, gained], axis=1, join="inner", keys=["lost", "gained"])
     least = matched.min(axis=1)
@@ -140,7 +316,7 @@ def _share_out(loss: pd.DataFrame, gain: pd.DataFrame) -> tuple[pd.DataFrame, pd
     amount *= pairs["least"] / pairs["lost"]
     moves = pd.DataFrame(
         {
-            **{name: pairs[name] for name in ("day", *WORKLOAD)},
+            **{name: pairs[name] for name in ("day", *_WORKLOAD)},
             "from_data_center": pairs["data_center_lost"],
             "to_data_center": pairs["data_center_gained"],
             "from_hour": pairs["hour"],
@@ -178,7 +354,7 @@ def _in_order(
     i, j, amount = (np.concatenate(column) for column in zip(*parts, strict=True))
     moves = pd.DataFrame(
         {
-            **{name: loss[name].to_numpy()[i] for name in ("day", *WORKLOAD)},
+            **{name: loss[name].to_numpy()[i] for name in ("day", *_WORKLOAD)},
             "from_data_center": loss["data_center"].to_numpy()[i],
             "to_data_center": gain["data_center"].to_numpy()[j],
             "from_hour": loss["hour"].to_numpy()[i],
@@ -204,11 +380,11 @@ def _first_with_first(loss: FloatArray, gain: FloatArray) -> tuple[IntArray, Int
 
 
 def _no_moves() -> pd.DataFrame:
-    names = ["day", *WORKLOAD, "from_data_center", "to_data_center", "from_hour", "to_hour", _AMOUNT]
+    names = ["day", *_WORKLOAD, "from_data_center", "to_data_center", "from_hour", "to_hour", _AMOUNT]
     return pd.DataFrame(columns=names)
 
 
-def _ends(left: pd.DataFrame, side: str) -> pd.DataFrame:
+def _one_sided(left: pd.DataFrame, side: str) -> pd.DataFrame:
     """Rows for what is served in one of the plans alone."""
     other = "to" if side == "from" else "from"
     named = left.rename(columns={"data_center": f"{side}_data_center", "hour": f"{side}_hour"})
@@ -236,14 +412,14 @@ def _rows(parts: Sequence[pd.DataFrame], total_mtok: float) -> pd.DataFrame:
     keys = [name for name in MOVED_COLUMNS if name not in {_AMOUNT, "share"}]
     sums: pd.DataFrame = table.groupby(keys, dropna=False)[_AMOUNT].sum().reset_index()
     sums["share"] = sums[_AMOUNT] / total_mtok if total_mtok > 0 else np.nan
-    sums = sums[~(sums["share"] < LEAST_SHARE)]
+    sums = sums[~(sums["share"] < _LEAST_MOVE_SHARE)]
     order = [_AMOUNT, *keys]
     return sums.sort_values(order, ascending=[False, *(True for _ in keys)], ignore_index=True)[MOVED_COLUMNS]
 
 
 def _totals(rows: pd.DataFrame) -> pd.DataFrame:
     found = [
-        (kind, len(part[WORKLOAD].drop_duplicates()), float(part[_AMOUNT].sum()), float(part["share"].sum()))
+        (kind, len(part[_WORKLOAD].drop_duplicates()), float(part[_AMOUNT].sum()), float(part["share"].sum()))
         for kind in KINDS
         for part in (rows[rows["kind"] == kind],)
     ]
@@ -257,162 +433,50 @@ def _places(before: pd.Series, after: pd.Series) -> pd.DataFrame:
     return table.rename_axis("data_center").reset_index()[PLACE_COLUMNS]
 
 
-_Name = TypeVar("_Name", bound=Hashable)
-_LISTED = 3
-
-# Less than this share of all tokens is a rounding error.
-_LEAST_SHARE = 1e-6
-_LEAST_TOLD = 5e-4
-
-
-@dataclass(frozen=True)
-class PlanChange:
-    """
-    From one plan to another. Names are as in the input: escape them before they are printed.
-
-    Attributes
-    ----------
-    opened, closed
-        Data centers.
-    deployed, withdrawn
-        (class, data center).
-    pods
-        Pods bought more (or fewer, negative) by accelerator and place, "Chip at Place"; largest first.
-    moved_share
-        Share of the tokens that is processed in another data center, over the year.
-    retimed_share
-        Share of the tokens that is processed in another time slice.
-    """
-
-    opened: tuple[str, ...]
-    closed: tuple[str, ...]
-    deployed: tuple[tuple[str, str], ...]
-    withdrawn: tuple[tuple[str, str], ...]
-    pods: tuple[tuple[str, int], ...]
-    moved_share: float
-    retimed_share: float
-
-    @property
-    def is_of_decisions(self) -> bool:
-        """Whether a whole decision changes, not only routing or hours."""
-        return any((self.opened, self.closed, self.deployed, self.withdrawn, self.pods))
-
-    @property
-    def kind(self) -> str:
-        """Decisions, or routing where only places or hours of tokens change."""
-        return "decisions" if self.is_of_decisions else "routing"
-
-    def reversed(self) -> PlanChange:
-        """Turn it round."""
-        pods = tuple((name, -count) for name, count in self.pods)
-        return PlanChange(
-            self.closed, self.opened, self.withdrawn, self.deployed, pods, self.moved_share, self.retimed_share
-        )
-
-    def words(self) -> str:
-        """Say it in one line; deployments where a data center opens or closes go without saying."""
-        deployed = tuple(f"{k} at {d}" for k, d in self.deployed if d not in self.opened)
-        withdrawn = tuple(f"{k} at {d}" for k, d in self.withdrawn if d not in self.closed)
-        more = [f"{count:,} pods of {name}" for name, count in self.pods if count > 0]
-        fewer = [f"{-count:,} pods of {name}" for name, count in self.pods if count < 0]
-        parts = [
-            _spell(self.opened, "opens", "open"),
-            _spell(self.closed, "closes", "close"),
-            _spell(deployed, "is deployed", "are deployed"),
-            _spell(withdrawn, "is withdrawn", "are withdrawn"),
-            f"bought in addition: {_list(more)}" if more else "",
-            f"not bought: {_list(fewer)}" if fewer else "",
-            f"{self.moved_share:.1%} of the tokens move" if self.moved_share > _LEAST_TOLD else "",
-            f"{self.retimed_share:.1%} of the tokens change hours" if self.retimed_share > _LEAST_TOLD else "",
-        ]
-        return "; ".join(part for part in parts if part) or "the same work on other routes or accelerators"
-
-
-def plan_change(before: Run, after: Run) -> PlanChange:
-    """
-    Compare two plans.
-
-    Parameters
-    ----------
-    before, after
-        Plans of problems with the same workloads, data centers, pools and slices; candidates may differ.
-    """
-    opened, closed = _differ(_open_names(before), _open_names(after))
-    deployed, withdrawn = _differ(_deployed_names(before), _deployed_names(after))
-    total = before.facts.problem.annual_mtok or 1.0
-    weight = before.problem.weight_h
-    moved = np.maximum(_by_place(after) - _by_place(before), 0.0).sum() / total
-    more = np.maximum(after.facts.served_mtok_per_h - before.facts.served_mtok_per_h, 0.0)
-    return PlanChange(
-        opened, closed, deployed, withdrawn, _pods(before, after), float(moved), float((weight @ more).sum() / total)
-    )
-
-
-def open_centers(case: Run) -> list[int]:
+def open_centers(run: Run) -> list[int]:
     """
     Find the data centers that a plan uses or pays for.
 
     One that is open at no cost and does nothing counts only where others may fail.
-
-    Parameters
-    ----------
-    case
-        The plan.
     """
-    problem = case.problem
-    is_used = _by_place(case).sum(axis=0) > _LEAST_SHARE * problem.annual_mtok
+    problem = run.problem
+    is_used = _by_place(run).sum(axis=0) > _LEAST_USED_SHARE * problem.annual_mtok
     costs = problem.data_centers["opening_cny_per_year"].to_numpy(float) > 0
-    counts = (case.plan.is_open > 0) & (is_used | costs | (len(problem.outages) > 0))
+    counts = (run.plan.is_open > 0) & (is_used | costs | (len(problem.outages) > 0))
     return [int(d) for d in np.flatnonzero(counts)]
 
 
-def region_shares(case: Run) -> dict[str, float]:
-    """
-    Share of the tokens processed in each region of data centers.
-
-    Parameters
-    ----------
-    case
-        The plan.
-    """
-    by_center = _by_place(case).sum(axis=0)
-    region = case.problem.data_centers["region"].to_numpy(str)
+def region_shares(run: Run) -> dict[str, float]:
+    """Share of the tokens processed in each region of data centers."""
+    by_center = _by_place(run).sum(axis=0)
+    region = run.problem.data_centers["region"].to_numpy(str)
     total = float(by_center.sum()) or 1.0
     return {str(name): float(by_center[region == name].sum()) / total for name in sorted(set(region.tolist()))}
 
 
-def _open_names(case: Run) -> list[str]:
-    names = case.problem.data_centers["name"].to_numpy()
-    return [str(names[d]) for d in open_centers(case)]
+def _open_names(run: Run) -> list[str]:
+    names = run.problem.data_centers["name"].to_numpy()
+    return [str(names[d]) for d in open_centers(run)]
 
 
-def _by_place(case: Run) -> np.ndarray:
+def _by_place(run: Run) -> np.ndarray:
     """(W, D) tokens of each workload processed in each data center, mtok a year."""
-    problem = case.problem
+    problem = run.problem
     out = np.zeros((len(problem.workloads), len(problem.data_centers)))
     candidates = problem.candidates
     at = candidates["workload_index"].to_numpy(int), candidates["data_center_index"].to_numpy(int)
-    np.add.at(out, at, problem.weight_h @ case.plan.flow_mtok_per_h)
+    np.add.at(out, at, problem.weight_h @ run.plan.flow_mtok_per_h)
     return out
 
 
-def _deployed_names(case: Run) -> list[tuple[str, str]]:
-    problem, members = case.problem, case.problem.deployments
+def _deployed_names(run: Run) -> list[tuple[str, str]]:
+    problem, members = run.problem, run.problem.deployments
     k, d = members["class_index"].to_numpy(int), members["data_center_index"].to_numpy(int)
-    is_used = problem.weight_h @ case.facts.routed_mtok_per_h > _LEAST_SHARE * problem.annual_mtok
+    is_used = problem.weight_h @ run.facts.routed_mtok_per_h > _LEAST_USED_SHARE * problem.annual_mtok
     costs = problem.classes["deploy_cny_per_year"].to_numpy(float)[k] > 0
-    counts = (case.plan.is_deployed > 0) & (is_used | costs | (len(problem.outages) > 0))
+    counts = (run.plan.is_deployed > 0) & (is_used | costs | (len(problem.outages) > 0))
     classes, centers = problem.classes["name"].to_numpy(), problem.data_centers["name"].to_numpy()
     return [(str(classes[k[n]]), str(centers[d[n]])) for n in np.flatnonzero(counts).tolist()]
-
-
-def _pods(before: Run, after: Run) -> tuple[tuple[str, int], ...]:
-    problem = before.problem
-    more = (np.asarray(after.plan.new_pods) - np.asarray(before.plan.new_pods)).astype(int)
-    chips, centers = problem.accelerators["name"].to_numpy(), problem.data_centers["name"].to_numpy()
-    a, d = problem.pools["accelerator_index"].to_numpy(int), problem.pools["data_center_index"].to_numpy(int)
-    order = sorted(np.flatnonzero(more).tolist(), key=lambda p: (-abs(more[p]), p))
-    return tuple((f"{chips[a[p]]} at {centers[d[p]]}", int(more[p])) for p in order)
 
 
 def _differ(before: list[_Name], after: list[_Name]) -> tuple[tuple[_Name, ...], tuple[_Name, ...]]:
@@ -423,7 +487,7 @@ def _differ(before: list[_Name], after: list[_Name]) -> tuple[tuple[_Name, ...],
     )
 
 
-def _spell(names: tuple[str, ...], one: str, many: str) -> str:
+def _clause(names: tuple[str, ...], one: str, many: str) -> str:
     return f"{_list(names)} {one if len(names) == 1 else many}" if names else ""
 
 
@@ -432,134 +496,6 @@ def _list(names: list[str] | tuple[str, ...]) -> str:
     if len(names) > _LISTED:
         shown.append(f"{len(names) - _LISTED} more")
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-# Below this share of all tokens (or of the cost) a change is rounding of a solver.
-LEAST_DIFFERENCE_SHARE = 1e-9
-_SAME_PLACE_DEG = 1e-9
-_LISTED_IDS = 5
-_PAIR = ["demand_hub", "data_center"]
-_COLUMNS = ["before_mtok_per_day", "after_mtok_per_day", "change_mtok_per_day"]
-
-
-@dataclass(frozen=True, eq=False)
-class RunDifference:
-    """
-    From one run to another. Amounts are million tokens a day of the mean day.
-
-    Attributes
-    ----------
-    before, after
-        The runs.
-    data_centers
-        By id: before_mtok_per_day, after_mtok_per_day, change_mtok_per_day, is_opened, is_closed.
-    flows
-        By demand_hub and data_center: the same amounts; pairs that neither run uses are left out.
-    links
-        By start and end (in alphabetical order, both directions together): the same amounts.
-    moves
-        from_data_center, to_data_center, mtok_per_day: tokens of the same workload that one data center gives up and
-        another takes over, largest first.
-    retimed_mtok_per_day
-        Tokens that change their hour and not their data center.
-    costs
-        By component: before_cny_per_year, after_cny_per_year, change_cny_per_year.
-    total_mtok_per_day
-        Tokens of the run that serves more.
-    """
-
-    before: Run
-    after: Run
-    data_centers: pd.DataFrame
-    flows: pd.DataFrame
-    links: pd.DataFrame
-    moves: pd.DataFrame
-    retimed_mtok_per_day: float
-    costs: pd.DataFrame
-    total_mtok_per_day: float
-
-    @property
-    def moved_mtok_per_day(self) -> float:
-        """Tokens that change their data center."""
-        return float(self.moves["mtok_per_day"].sum())
-
-    @property
-    def net_moves(self) -> pd.DataFrame:
-        """The moves less what goes the other way between the same two data centers, largest first."""
-        pairs = ["from_data_center", "to_data_center"]
-        back = self.moves.rename(columns=dict(zip(pairs, pairs[::-1], strict=True)))
-        both = self.moves.merge(back, on=pairs, how="left", suffixes=("", "_back"))
-        net = both[pairs].assign(mtok_per_day=both["mtok_per_day"] - both["mtok_per_day_back"].fillna(0.0))
-        least = LEAST_DIFFERENCE_SHARE * self.total_mtok_per_day
-        order = ["mtok_per_day", *pairs]
-        return net[net["mtok_per_day"] > least].sort_values(order, ascending=[False, True, True], ignore_index=True)
-
-    @property
-    def has_same_plan(self) -> bool:
-        """Whether no data center, flow, link or hour differs by more than rounding."""
-        tables = (self.data_centers, self.flows, self.links)
-        changed = [float(table["change_mtok_per_day"].abs().max()) for table in tables if len(table)]
-        decisions = self.data_centers[["is_opened", "is_closed"]].to_numpy(bool).any()
-        largest = max([0.0, *changed, self.moved_mtok_per_day, self.retimed_mtok_per_day])
-        return not decisions and largest <= LEAST_DIFFERENCE_SHARE * max(self.total_mtok_per_day, 1e-300)
-
-    @property
-    def cost_change_cny_per_year(self) -> float:
-        """Cost of the second run less that of the first."""
-        return float(self.costs["change_cny_per_year"].sum())
-
-    @property
-    def has_same_cost(self) -> bool:
-        """Whether no component of the cost differs by more than rounding."""
-        least = LEAST_DIFFERENCE_SHARE * float(self.costs["before_cny_per_year"].abs().sum())
-        return bool((self.costs["change_cny_per_year"].abs() <= least).all())
-
-
-def difference_of_runs(before: Run, after: Run) -> RunDifference:
-    """
-    Hold one run against another.
-
-    Parameters
-    ----------
-    before, after
-        Runs of the same network: the same data centers, demand hubs and links at the same places. Scenario, prices and
-        time slices may differ.
-
-    Returns
-    -------
-    RunDifference
-        What differs.
-
-    Raises
-    ------
-    InputError
-        If the networks differ, naming what is in one of them alone or has moved.
-    """
-    _check_same_network(before, after)
-    centers = _changes(*(run.data_centers[_AMOUNT] / run.days_per_year for run in (before, after)))
-    is_open = [run.data_centers["is_open"].astype(bool).reindex(centers.index) for run in (before, after)]
-    centers = centers.assign(is_opened=~is_open[0] & is_open[1], is_closed=is_open[0] & ~is_open[1])
-    flows = _changes(*(run.allocation.groupby(_PAIR)[_AMOUNT].sum() / run.days_per_year for run in (before, after)))
-    links = _changes(*(_link_totals(run) for run in (before, after)))
-    # Positions of moves come from tokens per year of either run, so both count as years of the first.
-    moved = find_moved(before.allocation, after.allocation).rows
-    days = before.days_per_year
-    is_move = moved["kind"].isin(MOVES) & (moved["from_data_center"] != moved["to_data_center"])
-    pairs = ["from_data_center", "to_data_center"]
-    moves = (moved[is_move].groupby(pairs)[_AMOUNT].sum() / days).rename("mtok_per_day").reset_index()
-    moves = moves.sort_values(["mtok_per_day", *pairs], ascending=[False, True, True], ignore_index=True)
-    costs = _changes(*(run.costs.groupby("component")["cny_per_year"].sum() for run in (before, after)))
-    return RunDifference(
-        before,
-        after,
-        centers,
-        flows,
-        links,
-        moves,
-        float(moved.loc[moved["kind"] == "hour", _AMOUNT].sum()) / days,
-        costs.rename(columns=lambda name: name.replace("mtok_per_day", "cny_per_year")),
-        max(float(run.allocation[_AMOUNT].sum()) / run.days_per_year for run in (before, after)),
-    )
 
 
 def _changes(before: pd.Series, after: pd.Series) -> pd.DataFrame:

@@ -72,13 +72,6 @@ def take_name(draft: Path, target: Path) -> None:
     """
     Give a folder its name; where an older one has it, exchange the two in one step if the system can.
 
-    Parameters
-    ----------
-    draft
-        The folder; after an exchange, the older one has this name.
-    target
-        The name to take.
-
     Raises
     ------
     OSError
@@ -99,14 +92,7 @@ def take_name(draft: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """
-    See that a file or folder is on disk.
-
-    Parameters
-    ----------
-    path
-        The file or folder.
-    """
+    """See that a file or folder is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -151,11 +137,6 @@ def check_target(folder: Path | str) -> Path:
     ----------
     folder
         Folder to write; it may hold an older run, which would be replaced.
-
-    Returns
-    -------
-    Path
-        The folder, absolute.
 
     Raises
     ------
@@ -219,22 +200,13 @@ def write_run(
 
     Parameters
     ----------
-    folder
-        Folder to write.
     info
         Content of `run.json`; `format` and `files` (SHA-256 by name) are added, numbers that are not finite become
         null.
-    tables
-        By name.
     basemap
         Outline copied beside the tables, so that maps can be drawn wherever the folder goes.
     inputs
         Folder of inputs that were made in memory, copied too: nobody else keeps them.
-
-    Returns
-    -------
-    Path
-        The folder.
 
     Raises
     ------
@@ -273,14 +245,7 @@ def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFram
 
 
 def remove_stale_drafts(parent: Path) -> None:
-    """
-    Remove drafts that killed processes of this machine left behind; those of other processes after an hour.
-
-    Parameters
-    ----------
-    parent
-        Folder in which run folders are written.
-    """
+    """Remove drafts that killed processes of this machine left behind; those of other processes after an hour."""
     for path in parent.glob(f"{_DRAFT_PREFIX}*"):
         with contextlib.suppress(OSError):
             pid, _, rest = path.name.removeprefix(_DRAFT_PREFIX).partition("-")
@@ -315,11 +280,6 @@ def read_intact_info(folder: Path) -> dict[str, Any] | None:
     """
     Read `run.json` of a run whose files are as they were written, without reading its tables.
 
-    Parameters
-    ----------
-    folder
-        The folder.
-
     Returns
     -------
     dict or None
@@ -343,13 +303,6 @@ def read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
     """
     Read `run.json`; what it lacks is left to `check_info`.
 
-    Parameters
-    ----------
-    folder
-        The run folder.
-    faults
-        Collects what is wrong.
-
     Raises
     ------
     InputError
@@ -370,16 +323,7 @@ def read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
 
 
 def check_info(info: Mapping[str, Any], faults: FaultList) -> None:
-    """
-    See that `run.json` says all that this version needs to rebuild the plan.
-
-    Parameters
-    ----------
-    info
-        Its content.
-    faults
-        Collects what is wrong.
-    """
+    """See that `run.json` says all that this version needs to rebuild the plan."""
     if info.get("format") != FORMAT:
         faults.add(
             INFO_FILE, f"format {FORMAT} is needed", NEEDS_THIS_VERSION, column="format", value=info.get("format"),
@@ -401,16 +345,7 @@ def _is_own_file(name: str) -> bool:
 
 
 def read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame | None:
-    """
-    Read a table of a run; None where it is missing or damaged, which is a fault only if it is damaged.
-
-    Parameters
-    ----------
-    folder, name
-        The run folder and the table in it.
-    faults
-        Collects what is wrong.
-    """
+    """Read a table of a run; None where it is missing or damaged, which is a fault only if it is damaged."""
     path = folder / f"{name}.parquet"
     if not path.is_file():
         return None
@@ -427,8 +362,6 @@ def changed_files(folder: Path, info: Mapping[str, Any]) -> tuple[str, ...]:
 
     Parameters
     ----------
-    folder
-        The run folder.
     info
         Content of its `run.json`.
     """
@@ -462,14 +395,7 @@ def json_ready(value: Any) -> Any:
 
 
 def missing_file(path: Path) -> InputError:
-    """
-    Build the error for an input of a run that is not there any more.
-
-    Parameters
-    ----------
-    path
-        Where it was looked for.
-    """
+    """Build the error for an input of a run that is not there any more."""
     remedy = "Put the inputs back where they were when the run was made."
     return InputError([Fault(str(path), None, None, None, "an input of the run is not there", remedy)], "the run")
 
@@ -488,11 +414,6 @@ def mark_formula(value: Any) -> Any:
     """
     Put a mark before a text that a spreadsheet would take for a formula.
 
-    Parameters
-    ----------
-    value
-        A cell; numbers, also written as text, stay as they are.
-
     Examples
     --------
     >>> mark_formula("=HYPERLINK(1)"), mark_formula("-0.5"), mark_formula("5 - 3")
@@ -506,11 +427,6 @@ def unmark_formula(value: Any) -> Any:
     """
     Take the mark away again.
 
-    Parameters
-    ----------
-    value
-        A cell of a table that was written with marks.
-
     Examples
     --------
     >>> unmark_formula("'=HYPERLINK(1)"), unmark_formula("'quoted'")
@@ -521,16 +437,7 @@ def unmark_formula(value: Any) -> Any:
 
 
 def write_csv_table(table: pd.DataFrame, path: Path) -> None:
-    """
-    Write a table as CSV in UTF-8, without its index.
-
-    Parameters
-    ----------
-    table
-        The table.
-    path
-        File to write.
-    """
+    """Write a table as CSV in UTF-8, without its index."""
     texts = {str(n): table[n].map(mark_formula, na_action="ignore") for n in table if _may_hold_text(table[n])}
     marked = table.assign(**texts).rename(columns=mark_formula)
     marked.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
@@ -542,8 +449,6 @@ def read_csv_table(path: Path, texts: Iterable[str] = ()) -> pd.DataFrame:
 
     Parameters
     ----------
-    path
-        The file.
     texts
         Columns that are texts whatever stands in them: an id may look like a number.
 

@@ -19,6 +19,7 @@ from network_data.load import Network, list_networks
 from network_data.session import session_folder_of
 from optimizer.runs.folder import BASEMAP_FILE, INFO_FILE, INPUTS_FOLDER, missing_file
 from optimizer.runs.results import Results
+from optimizer.sensitivity.price_table import top_prices
 from optimizer.solvers.control import Progress, Solution
 from optimizer.solvers.memory import peak_memory_mb
 from scenarios.document import plain
@@ -45,17 +46,9 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
 
     Parameters
     ----------
-    scenario, network
-        The inputs.
-    solution
-        How the solve ended.
     results
         Tables and numbers; None without a plan.
     """
-    from optimizer.sensitivity.duals import (
-        top_prices,  # the solver behind it is slow to import, and only solves need it
-    )
-
     return {
         "scenario": describe_scenario(scenario, None),
         "network": describe_network(network, None),
@@ -87,13 +80,6 @@ def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, floa
     """
     Set the cost of a plan beside what the market is said to pay.
 
-    Parameters
-    ----------
-    scenario
-        The scenario.
-    cny_per_mtok
-        Cost of the plan; NaN where nothing is served.
-
     Returns
     -------
     dict or None
@@ -119,8 +105,6 @@ def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]
 
     Parameters
     ----------
-    scenario
-        As loaded.
     folder
         Run folder that paths are relative to; None = the working directory.
     """
@@ -144,8 +128,6 @@ def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
 
     Parameters
     ----------
-    network
-        As loaded.
     folder
         Run folder that paths are relative to; None = the working directory.
     """
@@ -166,8 +148,6 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
     ----------
     info
         `scenario` of `run.json`.
-    folder
-        The run folder.
 
     Raises
     ------
@@ -184,14 +164,7 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
 
 
 def inputs_to_keep(scenario: Scenario) -> Path | None:
-    """
-    Find the folder of inputs that no user keeps: those made in memory, or those that an opened run has kept.
-
-    Parameters
-    ----------
-    scenario
-        As loaded.
-    """
+    """Find the folder of inputs that no user keeps: those made in memory, or those that an opened run has kept."""
     return _kept_folder(scenario.source_path.absolute())
 
 
@@ -203,8 +176,6 @@ def changed_inputs(info: Mapping[str, Any], scenario: Scenario, network: Network
     ----------
     info
         Content of `run.json`.
-    scenario, network
-        As loaded now.
 
     Returns
     -------
@@ -242,14 +213,7 @@ def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, 
 
 
 def absolute_override(text: str) -> str:
-    """
-    Write a file named in an override from the root, so that it is found from any working directory.
-
-    Parameters
-    ----------
-    text
-        The override.
-    """
+    """Write a file named in an override from the root, so that it is found from any working directory."""
     key, equals, value = text.partition("=")
     if not equals or key.strip() not in (*_PATH_KEYS, "price_cases"):
         return text
@@ -290,9 +254,5 @@ def stored_info(info: Mapping[str, Any], scenario: Scenario, network: Network, f
     ----------
     info
         Content of `run.json`.
-    scenario, network
-        The inputs.
-    folder
-        The folder.
     """
     return {**info, "scenario": describe_scenario(scenario, folder), "network": describe_network(network, folder)}

@@ -20,8 +20,6 @@ def flow_table(run: Run, by: str | tuple[str, ...] = "route") -> pd.DataFrame:
 
     Parameters
     ----------
-    run
-        The run.
     by
         Columns of the allocation that tell flows apart. They must tell the ends, demand_hub and data_center, too.
 
@@ -79,19 +77,7 @@ def line_between(points: list[tuple[float, float]]) -> LineString | MultiLineStr
 
 
 def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """
-    Look up where places are.
-
-    Parameters
-    ----------
-    places
-        Table indexed by id, with longitude_deg and latitude_deg.
-
-    Returns
-    -------
-    dict
-        Id to (longitude_deg, latitude_deg).
-    """
+    """Look up where places are."""
     columns = [places[name].to_numpy(float).tolist() for name in ("longitude_deg", "latitude_deg")]
     return dict(zip(places.index, zip(*columns, strict=True), strict=True))
 
@@ -99,11 +85,6 @@ def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
 def positions_shown(run: Run) -> np.ndarray:
     """
     List where everything is that a map of a run shows: places and ends of links.
-
-    Parameters
-    ----------
-    run
-        The run.
 
     Returns
     -------
@@ -118,11 +99,6 @@ def positions_shown(run: Run) -> np.ndarray:
 def stops_by_route(run: Run) -> dict[int, list[str]]:
     """
     List the stops of each route in travel order, as `link_volumes` names them.
-
-    Parameters
-    ----------
-    run
-        The run.
 
     Returns
     -------
@@ -146,13 +122,6 @@ def link_volumes(run: Run, categories: pd.Series) -> pd.DataFrame:
     Parallel links count as one. A place that stands apart from its fibre node has a link of its own to it,
     named `demand_hub:ID` or `data_center:ID`.
 
-    Parameters
-    ----------
-    run
-        The run.
-    categories
-        Category by row of the allocation.
-
     Returns
     -------
     DataFrame
@@ -172,18 +141,6 @@ def link_volumes(run: Run, categories: pd.Series) -> pd.DataFrame:
 
 
 def undirected(volumes: pd.DataFrame) -> pd.Series:
-    """
-    Name the link of each row without its direction.
-
-    Parameters
-    ----------
-    volumes
-        Table with from_node, to_node.
-
-    Returns
-    -------
-    Series
-        (node, node) in alphabetical order, by row.
-    """
+    """Name the link of each row without its direction."""
     pairs = zip(volumes["from_node"], volumes["to_node"], strict=True)
     return pd.Series([(a, b) if a < b else (b, a) for a, b in pairs], index=volumes.index, dtype=object)

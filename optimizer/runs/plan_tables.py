@@ -131,14 +131,7 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
 
 
 def labelled_decisions(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame]:
-    """
-    Lay out the decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere.
-
-    Parameters
-    ----------
-    problem, plan
-        The plan and its problem.
-    """
+    """Lay out the decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere."""
     tables, centers, routes = plan_tables(problem, plan), problem.data_centers["id"].to_numpy(), problem.routes
     places = pd.DataFrame({"id": centers, "is_open": plan.is_open, "contract_mw": plan.contract_mw})
     return tables | {

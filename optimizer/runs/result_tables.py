@@ -20,13 +20,6 @@ def latency_table(problem: PlacementProblem, facts: PlanFacts) -> pd.DataFrame:
     """
     Add up the time to the first token of each class where least of it is left.
 
-    Parameters
-    ----------
-    problem
-        The problem.
-    facts
-        The plan beside it.
-
     Returns
     -------
     DataFrame
@@ -103,13 +96,6 @@ def result_tables(
 ) -> dict[str, pd.DataFrame]:
     """
     Build the tables that say what a plan does.
-
-    Parameters
-    ----------
-    problem, network
-        The problem and the network it was assembled from.
-    plan, report
-        The plan and what the checker says of it.
 
     Returns
     -------

@@ -25,7 +25,7 @@ from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.problem.routing import HOURS_PER_MONTH
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
-from optimizer.sensitivity.duals import COLUMNS
+from optimizer.sensitivity.price_table import COLUMNS
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
 
 _SHARE, _MILLION = "share", 1e6
@@ -34,11 +34,6 @@ _SHARE, _MILLION = "share", 1e6
 def policy_outcome(f: PlanFacts) -> list[dict[str, Any]]:
     """
     Set what a plan achieves beside what the policy demands.
-
-    Parameters
-    ----------
-    f
-        The plan and what follows from it.
 
     Returns
     -------
@@ -130,7 +125,7 @@ def _quotient(part: float, whole: float) -> float | None:
 ESTIMATE = "estimate"
 
 
-def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
+def _estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
     """
     Say what share of each cost component, and of all (`total`), rests on estimates.
 
@@ -140,11 +135,6 @@ def estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, rep
     carbon by the grid, all others by the data center. A price that a price case changed (of energy, demand or tokens)
     rests on that case too, and on it alone where it was replaced. The penalty of unserved tokens is a choice, not an
     estimate. Whatever the row, quantities (demand shares, token rates) are not judged here.
-
-    Returns
-    -------
-    dict
-        Component to share, 0 to 1; a component without cost is left out.
     """
     facts = PlanFacts(problem, plan)
     table = report.costs_cny
@@ -281,12 +271,6 @@ def build_results(
 
     Parameters
     ----------
-    problem, network
-        The problem and the network it was assembled from.
-    plan
-        The plan; it is checked again.
-    baselines
-        Greedy plans for the same problem.
     margins
         What the limits are worth at it; None where that was not computed.
     """
@@ -352,7 +336,7 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         "peak_facility_power_mw": float(report.facility_power_mw.sum(axis=1).max()),
         "open_data_centers": int(np.sum(plan.is_open)),
         "data_centers": len(problem.data_centers),
-        "estimate_share": estimate_shares(problem, network, plan, report),
+        "estimate_share": _estimate_shares(problem, network, plan, report),
     }
 
 

@@ -326,6 +326,11 @@ class Run:
             raise ValueError("this run was made from a problem alone: it has no tables")
         return _StoredTables(self.folder)
 
+    @property
+    def has_tables(self) -> bool:
+        """Whether there are tables; a run that was made from a problem alone has none."""
+        return self._given is not None or self.folder is not None
+
     @cached_property
     def decisions(self) -> dict[str, pd.DataFrame]:
         """The decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere."""
@@ -639,23 +644,12 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """
-    What a run is of.
+    """What a run is of."""
 
-    Attributes
-    ----------
-    scenario, network
-        None for a run that was made from a problem alone.
-    problem
-        The problem that they make.
-    plan
-        The plan found; None without one.
-    """
-
-    scenario: Scenario | None
+    scenario: Scenario | None  # None for a run that was made from a problem alone
     network: Network | None
-    problem: PlacementProblem
-    plan: Plan | None
+    problem: PlacementProblem  # The problem that they make
+    plan: Plan | None  # The plan found; None without one
 
 
 def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
@@ -728,11 +722,6 @@ def _read_inputs(run: Run) -> RunInputs:
 def load_inputs(run: Run) -> tuple[Scenario, Network]:
     """
     Load scenario and network of a stored run from where they are now, changed or not.
-
-    Parameters
-    ----------
-    run
-        A run with a folder.
 
     Raises
     ------

@@ -39,24 +39,8 @@ if TYPE_CHECKING:
 PHASE = "without reserve"
 
 
-def solve_without_reserve(problem: PlacementProblem, scenario: Scenario, control: Control) -> Solution | None:
-    """
-    Solve a problem as if nothing ever failed.
-
-    Parameters
-    ----------
-    problem
-        With failures to survive.
-    scenario
-        Says how to solve, and whether the price is asked for.
-    control
-        Of the whole job: at most half of the time left is spent, and progress is reported without costs.
-
-    Returns
-    -------
-    Solution or None
-        None where there is nothing to survive or the price is not asked for.
-    """
+def _solve_without_reserve(problem: PlacementProblem, scenario: Scenario, control: Control) -> Solution | None:
+    """Solve a problem as if nothing ever failed."""
     if problem.outages.empty or not scenario.resilience.report_price or control.must_stop:
         return None
     options = scenario.solver
@@ -75,11 +59,6 @@ def price_of_resilience(with_reserve: Solution, without_reserve: Solution | None
     """
     Compare two solves.
 
-    Parameters
-    ----------
-    with_reserve, without_reserve
-        Of the same problem.
-
     Returns
     -------
     ResiliencePrice or None
@@ -93,14 +72,7 @@ def price_of_resilience(with_reserve: Solution, without_reserve: Solution | None
 
 
 def with_known_bound(with_reserve: Solution, without_reserve: Solution | None) -> Solution:
-    """
-    Raise the bound to that of the problem without the reserve, which costs no more.
-
-    Parameters
-    ----------
-    with_reserve, without_reserve
-        Of the same problem.
-    """
+    """Raise the bound to that of the problem without the reserve, which costs no more."""
     if without_reserve is None or not without_reserve.bound_cny > with_reserve.bound_cny:
         return with_reserve
     return replace(with_reserve, bound_cny=min(without_reserve.bound_cny, with_reserve.objective_cny))
@@ -119,8 +91,6 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
 
     Parameters
     ----------
-    scenario
-        Built-in name or YAML file.
     overrides
         Texts such as `solver.threads=1`.
 
@@ -163,11 +133,6 @@ def _check_policy(problem: PlacementProblem) -> list[dict[str, Any]]:
 def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
     """
     Describe a problem in numbers.
-
-    Parameters
-    ----------
-    problem
-        The problem.
 
     Returns
     -------
@@ -233,20 +198,12 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
 
     Parameters
     ----------
-    scenario
-        Built-in name or YAML file.
     overrides
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
-    out
-        Run folder to write if there is a plan.
     warm
         Gives what the solve starts from, learned from a problem like it; None starts from nothing.
-    keep_learned
-        Store what solves of like problems may start from.
     notes
         Further keys of `run.json`, such as the case that the run is of.
-    report
-        Called with each line of progress.
     stop
         Set it, from a signal handler or another thread, and the solve ends with the plan in hand.
 
@@ -274,7 +231,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
     known = None if warm is None else warm(problem)
-    start = _cheaper_start(problem, best_baseline(baselines), known)
+    start = _cheaper_start(problem, _best_baseline(baselines), known)
     solution, without, failure = _solve(problem, loaded, control, start, known)
     solution = with_known_bound(solution, without)
     lap, results = time.monotonic(), None
@@ -299,18 +256,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
 
 
 def run_of_plan(network: Network, scenario: Scenario, problem: PlacementProblem, plan: Plan, *, method: str) -> Run:
-    """
-    Make a run of a plan that was found elsewhere.
-
-    Parameters
-    ----------
-    network, scenario, problem
-        What it is a plan of.
-    plan
-        It keeps every limit.
-    method
-        Where it comes from.
-    """
+    """Make a run of a plan that was found elsewhere."""
     baselines = evaluate_baselines(problem, home_region(problem, network))
     results = build_results(problem, network, plan, baselines)
     cost = check_plan(problem, plan).total_cny
@@ -333,7 +279,7 @@ def _solve(
     if failure is not None:
         return Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", seconds, ()), None, failure
     lap = time.monotonic()
-    if (without := solve_without_reserve(problem, scenario, control)) is not None:
+    if (without := _solve_without_reserve(problem, scenario, control)) is not None:
         seconds["without_reserve"] = time.monotonic() - lap
     solution = solve_problem(
         problem,
@@ -362,15 +308,8 @@ def _learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd
     return learned_tables(problem, learned)
 
 
-def best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
-    """
-    Choose the cheapest baseline that keeps every limit.
-
-    Parameters
-    ----------
-    baselines
-        From `evaluate_baselines`.
-    """
+def _best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
+    """Choose the cheapest baseline that keeps every limit."""
     fitting = [baseline for baseline in baselines if baseline.is_feasible]
     return min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
 
@@ -404,20 +343,20 @@ def _results(
 
     compiled = compile_model(problem)
     priced = price_plan(problem, compiled, solution.plan, seed=seed)
-    polished = priced.polished
-    report = check_plan(problem, polished.plan)
+    fixed = priced.fixed
+    report = check_plan(problem, fixed.plan)
     if report.is_feasible and report.total_cny <= solution.objective_cny:
         # The same integers with everything else at its best: what the duals belong to.
         bound = min(solution.bound_cny, report.total_cny)
-        solution = replace(solution, plan=polished.plan, objective_cny=report.total_cny, bound_cny=bound)
+        solution = replace(solution, plan=fixed.plan, objective_cny=report.total_cny, bound_cny=bound)
     results = build_results(
         problem,
         network,
-        solution.plan if solution.plan is not None else polished.plan,
+        solution.plan if solution.plan is not None else fixed.plan,
         baselines,
         Margins(
-            dual_table(problem, polished),
-            limit_values(problem, compiled, polished),
+            dual_table(problem, fixed),
+            limit_values(problem, compiled, fixed),
             shadow_prices(priced, seed=seed),
         ),
     )

@@ -1,1 +1,1 @@
-"""sensitivity."""
+"""What a plan's limits, tokens and placements cost at the margin."""

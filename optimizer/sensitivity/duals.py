@@ -1,17 +1,14 @@
 """
-What the limits cost at the plan found: duals by label, and which limits made the difference.
+Prices at the margin of a plan, from the duals of its fixed-integer LP.
 
-One row of the table of shadow prices, and its sentence.
-
-What one more token of each workload costs: the price of its demand, with what grows with it.
-
-What a longer RTT limit is worth: the routes it would admit are opened in the linear program, solved again.
+`dual_table` lists the duals by label, `limit_values` ranks what the limits cost at their present prices, `token_costs`
+prices one more token of each workload with all that grows with its demand. An RTT limit has no row: `rtt_prices` opens
+the routes that a longer limit would admit and solves again. `price_row` and `price_sentence` make the rows of the table
+of shadow prices, here and in `shadow_prices`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,14 +22,18 @@ from optimizer.model.data import AXIS, Int32Array, model_data
 from optimizer.model.equations import CONSTRAINTS
 from optimizer.model.vocabulary import Equation
 from optimizer.numbers import format_cny
-from optimizer.problem.assemble import limiting_links
+from optimizer.problem.assemble import with_candidates
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.sensitivity.price_table import (
+    LEAST_VALUE_CNY,
+    Price,
+    price_row,
+    price_sentence,
+)
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, Polished, reduced_costs
+from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, reduced_costs
 
-# Below a yuan a year, a value is rounding of the solver.
-LEAST_VALUE_CNY = 1.0
-DUAL_COLUMNS = [
+_DUAL_COLUMNS = [
     "equation", "name", "day", "hour", "workload_class", "demand_hub", "data_center", "accelerator", "link", "region",
     "dual_cny",
 ]  # fmt: skip
@@ -44,7 +45,7 @@ _TABLE_OF_LABEL = {
 }  # fmt: skip
 
 
-def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
+def dual_table(problem: PlacementProblem, fixed: FixedIntegerSolution) -> pd.DataFrame:
     """
     List every dual that is not zero, by label.
 
@@ -53,19 +54,21 @@ def dual_table(problem: PlacementProblem, polished: Polished) -> pd.DataFrame:
     DataFrame
         equation (number), name, day, hour ("" and NaN where the equation has no slice), workload_class, demand_hub,
         data_center, accelerator, link, region ("" where it has none), dual_cny: what one more unit of the right side
-        adds to the yearly cost (see `Polished.row_duals`).
+        adds to the yearly cost (see `FixedIntegerSolution.row_duals`).
     """
     sets = model_data(problem).sets
-    tables = [_label(problem, equation, sets[equation.over[0]], polished) for equation in CONSTRAINTS]
+    tables = [_label(problem, equation, sets[equation.over[0]], fixed) for equation in CONSTRAINTS]
     kept = [table for table in tables if len(table)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=DUAL_COLUMNS)
+    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=_DUAL_COLUMNS)
 
 
-def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, polished: Polished) -> pd.DataFrame:
-    duals = polished.row_duals[equation.name]
+def _label(
+    problem: PlacementProblem, equation: Equation, members: Int32Array, fixed: FixedIntegerSolution
+) -> pd.DataFrame:
+    duals = fixed.row_duals[equation.name]
     position = np.nonzero(duals)
     at, member = (position[0], position[-1]) if AXIS in equation.over else (None, position[-1])
-    out = pd.DataFrame("", index=range(len(member)), columns=DUAL_COLUMNS)
+    out = pd.DataFrame("", index=range(len(member)), columns=_DUAL_COLUMNS)
     out["equation"], out["name"], out["hour"] = equation.number, equation.name, np.nan
     out["dual_cny"] = duals[position]
     if at is not None:
@@ -83,7 +86,7 @@ def _label(problem: PlacementProblem, equation: Equation, members: Int32Array, p
     return out
 
 
-def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: Polished) -> dict[str, float]:
+def limit_values(problem: PlacementProblem, compiled: CompiledModel, fixed: FixedIntegerSolution) -> dict[str, float]:
     r"""
     Value each kind of limit at the plan found, CNY per year, largest first.
 
@@ -92,29 +95,29 @@ def limit_values(problem: PlacementProblem, compiled: CompiledModel, polished: P
     the workload there would save at the prices of the plan. All of these are prices at the margin: they rank limits,
     and do not add up to a saving.
     """
-    fixed = np.where(compiled.is_integer, columns_from_plan(compiled, polished.plan), 0.0)
-    right = compiled.row_upper - compiled.matrix @ fixed
-    values, shares = {}, _asked_of_shares(problem, polished)
+    integers = np.where(compiled.is_integer, columns_from_plan(compiled, fixed.plan), 0.0)
+    right = compiled.row_upper - compiled.matrix @ integers
+    values, shares = {}, _asked_of_shares(problem, fixed)
     for equation in CONSTRAINTS:
         if equation.kind != "limit":
             continue
         name = equation.name
-        asked = shares.get(name, right[compiled.rows[name].rows])
-        values[equation.price_of] = float(np.abs(polished.row_duals[name].reshape(-1) * asked).sum())
+        required = shares.get(name, right[compiled.rows[name].rows])
+        values[equation.price_of] = float(np.abs(fixed.row_duals[name].reshape(-1) * required).sum())
     backlog = compiled.columns["Backlog"]
-    kept_back = np.minimum(polished.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
+    kept_back = np.minimum(fixed.column_duals["Backlog"], 0.0) * backlog.values(compiled.upper)
     values["waiting windows"] = float(-kept_back.sum())
-    values |= _value_of_left_out_routes(problem, polished)
+    values |= _value_of_left_out_routes(problem, fixed)
     return dict(sorted(((k, v) for k, v in values.items() if v >= LEAST_VALUE_CNY), key=lambda item: -item[1]))
 
 
-def _asked_of_shares(problem: PlacementProblem, polished: Polished) -> dict[str, FloatArray]:
+def _asked_of_shares(problem: PlacementProblem, fixed: FixedIntegerSolution) -> dict[str, FloatArray]:
     """
     Work out what a least share asks for in all, mean of the year: mtok/h of each region, MW of green power.
 
     The rows of shares compare with a part of a total that is a sum of variables, so their right side is 0.
     """
-    facts, policy, hours = PlanFacts(problem, polished.plan), problem.policy, problem.weight_h.sum()
+    facts, policy, hours = PlanFacts(problem, fixed.plan), problem.policy, problem.weight_h.sum()
     mtok_per_h = float(facts.candidate_mtok_per_year.sum()) / hours
     green_mw = policy.min_green_share * float(facts.energy_mwh_per_year.sum()) / hours
     return {
@@ -123,7 +126,7 @@ def _asked_of_shares(problem: PlacementProblem, polished: Polished) -> dict[str,
     }
 
 
-def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> dict[str, float]:
+def _value_of_left_out_routes(problem: PlacementProblem, fixed: FixedIntegerSolution) -> dict[str, float]:
     """
     Value the rules that leave routes out: RTT limits, residency, second routes.
 
@@ -134,7 +137,7 @@ def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> 
     """
     may_wait = problem.workloads["is_deferrable"].to_numpy(bool)
     row_of = np.cumsum(~may_wait) - 1  # rows of (1a) are those of urgent workloads
-    deployed = problem.deployments[polished.plan.is_deployed > 0].reset_index(names="deployment")
+    deployed = problem.deployments[fixed.plan.is_deployed > 0].reset_index(names="deployment")
     every = problem.left_out[~may_wait[problem.left_out["workload_index"]]]
     every = every.assign(class_index=problem.workloads["class_index"].to_numpy()[every["workload_index"]])
     every = every.merge(deployed, on=["class_index", "data_center_index"])
@@ -143,8 +146,8 @@ def _value_of_left_out_routes(problem: PlacementProblem, polished: Polished) -> 
     k, w = every["class_index"].to_numpy(int), every["workload_index"].to_numpy(int)
     latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k] * every["rtt_ms"].to_numpy(float)
     transport = every[["network_cny_per_mtok", "data_transfer_cny_per_mtok"]].sum(axis=1).to_numpy(float)
-    now = polished.row_duals["serve_demand"][:, row_of[w]]
-    there = -polished.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
+    now = fixed.row_duals["serve_demand"][:, row_of[w]]
+    there = -fixed.row_duals["process_what_is_routed"][:, every["deployment"].to_numpy(int)]
     saving = np.maximum(now - there - problem.weight_h[:, None] * (latency + transport), 0.0)
     is_late, is_barred = every["late_ms"].to_numpy(float) > 0, every["is_barred"].to_numpy(bool)
     return {
@@ -164,128 +167,12 @@ def _best_saving(problem: PlacementProblem, saving: FloatArray, workload: IntArr
     return float((best * problem.demand_mtok_per_h).sum())
 
 
-COLUMNS = ["kind", "id", "unit", "value", "marginal_value", "step", "holds_to", "sentence"]
+_CNY_PER_MTOK = "CNY per mtok"
 
 
-@dataclass(frozen=True)
-class Price:
-    """
-    What one more step of a limit is worth, CNY per year.
-
-    Attributes
-    ----------
-    value
-        Of the whole step, solved again; negative if it costs, NaN if it leaves no plan.
-    marginal
-        Of the first small part of it, from the duals: never less than the value.
-    holds_steps
-        Steps to which each is worth about as much; None where not known.
-    """
-
-    value: float
-    marginal: float
-    holds_steps: float | None = None
-
-
-def price_row(kind: str, ids: Sequence[str], unit: str, price: Price, step: float, sentence: str) -> dict[str, Any]:
-    """
-    Make a row of the table.
-
-    Parameters
-    ----------
-    kind
-        What is priced.
-    ids
-        Of the thing; joined by a slash.
-    unit
-        Of the value.
-    price
-        Its price.
-    step
-        How much of the limit one step is, in the limit's own unit.
-    sentence
-        The price in words.
-    """
-    holds = np.nan if price.holds_steps is None else price.holds_steps * step
-    values = (kind, "/".join(ids), unit, price.value, price.marginal, step, holds, sentence)
-    return dict(zip(COLUMNS, values, strict=True))
-
-
-def price_sentence(what: str, value_cny: float, holds_steps: float | None = None) -> str:
-    """
-    Say what one more step is worth.
-
-    Parameters
-    ----------
-    what
-        The step, "1 MW more of IT power at West".
-    value_cny
-        CNY per year.
-    holds_steps
-        As in `Price`.
-    """
-    if np.isnan(value_cny):
-        return f"{what} would leave no plan with what is open, deployed and bought"
-    if value_cny <= -LEAST_VALUE_CNY:
-        return f"{what} would cost {format_cny(-value_cny)} a year"
-    if value_cny < LEAST_VALUE_CNY:
-        return f"{what} is worth nothing in this plan"
-    until = f" (each of {holds_steps:g} about as much)" if holds_steps is not None and holds_steps > 1 else ""
-    return f"{what} is worth {format_cny(value_cny)} a year{until}"
-
-
-def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFrame:
-    """
-    Choose the limits of which one more unit is worth most, a few of each kind.
-
-    Parameters
-    ----------
-    table
-        From `shadow_prices`.
-    count
-        Rows at most.
-    each
-        Rows of a kind at most.
-    """
-    limits = table[(table["kind"] != "token") & (table["value"] >= LEAST_VALUE_CNY)]
-    limits = limits.sort_values("value", ascending=False, kind="stable")
-    return limits[limits.groupby("kind").cumcount() < each].head(count).reset_index(drop=True)
-
-
-def price_lines(table: pd.DataFrame) -> list[str]:
-    """
-    Print what one more unit of the scarcest limits is worth, and what tokens cost.
-
-    Parameters
-    ----------
-    table
-        From `shadow_prices`.
-    """
-    lines = [f"  {sentence[0].upper()}{sentence[1:]}" for sentence in top_prices(table)["sentence"]]
-    classes = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")].sort_values("value")
-    if len(classes):
-        least, most = classes.iloc[0], classes.iloc[-1]
-        lines.append(
-            f"  1 million tokens more cost {least['value']:.4f} CNY ({least['id']}) to {most['value']:.4f} CNY "
-            f"({most['id']})"
-        )
-    head = "At the margin, with what is open, deployed and bought held as it is:"
-    return [head, *lines] if lines else []
-
-
-CNY_PER_MTOK = "CNY per mtok"
-
-
-def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str, Any]]:
+def token_costs(problem: PlacementProblem, fixed: FixedIntegerSolution) -> list[dict[str, Any]]:
     """
     Price one more million tokens of each class and of each workload, at the plan's integers.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    polished
-        The plan and its duals.
 
     Returns
     -------
@@ -293,7 +180,7 @@ def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str,
         Rows of the table of shadow prices: kind token, id `class` or `demand_hub/class`. A workload that asks for
         nothing has no row.
     """
-    growth, mtok = workload_growth_cny(problem, polished), problem.weight_h @ problem.demand_mtok_per_h
+    growth, mtok = workload_growth_cny(problem, fixed), problem.weight_h @ problem.demand_mtok_per_h
     class_index = problem.workloads["class_index"].to_numpy(int)
     ids, names = problem.classes["id"].to_numpy(str), problem.classes["name"].to_numpy(str)
     rows = []
@@ -301,16 +188,16 @@ def token_costs(problem: PlacementProblem, polished: Polished) -> list[dict[str,
         mine = class_index == k
         cost = float(growth[mine].sum() / mtok[mine].sum())
         sentence = f"1 million tokens more of {names[k]} cost {cost:.4f} CNY, the mean of its demand hubs"
-        rows.append(price_row("token", [ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+        rows.append(price_row("token", [ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
     hubs = problem.workloads["demand_hub"].to_numpy(str)
     for w in np.flatnonzero(mtok > 0):
         cost, k = float(growth[w] / mtok[w]), class_index[w]
         sentence = f"1 million tokens more of {names[k]} of {hubs[w]} cost {cost:.4f} CNY"
-        rows.append(price_row("token", [hubs[w], ids[k]], CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+        rows.append(price_row("token", [hubs[w], ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
     return rows
 
 
-def workload_growth_cny(problem: PlacementProblem, polished: Polished) -> FloatArray:
+def workload_growth_cny(problem: PlacementProblem, fixed: FixedIntegerSolution) -> FloatArray:
     """
     Work out by how much the cost grows when a workload grows, relative to its size.
 
@@ -323,29 +210,29 @@ def workload_growth_cny(problem: PlacementProblem, polished: Polished) -> FloatA
         (W,) CNY per year for growth by 100 %, as a derivative.
     """
     workloads, pairs, deployments = problem.workloads, problem.pairs, problem.deployments
-    demand, duals = problem.demand_mtok_per_h, polished.row_duals
+    demand, duals = problem.demand_mtok_per_h, fixed.row_duals
     waits = workloads["is_deferrable"].to_numpy(bool)
     growth = np.zeros(len(workloads))
     growth[~waits] = (duals["serve_demand"] * demand[:, ~waits]).sum(axis=0)
     growth[waits] = (duals["defer_demand"] * problem.slice_h[:, None] * demand[:, waits]).sum(axis=0)
     # What is held at its upper bound would save by more of it: its reduced cost is negative.
-    bounds = np.minimum(polished.column_duals["Backlog"], 0.0) * problem.backlog_limit_mtok[:, waits]
+    bounds = np.minimum(fixed.column_duals["Backlog"], 0.0) * problem.backlog_limit_mtok[:, waits]
     growth[waits] += bounds.sum(axis=0)
-    growth += (np.minimum(polished.column_duals["Shed"], 0.0) * problem.shed_limit_mtok_per_h).sum(axis=0)
+    growth += (np.minimum(fixed.column_duals["Shed"], 0.0) * problem.shed_limit_mtok_per_h).sum(axis=0)
     centers = len(problem.data_centers)
     deployed = np.zeros((len(problem.classes), centers))
-    deployed[deployments["class_index"], deployments["data_center_index"]] = polished.plan.is_deployed
+    deployed[deployments["class_index"], deployments["data_center_index"]] = fixed.plan.is_deployed
     single = problem.indivisible_pairs
     for name, table, is_used in (
         ("serve_where_deployed", pairs, deployed[pairs["class_index"], pairs["data_center_index"]]),
-        ("serve_where_assigned", single, polished.plan.is_assigned),
+        ("serve_where_assigned", single, fixed.plan.is_assigned),
     ):
         w = table["workload_index"].to_numpy(int)
         np.add.at(growth, w, (duals[name] * problem.servable_mtok_per_h[:, w]).sum(axis=0) * is_used)
-    return growth + _min_share_growth(problem, polished, deployed)
+    return growth + _min_share_growth(problem, fixed, deployed)
 
 
-def _min_share_growth(problem: PlacementProblem, polished: Polished, deployed: FloatArray) -> FloatArray:
+def _min_share_growth(problem: PlacementProblem, fixed: FixedIntegerSolution, deployed: FloatArray) -> FloatArray:
     """Growth of the minimum shares (6d): a deployment must take its part of what is more."""
     deployments, share = problem.deployments, problem.classes["min_share"].to_numpy(float)
     k: IntArray = deployments["class_index"].to_numpy(int)
@@ -353,13 +240,13 @@ def _min_share_growth(problem: PlacementProblem, polished: Polished, deployed: F
     rows = share[k] > 0
     k, d = k[rows], d[rows]
     dual = np.zeros((len(problem.slices), len(problem.classes)))
-    np.add.at(dual.T, k, (-polished.row_duals["require_min_share"] * share[k] * deployed[k, d]).T)
+    np.add.at(dual.T, k, (-fixed.row_duals["require_min_share"] * share[k] * deployed[k, d]).T)
     of_workload = dual[:, problem.workloads["class_index"].to_numpy(int)]
     return np.asarray((of_workload * problem.demand_mtok_per_h).sum(axis=0))
 
 
-CNY_PER_YEAR_AND_MS = "CNY per year and ms"
-LEAST_STEP_MS = 1.0
+_CNY_PER_YEAR_AND_MS = "CNY per year and ms"
+_LEAST_STEP_MS = 1.0
 
 # A route this little beyond the step is within it.
 ROUNDING_MS = 1e-9
@@ -374,15 +261,6 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
     is 1 ms, or as much as it takes to reach the next such data center; the value is that of the whole step divided by
     its length.
 
-    Parameters
-    ----------
-    problem
-        The problem.
-    program
-        Its program with the integers held.
-    seed
-        Random seed of the solver.
-
     Returns
     -------
     list of dict
@@ -393,23 +271,23 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
     if longer is not None and not longer.may_save(program.point.kept_row_duals):
         longer = None
     rows = []
-    for k in np.flatnonzero(has_limit(problem)).tolist():
+    for k in np.flatnonzero(_has_limit(problem)).tolist():
         name, ids = str(problem.classes["name"].iloc[k]), [str(problem.classes["id"].iloc[k])]
         step_ms = np.nan if longer is None else longer.step_ms(k)
         if longer is None or np.isnan(step_ms):
             sentence = f"a longer RTT limit for {name} is worth nothing while deployments and single places stay"
-            rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, Price(0.0, 0.0), np.nan, sentence))
+            rows.append(price_row("rtt_limit", ids, _CNY_PER_YEAR_AND_MS, Price(0.0, 0.0), np.nan, sentence))
             continue
         price = Price(longer.saving_cny(k, step_ms) / step_ms, np.nan, 1)
         sentence = price_sentence(f"1 ms more of RTT for {name}", price.value)
-        if step_ms > LEAST_STEP_MS:
+        if step_ms > _LEAST_STEP_MS:
             whole = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
             sentence = f"{whole} ({format_cny(price.value)} a ms), and less is worth nothing"
-        rows.append(price_row("rtt_limit", ids, CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
+        rows.append(price_row("rtt_limit", ids, _CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
     return rows
 
 
-def has_limit(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
+def _has_limit(problem: PlacementProblem) -> npt.NDArray[np.bool_]:
     """(K,) whether a class has a limit on its round trip, stated or following from its time to the first token."""
     out: npt.NDArray[np.bool_] = np.isfinite(problem.classes["rtt_limit_ms"].to_numpy(float))
     late = problem.left_out["workload_index"][problem.left_out["late_ms"] > 0]
@@ -442,7 +320,8 @@ class _LongerLimits:
 
     def __init__(self, problem: PlacementProblem, program: FixedProgram, late: pd.DataFrame, seed: int) -> None:
         self._before, self._now = program.compiled, problem
-        problem = with_candidates(problem, late)
+        more = pd.concat([problem.candidates, late[problem.candidates.columns]]).sort_values(_ORDER)
+        problem = with_candidates(problem, more)
         every = problem.candidates.merge(late[[*_ORDER, "late_ms"]], on=_ORDER, how="left")
         late_ms = every["late_ms"].to_numpy(float)
         new = np.flatnonzero(~np.isnan(late_ms))
@@ -451,7 +330,7 @@ class _LongerLimits:
         self._columns = np.arange(block.columns.start, block.columns.stop).reshape(block.shape)[:, new]
         self._class, self._late_ms = problem.candidate_class[new], late_ms[new]
         self._most = problem.servable_mtok_per_h[:, every["workload_index"].to_numpy(int)[new]]
-        self._integers = carry_integers(program.compiled, self._model, program.integers)
+        self._integers = _carry_integers(program.compiled, self._model, program.integers)
         self._seed = seed
 
     def may_save(self, kept_row_duals: FloatArray) -> bool:
@@ -479,8 +358,8 @@ class _LongerLimits:
 
     def step_ms(self, class_index: int) -> float:
         """Least time that admits a route worth using, but no less than a millisecond; NaN if there is none."""
-        worth = (self._class == class_index) & (self._could_save_cny >= LEAST_VALUE_CNY)
-        return max(float(self._late_ms[worth].min()), LEAST_STEP_MS) if worth.any() else np.nan
+        pays = (self._class == class_index) & (self._could_save_cny >= LEAST_VALUE_CNY)
+        return max(float(self._late_ms[pays].min()), _LEAST_STEP_MS) if pays.any() else np.nan
 
     def saving_cny(self, class_index: int, step_ms: float) -> float:
         """Give a class more time and solve again, CNY per year."""
@@ -489,34 +368,8 @@ class _LongerLimits:
         return saving if saving >= LEAST_VALUE_CNY else 0.0
 
 
-def with_candidates(problem: PlacementProblem, more: pd.DataFrame) -> PlacementProblem:
-    """
-    Add routes to the candidates; links that they could overload become limiting.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    more
-        Rows of `left_out`.
-    """
-    columns = problem.candidates.columns
-    candidates = pd.concat([problem.candidates, more[columns]]).sort_values(_ORDER, ignore_index=True)
-    is_limiting = limiting_links(
-        problem.links, problem.route_links, candidates, problem.workloads, problem.classes, problem.servable_mtok_per_h
-    )
-    return replace(problem, candidates=candidates, links=problem.links.assign(is_limiting=is_limiting))
-
-
-def carry_integers(compiled: CompiledModel, other: CompiledModel, integers: FloatArray) -> FloatArray:
-    """
-    Write the integers of one model as those of another with the same decisions.
-
-    Raises
-    ------
-    ValueError
-        If the other model has other decisions.
-    """
+def _carry_integers(compiled: CompiledModel, other: CompiledModel, integers: FloatArray) -> FloatArray:
+    """Write the integers of one model as those of another with the same decisions."""
     x = np.zeros(len(other.cost))
     for name, block in compiled.columns.items():
         if compiled.is_integer[block.columns].any():

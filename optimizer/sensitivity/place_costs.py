@@ -1,11 +1,10 @@
 """
-What a million tokens of one workload cost in each data center, part by part, and what its scarce capacity is worth.
+What a million tokens of one workload cost in each data center, and what keeps the workload out of it.
 
-The price of a place is its own cost there (energy, carbon, latency, transport) and the rents of the limits it would
-use up: the duals of installed pods, power, links and policies. Where the workload is served, the two add up to what
-one more token costs; where it is not, to no less.
-
-What keeps a workload out of a data center, in words with numbers.
+The price of a place is its own cost there (what the objective charges for the route, the work and the active pods) and
+the prices of the limits it would use up: the duals of installed pods, power, links and policies. Where the workload is
+served, the two add up to what one more token costs; where it is not, to no less. `block_reasons` says in words with
+numbers what keeps it out: a rule, a decision of the plan, or a limit on the way.
 """
 
 from __future__ import annotations
@@ -26,28 +25,16 @@ from optimizer.solvers.fixed_integers import FixedProgram
 
 
 @dataclass(frozen=True, eq=False)
-class PlacePrices:
-    """
-    The places of one workload. Prices are CNY per million tokens.
+class _PlacePrices:
+    """The places of one workload. Prices are CNY per million tokens."""
 
-    Attributes
-    ----------
-    ways
-        (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
-        accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
-        is_unprotected.
-    own
-        Cost component -> (T, N).
-    rents
-        Equation name -> (T, N), 0 where the way is left out.
-    marginal
-        (T,) what one more million tokens of the workload cost in the slice.
-    """
-
+    # (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
+    # accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
+    # is_unprotected
     ways: pd.DataFrame
-    own: dict[str, FloatArray]
-    rents: dict[str, FloatArray]
-    marginal: FloatArray
+    own: dict[str, FloatArray]  # Cost component -> (T, N)
+    limit_prices: dict[str, FloatArray]  # Equation name -> (T, N), 0 where the way is left out
+    marginal: FloatArray  # (T,) what one more million tokens of the workload cost in the slice
 
     @property
     def own_total(self) -> FloatArray:
@@ -56,8 +43,8 @@ class PlacePrices:
 
     @property
     def total(self) -> FloatArray:
-        """(T, N) own cost and rents."""
-        return self.own_total + _sum(self.rents, self.marginal, self.ways)
+        """(T, N) own cost and limit prices."""
+        return self.own_total + _sum(self.limit_prices, self.marginal, self.ways)
 
 
 def _sum(parts: dict[str, FloatArray], marginal: FloatArray, ways: pd.DataFrame) -> FloatArray:
@@ -67,26 +54,15 @@ def _sum(parts: dict[str, FloatArray], marginal: FloatArray, ways: pd.DataFrame)
     return out
 
 
-def place_prices(problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int) -> PlacePrices:
-    """
-    Price every place of a workload, also those that its limits rule out.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    program
-        Its program with the integers of a plan.
-    row_duals
-        (rows,) duals of the program.
-    workload
-        Position of the workload.
-    """
+def place_prices(
+    problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int
+) -> _PlacePrices:
+    """Price every place of a workload, also those that its limits rule out."""
     ways = _ways(problem, workload)
-    return PlacePrices(
+    return _PlacePrices(
         ways,
         _own(problem, ways),
-        _rents(problem, program, row_duals, ways),
+        _limit_prices(problem, program, row_duals, ways),
         _marginal(problem, program.compiled, row_duals, workload),
     )
 
@@ -108,7 +84,7 @@ def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
     return out.reset_index(drop=True)
 
 
-def pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
+def _pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
     """Count the active pods that one mtok/h of a class takes, (A,)."""
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)
     return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
@@ -133,7 +109,7 @@ def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]
     return parts
 
 
-def _rents(
+def _limit_prices(
     problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, ways: pd.DataFrame
 ) -> dict[str, FloatArray]:
     """Price what a token uses up of each limit on its way (route, work, active pods)."""
@@ -154,8 +130,8 @@ def _rents(
             row, at = part.coords[0], part.coords[1]
             counts = equation[row] >= 0
             row, at = row[counts], at[counts]
-            rent = -row_duals[row] * part.data[counts] * amount[at % len(open_ways)]
-            np.add.at(out, (equation[row], at // len(open_ways), open_ways[at % len(open_ways)]), rent)
+            price = -row_duals[row] * part.data[counts] * amount[at % len(open_ways)]
+            np.add.at(out, (equation[row], at // len(open_ways), open_ways[at % len(open_ways)]), price)
     per_mtok = out / problem.weight_h[:, None]
     return {name: per_mtok[number] for number, name in enumerate(names) if per_mtok[number].any()}
 
@@ -170,7 +146,7 @@ def _columns_on_the_way(problem: PlacementProblem, ways: pd.DataFrame) -> list[t
     process[tuple(processes[f"{n}_index"].to_numpy(int) for n in ("class", "data_center", "accelerator"))] = np.arange(
         len(processes)
     )
-    pods = np.array([pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
+    pods = np.array([_pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
     ones = np.ones(len(ways))
     return [
         ("Flow", ways["candidate"].to_numpy(int), ones),
@@ -192,7 +168,7 @@ def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: Flo
 ROUNDING = 1e-9
 
 # Rents below this many CNY per million tokens are rounding.
-LEAST_RENT = 1e-7
+_LEAST_PRICE = 1e-7
 
 
 def _obstacle(name: str) -> Obstacle:
@@ -200,67 +176,38 @@ def _obstacle(name: str) -> Obstacle:
     return EQUATIONS[name].obstacle or Obstacle(name, f"{EQUATIONS[name].price_of} hold it")
 
 
-# With these no rent is told: of a closed place the duals say only that it is closed.
+# With these no limit price is given: of a closed place the duals say only that it is closed.
 _ALONE = {"closed"}
 _SCARCE = {"pods", "it_power", "link"}
 # Equations that price where a class is deployed, or a workload assigned.
-PLACE_RENTS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
+_PLACE_LIMITS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
 
 
 @dataclass(frozen=True)
 class Reason:
-    """
-    One thing that keeps a workload out of a data center.
+    """One thing that keeps a workload out of a data center."""
 
-    Attributes
-    ----------
-    kind
-        rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
-        demand_charge, min_share, policy, another limit's equation, or none.
-    text
-        In words, with numbers.
-    cny_per_mtok
-        Rent of the limit; NaN where it has none.
-    cny_per_year
-        What it would take to remove it, where that has a price; NaN where not.
-    amount, unit
-        How far the limit is missed, or for how many hours a year it binds.
-    """
-
+    # rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
+    # demand_charge, min_share, policy, another limit's equation, or none
     kind: str
-    text: str
-    cny_per_mtok: float = np.nan
-    cny_per_year: float = np.nan
-    amount: float = np.nan
+    text: str  # In words, with numbers
+    cny_per_mtok: float = np.nan  # Rent of the limit; NaN where it has none
+    cny_per_year: float = np.nan  # What it would take to remove it, where that has a price; NaN where not
+    amount: float = np.nan  # How far the limit is missed, or for how many hours a year it binds
     unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """
-    What is asked: why a workload of a plan is where it is.
+    """A workload of a plan, and the prices that explain where it is."""
 
-    Attributes
-    ----------
-    problem, plan
-        The plan and its problem.
-    workload, class_index
-        Positions of the workload and of its class.
-    prices
-        Its ways and their prices.
-    weight
-        (T,) tokens of the workload by slice, mtok per year.
-    admits
-        What says where its data may go, in words (`residency.what_admits`).
-    """
-
-    problem: PlacementProblem
+    problem: PlacementProblem  # The plan and its problem
     plan: Plan
-    workload: int
+    workload: int  # Positions of the workload and of its class
     class_index: int
-    prices: PlacePrices
-    weight: FloatArray
-    admits: str
+    prices: _PlacePrices  # Its ways and their prices
+    weight: FloatArray  # (T,) tokens of the workload by slice, mtok per year
+    admits: str  # What says where its data may go, in words (`residency.what_admits`).
 
     def mean(self, values: FloatArray) -> float:
         """Mean over the slices, weighed with the tokens."""
@@ -276,8 +223,8 @@ class Question:
 
     @property
     def total_if_placed(self) -> FloatArray:
-        """(T, N) own cost and rents, were the class deployed and the workload assigned there."""
-        closing = [self.prices.rents[name] for name in PLACE_RENTS if name in self.prices.rents]
+        """(T, N) own cost and limit prices, were the class deployed and the workload assigned there."""
+        closing = [self.prices.limit_prices[name] for name in _PLACE_LIMITS if name in self.prices.limit_prices]
         return self.prices.total - sum(closing, np.zeros_like(self.prices.own_total))
 
 
@@ -287,10 +234,6 @@ def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tu
 
     Parameters
     ----------
-    question
-        What is asked.
-    way
-        Position in the ways of the workload.
     paid_elsewhere
         Equations by which the plan is paid for having the workload where it is.
     """
@@ -352,21 +295,21 @@ def _whole_decisions(question: Question, way: int) -> list[Reason]:
 
 
 def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
-    """List the limits on the way that have a price, dearest first."""
+    """List the limits on the way that have a price, highest first."""
     weight_h, is_served = question.problem.weight_h, question.weight > 0
     year_h, found = float(weight_h[is_served].sum()), []
-    for name, values in question.prices.rents.items():
+    for name, values in question.prices.limit_prices.items():
         mean = question.mean(values[:, way])
-        if mean <= LEAST_RENT or name in PLACE_RENTS:
+        if mean <= _LEAST_PRICE or name in _PLACE_LIMITS:
             continue
-        hours = float(weight_h[is_served & (values[:, way] > LEAST_RENT)].sum())
+        hours = float(weight_h[is_served & (values[:, way] > _LEAST_PRICE)].sum())
         kind, words = _obstacle(name)
         whole = hours >= year_h * (1 - ROUNDING)
         when = "in all its hours" if whole else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
-        worth = (
+        price_words = (
             f": worth {mean:.4f} CNY per million tokens to others"
             if kind in _SCARCE
             else f", {mean:.4f} CNY per million tokens"
         )
-        found.append(Reason(kind, f"{words} {when}{worth}", cny_per_mtok=mean, amount=hours, unit="h"))
+        found.append(Reason(kind, f"{words} {when}{price_words}", cny_per_mtok=mean, amount=hours, unit="h"))
     return sorted(found, key=lambda reason: -reason.cny_per_mtok)

@@ -1,9 +1,8 @@
 """
-Why a workload is served where it is: its places and their prices, the next best, and what blocks cheaper ones.
+Why a workload is served where it is: its places and their prices, the next best one, and what blocks cheaper ones.
 
-The answer to why a workload is served where it is.
-
-What it would cost to serve all of a workload from one data center, the rest of the plan at its best again.
+The next best is found by forcing: all of the workload goes to one other data center, and the rest of the plan is solved
+again at its best.
 """
 
 from __future__ import annotations
@@ -21,42 +20,41 @@ from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import what_admits
 from optimizer.sensitivity.place_costs import Question, Reason, block_reasons, place_prices
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, Polished, PolishError, polish, settle
+from optimizer.solvers.fixed_integers import (
+    FixedIntegerError,
+    FixedIntegerSolution,
+    FixedProgram,
+    settle,
+    solve_fixed_integers,
+)
 from scenarios.schema import Scenario
 
 # A pod bought by no more than this above a whole number is that number.
 WHOLE = 1e-6
 
 # CNY per year that a pod is made to cost so that none is bought without need.
-UNWANTED_CNY = 1e9
+_UNWANTED_CNY = 1e9
 
 
 @dataclass(frozen=True)
 class ForcedPlacement:
-    """
-    A workload forced into one data center.
+    """A workload forced into one data center."""
 
-    Attributes
-    ----------
-    data_center, name
-        The data center.
-    extra_cny_per_year
-        What the plan then costs more; None if there is no such plan.
-    changes
-        Whole-numbered decisions that differ from the plan's, in words.
-    obstacle
-        Why there is no such plan; empty if there is one.
-    """
-
-    data_center: str
+    data_center: str  # The data center
     name: str
-    extra_cny_per_year: float | None
-    changes: tuple[str, ...]
-    obstacle: str = ""
+    extra_cny_per_year: float | None  # What the plan then costs more; None if there is no such plan
+    changes: tuple[str, ...]  # Whole-numbered decisions that differ from the plan's, in words
+    obstacle: str = ""  # Why there is no such plan; empty if there is one
 
 
 def force_placement(
-    problem: PlacementProblem, program: FixedProgram, base: Polished, workload: int, center: int, *, seed: int = 1
+    problem: PlacementProblem,
+    program: FixedProgram,
+    base: FixedIntegerSolution,
+    workload: int,
+    center: int,
+    *,
+    seed: int = 1,
 ) -> ForcedPlacement:
     """
     Serve all of a workload from one data center, and solve the rest again with the integers held.
@@ -66,14 +64,10 @@ def force_placement(
 
     Parameters
     ----------
-    problem
-        The problem.
     program, base
         The plan to compare with: its program, solved, and what came of it.
     workload, center
         Positions of the workload and of a data center that it may use.
-    seed
-        Random seed of the solver.
     """
     names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
     held = _with_closed_routes(problem, program.compiled, workload, center)
@@ -87,8 +81,8 @@ def force_placement(
     for buys, x in ((buys, x) for buys in (False, True) for x in choices):
         try:
             integers = _with_pods_bought(problem, held, x, center, seed) if buys else x
-            forced = polish(problem, held, integers, seed=seed, like=program)
-        except PolishError as error:
+            forced = solve_fixed_integers(problem, held, integers, seed=seed, like=program)
+        except FixedIntegerError as error:
             failure = failure or str(error)
             continue
         extra = forced.objective_cny - base.objective_cny
@@ -146,7 +140,7 @@ def _with_pods_bought(
     is_integer = compiled.is_integer.copy()
     is_integer[here] = False
     cost = compiled.cost.copy()
-    cost[here] = UNWANTED_CNY
+    cost[here] = _UNWANTED_CNY
     relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
     bought = x.copy()
     bought[here] = np.minimum(np.ceil(relaxed.columns[here] - WHOLE), compiled.upper[here])
@@ -181,86 +175,42 @@ def _name(problem: PlacementProblem, center: int) -> str:
 
 
 @dataclass(frozen=True)
-class PlacePrice:
-    """
-    What a million tokens cost in a place, a mean over the hours in which the workload is served there.
+class _PlacePrice:
+    """What a million tokens cost in a place, a mean over the hours in which the workload is served there."""
 
-    Attributes
-    ----------
-    own
-        CNY per million tokens by cost component.
-    rents
-        CNY per million tokens by equation: what the limits that are used up are worth to others.
-    own_cny_per_mtok, total_cny_per_mtok
-        Their sums: own cost, and own cost with rents.
-    """
-
-    own: dict[str, float]
-    rents: dict[str, float]
-    own_cny_per_mtok: float
+    own: dict[str, float]  # CNY per million tokens by cost component
+    limit_prices: dict[str, float]  # CNY per million tokens by equation: prices of the limits that are used up
+    own_cny_per_mtok: float  # Their sums: own cost, and own cost with limit prices
     total_cny_per_mtok: float
 
 
 @dataclass(frozen=True)
 class ChosenPlace:
-    """
-    A data center that serves the workload.
+    """A data center that serves the workload."""
 
-    Attributes
-    ----------
-    data_center, name, region
-        What it is called, and where it is.
-    mtok_per_year, share
-        What it takes of the workload.
-    hours
-        From and to, for each stretch of hours in which it does, by representative day.
-    hours_per_year
-        How many hours these stand for.
-    routes
-        Nodes of each route used, with its tokens and RTT.
-    rtt_ms
-        Mean round trip.
-    price
-        What a million tokens cost there.
-    """
-
-    data_center: str
+    data_center: str  # What it is called, and where it is
     name: str
     region: str
-    mtok_per_year: float
+    mtok_per_year: float  # What it takes of the workload
     share: float
+    # From and to, for each stretch of hours in which it does, by representative day
     hours: dict[str, list[tuple[float, float]]]
-    hours_per_year: float
-    routes: list[dict[str, float | str]]
-    rtt_ms: float
-    price: PlacePrice
+    hours_per_year: float  # How many hours these stand for
+    routes: list[dict[str, float | str]]  # Nodes of each route used, with its tokens and RTT
+    rtt_ms: float  # Mean round trip
+    price: _PlacePrice  # What a million tokens cost there
 
 
 @dataclass(frozen=True)
-class BlockedPlace:
-    """
-    A data center that would serve the workload at less own cost, and does not.
+class _BlockedPlace:
+    """A data center that would serve the workload at less own cost, and does not."""
 
-    Attributes
-    ----------
-    data_center, name
-        What it is called.
-    rtt_ms
-        Round trip of the route that was priced.
-    own_cny_per_mtok
-        Own cost there.
-    cheaper_by_cny_per_mtok
-        How much less that is than the mean own cost where it is served.
-    reasons
-        What blocks it.
-    """
-
-    data_center: str
+    data_center: str  # What it is called
     name: str
-    rtt_ms: float
-    own_cny_per_mtok: float
-    cheaper_by_cny_per_mtok: float
-    reasons: tuple[Reason, ...]
+    rtt_ms: float  # Round trip of the route that was priced
+    own_cny_per_mtok: float  # Own cost there
+    cheaper_by_cny_per_mtok: float  # How much less that is than the mean own cost where it is served
+    reasons: tuple[Reason, ...]  # What blocks it
 
 
 @dataclass(frozen=True)
@@ -300,7 +250,7 @@ class PlacementExplanation:
     is_indivisible: bool
     cny_per_mtok: float
     chosen: tuple[ChosenPlace, ...]
-    blocked: tuple[BlockedPlace, ...]
+    blocked: tuple[_BlockedPlace, ...]
     next_best: ForcedPlacement | None
     tried: tuple[ForcedPlacement, ...]
     out_of_reach: tuple[str, ...]
@@ -308,23 +258,14 @@ class PlacementExplanation:
 
 # Places that are forced, the most promising first, to find the next best one.
 TRIES = 3
-LEAST_CNY_PER_MTOK = 1e-9
-LEAST_MTOK_PER_H = 1e-9
-LEAST_H = 1e-6
+_LEAST_CNY_PER_MTOK = 1e-9
+_LEAST_MTOK_PER_H = 1e-9
+_LEAST_H = 1e-6
 
 
 def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario, workload: str) -> PlacementExplanation:
     """
     Explain where a workload of a plan is served.
-
-    Parameters
-    ----------
-    problem, plan
-        The plan and its problem.
-    scenario
-        Says where the data of each workload class may go.
-    workload
-        `demand_hub/workload_class`, either first.
 
     Returns
     -------
@@ -385,13 +326,6 @@ def find_workload(workloads: pd.DataFrame, text: str) -> int:
     """
     Find a workload by its demand hub and class, in either order.
 
-    Parameters
-    ----------
-    workloads
-        demand_hub, workload_class.
-    text
-        Two ids with a slash between.
-
     Raises
     ------
     InputError
@@ -422,18 +356,12 @@ def explain_workload(
 
     Parameters
     ----------
-    problem, plan
-        The plan and its problem.
-    workload
-        Position of the workload.
     admits
         What says where its data may go, in words (`residency.what_admits`).
-    seed
-        Random seed of the solver.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     compiled = compile_model(problem)
@@ -441,7 +369,7 @@ def explain_workload(
     duals = np.concatenate([base.row_duals[name].reshape(-1) for name in compiled.rows])
     prices = place_prices(problem, program, duals, workload)
     mine = np.flatnonzero(problem.candidates["workload_index"] == workload)
-    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > LEAST_MTOK_PER_H)
+    flow = plan.flow_mtok_per_h[:, mine] * (plan.flow_mtok_per_h[:, mine] > _LEAST_MTOK_PER_H)
     flow = flow * problem.weight_h[:, None]
     row, served = problem.workloads.iloc[workload], flow.sum(axis=1)
     k = int(row["class_index"])
@@ -513,13 +441,13 @@ def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple
     for t in np.flatnonzero(taken > 0):
         stretches = found.setdefault(str(days[t]), [])
         start, end = float(hours[t]), float(hours[t] + problem.slice_h[t])
-        if stretches and abs(stretches[-1][1] - start) < LEAST_H:
+        if stretches and abs(stretches[-1][1] - start) < _LEAST_H:
             start = stretches.pop()[0]
         stretches.append((start, end))
     return found
 
 
-def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
+def _price(question: Question, candidate: int, taken: FloatArray) -> _PlacePrice:
     """Price a candidate on its cheapest accelerator, over the hours in which it is used."""
     prices, here = question.prices, replace(question, weight=taken)
     ways = np.flatnonzero(prices.ways["candidate"].to_numpy(int) == candidate)
@@ -527,26 +455,26 @@ def _price(question: Question, candidate: int, taken: FloatArray) -> PlacePrice:
 
     def means(parts: dict[str, FloatArray]) -> dict[str, float]:
         found = {name: here.mean(values[:, way]) for name, values in parts.items()}
-        return {name: value for name, value in found.items() if abs(value) > LEAST_CNY_PER_MTOK}
+        return {name: value for name, value in found.items() if abs(value) > _LEAST_CNY_PER_MTOK}
 
-    own, rents = means(prices.own), means(prices.rents)
-    return PlacePrice(own, rents, sum(own.values()), sum(own.values()) + sum(rents.values()))
+    own, limit_prices = means(prices.own), means(prices.limit_prices)
+    return _PlacePrice(own, limit_prices, sum(own.values()), sum(own.values()) + sum(limit_prices.values()))
 
 
-def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[BlockedPlace, ...]:
+def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[_BlockedPlace, ...]:
     """Find the data centers of less own cost that are not used, and what blocks each."""
     prices, centers = question.prices, question.problem.data_centers
     used = {place.data_center for place in chosen}
     now = sum(place.price.own_cny_per_mtok * place.share for place in chosen)
-    paid = sorted({name for place in chosen for name, rent in place.price.rents.items() if rent < 0})
+    paid = sorted({name for place in chosen for name, price in place.price.limit_prices.items() if price < 0})
     found = []
     for d in np.unique(prices.ways["data_center_index"].to_numpy(int)).tolist() if chosen else []:
         own = question.mean(prices.own_total[:, question.best_way(d, prices.own_total)])
-        if centers["id"].iloc[d] in used or own >= now - LEAST_CNY_PER_MTOK:
+        if centers["id"].iloc[d] in used or own >= now - _LEAST_CNY_PER_MTOK:
             continue
         way = question.best_way(d, prices.total)
         found.append(
-            BlockedPlace(
+            _BlockedPlace(
                 data_center=str(centers["id"].iloc[d]),
                 name=str(centers["name"].iloc[d]),
                 rtt_ms=float(prices.ways["rtt_ms"].iloc[way]),
@@ -558,7 +486,7 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[Block
     return tuple(sorted(found, key=lambda one: one.own_cny_per_mtok))
 
 
-def _most_promising(question: Question, base: Polished, used: set[str]) -> list[int]:
+def _most_promising(question: Question, base: FixedIntegerSolution, used: set[str]) -> list[int]:
     """Choose other data centers that the workload may use, by what all of it would cost there at the plan's prices."""
     problem, prices, k = question.problem, question.prices, question.class_index
     ids, members = problem.data_centers["id"].to_numpy(str), problem.deployments.to_numpy(int)

@@ -1,11 +1,10 @@
 """
-What one more unit of each limit is worth, with the integers of the plan held: a megawatt, a pod, 100 Gbps, a tonne.
+Shadow prices: what one more unit of each limit saves, with the integers held: a megawatt, a pod, 100 Gbps, a tonne.
 
-A limit is moved in the inputs and the model compiled again: the rows that moved, whichever equations they belong to,
-are moved in the linear program that is left when the integers are held, and it is solved again from where it stands.
-RTT limits move no row but admit routes: `rtt_prices`. What one more token costs is read off the duals: `token_costs`.
-
-The limits that have a price: what one step more of each is, and which things have such a limit.
+`LIMITS` lists the limits that have a price: how large a step of each is, and which things have such a limit. A limit is
+changed in the inputs and the model compiled again; the rows that differ, of whichever equations, are changed in the
+fixed-integer LP, which is solved again from where it stands. RTT limits change no row but admit routes:
+`rtt_prices`. What one more token costs is read off the duals: `token_costs`.
 """
 
 from __future__ import annotations
@@ -25,41 +24,25 @@ from optimizer.model.equations import CONSTRAINTS
 from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.sensitivity.duals import (
-    COLUMNS,
-    LEAST_VALUE_CNY,
-    Price,
-    price_row,
-    price_sentence,
-    rtt_prices,
-    token_costs,
-)
+from optimizer.sensitivity.duals import rtt_prices, token_costs
+from optimizer.sensitivity.price_table import COLUMNS, LEAST_VALUE_CNY, Price, price_row, price_sentence
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, Polished, settle
+from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, settle
 from optimizer.units import CNY_PER_MCNY
 
 # A share that is lowered stays above zero: at zero the limit would not be in the model any more.
-LEAST_SHARE = 1e-9
+_LEAST_SHARE = 1e-9
 TRIES = (10,)
 
 
 @dataclass(frozen=True)
-class Thing:
-    """
-    Something that has a limit.
+class _Thing:
+    """Something that has a limit."""
 
-    Attributes
-    ----------
-    variant
-        Number of the move that concerns it: things whose rows cannot be told apart by their labels need a move each.
-    index
-        Of its rows, under the labels of its limit.
-    ids, names
-        What it is called.
-    """
-
+    # Number of the move that concerns it: things whose rows cannot be told apart by their labels need a move each
     variant: int
-    index: tuple[int, ...]
+    index: tuple[int, ...]  # Of its rows, under the labels of its limit
+    # ids, names: What it is called
     ids: tuple[str, ...]
     names: tuple[str, ...]
 
@@ -94,23 +77,23 @@ class Limit:
     step: float
     words: str
     labels: tuple[str, ...]
-    things: Callable[[PlacementProblem], list[Thing]]
+    things: Callable[[PlacementProblem], list[_Thing]]
     move: Callable[[PlacementProblem, int], PlacementProblem]
     moves_right_side: bool = True
     tries: tuple[int, ...] = TRIES
 
 
-def every_center(problem: PlacementProblem) -> list[Thing]:
+def _every_center(problem: PlacementProblem) -> list[_Thing]:
     """Every data center."""
     ids, names = (problem.data_centers[column].to_numpy(str) for column in ("id", "name"))
-    return [Thing(0, (d,), (ids[d],), (names[d],)) for d in range(len(ids))]
+    return [_Thing(0, (d,), (ids[d],), (names[d],)) for d in range(len(ids))]
 
 
-def every_pool(problem: PlacementProblem) -> list[Thing]:
+def _every_pool(problem: PlacementProblem) -> list[_Thing]:
     """Every pool, in their order; its accelerator is the variant."""
     centers, accelerators = problem.data_centers, problem.accelerators
     return [
-        Thing(
+        _Thing(
             int(a), (int(d),), (str(centers["id"].iloc[d]), str(accelerators["id"].iloc[a])),
             (str(centers["name"].iloc[d]), str(accelerators["name"].iloc[a])),
         )
@@ -118,19 +101,19 @@ def every_pool(problem: PlacementProblem) -> list[Thing]:
     ]  # fmt: skip
 
 
-def _limiting_links(problem: PlacementProblem) -> list[Thing]:
+def _limiting_links(problem: PlacementProblem) -> list[_Thing]:
     ids = problem.links["id"].to_numpy(str)
     limiting = np.flatnonzero(problem.links["is_limiting"].to_numpy(bool)).tolist()
-    return [Thing(0, (link,), (ids[link],), (ids[link],)) for link in limiting]
+    return [_Thing(0, (link,), (ids[link],), (ids[link],)) for link in limiting]
 
 
-def _regions(problem: PlacementProblem) -> list[Thing]:
-    return [Thing(number, (), (name,), (name,)) for number, name in enumerate(problem.policy.regions)]
+def _regions(problem: PlacementProblem) -> list[_Thing]:
+    return [_Thing(number, (), (name,), (name,)) for number, name in enumerate(problem.policy.regions)]
 
 
-def _only_if(name: str) -> Callable[[PlacementProblem], list[Thing]]:
+def _only_if(name: str) -> Callable[[PlacementProblem], list[_Thing]]:
     """Tell whether the plan as a whole has a limit."""
-    return lambda problem: [Thing(0, (), ("plan",), ("the plan",))] if getattr(problem.policy, name) else []
+    return lambda problem: [_Thing(0, (), ("plan",), ("the plan",))] if getattr(problem.policy, name) else []
 
 
 def _more_power(problem: PlacementProblem, _: int) -> PlacementProblem:
@@ -151,7 +134,7 @@ def _more_capacity(problem: PlacementProblem, _: int) -> PlacementProblem:
 
 def _policy_plus(name: str, amount: float) -> Callable[[PlacementProblem, int], PlacementProblem]:
     def move(problem: PlacementProblem, _: int) -> PlacementProblem:
-        changes: dict[str, Any] = {name: max(LEAST_SHARE, getattr(problem.policy, name) + amount)}
+        changes: dict[str, Any] = {name: max(_LEAST_SHARE, getattr(problem.policy, name) + amount)}
         return replace(problem, policy=replace(problem.policy, **changes))
 
     return move
@@ -160,18 +143,18 @@ def _policy_plus(name: str, amount: float) -> Callable[[PlacementProblem, int], 
 def _less_in_region(problem: PlacementProblem, number: int) -> PlacementProblem:
     policy = problem.policy
     region = policy.regions[number]
-    shares = {**policy.min_region_share, region: max(LEAST_SHARE, policy.min_region_share[region] - 0.01)}
+    shares = {**policy.min_region_share, region: max(_LEAST_SHARE, policy.min_region_share[region] - 0.01)}
     return replace(problem, policy=replace(policy, min_region_share=shares))
 
 
 LIMITS = (
     Limit(
         "it_power", "CNY per year and MW", 1.0, "1 MW more of IT power at {}", ("data_center",),
-        every_center, _more_power,
+        _every_center, _more_power,
     ),
     Limit(
         "existing_pod", "CNY per year and pod", 1.0, "1 more pod of {1} in place at {0}", ("data_center",),
-        every_pool, _more_pods,
+        _every_pool, _more_pods,
     ),
     Limit(
         "link", "CNY per year and 100 Gbps", 100.0, "100 Gbps more on link {}", ("link",),
@@ -204,33 +187,20 @@ LIMITS = (
 )  # fmt: skip
 
 # A price holds as far as a step is worth nine tenths of the first.
-HOLDS_SHARE = 0.9
-ROUNDING = 1e-9
-PURCHASE_UNIT = "CNY per year and pod"
+_HOLDS_SHARE = 0.9
+_ROUNDING = 1e-9
+_PURCHASE_UNIT = "CNY per year and pod"
 
 
 @dataclass(frozen=True, eq=False)
 class PricedPlan:
-    """
-    A plan at its best for its integers, with what is needed to price its limits.
+    """A plan at its best for its integers, with what is needed to price its limits."""
 
-    Attributes
-    ----------
-    problem, compiled
-        The problem and its model.
-    polished
-        The plan and the duals.
-    program
-        The linear program behind it, solved.
-    shifts
-        By limit and variant, how the model changes with one step more.
-    """
-
-    problem: PlacementProblem
+    problem: PlacementProblem  # The problem and its model
     compiled: CompiledModel
-    polished: Polished
-    program: FixedProgram
-    shifts: Shifts
+    fixed: FixedIntegerSolution  # The plan and the duals
+    program: FixedProgram  # The linear program behind it, solved
+    shifts: Shifts  # By limit and variant, how the model changes with one step more
 
 
 @dataclass(frozen=True)
@@ -250,22 +220,16 @@ Shifts = dict[tuple[str, int], _Shift]
 
 def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *, seed: int = 1) -> PricedPlan:
     """
-    Polish a plan and keep the program behind it.
+    Solve the fixed-integer LP of a plan and keep the program behind it.
 
     Parameters
     ----------
-    problem
-        The problem.
-    compiled
-        From `compile_model`.
     plan
         Its integers are held; those that turn out to be unused are taken back first.
-    seed
-        Random seed of the solver.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     shifts = {
@@ -273,10 +237,10 @@ def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *
         for limit in LIMITS
         for variant in sorted({thing.variant for thing in limit.things(problem)})
     }
-    program, polished = settle(
+    program, fixed = settle(
         problem, compiled, plan, seed=seed, stays=lambda x: _rows_to_move(problem, compiled, shifts, x)
     )
-    return PricedPlan(problem, compiled, polished, program, shifts)
+    return PricedPlan(problem, compiled, fixed, program, shifts)
 
 
 def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
@@ -302,13 +266,6 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     """
     Price every limit of a plan.
 
-    Parameters
-    ----------
-    priced
-        From `price_plan`.
-    seed
-        Random seed of the solver.
-
     Returns
     -------
     DataFrame
@@ -320,12 +277,12 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     rows = [row for limit in LIMITS for row in _limit_rows(priced, limit)]
     rows += _purchase_rows(priced)
     rows += rtt_prices(priced.problem, priced.program, seed=seed)
-    rows += token_costs(priced.problem, priced.polished)
+    rows += token_costs(priced.problem, priced.fixed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
-    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    x = columns_from_plan(priced.compiled, priced.fixed.plan)
     moved: dict[int, dict[tuple[int, ...], IntArray]] = {}
     for thing in limit.things(priced.problem):
         # Rows of integers alone cannot be broken by more of a limit, and have no price.
@@ -348,9 +305,9 @@ def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
 def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
     """Price the leave to buy one more pod where no more may be bought, its own price taken off."""
     problem, compiled = priced.problem, priced.compiled
-    x = columns_from_plan(compiled, priced.polished.plan)
+    x = columns_from_plan(compiled, priced.fixed.plan)
     is_bought_out, is_open = _is_bought_out(problem, compiled, x), _is_open(problem, compiled, x)
-    for pool, thing in enumerate(every_pool(problem)):
+    for pool, thing in enumerate(_every_pool(problem)):
         what = "leave to buy 1 more pod of {1} at {0}".format(*thing.names)
         price, sentence = Price(0.0, 0.0), f"{what} is worth nothing: as many as pay may be bought already"
         if not is_open[pool]:
@@ -367,7 +324,7 @@ def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
                 price = Price(0.0, max(0.0, found.marginal))
                 earned = format_cny(max(0.0, np.nan_to_num(found.value) + own_cny))
                 sentence = f"{what} is worth nothing: it would earn {earned} a year and cost {format_cny(own_cny)}"
-        yield price_row("purchasable_pod", thing.ids, PURCHASE_UNIT, price, 1.0, sentence)
+        yield price_row("purchasable_pod", thing.ids, _PURCHASE_UNIT, price, 1.0, sentence)
 
 
 def _price(
@@ -383,26 +340,26 @@ def _price(
     holds = 1
     for steps in tries if first >= LEAST_VALUE_CNY else ():
         each = priced.program.saving_with_more(rows, more * steps) / steps - own_cny
-        if each < HOLDS_SHARE * first:
+        if each < _HOLDS_SHARE * first:
             break
         holds = steps
     is_rounding = abs(first) < LEAST_VALUE_CNY
     return Price(0.0 if is_rounding else first, marginal, None if first < LEAST_VALUE_CNY else holds)
 
 
-def _price_anew(priced: PricedPlan, limit: Limit, thing: Thing) -> Price:
+def _price_anew(priced: PricedPlan, limit: Limit, thing: _Thing) -> Price:
     """Price a step that changes more than right sides: compile the moved limit, and solve it from the start."""
-    x = columns_from_plan(priced.compiled, priced.polished.plan)
+    x = columns_from_plan(priced.compiled, priced.fixed.plan)
     marginal = float(-_row_duals(priced) @ priced.shifts[limit.kind, thing.variant].at(x))
     if marginal < LEAST_VALUE_CNY:
         return Price(0.0, marginal)
     moved = FixedProgram(compile_model(limit.move(priced.problem, thing.variant)), priced.program.integers)
-    first = priced.polished.objective_cny - moved.solve().cost_cny
+    first = priced.fixed.objective_cny - moved.solve().cost_cny
     return Price(first, marginal, 1) if first >= LEAST_VALUE_CNY else Price(0.0, marginal)
 
 
 def _row_duals(priced: PricedPlan) -> FloatArray:
-    return np.concatenate([priced.polished.row_duals[name].reshape(-1) for name in priced.compiled.rows])
+    return np.concatenate([priced.fixed.row_duals[name].reshape(-1) for name in priced.compiled.rows])
 
 
 def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...]) -> dict[tuple[int, ...], IntArray]:
@@ -438,7 +395,7 @@ def _breaks_limit(program: FixedProgram, pool: int) -> bool:
     block = program.compiled.rows["buy_pods_where_open"].rows
     alone = ~program.has_free_columns[rows] & ~((rows >= block.start) & (rows < block.stop))
     left = (program.compiled.row_upper - program.matrix @ program.integers)[rows] - data
-    return bool((left[alone] < -ROUNDING * np.maximum(1.0, np.abs(data[alone]))).any())
+    return bool((left[alone] < -_ROUNDING * np.maximum(1.0, np.abs(data[alone]))).any())
 
 
 def _is_open(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> npt.NDArray[np.bool_]:

@@ -29,12 +29,8 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
 
     Parameters
     ----------
-    problem
-        The problem the model was compiled from.
     compiled
         From `compile_model`.
-    x
-        (columns,) value of each column of the compiled model.
 
     Raises
     ------
@@ -166,15 +162,6 @@ def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1
     ----------
     compiled
         From `compile_model`.
-    columns
-        (columns,) solution vector; only its integers are read.
-    seed
-        Random seed of the solver.
-
-    Returns
-    -------
-    ndarray
-        A copy with the columns of the outages filled in.
 
     Raises
     ------
@@ -218,21 +205,7 @@ def hold_failover(compiled: CompiledModel) -> CompiledModel:
 
 
 def plans_with_failover(problem: PlacementProblem, plans: Sequence[Plan]) -> list[Plan]:
-    """
-    Add to plans, greedy ones say, what is taken over in each outage.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    plans
-        Their whole decisions are read.
-
-    Returns
-    -------
-    list of Plan
-        A plan that cannot survive an outage comes back as it is.
-    """
+    """Add to plans, greedy ones say, what is taken over in each outage."""
     compiled = compile_model(problem)
     return [_with_failover(problem, compiled, plan) for plan in plans]
 

@@ -39,12 +39,12 @@ from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_unt
 ROUNDING = 1e-9
 
 
-class PolishError(ValueError):
+class FixedIntegerError(ValueError):
     """The integers leave no feasible plan, or the solver found no optimum."""
 
 
 @dataclass(frozen=True)
-class ReducedProgram:
+class _ReducedProgram:
     """The program that is left: kept rows and columns, bounds, and the removed row that bounds each free column."""
 
     free: IntArray  # columns that are not integer
@@ -57,9 +57,9 @@ class ReducedProgram:
     row_upper: FloatArray
 
 
-def reduce_program(
+def _reduce_program(
     compiled: CompiledModel, body: sp.csr_array, moved: FloatArray, stays: npt.NDArray[np.bool_]
-) -> ReducedProgram:
+) -> _ReducedProgram:
     """
     Turn rows into bounds where that loses nothing.
 
@@ -75,13 +75,13 @@ def reduce_program(
     empty = counts == 0
     broken = empty & ((upper < -slack) | (lower > slack))
     if broken.any():
-        raise PolishError(f"the integers alone break {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers alone break {_where(compiled, broken)}")
     has_negative = np.bincount(row_of, body.data <= 0, len(counts)) > 0
     packs = ~empty & np.isneginf(lower) & ~has_negative
     upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
     broken = packs & (upper < 0)
     if broken.any():
-        raise PolishError(f"the integers leave less than nothing for {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers leave less than nothing for {_where(compiled, broken)}")
     removed = packs & ~stays & ((counts == 1) | (upper == 0))
     free = np.flatnonzero(~compiled.is_integer)
     bound, bounding_row = compiled.upper[free].copy(), np.full(len(free), -1)
@@ -98,7 +98,7 @@ def reduce_program(
     # Loosened it never binds; dropped altogether, the dual simplex would take twice as long.
     implied = (bound > 0) & (_implied_bounds(body, row_of, lower, upper, has_negative) <= bound * (1 + ROUNDING))
     bound[implied], bounding_row[implied] = 2.0 * bound[implied], -1
-    return ReducedProgram(free, ~removed & ~empty, bound > 0, bound, bounding_row, bounding_value, lower, upper)
+    return _ReducedProgram(free, ~removed & ~empty, bound > 0, bound, bounding_row, bounding_value, lower, upper)
 
 
 def _implied_bounds(
@@ -111,8 +111,8 @@ def _implied_bounds(
     return most
 
 
-def price_idle_rows(
-    compiled: CompiledModel, body: sp.csr_array, reduced: ReducedProgram, values: FloatArray, row_dual: FloatArray
+def _price_idle_rows(
+    compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, values: FloatArray, row_dual: FloatArray
 ) -> None:
     """
     Let idle rows pass on what the first unit through them would cost, in place.
@@ -140,8 +140,8 @@ def price_idle_rows(
         reduced_cost += part.T @ drop
 
 
-def price_removed_rows(
-    compiled: CompiledModel, body: sp.csr_array, reduced: ReducedProgram, row_dual: FloatArray
+def _price_removed_rows(
+    compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, row_dual: FloatArray
 ) -> None:
     """
     Give each removed row the dual that its columns ask for, in place.
@@ -169,26 +169,15 @@ NO_PRICE_CNY = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class FixedPoint:
-    """
-    Optimum for the integers held.
+class _FixedPoint:
+    """Optimum for the integers held."""
 
-    Attributes
-    ----------
-    columns
-        (columns,) value of each column of the compiled model.
-    row_duals
-        (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included.
-    kept_row_duals
-        (rows,) the same before removed rows got theirs: what a column that is closed would have to pay.
-    cost_cny
-        CNY per year, integers included.
-    """
-
-    columns: FloatArray
+    columns: FloatArray  # (columns,) value of each column of the compiled model
+    # (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included
     row_duals: FloatArray
+    # (rows,) the same before removed rows got theirs: what a column that is closed would have to pay
     kept_row_duals: FloatArray
-    cost_cny: float
+    cost_cny: float  # CNY per year, integers included
 
 
 class FixedProgram:
@@ -201,8 +190,6 @@ class FixedProgram:
         From `compile_model`.
     integers
         (columns,) solution vector; only its integers are read, rounded by halves.
-    seed
-        Random seed of the solver.
     stays
         (rows,) rows to keep as they are, so that `saving_with_more` can move their right side.
     closed
@@ -212,7 +199,7 @@ class FixedProgram:
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If the integers alone break a row, or an outage cannot be survived with them.
     """
 
@@ -233,26 +220,26 @@ class FixedProgram:
             # What outages need follows from the integers alone and costs nothing: it is no part of the program.
             self.integers = with_failover(compiled, self.integers, seed=seed)
         except NoFailoverError as error:
-            raise PolishError(str(error)) from error
+            raise FixedIntegerError(str(error)) from error
         held = hold_failover(compiled)
         self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
         none = np.zeros(len(compiled.row_upper), np.bool_)
-        self._reduced = reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
+        self._reduced = _reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
         self._like = like
         self._highs: highspy.Highs | None = None
         self._basis: highspy.HighsBasis | None = None
-        self._point: FixedPoint | None = None
+        self._point: _FixedPoint | None = None
         self._cost_units = np.inf
 
-    def solve(self) -> FixedPoint:
+    def solve(self) -> _FixedPoint:
         """
         Solve the program.
 
         Raises
         ------
-        PolishError
+        FixedIntegerError
             If no plan has these integers.
         """
         reduced, compiled = self._reduced, self.compiled
@@ -261,18 +248,18 @@ class FixedProgram:
             self._start_like(highs, self._like)
         self._run(highs)
         if is_infeasible(highs):
-            raise PolishError("no plan has these integers")
+            raise FixedIntegerError("no plan has these integers")
         solution = highs.getSolution()
         self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
         x = self.integers.copy()
         x[reduced.free[reduced.is_kept_column]] = np.array(solution.col_value)
         row_dual = np.zeros(len(compiled.row_upper))
         row_dual[reduced.is_kept_row] = np.array(solution.row_dual) * CNY_PER_COST_UNIT
-        price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
+        _price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
         kept = row_dual.copy()
-        price_removed_rows(compiled, self._body, reduced, row_dual)
+        _price_removed_rows(compiled, self._body, reduced, row_dual)
         row_dual[np.abs(row_dual) < NO_PRICE_CNY] = 0.0
-        self._point = FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
+        self._point = _FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
         return self._point
 
     @property
@@ -281,7 +268,7 @@ class FixedProgram:
         return np.asarray(np.diff(self._body.indptr) > 0)
 
     @property
-    def point(self) -> FixedPoint:
+    def point(self) -> _FixedPoint:
         """Optimum; solves the program if need be."""
         return self.solve() if self._point is None else self._point
 
@@ -391,7 +378,7 @@ class FixedProgram:
 
     def _run(self, highs: highspy.Highs) -> None:
         if not run_until_optimal(highs, trusts_infeasible=True) and not is_infeasible(highs):
-            raise PolishError(f"HiGHS stopped with {highs.getModelStatus()}")
+            raise FixedIntegerError(f"HiGHS stopped with {highs.getModelStatus()}")
 
     def _saving(self, highs: highspy.Highs) -> float:
         # From the optimum of the program as it was: shorter than from wherever the last change led.
@@ -406,15 +393,6 @@ def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntAr
     """
     Price columns at some duals.
 
-    Parameters
-    ----------
-    compiled
-        The model.
-    row_duals
-        (rows,) duals.
-    columns
-        Columns, open or closed.
-
     Returns
     -------
     ndarray
@@ -428,7 +406,7 @@ WHOLE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Polished:
+class FixedIntegerSolution:
     """
     Best plan for given integers, with the prices of the limits.
 
@@ -458,14 +436,14 @@ class Polished:
     column_duals: dict[str, FloatArray]
 
 
-def polish(
+def solve_fixed_integers(
     problem: PlacementProblem,
     compiled: CompiledModel,
     integers: FloatArray | Plan,
     *,
     seed: int = 1,
     like: FixedProgram | None = None,
-) -> Polished:
+) -> FixedIntegerSolution:
     """
     Fix the integers, solve what is left exactly, and take back what turns out to be unused.
 
@@ -475,33 +453,27 @@ def polish(
 
     Parameters
     ----------
-    problem
-        The problem the model was compiled from.
     compiled
         From `compile_model`.
     integers
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
-    seed
-        Random seed of the solver.
-    like
-        A solved program of the same model to start from.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     vector = columns_from_plan(compiled, integers) if isinstance(integers, Plan) else integers
-    polished = polished_of(problem, FixedProgram(compiled, vector, seed=seed, like=like))
+    fixed = fixed_integer_solution(problem, FixedProgram(compiled, vector, seed=seed, like=like))
     if (problem.min_accelerators > 0).any():
         # A deployment taken back no longer keeps accelerators on: what runs without it is cheaper still.
         deployed = int(np.floor(vector[compiled.columns["Deploy"].columns] + 0.5).sum())
-        while (count := int(polished.plan.is_deployed.sum())) < deployed:
+        while (count := int(fixed.plan.is_deployed.sum())) < deployed:
             deployed = count
-            polished = polished_of(
-                problem, FixedProgram(compiled, columns_from_plan(compiled, polished.plan), seed=seed, like=like)
+            fixed = fixed_integer_solution(
+                problem, FixedProgram(compiled, columns_from_plan(compiled, fixed.plan), seed=seed, like=like)
             )
-    return polished
+    return fixed
 
 
 def settle(
@@ -511,58 +483,52 @@ def settle(
     *,
     seed: int = 1,
     stays: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None,
-) -> tuple[FixedProgram, Polished]:
+) -> tuple[FixedProgram, FixedIntegerSolution]:
     """
-    Polish a plan until none of its integers is unused, and keep the program behind it.
+    Solve the fixed-integer LP until no integer is unused, and keep the program behind it.
 
     Parameters
     ----------
-    problem
-        The problem.
     compiled
         From `compile_model`.
     plan
         Its integers are held; those that turn out to be unused are taken back first.
-    seed
-        Random seed of the solver.
     stays
         Says which rows to keep as they are, by solution vector (see `FixedProgram`).
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     while True:
         x = columns_from_plan(compiled, plan)
         program = FixedProgram(compiled, x, seed=seed, stays=None if stays is None else stays(x))
-        polished = polished_of(problem, program)
-        settled = columns_from_plan(compiled, polished.plan)[compiled.is_integer]
+        fixed = fixed_integer_solution(problem, program)
+        settled = columns_from_plan(compiled, fixed.plan)[compiled.is_integer]
         if np.array_equal(settled, program.integers[compiled.is_integer]):
-            return program, polished
-        plan = polished.plan
+            return program, fixed
+        plan = fixed.plan
 
 
-def polished_of(problem: PlacementProblem, program: FixedProgram) -> Polished:
+def fixed_integer_solution(problem: PlacementProblem, program: FixedProgram) -> FixedIntegerSolution:
     """
-    Solve a program with its integers held, and take back what turns out to be unused: see `polish`.
+    Solve a program with its integers held, and take back what turns out to be unused: see `solve_fixed_integers`.
 
     Parameters
     ----------
-    problem
-        The problem the model was compiled from.
     program
         Its program; it stays alive and may be asked what changes are worth.
 
     Raises
     ------
-    PolishError
+    FixedIntegerError
         If no plan has these integers.
     """
     compiled, point = program.compiled, program.solve()
     column_dual = compiled.cost - program.matrix.T @ point.row_duals
     plan = _without_unused(problem, plan_from_columns(problem, compiled, point.columns))
-    return Polished(
+    return FixedIntegerSolution(
         plan=plan,
         objective_cny=float(compiled.cost @ columns_from_plan(compiled, plan)),
         row_duals={
@@ -608,6 +574,3 @@ def _failover_pods(problem: PlacementProblem, plan: Plan) -> FloatArray:
     in_outage = np.zeros((len(work), len(problem.pools)))
     np.add.at(in_outage.T, processes["pool_index"].to_numpy(), pods.T)
     return np.asarray(in_outage.max(axis=0))
-
-
-__all__ = ["FixedPoint", "FixedProgram", "Polished", "polish", "polished_of", "reduced_costs", "settle"]

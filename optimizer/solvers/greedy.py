@@ -22,7 +22,7 @@ ROUNDING_SHARE = 1e-12
 FULL_LINK_GBPS = 1e-9
 
 
-class GreedyFill:
+class _GreedyFill:
     """
     Work placed so far, and the room that is left.
 
@@ -30,13 +30,6 @@ class GreedyFill:
     other hours. Within a slice, installed pods are filled first in the order given, then pods are bought in that
     order. Work that may wait runs when it arrives. Indivisible workloads come before all others and get the first
     place that holds them in every slice.
-
-    Parameters
-    ----------
-    problem
-        The problem.
-    is_allowed
-        (R,) candidates that may be used; None for all.
     """
 
     def __init__(self, problem: PlacementProblem, is_allowed: npt.NDArray[np.bool_] | None = None) -> None:
@@ -85,19 +78,7 @@ class GreedyFill:
         return {key: row for row, key in enumerate(keys)}
 
     def fill(self, order_of: Callable[[int | None], IntArray]) -> Plan:
-        """
-        Place everything that fits.
-
-        Parameters
-        ----------
-        order_of
-            Candidates, best first, for a slice; for None, over the year (for indivisible workloads).
-
-        Returns
-        -------
-        Plan
-            With what did not fit left out (and shed as far as the problem allows).
-        """
+        """Place everything that fits."""
         self._place_indivisible(order_of(None))
         for t in np.argsort(-self.left.sum(axis=1), kind="stable"):
             order = order_of(int(t))
@@ -345,13 +326,13 @@ class Baseline:
 
 def cheapest_energy(problem: PlacementProblem) -> Plan:
     """Fill the data centers with the cheapest energy first, hour by hour, within the limits."""
-    return GreedyFill(problem).fill(_by_energy_cost(problem))
+    return _GreedyFill(problem).fill(_by_energy_cost(problem))
 
 
 def nearest_data_center(problem: PlacementProblem) -> Plan:
     """Serve every workload in the nearest data center that has room."""
     order = np.lexsort((_limit_ms(problem), problem.candidates["rtt_ms"].to_numpy(float)))
-    return GreedyFill(problem).fill(lambda _: order)
+    return _GreedyFill(problem).fill(lambda _: order)
 
 
 def cheapest_in_region(problem: PlacementProblem, region: str) -> Plan:
@@ -360,14 +341,12 @@ def cheapest_in_region(problem: PlacementProblem, region: str) -> Plan:
 
     Parameters
     ----------
-    problem
-        The problem.
     region
         A value of `data_centers.region`.
     """
     inside = problem.data_centers["region"].to_numpy(str) == region
     allowed = inside[problem.candidates["data_center_index"].to_numpy(int)]
-    return GreedyFill(problem, allowed).fill(_by_energy_cost(problem))
+    return _GreedyFill(problem, allowed).fill(_by_energy_cost(problem))
 
 
 def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Baseline, ...]:
@@ -376,8 +355,6 @@ def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Bas
 
     Parameters
     ----------
-    problem
-        The problem.
     home_region
         Region of the third baseline: where most demand arises, say.
     """

@@ -43,13 +43,6 @@ def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
     """
     Make a quiet single-threaded solver instance.
 
-    Parameters
-    ----------
-    seed
-        Random seed of the solver.
-    **options
-        Further HiGHS options by name.
-
     Raises
     ------
     ValueError
@@ -95,7 +88,7 @@ def pass_rows(  # noqa: PLR0913 - the parts of a matrix, by name
         raise ValueError("HiGHS refused the model")
 
 
-def append_rows(
+def _append_rows(
     highs: highspy.Highs,
     row_lower: FloatArray,
     row_upper: FloatArray,
@@ -103,14 +96,7 @@ def append_rows(
     indices: npt.NDArray[np.int32],
     values: FloatArray,
 ) -> None:
-    """
-    Add rows to a model; `starts` has one entry more than there are rows.
-
-    Raises
-    ------
-    ValueError
-        If HiGHS refuses them.
-    """
+    """Add rows to a model; `starts` has one entry more than there are rows."""
     status = highs.addRows(len(row_lower), row_lower, row_upper, len(values), starts[:-1], indices, values)
     if status == highspy.HighsStatus.kError:
         raise ValueError("HiGHS refused rows")
@@ -121,7 +107,7 @@ def solution_of(highs: highspy.Highs) -> FloatArray:
     return np.array(highs.getSolution().col_value)
 
 
-def row_duals_of(highs: highspy.Highs) -> FloatArray:
+def _row_duals_of(highs: highspy.Highs) -> FloatArray:
     """Row duals of the point HiGHS holds."""
     return np.array(highs.getSolution().row_dual)
 
@@ -154,17 +140,10 @@ def run_until_optimal(
 
     Parameters
     ----------
-    highs
-        Holds the program.
     first_solver
         Method of the first run alone; None = the one that is set.
     trusts_infeasible
         End where the first run says that there is no feasible point.
-
-    Returns
-    -------
-    bool
-        Whether there is an optimum now.
     """
     solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
     highs.setOptionValue("solver", solver if first_solver is None else first_solver)
@@ -211,6 +190,6 @@ def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[st
     del columns
     rows = {}
     for equation in equations:
-        append_rows(highs, equation.lower, equation.upper, equation.starts, equation.indices, equation.values)
+        _append_rows(highs, equation.lower, equation.upper, equation.starts, equation.indices, equation.values)
         rows[equation.block.name] = equation.block
     return blocks, rows

@@ -11,14 +11,7 @@ _of_others_units = 0
 
 
 def note_peak_of_another(ru_maxrss: int) -> None:
-    """
-    Take in what a process that is still running has said of itself.
-
-    Parameters
-    ----------
-    ru_maxrss
-        The most that it has taken so far, in the system's unit.
-    """
+    """Take in what a process that is still running has said of itself."""
     global _of_others_units  # noqa: PLW0603 - of this process, like what the system counts
     _of_others_units = max(_of_others_units, ru_maxrss)
 

@@ -29,16 +29,9 @@ Message = tuple[dict[str, Any], dict[str, Array]]
 MAX_IDLE = 2
 
 
-class SolverProcess:
+class _SolverProcess:
     """
     A process, and what it has said.
-
-    Parameters
-    ----------
-    script
-        What it runs: `process_worker.py`.
-    threads
-        Of the solver, which takes one number of threads per process; None = its own choice.
 
     Attributes
     ----------
@@ -107,10 +100,10 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: list[SolverProcess] = []
-        self._of_parent: list[SolverProcess] = []
+        self._idle: list[_SolverProcess] = []
+        self._of_parent: list[_SolverProcess] = []
 
-    def take(self, kind: tuple[Path, int | None]) -> SolverProcess | None:
+    def take(self, kind: tuple[Path, int | None]) -> _SolverProcess | None:
         """Take one of a kind that is alive."""
         with self._lock:
             found = [process for process in self._idle if process.kind == kind]
@@ -122,7 +115,7 @@ class _Waiting:
         found[0].end()
         return self.take(kind)
 
-    def add(self, process: SolverProcess) -> None:
+    def add(self, process: _SolverProcess) -> None:
         """Keep one; the one that has waited longest may have to go."""
         with self._lock:
             self._idle.append(process)
@@ -155,22 +148,8 @@ atexit.register(waiting.end)
 os.register_at_fork(after_in_child=waiting.forget)
 
 
-def hand_over(script: Path, threads: int | None, message: dict[str, Any], arrays: dict[str, Array]) -> SolverProcess:
-    """
-    Hand a model to a process that waits for one, or to a new one.
-
-    Parameters
-    ----------
-    script, threads
-        As in `SolverProcess`.
-    message, arrays
-        What it is told.
-
-    Returns
-    -------
-    SolverProcess
-        One that has been told, or that has died of it: its inbox says so.
-    """
+def _hand_over(script: Path, threads: int | None, message: dict[str, Any], arrays: dict[str, Array]) -> _SolverProcess:
+    """Hand a model to a process that waits for one, or to a new one."""
     process = waiting.take((script, threads))
     while process is not None:
         if _tell_or_end(process, message, arrays):
@@ -178,12 +157,12 @@ def hand_over(script: Path, threads: int | None, message: dict[str, Any], arrays
             return process
         process.end()
         process = waiting.take((script, threads))
-    process = SolverProcess(script, threads)
+    process = _SolverProcess(script, threads)
     _tell_or_end(process, message, arrays)
     return process
 
 
-def _tell_or_end(process: SolverProcess, message: dict[str, Any], arrays: dict[str, Array]) -> bool:
+def _tell_or_end(process: _SolverProcess, message: dict[str, Any], arrays: dict[str, Array]) -> bool:
     """Tell a process; one that was not told to the end, for whatever reason, is of no use to anybody."""
     try:
         return process.tell(message, arrays)
@@ -238,14 +217,10 @@ def run_mip(
     ----------
     model
         From `compile_model`.
-    cny_per_cost_unit
-        Unit in which the solver sees the objective.
     options
         HiGHS options by name; the time limit comes from `control`.
     control
         Deadline, stop request, and where progress goes: at least every 2 s.
-    start
-        (columns,) a feasible point to begin with.
 
     Raises
     ------
@@ -264,7 +239,7 @@ def run_mip(
     arrays = model_arrays(model, cny_per_cost_unit, start)
     script, threads = Path(__file__).with_name("process_worker.py"), options.get("threads")
     while True:
-        process = hand_over(script, threads, message, arrays)
+        process = _hand_over(script, threads, message, arrays)
         last_words = _follow(
             process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP
         )
@@ -291,7 +266,7 @@ def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) ->
     return arrays if start is None else {**arrays, "start": start}
 
 
-def _follow(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
+def _follow(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
     """Follow a solve to its end, and keep its process for the next one or end it; its last words if it has died."""
     has_ended, last_words = False, ""
     try:
@@ -309,7 +284,7 @@ def _follow(process: SolverProcess, outcome: MipOutcome, unit: float, control: C
     return last_words
 
 
-def _listen(process: SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
+def _listen(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
     """Take in messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
     said, asked = control.seconds, np.inf
     while True:

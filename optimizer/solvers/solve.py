@@ -21,7 +21,7 @@ from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.control import Control, Solution, Termination, relative_gap
-from optimizer.solvers.fixed_integers import Polished, PolishError, polish
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
 from optimizer.solvers.process import MipOutcome, SolverError, run_mip
 
 if TYPE_CHECKING:
@@ -228,23 +228,15 @@ def solve_whole(
     start: Plan | None = None,
 ) -> Solution:
     """
-    Solve a problem as one integer program and polish the best plan found.
+    Solve a problem as one integer program, then the fixed-integer LP of the best plan found.
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
-    mip_rel_gap
-        Relative distance of incumbent and bound at which to stop.
-    seed
-        Random seed of the solver.
     threads
         Of the solver; it runs in a process of its own, so the number may differ from one call to the next.
     control
-        Deadline, stop request and progress. The solver ends within a second of either; polishing what is in hand
-        comes after.
-    start
-        A feasible plan to begin with.
+        Deadline, stop request and progress. The solver ends within a second of either; the fixed-integer LP
+        of the incumbent comes after.
 
     Returns
     -------
@@ -270,19 +262,19 @@ def solve_whole(
     )
     seconds["solve"] = time.monotonic() - began
     began = time.monotonic()
-    polished = _polish_best(problem, compiled, outcome, seed)
-    seconds["polish"] = time.monotonic() - began
-    objective = np.inf if polished is None else polished.objective_cny
+    fixed = _best_with_fixed_integers(problem, compiled, outcome, seed)
+    seconds["fixed_integers"] = time.monotonic() - began
+    objective = np.inf if fixed is None else fixed.objective_cny
     # The plan proves that the optimum costs no more than it does; the solver's tolerances may put its bound above.
     bound = min(outcome.bound_cny, objective)
-    # Polishing may round the last digit of the same plan otherwise: that is no dearer plan.
+    # The fixed-integer LP may round the last digit of the same plan otherwise: that is no dearer plan.
     is_same = bool(np.isclose(objective, outcome.objective_cny, rtol=ROUNDING_SHARE, atol=0.0))
-    control.say(min(objective, outcome.objective_cny) if is_same else objective, bound, "polish")
+    control.say(min(objective, outcome.objective_cny) if is_same else objective, bound, "fixed integers")
     if outcome.termination is None:
         raise AssertionError("a solve ends for a reason")
     return Solution(
         termination=outcome.termination,
-        plan=None if polished is None else polished.plan,
+        plan=None if fixed is None else fixed.plan,
         objective_cny=objective,
         bound_cny=bound,
         method=METHOD,
@@ -291,9 +283,11 @@ def solve_whole(
     )
 
 
-def _polish_best(problem: PlacementProblem, compiled: CompiledModel, outcome: MipOutcome, seed: int) -> Polished | None:
+def _best_with_fixed_integers(
+    problem: PlacementProblem, compiled: CompiledModel, outcome: MipOutcome, seed: int
+) -> FixedIntegerSolution | None:
     """
-    Polish the best incumbent, or the one before it where rounding its integers leaves no plan.
+    Solve the fixed-integer LP of the best incumbent, or of the one before it where rounding leaves no plan.
 
     HiGHS accepts an integer that is off by 1e-6, and 1e-6 of a large data center can be what makes a plan feasible.
     """
@@ -302,8 +296,8 @@ def _polish_best(problem: PlacementProblem, compiled: CompiledModel, outcome: Mi
     failure = None
     for point in reversed(outcome.incumbents):
         try:
-            return polish(problem, compiled, point, seed=seed)
-        except PolishError as error:
+            return solve_fixed_integers(problem, compiled, point, seed=seed)
+        except FixedIntegerError as error:
             failure = error
     if failure is not None:
         raise SolverError(f"no incumbent is a plan once its integers are rounded: {failure}")

@@ -56,21 +56,14 @@ def describe_comparison(found: Comparison) -> str:
 
 
 def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
-    """
-    Choose which waterfalls to show: the pairs of the request, else those of the largest saving and extra cost.
-
-    Parameters
-    ----------
-    found
-        The comparison.
-    """
+    """Choose which waterfalls to show: the pairs of the request, else those of the largest saving and extra cost."""
     table = found.waterfall_pairs
     if found.pairs or table.empty:
         return list(found.pairs)
     differences = table["difference_cny_per_year"].to_numpy(float)
     ends = dict.fromkeys((int(differences.argmin()), int(differences.argmax())))
-    told = [at for at in ends if differences[at] != 0] or list(ends)[:1]
-    return [(str(table["first"].iloc[at]), str(table["second"].iloc[at])) for at in told]
+    shown = [at for at in ends if differences[at] != 0] or list(ends)[:1]
+    return [(str(table["first"].iloc[at]), str(table["second"].iloc[at])) for at in shown]
 
 
 def _label_of(found: Comparison, case: str, length: int = _LABEL) -> str:
@@ -98,7 +91,7 @@ def _named_by_values(found: Comparison) -> list[str]:
 
 
 def _cases(found: Comparison) -> list[str]:
-    region = _told_region(found)
+    region = _main_region(found)
     label = _label_of(found, found.reference, 24)
     count, failed = len(found.cases), int(found.cases["total_cny_per_year"].isna().sum())
     without = f", {failed} without a plan" if failed else ""
@@ -153,7 +146,7 @@ def _aligned(label: str, *cells: str) -> str:
     return f"{label:<{_LABEL}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
 
 
-def _told_region(found: Comparison) -> str:
+def _main_region(found: Comparison) -> str:
     """Region that serves most of the tokens in the reference, or in the first case with a plan."""
     columns = sorted(str(name) for name in found.cases if str(name).startswith(f"{REGION.name}."))
     with_plan = found.cases[found.cases["total_cny_per_year"].notna()].sort_values("is_reference", ascending=False)
@@ -178,8 +171,8 @@ def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
     lines.append(_end_row(f"cost of {first}", float(bars["cny_per_year"].iloc[0])))
     for kind, part in inner.groupby("kind", sort=False):
         total = math.fsum(part["cny_per_year"])
-        told = _KIND_HEADS[str(kind)].format(first=first, second=second)
-        lines.append(f"  {shorten(told, 70):<70}{format_change(total):>{_AMOUNT}}")
+        shown = _KIND_HEADS[str(kind)].format(first=first, second=second)
+        lines.append(f"  {shorten(shown, 70):<70}{format_change(total):>{_AMOUNT}}")
         lines += [_bar_row(str(name).replace("_", " "), height, largest) for name, height in
                   zip(part["component"], part["cny_per_year"], strict=True)]  # fmt: skip
     if inner.empty:
@@ -213,14 +206,14 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     share = math.fsum(by_kind["share"].reindex(list(MOVES)).fillna(0.0))
     if rows.empty:
         return [f"What moved from {first} to {second}: nothing"]
-    told = [
+    shown = [
         f"{_KIND_WORDS[str(kind)]} {format_percent(row['share'])} ({int(row['workloads'])} workloads)"
         for kind, row in by_kind.iterrows()
         if row["mtok_per_year"] > 0
     ]
     lines = [
         f"What moved from {first} to {second}: {format_percent(share)} of the tokens",
-        *(f"  {line}" for line in _wrapped("changed " + ", ".join(told))),
+        *(f"  {line}" for line in _wrapped("changed " + ", ".join(shown))),
         f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
     ]
     for row in rows.head(_MOVED_SHOWN).itertuples(index=False):
@@ -288,15 +281,15 @@ def _regret_words(found: Comparison) -> list[str]:
         best = everywhere.iloc[0]
         proved = f"proved between {format_million(best['least_max_regret_cny_per_year'])} and "
         proved += format_million(best["most_max_regret_cny_per_year"])
-        told = f"least regret at worst: {_label_of(found, str(best['plan']), 40)}, "
-        told += (
+        shown = f"least regret at worst: {_label_of(found, str(best['plan']), 40)}, "
+        shown += (
             f"{format_million(best['max_regret_cny_per_year'])} under {_label_of(found, str(best['worst_under']), 40)}"
         )
         is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
         least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
-        alike = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
-        told += f", as of {alike} other{'s' if alike > 1 else ''}" if alike else ""
-        lines = _wrapped(f"{told} ({proved}; {least})")
+        equals = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
+        shown += f", as of {equals} other{'s' if equals > 1 else ''}" if equals else ""
+        lines = _wrapped(f"{shown} ({proved}; {least})")
     for row in found.improvable.itertuples(index=False):
         case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
         saved = format_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]
@@ -305,7 +298,7 @@ def _regret_words(found: Comparison) -> list[str]:
     for row in missing.head(3).itertuples(index=False):
         plan, under = (_label_of(found, str(name), 40) for name in (row.plan, row.under))
         lines += _wrapped(f"{plan} is no plan under {under}: {row.reason}")
-    if len(missing) > 3:  # noqa: PLR2004 - as many as are told
+    if len(missing) > 3:  # noqa: PLR2004 - as many as are listed
         lines.append(f"and {len(missing) - 3:,} more pairs without a plan")
     return lines
 
@@ -316,7 +309,7 @@ def _tornado(found: Comparison) -> list[str]:
         return []
     ends = ["low_effect_cny_per_year", "high_effect_cny_per_year"]
     largest = float(table[ends].abs().to_numpy(float).max(initial=0.0, where=table[ends].notna().to_numpy()))
-    half, region = 16, _told_region(found)
+    half, region = 16, _main_region(found)
     inside = f"in {shorten(region, 6)}, %"
     label = _label_of(found, found.reference, 28)
     lines = [

@@ -16,8 +16,8 @@ import pandas as pd
 from network_data.faults import escape_text
 from optimizer.model.equations import EQUATIONS
 from optimizer.numbers import format_cny
-from optimizer.sensitivity.duals import LEAST_VALUE_CNY
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def describe_explanation(explanation: Explanation) -> str:
     """
     lines = [f"Scenario {explanation.name} is {_STATUS[explanation.status]}"]
     if explanation.status == "feasible":
-        return "\n".join([*lines, *_headroom_lines(explanation)])
+        return "\n".join([*lines, *_margin_lines(explanation)])
     if explanation.failures:
         lines += ["", "What every plan must meet, and this one cannot"]
         lines += _capped([f"  {condition.name}: {condition.message}" for condition in explanation.failures])
@@ -95,20 +95,13 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
             }
             for option in explanation.options
         ],
-        "headroom": [vars(item) for item in explanation.headroom],
+        "headroom": [vars(item) for item in explanation.margins],
         "seconds": explanation.seconds,
     }
 
 
 def change_line(item: ChangeItem) -> str:
-    """
-    Put one line of a change into words.
-
-    Parameters
-    ----------
-    item
-        The line.
-    """
+    """Put one line of a change into words."""
     note = f", {item.note}" if item.note else ""
     where, amount, then = item.where, item.amount, _value(item.then)
     states = f"({item.key}: {_value(item.now)} -> {then})"
@@ -157,9 +150,9 @@ def _total(option: Option) -> str:
     return f": {total:,.10g} {unit_name} in {len(option.items)} places"
 
 
-def _headroom_lines(explanation: Explanation) -> list[str]:
+def _margin_lines(explanation: Explanation) -> list[str]:
     rows = []
-    for item in explanation.headroom:
+    for item in explanation.margins:
         if math.isfinite(item.growth_share):
             held = f"; then full: {', '.join(item.held_by)}" if item.held_by else ""
             rows.append(f"  {item.name}: all demand could grow by {item.growth_share:.1%} ({item.when}{held})")
@@ -242,8 +235,8 @@ def _chosen_lines(place: ChosenPlace) -> list[str]:
     when = _hours_words(place.hours, place.hours_per_year)
     price = place.price
     own = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in price.own.items())
-    rents = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.rents.items())
-    scarce = f"; and worth of what it uses up: {rents}" if rents else ""
+    limit_prices = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.limit_prices.items())
+    scarce = f"; and the price of what it uses up: {limit_prices}" if limit_prices else ""
     return [
         f"  {place.name} ({place.region}): {place.share:.1%}, {when}, RTT {place.rtt_ms:.1f} ms over {ways}",
         f"    {price.total_cny_per_mtok:.4f} CNY per million tokens: {own}{scarce}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from network_data.faults import escape_text
 from optimizer.numbers import format_amount, format_million, format_number, format_percent
 from optimizer.runs.results import describe_limits, describe_outcome
-from optimizer.sensitivity.duals import price_lines
+from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 
 if TYPE_CHECKING:
@@ -136,28 +136,14 @@ _DAYS_SHOWN = 6
 
 
 def describe_progress(line: Progress) -> str:
-    """
-    Write a line of progress; costs in million CNY a year.
-
-    Parameters
-    ----------
-    line
-        The line.
-    """
+    """Write a line of progress; costs in million CNY a year."""
     gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
     plan, bound = format_million(line.incumbent_cny), format_million(line.bound_cny)
     return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
 
 
 def describe_run(run: Run) -> str:
-    """
-    Describe a solved scenario: costs, places, baselines and what the optimization saved.
-
-    Parameters
-    ----------
-    run
-        The run.
-    """
+    """Describe a solved scenario: costs, places, baselines and what the optimization saved."""
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
     lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
     if not run.has_plan:

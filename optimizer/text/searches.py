@@ -23,7 +23,7 @@ _CLASSES = "workload_classes."
 _LISTED = 12
 _NOTED = 5
 
-# A certified width below this share of the range is spelled as exact.
+# A certified width below this share of the range is written as exact.
 _EXACT_SHARE = 1e-6
 
 
@@ -103,7 +103,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
 
 
 def _sentences(found: BreakEvenMap) -> list[str]:
-    """Say each change of whole decisions; list the others by their values."""
+    """Say each change of decisions; list the others by their values."""
     rows = found.break_points.to_dict("records")
     if not rows:
         if found.intervals.empty:
@@ -112,10 +112,10 @@ def _sentences(found: BreakEvenMap) -> list[str]:
             return ["No plan is possible anywhere on the range."]
         whole = f"from {_number(found.low)} to {_number(found.high)}"
         return [f"The plan is the same {whole}." if found.is_complete else f"No change of the plan was found {whole}."]
-    told = [row for row in rows if row["kind"] != "routing"]
-    lines = [_sentence(found, row) for row in told[:_LISTED]]
-    if len(told) > _LISTED:
-        lines.append(f"... and {len(told) - _LISTED} more, in the table of break points.")
+    listed = [row for row in rows if row["kind"] != "routing"]
+    lines = [_sentence(found, row) for row in listed[:_LISTED]]
+    if len(listed) > _LISTED:
+        lines.append(f"... and {len(listed) - _LISTED} more, in the table of break points.")
     quiet = [_short(row["value"]) for row in rows if row["kind"] == "routing"]
     if quiet:
         more = f" and {len(quiet) - _LISTED} more values" if len(quiet) > _LISTED else ""

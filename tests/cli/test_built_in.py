@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commands import edwc
 
+from network_data.load import BUILT_IN_FOLDER
 from scenarios import list_price_cases, list_scenarios, load_scenario
 from scenarios.keys import Key, list_keys
 
@@ -60,7 +61,9 @@ def test_show_gives_a_class_with_units() -> None:
 
 
 def test_show_gives_the_size_of_a_network() -> None:
-    assert "42 demand hubs, 24 data centers, 124 links" in edwc("show", "china_2026")[0]
+    size = "42 demand hubs, 24 data centers, 124 links"
+    assert size in edwc("show", "china_2026")[0]
+    assert size in edwc("show", BUILT_IN_FOLDER / "china_2026")[0]
 
 
 def test_show_suggests_the_nearest_name() -> None:

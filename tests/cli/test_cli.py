@@ -398,7 +398,7 @@ def test_help_starts_quickly() -> None:
     assert min(seconds) < 0.3
 
 
-def test_package_offers_each_command_as_a_function() -> None:
+def test_front_door_offers_each_command_as_a_function() -> None:
     code = (
         "import edwc; "
         "print(all(callable(getattr(edwc, name)) for name in "

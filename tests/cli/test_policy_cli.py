@@ -14,7 +14,7 @@ from optimizer.cli.main import main
 from optimizer.model.compile import compile_model
 from optimizer.sensitivity.duals import dual_table, limit_values
 from optimizer.solvers.control import Control
-from optimizer.solvers.fixed_integers import polish
+from optimizer.solvers.fixed_integers import solve_fixed_integers
 from optimizer.solvers.greedy import evaluate_baselines
 from optimizer.solvers.solve import solve_whole
 
@@ -103,7 +103,7 @@ def test_a_share_is_among_the_limits_that_made_the_difference() -> None:
     solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
     assert solution.plan is not None
     compiled = compile_model(problem)
-    polished = polish(problem, compiled, solution.plan)
-    assert limit_values(problem, compiled, polished) == pytest.approx({"regional shares": 8760.0 * 60.0 * 15.6})
-    row = dual_table(problem, polished).set_index("name").loc["require_region_share"]
+    fixed = solve_fixed_integers(problem, compiled, solution.plan)
+    assert limit_values(problem, compiled, fixed) == pytest.approx({"regional shares": 8760.0 * 60.0 * 15.6})
+    row = dual_table(problem, fixed).set_index("name").loc["require_region_share"]
     assert row["region"] == "east"

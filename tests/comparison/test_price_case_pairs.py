@@ -12,7 +12,7 @@ from reduced import GAP, reduced_overrides
 from optimizer.comparison.cases import expand_cases
 from optimizer.comparison.effects import build_waterfall, find_regret
 from optimizer.comparison.runner import CaseRunner
-from optimizer.runs.difference import find_moved
+from optimizer.runs.difference import find_moves
 from optimizer.runs.run import Run
 from scenarios import list_price_cases
 
@@ -44,7 +44,7 @@ def test_bars_of_every_pair_sum_to_the_difference(plans: dict[str, Run]) -> None
 def test_moves_to_every_price_case_balance(plans: dict[str, Run]) -> None:
     first = plans["reference"]
     for second in plans.values():
-        moved = find_moved(first.decisions["allocation"], second.decisions["allocation"])
+        moved = find_moves(first.decisions["allocation"], second.decisions["allocation"])
         change = moved.data_centers["change_mtok_per_year"]
         assert change.sum() == pytest.approx(0.0, abs=1e-6 * first.facts.candidate_mtok_per_year.sum())
     assert moved.has_hours

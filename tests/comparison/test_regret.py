@@ -56,7 +56,8 @@ def test_no_plan_there_is_a_reason_and_no_number() -> None:
 
 def test_case_whose_own_solve_missed_a_better_plan_is_named() -> None:
     good = solved_case("good", one_workload())
-    poor = replace(solved_case("dear", one_workload(DEAR_WEST)), id="poor", problem=good.problem, bound_cny=1.0e6)
+    plan = solved_case("dear", one_workload(DEAR_WEST)).plan
+    poor = Run.of_plan(good.problem, plan, name="poor", bound_cny_per_year=1.0e6)
     regret = find_regret([good, poor])
     missed = EAST_CNY - west_cny(CHEAP_WEST)
     assert regret_of(regret, "good", "poor") == pytest.approx(-missed)
@@ -85,7 +86,7 @@ def test_redispatch_keeps_what_was_bought_and_moves_the_rest() -> None:
     stays = solved_case("stays", one_workload(CHEAP_WEST, **both))
     is_open, deployed = stays.plan.is_open.copy(), stays.plan.is_deployed.copy()
     is_open[EAST], deployed[0] = 1, 1
-    prepared = replace(stays, plan=replace(stays.plan, is_open=is_open, is_deployed=deployed))
+    prepared = Run.of_plan(stays.problem, replace(stays.plan, is_open=is_open, is_deployed=deployed), name="stays")
     assert check_plan(prepared.problem, prepared.plan).is_feasible
     moved = Redispatcher(solved_case("dear", one_workload(DEAR_WEST, **both))).carry(prepared)
     assert moved.plan is not None

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from network_data.faults import InputError
 from optimizer.comparison.break_even_points import BREAK_COLUMNS, BreakEvenMap, interval_table
+from optimizer.drawing.colours import assign_colours
 from optimizer.drawing.searches import break_even_figure, draw_break_even
-from optimizer.drawing.style import assign_colours
 
 
 def interval(start: float, end: float, saving: tuple[float, float], west: float, centers: str) -> dict[str, object]:
@@ -100,5 +100,5 @@ def test_picture_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     first = draw_break_even(hostile, tmp_path / "first.png").read_bytes()
     assert first == draw_break_even(hostile, tmp_path / "second.png").read_bytes()
     assert b"<b>" not in draw_break_even(hostile, tmp_path / "chart.svg").read_bytes()
-    with pytest.raises(InputError, match="picture format"):
+    with pytest.raises(InputError, match="chart format"):
         draw_break_even(hostile, tmp_path / "chart.pdf")

@@ -18,7 +18,8 @@ from network_data import InputError
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.comparison import Comparison, build_comparison
 from optimizer.comparison.effects import TornadoEnds, build_tornado, build_waterfall, find_regret
-from optimizer.drawing.comparison import DEARER, draw_charts, regret_figure, tornado_figure, waterfall_figure
+from optimizer.drawing.chart_data import COSTS_MORE
+from optimizer.drawing.comparison import draw_charts, regret_figure, tornado_figure, waterfall_figure
 
 HOSTILE = "a$b$ \\frac{1}{0} <b>\u202e\x07 \u672c " + "w" * 200
 
@@ -79,7 +80,7 @@ def test_waterfall_shows_each_bar_with_its_sign_and_sum(comparison: Comparison) 
     for text in ("+25.2", "−11.6", "−1.8", "14.6", "26.5", "New prices, plan unchanged", "Re-optimizing", "−13.3"):
         assert text in shown
     assert "From cheap to dear west: +11.9 million CNY a year (+81.4%)" in shown
-    bars = [patch for patch in figure.axes[0].patches if mpl.colors.to_hex(patch.get_facecolor()).upper() == DEARER]
+    bars = [patch for patch in figure.axes[0].patches if mpl.colors.to_hex(patch.get_facecolor()).upper() == COSTS_MORE]
     assert [round(bar.get_width(), 1) for bar in bars] == [25.2]
 
 
@@ -138,5 +139,5 @@ def test_the_same_bytes_each_time(comparison: Comparison, tmp_path: Path, suffix
 
 
 def test_unknown_format_is_refused(comparison: Comparison, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="picture format is not known"):
+    with pytest.raises(InputError, match="chart format is not known"):
         draw_charts(comparison, tmp_path, suffix=".gif")

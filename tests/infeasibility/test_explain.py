@@ -12,8 +12,8 @@ from toy_problems import toy_problem
 from optimizer.checker.check import check_plan
 from optimizer.infeasibility.changes import Change, ChangeItem
 from optimizer.infeasibility.explain import Explanation, explain_problem
-from optimizer.infeasibility.levers import LEVERS, REACH_KINDS, Lever
-from optimizer.infeasibility.relaxed_problem import reach_of_problem
+from optimizer.infeasibility.levers import CANDIDATE_LEVERS, LEVERS, Lever
+from optimizer.infeasibility.relaxed_problem import relax_problem
 from optimizer.infeasibility.search import Option
 from optimizer.model.equations import CONSTRAINTS
 from optimizer.problem.problem import PlacementProblem
@@ -63,7 +63,7 @@ def test_feasible_toy_says_how_far_demand_could_grow() -> None:
     # 10 + 10 pods there and 20 to buy hold 50 mtok/h each: 2,000 of 400 mtok/h, five times as much.
     explanation = explain_problem(toy_problem())
     assert (explanation.status, explanation.exit_code, explanation.options) == ("feasible", 0, ())
-    total, in_reach = explanation.headroom
+    total, in_reach = explanation.margins
     assert total.growth_share == pytest.approx(4.0)
     assert in_reach.growth_share == pytest.approx(4.0)
     assert total.held_by == ("accelerators at east, west",)
@@ -72,7 +72,7 @@ def test_feasible_toy_says_how_far_demand_could_grow() -> None:
 def test_headroom_within_reach_is_less_than_in_all() -> None:
     # Chat asks for 200 mtok/h and reaches the east only: 5 pods, 250 mtok/h. In all 25 pods hold 1,250 of 400.
     problem = toy_problem(rtt_limit_ms=(10.0, np.inf), existing_pods=(5, 20), max_new_pods=(0, 0))
-    total, in_reach = explain_problem(problem).headroom
+    total, in_reach = explain_problem(problem).margins
     assert total.growth_share == pytest.approx(2.125)
     assert in_reach.growth_share == pytest.approx(0.25)
     assert in_reach.held_by == ("accelerators at east",)
@@ -297,7 +297,7 @@ def test_links_in_an_outage() -> None:
 
 def test_a_large_problem_watches_the_links_that_plans_overload(monkeypatch: pytest.MonkeyPatch) -> None:
     # As above, treated as a large problem: its first plans know of no limit of a link.
-    monkeypatch.setattr("optimizer.infeasibility.search.WHOLE_MAX_FLOW_COLUMNS", 0)
+    monkeypatch.setattr("optimizer.infeasibility.search.EXACT_MAX_FLOW_COLUMNS", 0)
     explanation = explained(toy_problem(link_capacity_gbps=(1000.0, 1000.0, 4.0, 1000.0), survives=(0, 1)))
     assert lines(alone(explanation, "link_capacity")) == [("coast_inland", pytest.approx(2.0), "Gbps", 4.0, 6.0)]
 
@@ -363,8 +363,8 @@ def test_interrupted_after_a_condition_failed() -> None:
 
 def test_levers_loosen_the_equations_that_name_them_or_add_candidates() -> None:
     named = {equation.lever for equation in CONSTRAINTS} - {""}
-    assert named | set(REACH_KINDS) == {lever.kind for lever in LEVERS}
-    assert named.isdisjoint(REACH_KINDS)
+    assert named | set(CANDIDATE_LEVERS) == {lever.kind for lever in LEVERS}
+    assert named.isdisjoint(CANDIDATE_LEVERS)
     # A coupling says what a plan is: nothing to loosen.
     assert not [equation.name for equation in CONSTRAINTS if equation.kind == "coupling" and equation.lever]
 
@@ -378,7 +378,7 @@ def test_every_lever_has_words_of_its_own(lever: Lever) -> None:
 
 def test_reach_holds_what_the_limit_keeps_out() -> None:
     problem = toy_problem(rtt_limit_ms=(10.0, np.inf))
-    reach = reach_of_problem(problem)
+    reach = relax_problem(problem)
     beyond = reach.problem.candidates[reach.is_beyond]
     assert sorted(zip(beyond["workload_index"], beyond["rtt_ms"], strict=True)) == [(0, 23.0), (2, 25.0)]
     assert reach.over_ms[reach.is_beyond].tolist() == [13.0, 15.0]

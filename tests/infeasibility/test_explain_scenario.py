@@ -21,7 +21,7 @@ from toy_scenario import ToyScenario
 from edwc import solve
 from network_data import InputError, load_network
 from optimizer.infeasibility.explain import Explanation, explain_scenario
-from optimizer.infeasibility.relaxed_problem import reach_of_scenario, within_limits
+from optimizer.infeasibility.relaxed_problem import relax_scenario, within_limits
 from optimizer.infeasibility.search import Option
 from optimizer.problem.assemble import assemble_problem
 from scenarios import load_scenario
@@ -156,7 +156,7 @@ def test_within_its_limits_the_reach_is_the_problem(scenario: str) -> None:
     loaded = load_scenario(scenario, ["time.slices_per_day=1"])
     network = load_network(loaded.network)
     problem = assemble_problem(network, loaded)
-    reach = reach_of_scenario(network, loaded, problem)
+    reach = relax_scenario(network, loaded, problem)
     assert reach.is_beyond.sum() > 1000
     pd.testing.assert_frame_equal(within_limits(reach).problem.candidates, problem.candidates)
 

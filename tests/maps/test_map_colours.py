@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from optimizer.drawing.style import PALETTE
-from optimizer.maps.center_themes import GREW, SHRANK
+from optimizer.drawing.colours import PALETTE
+from optimizer.maps.difference import GREW, SHRANK
 from optimizer.maps.places import BLUES, BROWNS, PURPLES
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.

@@ -12,7 +12,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from benchmarks.map_fonts import FAMILY, WEIGHTS, gb2312_characters, wanted_characters
-from optimizer.drawing.style import has_glyph
+from optimizer.drawing.lettering import has_glyph
 from optimizer.drawing.words import ASSETS, WORDS_FILE, Words, read_words
 from optimizer.maps.places import BLUES, BROWNS, MOST_CLASSES, PURPLES, fit_classes, wrap_label
 

@@ -22,7 +22,7 @@ from run_files import (
 )
 
 from network_data.faults import InputError
-from optimizer.drawing.style import legend_amounts
+from optimizer.drawing.colours import legend_amounts
 from optimizer.exports.export import export_run
 from optimizer.maps.draw import DrawnMap, draw_map
 from optimizer.maps.flows import WIDEST_LINK_PT, category_of

@@ -21,12 +21,13 @@ from network_data.faults import InputError
 from network_data.load import BASEMAP_FILE, BUILT_IN_FOLDER
 from optimizer.cli.main import main
 from optimizer.maps.options import MapOptions
+from optimizer.numbers import format_digits, format_million
 from optimizer.report.charts import (
     Chart,
+    Span,
     Table,
-    bars,
-    format_digits,
     heat_map,
+    span_rows,
     stacked_rows,
     time_axis,
     time_columns,
@@ -95,8 +96,8 @@ def page(run: Path) -> Page:
 
 def test_headline_says_cost_saving_gap_and_where(run: Path, page: Page) -> None:
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    cost = info["summary"]["total_cny_per_year"] / 1e6
-    assert f"costs {cost:,.1f} million CNY a year" in page.text
+    cost = format_million(info["summary"]["total_cny_per_year"])
+    assert f"costs {cost} million CNY a year" in page.text
     words = " ".join(page.text.split())
     for item in info["baselines"]:
         assert f"Against {item['name']}" in words
@@ -258,10 +259,10 @@ def test_stacked_rows_are_to_scale() -> None:
 
 
 def test_bars_run_both_ways_from_one_zero() -> None:
-    chart = bars(NAME, {"up": 30.0, "down": -10.0}, str, "red", ("What", "How much"))
+    rows = [Span(label, str(value), [(0.0, value, "red")]) for label, value in (("up", 30.0), ("down", -10.0))]
+    chart = span_rows(NAME, rows, str, NO_TABLE, {}, from_zero=True)
     boxes = [shape.attributes for shape in chart.shapes if shape.tag == "rect"]
     assert [float(box[name]) for box in boxes for name in ("x", "width")] == pytest.approx([115.0, 345.0, 0.0, 115.0])
-    assert chart.table.rows == [("up", "30.0"), ("down", "-10.0")]
 
 
 def test_columns_stand_on_each_other_and_tell_their_hour() -> None:
@@ -280,7 +281,7 @@ def test_lines_break_where_nothing_is_known() -> None:
     chart = time_lines(NAME, AXIS, {"a": np.array([1.0, np.nan, 2.0, 3.0])}, {"a": "red"}, "CNY/MWh")
     (line,) = [shape.attributes["d"] for shape in chart.shapes if shape.attributes.get("class") == "line"]
     assert (line.count("M"), line.count("L"), line.count("H")) == (2, 1, 3)
-    assert chart.table.rows[1] == ("06:00", "–")
+    assert chart.table.rows[1] == ("06:00", "-")
 
 
 def test_cells_are_stronger_where_more_is() -> None:
@@ -306,7 +307,7 @@ def test_several_days_are_labelled_where_they_begin() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (1547.1, "1,547"), (0.01234, "0.0123"), (92.46, "92.5"), (np.nan, "–"), (-3.0, "-3.00")],
+    [(0.0, "0"), (1547.1, "1,547"), (0.01234, "0.0123"), (92.46, "92.5"), (np.nan, "-"), (-3.0, "-3.00")],
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert format_digits(value) == text

@@ -20,6 +20,7 @@ import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
 from optimizer.comparison.comparison import open_comparison
+from optimizer.drawing.chart_data import Break
 from optimizer.report.charts import Chart, Curve, Span, Table, curve_chart, matrix, span_rows
 from optimizer.report.comparison import (
     break_even_charts,
@@ -92,9 +93,8 @@ def test_scale_that_does_not_begin_at_zero_says_so() -> None:
 
 
 def test_curve_shows_what_is_proved_and_where_something_happens() -> None:
-    curve = Curve(
-        np.array([0.0, 1.0, np.inf]), np.array([5.0, np.nan, 1.0]), np.array([10.0, 5.0, 1.0]), [(0.2, 0.5, 0.8, "it")]
-    )
+    event = Break(0.2, 0.5, 0.8, is_routing=False, change="it")
+    curve = Curve(np.array([0.0, 1.0, np.inf]), np.array([5.0, np.nan, 1.0]), np.array([10.0, 5.0, 1.0]), [event])
     chart = curve_chart(NAME, curve, ("CNY", "price"), "red", NO_TABLE)
     dots = [shape.attributes for shape in chart.shapes if shape.tag == "circle"]
     assert [dot["data-tip"] for dot in dots] == [
@@ -172,7 +172,7 @@ def test_tornado_regret_frontier_and_break_even_tell_their_numbers() -> None:
     released = latency_return_chart({"latency_return": ranking})
     assert released is not None
     assert released.table.rows == [
-        ("chat, 5 ms to 11 ms", "+2.0", "+2.0", "+2.0", ""), ("batch, 5 ms to as stated", "-", "-", "-", ""),
+        ("chat, 5 to 11 ms", "+2.0", "+2.0", "+2.0", ""), ("batch, 5 to as stated", "-", "-", "-", ""),
     ]  # fmt: skip
     assert len(boxes(released)) == 1
     intervals = pd.DataFrame(

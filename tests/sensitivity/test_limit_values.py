@@ -11,7 +11,7 @@ from optimizer.model.compile import compile_model
 from optimizer.problem.problem import PlacementProblem
 from optimizer.sensitivity.duals import limit_values
 from optimizer.solvers.control import Control
-from optimizer.solvers.fixed_integers import polish
+from optimizer.solvers.fixed_integers import solve_fixed_integers
 from optimizer.solvers.solve import solve_whole
 
 # Chat of beta in the west takes 25 ms, 1 ms too long; chat of alpha 23 ms. 4 MW serve 100 mtok/h, so a mtok takes
@@ -27,7 +27,7 @@ def values(problem: PlacementProblem) -> dict[str, float]:
     solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
     assert solution.plan is not None
     compiled = compile_model(problem)
-    return limit_values(problem, compiled, polish(problem, compiled, solution.plan))
+    return limit_values(problem, compiled, solve_fixed_integers(problem, compiled, solution.plan))
 
 
 def test_rtt_limit_is_worth_what_the_late_route_would_save() -> None:

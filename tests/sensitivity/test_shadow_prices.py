@@ -17,10 +17,11 @@ from toy_problems import random_problem, toy_problem
 from optimizer.model.compile import compile_model
 from optimizer.numbers import format_cny
 from optimizer.problem.problem import GB_PER_GBPS_H, PlacementProblem
-from optimizer.sensitivity.duals import price_lines, top_prices, workload_growth_cny
+from optimizer.sensitivity.duals import workload_growth_cny
+from optimizer.sensitivity.price_table import price_lines, top_prices
 from optimizer.sensitivity.shadow_prices import PricedPlan, price_plan, shadow_prices
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 
 OTHER_KINDS = {"purchasable_pod", "rtt_limit", "token"}
 # A million tokens of chat costs 30 CNY of energy in the east and 14.4 in the west, which is 20 ms and 0.1 CNY of
@@ -147,7 +148,7 @@ def cost_cny(problem: PlacementProblem, integers: np.ndarray) -> float:
 def cost_or_inf_cny(problem: PlacementProblem, integers: np.ndarray) -> float:
     try:
         return cost_cny(problem, integers)
-    except PolishError:
+    except FixedIntegerError:
         return np.inf
 
 
@@ -179,7 +180,7 @@ def random_priced(seed: int) -> tuple[PricedPlan, pd.DataFrame]:
         plan = replace(plan, new_pods=np.zeros_like(plan.new_pods))
     try:
         priced = price_plan(problem, compile_model(problem), plan)
-    except PolishError:
+    except FixedIntegerError:
         reject()
     return priced, shadow_prices(priced)
 
@@ -228,7 +229,7 @@ def test_prices_are_finite_differences(seed: int) -> None:
     new = priced.compiled.columns["NewPods"].columns
     bought = integers[new]
     for p, name in enumerate(pools):
-        is_open = priced.polished.plan.is_open[problem.pools["data_center_index"].iloc[p]]
+        is_open = priced.fixed.plan.is_open[problem.pools["data_center_index"].iloc[p]]
         one_more = integers.copy()
         one_more[new.start + p] += 1
         if is_open and bought[p] == problem.pools["max_new_pods"].iloc[p]:
@@ -260,14 +261,12 @@ def test_price_of_a_longer_limit_is_a_finite_difference(seed: int) -> None:
 
 def cost_with_limit(priced: PricedPlan, k: int, step_ms: float, integers: np.ndarray) -> float:
     problem = priced.problem
-    deployed = set(
-        map(tuple, problem.deployments.to_numpy()[np.asarray(priced.polished.plan.is_deployed) == 1].tolist())
-    )
+    deployed = set(map(tuple, problem.deployments.to_numpy()[np.asarray(priced.fixed.plan.is_deployed) == 1].tolist()))
     assigned = set(
         map(
             tuple,
             problem.indivisible_pairs[["workload_index", "data_center_index"]]
-            .to_numpy()[np.asarray(priced.polished.plan.is_assigned) == 1]
+            .to_numpy()[np.asarray(priced.fixed.plan.is_assigned) == 1]
             .tolist(),
         )
     )
@@ -306,7 +305,7 @@ def test_token_cost_lies_between_what_one_more_and_one_less_would_change(seed: i
     """Where the optimum has a kink the two differ, and the price is one of the slopes between them."""
     priced, _ = random_priced(seed)
     problem, integers = priced.problem, priced.program.integers
-    growth = workload_growth_cny(problem, priced.polished)
+    growth = workload_growth_cny(problem, priced.fixed)
     share = 1e-4
     now = cost_cny(problem, integers)
     for w in range(len(problem.workloads)):
@@ -325,7 +324,7 @@ def test_token_cost_lies_between_what_one_more_and_one_less_would_change(seed: i
                     ),
                     integers,
                 )
-            except PolishError:
+            except FixedIntegerError:
                 then = np.inf
             slopes.append(sign * (then - now) / share)
         tolerance = max(2.0, 1e-7 * abs(now)) / share * 1e-2

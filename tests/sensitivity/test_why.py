@@ -20,7 +20,13 @@ from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.sensitivity.place_costs import place_prices
 from optimizer.sensitivity.placement import PlacementExplanation, explain_workload, find_workload, force_placement
 from optimizer.solvers.columns import columns_from_plan
-from optimizer.solvers.fixed_integers import FixedProgram, PolishError, polish, polished_of, settle
+from optimizer.solvers.fixed_integers import (
+    FixedIntegerError,
+    FixedProgram,
+    fixed_integer_solution,
+    settle,
+    solve_fixed_integers,
+)
 from optimizer.text.explanations import describe_placement, describe_workloads
 
 ALPHA_CHAT, ALPHA_BATCH, BETA_CHAT = 0, 1, 2
@@ -36,7 +42,7 @@ def best(problem: PlacementProblem, **integers: Any) -> Plan:
     """Find the best plan with everything open and deployed and nothing bought, unless said otherwise."""
     plan = generous(problem)
     plan = replace(plan, new_pods=np.zeros_like(plan.new_pods), **{k: np.array(v) for k, v in integers.items()})
-    return polish(problem, compile_model(problem), plan).plan
+    return solve_fixed_integers(problem, compile_model(problem), plan).plan
 
 
 def explain(
@@ -60,7 +66,7 @@ def test_where_nothing_is_scarce_a_place_costs_what_it_takes() -> None:
     assert place.hours == {"day_0": [(0.0, 24.0)]}
     assert place.routes == [{"nodes": "alpha>coast>inland", "rtt_ms": 23.0, "mtok_per_year": pytest.approx(876000.0)}]
     assert place.price.own == pytest.approx({"energy": 14.4, "latency": 2.3, "network": 0.11})
-    assert place.price.rents == {}
+    assert place.price.limit_prices == {}
     assert found.cny_per_mtok == pytest.approx(WEST_CHAT)
     assert found.blocked == ()
     assert found.next_best is not None
@@ -211,7 +217,7 @@ def test_policy() -> None:
     reason = only_reason(found, "policy")
     assert reason.cny_per_mtok == pytest.approx(0.7 * BATCH_SAVES)
     (place,) = found.chosen
-    assert place.price.rents == pytest.approx({"require_region_share": -0.3 * BATCH_SAVES})
+    assert place.price.limit_prices == pytest.approx({"require_region_share": -0.3 * BATCH_SAVES})
 
 
 def test_pods_are_bought_where_nothing_fits_without() -> None:
@@ -273,8 +279,8 @@ def random_plan(seed: int) -> tuple[PlacementProblem, Plan]:
     problem = random_problem(np.random.default_rng(seed))
     problem = replace(problem, classes=problem.classes.assign(max_sites=len(problem.data_centers)))
     try:
-        return problem, polish(problem, compile_model(problem), generous(problem)).plan
-    except PolishError:
+        return problem, solve_fixed_integers(problem, compile_model(problem), generous(problem)).plan
+    except FixedIntegerError:
         reject()
 
 
@@ -284,8 +290,8 @@ def test_own_cost_and_rents_add_up_to_the_price_where_served_and_to_no_less_else
     problem, plan = random_plan(seed)
     compiled = compile_model(problem)
     program = FixedProgram(compiled, columns_from_plan(compiled, plan))
-    polished = polished_of(problem, program)
-    duals = np.concatenate([polished.row_duals[name].reshape(-1) for name in compiled.rows])
+    fixed = fixed_integer_solution(problem, program)
+    duals = np.concatenate([fixed.row_duals[name].reshape(-1) for name in compiled.rows])
     for w in range(len(problem.workloads)):
         prices = place_prices(problem, program, duals, w)
         candidate = prices.ways["candidate"].to_numpy(int)
@@ -295,7 +301,7 @@ def test_own_cost_and_rents_add_up_to_the_price_where_served_and_to_no_less_else
         assert (over >= -size).all()
         least = {r: over[:, candidate[is_way] == r].min(axis=1) for r in np.unique(candidate[is_way])}
         for r, excess in least.items():
-            used = polished.plan.flow_mtok_per_h[:, r] > 1e-6
+            used = fixed.plan.flow_mtok_per_h[:, r] > 1e-6
             assert np.abs(excess[used]).max(initial=0.0) <= size.max()
 
 
@@ -310,7 +316,7 @@ def test_forced_cost_is_that_of_a_problem_without_the_other_routes(seed: int) ->
         classes=problem.classes.assign(deploy_cny_per_year=0.0),
         pools=problem.pools.assign(pod_cny_per_year=0.0, site_cny_per_year=0.0),
     )
-    problem, plan = free, polish(free, compile_model(free), generous(free)).plan
+    problem, plan = free, solve_fixed_integers(free, compile_model(free), generous(free)).plan
     compiled = compile_model(problem)
     program, base = settle(problem, compiled, plan)
     rng = np.random.default_rng(seed)
@@ -322,8 +328,8 @@ def test_forced_cost_is_that_of_a_problem_without_the_other_routes(seed: int) ->
     alone = replace(problem, candidates=candidates[kept].reset_index(drop=True))
     x = integers_of(alone, problem, base.plan, (w, int(row["class_index"]), d))
     try:
-        expected = polish(alone, compile_model(alone), x).objective_cny - base.objective_cny
-    except PolishError:
+        expected = solve_fixed_integers(alone, compile_model(alone), x).objective_cny - base.objective_cny
+    except FixedIntegerError:
         assert forced.extra_cny_per_year is None or any("buys" in change for change in forced.changes)
     else:
         assert forced.extra_cny_per_year == pytest.approx(expected, abs=max(2.0, 1e-7 * abs(base.objective_cny)))

@@ -67,7 +67,7 @@ def test_solution_says_what_it_is() -> None:
     solution = solve(problem)
     assert solution.termination == Termination.OPTIMAL
     assert solution.method == "whole"
-    assert set(solution.seconds) == {"compile", "solve", "polish"}
+    assert set(solution.seconds) == {"compile", "solve", "fixed_integers"}
     assert solution.plan is not None
     assert solution.objective_cny == pytest.approx(check_plan(problem, solution.plan).total_cny, rel=1e-9)
     assert solution.mip_rel_gap <= 1e-6

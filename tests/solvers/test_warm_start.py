@@ -13,7 +13,7 @@ from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
 from optimizer.checker.check import check_plan
-from optimizer.comparison.case_task import reference_state
+from optimizer.comparison.case_solve import reference_state
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import open_run

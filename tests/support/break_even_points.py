@@ -55,8 +55,8 @@ class ToyPoints(ParameterPoints):
     def is_stranded(self, value: float) -> bool:  # noqa: ARG002 - every workload of these keeps a route
         return False
 
-    def tolerance_cny(self, asked_cny: float | None, value: float) -> float:
-        return super().tolerance_cny(0.0 if asked_cny is None else asked_cny, value)
+    def tolerance_cny(self, given_cny: float | None, value: float) -> float:
+        return super().tolerance_cny(0.0 if given_cny is None else given_cny, value)
 
     def run(self, values: Sequence[float]) -> dict[float, CaseResult]:
         self.batches.append(list(values))

@@ -31,31 +31,16 @@ ALL_HUBS = "all_hubs"
 
 @dataclass(frozen=True)
 class MergedProblem:
-    """
-    A problem with merged hubs, and the way back.
+    """A problem with merged hubs, and the way back."""
 
-    Attributes
-    ----------
-    problem
-        Workloads of a merged class are one workload of demand hub `all_hubs`.
-    bound_correction_cny
-        CNY per year to subtract from a lower bound of the merged problem to get one of the original; >= 0.
-    workload_of
-        (W,) merged workload of each original one.
-    candidate_of
-        (R,) merged candidate of each original one, -1 for routes that the merged plan does not use.
-    share
-        (W,) share of the merged workload's demand.
-    candidate_workload
-        (R,) workload of each original candidate.
-    """
-
-    problem: PlacementProblem
+    problem: PlacementProblem  # Workloads of a merged class are one workload of demand hub `all_hubs`
+    # CNY per year to subtract from a lower bound of the merged problem to get one of the original; >= 0
     bound_correction_cny: float
-    workload_of: IntArray
+    workload_of: IntArray  # (W,) merged workload of each original one
+    # (R,) merged candidate of each original one, -1 for routes that the merged plan does not use
     candidate_of: IntArray
-    share: FloatArray
-    candidate_workload: IntArray
+    share: FloatArray  # (W,) share of the merged workload's demand
+    candidate_workload: IntArray  # (R,) workload of each original candidate
 
     def expand(self, flow_mtok_per_h: FloatArray, by_workload: FloatArray) -> tuple[FloatArray, FloatArray]:
         """
@@ -87,8 +72,6 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     allowance_cny
         Merge nothing if the bound correction were more than this, CNY per year.
     """
@@ -224,11 +207,6 @@ class MergedDays:
         """
         Block of the merged problem that each of the original's has the demand of: slices, then outages.
 
-        Parameters
-        ----------
-        original
-            The problem that was merged.
-
         Returns
         -------
         ndarray
@@ -316,13 +294,6 @@ def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) 
     """
     Merge neighbouring slices of each day, with their demands and prices averaged.
 
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    slices_per_day
-        Slices that each day is left with.
-
     Returns
     -------
     PlacementProblem or None
@@ -384,8 +355,6 @@ def find_overloaded(
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     flow_mtok_per_h
         (n, R) tokens routed by candidate, in slices and in outages.
     watched

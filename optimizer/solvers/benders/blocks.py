@@ -108,8 +108,6 @@ def split(
     ----------
     model
         From `compile_model`.
-    slice_count
-        T.
     penalty_units
         (T,) cost units for each mtok/h by which a balance of the slice is missed; outages have no penalty. A point
         that pays it is no plan; a bound with it is a bound without it.
@@ -195,14 +193,7 @@ def _blocks_of_columns(model: CompiledModel, slice_count: int) -> tuple[IntArray
 
 
 def _blocks_of_rows(model: CompiledModel, block_of_column: IntArray) -> IntArray:
-    """
-    Block of each row, -1 for a row of master columns alone.
-
-    Raises
-    ------
-    ValueError
-        If a row ties two blocks together: it cannot be split.
-    """
+    """Block of each row, -1 for a row of master columns alone."""
     row_of = np.repeat(np.arange(len(model.row_upper)), np.diff(model.starts))
     block = block_of_column[model.indices]
     inside = block >= 0

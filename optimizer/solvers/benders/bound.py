@@ -56,17 +56,13 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     like
         Another problem taken apart: where the two differ in prices alone and have the same columns, only costs are
         worked out.
-    is_costless
-        Forget all costs and price only missed balances.
     """
     slices = len(problem.slices)
     unit = 1.0 if is_costless else cost_unit_cny(problem)
-    penalty = np.ones(slices) if is_costless else penalty_cny_per_mtok(problem) * problem.weight_h / unit
+    penalty = np.ones(slices) if is_costless else _penalty_cny_per_mtok(problem) * problem.weight_h / unit
     if like is not None and differs_in_prices_alone(like.problem, problem):
         priced = with_costs_of(like.compiled, problem)
         if priced is not None:
@@ -74,7 +70,7 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     compiled = compile_model(problem)
     if is_costless:
         compiled.cost[:] = 0.0
-    reach = column_reach(problem, compiled)
+    reach = _column_reach(problem, compiled)
     master, blocks = split(compiled, slices, penalty, reach, cny_per_unit=unit)
     return Split(problem, compiled, master, blocks, penalty, unit)
 
@@ -102,10 +98,6 @@ class Decomposition:
     ----------
     problem
         Frozen arrays; energy and carbon prices of no slice may sum below zero.
-    seed
-        Random seed of the solver.
-    threads
-        Threads that solve blocks side by side.
     is_costless
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
     like
@@ -185,12 +177,6 @@ class Decomposition:
 
         Parameters
         ----------
-        control
-            Deadline, stop request, progress.
-        incumbent_cny
-            For the progress report.
-        least_rounds
-            Rounds before which the bound is not called stalled.
         exact_rounds
             Further rounds at the master's own optimum; with enough of them the relaxation is solved.
 
@@ -269,7 +255,7 @@ def cost_unit_cny(problem: PlacementProblem) -> float:
     return cost / 1e3 if cost > 0 else 1.0
 
 
-def penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
+def _penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     """
     Price of missing a balance in each slice, (T,): above what any cure of the miss could cost there.
 
@@ -314,7 +300,7 @@ def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> flo
     return bought + float(idle_mw.max()) * energy_cny_per_mwh * float(problem.weight_h.sum())
 
 
-def column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
+def _column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
     """
     Most that each column of the compiled model can be in any plan that is worth considering, (columns,).
 

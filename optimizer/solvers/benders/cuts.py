@@ -40,11 +40,6 @@ def transfer_all(cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[
         Cuts whose parts are the components of `source`, numbered through.
     source, target
         Blocks from `split`, those of the same slice in the same place.
-
-    Returns
-    -------
-    list of Cut
-        Those of components that are alike.
     """
     twins = np.arange(len(target))
     return transfer_cuts(cuts, source, target, np.where(twins < len(source), twins, -1))
@@ -179,13 +174,6 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
     """
     Lay out what was learned as tables.
 
-    Parameters
-    ----------
-    problem
-        What was solved.
-    learned
-        What came of it.
-
     Returns
     -------
     dict
@@ -217,16 +205,7 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
 
 
 def learned_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> Learned | None:
-    """
-    Read what `learned_tables` laid out; None where it is not among the tables.
-
-    Parameters
-    ----------
-    problem
-        What was solved, assembled anew.
-    tables
-        Of the run folder.
-    """
+    """Read what `learned_tables` laid out; None where it is not among the tables."""
     if not {CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE} <= tables.keys():
         return None
     found = {}

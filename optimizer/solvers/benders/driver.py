@@ -37,24 +37,15 @@ from optimizer.solvers.benders.search import (
 )
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control, Learned, Solution, Termination, relative_gap
-from optimizer.solvers.fixed_integers import Polished, PolishError, polish
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.process import run_mip
 
 MERGE_SHARE_OF_GAP = 0.02
 
 
-def shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
-    """
-    Merge the hubs, then the days, of a problem.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    mip_rel_gap
-        Merging may cost the bound a little of the gap that is asked for, not more.
-    """
+def _shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
+    """Merge the hubs, then the days, of a problem."""
     merged = merge_hubs(problem, allowance_cny=MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem))
     return merged, merge_days(merged.problem)
 
@@ -67,15 +58,11 @@ def split_as_solved(
 
     Parameters
     ----------
-    problem
-        Frozen arrays.
     kept_links
         (L,) link limits that stand.
-    mip_rel_gap
-        As in the solve.
     """
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
-    days = shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
+    days = _shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
     coarse = coarsen(days)
     return split_problem(days), None if coarse is None else split_problem(coarse)
 
@@ -109,16 +96,8 @@ def solve_decomposed(
     ----------
     problem
         Frozen arrays. No slice may have a negative price of energy and carbon: pods are switched on with the work.
-    mip_rel_gap
-        Relative distance of plan and bound at which to stop.
-    seed
-        Random seed of the solver.
-    threads
-        Threads that solve slices side by side.
     control
         Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
-    warm
-        What another case has learned, and a plan to search from.
 
     Returns
     -------
@@ -177,7 +156,7 @@ class _Run:
         self._seconds: dict[str, float] = {}
         self._original = problem
         self._clock = time.monotonic()
-        self._merged, self._days = shrink_problem(problem, mip_rel_gap=self._gap)
+        self._merged, self._days = _shrink_problem(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
         self._warm = warm
@@ -190,7 +169,7 @@ class _Run:
         self._plan: Plan | None = None
         self._objective_cny = np.inf
         self._earlier_bound_cny = -np.inf
-        self._polished: set[bytes] = set()
+        self._tried: set[bytes] = set()
         self._watched_links = watched_links
         self.overloaded_links = np.zeros(len(problem.links), np.bool_)
         self._lap("compile")
@@ -229,7 +208,7 @@ class _Run:
         self._keep(search.best)
         if not self._is_done() and control.must_stop:
             self._keep(search.current)
-        self._lap("polish")
+        self._lap("fixed_integers")
         if not self._is_done() and not control.must_stop:
             search.release()
             termination = self._branch(search)
@@ -285,7 +264,7 @@ class _Run:
         return self._is_done()
 
     def _target_units(self) -> float:
-        """Cost at which the gap is met; a little less, since polishing rounds pods up."""
+        """Cost at which the gap is met; a little less, since pods are rounded up."""
         bound = max(
             self._of.proved_units - self._merged.bound_correction_cny / self._of.cny_per_unit,
             self._earlier_bound_cny / self._of.cny_per_unit,
@@ -298,26 +277,26 @@ class _Run:
             return
         integers = self._whole_decisions(choice.point)
         key = integers.tobytes()
-        if key in self._polished:
+        if key in self._tried:
             return
-        self._polished.add(key)
-        polished = self._polish(integers)
-        if polished is None and self._merged.problem.policy.limits_pods:
+        self._tried.add(key)
+        fixed = self._with_fixed_integers(integers)
+        if fixed is None and self._merged.problem.policy.limits_pods:
             point = round_pods(self._of, choice.point, seed=self._seed, control=self._control)
-            polished = None if point is None else self._polish(self._whole_decisions(point))
-        if polished is None:
+            fixed = None if point is None else self._with_fixed_integers(self._whole_decisions(point))
+        if fixed is None:
             return
-        if polished.objective_cny < self._objective_cny:
-            plan = self._expand(polished.plan)
+        if fixed.objective_cny < self._objective_cny:
+            plan = self._expand(fixed.plan)
             self._require_links(plan)
-            self._objective_cny = polished.objective_cny
+            self._objective_cny = fixed.objective_cny
             self._plan = plan
-            self._control.say(self._objective_cny, self._bound_cny, "polish")
+            self._control.say(self._objective_cny, self._bound_cny, "fixed integers")
 
-    def _polish(self, integers: FloatArray) -> Polished | None:
+    def _with_fixed_integers(self, integers: FloatArray) -> FixedIntegerSolution | None:
         try:
-            return polish(self._merged.problem, self._compiled, integers, seed=self._seed)
-        except PolishError:
+            return solve_fixed_integers(self._merged.problem, self._compiled, integers, seed=self._seed)
+        except FixedIntegerError:
             return None
 
     def _require_links(self, plan: Plan) -> None:
@@ -386,7 +365,7 @@ class _Run:
         return None
 
     def _try_decisions(self, point: FloatArray, search: DeploymentSearch) -> None:
-        """Polish the decisions of a master answer, and search around them."""
+        """Solve the fixed-integer LP of a master answer, and search around it."""
         deploy = self._of.positions("Deploy")
         choice = search.evaluate(frozenset(np.flatnonzero(point[deploy] > 0.5).tolist()))  # noqa: PLR2004 - halves
         search.release()
@@ -418,7 +397,7 @@ class _Run:
         self._clock = now
 
     def _solution(self, termination: Termination) -> Solution:
-        self._lap("polish")
+        self._lap("fixed_integers")
         return Solution(
             termination=termination,
             plan=self._plan,

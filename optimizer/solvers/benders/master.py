@@ -51,7 +51,7 @@ class MasterProgram:
         if not cuts:
             return
         self.cuts += cuts
-        rows = cut_rows(cuts, len(self.master.cost))
+        rows = _cut_rows(cuts, len(self.master.cost))
         self._highs.addRows(
             len(cuts), np.array([cut.constant for cut in cuts]), np.full(len(cuts), INFINITY), rows.nnz,
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
@@ -94,11 +94,6 @@ class MasterProgram:
         Solve the relaxation by an interior-point method and stay in the middle of its optimal face.
 
         At full size this is several times faster than the simplex method, and from the middle the next cuts see more.
-
-        Parameters
-        ----------
-        time_limit_s
-            Seconds after which to stop with what is there.
 
         Returns
         -------
@@ -149,7 +144,7 @@ class MasterProgram:
             is_of_cost = np.array([not cut.is_of_balances for cut in self.cuts])
             most = np.maximum(np.bincount(part, of_cuts * is_of_cost, self.part_count), 1.0)[part]
             of_cuts = of_cuts / np.where(is_of_cost, most, 1.0)
-            reduced = reduced - (cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
+            reduced = reduced - (_cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
             bound += float(of_cuts @ np.array([cut.constant for cut in self.cuts]))
         return bound + float(np.where(reduced > 0, reduced * master.lower, reduced * master.upper).sum())
 
@@ -159,7 +154,7 @@ class MasterProgram:
         width = size + self.part_count
         parts = [_widen(master.matrix, width)]
         if self.cuts:
-            parts.append(_widen(cut_rows(self.cuts, size), width))
+            parts.append(_widen(_cut_rows(self.cuts, size), width))
         rows = sp.csr_array(sp.vstack(parts))
         free = np.full(self.part_count, np.inf)
         return CompiledModel(
@@ -190,7 +185,7 @@ def _widen(matrix: sp.csr_array, width: int) -> sp.csr_array:
     return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], width))
 
 
-def cut_rows(cuts: Sequence[Cut], size: int) -> sp.csr_array:
+def _cut_rows(cuts: Sequence[Cut], size: int) -> sp.csr_array:
     """Cuts as matrix rows `part cost - gradient . y` over the master columns and then the part cost columns."""
     lengths = [len(cut.columns) + 1 for cut in cuts]
     indices = np.concatenate([np.append(cut.columns, size + cut.part) for cut in cuts])

@@ -256,21 +256,8 @@ class DeploymentSearch:
 WARM_ROUNDS = 1
 
 
-class CoarseSearch:
-    """
-    A search on a coarse problem.
-
-    Parameters
-    ----------
-    problem
-        From `coarsen`.
-    control
-        Of the whole solve; costs of the coarse problem are kept out of its progress.
-    seed, threads
-        Of the solver.
-    warm
-        Cuts of another case's coarse problem.
-    """
+class _CoarseSearch:
+    """A search on a coarse problem."""
 
     def __init__(
         self, problem: PlacementProblem, control: Control, *, seed: int, threads: int, warm: WarmCuts | None = None
@@ -302,21 +289,7 @@ class CoarseSearch:
         return np.inf if best is None else relative_gap(best.cost_units, self._of.bound_units)
 
     def propose(self, gap: float, start: frozenset[int] | None) -> frozenset[int] | None:
-        """
-        Look for deployments within a gap of this problem's own bound.
-
-        Parameters
-        ----------
-        gap
-            Share of the cost.
-        start
-            Deployments to begin with, at the first call; None = those that the relaxation uses.
-
-        Returns
-        -------
-        frozenset of int or None
-            The best found, whether it is within the gap or not; None where there is none that is new.
-        """
+        """Look for deployments within a gap of this problem's own bound."""
         try:
             if not self._is_started:
                 self._begin(start)
@@ -370,22 +343,7 @@ NEXT_SHARE_OF_GAP = 0.85
 
 
 class FirstChoice:
-    """
-    Finds the deployments to begin with.
-
-    Parameters
-    ----------
-    decomposition
-        Of the problem, its bound raised.
-    search
-        The search that goes on from there.
-    control
-        Deadline and stop request.
-    seed, threads
-        Of the solver.
-    warm
-        What another case hands on.
-    """
+    """Finds the deployments to begin with."""
 
     def __init__(
         self,
@@ -402,16 +360,7 @@ class FirstChoice:
         self.coarse_cuts: tuple[Cut, ...] = ()
 
     def find(self, is_enough: Callable[[Choice], bool], mip_rel_gap: float) -> Choice | None:
-        """
-        Choose; None where nothing serves all work.
-
-        Parameters
-        ----------
-        is_enough
-            Whether a choice meets the gap.
-        mip_rel_gap
-            The gap.
-        """
+        """Choose; None where nothing serves all work."""
         deployed = self._warm_deployments()
         found = self._from_coarse_search(deployed, is_enough, mip_rel_gap)
         if found is None and deployed is not None:
@@ -433,7 +382,7 @@ class FirstChoice:
         problem = coarsen(self._of.problem)
         if problem is None or len(self._of.master.cost) <= SMALL_MASTER_COLUMNS:
             return None
-        coarse = CoarseSearch(problem, self._control, seed=self._seed, threads=self._threads, warm=self._warm.coarse)
+        coarse = _CoarseSearch(problem, self._control, seed=self._seed, threads=self._threads, warm=self._warm.coarse)
         gap = FIRST_SHARE_OF_GAP * mip_rel_gap
         try:
             while coarse.members == self._of.compiled.columns["Deploy"].members.tolist():
@@ -467,10 +416,6 @@ def round_pods(decomposition: Decomposition, point: FloatArray, *, seed: int, co
         Its master, with the cuts gathered so far, says what the pods are for.
     point
         (master columns,) a point whose decisions on data centers, deployments and assignments are held.
-    seed
-        Random seed of the solver.
-    control
-        Deadline and stop request.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class SliceAnswer:
+class _SliceAnswer:
     """
     Costs of a slice's parts at the master point asked about, their cuts, and the block columns in their own units.
 
@@ -53,7 +53,7 @@ class SliceAnswer:
     missed: float
 
 
-class SliceProgram:
+class _SliceProgram:
     """One slice's linear program, kept alive between master points."""
 
     def __init__(
@@ -91,17 +91,12 @@ class SliceProgram:
         """Whether this is an outage, which can be survived or not, and costs nothing."""
         return self._block.costs_nothing
 
-    def solve(self, point: FloatArray) -> SliceAnswer:
+    def solve(self, point: FloatArray) -> _SliceAnswer:
         """
         Solve the slice at a master point and derive the cut that supports its cost there.
 
         The cut is computed from the row duals alone: reduced costs are recomputed and every column is priced at
         its bound, so the cut is valid for any duals, however inexact the solve.
-
-        Raises
-        ------
-        UnsolvedError
-            If HiGHS finds no optimum; a slice always has one, so this would be a numerical failure.
         """
         block, highs = self._block, self._highs
         if block.costs_nothing:
@@ -121,13 +116,13 @@ class SliceProgram:
         if block.costs_nothing:
             cuts = self._cuts(np.array(solution.row_dual), binding, block.cost) if missed > FORBIDDEN_SHARE else []
             cuts = [_of_balances(cut) for cut in cuts]
-            return SliceAnswer(np.zeros(block.component_count), cuts, values[:real] * block.scale, missed)
+            return _SliceAnswer(np.zeros(block.component_count), cuts, values[:real] * block.scale, missed)
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
         cuts = self._cuts(np.array(solution.row_dual), binding, block.cost)
         if self.forbids_misses and missed > FORBIDDEN_SHARE:
             cuts += self._balance_cuts(binding)
         # Weighted counts are floats; numpy's stub says integers.
-        return SliceAnswer(costs.astype(np.float64, copy=False), cuts, values[:real] * block.scale, missed)
+        return _SliceAnswer(costs.astype(np.float64, copy=False), cuts, values[:real] * block.scale, missed)
 
     def _balance_cuts(self, binding: IntArray) -> list[Cut]:
         """
@@ -199,13 +194,13 @@ class SlicePrograms:
         first = np.concatenate([[0], np.cumsum([block.component_count for block in blocks])])
         self.part_count = int(first[-1])
         self._programs = [
-            SliceProgram(block, int(n), master_upper, seed=seed, forbids_misses=forbids_misses)
+            _SliceProgram(block, int(n), master_upper, seed=seed, forbids_misses=forbids_misses)
             for block, n in zip(blocks, first, strict=False)
         ]
         self._outages = [program for program in self._programs if program.costs_nothing]
         self._pool = ThreadPoolExecutor(max_workers=threads)
 
-    def solve(self, point: FloatArray) -> list[SliceAnswer]:
+    def solve(self, point: FloatArray) -> list[_SliceAnswer]:
         """Solve every slice at a master point."""
         return list(self._pool.map(lambda program: program.solve(point), self._programs))
 

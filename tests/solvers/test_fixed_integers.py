@@ -1,4 +1,4 @@
-"""Polishing: exact feasibility, duals that prove the optimum, prices that predict what a small change costs."""
+"""Fixed-integer LP: exact feasibility, duals that prove the optimum, prices that predict what a small change costs."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import Polished, PolishError, polish
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
 
 EAST, WEST = range(2)
 
 
-def dual_objective(compiled: CompiledModel, polished: Polished, integers: FloatArray) -> float:
+def dual_objective(compiled: CompiledModel, fixed: FixedIntegerSolution, integers: FloatArray) -> float:
     """Value of the dual program at the duals; checks their signs on the way."""
-    row = np.concatenate([duals.reshape(-1) for duals in polished.row_duals.values()])
-    column = np.concatenate([duals.reshape(-1) for duals in polished.column_duals.values()])
+    row = np.concatenate([duals.reshape(-1) for duals in fixed.row_duals.values()])
+    column = np.concatenate([duals.reshape(-1) for duals in fixed.column_duals.values()])
     is_inequality = np.isneginf(compiled.row_lower)
     assert (row[is_inequality] <= 0).all()
     free = ~compiled.is_integer
@@ -46,26 +46,26 @@ def test_duals_prove_that_no_plan_with_these_integers_is_cheaper(seed: int) -> N
     compiled = compile_model(problem)
     plan = generous(problem)
     try:
-        polished = polish(problem, compiled, plan)
-    except PolishError:
+        fixed = solve_fixed_integers(problem, compiled, plan)
+    except FixedIntegerError:
         reject()  # draws another: thirty problems with a plan are asked for
-    report = check_plan(problem, polished.plan)
+    report = check_plan(problem, fixed.plan)
     assert report.is_feasible, report.violations.to_string()
-    assert polished.objective_cny == pytest.approx(report.total_cny, rel=1e-9)
-    given_integers = replace(polished.plan, is_open=plan.is_open, is_deployed=plan.is_deployed, new_pods=plan.new_pods)
+    assert fixed.objective_cny == pytest.approx(report.total_cny, rel=1e-9)
+    given_integers = replace(fixed.plan, is_open=plan.is_open, is_deployed=plan.is_deployed, new_pods=plan.new_pods)
     with_them = columns_from_plan(compiled, given_integers)
-    assert dual_objective(compiled, polished, with_them) == pytest.approx(compiled.cost @ with_them, rel=1e-9)
+    assert dual_objective(compiled, fixed, with_them) == pytest.approx(compiled.cost @ with_them, rel=1e-9)
 
 
-def solved(plan: Plan | FloatArray, **options: Any) -> Polished:
+def solved(plan: Plan | FloatArray, **options: Any) -> FixedIntegerSolution:
     problem = worked_problem(**options)
-    return polish(problem, compile_model(problem), plan)
+    return solve_fixed_integers(problem, compile_model(problem), plan)
 
 
 def test_worked_plan_is_never_made_dearer() -> None:
-    """The worked plan is feasible but not the best with its integers: polishing may only lower its cost."""
-    polished = solved(worked_plan())
-    report = check_plan(worked_problem(), polished.plan)
+    """The worked plan is feasible but not the best with its integers: the LP may only lower its cost."""
+    fixed = solved(worked_plan())
+    report = check_plan(worked_problem(), fixed.plan)
     assert report.is_feasible
     assert report.total_cny <= check_plan(worked_problem(), worked_plan()).total_cny
 
@@ -75,9 +75,9 @@ def test_integers_are_rounded_by_halves(share: float) -> None:
     problem = worked_problem()
     compiled = compile_model(problem)
     x = columns_from_plan(compiled, worked_plan())
-    expected = polish(problem, compiled, x).objective_cny
+    expected = solve_fixed_integers(problem, compiled, x).objective_cny
     x[compiled.columns["Open"].columns] *= share
-    assert polish(problem, compiled, x).objective_cny == expected
+    assert solve_fixed_integers(problem, compiled, x).objective_cny == expected
 
 
 def toy(**options: Any) -> tuple[PlacementProblem, CompiledModel, Plan]:
@@ -86,12 +86,12 @@ def toy(**options: Any) -> tuple[PlacementProblem, CompiledModel, Plan]:
 
 
 def objective_cny(problem: PlacementProblem, plan: Plan) -> float:
-    return polish(problem, compile_model(problem), plan).objective_cny
+    return solve_fixed_integers(problem, compile_model(problem), plan).objective_cny
 
 
 def test_dual_of_demand_is_what_one_more_mtok_per_hour_costs() -> None:
     problem, compiled, plan = toy()
-    dual = polish(problem, compiled, plan).row_duals["serve_demand"]
+    dual = solve_fixed_integers(problem, compiled, plan).row_duals["serve_demand"]
     assert dual.shape == (2, 4)
     demand = problem.demand_mtok_per_h.copy()
     demand[0, 0] += 1.0
@@ -104,7 +104,7 @@ def test_dual_of_demand_is_what_one_more_mtok_per_hour_costs() -> None:
 def test_dual_of_power_is_what_one_more_megawatt_saves() -> None:
     """West is full with one workload of two: 1 MW more there moves 25 mtok/h from east, 15.6 - 2 - 0.1 CNY each."""
     problem, compiled, plan = toy(it_capacity_mw=(100.0, 4.0))
-    dual = polish(problem, compiled, plan).row_duals["limit_it_power"]
+    dual = solve_fixed_integers(problem, compiled, plan).row_duals["limit_it_power"]
     assert dual[:, EAST] == pytest.approx(0.0)
     # Open is on the right side: a unit of it is 4 MW; the row counts MW.
     assert dual[:, WEST] == pytest.approx(-4380.0 * 25.0 * (15.6 - 2.0 - 0.1))
@@ -117,31 +117,33 @@ def test_closed_deployment_has_a_price() -> None:
     """Without chat in the west each mtok/h that could go there would save 15.6 - 2 - 0.1 CNY times 4380 h."""
     problem, compiled, plan = toy(deploy_cny_per_year=(0.0, 0.0))
     closed = replace(plan, is_deployed=np.array([1, 0, 1, 1]))  # chat east, chat west, batch east, batch west
-    polished = polish(problem, compiled, closed)
-    dual = polished.row_duals["serve_where_deployed"]  # pairs (w, d): alpha chat east, west, ...
+    fixed = solve_fixed_integers(problem, compiled, closed)
+    dual = fixed.row_duals["serve_where_deployed"]  # pairs (w, d): alpha chat east, west, ...
     assert dual[:, 1] == pytest.approx(-4380.0 * 13.5)
     assert dual[:, 0] == pytest.approx(0.0)
     # The reduced cost of deploying: all four (two workloads, two slices) times 100 mtok/h.
-    assert polished.column_duals["Deploy"][1] == pytest.approx(-4 * 100.0 * 4380.0 * 13.5)
-    saved = polished.objective_cny - objective_cny(problem, plan)
+    assert fixed.column_duals["Deploy"][1] == pytest.approx(-4 * 100.0 * 4380.0 * 13.5)
+    saved = fixed.objective_cny - objective_cny(problem, plan)
     assert saved == pytest.approx(4 * 100.0 * 4380.0 * 13.5)
 
 
 def test_unused_integers_are_taken_back() -> None:
     problem, compiled, plan = toy(opening_cny_per_year=(1e6, 1e6), min_pods=(0, 12))
-    polished = polish(problem, compiled, plan).plan
-    assert polished.is_open.tolist() == [0, 1]
-    assert polished.is_deployed.tolist() == [0, 1, 0, 0]
-    assert polished.new_pods.tolist() == [0, 2]  # 10 existing ones, 12 agreed, 4 used
-    assert check_plan(problem, polished).is_feasible
+    fixed = solve_fixed_integers(problem, compiled, plan).plan
+    assert fixed.is_open.tolist() == [0, 1]
+    assert fixed.is_deployed.tolist() == [0, 1, 0, 0]
+    assert fixed.new_pods.tolist() == [0, 2]  # 10 existing ones, 12 agreed, 4 used
+    assert check_plan(problem, fixed).is_feasible
 
 
 def test_integers_without_a_plan() -> None:
     problem, compiled, plan = toy()
-    with pytest.raises(PolishError, match="no plan has these integers"):
-        polish(problem, compiled, replace(plan, is_deployed=np.zeros(4, np.int64)))
-    with pytest.raises(PolishError, match=r"the integers alone break 4 row\(s\) of deploy_where_open"):
-        polish(problem, compiled, replace(plan, is_open=np.zeros(2, np.int64), new_pods=np.zeros(2, np.int64)))
+    with pytest.raises(FixedIntegerError, match="no plan has these integers"):
+        solve_fixed_integers(problem, compiled, replace(plan, is_deployed=np.zeros(4, np.int64)))
+    with pytest.raises(FixedIntegerError, match=r"the integers alone break 4 row\(s\) of deploy_where_open"):
+        solve_fixed_integers(
+            problem, compiled, replace(plan, is_open=np.zeros(2, np.int64), new_pods=np.zeros(2, np.int64))
+        )
 
 
 def test_vector_of_another_model_is_refused() -> None:
