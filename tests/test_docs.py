@@ -144,7 +144,7 @@ def test_python_of_the_readme_runs() -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```$", read_page("README.md"), re.MULTILINE | re.DOTALL)
     # The smallest horizon is enough to see that the calls exist; building the model at full width takes long.
     names: dict[str, object] = {}
-    exec(code.replace("model = to_pyomo(problem)", "to_pyomo"), names)  # noqa: S102 - our own page
+    exec(code.replace("model = problem.to_pyomo()", "problem.to_pyomo"), names)  # noqa: S102 - our own page
     assert isinstance(names["problem"], PlacementProblem)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from toy_scenario import ToyScenario
 from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.api.inputs import Inputs, find_inputs, naming_arguments, override_texts
+from optimizer.runs.run import open_run
 from scenarios.load import load_scenario
 
 
@@ -172,3 +174,26 @@ def test_files_written_for_objects_go_when_the_process_ends(toy: Path) -> None:
     written = Path(done.stdout.strip())
     assert written.name == "scenario.yaml"
     assert not written.parent.parent.exists()
+
+
+def test_inputs_made_in_memory_are_kept_in_the_run_folder_wherever_it_goes(toy: Path) -> None:
+    network = load_network(toy.parent / "net")
+    tariffs = network.tariffs.assign(price_cny_per_mwh=network.tariffs["price_cny_per_mwh"] * 2)
+    code = (
+        "import sys, edwc\n"
+        f"network = edwc.load_network({str(toy.parent / 'net')!r})\n"
+        "tariffs = network.tariffs.assign(price_cny_per_mwh=network.tariffs['price_cny_per_mwh'] * 2)\n"
+        f"run = edwc.solve({str(toy)!r}, {{'solver.threads': 1}}, network=network.with_tables(tariffs=tariffs))\n"
+        f"run.save({str(toy.parent / 'run')!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)  # its files are gone when it ends
+    run = open_run((toy.parent / "run").rename(toy.parent / "moved"))
+    assert run.verify().is_verified
+    pd.testing.assert_frame_equal(run.network.tariffs, tariffs)
+    again = open_run(run.save(toy.parent / "again"))
+    shutil.rmtree(toy.parent / "moved")
+    assert again.verify().is_verified
+    assert open_run(again.save(toy.parent / "again")).verify().is_verified  # an older run there is replaced
+    tampered = toy.parent / "again" / "inputs" / "net" / "tariffs.csv"
+    tampered.write_text(tampered.read_text(encoding="utf-8").replace("600.0", "601.0", 1), encoding="utf-8")
+    assert not open_run(toy.parent / "again").verify().is_verified

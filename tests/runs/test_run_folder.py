@@ -251,12 +251,13 @@ def test_damaged_folder_is_refused_with_every_fault(tmp_path: Path, damage: Any,
     assert all(problem in fault.problem for fault in caught.value.faults)
 
 
-def test_run_json_cannot_point_outside_its_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../secret", "inputs/../../secret", "/secret", "other/secret", "inputs/", ""])
+def test_run_json_cannot_point_outside_its_folder(tmp_path: Path, name: str) -> None:
     folder = write_run(tmp_path / "run", INFO, tables())
     info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    info["files"]["../secret"] = "0"
+    info["files"][name] = "0"
     (folder / "run.json").write_text(json.dumps(info), encoding="utf-8")
-    with pytest.raises(InputError, match="no plain file name"):
+    with pytest.raises(InputError, match="is no name of a file of the run"):
         open_run(folder).require_whole()
 
 
