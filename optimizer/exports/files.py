@@ -171,7 +171,7 @@ def _write_flatgeobuf(content: GisContent, path: Path) -> None:
 
 
 def _write_csv(content: GisContent, path: Path) -> None:
-    """Write one layer as CSV, its geometry as WKT in degrees of WGS 84, longitude first; formulas are marked as text."""
+    """Write one layer as CSV, its geometry as WKT in degrees of WGS 84, longitude first; formulas marked as text."""
     (layer,) = content.layers.values()
     texts = [None if geometry is None else geometry.wkt for geometry in layer.geometry]
     table = pd.DataFrame({WKT_COLUMN: texts} | {name: layer[name] for name in layer.columns if name != "geometry"})
