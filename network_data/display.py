@@ -24,8 +24,8 @@ def short_text(kind: str, name: str, facts: Mapping[str, object]) -> str:
     >>> short_text("Run", "base", {"cost": "3.2 million CNY", "gap": "0.1 %"})
     '<Run base: cost 3.2 million CNY, gap 0.1 %>'
     """
-    told = ", ".join(f"{label} {value}" for label, value in facts.items())
-    return escape_text(f"<{kind} {name}{': ' if told else ''}{told}>")
+    listed = ", ".join(f"{label} {value}" for label, value in facts.items())
+    return escape_text(f"<{kind} {name}{': ' if listed else ''}{listed}>")
 
 
 def short_html(kind: str, name: str, facts: Mapping[str, object]) -> str:
