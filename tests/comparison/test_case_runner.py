@@ -7,7 +7,7 @@ import pytest
 from reduced import reduced_overrides
 from sweeps import CARBON, write_toy
 
-from optimizer.comparison import case_task as case_solver
+from optimizer.comparison import case_solve
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.runner import CaseRunner, SweepProgress
 from optimizer.runs import folder as run_folder
@@ -62,14 +62,14 @@ def test_what_a_killed_worker_was_writing_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_this_program_in_one_case_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solve = case_solver.solve_scenario
+    solve = case_solve.solve_scenario
 
     def stumble(scenario: str | Path, overrides: list[str], **options: Any) -> Any:
         if CARBON[0].overrides[0] in overrides:
             raise ZeroDivisionError("by nothing")
         return solve(scenario, overrides, **options)
 
-    monkeypatch.setattr(case_solver, "solve_scenario", stumble)
+    monkeypatch.setattr(case_solve, "solve_scenario", stumble)
     with CaseRunner(write_toy(tmp_path), out=tmp_path / "out") as runner:
         results = runner.run(CARBON)
     assert [result.status for result in results.values()] == [CaseStatus.SOLVED, CaseStatus.FAILED, CaseStatus.SOLVED]

@@ -163,9 +163,9 @@ def test_residency_of_the_families() -> None:
 
 
 def summary(name: str) -> dict[str, Any]:
-    results = solve_reduced(name).results
-    assert results is not None
-    return results.summary
+    run = solve_reduced(name)
+    assert run.has_plan
+    return run.summary
 
 
 def west_share(name: str) -> float:
