@@ -22,7 +22,7 @@ from network_data.faults import Fault, FaultList, InputError
 from network_data.load import BUILT_IN_FOLDER, Network, list_networks, load_network
 from network_data.session import keep_files, network_content, session_folder_of, table_content
 from scenarios.document import plain
-from scenarios.load import load_scenario
+from scenarios.load import OVERRIDE_OPTION, load_scenario
 from scenarios.price_parameters import price_case_override
 from scenarios.schema import Scenario, ScenarioKeys
 from scenarios.sources import Sources, find_scenario, list_scenarios
@@ -105,10 +105,13 @@ def naming_arguments() -> Iterator[None]:
         faults = [_named_by_argument(fault) for fault in error.faults]
         if faults == list(error.faults):
             raise
-        raise InputError(faults, "the arguments") from None
+        is_of_argument = any(fault.file == "the argument scenario" for fault in faults)
+        raise InputError(faults, "the arguments" if is_of_argument else error.subject) from None
 
 
 def _named_by_argument(fault: Fault) -> Fault:
+    if fault.file == OVERRIDE_OPTION:
+        return replace(fault, file="price_cases" if fault.column == "price_cases" else "overrides")
     is_own = session_folder_of(Path(fault.file)) is not None
     return replace(fault, file="the argument scenario", row=None) if is_own else fault
 

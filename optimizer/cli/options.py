@@ -149,10 +149,12 @@ def scenario_changes(
 
 def _name_options(error: InputError, flags: Mapping[str, str]) -> InputError:
     """Name the option that a user wrote where a fault names the override that the option stands for."""
-    faults = [
-        replace(fault, file=flags[str(fault.column)], column=None)
-        if fault.file == "--set" and fault.column in flags
-        else fault
-        for fault in error.faults
-    ]
+    faults = []
+    for fault in error.faults:
+        named = fault
+        if fault.file in {"overrides", "price_cases"}:  # arguments of the front door
+            is_flag = fault.column in flags
+            named = replace(fault, file=flags[str(fault.column)] if is_flag else "--set")
+            named = replace(named, column=None) if is_flag else named
+        faults.append(named)
     return InputError(faults, error.subject)

@@ -388,16 +388,6 @@ def test_shells_are_given_their_completion_script(shell: str) -> None:
     assert f"_EDWC_COMPLETE={shell}_complete" in out
 
 
-def test_help_starts_quickly() -> None:
-    """At once, for a person: the fastest of a few tries, since other processes may be busy."""
-    seconds = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        edwc("--help")
-        seconds.append(time.perf_counter() - begun)
-    assert min(seconds) < 0.3
-
-
 def test_front_door_offers_each_command_as_a_function() -> None:
     code = (
         "import edwc; "
