@@ -1,9 +1,8 @@
 """
-Independent proof of a plan: every cost and every limit again, from the problem arrays and the plan alone.
+Independent check of a plan: every cost and every limit again, from the problem arrays and the plan alone.
 
-Written from the mathematics of docs/formulation.md, not from the model: it imports neither the formulation,
-the compiler nor a solver, so that a mistake there cannot hide itself. The equations are in `check_limits`,
-those on the year as a whole in `check_policy`, the cost components in `check_costs`.
+Written from docs/formulation.md, not from the model: it imports neither the equations, the compiler nor a solver, so
+that a mistake there cannot hide itself. The limits are in `limits`, costs and everything else that follows in `facts`.
 """
 
 from __future__ import annotations
@@ -82,22 +81,13 @@ class CheckReport:
 
 def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6) -> CheckReport:
     """
-    Re-derive every cost and check every limit of a plan.
+    Work out every cost and check every limit of a plan.
 
     Parameters
     ----------
-    problem
-        The problem the plan is for.
-    plan
-        The plan to prove.
     tolerance
         A limit is broken if it is exceeded by more than this share of its size, or of 1 in its unit if it
         is smaller.
-
-    Returns
-    -------
-    CheckReport
-        Costs, violations and physical quantities.
 
     Raises
     ------

@@ -1,10 +1,4 @@
-"""
-What a plan amounts to, from the problem arrays and the plan alone: power, traffic and tokens.
-
-A problem's tables as arrays and names for the checker: who belongs to whom, and what to call it.
-
-The objective again, component by component and data center by data center, from what a plan amounts to.
-"""
+"""What follows from a plan, worked out from the problem arrays and the plan alone: power, traffic, tokens, costs."""
 
 from __future__ import annotations
 
@@ -279,14 +273,7 @@ def _mean(total: FloatArray, weight: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class PlanFacts(_ProblemIndex):
-    """
-    A plan beside its problem, with everything that follows from the two, each worked out once.
-
-    Attributes
-    ----------
-    plan
-        The plan; its arrays fit the problem and are finite.
-    """
+    """A well-formed plan beside its problem, with everything that follows from the two, each worked out once."""
 
     plan: Plan
 
@@ -455,14 +442,7 @@ SPENDING = ("energy", "demand_charge", "accelerator_capital", "site_capital", "o
 
 
 def list_costs(f: PlanFacts) -> pd.DataFrame:
-    """
-    List every cost component of a plan.
-
-    Returns
-    -------
-    pd.DataFrame
-        component, data_center ("" for shedding: an unserved token belongs to none), cny_per_year.
-    """
+    """List all costs: component, data_center ("" for shedding, which belongs to none), cny_per_year."""
     by_data_center = _costs_by_data_center(f)
     ids = f.data_center_labels
     shedding = f.problem.shed_penalty_cny_per_mtok * f.classes["shed_mtok_per_year"].sum()

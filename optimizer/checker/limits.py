@@ -1,11 +1,7 @@
 """
-Every limit of a plan, one function per equation, from the mathematics of docs/formulation.md.
+Every limit of a plan, one function per equation of docs/formulation.md, without knowledge of the model.
 
-`LIMITS` is the table of contents. Nothing here knows the model that found the plan.
-
-Every limit on the year as a whole, one function per equation (10a) to (10g), from docs/formulation.md.
-
-Limits on resilience, one function per equation, from the mathematics of docs/formulation.md and the plan alone.
+`LIMITS`, `POLICY_LIMITS` (10a to 10g) and `OUTAGE_LIMITS` (11a to 11g) are the table of contents.
 """
 
 from __future__ import annotations

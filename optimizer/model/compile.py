@@ -106,14 +106,9 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
 
 def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledModel | None:
     """
-    Compile nothing but the objective of a problem that differs from a compiled one in prices alone.
+    Compile only the objective of a problem that differs in prices alone (`differs_in_prices_alone`).
 
-    None where the columns are others: billed power has one only where there is a demand charge.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays (`problem_parts.differs_in_prices_alone`).
+    None where the columns differ: billed power has one only where there is a demand charge.
     """
     tables, columns = _tables(problem)
     if not all(np.array_equal(block.members, model.columns[name].members) for name, block in columns.items()):
@@ -124,7 +119,7 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 
 def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]:
     """
-    Compile nothing but the objective, component by component and variable by variable.
+    Compile only the objective, by component and variable.
 
     Returns
     -------
@@ -155,7 +150,7 @@ class _CompiledColumns:
 
 @dataclass(frozen=True, eq=False)
 class _EquationRows:
-    """The rows of one equation, compressed."""
+    """The compressed rows of one equation: sides (M,), starts (M + 1,), indices and values (Z,)."""
 
     block: RowBlock  # Where they lie in the whole model
     lower: FloatArray  # (M,) sides
@@ -166,14 +161,7 @@ class _EquationRows:
 
 
 def stream_model(problem: PlacementProblem) -> tuple[_CompiledColumns, dict[str, ColumnBlock], Iterator[_EquationRows]]:
-    """
-    Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
-
-    Returns
-    -------
-    columns, blocks, rows
-        All columns; where each variable lies among them; and the rows, compiled as they are asked for.
-    """
+    """Compile equation by equation: all columns, where each variable lies, and rows compiled as they are read."""
     tables, blocks = _tables(problem)
     cost, _ = _costs(tables, blocks, with_costs=False)
     return _CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)

@@ -124,7 +124,7 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     Raises
     ------
     TemplateError
-        If the rule uses an expression that is not linear or not understood.
+        If the rule uses an expression that is not linear or not known.
     """
     evaluator = _Evaluator(tables)
     has_axis = tables.axis in over

@@ -1,11 +1,7 @@
 """
 Assemble the placement problem: network tables and scenario into index tables and arrays, units converted once.
 
-From the scenario's policy section to the problem's limits; what contradicts the network is refused here.
-
-What must be served at once in an outage, and the workloads that nothing could take over.
-
-Where the time to the first token goes: queue, computing, the way; what is left, class by class.
+What contradicts the network is refused here: policies, RTT limits, workloads without a data center.
 """
 
 from __future__ import annotations
@@ -115,7 +111,7 @@ def _waits_out(deferrable_h: int, scenario: Scenario) -> bool:
 
 
 def _outage_demand(demand_mtok_per_h: FloatArray, workloads: pd.DataFrame, scenario: Scenario) -> FloatArray:
-    """List what must be served at once in an outage, (T, W): arrivals of what does not wait; (0, 0) if nothing must."""
+    """(T, W) what must be served at once in an outage: arrivals of what does not wait; (0, 0) if nothing must."""
     if scenario.resilience.survive == "none":
         return np.zeros((0, 0))
     waits = [_waits_out(scenario.workload_classes[k].deferrable_h, scenario) for k in workloads["workload_class"]]
@@ -126,7 +122,7 @@ MS_PER_S = 1e3
 
 
 def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
-    """Work out how long the input of a request takes to compute."""
+    """(K, A) time to compute the input of a request."""
     classes = [scenario.workload_classes[name] for name in class_ids]
     tokens = np.array([item.input_tokens * (1 - item.cache_hit_share) for item in classes])
     rate = accelerators["prefill_tok_per_s"].to_numpy(float) * accelerators["prefill_accelerators"].to_numpy(float)
@@ -136,7 +132,7 @@ def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.D
 def _record_used_up(
     scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, accelerators: pd.DataFrame, faults: FaultList
 ) -> None:
-    """Record each class whose time to the first token is used up before any way is paid for."""
+    """Record each class whose time to the first token is used up before any network time."""
     share, rtts = scenario.latency.queue_margin_share, scenario.latency.connection_rtts
     ttft_ms = classes["ttft_limit_ms"].to_numpy(float)
     budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, share, rtts)
@@ -170,10 +166,8 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
 
     Parameters
     ----------
-    network, scenario
-        What to assemble.
     allow_stranded
-        Let a workload pass that has no candidate; the problem has no plan then, unless work may be left unserved.
+        Accept a workload without candidates; the problem has no plan then, unless work may be left unserved.
 
     Raises
     ------

@@ -1,12 +1,4 @@
-"""
-Lay price cases and price changes on the prices of a problem, one after the other.
-
-Move a period of a time-of-use tariff, such as the valley, to other hours of the day.
-
-What a change of prices selects: data centers by name and place, half hours by period, month and hour.
-
-What the price cases and price changes of a scenario do to its prices, in yearly means that a reader can check.
-"""
+"""Apply price cases and price changes to the prices of a network: what each selects, does, and changes in all."""
 
 from __future__ import annotations
 
@@ -83,15 +75,7 @@ def select(
     """
     Find what a change selects; several selectors select what all of them do.
 
-    Parameters
-    ----------
-    faults
-        Receives names that select nothing, and selectors that have nothing in common.
-
-    Returns
-    -------
-    Selection or None
-        None if a fault was found.
+    None if names select nothing, or selectors have nothing in common: both are recorded as faults.
     """
     before = len(faults)
     chosen = np.ones(len(centers), np.bool_)
@@ -124,14 +108,7 @@ def _select_classes(change: PriceChange, classes: Iterable[str], faults: _StepFa
 
 
 def _plain_name(name: str) -> str:
-    """
-    Write a name as ids are spelled, so that a place can be named on a command line.
-
-    Examples
-    --------
-    >>> plain_name("West Toyland")
-    'west_toyland'
-    """
+    """Write a name like an id ("West Toyland": west_toyland), so that a place can be named on a command line."""
     return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
@@ -141,7 +118,7 @@ def _names(centers: pd.DataFrame, key: str) -> list[str]:
 
 
 def _alike(name: str, known: Iterable[str]) -> list[str]:
-    """Names meant by one: itself, else those that are spelled as it is but for case and spaces."""
+    """Names meant by one: itself, else those that differ from it in case and spaces alone."""
     different = list(dict.fromkeys(known))
     return [name] if name in different else [other for other in different if _plain_name(other) == _plain_name(name)]
 
@@ -187,7 +164,7 @@ Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 
 def operation(change: PriceChange) -> Operation:
-    """Turn a change into what it does to numbers."""
+    """Return the function that a change applies to numbers."""
     if change.replace is not None:
         value = change.replace
         return lambda numbers: np.full_like(numbers, value)
@@ -202,7 +179,7 @@ _NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "mu
 
 
 def _why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
-    """Say why a period cannot be moved; empty if it can."""
+    """Reason why a period cannot be moved; empty if it can."""
     to = _target(move)
     vacated = np.isin(tariff.period, move.periods) & ~to
     needs = vacated.any(axis=1) & months & ~(tariff.period == move.leaves).any(axis=1)
@@ -214,24 +191,12 @@ def _why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
 
 def move_period(tariff: Tariff, move: PeriodMove, months: BoolArray) -> Tariff:
     """
-    Move a period to other hours, month by month.
+    Move a period to other hours, in the months given as a mask (12,).
 
-    The hours it goes to take the mean price of the period in the month, whatever they were before; the hours of the
-    period that it leaves take the mean price of the period named in `leaves`. What the price is made of (flat price,
-    floating share, multiplier) goes along. A month without the period stays as it is. The mean price of a day changes
-    as dear hours become cheap and cheap ones flat, unless `keep_mean` adds the difference to all hours of the month.
-
-    Parameters
-    ----------
-    tariff
-        The tariff; see `why_not_moved`.
-    months
-        (12,) the months it is moved in.
-
-    Returns
-    -------
-    Tariff
-        With the period, under the first of its names, in its new hours.
+    The new hours take the mean price of the period in the month, whatever they were before; the hours that the period
+    leaves take the mean price of the period named in `leaves`. What the price is made of (flat price, floating share,
+    multiplier) goes along. A month without the period stays as it is. The mean price of a day changes, unless
+    `keep_mean` adds the difference to all hours of the month. The moved period has the first of its names.
     """
     to = _target(move)
     numbers = {name: getattr(tariff, name).copy() for name in _NUMBERS}
@@ -294,15 +259,9 @@ def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalenda
     Apply the price cases of a scenario in their order, and then its own price changes in theirs.
 
     Of a price case, the hourly series comes first: it replaces, where it has a column, whatever was there before it.
-
-    Parameters
-    ----------
-    calendar
-        Energy prices before any change. Days and their number stay those of this calendar, so that all price cases of
-        a scenario share their time slices.
-    faults
-        Receives selections that match nothing, flat prices of tariffs that have no formula, and results that are
-        negative where that means nothing, each with file, line and key.
+    Days and their number stay those of the calendar, so that all price cases of a scenario share their time slices.
+    Faults are selections that match nothing, flat prices of tariffs that have no formula, and results that are negative
+    where that means nothing, each with file, line and key.
     """
     state = _State(network, scenario, calendar)
     for case in scenario.loaded_price_cases:
@@ -352,7 +311,7 @@ class _CenterPrice:
 
 
 class _State:
-    """Prices while changes are laid on them."""
+    """Prices while changes are applied to them."""
 
     def __init__(self, network: Network, scenario: Scenario, calendar: PriceCalendar) -> None:
         self._network = network
@@ -553,24 +512,19 @@ def _require_periods(
 
 
 def _known(confidence: str | None) -> str:
-    """Say what a number rests on in the words of the network: what is not said is an estimate."""
+    """Confidence in the words of the network: what is not said is an estimate."""
     return "reported" if confidence in {"official", "reported"} else "estimate"
 
 
 def _rests_on(step: PriceStep, before: str, *, is_whole: bool) -> str:
-    """Confidence of a changed number: that of the change alone where it replaces all of it, else the lesser of both."""
+    """Confidence of a changed number: that of the change where it replaces all of it, else the lower of both."""
     new = _known(step.confidence)
     return new if is_whole or _known(before) == "reported" else _known(before)
 
 
 def price_effect(network: Network, scenario: Scenario) -> pd.DataFrame:
     """
-    Set the prices of each data center beside what they were before the scenario's price cases and price changes.
-
-    Parameters
-    ----------
-    network, scenario
-        What the prices are of.
+    Compare the prices of each data center before and after the scenario's price cases and price changes.
 
     Returns
     -------

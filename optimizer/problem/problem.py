@@ -1,10 +1,4 @@
-"""
-The placement problem as frozen index tables and arrays: everything the model, the checker and the exports read.
-
-Demands on a plan as a whole, as the model, the checker and the results read them.
-
-Which time slices an outage must be planned for: those that ask for more than any other.
-"""
+"""The placement problem as frozen index tables and arrays: everything the model, the checker and the exports read."""
 
 from __future__ import annotations
 
@@ -366,47 +360,18 @@ class PlacementProblem:
 def rtt_budgets_ms(
     ttft_limit_ms: FloatArray, compute_ms: FloatArray, queue_margin_share: float, connection_rtts: float
 ) -> FloatArray:
-    """
-    Work out what the time to the first token leaves for one round trip.
-
-    Parameters
-    ----------
-    ttft_limit_ms
-        (K,) inf where there is no limit.
-    compute_ms
-        (K, A).
-    queue_margin_share, connection_rtts
-        See `PlacementProblem`.
-
-    Returns
-    -------
-    ndarray
-        (K, A); not positive where queue and computation use the time up.
-    """
+    """(K, A) what the time to the first token leaves for one round trip; not positive where it is used up before."""
     left_ms = (ttft_limit_ms * (1.0 - queue_margin_share))[:, None] - compute_ms
     return np.asarray(left_ms / connection_rtts, dtype=float)
 
 
 def rtt_limits_ms(stated_ms: FloatArray, budget_ms: FloatArray, pools: pd.DataFrame, center_count: int) -> FloatArray:
     """
-    Find the longest round trip of each class to each data center.
+    (K, D) longest round trip of each class to each data center; -inf where no accelerator there is fast enough.
 
-    It is the stated limit or, where that is smaller, the budget on the slowest accelerator that the class may use
-    there, since any of them may answer. Accelerators without a budget are not used (`PlacementProblem.processes`).
-
-    Parameters
-    ----------
-    stated_ms
-        (K,).
-    budget_ms
-        (K, A).
-    pools
-        As in `PlacementProblem`; a pool that can hold no pod does not count.
-
-    Returns
-    -------
-    ndarray
-        (K, D); -inf where no accelerator of the data center is fast enough.
+    It is the stated limit (K,) or, where that is smaller, the budget (K, A) on the slowest accelerator that the class
+    may use there, since any of them may answer. Accelerators without a budget are not used
+    (`PlacementProblem.processes`), and a pool that can hold no pod does not count.
     """
     held = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float) > 0
     place = pools["data_center_index"].to_numpy(np.int64)[held]

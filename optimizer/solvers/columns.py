@@ -1,8 +1,4 @@
-"""
-Between a solution vector of the compiled model and a `Plan`: the only place that knows both layouts.
-
-What is taken over in each outage, for given whole decisions: one small linear program for each outage.
-"""
+"""Plans from solution vectors of the compiled model and back, and failover: one small LP for each outage."""
 
 from __future__ import annotations
 
@@ -26,11 +22,6 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
 
     Integers are rounded by halves, everything is clipped to its own bounds. The model bills the peak, or the contract,
     only where there is such a demand charge; elsewhere the plan gets the peak that its power has.
-
-    Parameters
-    ----------
-    compiled
-        From `compile_model`.
 
     Raises
     ------
@@ -151,23 +142,11 @@ ROUNDING = 1e-9
 
 
 class NoFailoverError(ValueError):
-    """With these whole decisions an outage cannot be survived."""
+    """With these integers an outage cannot be survived."""
 
 
 def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1) -> FloatArray:
-    """
-    Fill in what is taken over in each outage.
-
-    Parameters
-    ----------
-    compiled
-        From `compile_model`.
-
-    Raises
-    ------
-    NoFailoverError
-        If an outage cannot be survived.
-    """
+    """Fill in what is taken over in each outage for given integers; `NoFailoverError` if one cannot be survived."""
     column, outage = _outage_columns(compiled)
     out = columns.copy()
     rows = np.concatenate([np.arange(block.rows.start, block.rows.stop) for block in _blocks(compiled)])
@@ -192,7 +171,7 @@ def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1
 
 
 def hold_failover(compiled: CompiledModel) -> CompiledModel:
-    """Take the outages out of a model: their columns are held like integers, their rows say nothing."""
+    """Take the outages out of a model: their columns are held like integers, their rows are free."""
     column, _ = _outage_columns(compiled)
     if not len(column):
         return compiled
@@ -205,7 +184,7 @@ def hold_failover(compiled: CompiledModel) -> CompiledModel:
 
 
 def plans_with_failover(problem: PlacementProblem, plans: Sequence[Plan]) -> list[Plan]:
-    """Add to plans, greedy ones say, what is taken over in each outage."""
+    """Add to greedy plans what is taken over in each outage."""
     compiled = compile_model(problem)
     return [_with_failover(problem, compiled, plan) for plan in plans]
 
@@ -230,7 +209,7 @@ def _outage_columns(compiled: CompiledModel) -> tuple[IntArray, IntArray]:
 
 
 def _solve(body: sp.csr_array, lower: FloatArray, upper: FloatArray, seed: int) -> FloatArray | None:
-    """Any values that keep the rows, None if there are none. Rows with a single column are its bound."""
+    """Values that keep the rows, None if there are none. Rows with a single column are its bound."""
     counts = np.diff(body.indptr)
     row_of = np.repeat(np.arange(len(counts)), counts)
     size = np.zeros(len(counts))

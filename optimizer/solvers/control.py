@@ -1,4 +1,4 @@
-"""What a solve ends with: why it stopped, what is in hand, and how good that is proved to be."""
+"""What a solve returns (why it stopped, its plan and bound), and what controls it while it runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Termination(StrEnum):
-    """Why the solver stopped. What is in hand is another fact: see `Solution.plan`."""
+    """Why the solver stopped; whether there is a plan is another fact (`Solution.plan`)."""
 
     OPTIMAL = "optimal"  # within the gap asked for
     TIME_LIMIT = "time_limit"
@@ -31,7 +31,7 @@ class Termination(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """One line of the solver's progress; costs in CNY per year, infinite or NaN-free: inf / -inf where unknown."""
+    """One line of progress; costs in CNY per year, inf or -inf where unknown."""
 
     seconds: float
     incumbent_cny: float
@@ -85,7 +85,7 @@ class Solution:
 @dataclass
 class Control:
     """
-    The leash of a running solve: its deadline, a stop request, and where progress goes.
+    Deadline, stop request and progress of a running solve.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Control:
 
     @property
     def must_stop(self) -> bool:
-        """Whether the time is up or a stop was asked for."""
+        """Whether the time is up or a stop was requested."""
         return self.stop.is_set() or self.seconds_left <= 0
 
     @property
@@ -143,7 +143,7 @@ def relative_gap(objective: float, bound: float) -> float:
 @dataclass(frozen=True, eq=False)
 class Learned:
     """
-    What a decomposed solve has learned.
+    What a decomposed solve can pass on to other cases.
 
     Attributes
     ----------

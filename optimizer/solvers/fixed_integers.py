@@ -1,13 +1,10 @@
 """
-The linear program that is left when the integers are held, and what small changes of its limits are worth.
+The fixed-integer LP: the best plan for given integers, the dual of each limit there, and what small changes save.
 
-Most of its columns can be closed before a solver sees it (nothing is routed to where a class is not deployed), so that
-it takes a second at full size. The solver stays alive: a changed limit is solved again from where it stands, in
-hundredths of a second.
-
-A linear program made smaller where that loses nothing, and the duals of what was removed.
-
-The best plan for given integers, and what each limit costs there.
+Most columns are at zero before a solver sees them (nothing is routed to where a class is not deployed), so that it
+takes a second at full size. The solver stays alive: a changed limit is solved again from the last basis, in hundredths
+of a second. Rows and columns that presolve would remove are removed here, so that their duals can be worked out
+afterwards.
 """
 
 from __future__ import annotations
@@ -182,20 +179,18 @@ class _FixedPoint:
 
 class FixedProgram:
     """
-    The program that is left when the integers are held.
+    The LP that is left when the integers are held.
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
     integers
         (columns,) solution vector; only its integers are read, rounded by halves.
     stays
-        (rows,) rows to keep as they are, so that `saving_with_more` can move their right side.
+        (rows,) rows to keep as they are, so that `saving_with_more` can change their right side.
     closed
         Columns held at zero until `saving_with_open` opens them.
     like
-        A solved program of the same model with other integers or bounds, to start from where it ended.
+        A solved program of the same model with other integers or bounds, to start from its basis.
 
     Raises
     ------
@@ -287,8 +282,7 @@ class FixedProgram:
         Returns
         -------
         float
-            What the optimum falls by, CNY per year; minus infinity if nothing is feasible then. The program is left
-            as it was.
+            Decrease of the optimum, CNY per year; minus infinity if nothing is feasible then. The program is unchanged.
         """
         highs, reduced = self._solved(), self._reduced
         at = (np.cumsum(reduced.is_kept_row) - 1)[rows].astype(np.int32)
@@ -303,14 +297,7 @@ class FixedProgram:
         return saving
 
     def saving_with_open(self, columns: IntArray) -> float:
-        """
-        Solve again with some of the closed columns open; the program is left as it was.
-
-        Returns
-        -------
-        float
-            What the optimum falls by, CNY per year.
-        """
+        """Solve again with some closed columns open: decrease of the optimum, CNY per year; changes nothing."""
         highs = self._solved()
         at = self._positions(columns)
         is_there = at >= 0
@@ -390,14 +377,7 @@ class FixedProgram:
 
 
 def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntArray) -> FloatArray:
-    """
-    Price columns at some duals.
-
-    Returns
-    -------
-    ndarray
-        CNY per year and unit; negative where a closed column would be used if it were open.
-    """
+    """Reduced costs of columns at given duals, CNY per year and unit; negative: a closed column would be used."""
     return np.asarray(compiled.cost[columns] - (compiled.matrix.T @ row_duals)[columns])
 
 
@@ -445,16 +425,14 @@ def solve_fixed_integers(
     like: FixedProgram | None = None,
 ) -> FixedIntegerSolution:
     """
-    Fix the integers, solve what is left exactly, and take back what turns out to be unused.
+    Fix the integers, solve the LP that is left, and drop integers that turn out to be unused.
 
     A deployment without work, a data center without deployment and new pods beyond the most ever switched on are
-    taken back: the operation stays optimal, with the same duals, and costs only fall. Where deployments keep
-    accelerators on (6e), what is left is then solved again.
+    dropped: the operation stays optimal, with the same duals, and costs only fall. Where deployments keep accelerators
+    on (6e), the rest is then solved again.
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
     integers
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
 
@@ -489,10 +467,6 @@ def settle(
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
-    plan
-        Its integers are held; those that turn out to be unused are taken back first.
     stays
         Says which rows to keep as they are, by solution vector (see `FixedProgram`).
 
@@ -512,19 +486,7 @@ def settle(
 
 
 def fixed_integer_solution(problem: PlacementProblem, program: FixedProgram) -> FixedIntegerSolution:
-    """
-    Solve a program with its integers held, and take back what turns out to be unused: see `solve_fixed_integers`.
-
-    Parameters
-    ----------
-    program
-        Its program; it stays alive and may be asked what changes are worth.
-
-    Raises
-    ------
-    FixedIntegerError
-        If no plan has these integers.
-    """
+    """Solve a program with its integers held, and drop unused ones: see `solve_fixed_integers`."""
     compiled, point = program.compiled, program.solve()
     column_dual = compiled.cost - program.matrix.T @ point.row_duals
     plan = _without_unused(problem, plan_from_columns(problem, compiled, point.columns))

@@ -1,8 +1,4 @@
-"""
-Greedy filling of candidates in a given order: no foresight, no integers weighed, but every capacity kept.
-
-What a planner gets without an optimizer: three greedy plans, proved by the same checker as the optimum.
-"""
+"""Three greedy plans to compare the optimum with: all limits are kept, nothing is planned ahead."""
 
 from __future__ import annotations
 
@@ -24,12 +20,12 @@ FULL_LINK_GBPS = 1e-9
 
 class _GreedyFill:
     """
-    Work placed so far, and the room that is left.
+    Candidates filled in a given order: the work placed so far, and the capacity that is left.
 
-    Slices are filled in turn, the one with most demand first, so that pods bought for the peak are there for all
-    other hours. Within a slice, installed pods are filled first in the order given, then pods are bought in that
-    order. Work that may wait runs when it arrives. Indivisible workloads come before all others and get the first
-    place that holds them in every slice.
+    Slices are filled in turn, the one with most demand first, so that pods bought for the peak are there for all other
+    hours. Within a slice, installed pods are filled first in the order given, then pods are bought in that order. Work
+    that may wait runs when it arrives. Indivisible workloads come before all others and get the first place that holds
+    them in every slice.
     """
 
     def __init__(self, problem: PlacementProblem, is_allowed: npt.NDArray[np.bool_] | None = None) -> None:
@@ -135,7 +131,7 @@ class _GreedyFill:
         return float(kept_on @ self.deployed[:, d] + kept_on[k]) <= most
 
     def _place(self, r: int, at: IntArray, *, buys: bool, is_whole: bool) -> bool:
-        """Route as much as fits (or, whole, all or nothing) along a candidate; says whether all fitted."""
+        """Route as much as fits (or, `all_or_nothing`, all or none) along a candidate; return whether all fitted."""
         if not self._may_deploy(r):
             return False
         w, d, k = int(self.workload[r]), int(self.center[r]), int(self.problem.candidate_class[r])
@@ -274,14 +270,7 @@ class _GreedyFill:
 
 
 def mw_per_busy_accelerator(problem: PlacementProblem) -> FloatArray:
-    """
-    Work out the IT power per busy accelerator where just enough pods are on.
-
-    Returns
-    -------
-    ndarray
-        (A,) MW: the accelerator's dynamic power and its share of the idle power.
-    """
+    """Work out dynamic and idle power per busy accelerator with just enough pods on, (A,) MW."""
     table = problem.accelerators
     usable = problem.utilization_limit_share * table["accelerators_per_pod"].to_numpy(float)
     idle = table["idle_mw_per_pod"].to_numpy(float) / usable
@@ -336,28 +325,14 @@ def nearest_data_center(problem: PlacementProblem) -> Plan:
 
 
 def cheapest_in_region(problem: PlacementProblem, region: str) -> Plan:
-    """
-    Fill the data centers of one region only, those with the cheapest energy first.
-
-    Parameters
-    ----------
-    region
-        A value of `data_centers.region`.
-    """
+    """Fill the data centers of one region (`data_centers.region`) only, those with the cheapest energy first."""
     inside = problem.data_centers["region"].to_numpy(str) == region
     allowed = inside[problem.candidates["data_center_index"].to_numpy(int)]
     return _GreedyFill(problem, allowed).fill(_by_energy_cost(problem))
 
 
 def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Baseline, ...]:
-    """
-    Make and prove every baseline.
-
-    Parameters
-    ----------
-    home_region
-        Region of the third baseline: where most demand arises, say.
-    """
+    """Make and check all baselines; the third stays in `home_region`."""
     plans = (
         ("cheapest_energy", "cheapest energy first", cheapest_energy(problem)),
         ("nearest", "nearest data center", nearest_data_center(problem)),

@@ -1,8 +1,4 @@
-"""
-HiGHS without surprises: no banner, one thread per instance, models from arrays, termination in our words.
-
-The most memory that a solve has taken, in this process and in those that it starts.
-"""
+"""HiGHS instances without banner, one thread each: models from arrays, and runs that are tried again."""
 
 from __future__ import annotations
 
@@ -164,17 +160,10 @@ def run_until_optimal(
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
     """
-    Compile the formulation straight into a HiGHS instance, equation by equation.
+    Compile the formulation into a HiGHS instance without a model, equation by equation.
 
-    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
-    the solver itself.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    highs
-        An instance without a model.
+    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than the
+    solver itself.
 
     Returns
     -------

@@ -1,8 +1,4 @@
-"""
-Runs an integer program in a process of its own and keeps the leash: progress, deadline, stop, incumbents.
-
-Processes that solve one model after the other, kept while nobody needs them.
-"""
+"""Integer programs solved in processes of their own, which are kept and used again: progress, deadline, stop."""
 
 from __future__ import annotations
 
@@ -184,7 +180,7 @@ class SolverError(RuntimeError):
 @dataclass
 class MipOutcome:
     """
-    What a solve left behind.
+    Result of an integer program.
 
     Attributes
     ----------
@@ -211,16 +207,12 @@ def run_mip(
     start: FloatArray | None = None,
 ) -> MipOutcome:
     """
-    Solve a compiled model as an integer program.
+    Solve a compiled model as an integer program in another process.
 
     Parameters
     ----------
-    model
-        From `compile_model`.
     options
         HiGHS options by name; the time limit comes from `control`.
-    control
-        Deadline, stop request, and where progress goes: at least every 2 s.
 
     Raises
     ------

@@ -1,8 +1,4 @@
-"""
-Solve a problem with the method that suits its size, and let no plan out that the independent check refuses.
-
-The whole problem as one integer program in HiGHS: exact, and good for problems up to some 100,000 columns.
-"""
+"""Solve a problem with the method that suits its size, and refuse plans that fail the independent check."""
 
 from __future__ import annotations
 
@@ -35,18 +31,7 @@ COST_TOLERANCE_SHARE = 1e-6
 
 
 class InvalidPlanError(RuntimeError):
-    """
-    The solver's plan fails the independent check: a fault of this program, never of the input.
-
-    Parameters
-    ----------
-    problem_name
-        Name of the problem.
-    findings
-        What is wrong with the plan.
-    dump
-        Folder with the plan and its violations.
-    """
+    """The solver's plan fails the independent check: a fault of this program, never of the input."""
 
     def __init__(self, problem_name: str, findings: list[str], dump: Path) -> None:
         self.findings = tuple(findings)
@@ -78,22 +63,16 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
 
     Parameters
     ----------
-    problem
-        The problem.
     method
         whole = one integer program; decomposed = per time slice; auto = by size, see `choose_method`.
     mip_rel_gap
         Stop when the plan is proved within this share of the optimum.
-    seed
-        Random seed of the solver.
-    threads
-        Processor threads.
     control
         Deadline, stop request and progress; none = no deadline.
     start
         A plan to begin with, a baseline say; one that breaks a limit is ignored.
     warm
-        What another case of the problem hands on, for the decomposition.
+        What another case of the problem passes on, for the decomposition.
 
     Returns
     -------
@@ -105,7 +84,7 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     InvalidPlanError
         If the plan breaks a limit, costs other than the solver says, or costs less than the bound.
     ValueError
-        If the method is asked for by name and does not apply.
+        If the method is requested by name and does not apply.
     """
     control = control if control is not None else Control()
     known = None if start is None else _feasible(problem, start)
@@ -145,10 +124,10 @@ def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
 
 def why_not_decomposed(problem: PlacementProblem) -> str:
     """
-    Say why a problem cannot be decomposed; empty if it can.
+    Reason why a problem cannot be decomposed; empty if it can.
 
-    The decomposition lets active pods follow the work. Where electricity, carbon included, is paid for being drawn,
-    idling pods would earn, and they would not.
+    The decomposition lets active pods follow the work. Where the price of electricity, carbon included, is negative,
+    idling pods would earn money, and it would not see that.
     """
     centers = problem.data_centers
     carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)
@@ -230,18 +209,8 @@ def solve_whole(
     """
     Solve a problem as one integer program, then the fixed-integer LP of the best plan found.
 
-    Parameters
-    ----------
-    threads
-        Of the solver; it runs in a process of its own, so the number may differ from one call to the next.
-    control
-        Deadline, stop request and progress. The solver ends within a second of either; the fixed-integer LP
-        of the incumbent comes after.
-
-    Returns
-    -------
-    Solution
-        Termination and plan are two facts: at a limit there may be a plan or none.
+    Exact, and suited to problems up to some 100,000 columns. The solver ends within a second of the deadline or stop of
+    `control`; the fixed-integer LP of the incumbent comes after.
 
     Raises
     ------

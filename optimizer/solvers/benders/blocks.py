@@ -5,7 +5,7 @@ The routing columns (Flow, Shed) of a slice form its block; so do the columns of
 cost nothing: such a block only says whether the outage can be survived. All others (what is open, deployed, bought,
 assigned, processed, switched on, billed, waiting) form the master. So the master knows energy, capacity and peaks
 exactly, and a block only says what the routing costs, workload by workload. The split is read off the matrix: the
-equations stand only in `formulation`.
+equations stand only in `model.equations`.
 
 In a block, a row with a single block column is not a row but a bound on that column that moves with the master:
 that is how "route only to where the class is deployed" (6a) costs nothing in the block and still enters each cut in
@@ -106,8 +106,6 @@ def split(
 
     Parameters
     ----------
-    model
-        From `compile_model`.
     penalty_units
         (T,) cost units for each mtok/h by which a balance of the slice is missed; outages have no penalty. A point
         that pays it is no plan; a bound with it is a bound without it.

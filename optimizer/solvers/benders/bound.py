@@ -1,8 +1,8 @@
 """
-The problem taken apart by time slices: a master that knows energy and capacity, and blocks that know the routing.
+The decomposed problem: a master that knows energy and capacity, and a block per time slice that knows the routing.
 
 Benders' decomposition with in-out separation. The master's linear relaxation with the cuts gathered so far gives a
-proven lower bound; a master point with whole decisions, its blocks solved, gives the cost of a plan.
+proven lower bound; a master point with integer decisions, its blocks solved, gives the cost of a plan.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MISSED_SHARE = 1e-3
 
 
 class Split(NamedTuple):
-    """A problem compiled and taken apart; costs and penalties (T,) in units of `cny_per_unit`."""
+    """A problem compiled and decomposed; costs and penalties (T,) in units of `cny_per_unit`."""
 
     problem: PlacementProblem
     compiled: CompiledModel
@@ -52,13 +52,9 @@ class Split(NamedTuple):
 
 def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_costless: bool = False) -> Split:
     """
-    Compile a problem and take it apart.
+    Compile a problem and decompose it.
 
-    Parameters
-    ----------
-    like
-        Another problem taken apart: where the two differ in prices alone and have the same columns, only costs are
-        worked out.
+    Where it differs from `like` in prices alone and has the same columns, only costs are worked out.
     """
     slices = len(problem.slices)
     unit = 1.0 if is_costless else cost_unit_cny(problem)
@@ -97,11 +93,11 @@ class Decomposition:
     Parameters
     ----------
     problem
-        Frozen arrays; energy and carbon prices of no slice may sum below zero.
+        Energy and carbon prices of no slice may sum below zero.
     is_costless
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
     like
-        Another problem taken apart (`split_problem`).
+        Another problem decomposed (`split_problem`).
     """
 
     def __init__(
@@ -302,10 +298,10 @@ def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> flo
 
 def _column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
     """
-    Most that each column of the compiled model can be in any plan that is worth considering, (columns,).
+    Upper limit of each column of the compiled model in any plan that can be optimal, (columns,).
 
-    No more pods are switched on than all work in reach and all models to be kept loaded can use. Where thousands of
-    pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
+    No more pods are switched on than all work that can come and all models to be kept loaded can use. Where thousands
+    of pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
     """
     reach = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
     place = problem.deployments.reset_index(names="row").set_index(["class_index", "data_center_index"])["row"]

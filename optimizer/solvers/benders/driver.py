@@ -1,8 +1,4 @@
-"""
-Solve a large problem by decomposition: a bound from cuts, a plan from local search, both sharpened by the master.
-
-A problem made smaller in every way that loses nothing, before it is taken apart: alike hubs, alike days.
-"""
+"""Solve a large problem by decomposition: a bound from cuts, a plan from local search, both improved by the master."""
 
 from __future__ import annotations
 
@@ -54,12 +50,12 @@ def split_as_solved(
     problem: PlacementProblem, kept_links: npt.NDArray[np.bool_], *, mip_rel_gap: float
 ) -> tuple[Split, Split | None]:
     """
-    Take a problem apart as a solve does, and its coarse problem if it has one.
+    Decompose a problem as a solve does, and its coarse problem if it has one.
 
     Parameters
     ----------
     kept_links
-        (L,) link limits that stand.
+        (L,) link limits that are kept.
     """
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
     days = _shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
@@ -95,14 +91,14 @@ def solve_decomposed(
     Parameters
     ----------
     problem
-        Frozen arrays. No slice may have a negative price of energy and carbon: pods are switched on with the work.
+        No slice may have a negative price of energy and carbon: pods are switched on with the work.
     control
-        Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
+        Deadline, stop request and progress. At a stop, the best choice found is still turned into a plan.
 
     Returns
     -------
     Solution
-        Bound and objective hold for the problem as given, not for the merged one that is solved.
+        Bound and objective hold for the problem as given, not for the aggregated one that is solved.
     """
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.

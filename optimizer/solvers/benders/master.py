@@ -64,8 +64,8 @@ class MasterProgram:
         Parameters
         ----------
         is_trial
-            Take the first word that there is no answer. Most trials of a search fail for that, and asking again throws
-            the basis away from which the next trial would be solved.
+            Accept the first answer that it is infeasible. Most trials of a search are, and solving again would lose the
+            basis from which the next trial starts.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class MasterProgram:
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
         UnsolvedError
-            If HiGHS can say neither that nor find the optimum.
+            If HiGHS can neither say that nor find the optimum.
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
@@ -91,9 +91,10 @@ class MasterProgram:
 
     def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
-        Solve the relaxation by an interior-point method and stay in the middle of its optimal face.
+        Solve the relaxation by an interior-point method, without moving to a corner.
 
-        At full size this is several times faster than the simplex method, and from the middle the next cuts see more.
+        At full size this is several times faster than the simplex method, and from the middle of the optimal face the
+        next cuts are stronger.
 
         Returns
         -------

@@ -1,15 +1,9 @@
 """
-Local search over the deployments, on the master with its cuts.
+Search for the deployments: where it starts, local search on the master with its cuts, whole pods.
 
-With the whole decisions held, the master's linear program is convex in them, so the reduced cost of a held decision
-bounds what changing it can save: most changes need not be tried. What looks best on the cuts is then solved in the
-blocks, and the cuts found there correct the next look.
-
-Where the search for deployments begins: what a coarse search proposes, another case has, the relaxation uses.
-
-The search for deployments on a coarse problem: proposals, cheaper and cheaper, for the original to judge.
-
-Whole pods where one more can break a limit: rounded by a small integer program instead of up.
+With the integers held, the master's linear program is convex in them, so the reduced cost of a held decision bounds
+what changing it can save: most changes need not be tried. The best choice by the cuts is then solved in the blocks,
+whose new cuts correct the next step. A coarse problem proposes where to start.
 """
 
 from __future__ import annotations
@@ -408,19 +402,10 @@ HELD = ("Open", "Deploy", "Assign")
 
 def round_pods(decomposition: Decomposition, point: FloatArray, *, seed: int, control: Control) -> FloatArray | None:
     """
-    Choose whole new pods for the other whole decisions of a master point.
+    Choose whole new pods for the other integers of a master point, which are held, by a small integer program.
 
-    Parameters
-    ----------
-    decomposition
-        Its master, with the cuts gathered so far, says what the pods are for.
-    point
-        (master columns,) a point whose decisions on data centers, deployments and assignments are held.
-
-    Returns
-    -------
-    ndarray or None
-        A master point with whole pods; None if there is none or the time did not suffice.
+    Rounding up would not do where one more pod can break a limit. Returns None if there is none or the time did not
+    suffice.
     """
     model = decomposition.program.as_compiled()
     lower, upper = model.lower.copy(), model.upper.copy()
