@@ -177,7 +177,7 @@ def _require_well_formed(problem: PlacementProblem, plan: Plan) -> None:
         array = np.asarray(getattr(plan, name))
         # A plan without failover is not malformed: it takes nothing over, and the limits say so.
         if array.shape != shape and not (name.startswith("failover") and array.shape == (0, 0)):
-            faults.append(f"{name}: shape {array.shape}, the problem asks for {shape}")
+            faults.append(f"{name}: shape {array.shape}, the problem has {shape}")
         elif not np.isfinite(array).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             faults.append(f"{name}: {np.sum(~np.isfinite(array))} number(s) not finite, first at {first}")

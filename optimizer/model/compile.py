@@ -49,7 +49,6 @@ class RowBlock:
     name: str
     rows: slice
     shape: tuple[int, ...]
-    members: Int32Array
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class _CompiledColumns:
 class _EquationRows:
     """The compressed rows of one equation: sides (M,), starts (M + 1,), indices and values (Z,)."""
 
-    block: RowBlock  # Where they lie in the whole model
+    block: RowBlock  # Where they lie in the model
     lower: FloatArray  # (M,) sides
     upper: FloatArray
     starts: Int32Array  # Compressed rows: (M + 1,), (Z,) and (Z,)
@@ -274,11 +273,11 @@ def _lay_out_columns(data: ModelData) -> tuple[dict[str, VariableBlock], dict[st
         rows = members[0] if len(members) == 1 else _product(*members)
         has_axis = AXIS in variable.index
         count = len(rows) * (slices if has_axis else 1)
-        is_whole = rows.shape[1] == 1 and np.array_equal(rows[:, 0], np.arange(len(rows)))
+        is_complete = rows.shape[1] == 1 and np.array_equal(rows[:, 0], np.arange(len(rows)))
         blocks[variable.name] = VariableBlock(
             variable.name,
             offset,
-            None if is_whole else _lookup(rows),
+            None if is_complete else _lookup(rows),
             len(rows),
             rows.shape[1] if has_axis else None,
         )
@@ -346,8 +345,7 @@ def _sides(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 def _row_block(name: str, rows: Rows, first: int) -> RowBlock:
     shape = (rows.axis_length, rows.base_size)
-    end = first + rows.axis_length * rows.base_size
-    return RowBlock(name, slice(first, end), shape, np.arange(rows.base_size, dtype=np.int32))
+    return RowBlock(name, slice(first, first + rows.axis_length * rows.base_size), shape)
 
 
 def _size(rows: Rows) -> int:

@@ -62,8 +62,8 @@ def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -
     """Work out what each candidate takes over in each outage, (S, R); (0, R) if nothing is planned."""
     if not failover_share.size:
         return np.zeros((0, len(problem.candidates)))
-    asked = problem.outage_demand_mtok_per_h[problem.outages["slice_index"]]
-    return failover_share * asked[:, problem.candidates["workload_index"]]
+    needed = problem.outage_demand_mtok_per_h[problem.outages["slice_index"]]
+    return failover_share * needed[:, problem.candidates["workload_index"]]
 
 
 def _nothing(*columns: str) -> pd.DataFrame:

@@ -1,5 +1,5 @@
 """
-Evaluate a templatized Pyomo rule over whole index tables.
+Evaluate a templatized Pyomo rule over index tables.
 
 Pyomo turns a rule into one expression whose indices are placeholders (`templatize_rule`). Here that expression is
 evaluated once with arrays in the placeholders' place and gives the linear terms of all rows of the constraint

@@ -45,8 +45,8 @@ from scenarios.schema import Scenario, WorkloadClass
 
 def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame, faults: FaultList) -> PolicyLimits:
     """Take over the scenario's policy."""
-    asked = scenario.policy
-    shares = {region: share for region, share in asked.min_region_share.items() if share > 0}
+    policy = scenario.policy
+    shares = {region: share for region, share in policy.min_region_share.items() if share > 0}
     equipped = np.isin(np.arange(len(centers)), pools["data_center_index"])
     regions = centers["region"].to_numpy(str)
     file = scenario.source_path.name
@@ -59,25 +59,25 @@ def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFram
             remedy = "Add a pool there, or drop the share."
             faults.add(file, "no data center of this region has accelerators", remedy, column=column, value=share)
     green = centers["green_power_share"].to_numpy(float)[equipped]
-    if len(green) and asked.min_green_share > green.max():
+    if len(green) and policy.min_green_share > green.max():
         best = centers["id"].to_numpy(str)[equipped][green.argmax()]
         faults.add(
             file,
             f"is above what any data center has: the highest green_power_share is {green.max():g}, of {best}",
             f"Demand at most {green.max():g}, or raise green_power_share of data centers.",
             column="policy.min_green_share",
-            value=asked.min_green_share,
+            value=policy.min_green_share,
         )
-    if asked.min_utilization_share > scenario.fleet.utilization_limit:
+    if policy.min_utilization_share > scenario.fleet.utilization_limit:
         faults.add(
             file,
             f"is above fleet.utilization_limit = {scenario.fleet.utilization_limit:g}, the most that may be busy",
             "Lower it, or raise fleet.utilization_limit.",
             column="policy.min_utilization_share",
-            value=asked.min_utilization_share,
+            value=policy.min_utilization_share,
         )
-    taken_over = {limit.name: getattr(asked, limit.name) for limit in fields(PolicyLimits)}
-    return PolicyLimits(**{**taken_over, "min_region_share": shares})
+    limits = {limit.name: getattr(policy, limit.name) for limit in fields(PolicyLimits)}
+    return PolicyLimits(**{**limits, "min_region_share": shares})
 
 
 def _record_without_refuge(

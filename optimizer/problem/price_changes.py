@@ -117,14 +117,14 @@ def _names(centers: pd.DataFrame, key: str) -> list[str]:
     return [str(name) for name in (centers[column] if column else centers.index)]
 
 
-def _alike(name: str, known: Iterable[str]) -> list[str]:
+def _same_names(name: str, known: Iterable[str]) -> list[str]:
     """Names meant by one: itself, else those that differ from it in case and spaces alone."""
     different = list(dict.fromkeys(known))
     return [name] if name in different else [other for other in different if _plain_name(other) == _plain_name(name)]
 
 
 def _matching(name: str, known: Sequence[str], key: str, faults: _StepFaults) -> list[str]:
-    found = _alike(name, known)
+    found = _same_names(name, known)
     if not found:
         listed = ", ".join(sorted(set(known))[:12]) or "none"
         remedy = f"Name one that is there: {listed}.{suggest(name, set(known))}"
@@ -139,9 +139,9 @@ def _resolve(
     meanings: dict[str, tuple[BoolArray, tuple[str, ...] | None]] = {}
     everywhere = np.ones(len(centers), np.bool_)
     for key in _PLACE_COLUMNS:
-        if found := _alike(name, _names(centers, key)):
+        if found := _same_names(name, _names(centers, key)):
             meanings[key] = (np.isin(_names(centers, key), found), None)
-    if found := _alike(name, periods):
+    if found := _same_names(name, periods):
         meanings["periods"] = (everywhere, tuple(found))
     if not meanings:
         known = {_plain_name(other) for key in _PLACE_COLUMNS for other in _names(centers, key)} | set(periods)
@@ -366,7 +366,7 @@ class _State:
                 self._token[name] = float(operation(change)(np.array(old)))
                 if self._token[name] != old:
                     kind = self._token_confidence[name]
-                    self._token_confidence[name] = _rests_on(step, kind, is_whole=change.replace is not None)
+                    self._token_confidence[name] = _rests_on(step, kind, replaces_all=change.replace is not None)
             self._require_not_negative(change, {name: self._token[name] for name in chosen}, at_step)
             return
         selection = select(change, self._centers, self._periods(), at_step)
@@ -397,7 +397,7 @@ class _State:
         self._demand_charge = np.where(selection.centers, operation(step.change)(old), old)
         for at in np.flatnonzero(self._demand_charge != old):
             kind = self._demand_charge_confidence[at]
-            self._demand_charge_confidence[at] = _rests_on(step, kind, is_whole=step.change.replace is not None)
+            self._demand_charge_confidence[at] = _rests_on(step, kind, replaces_all=step.change.replace is not None)
         results = {str(self._centers.index[at]): float(self._demand_charge[at]) for at in range(len(old))}
         self._require_not_negative(step.change, results, faults)
 
@@ -419,9 +419,9 @@ class _State:
                 faults.add("", problem, "Lower the number.")
                 return
             if not np.array_equal(center.half_hours, np.broadcast_to(found[at].half_hours, center.half_hours.shape)):
-                is_whole = change.what == "energy_price" and change.replace is not None
-                is_whole = is_whole and bool(found[at].chosen(selection).all())
-                self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], is_whole=is_whole)
+                replaces_all = change.what == "energy_price" and change.replace is not None
+                replaces_all = replaces_all and bool(found[at].chosen(selection).all())
+                self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], replaces_all=replaces_all)
             self._energy[at] = center
 
     def _with_energy_price(
@@ -516,10 +516,10 @@ def _known(confidence: str | None) -> str:
     return "reported" if confidence in {"official", "reported"} else "estimate"
 
 
-def _rests_on(step: PriceStep, before: str, *, is_whole: bool) -> str:
+def _rests_on(step: PriceStep, before: str, *, replaces_all: bool) -> str:
     """Confidence of a changed number: that of the change where it replaces all of it, else the lower of both."""
     new = _known(step.confidence)
-    return new if is_whole or _known(before) == "reported" else _known(before)
+    return new if replaces_all or _known(before) == "reported" else _known(before)
 
 
 def price_effect(network: Network, scenario: Scenario) -> pd.DataFrame:

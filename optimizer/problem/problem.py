@@ -17,7 +17,7 @@ TRANSPORT_COLUMNS = ("network_cny_per_mtok", "data_transfer_cny_per_mtok")
 @dataclass(frozen=True)
 class PolicyLimits:
     """
-    Limits on the year as a whole. The defaults limit nothing.
+    Limits on the year. The defaults limit nothing.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ NO_LIMITS = PolicyLimits()
 def _hardest_slices(demand: npt.NDArray[np.float64]) -> list[int]:
     """Find the slices that no other one covers."""
     kept: list[int] = []
-    # A slice can only be covered by one that asks for no less in total.
+    # A slice can only be covered by one with no less in total.
     for t in np.argsort(-demand.sum(axis=1), kind="stable").tolist():
         if demand[t].any() and not any((demand[t] <= demand[u]).all() for u in kept):
             kept.append(t)
@@ -88,10 +88,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 def no_routes_left_out() -> pd.DataFrame:
     """Table `PlacementProblem.left_out` without rows."""
-    whole = ["workload_index", "data_center_index", "route_index"]
+    integers = ["workload_index", "data_center_index", "route_index"]
     real = ["rtt_ms", "network_cny_per_mtok", "data_transfer_cny_per_mtok", "late_ms"]
     reasons = ["is_barred", "is_unprotected"]
-    kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | dict.fromkeys(reasons, np.bool_)
+    kinds = dict.fromkeys(integers, np.int64) | dict.fromkeys(real, np.float64) | dict.fromkeys(reasons, np.bool_)
     return pd.DataFrame({name: np.zeros(0, kind) for name, kind in kinds.items()})
 
 
@@ -162,7 +162,7 @@ class PlacementProblem:
     left_out
         Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
         the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule), is_unprotected (in
-        time and allowed, but without the second route that is asked for, 12). No equation reads it: it is what prices
+        time and allowed, but without the second route that is required, 12). No equation reads it: it is what prices
         of RTT limits and explanations are made of.
     compute_ms
         (K, A) time to compute the first token; None where times to the first token are not budgeted.
@@ -173,7 +173,7 @@ class PlacementProblem:
     data_transfer_cny_per_gb
         Price of data that leaves the demand hub's province or region.
     policy
-        Limits on the year as a whole.
+        Limits on the year.
     outage_demand_mtok_per_h
         (T, W) what must be served at once, by the others, should any one data center fail in the slice; (0, 0) where
         the plan need not survive failures.
@@ -315,7 +315,7 @@ class PlacementProblem:
         """
         (failed_index, slice_index) outages to survive: each data center in reach, in each slice that counts.
 
-        A slice in which no workload asks for more than in another one is left out: open data centers, deployments and
+        A slice in which no workload needs more than in another one is left out: open data centers, deployments and
         pods are the same in all slices, so what survives the other slice survives this one.
         """
         hardest = _hardest_slices(self.outage_demand_mtok_per_h)
@@ -353,7 +353,7 @@ class PlacementProblem:
 
     @cached_property
     def annual_mtok(self) -> float:
-        """Million tokens asked for in a year."""
+        """Demand of a year, million tokens."""
         return float(self.weight_h @ self.demand_mtok_per_h.sum(axis=1))
 
 

@@ -219,8 +219,8 @@ def add_second_routes(
         False where a second route is required and there is none.
     """
     rule = _rules(reachable, scenario)
-    asked = reachable.loc[(rule != "none") & reachable["is_in_time"].to_numpy(bool), "route_index"]
-    wanted = pd.Series(routes.index.isin(asked), index=routes.index)
+    needed = reachable.loc[(rule != "none") & reachable["is_in_time"].to_numpy(bool), "route_index"]
+    wanted = pd.Series(routes.index.isin(needed), index=routes.index)
     second = second_rtt_ms(graph, links, routes, wanted, scenario.routing)[reachable["route_index"].to_numpy(int)]
     has_second = np.isfinite(second) & (second <= reachable["rtt_limit_ms"].to_numpy(float))
     return reachable.assign(second_rtt_ms=second, has_second=has_second, is_protected=(rule != "required") | has_second)

@@ -13,7 +13,7 @@ from optimizer.model.equations import RESILIENCE_CONSTRAINTS
 from optimizer.model.outages import outage_tables
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
+from optimizer.solvers.highs import is_infeasible, new_highs, pass_model, run_until_optimal
 
 
 def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> Plan:
@@ -48,10 +48,10 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
         backlog_mtok=backlog,
         work_mtok_per_h=values["Work"].copy(),
         active_pods=values["Active"].copy(),
-        new_pods=_whole(values["NewPods"]),
-        is_open=_whole(values["Open"]),
-        is_deployed=_whole(values["Deploy"]),
-        is_assigned=_whole(values["Assign"]),
+        new_pods=values["NewPods"].astype(np.int64),
+        is_open=values["Open"].astype(np.int64),
+        is_deployed=values["Deploy"].astype(np.int64),
+        is_assigned=values["Assign"].astype(np.int64),
         peak_mw=peak,
         contract_mw=contract,
         failover_share=failover_share,
@@ -115,10 +115,6 @@ def _failover_work(compiled: CompiledModel, plan: Plan) -> FloatArray:
 def round_integers(compiled: CompiledModel, x: FloatArray) -> FloatArray:
     """Round the integer columns by halves (never `== 1`, never `> 0`: a solver's 1 may be 0.9999999)."""
     return np.where(compiled.is_integer, np.floor(x + 0.5), x)
-
-
-def _whole(values: FloatArray) -> IntArray:
-    return values.astype(np.int64)
 
 
 def _peak_mw(problem: PlacementProblem, active: FloatArray, work: FloatArray) -> FloatArray:
@@ -230,11 +226,8 @@ def _solve(body: sp.csr_array, lower: FloatArray, upper: FloatArray, seed: int) 
     if not len(kept):
         return values
     highs = new_highs(seed=seed, solver="simplex")
-    pass_rows(
-        highs, cost=np.zeros(len(kept)), lower=np.zeros(len(kept)), upper=bound[kept], row_lower=lower[rows],
-        row_upper=upper[rows], starts=part.indptr.astype(np.int32), indices=part.indices.astype(np.int32),
-        values=part.data,
-    )  # fmt: skip
+    zeros = np.zeros(len(kept))
+    pass_model(highs, part, cost=zeros, lower=zeros, upper=bound[kept], row_lower=lower[rows], row_upper=upper[rows])
     if not run_until_optimal(highs, trusts_infeasible=True):
         if is_infeasible(highs):
             return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Termination(StrEnum):
     """Why the solver stopped; whether there is a plan is another fact (`Solution.plan`)."""
 
-    OPTIMAL = "optimal"  # within the gap asked for
+    OPTIMAL = "optimal"  # within the requested gap
     TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"

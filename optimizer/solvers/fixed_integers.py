@@ -23,6 +23,7 @@ from optimizer.model.equations import EQUATIONS
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.columns import (
+    ROUNDING,
     NoFailoverError,
     columns_from_plan,
     hold_failover,
@@ -30,10 +31,7 @@ from optimizer.solvers.columns import (
     round_integers,
     with_failover,
 )
-from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
-
-# A right side this far below zero (relative to the row) is rounding of the integers' own row, not a contradiction.
-ROUNDING = 1e-9
+from optimizer.solvers.highs import is_infeasible, new_highs, pass_model, run_until_optimal
 
 
 class FixedIntegerError(ValueError):
@@ -78,7 +76,7 @@ def _reduce_program(
     upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
     broken = packs & (upper < 0)
     if broken.any():
-        raise FixedIntegerError(f"the integers leave less than nothing for {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers leave a negative limit for {_where(compiled, broken)}")
     removed = packs & ~stays & ((counts == 1) | (upper == 0))
     free = np.flatnonzero(~compiled.is_integer)
     bound, bounding_row = compiled.upper[free].copy(), np.full(len(free), -1)
@@ -91,7 +89,7 @@ def _reduce_program(
     entry, limit = entry[binds], limit[binds]
     column = body.indices[entry]
     bound[column], bounding_row[column], bounding_value[column] = limit, row_of[entry], body.data[entry]
-    # A bound that a balance implies (no workload gets more than it asks for) would only share the balance's dual.
+    # A bound that a balance implies (no workload gets more than its demand) would only share the balance's dual.
     # Loosened it never binds; dropped altogether, the dual simplex would take twice as long.
     implied = (bound > 0) & (_implied_bounds(body, row_of, lower, upper, has_negative) <= bound * (1 + ROUNDING))
     bound[implied], bounding_row[implied] = 2.0 * bound[implied], -1
@@ -112,7 +110,7 @@ def _price_idle_rows(
     compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, values: FloatArray, row_dual: FloatArray
 ) -> None:
     """
-    Let idle rows pass on what the first unit through them would cost, in place.
+    Price idle rows at what the first unit through them would cost, in place.
 
     Where nothing flows, a solver may price accelerators and processing at nothing just as well as at their cost, and a
     closed deployment would look as if its work ran for free. So the dual of each row `inflow - capacity <= 0` whose
@@ -141,7 +139,7 @@ def _price_removed_rows(
     compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, row_dual: FloatArray
 ) -> None:
     """
-    Give each removed row the dual that its columns ask for, in place.
+    Give each removed row the dual that its columns need, in place.
 
     A column held down by the row has a negative reduced cost; the row takes the largest of them over, after which no
     reduced cost of a column at zero is negative and no column is held by anything but its own bound.
@@ -170,7 +168,7 @@ class _FixedPoint:
     """Optimum for the integers held."""
 
     columns: FloatArray  # (columns,) value of each column of the compiled model
-    # (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included
+    # (rows,) CNY per year and unit of the right side: duals of the full program, removed rows included
     row_duals: FloatArray
     # (rows,) the same before removed rows got theirs: what a column that is closed would have to pay
     kept_row_duals: FloatArray
@@ -318,16 +316,14 @@ class FixedProgram:
         closed = self._positions(self._closed)
         upper[closed[closed >= 0]] = 0.0
         highs = new_highs(seed=self._seed, solver="simplex")
-        pass_rows(
+        pass_model(
             highs,
+            matrix,
             cost=compiled.cost[free][kept] / CNY_PER_COST_UNIT,
             lower=compiled.lower[free][kept],
             upper=upper,
             row_lower=reduced.row_lower[reduced.is_kept_row],
             row_upper=reduced.row_upper[reduced.is_kept_row],
-            starts=matrix.indptr.astype(np.int32),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
         )
         self._highs = highs
         return highs
@@ -381,8 +377,8 @@ def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntAr
     return np.asarray(compiled.cost[columns] - (compiled.matrix.T @ row_duals)[columns])
 
 
-# Pods switched on by no more than this above a whole number are that number.
-WHOLE = 1e-9
+# Pods switched on by no more than this above an integer are that number.
+POD_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -511,7 +507,7 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     if plan.failover_work_mtok_per_h.size:
         busy |= plan.failover_work_mtok_per_h.max(axis=0, initial=0.0) > 0
     works[processes["class_index"][busy], processes["data_center_index"][busy]] = True
-    # A workload that asks for nothing is assigned all the same.
+    # A workload without demand is assigned all the same.
     assigned = pairs[plan.is_assigned == 1]
     works[assigned["class_index"], assigned["data_center_index"]] = True
     is_deployed = plan.is_deployed * works[deployments["class_index"], deployments["data_center_index"]]
@@ -520,7 +516,9 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     used = np.bincount(deployments["data_center_index"], is_deployed, shape[1]) + np.bincount(place, active, shape[1])
     is_open = plan.is_open * (used > 0)
     existing = pools["existing_pods"].to_numpy() * is_open[place]
-    needed = np.maximum(np.ceil(active - existing - WHOLE), pools["min_pods"].to_numpy() * is_open[place] - existing)
+    needed = np.maximum(
+        np.ceil(active - existing - POD_ROUNDING), pools["min_pods"].to_numpy() * is_open[place] - existing
+    )
     new_pods = np.clip(needed, 0, plan.new_pods).astype(np.int64)
     return replace(plan, new_pods=new_pods, is_open=is_open, is_deployed=is_deployed)
 

@@ -13,7 +13,7 @@ from optimizer.checker.check import CheckReport, check_plan
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 
-# Amounts below this share of what is asked for are rounding, not something left to place.
+# Amounts below this share of the demand are rounding, not something left to place.
 ROUNDING_SHARE = 1e-12
 FULL_LINK_GBPS = 1e-9
 
@@ -93,7 +93,7 @@ class _GreedyFill:
         every = np.arange(self.slice_count)
         for w in sorted(by_workload, key=lambda w: (limit_ms[w], -self.left[:, w].sum())):
             for buys in (False, True):
-                if any(self._place(r, every, buys=buys, is_whole=True) for r in by_workload[w]):
+                if any(self._place(r, every, buys=buys, all_or_nothing=True) for r in by_workload[w]):
                     break
         self.left[:, single] = 0.0  # what found no place gets none in parts either; `_plan` counts it from the flows
 
@@ -104,7 +104,7 @@ class _GreedyFill:
         for r, w, d in zip(order, self.workload[order].tolist(), self.center[order].tolist(), strict=True):
             if left[w] <= 0.0 or full[d]:
                 continue
-            fits = self._place(r, at, buys=buys, is_whole=False)
+            fits = self._place(r, at, buys=buys, all_or_nothing=False)
             left[w] = float(self.left[t, w])
             full[d] = not fits and not self._is_held_by_link_or_sites(r, t)
 
@@ -130,7 +130,7 @@ class _GreedyFill:
         most = float((self.pods[pools] + self.may_buy[pools]) @ per_pod[self.pool_accelerator[pools]])
         return float(kept_on @ self.deployed[:, d] + kept_on[k]) <= most
 
-    def _place(self, r: int, at: IntArray, *, buys: bool, is_whole: bool) -> bool:
+    def _place(self, r: int, at: IntArray, *, buys: bool, all_or_nothing: bool) -> bool:
         """Route as much as fits (or, `all_or_nothing`, all or none) along a candidate; return whether all fitted."""
         if not self._may_deploy(r):
             return False
@@ -143,7 +143,7 @@ class _GreedyFill:
         shares = self._split(k, d, at, np.maximum(room, 0.0), buys=buys)
         placed = sum((mtok for _, mtok, _ in shares), np.zeros(len(at)))
         fits = bool((wanted - placed <= ROUNDING_SHARE * self.problem.demand_mtok_per_h[at, w]).all())
-        if (is_whole and not fits) or not placed.any():
+        if (all_or_nothing and not fits) or not placed.any():
             return fits
         for p, mtok, pods in shares:
             busy = mtok * self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
@@ -295,7 +295,7 @@ class Baseline:
     report
         Its costs and violations; costs are those of the served part only.
     unserved_share
-        Share of the tokens asked for that is not served (shed with a penalty or left out).
+        Share of the demand that is not served (shed with a penalty or left out).
     broken
         Equations that the plan breaks, other than that every token must be served.
     """

@@ -18,7 +18,7 @@ def note_peak_of_another(ru_maxrss: int) -> None:
 
 def peak_memory_mb() -> float:
     """Most memory that this process, or one that it started, has taken, MB."""
-    # The system counts those that have ended; solvers wait for the next model, and tell themselves.
+    # The system counts those that have ended; solvers wait for the next model, and report theirs.
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     counted_units = max(resource.getrusage(one).ru_maxrss for one in who)
     return max(counted_units, _of_others_units) * _BYTES_PER_UNIT / 1e6

@@ -171,8 +171,9 @@ def _checked(problem: PlacementProblem, solution: Solution) -> Solution:
     ]
     size = max(1.0, abs(report.total_cny))
     if abs(report.total_cny - solution.objective_cny) > COST_TOLERANCE_SHARE * size:
-        told = solution.objective_cny
-        findings.append(f"cost: the solver says {told:.9g}, the check {report.total_cny:.9g} CNY/year")
+        findings.append(
+            f"cost: the solver says {solution.objective_cny:.9g}, the check {report.total_cny:.9g} CNY/year"
+        )
     if solution.bound_cny > report.total_cny + COST_TOLERANCE_SHARE * size:
         findings.append(f"bound: {solution.bound_cny:.9g} is above the plan's cost {report.total_cny:.9g} CNY/year")
     if findings:
@@ -191,7 +192,7 @@ def _dump(plan: Plan, findings: list[str]) -> Path:
 
 METHOD = "whole"
 
-# The solver counts in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
+# The solver works in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
 # in millions a bound could be wrong in the fourth digit.
 CNY_PER_COST_UNIT = 1e3
 ROUNDING_SHARE = 1e-12
@@ -236,7 +237,7 @@ def solve_whole(
     objective = np.inf if fixed is None else fixed.objective_cny
     # The plan proves that the optimum costs no more than it does; the solver's tolerances may put its bound above.
     bound = min(outcome.bound_cny, objective)
-    # The fixed-integer LP may round the last digit of the same plan otherwise: that is no dearer plan.
+    # The fixed-integer LP may round the last digit of the same plan otherwise: that plan is not more expensive.
     is_same = bool(np.isclose(objective, outcome.objective_cny, rtol=ROUNDING_SHARE, atol=0.0))
     control.say(min(objective, outcome.objective_cny) if is_same else objective, bound, "fixed integers")
     if outcome.termination is None:

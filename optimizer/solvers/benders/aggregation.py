@@ -5,7 +5,7 @@ Hubs of a class without RTT limit and latency value that use the same data cente
 workload: what the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and keeps every
 limit. Its cost of transport, the price of data that leaves home included, is then the demand-weighted mean, exactly.
 The lower bound of the aggregated problem is slightly too high, since hubs might have split better than in proportion;
-by how much at most follows from the duals of that transport problem (`HubAggregation.bound_correction_cny`).
+by how much at most follows from the duals of that transport problem (`MergedProblem.bound_correction_cny`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from optimizer.problem.plan import Plan
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, IntArray, PlacementProblem, no_routes_left_out
 
 ALL_HUBS = "all_hubs"
@@ -35,28 +36,19 @@ class MergedProblem:
     share: FloatArray  # (W,) share of the merged workload's demand
     candidate_workload: IntArray  # (R,) workload of each original candidate
 
-    def expand(self, flow_mtok_per_h: FloatArray, by_workload: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Share out a merged plan's flows (T, r) and a per-workload array (T, w) among the original hubs.
+    def expand(self, plan: Plan) -> Plan:
+        """Share out a plan of the merged problem among the original hubs."""
+        return replace(
+            plan,
+            flow_mtok_per_h=self._by_candidate(plan.flow_mtok_per_h) * self.share[self.candidate_workload],
+            shed_mtok_per_h=plan.shed_mtok_per_h[:, self.workload_of] * self.share,
+            backlog_mtok=plan.backlog_mtok[:, self.workload_of] * self.share,
+            failover_share=self._by_candidate(plan.failover_share) if plan.failover_share.size else plan.failover_share,
+        )
 
-        Returns
-        -------
-        tuple of ndarray
-            (T, R) flows and (T, W) array.
-        """
-        used = self.candidate_of >= 0
-        flow = np.zeros((len(flow_mtok_per_h), len(self.candidate_of)))
-        flow[:, used] = flow_mtok_per_h[:, self.candidate_of[used]] * self.share[self.candidate_workload[used]]
-        return flow, by_workload[:, self.workload_of] * self.share
-
-    def expand_failover(self, failover_share: FloatArray) -> FloatArray:
-        """Give each original candidate the share (S, R) of its workload that its merged one takes over: (S, r)."""
-        if not failover_share.size:
-            return failover_share
-        used = self.candidate_of >= 0
-        share = np.zeros((len(failover_share), len(self.candidate_of)))
-        share[:, used] = failover_share[:, self.candidate_of[used]]
-        return share
+    def _by_candidate(self, merged: FloatArray) -> FloatArray:
+        """Columns of each original candidate, from those of the merged ones; 0 for routes that are not used."""
+        return np.where(self.candidate_of >= 0, merged[:, self.candidate_of], 0.0)
 
 
 def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> MergedProblem:
@@ -111,7 +103,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         np.add.at(out.T, workload_of, array.T)
         return out
 
-    asked = problem.outage_demand_mtok_per_h
+    needed = problem.outage_demand_mtok_per_h
     hubs = workloads.iloc[kept].reset_index(drop=True)
     hubs["demand_hub"] = np.where(single, hubs["demand_hub"], ALL_HUBS)
     out = replace(
@@ -122,7 +114,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         backlog_limit_mtok=total(problem.backlog_limit_mtok),
         servable_mtok_per_h=total(problem.servable_mtok_per_h),
         shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
-        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if asked.size else asked,
+        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if needed.size else needed,
         left_out=no_routes_left_out(),
     )
     return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)
@@ -136,7 +128,7 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
         return []
     free = np.isposinf(problem.rtt_limit_ms).all(axis=1)
     free &= classes["latency_cny_per_ms_per_mtok"].to_numpy(float) == 0
-    reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
+    centers_of = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
     groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
     total = problem.demand_mtok_per_h.sum(axis=0)
     shape = problem.demand_mtok_per_h / np.where(total > 0, total, 1.0)
@@ -144,7 +136,7 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
     may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool)
     may_merge &= free[class_of] & (total > 0)
     for w in np.flatnonzero(may_merge).tolist():
-        key = (int(class_of[w]), reach[w], np.round(shape[:, w], 9).tobytes())
+        key = (int(class_of[w]), centers_of[w], np.round(shape[:, w], 9).tobytes())
         groups.setdefault(key, []).append(w)
     return [np.array(members) for members in groups.values() if len(members) > 1]
 
@@ -223,7 +215,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         touched = np.unique(problem.slices["billing_index"].to_numpy()[rows])
         billing[np.isin(billing, billing[touched])] = billing[touched].min()
         count += rows.shape[1]
-    kept, asked = np.concatenate(first), problem.outage_demand_mtok_per_h
+    kept, needed = np.concatenate(first), problem.outage_demand_mtok_per_h
     periods, period_of = np.unique(billing, return_inverse=True)
     months = np.bincount(period_of, problem.billing["months"].to_numpy(float))
     slices = problem.slices.iloc[kept].reset_index(drop=True)
@@ -239,7 +231,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         servable_mtok_per_h=problem.servable_mtok_per_h[kept],
         shed_limit_mtok_per_h=problem.shed_limit_mtok_per_h[kept],
         energy_price_cny_per_mwh=np.concatenate(prices),
-        outage_demand_mtok_per_h=asked[kept] if asked.size else asked,
+        outage_demand_mtok_per_h=needed[kept] if needed.size else needed,
     )
     return MergedDays(merged, slice_of)
 
