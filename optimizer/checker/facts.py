@@ -49,16 +49,6 @@ class _ProblemIndex:
 
     problem: PlacementProblem  # The problem
 
-    @cached_property
-    def previous(self) -> IntArray:
-        """(T,) the slice before each."""
-        return index_of(self.problem.slices, "previous_index")
-
-    @cached_property
-    def billing(self) -> IntArray:
-        """(T,) billing period of each slice."""
-        return index_of(self.problem.slices, "billing_index")
-
     def class_column(self, name: str) -> FloatArray:
         """(K,) a number of each class."""
         return numbers_of(self.problem.classes, name)
@@ -89,16 +79,6 @@ class _ProblemIndex:
     def accelerators_per_pod(self) -> FloatArray:
         """(P,) accelerators in a pod of each pool."""
         return numbers_of(self.problem.accelerators, "accelerators_per_pod")[self.pool_accelerator]
-
-    @cached_property
-    def is_deferrable(self) -> npt.NDArray[np.bool_]:
-        """(W,) True where a workload may wait."""
-        return self.problem.workloads["is_deferrable"].to_numpy(np.bool_)
-
-    @cached_property
-    def is_indivisible(self) -> npt.NDArray[np.bool_]:
-        """(W,) True where a workload must use one data center."""
-        return self.problem.workloads["is_indivisible"].to_numpy(np.bool_)
 
     @cached_property
     def deployment_class(self) -> IntArray:
@@ -171,11 +151,6 @@ class _ProblemIndex:
         hours = numbers_of(self.problem.slices, "hour")
         clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
         return join_labels(_labels_of(self.problem.slices, "day"), " ", np.array(clock, dtype=object))
-
-    @cached_property
-    def billing_labels(self) -> Labels:
-        """(B,) day billed."""
-        return _labels_of(self.problem.billing, "day")
 
     @cached_property
     def class_labels(self) -> Labels:

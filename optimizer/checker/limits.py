@@ -72,7 +72,7 @@ def keep_domains(f: PlanFacts) -> list[Limit]:
         ("work", "mtok_per_h", f.process_labels, plan.work_mtok_per_h, f.slice_labels),
         ("active", "pods", f.pool_labels, plan.active_pods, f.slice_labels),
         ("new", "pods", f.pool_labels, plan.new_pods, None),
-        ("peak", "mw", f.data_center_labels, plan.peak_mw, f.billing_labels),
+        ("peak", "mw", f.data_center_labels, plan.peak_mw, f.problem.billing["day"].to_numpy(object)),
         ("contract", "mw", f.data_center_labels, plan.contract_mw, None),
     )
     for name, unit, labels, values, times in amounts:
@@ -90,7 +90,7 @@ def keep_domains(f: PlanFacts) -> list[Limit]:
 
 def serve_demand(f: PlanFacts) -> Limit:
     """(1a) An urgent workload is served or shed in the slice it arrives."""
-    urgent = ~f.is_deferrable
+    urgent = ~f.problem.workloads["is_deferrable"].to_numpy(np.bool_)
     met = (f.served_mtok_per_h + f.plan.shed_mtok_per_h)[:, urgent]
     demand = f.problem.demand_mtok_per_h[:, urgent]
     labels = f.workload_labels[urgent]
@@ -105,11 +105,11 @@ def limit_shedding(f: PlanFacts) -> Limit:
 
 def defer_demand(f: PlanFacts) -> Limit:
     """(1b) What is left waiting is what waited before, plus arrivals, less what is shed and served."""
-    late = f.is_deferrable
+    late = f.problem.workloads["is_deferrable"].to_numpy(np.bool_)
     hours = f.problem.slice_h[:, None]
     # Both sides are sums of terms that are not negative, so that the tolerance fits their size.
     left = f.plan.backlog_mtok + hours * (f.plan.shed_mtok_per_h + f.served_mtok_per_h)
-    came = f.plan.backlog_mtok[f.previous] + hours * f.problem.demand_mtok_per_h
+    came = f.plan.backlog_mtok[index_of(f.problem.slices, "previous_index")] + hours * f.problem.demand_mtok_per_h
     labels = f.workload_labels[late]
     return Limit("1b", "defer_demand", "mtok", labels, left[:, late], "=", came[:, late], f.slice_labels)
 
@@ -205,7 +205,7 @@ def keep_models_loaded(f: PlanFacts) -> Limit:
 def assign_once(f: PlanFacts) -> Limit:
     """(7a) An indivisible workload is assigned to exactly one data center."""
     chosen = sum_once(f.plan.is_assigned, f.indivisible_workload, len(f.workload_labels))
-    single = f.is_indivisible
+    single = f.problem.workloads["is_indivisible"].to_numpy(np.bool_)
     return Limit("7a", "assign_once", "data_centers", f.workload_labels[single], chosen[single], "=", 1.0)
 
 
@@ -231,7 +231,7 @@ def limit_link_traffic(f: PlanFacts) -> Limit:
 
 def pay_peak_power(f: PlanFacts) -> Limit:
     """(9) The demand charge is paid on no less than the facility power of any slice of its billing period."""
-    paid = f.plan.peak_mw[f.billing]
+    paid = f.plan.peak_mw[index_of(f.problem.slices, "billing_index")]
     drawn, labels = f.facility_power_mw, f.data_center_labels
     return Limit("9", "pay_peak_power", "mw", labels, drawn, "<=", paid, f.slice_labels)
 

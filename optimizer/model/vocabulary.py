@@ -423,11 +423,7 @@ PARAMETERS = (
         lambda p: float(p.billing["months"].sum()),
     ),
     ParameterDeclaration(
-        "class_of",
-        ("WORKLOADS",),
-        "-",
-        "class of a workload",
-        lambda p: p.workloads["class_index"],
+        "class_of", ("WORKLOADS",), "-", "class of a workload", lambda p: p.workloads["class_index"],
         points_to="CLASSES",
     ),
     ParameterDeclaration(

@@ -130,12 +130,15 @@ def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.D
 
 
 def _record_used_up(
-    scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, accelerators: pd.DataFrame, faults: FaultList
+    scenario: Scenario,
+    classes: pd.DataFrame,
+    compute_ms: FloatArray,
+    budget_ms: FloatArray,
+    accelerators: pd.DataFrame,
+    faults: FaultList,
 ) -> None:
     """Record each class whose time to the first token is used up before any network time."""
-    share, rtts = scenario.latency.queue_margin_share, scenario.latency.connection_rtts
-    ttft_ms = classes["ttft_limit_ms"].to_numpy(float)
-    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, share, rtts)
+    share, ttft_ms = scenario.latency.queue_margin_share, classes["ttft_limit_ms"].to_numpy(float)
     for k in np.flatnonzero((budget_ms <= 0).all(axis=1)):
         best = int(compute_ms[k].argmin())
         margin_ms, left_ms = ttft_ms[k] * share, ttft_ms[k] * (1 - share) - compute_ms[k, best]
@@ -191,9 +194,11 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     faults.raise_if_any()
     classes = _class_table(scenario, prices, workloads, len(centers))
     compute_ms = _first_token_ms(scenario, classes["id"].tolist(), accelerators)
-    _record_used_up(scenario, classes, compute_ms, accelerators, faults)
+    ttft_ms, latency = classes["ttft_limit_ms"].to_numpy(float), scenario.latency
+    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, latency.queue_margin_share, latency.connection_rtts)
+    _record_used_up(scenario, classes, compute_ms, budget_ms, accelerators, faults)
     faults.raise_if_any()
-    limit_ms = _rtt_limits_ms(scenario, classes, compute_ms, pools, len(centers))
+    limit_ms = rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
     workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
     demand = slice_demand(workloads, classes, scenario, days)
@@ -202,8 +207,9 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
     graph = fibre_graph(network, links)
     routes, route_links = candidate_routes(graph, links, hubs, centers, scenario.routing)
-    scope = scenario.costs.data_transfer_scope
-    routes["is_transfer"] = ~is_same(scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"])
+    routes["is_transfer"] = ~is_same(
+        scenario.costs.data_transfer_scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"]
+    )
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
     reachable = add_second_routes(reachable, graph, links, routes, scenario)
     reachable = _mark_allowed(reachable, network, centers, scenario)
@@ -240,8 +246,8 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         shed_penalty_cny_per_mtok=shed_penalty or 0.0,
         left_out=left_out,
         compute_ms=compute_ms,
-        queue_margin_share=scenario.latency.queue_margin_share,
-        connection_rtts=scenario.latency.connection_rtts,
+        queue_margin_share=latency.queue_margin_share,
+        connection_rtts=latency.connection_rtts,
         data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
         policy=policy,
         outage_demand_mtok_per_h=_outage_demand(demand.demand_mtok_per_h, workloads, scenario),
@@ -308,15 +314,6 @@ def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> Flo
     return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
 
 
-def _rtt_limits_ms(
-    scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, pools: pd.DataFrame, center_count: int
-) -> FloatArray:
-    """(K, D) the stated limit, or what the time to the first token leaves if that is less."""
-    latency, ttft_ms = scenario.latency, classes["ttft_limit_ms"].to_numpy(float)
-    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, latency.queue_margin_share, latency.connection_rtts)
-    return rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, center_count)
-
-
 def _reachable(
     workloads: pd.DataFrame,
     classes: pd.DataFrame,
@@ -354,13 +351,11 @@ def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tup
         is_barred=~reachable["is_allowed"],
     )
     every = every.sort_values(columns[:3])
-    fits, protected = (
-        _is_allowed_in_time(reachable).reindex(every.index),
-        reachable["is_protected"].reindex(every.index),
-    )
+    fits, protected = _is_allowed_in_time(reachable), reachable["is_protected"]  # aligned by row
     every["is_unprotected"] = fits & ~protected
-    candidates = every.loc[fits & protected, [*columns, *costs]]
-    return candidates.reset_index(drop=True), every[~(fits & protected)].reset_index(drop=True)
+    is_candidate = (fits & protected).reindex(every.index)
+    candidates = every.loc[is_candidate, [*columns, *costs]]
+    return candidates.reset_index(drop=True), every[~is_candidate].reset_index(drop=True)
 
 
 def _is_allowed_in_time(reachable: pd.DataFrame) -> pd.Series:

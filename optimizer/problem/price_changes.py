@@ -149,15 +149,11 @@ def _resolve(
         faults.add("select", problem, "Correct the name." + suggest(name, known), name)
         return everywhere, None
     first = next(iter(meanings.values()))
-    if any(not _is_same(first, other) for other in meanings.values()):
+    if any(names != first[1] or (mask != first[0]).any() for mask, names in meanings.values()):
         nouns = " and a ".join(_NOUN[key] for key in meanings)
         written = ", ".join(f"{key}: [{name}]" for key in meanings)
         faults.add("select", f"is the name of a {nouns}, which differ", f"Write one of {written} instead.", name)
     return first
-
-
-def _is_same(one: tuple[BoolArray, Any], other: tuple[BoolArray, Any]) -> bool:
-    return bool((one[0] == other[0]).all() and one[1] == other[1])
 
 
 Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
@@ -165,14 +161,10 @@ Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 def operation(change: PriceChange) -> Operation:
     """Return the function that a change applies to numbers."""
-    if change.replace is not None:
-        value = change.replace
+    value, factor, amount = change.replace, change.scale, change.add or 0.0
+    if value is not None:
         return lambda numbers: np.full_like(numbers, value)
-    if change.scale is not None:
-        factor = change.scale
-        return lambda numbers: numbers * factor
-    amount = change.add or 0.0
-    return lambda numbers: numbers + amount
+    return (lambda numbers: numbers * factor) if factor is not None else (lambda numbers: numbers + amount)
 
 
 _NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")

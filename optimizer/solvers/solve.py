@@ -36,15 +36,9 @@ class InvalidPlanError(RuntimeError):
     def __init__(self, problem_name: str, findings: list[str], dump: Path) -> None:
         self.findings = tuple(findings)
         self.dump = dump
-        super().__init__(
-            "\n".join(
-                [
-                    f"internal error: the plan found for {problem_name} fails the independent check and is withheld:",
-                    *findings[:20],
-                    f"The plan is kept in {dump} for a report of this fault.",
-                ]
-            )
-        )
+        first = f"internal error: the plan found for {problem_name} fails the independent check and is withheld:"
+        last = f"The plan is kept in {dump} for a report of this fault."
+        super().__init__("\n".join([first, *findings[:20], last]))
 
 
 def solve_problem(  # noqa: PLR0913 - options, keyword-only
@@ -87,11 +81,11 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
         If the method is requested by name and does not apply.
     """
     control = control if control is not None else Control()
-    known = None if start is None else _feasible(problem, start)
-    if known is None:
+    start_cny = None if start is None else _feasible(problem, start)
+    if start_cny is None:
         start = None
     else:
-        control.say(known, -np.inf, "start")
+        control.say(start_cny, -np.inf, "start")
     chosen = choose_method(problem) if method == "auto" else method
     if chosen == "whole":
         solution = solve_whole(
@@ -106,7 +100,7 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
             problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm
         )
     solution = _checked(problem, solution)
-    return solution if start is None or known is None else _with_start(solution, start, known, mip_rel_gap)
+    return solution if start is None or start_cny is None else _with_start(solution, start, start_cny, mip_rel_gap)
 
 
 def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
@@ -190,8 +184,6 @@ def _dump(plan: Plan, findings: list[str]) -> Path:
     return folder
 
 
-METHOD = "whole"
-
 # The solver works in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
 # in millions a bound could be wrong in the fourth digit.
 CNY_PER_COST_UNIT = 1e3
@@ -247,7 +239,7 @@ def solve_whole(
         plan=None if fixed is None else fixed.plan,
         objective_cny=objective,
         bound_cny=bound,
-        method=METHOD,
+        method="whole",
         seconds=seconds,
         progress=tuple(control.lines),
     )

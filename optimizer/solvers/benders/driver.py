@@ -63,7 +63,6 @@ def split_as_solved(
     return split_problem(days), None if coarse is None else split_problem(coarse)
 
 
-METHOD = "decomposed"
 EXACT_ROUNDS = 200
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
@@ -391,7 +390,7 @@ class _Run:
             plan=self._plan,
             objective_cny=self._objective_cny,
             bound_cny=self._bound_cny,
-            method=METHOD,
+            method="decomposed",
             seconds=self._seconds,
             progress=tuple(self._control.lines),
         )

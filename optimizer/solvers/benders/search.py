@@ -201,14 +201,19 @@ class DeploymentSearch:
             if saving[change] < LEAST_SAVING_SHARE * abs(current.master_units):
                 break
             refused.add(change)
-            deployed = current.deployed ^ {change}
-            answer = self._solve_master(deployed, is_trial=True) if deployed else None
-            if answer is not None and answer[0] < current.master_units * (1 - 1e-7):
-                answer = self._with_outages(deployed, answer)
-            if answer is not None and answer[0] < current.master_units * (1 - 1e-7):
-                current = Choice(deployed, answer[0], np.inf, answer[1], answer[3])
-                self.current = current
+            cheaper = self._try(current.deployed ^ {change}, current.master_units * (1 - 1e-7))
+            current = current if cheaper is None else cheaper
         return current
+
+    def _try(self, deployed: frozenset[int], limit_units: float) -> Choice | None:
+        """Choose these deployments if the master's cost, all outages survived, is below a limit."""
+        answer = self._solve_master(deployed, is_trial=True) if deployed else None
+        if answer is not None and answer[0] < limit_units:
+            answer = self._with_outages(deployed, answer)
+        if answer is None or answer[0] >= limit_units:
+            return None
+        self.current = Choice(deployed, answer[0], np.inf, answer[1], answer[3])
+        return self.current
 
     def _drop_together(self, choice: Choice) -> Choice:
         """Drop many deployments at once while that saves: those that the master hardly uses."""
@@ -220,13 +225,10 @@ class DeploymentSearch:
             if most < LEAST_SAVING_SHARE * abs(current.master_units):
                 break
             deployed = current.deployed - set(np.flatnonzero(saving >= NEAR_BEST_SHARE * most).tolist())
-            answer = self._solve_master(deployed, is_trial=True) if deployed else None
-            if answer is not None and answer[0] < current.master_units:
-                answer = self._with_outages(deployed, answer)
-            if answer is None or answer[0] >= current.master_units:
+            cheaper = self._try(deployed, current.master_units)
+            if cheaper is None:
                 break
-            current = Choice(deployed, answer[0], np.inf, answer[1], answer[3])
-            self.current = current
+            current = cheaper
         return current
 
     def _possible_saving(self, choice: Choice) -> FloatArray:
