@@ -29,37 +29,16 @@ from optimizer.problem.problem import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """
-    One kind of limit on n things, by time (rows) or once for all.
+    """One kind of limit on n things, by time (rows) or once for all."""
 
-    Attributes
-    ----------
-    equation
-        Number in docs/formulation.md.
-    name
-        Name of the equation.
-    unit
-        Unit of amount and limit.
-    labels
-        (n,) what the limit is on.
-    amount
-        (T, n), (B, n) or (n,).
-    sense
-        How the amount must stand to the limit.
-    limit
-        Broadcasts to the shape of `amount`.
-    times
-        (T,) or (B,) what the rows of `amount` are called; None where it has none.
-    """
-
-    equation: str
+    equation: str  # number in docs/formulation.md
     name: str
-    unit: str
-    labels: Labels
-    amount: FloatArray | IntArray
-    sense: Literal["<=", "=", ">="]
-    limit: FloatArray | IntArray | float
-    times: Labels | None = None
+    unit: str  # of amount and limit
+    labels: Labels  # (n,) what the limit is on
+    amount: FloatArray | IntArray  # (T, n), (B, n) or (n,)
+    sense: Literal["<=", "=", ">="]  # how the amount must stand to the limit
+    limit: FloatArray | IntArray | float  # broadcasts to the shape of `amount`
+    times: Labels | None = None  # (T,) or (B,) names of the rows of `amount`; None where it has none
 
 
 def keep_domains(f: PlanFacts) -> list[Limit]:

@@ -22,22 +22,11 @@ SATURDAY = 5
 
 @dataclass(frozen=True, eq=False)
 class PriceCalendar:
-    """
-    Prices of a year, by kind of day as in `KINDS`, before they are averaged onto representative days.
+    """Prices of a year, by kind of day as in `KINDS`, before they are averaged onto representative days."""
 
-    Attributes
-    ----------
-    price_cny_per_mwh
-        (3, 12, D, 24) mean price by kind of day, month, data center and hour.
-    days
-        (3, 12) days of each kind in each month of a year of 365 days.
-    is_series
-        (D,) True where the price is that of the scenario's hourly series.
-    """
-
-    price_cny_per_mwh: FloatArray
-    days: FloatArray
-    is_series: npt.NDArray[np.bool_]
+    price_cny_per_mwh: FloatArray  # (3, 12, D, 24) mean price by kind of day, month, data center and hour
+    days: FloatArray  # (3, 12) days of each kind in each month of a year of 365 days
+    is_series: npt.NDArray[np.bool_]  # (D,) True where the price is that of the scenario's hourly series
 
     def price_of_day(self, day: RepresentativeDay) -> FloatArray:
         """Mean over the months a day stands for, weighted by their days: (D, 24) CNY/MWh."""

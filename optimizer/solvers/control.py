@@ -142,19 +142,8 @@ def relative_gap(objective: float, bound: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """
-    What a decomposed solve can pass on to other cases.
+    """What a decomposed solve can pass on to other cases."""
 
-    Attributes
-    ----------
-    kept_links
-        (L,) True for link limits that entered the problem.
-    cuts
-        Of its blocks, in its cost units.
-    coarse_cuts
-        Of the blocks of the coarse problem that was searched; none where there was none.
-    """
-
-    kept_links: npt.NDArray[np.bool_]
-    cuts: tuple[Cut, ...]
-    coarse_cuts: tuple[Cut, ...] = ()
+    kept_links: npt.NDArray[np.bool_]  # (L,) True for link limits that entered the problem
+    cuts: tuple[Cut, ...]  # of its blocks, in its cost units
+    coarse_cuts: tuple[Cut, ...] = ()  # of the blocks of the coarse problem, where one was searched

@@ -283,29 +283,14 @@ SERVED_ALL_SHARE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """
-    A greedy plan and what it costs.
-
-    Attributes
-    ----------
-    id, name
-        What the plan does.
-    plan
-        The plan.
-    report
-        Its costs and violations; costs are those of the served part only.
-    unserved_share
-        Share of the demand that is not served (shed with a penalty or left out).
-    broken
-        Equations that the plan breaks, other than that every token must be served.
-    """
+    """A greedy plan and what it costs."""
 
     id: str
-    name: str
+    name: str  # what the plan does
     plan: Plan
-    report: CheckReport
-    unserved_share: float
-    broken: tuple[str, ...]
+    report: CheckReport  # its costs, of the served part only, and violations
+    unserved_share: float  # of the demand: shed with a penalty or left out
+    broken: tuple[str, ...]  # equations that it breaks, other than that every token must be served
 
     @property
     def is_feasible(self) -> bool:

@@ -26,23 +26,12 @@ MAX_IDLE = 2
 
 
 class _SolverProcess:
-    """
-    A process, and the messages from it.
-
-    Attributes
-    ----------
-    kind
-        Script and threads: processes of one kind can stand in for each other.
-    inbox
-        Messages in the order in which they came; None after the last.
-    is_fresh
-        Whether it has solved nothing yet.
-    """
+    """A process, and the messages from it."""
 
     def __init__(self, script: Path, threads: int | None) -> None:
-        self.kind = (script, threads)
-        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self.is_fresh = True
+        self.kind = (script, threads)  # processes of one kind can stand in for each other
+        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()  # in order; None after the last
+        self.is_fresh = True  # has solved nothing yet
         # -P: the folder of the script, which holds modules with common names, must not come before all others.
         command, pipe = [sys.executable, "-P", str(script)], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - our own file
@@ -179,22 +168,11 @@ class SolverError(RuntimeError):
 
 @dataclass
 class MipOutcome:
-    """
-    Result of an integer program.
-
-    Attributes
-    ----------
-    termination
-        Why it stopped.
-    incumbents
-        (columns,) points found, best last.
-    objective_cny, bound_cny
-        CNY per year; inf and -inf while unknown.
-    """
+    """Result of an integer program."""
 
     termination: Termination | None = None
-    incumbents: list[FloatArray] = field(default_factory=list)
-    objective_cny: float = np.inf
+    incumbents: list[FloatArray] = field(default_factory=list)  # (columns,) points found, best last
+    objective_cny: float = np.inf  # CNY per year, inf while unknown
     bound_cny: float = -np.inf
 
 

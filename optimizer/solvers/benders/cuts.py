@@ -132,26 +132,13 @@ class WarmCuts:
 
 @dataclass(frozen=True, eq=False)
 class WarmStart:
-    """
-    What a solve starts from.
+    """What a solve starts from."""
 
-    Attributes
-    ----------
-    deployed
-        (class id, data center id) pairs to begin the search with; None = none.
-    plan
-        A plan of the problem to be solved; None where the reference's is none of it.
-    kept_links
-        (L,) True for link limits that entered the reference's problem; None where it was not decomposed.
-    cuts, coarse
-        What the reference has learned about its blocks, and those of its coarse problem.
-    """
-
-    deployed: frozenset[tuple[str, str]] | None = None
-    plan: Plan | None = None
-    kept_links: npt.NDArray[np.bool_] | None = None
-    cuts: WarmCuts | None = None
-    coarse: WarmCuts | None = None
+    deployed: frozenset[tuple[str, str]] | None = None  # class id and data center id, to begin the search with
+    plan: Plan | None = None  # of the problem to be solved; None where the reference's plan does not fit it
+    kept_links: npt.NDArray[np.bool_] | None = None  # (L,) link limits that the reference needed, if decomposed
+    cuts: WarmCuts | None = None  # what the reference has learned about its blocks
+    coarse: WarmCuts | None = None  # and about those of its coarse problem
 
 
 def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:
