@@ -25,7 +25,7 @@ import scipy.sparse
 from optimizer.model.compile import compile_model
 from optimizer.model.pyomo_model import to_pyomo
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.highs import load_highs, new_highs, pass_rows
+from optimizer.solvers.highs import load_highs, new_highs, pass_model
 
 MATRIX = ("cost", "lower", "upper", "row_lower", "row_upper", "starts", "indices", "values", "is_integer")
 BARE = {"bare_rows": "rows", "bare_columns": "columns"}
@@ -99,8 +99,10 @@ def _prepare(method: str, folder: Path) -> Callable[[], tuple[highspy.Highs, Any
 
 
 def _bare(arrays: dict[str, Any], *, by_rows: bool) -> tuple[highspy.Highs, Any]:
-    highs = new_highs()
-    pass_rows(highs, **arrays, by_rows=by_rows)
+    highs, layout = new_highs(), scipy.sparse.csr_array if by_rows else scipy.sparse.csc_array
+    rest = {name: array for name, array in arrays.items() if name not in {"starts", "indices", "values"}}
+    shape = (len(arrays["row_lower"]), len(arrays["cost"]))
+    pass_model(highs, layout((arrays["values"], arrays["indices"], arrays["starts"]), shape=shape), **rest)
     return highs, arrays
 
 
@@ -149,18 +151,15 @@ def _pyomo_matrix(problem: PlacementProblem) -> Callable[[], tuple[highspy.Highs
         kinds = np.array([info.bound_type for info in form.rows])
         bounds = np.array([variable.bounds for variable in form.columns], dtype=float)
         highs = new_highs()
-        pass_rows(
+        pass_model(
             highs,
+            matrix,
             cost=np.asarray(form.c.todense(), dtype=float).reshape(-1),
             lower=np.nan_to_num(bounds[:, 0], nan=-np.inf),
             upper=np.nan_to_num(bounds[:, 1], nan=np.inf),
             row_lower=np.where(kinds == 1, -np.inf, form.rhs),
             row_upper=np.where(kinds == -1, np.inf, form.rhs),
-            starts=matrix.indptr.astype(np.int32),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
             is_integer=np.array([not variable.is_continuous() for variable in form.columns]),
-            by_rows=False,
         )
         return highs, (form, model)
 

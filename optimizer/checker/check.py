@@ -1,9 +1,8 @@
 """
-Independent proof of a plan: every cost and every limit again, from the problem arrays and the plan alone.
+Independent check of a plan: every cost and every limit again, from the problem arrays and the plan alone.
 
-Written from the mathematics of docs/formulation.md, not from the model: it imports neither the formulation,
-the compiler nor a solver, so that a mistake there cannot hide itself. The equations are in `check_limits`,
-those on the year as a whole in `check_policy`, the cost components in `check_costs`.
+Written from docs/formulation.md, not from the model: it imports neither the equations, the compiler nor a solver, so
+that a mistake there cannot hide itself. The limits are in `limits`, costs and everything else that follows in `facts`.
 """
 
 from __future__ import annotations
@@ -82,22 +81,13 @@ class CheckReport:
 
 def check_plan(problem: PlacementProblem, plan: Plan, *, tolerance: float = 1e-6) -> CheckReport:
     """
-    Re-derive every cost and check every limit of a plan.
+    Work out every cost and check every limit of a plan.
 
     Parameters
     ----------
-    problem
-        The problem the plan is for.
-    plan
-        The plan to prove.
     tolerance
         A limit is broken if it is exceeded by more than this share of its size, or of 1 in its unit if it
         is smaller.
-
-    Returns
-    -------
-    CheckReport
-        Costs, violations and physical quantities.
 
     Raises
     ------
@@ -187,7 +177,7 @@ def _require_well_formed(problem: PlacementProblem, plan: Plan) -> None:
         array = np.asarray(getattr(plan, name))
         # A plan without failover is not malformed: it takes nothing over, and the limits say so.
         if array.shape != shape and not (name.startswith("failover") and array.shape == (0, 0)):
-            faults.append(f"{name}: shape {array.shape}, the problem asks for {shape}")
+            faults.append(f"{name}: shape {array.shape}, the problem has {shape}")
         elif not np.isfinite(array).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             faults.append(f"{name}: {np.sum(~np.isfinite(array))} number(s) not finite, first at {first}")

@@ -1,10 +1,4 @@
-"""
-What a plan amounts to, from the problem arrays and the plan alone: power, traffic and tokens.
-
-A problem's tables as arrays and names for the checker: who belongs to whom, and what to call it.
-
-The objective again, component by component and data center by data center, from what a plan amounts to.
-"""
+"""What follows from a plan, worked out from the problem arrays and the plan alone: power, traffic, tokens, costs."""
 
 from __future__ import annotations
 
@@ -55,22 +49,6 @@ class _ProblemIndex:
 
     problem: PlacementProblem  # The problem
 
-    @cached_property
-    def slice_h(self) -> FloatArray:
-        """(T,) length of each slice in hours: its share of its day."""
-        slices_of_day = self.problem.slices.groupby("day")["hour"].transform("size")
-        return 24.0 / slices_of_day.to_numpy(np.float64)
-
-    @cached_property
-    def previous(self) -> IntArray:
-        """(T,) the slice before each."""
-        return index_of(self.problem.slices, "previous_index")
-
-    @cached_property
-    def billing(self) -> IntArray:
-        """(T,) billing period of each slice."""
-        return index_of(self.problem.slices, "billing_index")
-
     def class_column(self, name: str) -> FloatArray:
         """(K,) a number of each class."""
         return numbers_of(self.problem.classes, name)
@@ -101,24 +79,6 @@ class _ProblemIndex:
     def accelerators_per_pod(self) -> FloatArray:
         """(P,) accelerators in a pod of each pool."""
         return numbers_of(self.problem.accelerators, "accelerators_per_pod")[self.pool_accelerator]
-
-    @cached_property
-    def is_contracted(self) -> npt.NDArray[np.bool_]:
-        """(D,) True where the demand charge is paid on contracted power; on monthly peaks where nothing is said."""
-        basis = self.problem.data_centers.get("demand_charge_basis")
-        if basis is None:
-            return np.zeros(len(self.problem.data_centers), dtype=np.bool_)
-        return np.array([text == "contracted" for text in basis], dtype=np.bool_)
-
-    @cached_property
-    def is_deferrable(self) -> npt.NDArray[np.bool_]:
-        """(W,) True where a workload may wait."""
-        return self.problem.workloads["is_deferrable"].to_numpy(np.bool_)
-
-    @cached_property
-    def is_indivisible(self) -> npt.NDArray[np.bool_]:
-        """(W,) True where a workload must use one data center."""
-        return self.problem.workloads["is_indivisible"].to_numpy(np.bool_)
 
     @cached_property
     def deployment_class(self) -> IntArray:
@@ -191,11 +151,6 @@ class _ProblemIndex:
         hours = numbers_of(self.problem.slices, "hour")
         clock = [f"{int(h):02d}:{round(h % 1 * 60):02d}" for h in hours]
         return join_labels(_labels_of(self.problem.slices, "day"), " ", np.array(clock, dtype=object))
-
-    @cached_property
-    def billing_labels(self) -> Labels:
-        """(B,) day billed."""
-        return _labels_of(self.problem.billing, "day")
 
     @cached_property
     def class_labels(self) -> Labels:
@@ -279,14 +234,7 @@ def _mean(total: FloatArray, weight: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class PlanFacts(_ProblemIndex):
-    """
-    A plan beside its problem, with everything that follows from the two, each worked out once.
-
-    Attributes
-    ----------
-    plan
-        The plan; its arrays fit the problem and are finite.
-    """
+    """A well-formed plan beside its problem, with everything that follows from the two, each worked out once."""
 
     plan: Plan
 
@@ -310,10 +258,7 @@ class PlanFacts(_ProblemIndex):
     @cached_property
     def loaded_accelerators(self) -> FloatArray:
         """(N,) accelerators that each deployment keeps switched on."""
-        least: FloatArray = np.zeros(len(self.problem.deployments))
-        if "min_accelerators" in self.problem.classes:
-            least = self.class_column("min_accelerators")[self.deployment_class] * self.plan.is_deployed
-        return least
+        return self.problem.min_accelerators[self.deployment_class] * self.plan.is_deployed
 
     @cached_property
     def served_mtok_per_h(self) -> FloatArray:
@@ -342,9 +287,13 @@ class PlanFacts(_ProblemIndex):
     @cached_property
     def busy_accelerators(self) -> FloatArray:
         """(T, P) busy accelerators of each pool: accelerator-hours per hour."""
+        return self.busy_accelerators_of(self.plan.work_mtok_per_h)
+
+    def busy_accelerators_of(self, work_mtok_per_h: FloatArray) -> FloatArray:
+        """(n, P) busy accelerators of each pool from work by process, (n, X)."""
         processes = self.problem.processes
         k, a = index_of(processes, "class_index"), index_of(processes, "accelerator_index")
-        busy = self.plan.work_mtok_per_h * self.problem.accel_h_per_mtok[k, a]
+        busy = work_mtok_per_h * self.problem.accel_h_per_mtok[k, a]
         return sum_by_group(busy, index_of(processes, "pool_index"), len(self.problem.pools))
 
     @cached_property
@@ -375,8 +324,12 @@ class PlanFacts(_ProblemIndex):
     @cached_property
     def link_gbps(self) -> FloatArray:
         """(T, L) traffic on each link, both directions together."""
+        return self.link_gbps_of(self.plan.flow_mtok_per_h)
+
+    def link_gbps_of(self, flow_mtok_per_h: FloatArray) -> FloatArray:
+        """(n, L) traffic on each link from flows by candidate, (n, R)."""
         problem = self.problem
-        gbps = self.plan.flow_mtok_per_h * numbers_of(problem.classes, "gbps_per_mtok_per_h")[self.candidate_class]
+        gbps = flow_mtok_per_h * numbers_of(problem.classes, "gbps_per_mtok_per_h")[self.candidate_class]
         on_routes = sum_by_group(gbps, index_of(problem.candidates, "route_index"), len(problem.routes))
         travelled = on_routes[:, index_of(problem.route_links, "route_index")]
         return sum_by_group(travelled, index_of(problem.route_links, "link_index"), len(problem.links))
@@ -444,7 +397,6 @@ _NOT_OF_PRICES = (
     "deployment_data_center",
     "energy_mwh_per_year",
     "facility_power_mw",
-    "is_contracted",
     "it_power_mw",
     "pool_data_center",
 )
@@ -455,14 +407,7 @@ SPENDING = ("energy", "demand_charge", "accelerator_capital", "site_capital", "o
 
 
 def list_costs(f: PlanFacts) -> pd.DataFrame:
-    """
-    List every cost component of a plan.
-
-    Returns
-    -------
-    pd.DataFrame
-        component, data_center ("" for shedding: an unserved token belongs to none), cny_per_year.
-    """
+    """List all costs: component, data_center ("" for shedding, which belongs to none), cny_per_year."""
     by_data_center = _costs_by_data_center(f)
     ids = f.data_center_labels
     shedding = f.problem.shed_penalty_cny_per_mtok * f.classes["shed_mtok_per_year"].sum()
@@ -493,7 +438,8 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
 
     return {
         "energy": (price_cny_h_per_mwh * f.facility_power_mw).sum(axis=0),
-        "demand_charge": charge_cny_per_mw_month * np.where(f.is_contracted, months.sum() * plan.contract_mw, by_peak),
+        "demand_charge": charge_cny_per_mw_month
+        * np.where(problem.is_contracted, months.sum() * plan.contract_mw, by_peak),
         "latency": add_up(latency_cny_per_ms * f.candidate_column("rtt_ms"), f.candidate_data_center),
         "network": add_up(network_cny, f.candidate_data_center),
         "data_transfer": add_up(data_transfer_cny, f.candidate_data_center),

@@ -1,11 +1,7 @@
 """
-Every limit of a plan, one function per equation, from the mathematics of docs/formulation.md.
+Every limit of a plan, one function per equation of docs/formulation.md, without knowledge of the model.
 
-`LIMITS` is the table of contents. Nothing here knows the model that found the plan.
-
-Every limit on the year as a whole, one function per equation (10a) to (10g), from docs/formulation.md.
-
-Limits on resilience, one function per equation, from the mathematics of docs/formulation.md and the plan alone.
+`LIMITS`, `POLICY_LIMITS` (10a to 10g) and `OUTAGE_LIMITS` (11a to 11g) are the table of contents.
 """
 
 from __future__ import annotations
@@ -33,37 +29,16 @@ from optimizer.problem.problem import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Limit:
-    """
-    One kind of limit on n things, by time (rows) or once for all.
+    """One kind of limit on n things, by time (rows) or once for all."""
 
-    Attributes
-    ----------
-    equation
-        Number in docs/formulation.md.
-    name
-        Name of the equation.
-    unit
-        Unit of amount and limit.
-    labels
-        (n,) what the limit is on.
-    amount
-        (T, n), (B, n) or (n,).
-    sense
-        How the amount must stand to the limit.
-    limit
-        Broadcasts to the shape of `amount`.
-    times
-        (T,) or (B,) what the rows of `amount` are called; None where it has none.
-    """
-
-    equation: str
+    equation: str  # number in docs/formulation.md
     name: str
-    unit: str
-    labels: Labels
-    amount: FloatArray | IntArray
-    sense: Literal["<=", "=", ">="]
-    limit: FloatArray | IntArray | float
-    times: Labels | None = None
+    unit: str  # of amount and limit
+    labels: Labels  # (n,) what the limit is on
+    amount: FloatArray | IntArray  # (T, n), (B, n) or (n,)
+    sense: Literal["<=", "=", ">="]  # how the amount must stand to the limit
+    limit: FloatArray | IntArray | float  # broadcasts to the shape of `amount`
+    times: Labels | None = None  # (T,) or (B,) names of the rows of `amount`; None where it has none
 
 
 def keep_domains(f: PlanFacts) -> list[Limit]:
@@ -76,7 +51,7 @@ def keep_domains(f: PlanFacts) -> list[Limit]:
         ("work", "mtok_per_h", f.process_labels, plan.work_mtok_per_h, f.slice_labels),
         ("active", "pods", f.pool_labels, plan.active_pods, f.slice_labels),
         ("new", "pods", f.pool_labels, plan.new_pods, None),
-        ("peak", "mw", f.data_center_labels, plan.peak_mw, f.billing_labels),
+        ("peak", "mw", f.data_center_labels, plan.peak_mw, f.problem.billing["day"].to_numpy(object)),
         ("contract", "mw", f.data_center_labels, plan.contract_mw, None),
     )
     for name, unit, labels, values, times in amounts:
@@ -88,13 +63,13 @@ def keep_domains(f: PlanFacts) -> list[Limit]:
     ):
         nearest = np.clip(np.rint(values), 0, 1)
         limits.append(Limit("domain", f"zero_or_one_{name}", "1", labels, values, "=", nearest))
-    whole = np.rint(plan.new_pods)
-    return [*limits, Limit("domain", "whole_pods_new", "pods", f.pool_labels, plan.new_pods, "=", whole)]
+    rounded = np.rint(plan.new_pods)
+    return [*limits, Limit("domain", "whole_pods_new", "pods", f.pool_labels, plan.new_pods, "=", rounded)]
 
 
 def serve_demand(f: PlanFacts) -> Limit:
     """(1a) An urgent workload is served or shed in the slice it arrives."""
-    urgent = ~f.is_deferrable
+    urgent = ~f.problem.workloads["is_deferrable"].to_numpy(np.bool_)
     met = (f.served_mtok_per_h + f.plan.shed_mtok_per_h)[:, urgent]
     demand = f.problem.demand_mtok_per_h[:, urgent]
     labels = f.workload_labels[urgent]
@@ -109,11 +84,11 @@ def limit_shedding(f: PlanFacts) -> Limit:
 
 def defer_demand(f: PlanFacts) -> Limit:
     """(1b) What is left waiting is what waited before, plus arrivals, less what is shed and served."""
-    late = f.is_deferrable
-    hours = f.slice_h[:, None]
+    late = f.problem.workloads["is_deferrable"].to_numpy(np.bool_)
+    hours = f.problem.slice_h[:, None]
     # Both sides are sums of terms that are not negative, so that the tolerance fits their size.
     left = f.plan.backlog_mtok + hours * (f.plan.shed_mtok_per_h + f.served_mtok_per_h)
-    came = f.plan.backlog_mtok[f.previous] + hours * f.problem.demand_mtok_per_h
+    came = f.plan.backlog_mtok[index_of(f.problem.slices, "previous_index")] + hours * f.problem.demand_mtok_per_h
     labels = f.workload_labels[late]
     return Limit("1b", "defer_demand", "mtok", labels, left[:, late], "=", came[:, late], f.slice_labels)
 
@@ -209,8 +184,8 @@ def keep_models_loaded(f: PlanFacts) -> Limit:
 def assign_once(f: PlanFacts) -> Limit:
     """(7a) An indivisible workload is assigned to exactly one data center."""
     chosen = sum_once(f.plan.is_assigned, f.indivisible_workload, len(f.workload_labels))
-    whole = f.is_indivisible
-    return Limit("7a", "assign_once", "data_centers", f.workload_labels[whole], chosen[whole], "=", 1.0)
+    single = f.problem.workloads["is_indivisible"].to_numpy(np.bool_)
+    return Limit("7a", "assign_once", "data_centers", f.workload_labels[single], chosen[single], "=", 1.0)
 
 
 def serve_where_assigned(f: PlanFacts) -> Limit:
@@ -229,20 +204,20 @@ def assign_where_deployed(f: PlanFacts) -> Limit:
 
 def limit_link_traffic(f: PlanFacts) -> Limit:
     """(8) Traffic stays within a link's capacity: on every link, so that leaving limits out is proved too."""
-    most = f.problem.links["capacity_gbps"].to_numpy(np.float64)
+    most = numbers_of(f.problem.links, "capacity_gbps")
     return Limit("8", "limit_link_traffic", "gbps", f.link_labels, f.link_gbps, "<=", most, f.slice_labels)
 
 
 def pay_peak_power(f: PlanFacts) -> Limit:
     """(9) The demand charge is paid on no less than the facility power of any slice of its billing period."""
-    paid = f.plan.peak_mw[f.billing]
+    paid = f.plan.peak_mw[index_of(f.problem.slices, "billing_index")]
     drawn, labels = f.facility_power_mw, f.data_center_labels
     return Limit("9", "pay_peak_power", "mw", labels, drawn, "<=", paid, f.slice_labels)
 
 
 def pay_contracted_power(f: PlanFacts) -> Limit:
     """(9b) Where the contract is billed, no slice of the year draws more facility power than is contracted."""
-    paid = np.flatnonzero(f.is_contracted)
+    paid = np.flatnonzero(f.problem.is_contracted)
     drawn, labels = f.facility_power_mw[:, paid], f.data_center_labels[paid]
     return Limit("9b", "pay_contracted_power", "mw", labels, drawn, "<=", f.plan.contract_mw[paid], f.slice_labels)
 
@@ -303,11 +278,11 @@ def _labels(*names: str) -> Labels:
     return out
 
 
-def _once(equation: str, name: str, unit: str, amount: float, limit: float | None) -> Limit:
-    """Limit the whole plan: a single row, none without a limit."""
-    rows = [] if limit is None else [limit]
-    values = np.full(len(rows), amount)
-    return Limit(equation, name, unit, _labels(*("plan" for _ in rows)), values, "<=", np.array(rows, dtype=float))
+def _once(equation: str, name: str, unit: str, amount: float, sense: Literal["<=", ">="], limit: float | None) -> Limit:
+    """Limit the plan as one: a single row, none without a limit."""
+    rows = 0 if limit is None else 1
+    labels = _labels(*["plan"] * rows)
+    return Limit(equation, name, unit, labels, np.full(rows, amount), sense, np.full(rows, limit, dtype=float))
 
 
 def processed_mtok_per_year(f: PlanFacts) -> FloatArray:
@@ -329,17 +304,15 @@ def require_region_share(f: PlanFacts) -> Limit:
 def require_green_share(f: PlanFacts) -> Limit:
     """(10b) Contracts for green power cover at least their share of the facility energy."""
     share, energy = f.problem.policy.min_green_share, f.energy_mwh_per_year
-    green = float(energy @ numbers_of(f.problem.data_centers, "green_power_share"))
-    rows = [green] if share > 0 else []
-    least = np.full(len(rows), share * energy.sum())
-    labels = _labels(*("plan" for _ in rows))
-    return Limit("10b", "require_green_share", "mwh_per_year", labels, np.array(rows, dtype=float), ">=", least)
+    green = float(energy @ f.data_center_column("green_power_share"))
+    least = float(share * energy.sum()) if share > 0 else None
+    return _once("10b", "require_green_share", "mwh_per_year", green, ">=", least)
 
 
 def keep_carbon_cap(f: PlanFacts) -> Limit:
     """(10c) Location-based emissions stay within their cap."""
     cap = f.problem.policy.carbon_cap_t_per_year
-    return _once("10c", "keep_carbon_cap", "t_per_year", float(f.carbon_t_per_year.sum()), cap)
+    return _once("10c", "keep_carbon_cap", "t_per_year", float(f.carbon_t_per_year.sum()), "<=", cap)
 
 
 def require_utilization(f: PlanFacts) -> Limit:
@@ -348,16 +321,16 @@ def require_utilization(f: PlanFacts) -> Limit:
     installed = sum_once((f.kept_pods + f.plan.new_pods) * f.accelerators_per_pod, f.pool_data_center, count)
     busy_h = sum_once(f.problem.weight_h @ f.busy_accelerators, f.pool_data_center, count)
     share = f.problem.policy.min_utilization_share
-    asked = np.arange(count if share > 0 else 0)
-    least = share * year_h * installed[asked]
-    labels = f.data_center_labels[asked]
-    return Limit("10d", "require_utilization", "accelerator_h_per_year", labels, busy_h[asked], ">=", least)
+    centers = np.arange(count if share > 0 else 0)
+    least = share * year_h * installed[centers]
+    labels = f.data_center_labels[centers]
+    return Limit("10d", "require_utilization", "accelerator_h_per_year", labels, busy_h[centers], ">=", least)
 
 
 def keep_investment_limit(f: PlanFacts) -> Limit:
     """(10e) New pods, with their building and power, cost no more up front than allowed."""
     limit = f.problem.policy.investment_limit_cny
-    return _once("10e", "keep_investment_limit", "cny", f.investment_cny, limit)
+    return _once("10e", "keep_investment_limit", "cny", f.investment_cny, "<=", limit)
 
 
 def spending_cny_per_year(f: PlanFacts) -> float:
@@ -370,18 +343,18 @@ def keep_spending_limit(f: PlanFacts) -> Limit:
     """(10f) What the data centers cost in a year stays within the budget."""
     limit = f.problem.policy.spending_limit_cny_per_year
     amount = 0.0 if limit is None else spending_cny_per_year(f)
-    return _once("10f", "keep_spending_limit", "cny_per_year", amount, limit)
+    return _once("10f", "keep_spending_limit", "cny_per_year", amount, "<=", limit)
 
 
 def idle_no_pod_to_look_green(f: PlanFacts) -> Limit:
     """(10g) Where a green share is demanded, no more pods are on than the work and the models loaded take."""
     count, usable_share = len(f.data_center_labels), f.problem.utilization_limit_share
-    asked = np.arange(count if f.problem.policy.min_green_share > 0 else 0)
+    centers = np.arange(count if f.problem.policy.min_green_share > 0 else 0)
     usable = usable_share * sum_by_group(f.plan.active_pods * f.accelerators_per_pod, f.pool_data_center, count)
     busy = sum_by_group(f.busy_accelerators, f.pool_data_center, count)
     most = busy + usable_share * sum_once(f.loaded_accelerators, f.deployment_data_center, count)
-    labels, name = f.data_center_labels[asked], "idle_no_pod_to_look_green"
-    return Limit("10g", name, "accelerators", labels, usable[:, asked], "<=", most[:, asked], f.slice_labels)
+    labels, name = f.data_center_labels[centers], "idle_no_pod_to_look_green"
+    return Limit("10g", name, "accelerators", labels, usable[:, centers], "<=", most[:, centers], f.slice_labels)
 
 
 POLICY_LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
@@ -404,15 +377,15 @@ class OutageFacts:
         self.failed = index_of(problem.outages, "failed_index")
         self.slice = index_of(problem.outages, "slice_index")
         count = len(self.failed)
-        asked = problem.outage_demand_mtok_per_h
-        self.asked_mtok_per_h: FloatArray = asked.sum(axis=0) if asked.size else np.zeros(len(problem.workloads))
-        self.demand_mtok_per_h: FloatArray = asked[self.slice] if asked.size else np.zeros((0, len(problem.workloads)))
+        needed = problem.outage_demand_mtok_per_h
+        self.needed_mtok_per_h: FloatArray = needed.sum(axis=0) if needed.size else np.zeros(len(problem.workloads))
+        self.demand_mtok_per_h: FloatArray = (
+            needed[self.slice] if needed.size else np.zeros((0, len(problem.workloads)))
+        )
         self.share = _sized(plan.failover_share, (count, len(problem.candidates)))
         self.work_mtok_per_h = _sized(plan.failover_work_mtok_per_h, (count, len(problem.processes)))
         self.flow_mtok_per_h: FloatArray = self.share * self.demand_mtok_per_h[:, facts.candidate_workload]
-        k, a = index_of(problem.processes, "class_index"), index_of(problem.processes, "accelerator_index")
-        busy = self.work_mtok_per_h * problem.accel_h_per_mtok[k, a]
-        self.busy_accelerators = sum_by_group(busy, index_of(problem.processes, "pool_index"), len(problem.pools))
+        self.busy_accelerators = facts.busy_accelerators_of(self.work_mtok_per_h)
 
     @property
     def labels(self) -> Labels:
@@ -427,16 +400,16 @@ def _sized(array: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def cover_every_outage(f: PlanFacts, o: OutageFacts) -> Limit:
-    """(11a) Each failure is planned for, in each slice or in one in which no workload asks for less."""
-    asked = f.problem.outage_demand_mtok_per_h
-    covered = np.ones((len(asked), len(f.data_center_labels)))
+    """(11a) Each failure is planned for, in each slice or in one in which no workload needs less."""
+    needed = f.problem.outage_demand_mtok_per_h
+    covered = np.ones((len(needed), len(f.data_center_labels)))
     serves = np.zeros(len(f.data_center_labels), np.bool_)
-    if asked.size:
-        serves[f.candidate_data_center[o.asked_mtok_per_h[f.candidate_workload] > 0.0]] = True
+    if needed.size:
+        serves[f.candidate_data_center[o.needed_mtok_per_h[f.candidate_workload] > 0.0]] = True
     for d in np.flatnonzero(serves):
-        planned = asked[o.slice[o.failed == d]]
-        covered[:, d] = [bool((planned >= now).all(axis=1).any()) for now in asked]
-    times = f.slice_labels if asked.size else f.slice_labels[:0]
+        planned = needed[o.slice[o.failed == d]]
+        covered[:, d] = [bool((planned >= now).all(axis=1).any()) for now in needed]
+    times = f.slice_labels if needed.size else f.slice_labels[:0]
     return Limit("11a", "cover_every_outage", "1", f.data_center_labels, covered, ">=", 1.0, times)
 
 
@@ -444,12 +417,12 @@ def serve_in_outage(f: PlanFacts, o: OutageFacts) -> Limit:
     """(11a) What must not wait is taken over, all of it, by data centers that have not failed."""
     stands = f.candidate_data_center[None, :] != o.failed[:, None]
     served = sum_by_group(o.flow_mtok_per_h * stands, f.candidate_workload, len(f.workload_labels))
-    labels, asked = f.workload_labels, o.demand_mtok_per_h
-    return Limit("11a", "serve_in_outage", "mtok_per_h", labels, served, "=", asked, o.labels)
+    labels, needed = f.workload_labels, o.demand_mtok_per_h
+    return Limit("11a", "serve_in_outage", "mtok_per_h", labels, served, "=", needed, o.labels)
 
 
 def take_over_where_deployed(f: PlanFacts, o: OutageFacts) -> Limit:
-    """(11b) A candidate takes over only where its class is deployed, and not from beyond the whole of the work."""
+    """(11b) A candidate takes over only where its class is deployed, and no more than all of the work."""
     deployment = f.deployment_of(f.candidate_class, f.candidate_data_center)
     most = f.plan.is_deployed[deployment].astype(np.float64)
     return Limit("11b", "take_over_where_deployed", "1", f.candidate_labels, o.share, "<=", most, o.labels)
@@ -498,13 +471,8 @@ def limit_it_power_in_outage(f: PlanFacts, o: OutageFacts) -> Limit:
 
 def limit_link_traffic_in_outage(f: PlanFacts, o: OutageFacts) -> Limit:
     """(11f) Traffic stays within capacity on every link, whether its limit is in the model or not."""
-    problem = f.problem
-    gbps = o.flow_mtok_per_h * numbers_of(problem.classes, "gbps_per_mtok_per_h")[f.candidate_class]
-    on_routes = sum_by_group(gbps, index_of(problem.candidates, "route_index"), len(problem.routes))
-    travelled = on_routes[:, index_of(problem.route_links, "route_index")]
-    link_gbps = sum_by_group(travelled, index_of(problem.route_links, "link_index"), len(problem.links))
-    most = numbers_of(problem.links, "capacity_gbps")
-    return Limit("11f", "limit_link_traffic_in_outage", "gbps", f.link_labels, link_gbps, "<=", most, o.labels)
+    name, most = "limit_link_traffic_in_outage", numbers_of(f.problem.links, "capacity_gbps")
+    return Limit("11f", name, "gbps", f.link_labels, f.link_gbps_of(o.flow_mtok_per_h), "<=", most, o.labels)
 
 
 def stand_in_two_places(f: PlanFacts, o: OutageFacts) -> Limit:
@@ -514,9 +482,9 @@ def stand_in_two_places(f: PlanFacts, o: OutageFacts) -> Limit:
     workload, center = np.divmod(deployed, len(f.data_center_labels))
     at = f.deployment_of(index_of(problem.workloads, "class_index")[workload], center)
     places = sum_once(f.plan.is_deployed[at], workload, len(f.workload_labels))
-    asked = o.asked_mtok_per_h > 0.0
+    needed = o.needed_mtok_per_h > 0.0
     name = "stand_in_two_places"
-    return Limit("11g", name, "data_centers", f.workload_labels[asked], places[asked], ">=", 2.0)
+    return Limit("11g", name, "data_centers", f.workload_labels[needed], places[needed], ">=", 2.0)
 
 
 def keep_second_route(f: PlanFacts) -> Limit:

@@ -24,7 +24,7 @@ from optimizer.model.data import ModelData, model_data
 from optimizer.model.equations import EQUATIONS
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.control import Control, Termination
-from optimizer.solvers.highs import new_highs, pass_rows, solution_of
+from optimizer.solvers.highs import new_highs, pass_model, solution_of
 from optimizer.solvers.process import MipOutcome, run_mip, termination_of
 
 # The objective goes to the solver in hundredths of a percent: its absolute tolerances are then far below what counts.
@@ -299,10 +299,9 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
         return outcome
     limit_s: dict[str, Any] = {"time_limit": control.seconds_left} if np.isfinite(control.time_limit_s) else {}
     highs = new_highs(**options, **limit_s)
-    pass_rows(
-        highs, cost=model.cost / _CHANGE_UNIT, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
-        row_upper=model.row_upper, starts=model.starts, indices=model.indices, values=model.values,
-        is_integer=model.is_integer,
+    pass_model(
+        highs, model.matrix, cost=model.cost / _CHANGE_UNIT, lower=model.lower, upper=model.upper,
+        row_lower=model.row_lower, row_upper=model.row_upper, is_integer=model.is_integer,
     )  # fmt: skip
     highs.run()
     if highs.getModelStatus().name in {"kSolveError", "kInfeasible", "kUnboundedOrInfeasible"}:

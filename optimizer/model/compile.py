@@ -49,7 +49,6 @@ class RowBlock:
     name: str
     rows: slice
     shape: tuple[int, ...]
-    members: Int32Array
 
 
 @dataclass(frozen=True)
@@ -106,14 +105,9 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
 
 def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledModel | None:
     """
-    Compile nothing but the objective of a problem that differs from a compiled one in prices alone.
+    Compile only the objective of a problem that differs in prices alone (`differs_in_prices_alone`).
 
-    None where the columns are others: billed power has one only where there is a demand charge.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays (`problem_parts.differs_in_prices_alone`).
+    None where the columns differ: billed power has one only where there is a demand charge.
     """
     tables, columns = _tables(problem)
     if not all(np.array_equal(block.members, model.columns[name].members) for name, block in columns.items()):
@@ -124,7 +118,7 @@ def with_costs_of(model: CompiledModel, problem: PlacementProblem) -> CompiledMo
 
 def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]:
     """
-    Compile nothing but the objective, component by component and variable by variable.
+    Compile only the objective, by component and variable.
 
     Returns
     -------
@@ -155,9 +149,9 @@ class _CompiledColumns:
 
 @dataclass(frozen=True, eq=False)
 class _EquationRows:
-    """The rows of one equation, compressed."""
+    """The compressed rows of one equation: sides (M,), starts (M + 1,), indices and values (Z,)."""
 
-    block: RowBlock  # Where they lie in the whole model
+    block: RowBlock  # Where they lie in the model
     lower: FloatArray  # (M,) sides
     upper: FloatArray
     starts: Int32Array  # Compressed rows: (M + 1,), (Z,) and (Z,)
@@ -166,14 +160,7 @@ class _EquationRows:
 
 
 def stream_model(problem: PlacementProblem) -> tuple[_CompiledColumns, dict[str, ColumnBlock], Iterator[_EquationRows]]:
-    """
-    Compile the formulation equation by equation, so that the rows of no more than one exist at a time.
-
-    Returns
-    -------
-    columns, blocks, rows
-        All columns; where each variable lies among them; and the rows, compiled as they are asked for.
-    """
+    """Compile equation by equation: all columns, where each variable lies, and rows compiled as they are read."""
     tables, blocks = _tables(problem)
     cost, _ = _costs(tables, blocks, with_costs=False)
     return _CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
@@ -286,11 +273,11 @@ def _lay_out_columns(data: ModelData) -> tuple[dict[str, VariableBlock], dict[st
         rows = members[0] if len(members) == 1 else _product(*members)
         has_axis = AXIS in variable.index
         count = len(rows) * (slices if has_axis else 1)
-        is_whole = rows.shape[1] == 1 and np.array_equal(rows[:, 0], np.arange(len(rows)))
+        is_complete = rows.shape[1] == 1 and np.array_equal(rows[:, 0], np.arange(len(rows)))
         blocks[variable.name] = VariableBlock(
             variable.name,
             offset,
-            None if is_whole else _lookup(rows),
+            None if is_complete else _lookup(rows),
             len(rows),
             rows.shape[1] if has_axis else None,
         )
@@ -358,8 +345,7 @@ def _sides(rows: Rows) -> tuple[FloatArray, FloatArray]:
 
 def _row_block(name: str, rows: Rows, first: int) -> RowBlock:
     shape = (rows.axis_length, rows.base_size)
-    end = first + rows.axis_length * rows.base_size
-    return RowBlock(name, slice(first, end), shape, np.arange(rows.base_size, dtype=np.int32))
+    return RowBlock(name, slice(first, first + rows.axis_length * rows.base_size), shape)
 
 
 def _size(rows: Rows) -> int:

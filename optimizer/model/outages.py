@@ -1,7 +1,7 @@
 """
 The outages that a plan must survive, as index tables: what must be taken over, and by which candidates.
 
-Two reductions, both exact, since taking over costs nothing: slices that ask for no more than another are left out
+Two reductions, both exact, since taking over costs nothing: slices that need no more than another are left out
 (`PlacementProblem.outages`), and workloads of one class that reach the same data centers over the same limiting links
 are one *call*, named after the first of them; each of them has the same shares of its work taken over.
 """
@@ -52,37 +52,18 @@ _TABLES: WeakKeyDictionary[PlacementProblem, _OutageTables] = WeakKeyDictionary(
 
 
 def outage_tables(problem: PlacementProblem) -> _OutageTables:
-    """
-    Build the index tables of a problem's outages, once.
-
-    Returns
-    -------
-    OutageTables
-        Without rows where the problem has no outages to survive.
-    """
+    """Index tables of a problem's outages, built once; without rows where it has none to survive."""
     if problem not in _TABLES:
         _TABLES[problem] = _build(problem)
     return _TABLES[problem]
 
 
 def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -> FloatArray:
-    """
-    Work out what each candidate takes over in each outage.
-
-    Parameters
-    ----------
-    failover_share
-        (S, R) as in `Plan`, or (0, 0).
-
-    Returns
-    -------
-    ndarray
-        (S, R), or (0, R) where nothing is planned.
-    """
+    """Work out what each candidate takes over in each outage, (S, R); (0, R) if nothing is planned."""
     if not failover_share.size:
         return np.zeros((0, len(problem.candidates)))
-    asked = problem.outage_demand_mtok_per_h[problem.outages["slice_index"]]
-    return failover_share * asked[:, problem.candidates["workload_index"]]
+    needed = problem.outage_demand_mtok_per_h[problem.outages["slice_index"]]
+    return failover_share * needed[:, problem.candidates["workload_index"]]
 
 
 def _nothing(*columns: str) -> pd.DataFrame:
@@ -90,7 +71,7 @@ def _nothing(*columns: str) -> pd.DataFrame:
 
 
 def _without_outages(problem: PlacementProblem) -> _OutageTables:
-    """Lay out tables without rows: most problems have no others, and joining nothing takes as long as joining."""
+    """Tables without rows: most problems have no others, and empty joins take as long as real ones."""
     places = ("outage_index", "class_index", "data_center_index")
     return _OutageTables(
         calls=_nothing("outage_index", "workload_index"),

@@ -30,11 +30,6 @@ def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
     """
     Build the ordinary Pyomo model of a problem from the rules in `equations`.
 
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-
     Returns
     -------
     ConcreteModel
@@ -103,12 +98,9 @@ class Values(NamedTuple):
 
 def pyomo_values(problem: PlacementProblem, model: pyo.ConcreteModel) -> dict[str, Values]:
     """
-    Read the values of a solved model.
+    Read the values of a solved model from `to_pyomo`.
 
-    Parameters
-    ----------
-    model
-        From `to_pyomo`, with values. A variable that no constraint uses may have none: it counts as 0.
+    A variable that no constraint uses may have no value: it counts as 0.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 """
-Evaluate a templatized Pyomo rule over whole index tables.
+Evaluate a templatized Pyomo rule over index tables.
 
 Pyomo turns a rule into one expression whose indices are placeholders (`templatize_rule`). Here that expression is
 evaluated once with arrays in the placeholders' place and gives the linear terms of all rows of the constraint
@@ -124,7 +124,7 @@ def evaluate(relation: Any, indices: Sequence[IndexTemplate], over: Sequence[str
     Raises
     ------
     TemplateError
-        If the rule uses an expression that is not linear or not understood.
+        If the rule uses an expression that is not linear or not known.
     """
     evaluator = _Evaluator(tables)
     has_axis = tables.axis in over

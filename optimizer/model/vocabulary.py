@@ -205,14 +205,7 @@ def _latency_cny_per_mtok(p: PlacementProblem) -> FloatArray:
 
 
 def by_pool(p: PlacementProblem, values: pd.Series) -> FloatArray:
-    """
-    Spread a column of the pools over data centers and accelerators, (D, A).
-
-    Parameters
-    ----------
-    values
-        (P,) numbers.
-    """
+    """Spread a column (P,) of the pools over data centers and accelerators, (D, A)."""
     matrix = np.zeros((len(p.data_centers), len(p.accelerators)))
     matrix[p.pools["data_center_index"], p.pools["accelerator_index"]] = values.to_numpy(float)
     return matrix
@@ -430,11 +423,7 @@ PARAMETERS = (
         lambda p: float(p.billing["months"].sum()),
     ),
     ParameterDeclaration(
-        "class_of",
-        ("WORKLOADS",),
-        "-",
-        "class of a workload",
-        lambda p: p.workloads["class_index"],
+        "class_of", ("WORKLOADS",), "-", "class of a workload", lambda p: p.workloads["class_index"],
         points_to="CLASSES",
     ),
     ParameterDeclaration(

@@ -1,11 +1,7 @@
 """
 Assemble the placement problem: network tables and scenario into index tables and arrays, units converted once.
 
-From the scenario's policy section to the problem's limits; what contradicts the network is refused here.
-
-What must be served at once in an outage, and the workloads that nothing could take over.
-
-Where the time to the first token goes: queue, computing, the way; what is left, class by class.
+What contradicts the network is refused here: policies, RTT limits, workloads without a data center.
 """
 
 from __future__ import annotations
@@ -49,8 +45,8 @@ from scenarios.schema import Scenario, WorkloadClass
 
 def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFrame, faults: FaultList) -> PolicyLimits:
     """Take over the scenario's policy."""
-    asked = scenario.policy
-    shares = {region: share for region, share in asked.min_region_share.items() if share > 0}
+    policy = scenario.policy
+    shares = {region: share for region, share in policy.min_region_share.items() if share > 0}
     equipped = np.isin(np.arange(len(centers)), pools["data_center_index"])
     regions = centers["region"].to_numpy(str)
     file = scenario.source_path.name
@@ -63,25 +59,25 @@ def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFram
             remedy = "Add a pool there, or drop the share."
             faults.add(file, "no data center of this region has accelerators", remedy, column=column, value=share)
     green = centers["green_power_share"].to_numpy(float)[equipped]
-    if len(green) and asked.min_green_share > green.max():
+    if len(green) and policy.min_green_share > green.max():
         best = centers["id"].to_numpy(str)[equipped][green.argmax()]
         faults.add(
             file,
             f"is above what any data center has: the highest green_power_share is {green.max():g}, of {best}",
             f"Demand at most {green.max():g}, or raise green_power_share of data centers.",
             column="policy.min_green_share",
-            value=asked.min_green_share,
+            value=policy.min_green_share,
         )
-    if asked.min_utilization_share > scenario.fleet.utilization_limit:
+    if policy.min_utilization_share > scenario.fleet.utilization_limit:
         faults.add(
             file,
             f"is above fleet.utilization_limit = {scenario.fleet.utilization_limit:g}, the most that may be busy",
             "Lower it, or raise fleet.utilization_limit.",
             column="policy.min_utilization_share",
-            value=asked.min_utilization_share,
+            value=policy.min_utilization_share,
         )
-    taken_over = {limit.name: getattr(asked, limit.name) for limit in fields(PolicyLimits)}
-    return PolicyLimits(**{**taken_over, "min_region_share": shares})
+    limits = {limit.name: getattr(policy, limit.name) for limit in fields(PolicyLimits)}
+    return PolicyLimits(**{**limits, "min_region_share": shares})
 
 
 def _record_without_refuge(
@@ -115,7 +111,7 @@ def _waits_out(deferrable_h: int, scenario: Scenario) -> bool:
 
 
 def _outage_demand(demand_mtok_per_h: FloatArray, workloads: pd.DataFrame, scenario: Scenario) -> FloatArray:
-    """List what must be served at once in an outage, (T, W): arrivals of what does not wait; (0, 0) if nothing must."""
+    """(T, W) what must be served at once in an outage: arrivals of what does not wait; (0, 0) if nothing must."""
     if scenario.resilience.survive == "none":
         return np.zeros((0, 0))
     waits = [_waits_out(scenario.workload_classes[k].deferrable_h, scenario) for k in workloads["workload_class"]]
@@ -126,7 +122,7 @@ MS_PER_S = 1e3
 
 
 def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
-    """Work out how long the input of a request takes to compute."""
+    """(K, A) time to compute the input of a request."""
     classes = [scenario.workload_classes[name] for name in class_ids]
     tokens = np.array([item.input_tokens * (1 - item.cache_hit_share) for item in classes])
     rate = accelerators["prefill_tok_per_s"].to_numpy(float) * accelerators["prefill_accelerators"].to_numpy(float)
@@ -134,12 +130,15 @@ def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.D
 
 
 def _record_used_up(
-    scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, accelerators: pd.DataFrame, faults: FaultList
+    scenario: Scenario,
+    classes: pd.DataFrame,
+    compute_ms: FloatArray,
+    budget_ms: FloatArray,
+    accelerators: pd.DataFrame,
+    faults: FaultList,
 ) -> None:
-    """Record each class whose time to the first token is used up before any way is paid for."""
-    share, rtts = scenario.latency.queue_margin_share, scenario.latency.connection_rtts
-    ttft_ms = classes["ttft_limit_ms"].to_numpy(float)
-    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, share, rtts)
+    """Record each class whose time to the first token is used up before any network time."""
+    share, ttft_ms = scenario.latency.queue_margin_share, classes["ttft_limit_ms"].to_numpy(float)
     for k in np.flatnonzero((budget_ms <= 0).all(axis=1)):
         best = int(compute_ms[k].argmin())
         margin_ms, left_ms = ttft_ms[k] * share, ttft_ms[k] * (1 - share) - compute_ms[k, best]
@@ -170,10 +169,8 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
 
     Parameters
     ----------
-    network, scenario
-        What to assemble.
     allow_stranded
-        Let a workload pass that has no candidate; the problem has no plan then, unless work may be left unserved.
+        Accept a workload without candidates; the problem has no plan then, unless work may be left unserved.
 
     Raises
     ------
@@ -197,9 +194,11 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     faults.raise_if_any()
     classes = _class_table(scenario, prices, workloads, len(centers))
     compute_ms = _first_token_ms(scenario, classes["id"].tolist(), accelerators)
-    _record_used_up(scenario, classes, compute_ms, accelerators, faults)
+    ttft_ms, latency = classes["ttft_limit_ms"].to_numpy(float), scenario.latency
+    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, latency.queue_margin_share, latency.connection_rtts)
+    _record_used_up(scenario, classes, compute_ms, budget_ms, accelerators, faults)
     faults.raise_if_any()
-    limit_ms = _rtt_limits_ms(scenario, classes, compute_ms, pools, len(centers))
+    limit_ms = rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
     workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
     demand = slice_demand(workloads, classes, scenario, days)
@@ -208,8 +207,9 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     hubs = list(dict.fromkeys(workloads["demand_hub"]))
     graph = fibre_graph(network, links)
     routes, route_links = candidate_routes(graph, links, hubs, centers, scenario.routing)
-    scope = scenario.costs.data_transfer_scope
-    routes["is_transfer"] = ~is_same(scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"])
+    routes["is_transfer"] = ~is_same(
+        scenario.costs.data_transfer_scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"]
+    )
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
     reachable = add_second_routes(reachable, graph, links, routes, scenario)
     reachable = _mark_allowed(reachable, network, centers, scenario)
@@ -246,8 +246,8 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         shed_penalty_cny_per_mtok=shed_penalty or 0.0,
         left_out=left_out,
         compute_ms=compute_ms,
-        queue_margin_share=scenario.latency.queue_margin_share,
-        connection_rtts=scenario.latency.connection_rtts,
+        queue_margin_share=latency.queue_margin_share,
+        connection_rtts=latency.connection_rtts,
         data_transfer_cny_per_gb=scenario.costs.data_transfer_cny_per_gb,
         policy=policy,
         outage_demand_mtok_per_h=_outage_demand(demand.demand_mtok_per_h, workloads, scenario),
@@ -314,15 +314,6 @@ def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> Flo
     return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
 
 
-def _rtt_limits_ms(
-    scenario: Scenario, classes: pd.DataFrame, compute_ms: FloatArray, pools: pd.DataFrame, center_count: int
-) -> FloatArray:
-    """(K, D) the stated limit, or what the time to the first token leaves if that is less."""
-    latency, ttft_ms = scenario.latency, classes["ttft_limit_ms"].to_numpy(float)
-    budget_ms = rtt_budgets_ms(ttft_ms, compute_ms, latency.queue_margin_share, latency.connection_rtts)
-    return rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, center_count)
-
-
 def _reachable(
     workloads: pd.DataFrame,
     classes: pd.DataFrame,
@@ -360,13 +351,11 @@ def _candidates(reachable: pd.DataFrame, data_transfer_cny_per_gb: float) -> tup
         is_barred=~reachable["is_allowed"],
     )
     every = every.sort_values(columns[:3])
-    fits, protected = (
-        _is_allowed_in_time(reachable).reindex(every.index),
-        reachable["is_protected"].reindex(every.index),
-    )
+    fits, protected = _is_allowed_in_time(reachable), reachable["is_protected"]  # aligned by row
     every["is_unprotected"] = fits & ~protected
-    candidates = every.loc[fits & protected, [*columns, *costs]]
-    return candidates.reset_index(drop=True), every[~(fits & protected)].reset_index(drop=True)
+    is_candidate = (fits & protected).reindex(every.index)
+    candidates = every.loc[is_candidate, [*columns, *costs]]
+    return candidates.reset_index(drop=True), every[~is_candidate].reset_index(drop=True)
 
 
 def _is_allowed_in_time(reachable: pd.DataFrame) -> pd.Series:

@@ -1,8 +1,4 @@
-"""
-Demand: tokens by workload and slice, and how long they may wait.
-
-Representative days by season: months grouped by how alike their energy prices are.
-"""
+"""Demand by workload and slice, how long it may wait, and the representative days of the year."""
 
 from __future__ import annotations
 
@@ -38,7 +34,7 @@ class Demand:
 
 def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
-    Cut the representative days into slices, and say which days share a billing peak.
+    Cut the representative days into slices, and assign them to billing periods.
 
     Returns
     -------
@@ -108,7 +104,7 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
         )
     table = table[table["mtok_per_day"] > 0].reset_index(drop=True)
     if table.empty:
-        faults.add(scenario.source_path.name, "no workload asks for any tokens", "Give a demand above 0.")
+        faults.add(scenario.source_path.name, "no workload has any demand", "Give a demand above 0.")
     return table
 
 
@@ -118,9 +114,9 @@ def slice_demand(
     """
     Shape the daily demand by the classes' profiles, and bound what may wait.
 
-    A class that may wait less than one slice is urgent. The backlog at the end of a slice holds at most what
-    arrived in the last `deferrable_h` hours (a whole day at the most: days repeat). A weekend day asks for
-    `weekend_share` of what a weekday asks for, and all days together for what the scenario states per day.
+    A class that may wait less than one slice is urgent. The backlog at the end of a slice holds at most what arrived in
+    the last `deferrable_h` hours (a whole day at the most: days repeat). A weekend day has `weekend_share` of the
+    demand of a weekday, and all days together have what the scenario states per day.
     """
     hours, per_day = scenario.time.hours_per_slice, scenario.time.slices_per_day
     items = [scenario.workload_classes[k] for k in classes["id"]]
@@ -161,14 +157,9 @@ def representative_days(time: Time, calendar: PriceCalendar) -> tuple[Representa
     """
     List the days that stand for the year: the scenario's own, or one for each season, or for its weekdays and weekends.
 
-    Seasons are groups of months whose prices are alike at the data centers of the network, whatever their names. Each
+    Seasons are groups of months with similar prices at the data centers of the network, whatever their names. Each
     month belongs to one, and enters its mean price with its days: no month of a tariff is lost. Weights sum to 365
-    days.
-
-    Returns
-    -------
-    tuple of RepresentativeDay
-        Named after their months, such as m12_2 and, with weekends, m12_2_weekday and m12_2_weekend.
+    days. Days are named after their months, such as m12_2 and, with weekends, m12_2_weekday and m12_2_weekend.
     """
     if time.days is not None:
         return time.days
@@ -188,16 +179,11 @@ def representative_days(time: Time, calendar: PriceCalendar) -> tuple[Representa
 
 def group_months(prices: FloatArray, count: int) -> list[MonthGroup]:
     """
-    Put the twelve months in groups of like prices.
+    Put the twelve months in groups of similar prices, given (12, n).
 
-    Ward's method merges, step by step, the two groups whose union adds least to the squared differences from the
-    mean price within groups. If more groups are asked for than there are different months, equal months are split:
-    the longest group is halved, in the order of the calendar, until there are enough.
-
-    Parameters
-    ----------
-    prices
-        (12, n) prices of each month; columns that repeat another (data centers of one tariff) count once.
+    Ward's method merges, step by step, the two groups whose union adds least to the squared differences from the mean
+    price within groups. If more groups are wanted than there are different months, equal months are split: the longest
+    group is halved, in the order of the calendar, until there are enough.
     """
     different = np.unique(prices, axis=1)
     _, kind = np.unique(different, axis=0, return_inverse=True)

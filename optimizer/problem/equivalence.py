@@ -59,7 +59,7 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
     """
     Say whether each plan of one problem is a plan of the other, row by row, at another cost.
 
-    False also where a limit on money may tell them apart.
+    False also where a limit on money may make them differ.
     """
     for policy in (first.policy, second.policy):
         if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:

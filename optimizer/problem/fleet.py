@@ -1,8 +1,4 @@
-"""
-Accelerators and pools: rates, power per pod, existing stock, what may be bought, and what it costs a year.
-
-Which accelerators stand or may be bought where: the network's pools as a scenario's fleet changes them.
-"""
+"""Accelerators and pools: what stands where, what may be bought, power per pod, yearly cost."""
 
 from __future__ import annotations
 
@@ -30,12 +26,7 @@ def annuity_share(interest_rate: float, lifetime_years: float) -> float:
 
 def accelerator_table(network: Network, pools: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
     """
-    Take the accelerators that the pools hold, with power per pod.
-
-    Parameters
-    ----------
-    pools
-        From `fleet_pools`.
+    List the accelerators in the pools (`fleet_pools`) with power per pod.
 
     Returns
     -------
@@ -67,13 +58,6 @@ def pool_table(
 
     Existing pods = stock x share open to inference / (dense BF16 rate x accelerators per pod), whole pods only.
     Without `max_pods`, as many fit as the IT power feeds at full load. Pools that can hold no pod are left out.
-
-    Parameters
-    ----------
-    pools
-        From `fleet_pools`.
-    accelerators
-        From `accelerator_table`.
 
     Returns
     -------
@@ -151,13 +135,9 @@ def fleet_pools(network: Network, scenario: Scenario, faults: FaultList) -> pd.D
     """
     Apply the scenario's fleet to the network's pools.
 
-    In this order: the mix replaces the accelerators of the stock; pools for what may be bought are added; what may
-    not be used is left out.
-
-    Parameters
-    ----------
-    faults
-        Receives accelerators that do not exist or may not be bought, and limits of pools that the mix would lose.
+    In this order: the mix replaces the accelerators of the stock; pools for what may be bought are added; what may not
+    be used is left out. Accelerators that do not exist or may not be bought, and limits of pools that the mix would
+    lose, are faults.
 
     Returns
     -------

@@ -1,12 +1,4 @@
-"""
-Lay price cases and price changes on the prices of a problem, one after the other.
-
-Move a period of a time-of-use tariff, such as the valley, to other hours of the day.
-
-What a change of prices selects: data centers by name and place, half hours by period, month and hour.
-
-What the price cases and price changes of a scenario do to its prices, in yearly means that a reader can check.
-"""
+"""Apply price cases and price changes to the prices of a network: what each selects, does, and changes in all."""
 
 from __future__ import annotations
 
@@ -83,15 +75,7 @@ def select(
     """
     Find what a change selects; several selectors select what all of them do.
 
-    Parameters
-    ----------
-    faults
-        Receives names that select nothing, and selectors that have nothing in common.
-
-    Returns
-    -------
-    Selection or None
-        None if a fault was found.
+    None if names select nothing, or selectors have nothing in common: both are recorded as faults.
     """
     before = len(faults)
     chosen = np.ones(len(centers), np.bool_)
@@ -124,14 +108,7 @@ def _select_classes(change: PriceChange, classes: Iterable[str], faults: _StepFa
 
 
 def _plain_name(name: str) -> str:
-    """
-    Write a name as ids are spelled, so that a place can be named on a command line.
-
-    Examples
-    --------
-    >>> plain_name("West Toyland")
-    'west_toyland'
-    """
+    """Write a name like an id ("West Toyland": west_toyland), so that a place can be named on a command line."""
     return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
@@ -140,14 +117,14 @@ def _names(centers: pd.DataFrame, key: str) -> list[str]:
     return [str(name) for name in (centers[column] if column else centers.index)]
 
 
-def _alike(name: str, known: Iterable[str]) -> list[str]:
-    """Names meant by one: itself, else those that are spelled as it is but for case and spaces."""
+def _same_names(name: str, known: Iterable[str]) -> list[str]:
+    """Names meant by one: itself, else those that differ from it in case and spaces alone."""
     different = list(dict.fromkeys(known))
     return [name] if name in different else [other for other in different if _plain_name(other) == _plain_name(name)]
 
 
 def _matching(name: str, known: Sequence[str], key: str, faults: _StepFaults) -> list[str]:
-    found = _alike(name, known)
+    found = _same_names(name, known)
     if not found:
         listed = ", ".join(sorted(set(known))[:12]) or "none"
         remedy = f"Name one that is there: {listed}.{suggest(name, set(known))}"
@@ -162,9 +139,9 @@ def _resolve(
     meanings: dict[str, tuple[BoolArray, tuple[str, ...] | None]] = {}
     everywhere = np.ones(len(centers), np.bool_)
     for key in _PLACE_COLUMNS:
-        if found := _alike(name, _names(centers, key)):
+        if found := _same_names(name, _names(centers, key)):
             meanings[key] = (np.isin(_names(centers, key), found), None)
-    if found := _alike(name, periods):
+    if found := _same_names(name, periods):
         meanings["periods"] = (everywhere, tuple(found))
     if not meanings:
         known = {_plain_name(other) for key in _PLACE_COLUMNS for other in _names(centers, key)} | set(periods)
@@ -172,37 +149,29 @@ def _resolve(
         faults.add("select", problem, "Correct the name." + suggest(name, known), name)
         return everywhere, None
     first = next(iter(meanings.values()))
-    if any(not _is_same(first, other) for other in meanings.values()):
+    if any(names != first[1] or (mask != first[0]).any() for mask, names in meanings.values()):
         nouns = " and a ".join(_NOUN[key] for key in meanings)
         written = ", ".join(f"{key}: [{name}]" for key in meanings)
         faults.add("select", f"is the name of a {nouns}, which differ", f"Write one of {written} instead.", name)
     return first
 
 
-def _is_same(one: tuple[BoolArray, Any], other: tuple[BoolArray, Any]) -> bool:
-    return bool((one[0] == other[0]).all() and one[1] == other[1])
-
-
 Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 
 def operation(change: PriceChange) -> Operation:
-    """Turn a change into what it does to numbers."""
-    if change.replace is not None:
-        value = change.replace
+    """Return the function that a change applies to numbers."""
+    value, factor, amount = change.replace, change.scale, change.add or 0.0
+    if value is not None:
         return lambda numbers: np.full_like(numbers, value)
-    if change.scale is not None:
-        factor = change.scale
-        return lambda numbers: numbers * factor
-    amount = change.add or 0.0
-    return lambda numbers: numbers + amount
+    return (lambda numbers: numbers * factor) if factor is not None else (lambda numbers: numbers + amount)
 
 
 _NUMBERS = ("price_cny_per_mwh", "flat_price_cny_per_mwh", "floating_share", "multiplier_vs_flat")
 
 
 def _why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
-    """Say why a period cannot be moved; empty if it can."""
+    """Reason why a period cannot be moved; empty if it can."""
     to = _target(move)
     vacated = np.isin(tariff.period, move.periods) & ~to
     needs = vacated.any(axis=1) & months & ~(tariff.period == move.leaves).any(axis=1)
@@ -214,24 +183,12 @@ def _why_not_moved(tariff: Tariff, move: PeriodMove, months: BoolArray) -> str:
 
 def move_period(tariff: Tariff, move: PeriodMove, months: BoolArray) -> Tariff:
     """
-    Move a period to other hours, month by month.
+    Move a period to other hours, in the months given as a mask (12,).
 
-    The hours it goes to take the mean price of the period in the month, whatever they were before; the hours of the
-    period that it leaves take the mean price of the period named in `leaves`. What the price is made of (flat price,
-    floating share, multiplier) goes along. A month without the period stays as it is. The mean price of a day changes
-    as dear hours become cheap and cheap ones flat, unless `keep_mean` adds the difference to all hours of the month.
-
-    Parameters
-    ----------
-    tariff
-        The tariff; see `why_not_moved`.
-    months
-        (12,) the months it is moved in.
-
-    Returns
-    -------
-    Tariff
-        With the period, under the first of its names, in its new hours.
+    The new hours take the mean price of the period in the month, whatever they were before; the hours that the period
+    leaves take the mean price of the period named in `leaves`. What the price is made of (flat price, floating share,
+    multiplier) goes along. A month without the period stays as it is. The mean price of a day changes, unless
+    `keep_mean` adds the difference to all hours of the month. The moved period has the first of its names.
     """
     to = _target(move)
     numbers = {name: getattr(tariff, name).copy() for name in _NUMBERS}
@@ -294,15 +251,9 @@ def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalenda
     Apply the price cases of a scenario in their order, and then its own price changes in theirs.
 
     Of a price case, the hourly series comes first: it replaces, where it has a column, whatever was there before it.
-
-    Parameters
-    ----------
-    calendar
-        Energy prices before any change. Days and their number stay those of this calendar, so that all price cases of
-        a scenario share their time slices.
-    faults
-        Receives selections that match nothing, flat prices of tariffs that have no formula, and results that are
-        negative where that means nothing, each with file, line and key.
+    Days and their number stay those of the calendar, so that all price cases of a scenario share their time slices.
+    Faults are selections that match nothing, flat prices of tariffs that have no formula, and results that are negative
+    where that means nothing, each with file, line and key.
     """
     state = _State(network, scenario, calendar)
     for case in scenario.loaded_price_cases:
@@ -352,7 +303,7 @@ class _CenterPrice:
 
 
 class _State:
-    """Prices while changes are laid on them."""
+    """Prices while changes are applied to them."""
 
     def __init__(self, network: Network, scenario: Scenario, calendar: PriceCalendar) -> None:
         self._network = network
@@ -407,7 +358,7 @@ class _State:
                 self._token[name] = float(operation(change)(np.array(old)))
                 if self._token[name] != old:
                     kind = self._token_confidence[name]
-                    self._token_confidence[name] = _rests_on(step, kind, is_whole=change.replace is not None)
+                    self._token_confidence[name] = _rests_on(step, kind, replaces_all=change.replace is not None)
             self._require_not_negative(change, {name: self._token[name] for name in chosen}, at_step)
             return
         selection = select(change, self._centers, self._periods(), at_step)
@@ -438,7 +389,7 @@ class _State:
         self._demand_charge = np.where(selection.centers, operation(step.change)(old), old)
         for at in np.flatnonzero(self._demand_charge != old):
             kind = self._demand_charge_confidence[at]
-            self._demand_charge_confidence[at] = _rests_on(step, kind, is_whole=step.change.replace is not None)
+            self._demand_charge_confidence[at] = _rests_on(step, kind, replaces_all=step.change.replace is not None)
         results = {str(self._centers.index[at]): float(self._demand_charge[at]) for at in range(len(old))}
         self._require_not_negative(step.change, results, faults)
 
@@ -460,9 +411,9 @@ class _State:
                 faults.add("", problem, "Lower the number.")
                 return
             if not np.array_equal(center.half_hours, np.broadcast_to(found[at].half_hours, center.half_hours.shape)):
-                is_whole = change.what == "energy_price" and change.replace is not None
-                is_whole = is_whole and bool(found[at].chosen(selection).all())
-                self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], is_whole=is_whole)
+                replaces_all = change.what == "energy_price" and change.replace is not None
+                replaces_all = replaces_all and bool(found[at].chosen(selection).all())
+                self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], replaces_all=replaces_all)
             self._energy[at] = center
 
     def _with_energy_price(
@@ -553,24 +504,19 @@ def _require_periods(
 
 
 def _known(confidence: str | None) -> str:
-    """Say what a number rests on in the words of the network: what is not said is an estimate."""
+    """Confidence in the words of the network: what is not said is an estimate."""
     return "reported" if confidence in {"official", "reported"} else "estimate"
 
 
-def _rests_on(step: PriceStep, before: str, *, is_whole: bool) -> str:
-    """Confidence of a changed number: that of the change alone where it replaces all of it, else the lesser of both."""
+def _rests_on(step: PriceStep, before: str, *, replaces_all: bool) -> str:
+    """Confidence of a changed number: that of the change where it replaces all of it, else the lower of both."""
     new = _known(step.confidence)
-    return new if is_whole or _known(before) == "reported" else _known(before)
+    return new if replaces_all or _known(before) == "reported" else _known(before)
 
 
 def price_effect(network: Network, scenario: Scenario) -> pd.DataFrame:
     """
-    Set the prices of each data center beside what they were before the scenario's price cases and price changes.
-
-    Parameters
-    ----------
-    network, scenario
-        What the prices are of.
+    Compare the prices of each data center before and after the scenario's price cases and price changes.
 
     Returns
     -------

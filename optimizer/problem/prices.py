@@ -22,22 +22,11 @@ SATURDAY = 5
 
 @dataclass(frozen=True, eq=False)
 class PriceCalendar:
-    """
-    Prices of a year, by kind of day as in `KINDS`, before they are averaged onto representative days.
+    """Prices of a year, by kind of day as in `KINDS`, before they are averaged onto representative days."""
 
-    Attributes
-    ----------
-    price_cny_per_mwh
-        (3, 12, D, 24) mean price by kind of day, month, data center and hour.
-    days
-        (3, 12) days of each kind in each month of a year of 365 days.
-    is_series
-        (D,) True where the price is that of the scenario's hourly series.
-    """
-
-    price_cny_per_mwh: FloatArray
-    days: FloatArray
-    is_series: npt.NDArray[np.bool_]
+    price_cny_per_mwh: FloatArray  # (3, 12, D, 24) mean price by kind of day, month, data center and hour
+    days: FloatArray  # (3, 12) days of each kind in each month of a year of 365 days
+    is_series: npt.NDArray[np.bool_]  # (D,) True where the price is that of the scenario's hourly series
 
     def price_of_day(self, day: RepresentativeDay) -> FloatArray:
         """Mean over the months a day stands for, weighted by their days: (D, 24) CNY/MWh."""
@@ -49,15 +38,11 @@ class PriceCalendar:
 
 def price_calendar(network: Network, series: PriceSeries | None, faults: FaultList) -> PriceCalendar:
     """
-    Lay the prices of every data center on the months, kinds of day and hours of a year.
+    Prices of every data center by month, kind of day and hour.
 
-    Tariffs are the same on all days of the week. A series replaces them where it has a column: its own one before
-    that of the tariff of the data center. Weekdays and weekends are then those of its real calendar.
-
-    Parameters
-    ----------
-    faults
-        Receives columns of the series that are neither a tariff nor a data center of the network, or both.
+    Tariffs are the same on all days of the week. A series replaces them where it has a column: its own one before that
+    of the tariff of the data center. Weekdays and weekends are then those of its real calendar. Columns that are
+    neither a tariff nor a data center of the network, or both, are faults.
     """
     centers = network.data_centers
     tariffs = build_tariffs(network.tariffs)
@@ -81,15 +66,11 @@ def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> d
     """
     Average an hourly series over the days of each month.
 
-    Parameters
-    ----------
-    series
-        Its columns are tariffs or data centers; that of a data center comes before that of its tariff.
-
     Returns
     -------
     dict
-        Number of each data center that the series has a column for to prices (3, 12, 24) by kind of day, month, hour.
+        Number of each data center that the series has a column for (its own, else that of its tariff) to prices
+        (3, 12, 24) by kind of day, month and hour.
     """
     centers = network.data_centers
     _record_unknown(series, list(centers.index), list(network.tariffs["tariff"].unique()), faults)
@@ -106,27 +87,17 @@ def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> d
 
 
 def energy_prices(calendar: PriceCalendar, days: Sequence[RepresentativeDay], hours_per_slice: int) -> FloatArray:
-    """
-    Average prices onto the slices of representative days.
-
-    Returns
-    -------
-    ndarray
-        (T, D) CNY/MWh.
-    """
+    """(T, D) prices averaged onto the slices of representative days, CNY/MWh."""
     by_day = [calendar.price_of_day(day) for day in days]
     return np.concatenate([price.reshape(len(price), -1, hours_per_slice).mean(axis=2).T for price in by_day])
 
 
 def price_confidence(network: Network, calendar: PriceCalendar) -> list[str]:
     """
-    Say for each data center what its energy price rests on.
+    Confidence of each data center's energy price.
 
-    Returns
-    -------
-    list of str
-        `estimate` where any row of its tariff is an estimate or says nothing, or where an hourly series, which
-        carries no confidence, replaces it; else `reported`.
+    `estimate` where any row of its tariff is an estimate or says nothing, or where an hourly series, which carries no
+    confidence, replaces it; else `reported`.
     """
     tariffs = network.tariffs
     guessed = tariffs["confidence"].isin(["estimate", ""]).groupby(tariffs["tariff"]).any()

@@ -1,10 +1,4 @@
-"""
-The placement problem as frozen index tables and arrays: everything the model, the checker and the exports read.
-
-Demands on a plan as a whole, as the model, the checker and the results read them.
-
-Which time slices an outage must be planned for: those that ask for more than any other.
-"""
+"""The placement problem as frozen index tables and arrays: everything the model, the checker and the exports read."""
 
 from __future__ import annotations
 
@@ -23,7 +17,7 @@ TRANSPORT_COLUMNS = ("network_cny_per_mtok", "data_transfer_cny_per_mtok")
 @dataclass(frozen=True)
 class PolicyLimits:
     """
-    Limits on the year as a whole. The defaults limit nothing.
+    Limits on the year. The defaults limit nothing.
 
     Attributes
     ----------
@@ -79,7 +73,7 @@ NO_LIMITS = PolicyLimits()
 def _hardest_slices(demand: npt.NDArray[np.float64]) -> list[int]:
     """Find the slices that no other one covers."""
     kept: list[int] = []
-    # A slice can only be covered by one that asks for no less in total.
+    # A slice can only be covered by one with no less in total.
     for t in np.argsort(-demand.sum(axis=1), kind="stable").tolist():
         if demand[t].any() and not any((demand[t] <= demand[u]).all() for u in kept):
             kept.append(t)
@@ -94,10 +88,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 def no_routes_left_out() -> pd.DataFrame:
     """Table `PlacementProblem.left_out` without rows."""
-    whole = ["workload_index", "data_center_index", "route_index"]
+    integers = ["workload_index", "data_center_index", "route_index"]
     real = ["rtt_ms", "network_cny_per_mtok", "data_transfer_cny_per_mtok", "late_ms"]
     reasons = ["is_barred", "is_unprotected"]
-    kinds = dict.fromkeys(whole, np.int64) | dict.fromkeys(real, np.float64) | dict.fromkeys(reasons, np.bool_)
+    kinds = dict.fromkeys(integers, np.int64) | dict.fromkeys(real, np.float64) | dict.fromkeys(reasons, np.bool_)
     return pd.DataFrame({name: np.zeros(0, kind) for name, kind in kinds.items()})
 
 
@@ -168,7 +162,7 @@ class PlacementProblem:
     left_out
         Routes to accelerators that are no candidates, with the columns of candidates and why: late_ms (by how many ms
         the RTT limit is missed, 0 where it is kept), is_barred (by the class's residency rule), is_unprotected (in
-        time and allowed, but without the second route that is asked for, 12). No equation reads it: it is what prices
+        time and allowed, but without the second route that is required, 12). No equation reads it: it is what prices
         of RTT limits and explanations are made of.
     compute_ms
         (K, A) time to compute the first token; None where times to the first token are not budgeted.
@@ -179,7 +173,7 @@ class PlacementProblem:
     data_transfer_cny_per_gb
         Price of data that leaves the demand hub's province or region.
     policy
-        Limits on the year as a whole.
+        Limits on the year.
     outage_demand_mtok_per_h
         (T, W) what must be served at once, by the others, should any one data center fail in the slice; (0, 0) where
         the plan need not survive failures.
@@ -321,7 +315,7 @@ class PlacementProblem:
         """
         (failed_index, slice_index) outages to survive: each data center in reach, in each slice that counts.
 
-        A slice in which no workload asks for more than in another one is left out: open data centers, deployments and
+        A slice in which no workload needs more than in another one is left out: open data centers, deployments and
         pods are the same in all slices, so what survives the other slice survives this one.
         """
         hardest = _hardest_slices(self.outage_demand_mtok_per_h)
@@ -359,54 +353,25 @@ class PlacementProblem:
 
     @cached_property
     def annual_mtok(self) -> float:
-        """Million tokens asked for in a year."""
+        """Demand of a year, million tokens."""
         return float(self.weight_h @ self.demand_mtok_per_h.sum(axis=1))
 
 
 def rtt_budgets_ms(
     ttft_limit_ms: FloatArray, compute_ms: FloatArray, queue_margin_share: float, connection_rtts: float
 ) -> FloatArray:
-    """
-    Work out what the time to the first token leaves for one round trip.
-
-    Parameters
-    ----------
-    ttft_limit_ms
-        (K,) inf where there is no limit.
-    compute_ms
-        (K, A).
-    queue_margin_share, connection_rtts
-        See `PlacementProblem`.
-
-    Returns
-    -------
-    ndarray
-        (K, A); not positive where queue and computation use the time up.
-    """
+    """(K, A) what the time to the first token leaves for one round trip; not positive where it is used up before."""
     left_ms = (ttft_limit_ms * (1.0 - queue_margin_share))[:, None] - compute_ms
     return np.asarray(left_ms / connection_rtts, dtype=float)
 
 
 def rtt_limits_ms(stated_ms: FloatArray, budget_ms: FloatArray, pools: pd.DataFrame, center_count: int) -> FloatArray:
     """
-    Find the longest round trip of each class to each data center.
+    (K, D) longest round trip of each class to each data center; -inf where no accelerator there is fast enough.
 
-    It is the stated limit or, where that is smaller, the budget on the slowest accelerator that the class may use
-    there, since any of them may answer. Accelerators without a budget are not used (`PlacementProblem.processes`).
-
-    Parameters
-    ----------
-    stated_ms
-        (K,).
-    budget_ms
-        (K, A).
-    pools
-        As in `PlacementProblem`; a pool that can hold no pod does not count.
-
-    Returns
-    -------
-    ndarray
-        (K, D); -inf where no accelerator of the data center is fast enough.
+    It is the stated limit (K,) or, where that is smaller, the budget (K, A) on the slowest accelerator that the class
+    may use there, since any of them may answer. Accelerators without a budget are not used
+    (`PlacementProblem.processes`), and a pool that can hold no pod does not count.
     """
     held = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float) > 0
     place = pools["data_center_index"].to_numpy(np.int64)[held]

@@ -1,11 +1,8 @@
 """
-The fibre graph: network links as a networkx graph, parallel fibre merged, latency on every edge.
+Links, routes and where they may lead.
 
-Candidate routes: the k shortest loop-free chains of links from each demand hub to each data center.
-
-Equation (12), a filter: routes of protected classes must have a second one that shares no fibre with them.
-
-Residency rules and allowed regions: which data centers a class's data may go to.
+Parallel fibre is merged, the k shortest loop-free routes join each demand hub to each data center; residency rules and
+second routes that share no fibre (equation 12) are filters on them.
 """
 
 from __future__ import annotations
@@ -32,21 +29,16 @@ PARALLEL_TOLERANCE_SHARE = 0.05
 
 def merge_links(network: Network, routing: Routing, *, link_share: float) -> pd.DataFrame:
     """
-    Make one link of parallel fibre, with its latency and the capacity open to inference.
-
-    Parameters
-    ----------
-    routing
-        Delay of fibre per km and of equipment per link, for links that do not state `one_way_ms`.
+    Merge parallel fibre into one link, with its latency and the capacity open to inference.
 
     Returns
     -------
     DataFrame
         One row per pair of joined nodes, sorted by them: id (of the fastest fibre), from_node, to_node, length_km
         (where the tables give a latency alone, the length of fibre that has it), one_way_ms (of the slowest fibre
-        merged), capacity_gbps, price_cny_per_gbps_month (the dearest),
-        merged_links (number), left_out_links (ids of much slower parallel fibre, joined by ","), spare_one_way_ms (of
-        the fastest fibre beside the one that a route uses; inf where there is none).
+        merged), capacity_gbps, price_cny_per_gbps_month (the highest), merged_links (number), left_out_links (ids of
+        much slower parallel fibre, joined by ","), spare_one_way_ms (of the fastest fibre beside the one that a route
+        uses; inf where there is none).
     """
     links = network.links.reset_index()
     computed_ms = links["length_km"] * routing.fibre_us_per_km / 1e3 + routing.link_overhead_ms
@@ -107,13 +99,6 @@ def candidate_routes(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Find the shortest routes by latency from every demand hub to every data center.
-
-    Parameters
-    ----------
-    graph
-        From `fibre_graph`.
-    links
-        From `merge_links`.
 
     Returns
     -------
@@ -193,12 +178,8 @@ def second_rtt_ms(
 
     Parameters
     ----------
-    graph
-        From `fibre_graph`.
     links
         From `merge_links`: spare_one_way_ms is the latency of a fibre beside the one that the route uses.
-    routes
-        From `candidate_routes`.
     wanted
         (routes,) True where the answer is needed.
 
@@ -229,49 +210,30 @@ def add_second_routes(
     reachable: pd.DataFrame, graph: nx.Graph, links: pd.DataFrame, routes: pd.DataFrame, scenario: Scenario
 ) -> pd.DataFrame:
     """
-    Add to what is reachable whether a second route keeps the limit, where the class asks for one.
-
-    Parameters
-    ----------
-    graph, links, routes
-        As for `second_rtt_ms`.
+    Add to what is reachable whether a second route keeps the limit, where the class needs one.
 
     Returns
     -------
     DataFrame
-        With second_rtt_ms (inf where there is no second route, or none is asked for), has_second, and is_protected:
+        With second_rtt_ms (inf where there is no second route, or none is needed), has_second, and is_protected:
         False where a second route is required and there is none.
     """
     rule = _rules(reachable, scenario)
-    asked = reachable.loc[(rule != "none") & reachable["is_in_time"].to_numpy(bool), "route_index"]
-    wanted = pd.Series(routes.index.isin(asked), index=routes.index)
+    needed = reachable.loc[(rule != "none") & reachable["is_in_time"].to_numpy(bool), "route_index"]
+    wanted = pd.Series(routes.index.isin(needed), index=routes.index)
     second = second_rtt_ms(graph, links, routes, wanted, scenario.routing)[reachable["route_index"].to_numpy(int)]
     has_second = np.isfinite(second) & (second <= reachable["rtt_limit_ms"].to_numpy(float))
     return reachable.assign(second_rtt_ms=second, has_second=has_second, is_protected=(rule != "required") | has_second)
 
 
 def keep_protected(reachable: pd.DataFrame, scenario: Scenario) -> BoolArray:
-    """
-    Say which rows count: those with a second route, where one is required, or preferred and possible.
-
-    Parameters
-    ----------
-    reachable
-        From `add_second_routes`, with is_allowed by the residency rules.
-    """
+    """Rows that count: those with a second route, where one is required, or preferred and possible."""
     rule = _rules(reachable, scenario)
     return np.asarray(reachable["has_second"].to_numpy(bool) | ~_is_bound(reachable, rule, scenario))
 
 
 def protected_workloads(reachable: pd.DataFrame, scenario: Scenario, count: int) -> BoolArray:
-    """
-    Say which workloads use routes with a second one only, (W,); (0,) if no class asks for it.
-
-    Parameters
-    ----------
-    reachable
-        As for `keep_protected`.
-    """
+    """(W,) workloads that use only routes with a second one; (0,) if no class needs it."""
     rule = _rules(reachable, scenario)
     out = np.zeros(count, np.bool_)
     out[reachable["workload_index"].to_numpy(int)[_is_bound(reachable, rule, scenario)]] = True
@@ -297,14 +259,7 @@ def _is_bound(reachable: pd.DataFrame, rule: npt.NDArray[np.str_], scenario: Sce
 
 
 def explain_unprotected(within: pd.DataFrame) -> tuple[str, str]:
-    """
-    Say why a workload that reaches data centers in time has no candidate: problem and remedy.
-
-    Parameters
-    ----------
-    within
-        Its rows within limit and residency rule, none of them protected: second_rtt_ms, rtt_limit_ms.
-    """
+    """Problem and remedy of a workload whose rows within limit and residency rule are all unprotected."""
     count = within["data_center_index"].nunique()
     where = (
         f"reaches {count} data center(s) within its limit, but none of them over a second route that shares no fibre"
@@ -333,7 +288,7 @@ def residency_mask(
     in_time: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
     """
-    Mark the rows whose data center the class's residency rule and allowed regions both admit.
+    Mark the rows whose data center the class's residency rule and allowed regions both allow.
 
     Parameters
     ----------
@@ -389,7 +344,7 @@ def record_unknown_regions(scenario: Scenario, centers: pd.DataFrame, faults: Fa
 
 
 def what_admits(item: WorkloadClass) -> str:
-    """Write what says where a class's data may go, with its verb, for messages; empty if it may go anywhere."""
+    """Name the rules on where a class's data may go, with their verb, for messages; empty if it may go anywhere."""
     rule = "" if item.residency == "none" else f"residency rule ({item.residency})"
     if item.allowed_regions is None:
         return f"{rule} allows" if rule else ""

@@ -30,7 +30,7 @@ from optimizer.solvers.fixed_integers import (
 from scenarios.schema import Scenario
 
 # A pod bought by no more than this above a whole number is that number.
-WHOLE = 1e-6
+POD_ROUNDING = 1e-6
 
 # CNY per year that a pod is made to cost so that none is bought without need.
 _UNWANTED_CNY = 1e9
@@ -143,7 +143,7 @@ def _with_pods_bought(
     cost[here] = _UNWANTED_CNY
     relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
     bought = x.copy()
-    bought[here] = np.minimum(np.ceil(relaxed.columns[here] - WHOLE), compiled.upper[here])
+    bought[here] = np.minimum(np.ceil(relaxed.columns[here] - POD_ROUNDING), compiled.upper[here])
     return bought
 
 

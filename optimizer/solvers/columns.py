@@ -1,8 +1,4 @@
-"""
-Between a solution vector of the compiled model and a `Plan`: the only place that knows both layouts.
-
-What is taken over in each outage, for given whole decisions: one small linear program for each outage.
-"""
+"""Plans from solution vectors of the compiled model and back, and failover: one small LP for each outage."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from optimizer.model.equations import RESILIENCE_CONSTRAINTS
 from optimizer.model.outages import outage_tables
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
+from optimizer.solvers.highs import is_infeasible, new_highs, pass_model, run_until_optimal
 
 
 def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: FloatArray) -> Plan:
@@ -26,11 +22,6 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
 
     Integers are rounded by halves, everything is clipped to its own bounds. The model bills the peak, or the contract,
     only where there is such a demand charge; elsewhere the plan gets the peak that its power has.
-
-    Parameters
-    ----------
-    compiled
-        From `compile_model`.
 
     Raises
     ------
@@ -57,10 +48,10 @@ def plan_from_columns(problem: PlacementProblem, compiled: CompiledModel, x: Flo
         backlog_mtok=backlog,
         work_mtok_per_h=values["Work"].copy(),
         active_pods=values["Active"].copy(),
-        new_pods=_whole(values["NewPods"]),
-        is_open=_whole(values["Open"]),
-        is_deployed=_whole(values["Deploy"]),
-        is_assigned=_whole(values["Assign"]),
+        new_pods=values["NewPods"].astype(np.int64),
+        is_open=values["Open"].astype(np.int64),
+        is_deployed=values["Deploy"].astype(np.int64),
+        is_assigned=values["Assign"].astype(np.int64),
         peak_mw=peak,
         contract_mw=contract,
         failover_share=failover_share,
@@ -126,10 +117,6 @@ def round_integers(compiled: CompiledModel, x: FloatArray) -> FloatArray:
     return np.where(compiled.is_integer, np.floor(x + 0.5), x)
 
 
-def _whole(values: FloatArray) -> IntArray:
-    return values.astype(np.int64)
-
-
 def _peak_mw(problem: PlacementProblem, active: FloatArray, work: FloatArray) -> FloatArray:
     """(B, D) highest facility power of each billing period."""
     pools, processes, accelerators = problem.pools, problem.processes, problem.accelerators
@@ -151,23 +138,11 @@ ROUNDING = 1e-9
 
 
 class NoFailoverError(ValueError):
-    """With these whole decisions an outage cannot be survived."""
+    """With these integers an outage cannot be survived."""
 
 
 def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1) -> FloatArray:
-    """
-    Fill in what is taken over in each outage.
-
-    Parameters
-    ----------
-    compiled
-        From `compile_model`.
-
-    Raises
-    ------
-    NoFailoverError
-        If an outage cannot be survived.
-    """
+    """Fill in what is taken over in each outage for given integers; `NoFailoverError` if one cannot be survived."""
     column, outage = _outage_columns(compiled)
     out = columns.copy()
     rows = np.concatenate([np.arange(block.rows.start, block.rows.stop) for block in _blocks(compiled)])
@@ -192,7 +167,7 @@ def with_failover(compiled: CompiledModel, columns: FloatArray, *, seed: int = 1
 
 
 def hold_failover(compiled: CompiledModel) -> CompiledModel:
-    """Take the outages out of a model: their columns are held like integers, their rows say nothing."""
+    """Take the outages out of a model: their columns are held like integers, their rows are free."""
     column, _ = _outage_columns(compiled)
     if not len(column):
         return compiled
@@ -205,7 +180,7 @@ def hold_failover(compiled: CompiledModel) -> CompiledModel:
 
 
 def plans_with_failover(problem: PlacementProblem, plans: Sequence[Plan]) -> list[Plan]:
-    """Add to plans, greedy ones say, what is taken over in each outage."""
+    """Add to greedy plans what is taken over in each outage."""
     compiled = compile_model(problem)
     return [_with_failover(problem, compiled, plan) for plan in plans]
 
@@ -230,7 +205,7 @@ def _outage_columns(compiled: CompiledModel) -> tuple[IntArray, IntArray]:
 
 
 def _solve(body: sp.csr_array, lower: FloatArray, upper: FloatArray, seed: int) -> FloatArray | None:
-    """Any values that keep the rows, None if there are none. Rows with a single column are its bound."""
+    """Values that keep the rows, None if there are none. Rows with a single column are its bound."""
     counts = np.diff(body.indptr)
     row_of = np.repeat(np.arange(len(counts)), counts)
     size = np.zeros(len(counts))
@@ -251,11 +226,8 @@ def _solve(body: sp.csr_array, lower: FloatArray, upper: FloatArray, seed: int) 
     if not len(kept):
         return values
     highs = new_highs(seed=seed, solver="simplex")
-    pass_rows(
-        highs, cost=np.zeros(len(kept)), lower=np.zeros(len(kept)), upper=bound[kept], row_lower=lower[rows],
-        row_upper=upper[rows], starts=part.indptr.astype(np.int32), indices=part.indices.astype(np.int32),
-        values=part.data,
-    )  # fmt: skip
+    zeros = np.zeros(len(kept))
+    pass_model(highs, part, cost=zeros, lower=zeros, upper=bound[kept], row_lower=lower[rows], row_upper=upper[rows])
     if not run_until_optimal(highs, trusts_infeasible=True):
         if is_infeasible(highs):
             return None

@@ -1,4 +1,4 @@
-"""What a solve ends with: why it stopped, what is in hand, and how good that is proved to be."""
+"""What a solve returns (why it stopped, its plan and bound), and what controls it while it runs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Termination(StrEnum):
-    """Why the solver stopped. What is in hand is another fact: see `Solution.plan`."""
+    """Why the solver stopped; whether there is a plan is another fact (`Solution.plan`)."""
 
-    OPTIMAL = "optimal"  # within the gap asked for
+    OPTIMAL = "optimal"  # within the requested gap
     TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
@@ -31,7 +31,7 @@ class Termination(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """One line of the solver's progress; costs in CNY per year, infinite or NaN-free: inf / -inf where unknown."""
+    """One line of progress; costs in CNY per year, inf or -inf where unknown."""
 
     seconds: float
     incumbent_cny: float
@@ -85,7 +85,7 @@ class Solution:
 @dataclass
 class Control:
     """
-    The leash of a running solve: its deadline, a stop request, and where progress goes.
+    Deadline, stop request and progress of a running solve.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Control:
 
     @property
     def must_stop(self) -> bool:
-        """Whether the time is up or a stop was asked for."""
+        """Whether the time is up or a stop was requested."""
         return self.stop.is_set() or self.seconds_left <= 0
 
     @property
@@ -142,19 +142,8 @@ def relative_gap(objective: float, bound: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """
-    What a decomposed solve has learned.
+    """What a decomposed solve can pass on to other cases."""
 
-    Attributes
-    ----------
-    kept_links
-        (L,) True for link limits that entered the problem.
-    cuts
-        Of its blocks, in its cost units.
-    coarse_cuts
-        Of the blocks of the coarse problem that was searched; none where there was none.
-    """
-
-    kept_links: npt.NDArray[np.bool_]
-    cuts: tuple[Cut, ...]
-    coarse_cuts: tuple[Cut, ...] = ()
+    kept_links: npt.NDArray[np.bool_]  # (L,) True for link limits that entered the problem
+    cuts: tuple[Cut, ...]  # of its blocks, in its cost units
+    coarse_cuts: tuple[Cut, ...] = ()  # of the blocks of the coarse problem, where one was searched

@@ -1,13 +1,10 @@
 """
-The linear program that is left when the integers are held, and what small changes of its limits are worth.
+The fixed-integer LP: the best plan for given integers, the dual of each limit there, and what small changes save.
 
-Most of its columns can be closed before a solver sees it (nothing is routed to where a class is not deployed), so that
-it takes a second at full size. The solver stays alive: a changed limit is solved again from where it stands, in
-hundredths of a second.
-
-A linear program made smaller where that loses nothing, and the duals of what was removed.
-
-The best plan for given integers, and what each limit costs there.
+Most columns are at zero before a solver sees them (nothing is routed to where a class is not deployed), so that it
+takes a second at full size. The solver stays alive: a changed limit is solved again from the last basis, in hundredths
+of a second. Rows and columns that presolve would remove are removed here, so that their duals can be worked out
+afterwards.
 """
 
 from __future__ import annotations
@@ -26,6 +23,7 @@ from optimizer.model.equations import EQUATIONS
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.columns import (
+    ROUNDING,
     NoFailoverError,
     columns_from_plan,
     hold_failover,
@@ -33,10 +31,7 @@ from optimizer.solvers.columns import (
     round_integers,
     with_failover,
 )
-from optimizer.solvers.highs import is_infeasible, new_highs, pass_rows, run_until_optimal
-
-# A right side this far below zero (relative to the row) is rounding of the integers' own row, not a contradiction.
-ROUNDING = 1e-9
+from optimizer.solvers.highs import is_infeasible, new_highs, pass_model, run_until_optimal
 
 
 class FixedIntegerError(ValueError):
@@ -81,7 +76,7 @@ def _reduce_program(
     upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
     broken = packs & (upper < 0)
     if broken.any():
-        raise FixedIntegerError(f"the integers leave less than nothing for {_where(compiled, broken)}")
+        raise FixedIntegerError(f"the integers leave a negative limit for {_where(compiled, broken)}")
     removed = packs & ~stays & ((counts == 1) | (upper == 0))
     free = np.flatnonzero(~compiled.is_integer)
     bound, bounding_row = compiled.upper[free].copy(), np.full(len(free), -1)
@@ -94,7 +89,7 @@ def _reduce_program(
     entry, limit = entry[binds], limit[binds]
     column = body.indices[entry]
     bound[column], bounding_row[column], bounding_value[column] = limit, row_of[entry], body.data[entry]
-    # A bound that a balance implies (no workload gets more than it asks for) would only share the balance's dual.
+    # A bound that a balance implies (no workload gets more than its demand) would only share the balance's dual.
     # Loosened it never binds; dropped altogether, the dual simplex would take twice as long.
     implied = (bound > 0) & (_implied_bounds(body, row_of, lower, upper, has_negative) <= bound * (1 + ROUNDING))
     bound[implied], bounding_row[implied] = 2.0 * bound[implied], -1
@@ -115,7 +110,7 @@ def _price_idle_rows(
     compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, values: FloatArray, row_dual: FloatArray
 ) -> None:
     """
-    Let idle rows pass on what the first unit through them would cost, in place.
+    Price idle rows at what the first unit through them would cost, in place.
 
     Where nothing flows, a solver may price accelerators and processing at nothing just as well as at their cost, and a
     closed deployment would look as if its work ran for free. So the dual of each row `inflow - capacity <= 0` whose
@@ -144,7 +139,7 @@ def _price_removed_rows(
     compiled: CompiledModel, body: sp.csr_array, reduced: _ReducedProgram, row_dual: FloatArray
 ) -> None:
     """
-    Give each removed row the dual that its columns ask for, in place.
+    Give each removed row the dual that its columns need, in place.
 
     A column held down by the row has a negative reduced cost; the row takes the largest of them over, after which no
     reduced cost of a column at zero is negative and no column is held by anything but its own bound.
@@ -173,7 +168,7 @@ class _FixedPoint:
     """Optimum for the integers held."""
 
     columns: FloatArray  # (columns,) value of each column of the compiled model
-    # (rows,) CNY per year and unit of the right side: duals of the whole program, removed rows included
+    # (rows,) CNY per year and unit of the right side: duals of the full program, removed rows included
     row_duals: FloatArray
     # (rows,) the same before removed rows got theirs: what a column that is closed would have to pay
     kept_row_duals: FloatArray
@@ -182,20 +177,18 @@ class _FixedPoint:
 
 class FixedProgram:
     """
-    The program that is left when the integers are held.
+    The LP that is left when the integers are held.
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
     integers
         (columns,) solution vector; only its integers are read, rounded by halves.
     stays
-        (rows,) rows to keep as they are, so that `saving_with_more` can move their right side.
+        (rows,) rows to keep as they are, so that `saving_with_more` can change their right side.
     closed
         Columns held at zero until `saving_with_open` opens them.
     like
-        A solved program of the same model with other integers or bounds, to start from where it ended.
+        A solved program of the same model with other integers or bounds, to start from its basis.
 
     Raises
     ------
@@ -287,8 +280,7 @@ class FixedProgram:
         Returns
         -------
         float
-            What the optimum falls by, CNY per year; minus infinity if nothing is feasible then. The program is left
-            as it was.
+            Decrease of the optimum, CNY per year; minus infinity if nothing is feasible then. The program is unchanged.
         """
         highs, reduced = self._solved(), self._reduced
         at = (np.cumsum(reduced.is_kept_row) - 1)[rows].astype(np.int32)
@@ -303,14 +295,7 @@ class FixedProgram:
         return saving
 
     def saving_with_open(self, columns: IntArray) -> float:
-        """
-        Solve again with some of the closed columns open; the program is left as it was.
-
-        Returns
-        -------
-        float
-            What the optimum falls by, CNY per year.
-        """
+        """Solve again with some closed columns open: decrease of the optimum, CNY per year; changes nothing."""
         highs = self._solved()
         at = self._positions(columns)
         is_there = at >= 0
@@ -331,16 +316,14 @@ class FixedProgram:
         closed = self._positions(self._closed)
         upper[closed[closed >= 0]] = 0.0
         highs = new_highs(seed=self._seed, solver="simplex")
-        pass_rows(
+        pass_model(
             highs,
+            matrix,
             cost=compiled.cost[free][kept] / CNY_PER_COST_UNIT,
             lower=compiled.lower[free][kept],
             upper=upper,
             row_lower=reduced.row_lower[reduced.is_kept_row],
             row_upper=reduced.row_upper[reduced.is_kept_row],
-            starts=matrix.indptr.astype(np.int32),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
         )
         self._highs = highs
         return highs
@@ -390,19 +373,12 @@ class FixedProgram:
 
 
 def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntArray) -> FloatArray:
-    """
-    Price columns at some duals.
-
-    Returns
-    -------
-    ndarray
-        CNY per year and unit; negative where a closed column would be used if it were open.
-    """
+    """Reduced costs of columns at given duals, CNY per year and unit; negative: a closed column would be used."""
     return np.asarray(compiled.cost[columns] - (compiled.matrix.T @ row_duals)[columns])
 
 
-# Pods switched on by no more than this above a whole number are that number.
-WHOLE = 1e-9
+# Pods switched on by no more than this above an integer are that number.
+POD_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -445,16 +421,14 @@ def solve_fixed_integers(
     like: FixedProgram | None = None,
 ) -> FixedIntegerSolution:
     """
-    Fix the integers, solve what is left exactly, and take back what turns out to be unused.
+    Fix the integers, solve the LP that is left, and drop integers that turn out to be unused.
 
     A deployment without work, a data center without deployment and new pods beyond the most ever switched on are
-    taken back: the operation stays optimal, with the same duals, and costs only fall. Where deployments keep
-    accelerators on (6e), what is left is then solved again.
+    dropped: the operation stays optimal, with the same duals, and costs only fall. Where deployments keep accelerators
+    on (6e), the rest is then solved again.
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
     integers
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
 
@@ -489,10 +463,6 @@ def settle(
 
     Parameters
     ----------
-    compiled
-        From `compile_model`.
-    plan
-        Its integers are held; those that turn out to be unused are taken back first.
     stays
         Says which rows to keep as they are, by solution vector (see `FixedProgram`).
 
@@ -512,19 +482,7 @@ def settle(
 
 
 def fixed_integer_solution(problem: PlacementProblem, program: FixedProgram) -> FixedIntegerSolution:
-    """
-    Solve a program with its integers held, and take back what turns out to be unused: see `solve_fixed_integers`.
-
-    Parameters
-    ----------
-    program
-        Its program; it stays alive and may be asked what changes are worth.
-
-    Raises
-    ------
-    FixedIntegerError
-        If no plan has these integers.
-    """
+    """Solve a program with its integers held, and drop unused ones: see `solve_fixed_integers`."""
     compiled, point = program.compiled, program.solve()
     column_dual = compiled.cost - program.matrix.T @ point.row_duals
     plan = _without_unused(problem, plan_from_columns(problem, compiled, point.columns))
@@ -549,7 +507,7 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     if plan.failover_work_mtok_per_h.size:
         busy |= plan.failover_work_mtok_per_h.max(axis=0, initial=0.0) > 0
     works[processes["class_index"][busy], processes["data_center_index"][busy]] = True
-    # A workload that asks for nothing is assigned all the same.
+    # A workload without demand is assigned all the same.
     assigned = pairs[plan.is_assigned == 1]
     works[assigned["class_index"], assigned["data_center_index"]] = True
     is_deployed = plan.is_deployed * works[deployments["class_index"], deployments["data_center_index"]]
@@ -558,7 +516,9 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     used = np.bincount(deployments["data_center_index"], is_deployed, shape[1]) + np.bincount(place, active, shape[1])
     is_open = plan.is_open * (used > 0)
     existing = pools["existing_pods"].to_numpy() * is_open[place]
-    needed = np.maximum(np.ceil(active - existing - WHOLE), pools["min_pods"].to_numpy() * is_open[place] - existing)
+    needed = np.maximum(
+        np.ceil(active - existing - POD_ROUNDING), pools["min_pods"].to_numpy() * is_open[place] - existing
+    )
     new_pods = np.clip(needed, 0, plan.new_pods).astype(np.int64)
     return replace(plan, new_pods=new_pods, is_open=is_open, is_deployed=is_deployed)
 

@@ -1,8 +1,4 @@
-"""
-Greedy filling of candidates in a given order: no foresight, no integers weighed, but every capacity kept.
-
-What a planner gets without an optimizer: three greedy plans, proved by the same checker as the optimum.
-"""
+"""Three greedy plans to compare the optimum with: all limits are kept, nothing is planned ahead."""
 
 from __future__ import annotations
 
@@ -17,19 +13,19 @@ from optimizer.checker.check import CheckReport, check_plan
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 
-# Amounts below this share of what is asked for are rounding, not something left to place.
+# Amounts below this share of the demand are rounding, not something left to place.
 ROUNDING_SHARE = 1e-12
 FULL_LINK_GBPS = 1e-9
 
 
 class _GreedyFill:
     """
-    Work placed so far, and the room that is left.
+    Candidates filled in a given order: the work placed so far, and the capacity that is left.
 
-    Slices are filled in turn, the one with most demand first, so that pods bought for the peak are there for all
-    other hours. Within a slice, installed pods are filled first in the order given, then pods are bought in that
-    order. Work that may wait runs when it arrives. Indivisible workloads come before all others and get the first
-    place that holds them in every slice.
+    Slices are filled in turn, the one with most demand first, so that pods bought for the peak are there for all other
+    hours. Within a slice, installed pods are filled first in the order given, then pods are bought in that order. Work
+    that may wait runs when it arrives. Indivisible workloads come before all others and get the first place that holds
+    them in every slice.
     """
 
     def __init__(self, problem: PlacementProblem, is_allowed: npt.NDArray[np.bool_] | None = None) -> None:
@@ -97,7 +93,7 @@ class _GreedyFill:
         every = np.arange(self.slice_count)
         for w in sorted(by_workload, key=lambda w: (limit_ms[w], -self.left[:, w].sum())):
             for buys in (False, True):
-                if any(self._place(r, every, buys=buys, is_whole=True) for r in by_workload[w]):
+                if any(self._place(r, every, buys=buys, all_or_nothing=True) for r in by_workload[w]):
                     break
         self.left[:, single] = 0.0  # what found no place gets none in parts either; `_plan` counts it from the flows
 
@@ -108,7 +104,7 @@ class _GreedyFill:
         for r, w, d in zip(order, self.workload[order].tolist(), self.center[order].tolist(), strict=True):
             if left[w] <= 0.0 or full[d]:
                 continue
-            fits = self._place(r, at, buys=buys, is_whole=False)
+            fits = self._place(r, at, buys=buys, all_or_nothing=False)
             left[w] = float(self.left[t, w])
             full[d] = not fits and not self._is_held_by_link_or_sites(r, t)
 
@@ -134,8 +130,8 @@ class _GreedyFill:
         most = float((self.pods[pools] + self.may_buy[pools]) @ per_pod[self.pool_accelerator[pools]])
         return float(kept_on @ self.deployed[:, d] + kept_on[k]) <= most
 
-    def _place(self, r: int, at: IntArray, *, buys: bool, is_whole: bool) -> bool:
-        """Route as much as fits (or, whole, all or nothing) along a candidate; says whether all fitted."""
+    def _place(self, r: int, at: IntArray, *, buys: bool, all_or_nothing: bool) -> bool:
+        """Route as much as fits (or, `all_or_nothing`, all or none) along a candidate; return whether all fitted."""
         if not self._may_deploy(r):
             return False
         w, d, k = int(self.workload[r]), int(self.center[r]), int(self.problem.candidate_class[r])
@@ -147,7 +143,7 @@ class _GreedyFill:
         shares = self._split(k, d, at, np.maximum(room, 0.0), buys=buys)
         placed = sum((mtok for _, mtok, _ in shares), np.zeros(len(at)))
         fits = bool((wanted - placed <= ROUNDING_SHARE * self.problem.demand_mtok_per_h[at, w]).all())
-        if (is_whole and not fits) or not placed.any():
+        if (all_or_nothing and not fits) or not placed.any():
             return fits
         for p, mtok, pods in shares:
             busy = mtok * self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
@@ -274,14 +270,7 @@ class _GreedyFill:
 
 
 def mw_per_busy_accelerator(problem: PlacementProblem) -> FloatArray:
-    """
-    Work out the IT power per busy accelerator where just enough pods are on.
-
-    Returns
-    -------
-    ndarray
-        (A,) MW: the accelerator's dynamic power and its share of the idle power.
-    """
+    """Work out dynamic and idle power per busy accelerator with just enough pods on, (A,) MW."""
     table = problem.accelerators
     usable = problem.utilization_limit_share * table["accelerators_per_pod"].to_numpy(float)
     idle = table["idle_mw_per_pod"].to_numpy(float) / usable
@@ -294,29 +283,14 @@ SERVED_ALL_SHARE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """
-    A greedy plan and what it costs.
-
-    Attributes
-    ----------
-    id, name
-        What the plan does.
-    plan
-        The plan.
-    report
-        Its costs and violations; costs are those of the served part only.
-    unserved_share
-        Share of the tokens asked for that is not served (shed with a penalty or left out).
-    broken
-        Equations that the plan breaks, other than that every token must be served.
-    """
+    """A greedy plan and what it costs."""
 
     id: str
-    name: str
+    name: str  # what the plan does
     plan: Plan
-    report: CheckReport
-    unserved_share: float
-    broken: tuple[str, ...]
+    report: CheckReport  # its costs, of the served part only, and violations
+    unserved_share: float  # of the demand: shed with a penalty or left out
+    broken: tuple[str, ...]  # equations that it breaks, other than that every token must be served
 
     @property
     def is_feasible(self) -> bool:
@@ -336,28 +310,14 @@ def nearest_data_center(problem: PlacementProblem) -> Plan:
 
 
 def cheapest_in_region(problem: PlacementProblem, region: str) -> Plan:
-    """
-    Fill the data centers of one region only, those with the cheapest energy first.
-
-    Parameters
-    ----------
-    region
-        A value of `data_centers.region`.
-    """
+    """Fill the data centers of one region (`data_centers.region`) only, those with the cheapest energy first."""
     inside = problem.data_centers["region"].to_numpy(str) == region
     allowed = inside[problem.candidates["data_center_index"].to_numpy(int)]
     return _GreedyFill(problem, allowed).fill(_by_energy_cost(problem))
 
 
 def evaluate_baselines(problem: PlacementProblem, home_region: str) -> tuple[Baseline, ...]:
-    """
-    Make and prove every baseline.
-
-    Parameters
-    ----------
-    home_region
-        Region of the third baseline: where most demand arises, say.
-    """
+    """Make and check all baselines; the third stays in `home_region`."""
     plans = (
         ("cheapest_energy", "cheapest energy first", cheapest_energy(problem)),
         ("nearest", "nearest data center", nearest_data_center(problem)),

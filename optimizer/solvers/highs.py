@@ -1,8 +1,4 @@
-"""
-HiGHS without surprises: no banner, one thread per instance, models from arrays, termination in our words.
-
-The most memory that a solve has taken, in this process and in those that it starts.
-"""
+"""HiGHS instances without banner, one thread each: models from arrays, and runs that are tried again."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ from typing import Any
 import highspy
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from optimizer.model.compile import ColumnBlock, RowBlock, stream_model
 from optimizer.problem.problem import FloatArray, PlacementProblem
@@ -56,60 +53,39 @@ def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
     return highs
 
 
-def pass_rows(  # noqa: PLR0913 - the parts of a matrix, by name
+def pass_model(  # noqa: PLR0913 - the parts of a model, by name
     highs: highspy.Highs,
+    matrix: sp.csr_array | sp.csc_array,
     *,
     cost: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
     row_lower: FloatArray,
     row_upper: FloatArray,
-    starts: npt.NDArray[np.int32],
-    indices: npt.NDArray[np.int32],
-    values: FloatArray,
     is_integer: npt.NDArray[np.bool_] | None = None,
-    by_rows: bool = True,
 ) -> None:
     """
-    Hand a sparse model over, by rows or by columns.
+    Pass a sparse model to HiGHS.
 
     Raises
     ------
     ValueError
         If HiGHS refuses the model.
     """
-    layout = highspy.MatrixFormat.kRowwise if by_rows else highspy.MatrixFormat.kColwise
+    layout = highspy.MatrixFormat.kRowwise if matrix.format == "csr" else highspy.MatrixFormat.kColwise
+    starts, indices = (array.astype(np.int32, copy=False) for array in (matrix.indptr, matrix.indices))
     integrality = np.zeros(len(cost), np.int32) if is_integer is None else is_integer.astype(np.int32)
     status = highs.passModel(
-        len(cost), len(row_lower), len(values), int(layout), int(highspy.ObjSense.kMinimize), 0.0,
-        cost, lower, upper, row_lower, row_upper, starts, indices, values, integrality,
+        len(cost), len(row_lower), matrix.nnz, int(layout), int(highspy.ObjSense.kMinimize), 0.0,
+        cost, lower, upper, row_lower, row_upper, starts, indices, matrix.data, integrality,
     )  # fmt: skip
     if status == highspy.HighsStatus.kError:
         raise ValueError("HiGHS refused the model")
 
 
-def _append_rows(
-    highs: highspy.Highs,
-    row_lower: FloatArray,
-    row_upper: FloatArray,
-    starts: npt.NDArray[np.int32],
-    indices: npt.NDArray[np.int32],
-    values: FloatArray,
-) -> None:
-    """Add rows to a model; `starts` has one entry more than there are rows."""
-    status = highs.addRows(len(row_lower), row_lower, row_upper, len(values), starts[:-1], indices, values)
-    if status == highspy.HighsStatus.kError:
-        raise ValueError("HiGHS refused rows")
-
-
 def solution_of(highs: highspy.Highs) -> FloatArray:
     """Column values of the point HiGHS holds."""
     return np.array(highs.getSolution().col_value)
-
-
-def _row_duals_of(highs: highspy.Highs) -> FloatArray:
-    """Row duals of the point HiGHS holds."""
-    return np.array(highs.getSolution().row_dual)
 
 
 def is_optimal(highs: highspy.Highs) -> bool:
@@ -119,10 +95,7 @@ def is_optimal(highs: highspy.Highs) -> bool:
 
 def is_infeasible(highs: highspy.Highs) -> bool:
     """Whether the last run proved that there is no feasible point."""
-    return bool(
-        highs.getModelStatus()
-        in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
-    )
+    return highs.getModelStatus().name in {"kInfeasible", "kUnboundedOrInfeasible"}
 
 
 class UnsolvedError(RuntimeError):
@@ -164,17 +137,10 @@ def run_until_optimal(
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
     """
-    Compile the formulation straight into a HiGHS instance, equation by equation.
+    Compile the formulation into a HiGHS instance without a model, equation by equation.
 
-    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than
-    the solver itself.
-
-    Parameters
-    ----------
-    problem
-        Frozen arrays.
-    highs
-        An instance without a model.
+    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than the
+    solver itself.
 
     Returns
     -------
@@ -182,14 +148,19 @@ def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[st
         Where each variable and equation lies.
     """
     columns, blocks, equations = stream_model(problem)
-    empty = np.zeros(0)
-    pass_rows(
-        highs, cost=columns.cost, lower=columns.lower, upper=columns.upper, row_lower=empty, row_upper=empty,
-        starts=np.zeros(1, np.int32), indices=np.zeros(0, np.int32), values=empty, is_integer=columns.is_integer,
+    empty, no_rows = np.zeros(0), sp.csr_array((0, len(columns.cost)))
+    pass_model(
+        highs, no_rows, cost=columns.cost, lower=columns.lower, upper=columns.upper, row_lower=empty, row_upper=empty,
+        is_integer=columns.is_integer,
     )  # fmt: skip
     del columns
     rows = {}
     for equation in equations:
-        _append_rows(highs, equation.lower, equation.upper, equation.starts, equation.indices, equation.values)
+        status = highs.addRows(
+            len(equation.lower), equation.lower, equation.upper, len(equation.values), equation.starts[:-1],
+            equation.indices, equation.values,
+        )  # fmt: skip
+        if status == highspy.HighsStatus.kError:
+            raise ValueError(f"HiGHS refused the rows of {equation.block.name}")
         rows[equation.block.name] = equation.block
     return blocks, rows

@@ -1,8 +1,4 @@
-"""
-Runs an integer program in a process of its own and keeps the leash: progress, deadline, stop, incumbents.
-
-Processes that solve one model after the other, kept while nobody needs them.
-"""
+"""Integer programs solved in processes of their own, which are kept and used again: progress, deadline, stop."""
 
 from __future__ import annotations
 
@@ -30,23 +26,12 @@ MAX_IDLE = 2
 
 
 class _SolverProcess:
-    """
-    A process, and what it has said.
-
-    Attributes
-    ----------
-    kind
-        Script and threads: processes of one kind can stand in for each other.
-    inbox
-        Messages in the order in which they came; None after the last.
-    is_fresh
-        Whether it has solved nothing yet.
-    """
+    """A process, and the messages from it."""
 
     def __init__(self, script: Path, threads: int | None) -> None:
-        self.kind = (script, threads)
-        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self.is_fresh = True
+        self.kind = (script, threads)  # processes of one kind can stand in for each other
+        self.inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()  # in order; None after the last
+        self.is_fresh = True  # has solved nothing yet
         # -P: the folder of the script, which holds modules with common names, must not come before all others.
         command, pipe = [sys.executable, "-P", str(script)], subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603 - our own file
@@ -63,7 +48,7 @@ class _SolverProcess:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def tell(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> bool:
+    def send(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> bool:
         """Send a message; False if nobody is there to read it."""
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         try:
@@ -72,11 +57,11 @@ class _SolverProcess:
             return False
         return True
 
-    def last_words(self) -> str:
-        """Wait for the end of a process that is dying; what it said last."""
+    def error_text(self) -> str:
+        """Wait for the end of a process that is dying; return the last line of its error output."""
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
         lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-        return "the solver process died" + (f": {lines[-1]}" if lines else " without a word")
+        return "the solver process died" + (f": {lines[-1]}" if lines else " without any message")
 
     def end(self) -> None:
         """Kill the process and wait for it."""
@@ -95,8 +80,8 @@ class _SolverProcess:
         self.inbox.put(None)
 
 
-class _Waiting:
-    """The processes that nobody needs just now. One lock, since several threads may solve."""
+class _IdleProcesses:
+    """Processes that are kept for the next model. One lock, since several threads may solve."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -143,29 +128,29 @@ class _Waiting:
         return [process.pid for process in self._idle]
 
 
-waiting = _Waiting()
-atexit.register(waiting.end)
-os.register_at_fork(after_in_child=waiting.forget)
+idle_processes = _IdleProcesses()
+atexit.register(idle_processes.end)
+os.register_at_fork(after_in_child=idle_processes.forget)
 
 
-def _hand_over(script: Path, threads: int | None, message: dict[str, Any], arrays: dict[str, Array]) -> _SolverProcess:
-    """Hand a model to a process that waits for one, or to a new one."""
-    process = waiting.take((script, threads))
+def _start(script: Path, threads: int | None, message: dict[str, Any], arrays: dict[str, Array]) -> _SolverProcess:
+    """Send a model to an idle process, or to a new one."""
+    process = idle_processes.take((script, threads))
     while process is not None:
-        if _tell_or_end(process, message, arrays):
+        if _send_or_end(process, message, arrays):
             process.is_fresh = False
             return process
         process.end()
-        process = waiting.take((script, threads))
+        process = idle_processes.take((script, threads))
     process = _SolverProcess(script, threads)
-    _tell_or_end(process, message, arrays)
+    _send_or_end(process, message, arrays)
     return process
 
 
-def _tell_or_end(process: _SolverProcess, message: dict[str, Any], arrays: dict[str, Array]) -> bool:
-    """Tell a process; one that was not told to the end, for whatever reason, is of no use to anybody."""
+def _send_or_end(process: _SolverProcess, message: dict[str, Any], arrays: dict[str, Array]) -> bool:
+    """Send to a process; end it if the message was cut off for whatever reason."""
     try:
-        return process.tell(message, arrays)
+        return process.send(message, arrays)
     except BaseException:
         process.end()
         raise
@@ -183,22 +168,11 @@ class SolverError(RuntimeError):
 
 @dataclass
 class MipOutcome:
-    """
-    What a solve left behind.
-
-    Attributes
-    ----------
-    termination
-        Why it stopped.
-    incumbents
-        (columns,) points found, best last.
-    objective_cny, bound_cny
-        CNY per year; inf and -inf while unknown.
-    """
+    """Result of an integer program."""
 
     termination: Termination | None = None
-    incumbents: list[FloatArray] = field(default_factory=list)
-    objective_cny: float = np.inf
+    incumbents: list[FloatArray] = field(default_factory=list)  # (columns,) points found, best last
+    objective_cny: float = np.inf  # CNY per year, inf while unknown
     bound_cny: float = -np.inf
 
 
@@ -211,16 +185,12 @@ def run_mip(
     start: FloatArray | None = None,
 ) -> MipOutcome:
     """
-    Solve a compiled model as an integer program.
+    Solve a compiled model as an integer program in another process.
 
     Parameters
     ----------
-    model
-        From `compile_model`.
     options
         HiGHS options by name; the time limit comes from `control`.
-    control
-        Deadline, stop request, and where progress goes: at least every 2 s.
 
     Raises
     ------
@@ -239,15 +209,15 @@ def run_mip(
     arrays = model_arrays(model, cny_per_cost_unit, start)
     script, threads = Path(__file__).with_name("process_worker.py"), options.get("threads")
     while True:
-        process = _hand_over(script, threads, message, arrays)
-        last_words = _follow(
+        process = _start(script, threads, message, arrays)
+        error_text = _follow(
             process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP
         )
         if outcome.termination is not None:
             return outcome
-        # One that had waited may have been ended, by hand or for want of memory, just when it was told.
+        # One that had waited may have been ended, by hand or for want of memory, just when the message was sent.
         if process.is_fresh:
-            raise SolverError(last_words)
+            raise SolverError(error_text)
 
 
 def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) -> dict[str, Array]:
@@ -267,26 +237,26 @@ def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) ->
 
 
 def _follow(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
-    """Follow a solve to its end, and keep its process for the next one or end it; its last words if it has died."""
-    has_ended, last_words = False, ""
+    """Follow a solve to its end, and keep its process or end it; return its error text if it has died."""
+    has_ended, error_text = False, ""
     try:
-        has_ended = _listen(process, outcome, unit, control)
+        has_ended = _read_messages(process, outcome, unit, control)
         if outcome.termination is None and control.must_stop:
-            outcome.termination = control.reason  # what told this process to stop may have ended that one
+            outcome.termination = control.reason  # the same signal may have ended that process
         if outcome.termination is None:
-            last_words = process.last_words()
+            error_text = process.error_text()
     finally:
         if has_ended and keeps:
             process.is_fresh = False
-            waiting.add(process)
+            idle_processes.add(process)
         else:
             process.end()
-    return last_words
+    return error_text
 
 
-def _listen(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
-    """Take in messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
-    said, asked = control.seconds, np.inf
+def _read_messages(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
+    """Read messages until the solve ends by itself (True), its process dies, or a stop has gone unanswered."""
+    reported_s, stopped_s = control.seconds, np.inf
     while True:
         try:
             message = process.inbox.get(timeout=POLL_S)
@@ -295,23 +265,23 @@ def _listen(process: _SolverProcess, outcome: MipOutcome, unit: float, control: 
         if message is None:
             return False
         facts, arrays = message
-        _take_in(facts, arrays, outcome, unit)
+        _record(facts, arrays, outcome, unit)
         if facts["kind"] == "end":
             note_peak_of_another(facts["ru_maxrss"])
             outcome.termination = termination_of(facts["status"], control)
             return True
-        if facts["kind"] == "incumbent" or control.seconds - said >= TICK_S:
+        if facts["kind"] == "incumbent" or control.seconds - reported_s >= TICK_S:
             control.say(outcome.objective_cny, outcome.bound_cny, "solve")
-            said = control.seconds
-        if control.must_stop and not np.isfinite(asked):
-            asked = control.seconds
-            process.tell({"kind": "stop"})  # nobody reads it if it has just ended by itself
-        if control.seconds - asked > GRACE_S:
+            reported_s = control.seconds
+        if control.must_stop and not np.isfinite(stopped_s):
+            stopped_s = control.seconds
+            process.send({"kind": "stop"})  # nobody reads it if it has just ended by itself
+        if control.seconds - stopped_s > GRACE_S:
             outcome.termination = control.reason
             return False
 
 
-def _take_in(facts: dict[str, Any], arrays: dict[str, Array], outcome: MipOutcome, unit: float) -> None:
+def _record(facts: dict[str, Any], arrays: dict[str, Array], outcome: MipOutcome, unit: float) -> None:
     if facts.get("bound") is not None:
         outcome.bound_cny = max(outcome.bound_cny, facts["bound"] * unit)
     # The start comes back as the first incumbent: it is not news, but it may be a little better than it was.

@@ -54,7 +54,7 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], dict[str, Array]] | None
 
 
 class _Solve:
-    """One solve and its talk with the caller."""
+    """One solve, and its messages to the caller."""
 
     def __init__(self, message: dict[str, Any], arrays: dict[str, Array], out: IO[bytes]) -> None:
         self._out = out
@@ -74,7 +74,7 @@ class _Solve:
             highs.setSolution(columns, np.arange(columns, dtype=np.int32), arrays["start"])
         highs.cbMipImprovingSolution.subscribe(self._improved)
         highs.cbMipLogging.subscribe(self._logged)
-        highs.cbMipInterrupt.subscribe(self._asked)
+        highs.cbMipInterrupt.subscribe(self._interrupt_if_cancelled)
 
     def send(self, message: dict[str, Any], arrays: dict[str, Array] | None = None) -> None:
         with self._lock:
@@ -96,16 +96,16 @@ class _Solve:
             }
             self._release()
             self.send(end, None if values is None else {"values": values})
-        except Exception:  # noqa: BLE001 - whatever it was, the caller is told
+        except Exception:  # noqa: BLE001 - whatever it was, the caller must know
             traceback.print_exc()
             sys.stderr.flush()
-            os._exit(1)  # the main thread waits for the caller's next word, which may never come
+            os._exit(1)  # the main thread waits for the caller's next message, which may never come
 
     def _release(self) -> None:
         """Give the memory of the model and of the search back; the callbacks would keep it."""
         self.highs.cbMipImprovingSolution.unsubscribe(self._improved)
         self.highs.cbMipLogging.unsubscribe(self._logged)
-        self.highs.cbMipInterrupt.unsubscribe(self._asked)
+        self.highs.cbMipInterrupt.unsubscribe(self._interrupt_if_cancelled)
         self.highs.clear()
         del self.highs
 
@@ -117,7 +117,7 @@ class _Solve:
     def _logged(self, event: Any) -> None:
         self.send({"kind": "bound", "bound": _finite(event.data_out.mip_dual_bound)})
 
-    def _asked(self, event: Any) -> None:
+    def _interrupt_if_cancelled(self, event: Any) -> None:
         event.interrupt(self.is_cancelled)
 
 
@@ -126,7 +126,7 @@ def _finite(value: float) -> float | None:
 
 
 def main() -> None:
-    """Read models from stdin, solve them one by one, and talk on stdout until the caller is gone."""
+    """Read models from stdin, solve them one by one, and write to stdout until the caller is gone."""
     # Ctrl-C, and what a batch system sends, reaches the whole process group; only the caller decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

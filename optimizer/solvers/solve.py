@@ -1,8 +1,4 @@
-"""
-Solve a problem with the method that suits its size, and let no plan out that the independent check refuses.
-
-The whole problem as one integer program in HiGHS: exact, and good for problems up to some 100,000 columns.
-"""
+"""Solve a problem with the method that suits its size, and refuse plans that fail the independent check."""
 
 from __future__ import annotations
 
@@ -35,31 +31,14 @@ COST_TOLERANCE_SHARE = 1e-6
 
 
 class InvalidPlanError(RuntimeError):
-    """
-    The solver's plan fails the independent check: a fault of this program, never of the input.
-
-    Parameters
-    ----------
-    problem_name
-        Name of the problem.
-    findings
-        What is wrong with the plan.
-    dump
-        Folder with the plan and its violations.
-    """
+    """The solver's plan fails the independent check: a fault of this program, never of the input."""
 
     def __init__(self, problem_name: str, findings: list[str], dump: Path) -> None:
         self.findings = tuple(findings)
         self.dump = dump
-        super().__init__(
-            "\n".join(
-                [
-                    f"internal error: the plan found for {problem_name} fails the independent check and is withheld:",
-                    *findings[:20],
-                    f"The plan is kept in {dump} for a report of this fault.",
-                ]
-            )
-        )
+        first = f"internal error: the plan found for {problem_name} fails the independent check and is withheld:"
+        last = f"The plan is kept in {dump} for a report of this fault."
+        super().__init__("\n".join([first, *findings[:20], last]))
 
 
 def solve_problem(  # noqa: PLR0913 - options, keyword-only
@@ -78,22 +57,16 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
 
     Parameters
     ----------
-    problem
-        The problem.
     method
         whole = one integer program; decomposed = per time slice; auto = by size, see `choose_method`.
     mip_rel_gap
         Stop when the plan is proved within this share of the optimum.
-    seed
-        Random seed of the solver.
-    threads
-        Processor threads.
     control
         Deadline, stop request and progress; none = no deadline.
     start
         A plan to begin with, a baseline say; one that breaks a limit is ignored.
     warm
-        What another case of the problem hands on, for the decomposition.
+        What another case of the problem passes on, for the decomposition.
 
     Returns
     -------
@@ -105,14 +78,14 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     InvalidPlanError
         If the plan breaks a limit, costs other than the solver says, or costs less than the bound.
     ValueError
-        If the method is asked for by name and does not apply.
+        If the method is requested by name and does not apply.
     """
     control = control if control is not None else Control()
-    known = None if start is None else _feasible(problem, start)
-    if known is None:
+    start_cny = None if start is None else _feasible(problem, start)
+    if start_cny is None:
         start = None
     else:
-        control.say(known, -np.inf, "start")
+        control.say(start_cny, -np.inf, "start")
     chosen = choose_method(problem) if method == "auto" else method
     if chosen == "whole":
         solution = solve_whole(
@@ -127,7 +100,7 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
             problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm
         )
     solution = _checked(problem, solution)
-    return solution if start is None or known is None else _with_start(solution, start, known, mip_rel_gap)
+    return solution if start is None or start_cny is None else _with_start(solution, start, start_cny, mip_rel_gap)
 
 
 def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
@@ -145,10 +118,10 @@ def choose_method(problem: PlacementProblem) -> Literal["whole", "decomposed"]:
 
 def why_not_decomposed(problem: PlacementProblem) -> str:
     """
-    Say why a problem cannot be decomposed; empty if it can.
+    Reason why a problem cannot be decomposed; empty if it can.
 
-    The decomposition lets active pods follow the work. Where electricity, carbon included, is paid for being drawn,
-    idling pods would earn, and they would not.
+    The decomposition lets active pods follow the work. Where the price of electricity, carbon included, is negative,
+    idling pods would earn money, and it would not see that.
     """
     centers = problem.data_centers
     carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)
@@ -192,8 +165,9 @@ def _checked(problem: PlacementProblem, solution: Solution) -> Solution:
     ]
     size = max(1.0, abs(report.total_cny))
     if abs(report.total_cny - solution.objective_cny) > COST_TOLERANCE_SHARE * size:
-        told = solution.objective_cny
-        findings.append(f"cost: the solver says {told:.9g}, the check {report.total_cny:.9g} CNY/year")
+        findings.append(
+            f"cost: the solver says {solution.objective_cny:.9g}, the check {report.total_cny:.9g} CNY/year"
+        )
     if solution.bound_cny > report.total_cny + COST_TOLERANCE_SHARE * size:
         findings.append(f"bound: {solution.bound_cny:.9g} is above the plan's cost {report.total_cny:.9g} CNY/year")
     if findings:
@@ -210,9 +184,7 @@ def _dump(plan: Plan, findings: list[str]) -> Path:
     return folder
 
 
-METHOD = "whole"
-
-# The solver counts in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
+# The solver works in thousands of CNY. Its dual tolerance is 1e-7 per unit of a column, and columns reach 1e5 mtok/h:
 # in millions a bound could be wrong in the fourth digit.
 CNY_PER_COST_UNIT = 1e3
 ROUNDING_SHARE = 1e-12
@@ -230,18 +202,8 @@ def solve_whole(
     """
     Solve a problem as one integer program, then the fixed-integer LP of the best plan found.
 
-    Parameters
-    ----------
-    threads
-        Of the solver; it runs in a process of its own, so the number may differ from one call to the next.
-    control
-        Deadline, stop request and progress. The solver ends within a second of either; the fixed-integer LP
-        of the incumbent comes after.
-
-    Returns
-    -------
-    Solution
-        Termination and plan are two facts: at a limit there may be a plan or none.
+    Exact, and suited to problems up to some 100,000 columns. The solver ends within a second of the deadline or stop of
+    `control`; the fixed-integer LP of the incumbent comes after.
 
     Raises
     ------
@@ -267,7 +229,7 @@ def solve_whole(
     objective = np.inf if fixed is None else fixed.objective_cny
     # The plan proves that the optimum costs no more than it does; the solver's tolerances may put its bound above.
     bound = min(outcome.bound_cny, objective)
-    # The fixed-integer LP may round the last digit of the same plan otherwise: that is no dearer plan.
+    # The fixed-integer LP may round the last digit of the same plan otherwise: that plan is not more expensive.
     is_same = bool(np.isclose(objective, outcome.objective_cny, rtol=ROUNDING_SHARE, atol=0.0))
     control.say(min(objective, outcome.objective_cny) if is_same else objective, bound, "fixed integers")
     if outcome.termination is None:
@@ -277,7 +239,7 @@ def solve_whole(
         plan=None if fixed is None else fixed.plan,
         objective_cny=objective,
         bound_cny=bound,
-        method=METHOD,
+        method="whole",
         seconds=seconds,
         progress=tuple(control.lines),
     )

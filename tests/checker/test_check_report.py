@@ -235,7 +235,7 @@ def test_random_plans_cost_what_plain_loops_say(seed: int, size: int) -> None:
 def test_array_of_another_shape_is_refused_by_name(name: str) -> None:
     plan = worked_plan()
     given = getattr(plan, name)
-    with pytest.raises(MalformedPlanError, match=rf"{name}: shape .* the problem asks for"):
+    with pytest.raises(MalformedPlanError, match=rf"{name}: shape .* the problem has"):
         check_plan(worked_problem(), replace(plan, **{name: given[:-1] if given.size else np.zeros((1, 1))}))
 
 

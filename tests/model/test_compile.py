@@ -13,7 +13,7 @@ from network_data.load import load_network
 from optimizer.model.compile import compile_model
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.highs import load_highs, new_highs, pass_rows
+from optimizer.solvers.highs import load_highs, new_highs, pass_model
 from scenarios.load import load_scenario
 
 
@@ -70,10 +70,9 @@ def test_loading_equation_by_equation_gives_the_same_model() -> None:
     problem = toy_problem(deferrable_h=12, indivisible=(True, False), demand_charge_cny_per_kw_month=(40.0, 30.0))
     model = compile_model(problem)
     whole, parts = new_highs(), new_highs()
-    pass_rows(
-        whole, cost=model.cost, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
-        row_upper=model.row_upper, starts=model.starts, indices=model.indices, values=model.values,
-        is_integer=model.is_integer,
+    pass_model(
+        whole, model.matrix, cost=model.cost, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
+        row_upper=model.row_upper, is_integer=model.is_integer,
     )  # fmt: skip
     columns, rows = load_highs(problem, parts)
     assert {name: block.columns for name, block in columns.items()} == {

@@ -15,7 +15,7 @@ from toy_problems import random_problem, toy_problem
 from benchmarks.linopy_model import build_linopy
 from optimizer.model.compile import compile_model
 from optimizer.problem.problem import NO_LIMITS, PlacementProblem
-from optimizer.solvers.highs import is_optimal, new_highs, pass_rows
+from optimizer.solvers.highs import is_optimal, new_highs, pass_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::linopy.PerformanceWarning")
 
@@ -38,16 +38,14 @@ TOYS: dict[str, dict[str, Any]] = {
 def assert_linopy_says_the_same(problem: PlacementProblem) -> None:
     model = compile_model(problem)
     ours = new_highs()
-    pass_rows(
+    pass_model(
         ours,
+        model.matrix,
         cost=model.cost,
         lower=model.lower,
         upper=model.upper,
         row_lower=model.row_lower,
         row_upper=model.row_upper,
-        starts=model.starts,
-        indices=model.indices,
-        values=model.values,
         is_integer=model.is_integer,
     )
     theirs = build_linopy(problem).to_highspy()

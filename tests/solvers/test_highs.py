@@ -3,8 +3,9 @@
 import highspy
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
-from optimizer.solvers.highs import is_infeasible, is_optimal, new_highs, pass_rows, run_until_optimal
+from optimizer.solvers.highs import is_infeasible, is_optimal, new_highs, pass_model, run_until_optimal
 
 
 def program(rows: list[list[float]], least: list[float]) -> highspy.Highs:
@@ -12,16 +13,14 @@ def program(rows: list[list[float]], least: list[float]) -> highspy.Highs:
     matrix = np.array(rows)
     width = matrix.shape[1]
     highs = new_highs(presolve="off", solver="simplex", simplex_iteration_limit=0)
-    pass_rows(
+    pass_model(
         highs,
+        sp.csr_array(matrix),
         cost=np.ones(width),
         lower=np.zeros(width),
         upper=np.full(width, np.inf),
         row_lower=np.array(least),
         row_upper=np.full(len(rows), np.inf),
-        starts=np.arange(0, matrix.size + 1, width, dtype=np.int32),
-        indices=np.tile(np.arange(width, dtype=np.int32), len(rows)),
-        values=matrix.ravel(),
     )
     return highs
 

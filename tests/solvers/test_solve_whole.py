@@ -23,7 +23,7 @@ from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers import process as mip_process
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.control import Control, Progress, Solution, Termination
-from optimizer.solvers.process import MAX_IDLE, MipOutcome, SolverError, run_mip, waiting
+from optimizer.solvers.process import MAX_IDLE, MipOutcome, SolverError, idle_processes, run_mip
 from optimizer.solvers.process_worker import receive, send
 from optimizer.solvers.solve import solve_whole
 from scenarios.load import load_scenario
@@ -223,25 +223,25 @@ def test_signals_are_left_to_the_caller(medium: PlacementProblem, number: int) -
 
 
 def test_process_is_used_again_and_one_that_died_waiting_is_replaced() -> None:
-    waiting.end()
+    idle_processes.end()
     first = run_toy(output_flag=False, threads=1)
-    (pid,) = waiting.pids
+    (pid,) = idle_processes.pids
     assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
-    assert waiting.pids == [pid]
+    assert idle_processes.pids == [pid]
     os.kill(pid, signal.SIGKILL)
     assert run_toy(output_flag=False, threads=1).objective_cny == first.objective_cny
-    assert pid not in waiting.pids
+    assert pid not in idle_processes.pids
     for threads in (1, 2, 3):
         run_toy(output_flag=False, threads=threads)
-    assert len(waiting.pids) == MAX_IDLE
+    assert len(idle_processes.pids) == MAX_IDLE
 
 
 def test_no_process_is_left_waiting_by_a_program_that_ends() -> None:
     code = (
         "from test_solve_whole import run_toy\n"
-        "from optimizer.solvers.process import waiting\n"
+        "from optimizer.solvers.process import idle_processes\n"
         "run_toy(output_flag=False)\n"
-        "print(*waiting.pids)"
+        "print(*idle_processes.pids)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONWARNINGS": "error"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

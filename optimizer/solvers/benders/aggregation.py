@@ -1,18 +1,11 @@
 """
-Merge the demand hubs of deferrable classes, where nothing but a few fen of transport tells them apart.
+Smaller problems to decompose: hubs and days aggregated without loss, coarse time slices, links without limits.
 
-A class without RTT limit and latency value, whose hubs reach the same data centers, can be planned as one national
-workload: whatever the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and
-keeps every limit. Its cost of transport, the price of data that leaves home included, is then the demand-weighted
-mean, exactly. For the lower bound the merged problem is a little too dear: hubs might have split better than in
-proportion. How much better is bounded by the duals of that transport problem
-(`MergedProblem.bound_correction_cny`), so bounds stay proven.
-
-Merge the representative days on which the same is asked for.
-
-Slices of a day merged into fewer, to look for whole decisions on a problem that is solved many times faster.
-
-Links whose limits a solve leaves out until a plan breaks them.
+Hubs of a class without RTT limit and latency value that use the same data centers can be planned as one national
+workload: what the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and keeps every
+limit. Its cost of transport, the price of data that leaves home included, is then the demand-weighted mean, exactly.
+The lower bound of the aggregated problem is slightly too high, since hubs might have split better than in proportion;
+by how much at most follows from the duals of that transport problem (`MergedProblem.bound_correction_cny`).
 """
 
 from __future__ import annotations
@@ -24,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from optimizer.problem.plan import Plan
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, IntArray, PlacementProblem, no_routes_left_out
 
 ALL_HUBS = "all_hubs"
@@ -31,7 +25,7 @@ ALL_HUBS = "all_hubs"
 
 @dataclass(frozen=True)
 class MergedProblem:
-    """A problem with merged hubs, and the way back."""
+    """A problem with aggregated hubs, and the way back."""
 
     problem: PlacementProblem  # Workloads of a merged class are one workload of demand hub `all_hubs`
     # CNY per year to subtract from a lower bound of the merged problem to get one of the original; >= 0
@@ -42,38 +36,26 @@ class MergedProblem:
     share: FloatArray  # (W,) share of the merged workload's demand
     candidate_workload: IntArray  # (R,) workload of each original candidate
 
-    def expand(self, flow_mtok_per_h: FloatArray, by_workload: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """
-        Share out a merged plan's flows (T, r) and a per-workload array (T, w) among the original hubs.
+    def expand(self, plan: Plan) -> Plan:
+        """Share out a plan of the merged problem among the original hubs."""
+        return replace(
+            plan,
+            flow_mtok_per_h=self._by_candidate(plan.flow_mtok_per_h) * self.share[self.candidate_workload],
+            shed_mtok_per_h=plan.shed_mtok_per_h[:, self.workload_of] * self.share,
+            backlog_mtok=plan.backlog_mtok[:, self.workload_of] * self.share,
+            failover_share=self._by_candidate(plan.failover_share) if plan.failover_share.size else plan.failover_share,
+        )
 
-        Returns
-        -------
-        tuple of ndarray
-            (T, R) flows and (T, W) array.
-        """
-        used = self.candidate_of >= 0
-        flow = np.zeros((len(flow_mtok_per_h), len(self.candidate_of)))
-        flow[:, used] = flow_mtok_per_h[:, self.candidate_of[used]] * self.share[self.candidate_workload[used]]
-        return flow, by_workload[:, self.workload_of] * self.share
-
-    def expand_failover(self, failover_share: FloatArray) -> FloatArray:
-        """Give each original candidate the share (S, R) of its workload that its merged one takes over: (S, r)."""
-        if not failover_share.size:
-            return failover_share
-        used = self.candidate_of >= 0
-        share = np.zeros((len(failover_share), len(self.candidate_of)))
-        share[:, used] = failover_share[:, self.candidate_of[used]]
-        return share
+    def _by_candidate(self, merged: FloatArray) -> FloatArray:
+        """Columns of each original candidate, from those of the merged ones; 0 for routes that are not used."""
+        return np.where(self.candidate_of >= 0, merged[:, self.candidate_of], 0.0)
 
 
 def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> MergedProblem:
     """
-    Merge the hubs of each class that qualifies; a problem without such a class comes back as it is.
+    Aggregate the hubs of each class that qualifies; a problem without such a class is returned as it is.
 
-    Parameters
-    ----------
-    allowance_cny
-        Merge nothing if the bound correction were more than this, CNY per year.
+    Nothing is aggregated if the bound correction were more than `allowance_cny`, CNY per year.
     """
     candidates, workloads = problem.candidates, problem.workloads
     demand = problem.demand_mtok_per_h
@@ -121,7 +103,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         np.add.at(out.T, workload_of, array.T)
         return out
 
-    asked = problem.outage_demand_mtok_per_h
+    needed = problem.outage_demand_mtok_per_h
     hubs = workloads.iloc[kept].reset_index(drop=True)
     hubs["demand_hub"] = np.where(single, hubs["demand_hub"], ALL_HUBS)
     out = replace(
@@ -132,7 +114,7 @@ def merge_hubs(problem: PlacementProblem, *, allowance_cny: float = np.inf) -> M
         backlog_limit_mtok=total(problem.backlog_limit_mtok),
         servable_mtok_per_h=total(problem.servable_mtok_per_h),
         shed_limit_mtok_per_h=total(problem.shed_limit_mtok_per_h),
-        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if asked.size else asked,
+        outage_demand_mtok_per_h=total(problem.outage_demand_mtok_per_h) if needed.size else needed,
         left_out=no_routes_left_out(),
     )
     return MergedProblem(out, float(correction), workload_of, candidate_of, share, old_workload)
@@ -146,7 +128,7 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
         return []
     free = np.isposinf(problem.rtt_limit_ms).all(axis=1)
     free &= classes["latency_cny_per_ms_per_mtok"].to_numpy(float) == 0
-    reach = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
+    centers_of = problem.pairs.groupby("workload_index")["data_center_index"].agg(tuple)
     groups: dict[tuple[int, tuple[int, ...], bytes], list[int]] = {}
     total = problem.demand_mtok_per_h.sum(axis=0)
     shape = problem.demand_mtok_per_h / np.where(total > 0, total, 1.0)
@@ -154,7 +136,7 @@ def _groups(problem: PlacementProblem) -> list[IntArray]:
     may_merge = workloads["is_deferrable"].to_numpy(bool) & ~workloads["is_indivisible"].to_numpy(bool)
     may_merge &= free[class_of] & (total > 0)
     for w in np.flatnonzero(may_merge).tolist():
-        key = (int(class_of[w]), reach[w], np.round(shape[:, w], 9).tobytes())
+        key = (int(class_of[w]), centers_of[w], np.round(shape[:, w], 9).tobytes())
         groups.setdefault(key, []).append(w)
     return [np.array(members) for members in groups.values() if len(members) > 1]
 
@@ -163,8 +145,8 @@ def _correction_cny(problem: PlacementProblem, members: IntArray, annual: FloatA
     """
     Bound what splitting better than in proportion could save.
 
-    With c the transport cost of hub w to data center d and v_d its demand-weighted mean, every split costs at least
-    sum of v_d F_d + sum of u_w N_w for u_w = min over d of (c_wd - v_d), whatever the totals F_d; the merged problem
+    With c the transport cost of hub w to data center d and v_d its demand-weighted mean, every split costs at least sum
+    of v_d F_d + sum of u_w N_w for u_w = min over d of (c_wd - v_d), whatever the totals F_d; the aggregated problem
     pays sum of v_d F_d.
     """
     candidates = problem.candidates
@@ -184,16 +166,7 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class MergedDays:
-    """
-    A problem with merged days.
-
-    Attributes
-    ----------
-    problem
-        One day for each kind of demand; the original problem itself if no two days are alike.
-    slice_of
-        (T,) merged slice of each original one.
-    """
+    """One day for each kind of demand (or the original problem), and the (T,) new slice of each old one."""
 
     problem: PlacementProblem
     slice_of: IntArray
@@ -204,14 +177,7 @@ class MergedDays:
         return len(self.problem.slices) < len(self.slice_of)
 
     def block_of(self, original: PlacementProblem) -> IntArray:
-        """
-        Block of the merged problem that each of the original's has the demand of: slices, then outages.
-
-        Returns
-        -------
-        ndarray
-            -1 for an outage that the merged problem does not plan for.
-        """
+        """Block here of each block of the original, slices then outages; -1 for an outage not planned for."""
         columns = ["failed_index", "slice_index"]
         known = {outage: n for n, outage in enumerate(self.problem.outages[columns].itertuples(index=False, name=None))}
         there = original.outages.assign(slice_index=self.slice_of[original.outages["slice_index"].to_numpy(int)])
@@ -223,12 +189,9 @@ class MergedDays:
 
 def merge_days(problem: PlacementProblem) -> MergedDays:
     """
-    Merge the days with the same demand, waiting limits and shedding limits in every slice.
+    Aggregate the days with the same demand, waiting limits and shedding limits in every slice.
 
-    Parameters
-    ----------
-    problem
-        Frozen arrays. Its prices are weighted with the hours they stand for; merged days share a billing period.
+    Prices are weighted with the hours they stand for; aggregated days share a billing period.
     """
     days = problem.slices.groupby("day", sort=False).indices
     groups: dict[bytes, list[IntArray]] = {}
@@ -252,7 +215,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         touched = np.unique(problem.slices["billing_index"].to_numpy()[rows])
         billing[np.isin(billing, billing[touched])] = billing[touched].min()
         count += rows.shape[1]
-    kept, asked = np.concatenate(first), problem.outage_demand_mtok_per_h
+    kept, needed = np.concatenate(first), problem.outage_demand_mtok_per_h
     periods, period_of = np.unique(billing, return_inverse=True)
     months = np.bincount(period_of, problem.billing["months"].to_numpy(float))
     slices = problem.slices.iloc[kept].reset_index(drop=True)
@@ -268,13 +231,13 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         servable_mtok_per_h=problem.servable_mtok_per_h[kept],
         shed_limit_mtok_per_h=problem.shed_limit_mtok_per_h[kept],
         energy_price_cny_per_mwh=np.concatenate(prices),
-        outage_demand_mtok_per_h=asked[kept] if asked.size else asked,
+        outage_demand_mtok_per_h=needed[kept] if needed.size else needed,
     )
     return MergedDays(merged, slice_of)
 
 
 def _key(problem: PlacementProblem, rows: IntArray) -> bytes:
-    """Write down what a day asks for, to so many digits."""
+    """Demand and limits of a day as bytes, rounded."""
     arrays = (
         problem.demand_mtok_per_h[rows],
         problem.backlog_limit_mtok[rows],
@@ -292,13 +255,10 @@ SLICES_PER_DAY = 8
 
 def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) -> PlacementProblem | None:
     """
-    Merge neighbouring slices of each day, with their demands and prices averaged.
+    Merge neighbouring slices of each day, with demands and prices averaged, to search integers much faster.
 
-    Returns
-    -------
-    PlacementProblem or None
-        None where that is not worth it or not possible: days that have no more slices than that, or a number that it
-        does not divide, and outages, which are of single slices.
+    None where that is not possible: days that have no more slices than `SLICES_PER_DAY`, or a number that it does not
+    divide, and outages, which are of single slices.
     """
     days = problem.slices.groupby("day", sort=False).indices.values()
     lengths = {len(rows) for rows in days}
@@ -350,21 +310,7 @@ TOLERANCE_SHARE = 1e-7
 def find_overloaded(
     problem: PlacementProblem, flow_mtok_per_h: FloatArray, watched: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    """
-    Find the links that a plan's traffic overloads.
-
-    Parameters
-    ----------
-    flow_mtok_per_h
-        (n, R) tokens routed by candidate, in slices and in outages.
-    watched
-        (L,) links to look at.
-
-    Returns
-    -------
-    ndarray
-        (L,) True where a watched link carries more than its capacity at some time.
-    """
+    """(L,) which of the watched links a plan's traffic, (n, R) in slices and outages, overloads at some time."""
     if not watched.any():
         return np.zeros_like(watched)
     routes = problem.route_links

@@ -5,7 +5,7 @@ The routing columns (Flow, Shed) of a slice form its block; so do the columns of
 cost nothing: such a block only says whether the outage can be survived. All others (what is open, deployed, bought,
 assigned, processed, switched on, billed, waiting) form the master. So the master knows energy, capacity and peaks
 exactly, and a block only says what the routing costs, workload by workload. The split is read off the matrix: the
-equations stand only in `formulation`.
+equations stand only in `model.equations`.
 
 In a block, a row with a single block column is not a row but a bound on that column that moves with the master:
 that is how "route only to where the class is deployed" (6a) costs nothing in the block and still enters each cut in
@@ -70,8 +70,8 @@ class _MovingBounds:
 
 
 @dataclass(frozen=True)
-class _Whole:
-    """What the blocks are cut from: the model, its matrix, and the part of it that stands before the master columns."""
+class _Source:
+    """What the blocks are cut from: the model, its matrix, and that of the master columns."""
 
     model: CompiledModel
     matrix: sp.csr_array
@@ -79,7 +79,7 @@ class _Whole:
     block_of_row: IntArray
     block_of_column: IntArray
     master_upper: FloatArray
-    reach: FloatArray
+    most: FloatArray
     cny_per_unit: float
 
 
@@ -99,19 +99,17 @@ class Master:
 
 
 def split(
-    model: CompiledModel, slice_count: int, penalty_units: FloatArray, reach: FloatArray, *, cny_per_unit: float
+    model: CompiledModel, slice_count: int, penalty_units: FloatArray, most: FloatArray, *, cny_per_unit: float
 ) -> tuple[Master, list[Block]]:
     """
     Split a compiled model by slices.
 
     Parameters
     ----------
-    model
-        From `compile_model`.
     penalty_units
         (T,) cost units for each mtok/h by which a balance of the slice is missed; outages have no penalty. A point
         that pays it is no plan; a bound with it is a bound without it.
-    reach
+    most
         (columns,) most that each column can be in any plan; master columns are scaled by it, to lie between 0 and 1.
 
     Returns
@@ -123,16 +121,16 @@ def split(
     block_of_column, block_count = _blocks_of_columns(model, slice_count)
     block_of_row = _blocks_of_rows(model, block_of_column)
     columns, rows = np.flatnonzero(block_of_column < 0), np.flatnonzero(block_of_row < 0)
-    scale = np.where(model.is_integer[columns], 1.0, np.maximum(reach[columns], 1e-9))
+    scale = np.where(model.is_integer[columns], 1.0, np.maximum(most[columns], 1e-9))
     master_matrix = sp.csr_array(matrix[:, columns] @ sp.diags_array(scale))
-    upper = np.minimum(model.upper[columns], reach[columns]) / scale
-    whole = _Whole(model, matrix, master_matrix, block_of_row, block_of_column, upper, reach, cny_per_unit)
+    upper = np.minimum(model.upper[columns], most[columns]) / scale
+    source = _Source(model, matrix, master_matrix, block_of_row, block_of_column, upper, most, cny_per_unit)
     own = sp.csr_array(master_matrix[rows])
     blocks = []
     parts, lowers, uppers = [own], [model.row_lower[rows]], [model.row_upper[rows]]
     for n in range(block_count):
         penalty = float(penalty_units[n]) if n < slice_count else None
-        block, implied, implied_lower, implied_upper = _block(whole, n, penalty)
+        block, implied, implied_lower, implied_upper = _block(source, n, penalty)
         blocks.append(block)
         parts.append(implied)
         lowers.append(implied_lower)
@@ -208,16 +206,16 @@ def _blocks_of_rows(model: CompiledModel, block_of_column: IntArray) -> IntArray
 
 
 def _block(
-    whole: _Whole, number: int, penalty_units: float | None
+    source: _Source, number: int, penalty_units: float | None
 ) -> tuple[Block, sp.csr_array, FloatArray, FloatArray]:
     """
     Cut out a block; the rows it implies for the master come with their lower and upper sides.
 
     Without a penalty the block costs nothing but what is missed, a whole balance counted as 1.
     """
-    model = whole.model
-    rows, columns = np.flatnonzero(whole.block_of_row == number), np.flatnonzero(whole.block_of_column == number)
-    body, outer = sp.csr_array(sp.csr_array(whole.matrix[rows])[:, columns]), sp.csr_array(whole.master_matrix[rows])
+    model = source.model
+    rows, columns = np.flatnonzero(source.block_of_row == number), np.flatnonzero(source.block_of_column == number)
+    body, outer = sp.csr_array(sp.csr_array(source.matrix[rows])[:, columns]), sp.csr_array(source.master_matrix[rows])
     row_lower, row_upper = model.row_lower[rows], model.row_upper[rows]
     is_bound = (np.diff(body.indptr) == 1) & np.isneginf(row_lower)
     is_bound[is_bound] = sp.csr_array(body[is_bound]).data > 0
@@ -225,8 +223,8 @@ def _block(
     bounded, factor = single.indices.astype(np.int64), single.data
     bounding = row_upper[is_bound] / factor
     bounding_master = sp.csr_array(sp.diags_array(1 / factor) @ outer[is_bound])
-    upper = np.minimum(model.upper[columns], whole.reach[columns])
-    np.minimum.at(upper, bounded, bounding + _most(bounding_master, whole.master_upper))
+    upper = np.minimum(model.upper[columns], source.most[columns])
+    np.minimum.at(upper, bounded, bounding + _most(bounding_master, source.master_upper))
     body, outer = sp.csr_array(body[~is_bound]), sp.csr_array(outer[~is_bound])
     row_lower, row_upper = row_lower[~is_bound], row_upper[~is_bound]
     implied = _implied_rows(body, outer, row_lower, row_upper, _MovingBounds(bounded, bounding, bounding_master, upper))
@@ -254,7 +252,7 @@ def _block(
     block = Block(
         columns=columns,
         scale=scale,
-        cost=np.concatenate([model.cost[columns] / whole.cny_per_unit * scale, np.tile(penalty, 2)]),
+        cost=np.concatenate([model.cost[columns] / source.cny_per_unit * scale, np.tile(penalty, 2)]),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
         matrix=sp.csc_array(scaled),
         master_matrix=sp.csr_array(sp.diags_array(1 / row_unit) @ outer),

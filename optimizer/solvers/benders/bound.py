@@ -1,8 +1,8 @@
 """
-The problem taken apart by time slices: a master that knows energy and capacity, and blocks that know the routing.
+The decomposed problem: a master that knows energy and capacity, and a block per time slice that knows the routing.
 
 Benders' decomposition with in-out separation. The master's linear relaxation with the cuts gathered so far gives a
-proven lower bound; a master point with whole decisions, its blocks solved, gives the cost of a plan.
+proven lower bound; a master point with integer decisions, its blocks solved, gives the cost of a plan.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
 from optimizer.model.outages import outage_tables
@@ -21,6 +22,7 @@ from optimizer.solvers.benders.blocks import Block, Master, split
 from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut, SlicePrograms
 from optimizer.solvers.control import Control
+from optimizer.solvers.greedy import mw_per_busy_accelerator
 
 # How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.
 SEPARATION_STEP = 0.3
@@ -32,7 +34,7 @@ STALLED_SHARE = 4e-4
 # Before so many rounds the cuts know too little of the routing for the search to trust them, stalled or not.
 LEAST_ROUNDS = 12
 
-# A cut is added where it lifts the master's opinion by more than this: 1e-8 of the whole cost.
+# A cut is added where it raises the master's cost by more than this: 1e-8 of the total cost.
 CUT_VIOLATION_UNITS = 1e-5
 
 # A balance missed by less than this share is rounding.
@@ -40,7 +42,7 @@ MISSED_SHARE = 1e-3
 
 
 class Split(NamedTuple):
-    """A problem compiled and taken apart; costs and penalties (T,) in units of `cny_per_unit`."""
+    """A problem compiled and decomposed; costs and penalties (T,) in units of `cny_per_unit`."""
 
     problem: PlacementProblem
     compiled: CompiledModel
@@ -52,13 +54,9 @@ class Split(NamedTuple):
 
 def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_costless: bool = False) -> Split:
     """
-    Compile a problem and take it apart.
+    Compile a problem and decompose it.
 
-    Parameters
-    ----------
-    like
-        Another problem taken apart: where the two differ in prices alone and have the same columns, only costs are
-        worked out.
+    Where it differs from `like` in prices alone and has the same columns, only costs are worked out.
     """
     slices = len(problem.slices)
     unit = 1.0 if is_costless else cost_unit_cny(problem)
@@ -70,8 +68,8 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     compiled = compile_model(problem)
     if is_costless:
         compiled.cost[:] = 0.0
-    reach = _column_reach(problem, compiled)
-    master, blocks = split(compiled, slices, penalty, reach, cny_per_unit=unit)
+    most = _column_limits(problem, compiled)
+    master, blocks = split(compiled, slices, penalty, most, cny_per_unit=unit)
     return Split(problem, compiled, master, blocks, penalty, unit)
 
 
@@ -97,11 +95,11 @@ class Decomposition:
     Parameters
     ----------
     problem
-        Frozen arrays; energy and carbon prices of no slice may sum below zero.
+        Energy and carbon prices of no slice may sum below zero.
     is_costless
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
     like
-        Another problem taken apart (`split_problem`).
+        Another problem decomposed (`split_problem`).
     """
 
     def __init__(
@@ -118,7 +116,7 @@ class Decomposition:
         self.compiled, self.master, blocks, self.cny_per_unit = (
             parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
         )  # fmt: skip
-        # A limit on the year can be worth any price, so that no penalty is sure to be dearer than keeping it.
+        # A limit on the year can have any price, so that no penalty is sure to be above it.
         forbids = problem.policy.is_active and not is_costless
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
@@ -166,7 +164,7 @@ class Decomposition:
 
     @property
     def proved_units(self) -> float:
-        """Lower bound of the whole problem, cost units."""
+        """Lower bound of the problem, cost units."""
         return self.bound_units if self.bound_of_all_days_units is None else self.bound_of_all_days_units
 
     def raise_bound(
@@ -203,7 +201,7 @@ class Decomposition:
                 core = CORE_STEP * point + (1 - CORE_STEP) * core
             aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
             _, cuts, _ = self.cost_at(aim)
-            # Seen from the core, which is rich, every outage is survived; and they are quickly solved.
+            # At the core, where much is open, every outage is survived: outages are solved at the point itself.
             if not self.add_violated(cuts, point, part_costs) + self.learn_outages(point):
                 break
         for _ in range(exact_rounds):
@@ -238,16 +236,9 @@ def cost_unit_cny(problem: PlacementProblem) -> float:
 
     The solver's tolerances are absolute numbers; counted so, they are the same share of a village and of a nation.
     """
-    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
-    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
-        axis=1
-    )
-    per_mtok = route.groupby(problem.candidates["workload_index"].to_numpy()).median().to_numpy()
-    accelerators = problem.accelerators
-    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
-    busy_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
-    busy_mw = busy_mw + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
-    energy_mwh = (problem.accel_h_per_mtok * busy_mw).min(axis=1)[problem.workloads["class_index"]]
+    per_mtok = _way_cny_per_mtok(problem).groupby(problem.candidates["workload_index"].to_numpy()).median().to_numpy()
+    energy_mwh = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)
+    energy_mwh = energy_mwh[problem.workloads["class_index"]]
     price = float(np.median(np.abs(problem.energy_price_cny_per_mwh)))
     annual = problem.weight_h @ problem.demand_mtok_per_h
     fixed = float(problem.data_centers["opening_cny_per_year"].mean() + problem.classes["deploy_cny_per_year"].sum())
@@ -257,57 +248,61 @@ def cost_unit_cny(problem: PlacementProblem) -> float:
 
 def _penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     """
-    Price of missing a balance in each slice, (T,): above what any cure of the miss could cost there.
+    Price of missing a balance in each slice, (T,): above what avoiding the miss could cost there.
 
-    The cure may be the dearest route and energy, or a new pod that is used in this slice alone.
+    That may take the most expensive route and energy, or a new pod that is used in this slice alone.
     """
-    pools, accelerators = problem.pools, problem.accelerators
-    capacity_h = problem.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    capacity_h = problem.utilization_limit_share * problem.accelerators["accelerators_per_pod"].to_numpy(float)
     longest_h = problem.accel_h_per_mtok.max(axis=0)
-    index = pools["accelerator_index"].to_numpy()
-    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
-    per_mtok = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny * longest_h[index] / capacity_h[index], 0.0)
-    energy_mwh = (
-        accelerators["idle_mw_per_pod"].to_numpy(float) / capacity_h
-        + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)
-    ) * longest_h
+    index = problem.pools["accelerator_index"].to_numpy()
+    per_mtok = _new_pod_cny_per_year(problem) * longest_h[index] / capacity_h[index]
+    energy_mwh = mw_per_busy_accelerator(problem) * longest_h
     carbon = problem.data_centers["carbon_kg_per_kwh"].to_numpy(float) * problem.carbon_price_cny_per_t
     energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
-    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
-    route = latency * problem.candidates["rtt_ms"].to_numpy(float) + problem.candidates[list(TRANSPORT_COLUMNS)].sum(
-        axis=1
-    )
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
     if (problem.min_accelerators > 0).any():
         fixed += float(problem.min_accelerators.max()) * _keeping_on_cny(problem, energy)
     smallest = problem.demand_mtok_per_h.sum(axis=0)
     smallest_mtok = float((problem.weight_h @ problem.demand_mtok_per_h)[smallest > 0].min(initial=np.inf))
-    usual = float(energy_mwh.max()) * energy + float(route.max())
+    usual = float(energy_mwh.max()) * energy + float(_way_cny_per_mtok(problem).max())
     usual = max(usual, problem.shed_penalty_cny_per_mtok, fixed / smallest_mtok, 1e-6)
     once = float(per_mtok.max(initial=0.0)) + charge * float(energy_mwh.max()) * 2
     return np.asarray(10.0 * usual + 3.0 * once / problem.weight_h)
 
 
+def _way_cny_per_mtok(problem: PlacementProblem) -> pd.Series:
+    """(R,) value of the round trip and transport of each candidate."""
+    latency = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[problem.candidate_class]
+    transport = problem.candidates[list(TRANSPORT_COLUMNS)].sum(axis=1)
+    cny: pd.Series = transport + latency * problem.candidates["rtt_ms"].to_numpy(float)
+    return cny
+
+
+def _new_pod_cny_per_year(problem: PlacementProblem) -> FloatArray:
+    """(P,) yearly cost of a new pod; 0 where none can be bought."""
+    pools = problem.pools
+    cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
+    return np.where(pools["max_new_pods"].to_numpy() > 0, cny, 0.0)
+
+
 def _keeping_on_cny(problem: PlacementProblem, energy_cny_per_mwh: float) -> float:
     """Most that an accelerator costs a year that is bought and kept on without work."""
-    pools, accelerators = problem.pools, problem.accelerators
+    accelerators = problem.accelerators
     per_pod = accelerators["accelerators_per_pod"].to_numpy(float)
     idle_mw = accelerators["idle_mw_per_pod"].to_numpy(float) / per_pod
-    pod_cny = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float)
-    pod_cny = np.where(pools["max_new_pods"].to_numpy() > 0, pod_cny, 0.0)
-    bought = float((pod_cny / per_pod[pools["accelerator_index"]]).max(initial=0.0))
+    bought = float((_new_pod_cny_per_year(problem) / per_pod[problem.pools["accelerator_index"]]).max(initial=0.0))
     return bought + float(idle_mw.max()) * energy_cny_per_mwh * float(problem.weight_h.sum())
 
 
-def _column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
+def _column_limits(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
     """
-    Most that each column of the compiled model can be in any plan that is worth considering, (columns,).
+    Upper limit of each column of the compiled model in any plan that can be optimal, (columns,).
 
-    No more pods are switched on than all work in reach and all models to be kept loaded can use. Where thousands of
-    pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
+    No more pods are switched on than all work that can come and all models to be kept loaded can use. Where thousands
+    of pods stand and half of one is needed, a column scaled by what stands would lie within the solver's tolerance.
     """
-    reach = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
+    limits = np.where(np.isfinite(compiled.upper), compiled.upper, 1.0)
     place = problem.deployments.reset_index(names="row").set_index(["class_index", "data_center_index"])["row"]
     pair_row = place.loc[list(problem.pairs[["class_index", "data_center_index"]].itertuples(index=False))].to_numpy()
     most = np.zeros((len(problem.slices), len(place)))
@@ -330,8 +325,8 @@ def _column_reach(problem: PlacementProblem, compiled: CompiledModel) -> FloatAr
         ("OutageWork", outage_work),
     ):
         block = compiled.columns[name]
-        reach[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)
-    return reach
+        limits[block.columns] = np.broadcast_to(values, block.shape).reshape(-1)
+    return limits
 
 
 def _most_active_pods(problem: PlacementProblem, most_work_mtok_per_h: FloatArray) -> FloatArray:

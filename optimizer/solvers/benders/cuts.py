@@ -1,12 +1,10 @@
 """
-Cuts of one problem handed on to another whose slices route the same demand.
+Cuts of one problem transferred to another, and what a solved reference passes on to the solves of other cases.
 
 What routing costs depends on where a class is deployed and processed, not on the price of energy. Two slices with the
-same demand therefore have the same block, all costs multiplied by the hours that the slice stands for, and a cut
-found in one holds, so multiplied, in the other. The likeness is read off the blocks, number by number: what differs
-shares nothing.
-
-What a solved reference hands on to the solves of other cases: its cuts, the link limits that mattered, its plan.
+same demand therefore have the same block, all costs multiplied by the hours that the slice stands for, and a cut found
+in one is valid, multiplied likewise, in the other. Blocks are compared number by number: a cut is transferred only
+between components that are the same.
 """
 
 from __future__ import annotations
@@ -31,16 +29,7 @@ DIGITS = 9
 
 
 def transfer_all(cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block]) -> list[Cut]:
-    """
-    Write the cuts of one problem for another whose blocks come in the same order.
-
-    Parameters
-    ----------
-    cuts
-        Cuts whose parts are the components of `source`, numbered through.
-    source, target
-        Blocks from `split`, those of the same slice in the same place.
-    """
+    """Transfer the cuts of one problem to another whose blocks come in the same order."""
     twins = np.arange(len(target))
     return transfer_cuts(cuts, source, target, np.where(twins < len(source), twins, -1))
 
@@ -49,7 +38,7 @@ def transfer_cuts(
     cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block], source_of: IntArray
 ) -> list[Cut]:
     """
-    Write the cuts of one problem's blocks for the blocks of another.
+    Transfer the cuts of one problem's blocks to the same components of the blocks of another.
 
     Parameters
     ----------
@@ -59,11 +48,6 @@ def transfer_cuts(
         Blocks from `split`.
     source_of
         For each target block the source block with the same demand, -1 where there is none.
-
-    Returns
-    -------
-    list of Cut
-        One for each cut and each target component that is like its own; valid there.
     """
     first = np.concatenate([[0], np.cumsum([block.component_count for block in source])])
     described = [_describe(block) for block in source]
@@ -86,7 +70,7 @@ def transfer_cuts(
 
 def _describe(block: Block) -> list[tuple[bytes, IntArray, float]]:
     """
-    For each component of a block: a key that is the same for like ones, its master columns, and the size of its costs.
+    For each component of a block: a key that equal components share, its master columns, and the size of its costs.
 
     Columns that cannot carry anything and the artificial ones are left out: no plan uses either.
     """
@@ -127,7 +111,7 @@ def _pattern(matrix: sp.csr_array, names: IntArray) -> bytes:
 
 
 def _digits(values: FloatArray) -> bytes:
-    """Write numbers so that those which differ by rounding alone are the same."""
+    """Write numbers so that those which differ by rounding alone give the same bytes."""
     finite = np.isfinite(values)
     largest = float(np.abs(values[finite]).max(initial=0.0)) or 1.0
     rounded = np.where(finite, np.round(values / largest, DIGITS), values) + 0.0
@@ -140,7 +124,7 @@ _KINDS = ("cuts", "coarse_cuts")
 
 @dataclass(frozen=True, eq=False)
 class WarmCuts:
-    """Cuts, and the problem whose blocks they are of, taken apart."""
+    """Cuts, and the problem whose blocks they belong to."""
 
     cuts: Sequence[Cut]
     split: Split
@@ -148,31 +132,18 @@ class WarmCuts:
 
 @dataclass(frozen=True, eq=False)
 class WarmStart:
-    """
-    What a solve starts from.
+    """What a solve starts from."""
 
-    Attributes
-    ----------
-    deployed
-        (class id, data center id) pairs to begin the search with; None = none.
-    plan
-        A plan of the problem to be solved; None where the reference's is none of it.
-    kept_links
-        (L,) True for link limits that entered the reference's problem; None where it was not decomposed.
-    cuts, coarse
-        What the reference has learned about its blocks, and those of its coarse problem.
-    """
-
-    deployed: frozenset[tuple[str, str]] | None = None
-    plan: Plan | None = None
-    kept_links: npt.NDArray[np.bool_] | None = None
-    cuts: WarmCuts | None = None
-    coarse: WarmCuts | None = None
+    deployed: frozenset[tuple[str, str]] | None = None  # class id and data center id, to begin the search with
+    plan: Plan | None = None  # of the problem to be solved; None where the reference's plan does not fit it
+    kept_links: npt.NDArray[np.bool_] | None = None  # (L,) link limits that the reference needed, if decomposed
+    cuts: WarmCuts | None = None  # what the reference has learned about its blocks
+    coarse: WarmCuts | None = None  # and about those of its coarse problem
 
 
 def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:
     """
-    Lay out what was learned as tables.
+    Write what was learned as tables.
 
     Returns
     -------
@@ -205,7 +176,7 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
 
 
 def learned_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> Learned | None:
-    """Read what `learned_tables` laid out; None where it is not among the tables."""
+    """Read the tables of `learned_tables`; None where one is missing."""
     if not {CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE} <= tables.keys():
         return None
     found = {}

@@ -1,8 +1,4 @@
-"""
-Solve a large problem by decomposition: a bound from cuts, a plan from local search, both sharpened by the master.
-
-A problem made smaller in every way that loses nothing, before it is taken apart: alike hubs, alike days.
-"""
+"""Solve a large problem by decomposition: a bound from cuts, a plan from local search, both improved by the master."""
 
 from __future__ import annotations
 
@@ -44,8 +40,8 @@ from optimizer.solvers.process import run_mip
 MERGE_SHARE_OF_GAP = 0.02
 
 
-def _shrink_problem(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
-    """Merge the hubs, then the days, of a problem."""
+def _aggregate(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
+    """Aggregate the hubs, then the days, of a problem."""
     merged = merge_hubs(problem, allowance_cny=MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem))
     return merged, merge_days(merged.problem)
 
@@ -54,20 +50,19 @@ def split_as_solved(
     problem: PlacementProblem, kept_links: npt.NDArray[np.bool_], *, mip_rel_gap: float
 ) -> tuple[Split, Split | None]:
     """
-    Take a problem apart as a solve does, and its coarse problem if it has one.
+    Decompose a problem as a solve does, and its coarse problem if it has one.
 
     Parameters
     ----------
     kept_links
-        (L,) link limits that stand.
+        (L,) link limits that are kept.
     """
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
-    days = _shrink_problem(stage, mip_rel_gap=mip_rel_gap)[1].problem
+    days = _aggregate(stage, mip_rel_gap=mip_rel_gap)[1].problem
     coarse = coarsen(days)
     return split_problem(days), None if coarse is None else split_problem(coarse)
 
 
-METHOD = "decomposed"
 EXACT_ROUNDS = 200
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
@@ -95,14 +90,14 @@ def solve_decomposed(
     Parameters
     ----------
     problem
-        Frozen arrays. No slice may have a negative price of energy and carbon: pods are switched on with the work.
+        No slice may have a negative price of energy and carbon: pods are switched on with the work.
     control
-        Deadline, stop request and progress. When told to stop, the best choice found is still turned into a plan.
+        Deadline, stop request and progress. At a stop, the best choice found is still turned into a plan.
 
     Returns
     -------
     Solution
-        Bound and objective hold for the problem as given, not for the merged one that is solved.
+        Bound and objective hold for the problem as given, not for the aggregated one that is solved.
     """
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
@@ -156,7 +151,7 @@ class _Run:
         self._seconds: dict[str, float] = {}
         self._original = problem
         self._clock = time.monotonic()
-        self._merged, self._days = _shrink_problem(problem, mip_rel_gap=self._gap)
+        self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
         self._warm = warm
@@ -216,7 +211,7 @@ class _Run:
             if termination is not None:
                 return termination
         if self._plan is None and control.must_stop:
-            self._keep_everything()
+            self._keep_all_open()
         return Termination.OPTIMAL if self._is_done() else control.reason
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
@@ -275,7 +270,7 @@ class _Run:
         """Turn a choice into a plan, exactly, and keep it if it is the best."""
         if choice is None:
             return
-        integers = self._whole_decisions(choice.point)
+        integers = self._round_decisions(choice.point)
         key = integers.tobytes()
         if key in self._tried:
             return
@@ -283,11 +278,11 @@ class _Run:
         fixed = self._with_fixed_integers(integers)
         if fixed is None and self._merged.problem.policy.limits_pods:
             point = round_pods(self._of, choice.point, seed=self._seed, control=self._control)
-            fixed = None if point is None else self._with_fixed_integers(self._whole_decisions(point))
+            fixed = None if point is None else self._with_fixed_integers(self._round_decisions(point))
         if fixed is None:
             return
         if fixed.objective_cny < self._objective_cny:
-            plan = self._expand(fixed.plan)
+            plan = self._merged.expand(fixed.plan)
             self._require_links(plan)
             self._objective_cny = fixed.objective_cny
             self._plan = plan
@@ -306,14 +301,14 @@ class _Run:
         if self.overloaded_links.any():
             raise _OverloadedError
 
-    def _keep_everything(self) -> None:
+    def _keep_all_open(self) -> None:
         """When stopped before any choice was found: a plan with everything open and deployed, rather than none."""
         point = self._of.relaxed_point.copy()
         for name in ("Open", "Deploy"):
             point[self._of.positions(name)] = 1.0
         self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
 
-    def _whole_decisions(self, point: FloatArray) -> FloatArray:
+    def _round_decisions(self, point: FloatArray) -> FloatArray:
         """Round a master point, for all days: assignments to the largest share, pods up, the rest by halves."""
         columns, blocks = self._of.columns_at(point), self._of.compiled.columns
         pods = blocks["NewPods"].columns
@@ -325,19 +320,19 @@ class _Run:
             assigned[mine[np.argmax(share[mine])]] = 1.0
         columns[blocks["Assign"].columns] = assigned
         out = np.zeros(len(self._compiled.cost))
-        # Whole decisions are made for the year: merged days have the same ones, in the same order.
+        # Integer decisions are made for the year: merged days have the same ones, in the same order.
         out[self._compiled.is_integer] = columns[self._of.compiled.is_integer]
         return out
 
     def _branch(self, search: DeploymentSearch) -> Termination | None:
         """
-        Sharpen both sides: solve the master as an integer program, the blocks at its answer, and again.
+        Improve bound and plan: solve the master as an integer program, the blocks at its answer, and again.
 
         Returns a termination only where the loop itself proves one.
         """
         inner_gap = self._gap / 2
         if not self._original.outages.empty:
-            # With a reserve to keep too, a penalty may not be dear enough to prove that there is no plan.
+            # With a reserve to keep too, a penalty may not be high enough to prove that there is no plan.
             self._of.blocks.forbid_misses()
         while not self._is_done() and not self._control.must_stop:
             cuts_before = len(self._of.program.cuts)
@@ -356,7 +351,7 @@ class _Run:
                 self._of.add_violated(cuts, point[:size], point[size:])
                 self._try_decisions(point[:size], search)
             if outcome.termination == Termination.OPTIMAL and len(self._of.program.cuts) == cuts_before:
-                # The master's answer costs what the master believes: nothing is left to learn.
+                # The master's answer costs what the master says: there are no cuts left to add.
                 if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
                 if inner_gap < LEAST_INNER_GAP:
@@ -383,14 +378,6 @@ class _Run:
             costless.blocks.close()
         return costless.bound_units > MISSED_SHARE
 
-    def _expand(self, plan: Plan) -> Plan:
-        """Share a merged plan out among the original demand hubs."""
-        merged = self._merged
-        flow, shed = merged.expand(plan.flow_mtok_per_h, plan.shed_mtok_per_h)
-        backlog = plan.backlog_mtok[:, merged.workload_of] * merged.share
-        failover = merged.expand_failover(plan.failover_share)
-        return replace(plan, flow_mtok_per_h=flow, shed_mtok_per_h=shed, backlog_mtok=backlog, failover_share=failover)
-
     def _lap(self, phase: str) -> None:
         now = time.monotonic()
         self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._clock
@@ -403,7 +390,7 @@ class _Run:
             plan=self._plan,
             objective_cny=self._objective_cny,
             bound_cny=self._bound_cny,
-            method=METHOD,
+            method="decomposed",
             seconds=self._seconds,
             progress=tuple(self._control.lines),
         )

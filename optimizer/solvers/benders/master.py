@@ -12,7 +12,7 @@ from optimizer.model.compile import CompiledModel
 from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.solvers.benders.blocks import Master
 from optimizer.solvers.benders.subproblems import Cut
-from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_rows, run_until_optimal
+from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_model, run_until_optimal
 
 # Without crossover HiGHS calls most interior-point answers "unknown": their duals are not exact, which we allow for.
 _ANSWERED = (
@@ -33,17 +33,14 @@ class MasterProgram:
         # Presolve would throw away the basis that the last answer left.
         self._highs = new_highs(seed=seed, presolve="off")
         matrix = sp.csr_array(sp.hstack([master.matrix, sp.csr_array((master.matrix.shape[0], part_count))]))
-        upper = np.append(master.upper, np.full(part_count, np.inf))
-        pass_rows(
+        pass_model(
             self._highs,
+            matrix,
             cost=np.append(master.cost, np.ones(part_count)),
             lower=np.append(master.lower, np.zeros(part_count)),
-            upper=upper,
+            upper=np.append(master.upper, np.full(part_count, np.inf)),
             row_lower=master.row_lower,
             row_upper=master.row_upper,
-            starts=matrix.indptr.astype(np.int32),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
         )
 
     def add(self, cuts: Sequence[Cut]) -> None:
@@ -64,8 +61,8 @@ class MasterProgram:
         Parameters
         ----------
         is_trial
-            Take the first word that there is no answer. Most trials of a search fail for that, and asking again throws
-            the basis away from which the next trial would be solved.
+            Accept the first answer that it is infeasible. Most trials of a search are, and solving again would lose the
+            basis from which the next trial starts.
 
         Returns
         -------
@@ -77,7 +74,7 @@ class MasterProgram:
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
         UnsolvedError
-            If HiGHS can say neither that nor find the optimum.
+            If HiGHS can neither say that nor find the optimum.
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
@@ -91,9 +88,10 @@ class MasterProgram:
 
     def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
-        Solve the relaxation by an interior-point method and stay in the middle of its optimal face.
+        Solve the relaxation by an interior-point method, without moving to a corner.
 
-        At full size this is several times faster than the simplex method, and from the middle the next cuts see more.
+        At full size this is several times faster than the simplex method, and from the middle of the optimal face the
+        next cuts are stronger.
 
         Returns
         -------
@@ -130,7 +128,7 @@ class MasterProgram:
         Lower bound that any row duals prove.
 
         Their signs are set right, those of a part's cuts of cost are scaled to sum to no more than its cost of 1, and
-        each column is priced at the bound that its reduced cost asks for.
+        each column is priced at the bound that its reduced cost calls for.
         """
         master, count = self.master, len(self.master.row_lower)
         own, of_cuts = duals[:count], np.maximum(duals[count:], 0.0)

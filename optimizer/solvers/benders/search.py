@@ -1,15 +1,9 @@
 """
-Local search over the deployments, on the master with its cuts.
+Search for the deployments: where it starts, local search on the master with its cuts, whole pods.
 
-With the whole decisions held, the master's linear program is convex in them, so the reduced cost of a held decision
-bounds what changing it can save: most changes need not be tried. What looks best on the cuts is then solved in the
-blocks, and the cuts found there correct the next look.
-
-Where the search for deployments begins: what a coarse search proposes, another case has, the relaxation uses.
-
-The search for deployments on a coarse problem: proposals, cheaper and cheaper, for the original to judge.
-
-Whole pods where one more can break a limit: rounded by a small integer program instead of up.
+With the integers held, the master's linear program is convex in them, so the reduced cost of a held decision bounds
+what changing it can save: most changes need not be tried. The best choice by the cuts is then solved in the blocks,
+whose new cuts correct the next step. A coarse problem proposes where to start.
 """
 
 from __future__ import annotations
@@ -42,26 +36,26 @@ TICK_S = 2.0
 # Share of the time limit kept for solving the blocks at the last choice.
 SETTLE_SHARE = 0.12
 
-# The master's opinion of a choice is too low by a share like this before the blocks have been asked.
+# The master's cost of a choice is too low by about this share before its blocks are solved.
 DOUBT_SHARE = 4e-3
 
 # Deployments that could save nearly as much as the one that could save most are dropped together first.
-ALIKE_SHARE = 0.8
+NEAR_BEST_SHARE = 0.8
 TINY_SHARE = 1e-6
 
 # How far open a data center is in the relaxation to be among those to begin with, one after the other.
 OPEN_SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
-# The master's answer: its opinion of the cost, its point, the costs of the parts, reduced costs.
-Look = tuple[float, FloatArray, FloatArray, FloatArray]
+# The master's answer: its cost, its point, the costs of the parts, reduced costs.
+MasterAnswer = tuple[float, FloatArray, FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A set of deployments with its cost: of the master's opinion and of the blocks, cost units."""
+    """A set of deployments with its cost by the master and by the blocks, cost units."""
 
     deployed: frozenset[int]
-    opinion_units: float
+    master_units: float
     cost_units: float
     point: FloatArray
     reduced_costs: FloatArray
@@ -104,7 +98,7 @@ class DeploymentSearch:
                 found.append(choice)
             if self._control.must_stop or (found and not must_be_busy):
                 break
-        return min(found, key=lambda choice: (choice.cost_units, choice.opinion_units), default=None)
+        return min(found, key=lambda choice: (choice.cost_units, choice.master_units), default=None)
 
     def improve(self, choice: Choice, *, target_units: float) -> bool:
         """
@@ -116,11 +110,11 @@ class DeploymentSearch:
             Whether to search no further from here: nothing helps, or the time that is left is for what is found.
         """
         while not self._control.must_stop and (self.best is None or self.best.cost_units > target_units):
-            looked = self._descend(choice, target_units * (1 - DOUBT_SHARE))
-            if looked.deployed == choice.deployed:
+            found = self._descend(choice, target_units * (1 - DOUBT_SHARE))
+            if found.deployed == choice.deployed:
                 return True
             is_last = self._must_settle
-            solved = self.evaluate(looked.deployed)
+            solved = self.evaluate(found.deployed)
             if solved is None or is_last:
                 return True
             choice = solved
@@ -129,22 +123,22 @@ class DeploymentSearch:
     def evaluate(self, deployed: frozenset[int], *, rounds: int = EVALUATION_ROUNDS) -> Choice | None:
         """Solve master and blocks in turn for held deployments; None if the master forbids them."""
         cost, best_point = np.inf, None
-        opinion = point = reduced = None
+        master_cost = point = reduced = None
         for _ in range(rounds):
-            solved = self._look(deployed)
+            solved = self._solve_master(deployed)
             if solved is None:
                 return None
-            opinion, point, part_costs, reduced = solved
+            master_cost, point, part_costs, reduced = solved
             here, cuts, missed = self._of.cost_at(point)
             added = self._of.add_violated(cuts, point, part_costs)
             if missed < MISSED_SHARE and here < cost:
                 cost, best_point = here, point
-            agreed = missed < MISSED_SHARE and here - opinion <= AGREED_SHARE * abs(here)
+            agreed = missed < MISSED_SHARE and here - master_cost <= AGREED_SHARE * abs(here)
             if not added or agreed or self._control.must_stop:
                 break
-        if opinion is None or point is None or reduced is None:
+        if master_cost is None or point is None or reduced is None:
             return None
-        choice = Choice(deployed, opinion, cost, point if best_point is None else best_point, reduced)
+        choice = Choice(deployed, master_cost, cost, point if best_point is None else best_point, reduced)
         if np.isfinite(cost) and (self.best is None or cost < self.best.cost_units):
             self.best = choice
             unit = self._of.cny_per_unit
@@ -152,11 +146,11 @@ class DeploymentSearch:
         return choice
 
     def release(self) -> None:
-        """Give the master its freedom back."""
+        """Release the decisions that are held."""
         master = self._of.master
         self._of.program.fix(self._integers, master.lower[self._integers], master.upper[self._integers])
 
-    def _look(self, deployed: frozenset[int], *, is_trial: bool = False) -> Look | None:
+    def _solve_master(self, deployed: frozenset[int], *, is_trial: bool = False) -> MasterAnswer | None:
         held = np.zeros(len(self._deploy))
         chosen = np.fromiter(deployed, dtype=int)
         held[chosen] = 1.0
@@ -170,51 +164,56 @@ class DeploymentSearch:
         except (InfeasibleMasterError, UnsolvedError):
             return None
 
-    def _survive(self, deployed: frozenset[int], looked: Look) -> Look | None:
-        """Let the master learn of the outages that a choice does not survive, until it does; None if it never can."""
-        current: Look | None = looked
+    def _with_outages(self, deployed: frozenset[int], answer: MasterAnswer) -> MasterAnswer | None:
+        """Add cuts of the outages that a choice does not survive until it does; None if it never can."""
+        current: MasterAnswer | None = answer
         for _ in range(OUTAGE_ROUNDS):
             if current is None or not self._of.learn_outages(current[1]):
                 break
-            current = self._look(deployed)
+            current = self._solve_master(deployed)
         return current
 
     @property
     def _must_settle(self) -> bool:
-        """Whether it is time to solve the blocks at the choice in hand, rather than to look for a better one."""
+        """Whether it is time to solve the blocks at the present choice, rather than to look for a better one."""
         control = self._control
         reserve_s = SETTLE_SHARE * control.time_limit_s if np.isfinite(control.time_limit_s) else 0.0
         return control.must_stop or control.seconds_left < reserve_s
 
     def _tick(self) -> None:
-        """Say that the search is alive."""
+        """Report progress now and then."""
         if self._control.seconds - self._said >= TICK_S:
             self._said = self._control.seconds
             cost = np.inf if self.best is None else self.best.cost_units * self._of.cny_per_unit
             self._control.say(cost, self._of.proved_units * self._of.cny_per_unit, "search")
 
     def _descend(self, choice: Choice, enough_units: float) -> Choice:
-        """Follow the master's opinion: make the change that could save most, keep it if it saves, go on."""
+        """Follow the master's cost: make the change that could save most, keep it if it saves, go on."""
         refused: set[int] = set()
-        again = self._look(choice.deployed)  # the blocks' last cuts have changed the master's opinion
+        again = self._solve_master(choice.deployed)  # the blocks' last cuts have changed the master's cost
         if again is None:
             return choice
         current = self._drop_together(Choice(choice.deployed, again[0], np.inf, again[1], again[3]))
-        while not self._must_settle and current.opinion_units > enough_units:
+        while not self._must_settle and current.master_units > enough_units:
             saving = self._possible_saving(current)
             saving[list(refused)] = 0.0
             change = int(np.argmax(saving))
-            if saving[change] < LEAST_SAVING_SHARE * abs(current.opinion_units):
+            if saving[change] < LEAST_SAVING_SHARE * abs(current.master_units):
                 break
             refused.add(change)
-            deployed = current.deployed ^ {change}
-            looked = self._look(deployed, is_trial=True) if deployed else None
-            if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
-                looked = self._survive(deployed, looked)
-            if looked is not None and looked[0] < current.opinion_units * (1 - 1e-7):
-                current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
-                self.current = current
+            cheaper = self._try(current.deployed ^ {change}, current.master_units * (1 - 1e-7))
+            current = current if cheaper is None else cheaper
         return current
+
+    def _try(self, deployed: frozenset[int], limit_units: float) -> Choice | None:
+        """Choose these deployments if the master's cost, all outages survived, is below a limit."""
+        answer = self._solve_master(deployed, is_trial=True) if deployed else None
+        if answer is not None and answer[0] < limit_units:
+            answer = self._with_outages(deployed, answer)
+        if answer is None or answer[0] >= limit_units:
+            return None
+        self.current = Choice(deployed, answer[0], np.inf, answer[1], answer[3])
+        return self.current
 
     def _drop_together(self, choice: Choice) -> Choice:
         """Drop many deployments at once while that saves: those that the master hardly uses."""
@@ -223,16 +222,13 @@ class DeploymentSearch:
             saving = self._possible_saving(current)
             saving[[n for n in range(len(saving)) if n not in current.deployed]] = 0.0
             most = saving.max(initial=0.0)
-            if most < LEAST_SAVING_SHARE * abs(current.opinion_units):
+            if most < LEAST_SAVING_SHARE * abs(current.master_units):
                 break
-            deployed = current.deployed - set(np.flatnonzero(saving >= ALIKE_SHARE * most).tolist())
-            looked = self._look(deployed, is_trial=True) if deployed else None
-            if looked is not None and looked[0] < current.opinion_units:
-                looked = self._survive(deployed, looked)
-            if looked is None or looked[0] >= current.opinion_units:
+            deployed = current.deployed - set(np.flatnonzero(saving >= NEAR_BEST_SHARE * most).tolist())
+            cheaper = self._try(deployed, current.master_units)
+            if cheaper is None:
                 break
-            current = Choice(deployed, looked[0], np.inf, looked[1], looked[3])
-            self.current = current
+            current = cheaper
         return current
 
     def _possible_saving(self, choice: Choice) -> FloatArray:
@@ -265,7 +261,7 @@ class _CoarseSearch:
         self._of = Decomposition(problem, seed=seed, threads=threads, like=None if warm is None else warm.split)
         if warm is not None:
             self._of.program.add(transfer_all(warm.cuts, warm.split.blocks, self._of.split_blocks))
-        self._control = replace(control, lines=[], report=lambda line: _sign_of_life(control, line))
+        self._control = replace(control, lines=[], report=lambda line: _report_coarse(control, line))
         self._search = DeploymentSearch(self._of, self._control)
         self._starts: list[Choice] = []  # to search from, one after the other
         self._proposed: set[frozenset[int] | None] = {None}
@@ -284,7 +280,7 @@ class _CoarseSearch:
 
     @property
     def gap(self) -> float:
-        """Share of its cost by which the last proposal may be too dear for this problem."""
+        """Share of its cost by which the last proposal may be above the optimum of this problem."""
         best = self._search.best
         return np.inf if best is None else relative_gap(best.cost_units, self._of.bound_units)
 
@@ -330,14 +326,14 @@ class _CoarseSearch:
         self._starts = sorted((choice for choice in tries if choice is not None), key=lambda choice: choice.cost_units)
 
 
-def _sign_of_life(control: Control, line: Progress) -> None:
+def _report_coarse(control: Control, line: Progress) -> None:
     control.say(np.inf, -np.inf, f"coarse {line.phase}")
 
 
 # Where the master is small, looking at it is cheap.
 SMALL_MASTER_COLUMNS = 1500
 
-# A proposal has to be a little closer to the coarse problem's bound than the gap asks for; the next one closer still.
+# A proposal has to be a little closer to the coarse problem's bound than the gap requires; the next one closer still.
 FIRST_SHARE_OF_GAP = 0.95
 NEXT_SHARE_OF_GAP = 0.85
 
@@ -408,19 +404,10 @@ HELD = ("Open", "Deploy", "Assign")
 
 def round_pods(decomposition: Decomposition, point: FloatArray, *, seed: int, control: Control) -> FloatArray | None:
     """
-    Choose whole new pods for the other whole decisions of a master point.
+    Choose whole new pods for the other integers of a master point, which are held, by a small integer program.
 
-    Parameters
-    ----------
-    decomposition
-        Its master, with the cuts gathered so far, says what the pods are for.
-    point
-        (master columns,) a point whose decisions on data centers, deployments and assignments are held.
-
-    Returns
-    -------
-    ndarray or None
-        A master point with whole pods; None if there is none or the time did not suffice.
+    Rounding up would not do where one more pod can break a limit. Returns None if there is none or the time did not
+    suffice.
     """
     model = decomposition.program.as_compiled()
     lower, upper = model.lower.copy(), model.upper.copy()

@@ -10,12 +10,12 @@ import scipy.sparse as sp
 
 from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.solvers.benders.blocks import Block
-from optimizer.solvers.highs import UnsolvedError, is_optimal, new_highs, pass_rows, run_until_optimal
+from optimizer.solvers.highs import UnsolvedError, is_optimal, new_highs, pass_model, run_until_optimal
 
 # Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
 TINY_SHARE = 1e-7
 
-# A balance missed by more than this share is worth a cut that forbids missing it.
+# A balance missed by more than this share gets a cut that forbids missing it.
 FORBIDDEN_SHARE = 1e-6
 
 
@@ -41,16 +41,11 @@ class Cut:
 
 @dataclass(frozen=True)
 class _SliceAnswer:
-    """
-    Costs of a slice's parts at the master point asked about, their cuts, and the block columns in their own units.
-
-    `missed` is the largest share by which a balance is missed: above rounding, the point is no plan.
-    """
+    """Costs of a slice's parts at a master point, their cuts, and the largest share by which a balance is missed."""
 
     costs: FloatArray
     cuts: list[Cut]
-    values: FloatArray
-    missed: float
+    missed: float  # above rounding, the point is no plan
 
 
 class _SliceProgram:
@@ -72,18 +67,14 @@ class _SliceProgram:
         self._highs = new_highs(seed=seed, presolve="off", solver="simplex")
         self._all_columns = np.arange(len(block.cost), dtype=np.int32)
         self._all_rows = np.arange(len(block.row_lower), dtype=np.int32)
-        matrix = block.matrix
-        pass_rows(
+        pass_model(
             self._highs,
+            block.matrix,
             cost=block.cost,
             lower=np.zeros(len(block.cost)),
             upper=block.bound,
             row_lower=block.row_lower,
             row_upper=block.row_upper,
-            starts=matrix.indptr.astype(np.int32),
-            indices=matrix.indices.astype(np.int32),
-            values=matrix.data,
-            by_rows=False,
         )
 
     @property
@@ -100,7 +91,7 @@ class _SliceProgram:
         """
         block, highs = self._block, self._highs
         if block.costs_nothing:
-            # A master column a hair below zero would leave less than nothing for rows that only add up.
+            # A master column a little below zero would leave a negative limit for rows that only add up.
             point = np.clip(point, 0.0, self._master_upper)
         bound, binding = self._bounds(point)
         moved = block.master_matrix @ point
@@ -111,25 +102,23 @@ class _SliceProgram:
             raise UnsolvedError(f"slice of parts {self._first_part} and up: {highs.getModelStatus()}")
         solution = highs.getSolution()
         values = np.array(solution.col_value)
-        real = len(block.columns)
-        missed = float(values[real:].max(initial=0.0))
+        missed = float(values[len(block.columns) :].max(initial=0.0))
         if block.costs_nothing:
             cuts = self._cuts(np.array(solution.row_dual), binding, block.cost) if missed > FORBIDDEN_SHARE else []
-            cuts = [_of_balances(cut) for cut in cuts]
-            return _SliceAnswer(np.zeros(block.component_count), cuts, values[:real] * block.scale, missed)
+            return _SliceAnswer(np.zeros(block.component_count), [_of_balances(cut) for cut in cuts], missed)
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
         cuts = self._cuts(np.array(solution.row_dual), binding, block.cost)
         if self.forbids_misses and missed > FORBIDDEN_SHARE:
             cuts += self._balance_cuts(binding)
         # Weighted counts are floats; numpy's stub says integers.
-        return _SliceAnswer(costs.astype(np.float64, copy=False), cuts, values[:real] * block.scale, missed)
+        return _SliceAnswer(costs.astype(np.float64, copy=False), cuts, missed)
 
     def _balance_cuts(self, binding: IntArray) -> list[Cut]:
         """
         Derive cuts that forbid missing balances here, whatever missing them costs.
 
-        A penalty bounds what a miss saves only where that is known beforehand; a limit on the year as a whole can be
-        worth any price.
+        A penalty bounds what a miss saves only where that is known beforehand; a limit on the year can have
+        any price.
         """
         highs, count = self._highs, len(self._all_columns)
         highs.changeColsCost(count, self._all_columns, self._misses)
