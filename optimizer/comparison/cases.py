@@ -284,9 +284,9 @@ class CaseKeys:
         }
         return _key(inputs, code_hash(), start)
 
-    def check(self, overrides: Sequence[str]) -> None:
-        """See that scenario and network can be read with the overrides of all cases; raises InputError."""
-        self._load(overrides)
+    def load_scenario(self, overrides: Sequence[str]) -> Scenario:
+        """Load the scenario with the overrides of all cases; raises InputError if it or its network cannot be read."""
+        return self._load(overrides)[0]
 
     def _load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
         scenario = load_scenario(self._scenario, overrides)

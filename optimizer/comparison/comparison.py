@@ -291,7 +291,7 @@ def open_comparison(folder: str | Path) -> Comparison:
     head = json.loads((path / COMPARISON_FILE).read_text(encoding="utf-8"))
     entries, searches, asked = head.pop("cases"), head.get("searches", []), head.get("asked") or {}
     reference = str(head.get("reference", next(iter(results))))
-    name = Path(str(head.get("scenario") or "")).stem
+    name = str(head.get("name") or Path(str(head.get("scenario") or "")).stem)  # not stored by older versions
     faults = FaultList("the comparison")
     tables: dict[str, Any] = {n: table for n in _TABLES if (table := _read_table(path, n, faults)) is not None}
     maps: dict[str, BreakEvenMap] = {}

@@ -1,13 +1,14 @@
 """
 The folder of a comparison: a run folder for each case, and `comparison.json` with the request and the result of each.
 
-A case is taken from here instead of being solved if its key is still that of its run folder. A comparison of stored
-runs has no run folders of its own: its `comparison.json` says where they are.
+A case is taken from here instead of being solved if its key is still that of its run folder. A comparison of runs
+holds those that were in memory; of stored ones its `comparison.json` says where they are.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -16,18 +17,23 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from network_data.faults import Fault, FaultList, InputError
+from network_data.session import make_folder
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of, key_of_run
 from optimizer.runs.folder import json_ready, read_intact_info, remove_stale_drafts, write_csv_table
 from optimizer.runs.metadata import library_versions
+from optimizer.runs.run import Run
 
 COMPARISON_FILE = "comparison.json"
 _CASES_FOLDER = "cases"
+_RUNS_FOLDER = "runs"
 _FORMAT = 1
 _ID = re.compile("[a-z0-9_]+")
 _SIGNALS_PREFIX = ".edwc-signals-"
@@ -115,9 +121,17 @@ class ComparisonFolder:
         return None if run is None else os.path.relpath(run.resolve(), self.path.resolve())
 
 
-def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult], request: Mapping[str, Any]) -> Path:
+def keep_stored(
+    out: str | Path,
+    reference: Case,
+    results: Sequence[CaseResult],
+    request: Mapping[str, Any],
+    in_memory: Mapping[Path, Run],
+) -> list[CaseResult]:
     """
-    Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
+    Make the folder of a comparison of runs: `comparison.json` names stored runs where they are.
+
+    Runs in memory, by the temporary folder they are in, are stored in the folder; returns the results with their place.
 
     Raises
     ------
@@ -131,10 +145,49 @@ def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult],
     folder = ComparisonFolder(out)
     head = {"asked": request, "reference": reference.id, "versions": library_versions()}
     try:
-        folder.write(head, sorted(results, key=lambda result: result.case != reference), {})
+        kept = [_keep_run(folder.path / _RUNS_FOLDER, result, in_memory) for result in results]
+        folder.write(head, sorted(kept, key=lambda result: result.case != reference), {})
     finally:
         folder.close()
-    return folder.path
+    return kept
+
+
+def _keep_run(place: Path, result: CaseResult, in_memory: Mapping[Path, Run]) -> CaseResult:
+    run = None if result.folder is None else in_memory.get(result.folder)
+    return result if run is None else replace(result, folder=copy(run).save(place / result.case.id))
+
+
+def save_in_memory(runs: Sequence[str | Path | Run]) -> tuple[list[Path], dict[Path, Run]]:
+    """
+    Name the folders of runs; those in memory, which stay as they are, are written to a temporary folder.
+
+    Returns
+    -------
+    list, dict
+        The folders, and the runs in memory by their temporary folder.
+
+    Raises
+    ------
+    InputError
+        If a run in memory has no plan or no tables.
+    """
+    unsaved = dict.fromkeys(run for run in runs if isinstance(run, Run) and run.folder is None)
+    faults = FaultList("the runs")
+    for run in unsaved:
+        if not (run.has_plan and run.has_tables):
+            faults.add("scenario_or_runs", "has no plan or no tables", "Give runs with a plan.", value=run.label)
+    faults.raise_if_any()
+    stored = [Path(run.folder or "") if isinstance(run, Run) else Path(run) for run in runs]
+    taken, temporary, places = {folder.resolve().name for folder in stored}, make_folder(), dict[Run, Path]()
+    for run in unsaved:
+        names = itertools.chain([run.name], (f"{run.name}_{number}" for number in itertools.count(2)))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        places[run] = copy(run).save(temporary / name)
+    folders = [
+        places.get(run, folder) if isinstance(run, Run) else folder for run, folder in zip(runs, stored, strict=True)
+    ]
+    return folders, {folder: run for run, folder in places.items()}
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -185,6 +185,7 @@ class CaseRunner:
         self.scenario: str | Path = path.absolute() if path.is_file() else scenario
         self.overrides = tuple(absolute_override(text) for text in (*_SETTINGS, *overrides))
         self.reference = reference
+        self.name = ""  # of the scenario, once it has been read
         self._temporary = tempfile.TemporaryDirectory(prefix="edwc-compare-") if out is None else None
         self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
         self.out = self._folder.path
@@ -253,7 +254,7 @@ class CaseRunner:
         self._cases |= wanted
         new = [case for name, case in wanted.items() if name not in self._done]
         if new:
-            self._keys.check(self.overrides)
+            self.name = self._keys.load_scenario(self.overrides).name
             self._clock.total += len(new)
             self._write()
             self._solve([case for case in new if case == self.reference])
@@ -373,6 +374,7 @@ class CaseRunner:
         head = {
             "asked": self._request,
             "searches": self._searches,
+            "name": self.name,
             "scenario": str(self.scenario),
             "overrides": self.overrides,
             "reference": self.reference.id,
