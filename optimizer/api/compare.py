@@ -15,21 +15,19 @@ from network_data.load import load_network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments, override_texts
 from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.comparison.break_even import find_break_points
-from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import (
     REFERENCE,
     Case,
     CaseResult,
     expand_cases,
     find_case,
-    require_scenario_as_reference,
     split_price_cases,
 )
-from optimizer.comparison.comparison import Comparison, build_comparison
+from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
 from optimizer.comparison.effects import find_ends
 from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
-from optimizer.comparison.frontier import Frontier, carbon_frontier, latency_frontier
-from optimizer.comparison.latency_budgets import LatencyReturn, latency_return
+from optimizer.comparison.frontier import carbon_frontier, latency_frontier
+from optimizer.comparison.latency_budgets import latency_return
 from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName, SweepProgress
 from optimizer.comparison.searches import SearchResult
 from optimizer.problem.assemble import assemble_problem
@@ -38,14 +36,17 @@ from scenarios.load import load_scenario
 from scenarios.price_parameters import ParameterRange, overrides_of, parse_ranges, parse_sweeps
 from scenarios.schema import Scenario
 
-_FRONTIERS = ("latency", "carbon", "rtt")
+_FRONTIERS: Mapping[str, Callable[[CaseRunner], SearchResult]] = {
+    "latency": latency_frontier,
+    "carbon": carbon_frontier,
+    "rtt": latency_return,
+}
 Values = Mapping[str, Sequence[float] | str] | Sequence[str]
 _Item = TypeVar("_Item")
-_Found = TypeVar("_Found", bound=SearchResult)
 
 
 def compare(  # noqa: PLR0913 - options, keyword-only
-    scenario_or_runs: ScenarioLike | Sequence[str | Path | Run],
+    scenario_or_runs: ScenarioLike | Run | Sequence[str | Path | Run],
     overrides: Overrides | None = None,
     *,
     network: NetworkLike | None = None,
@@ -171,7 +172,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
 
 
 def _find_given(
-    given: ScenarioLike | Sequence[str | Path | Run], overrides: Overrides | None, network: NetworkLike | None
+    given: ScenarioLike | Run | Sequence[str | Path | Run], overrides: Overrides | None, network: NetworkLike | None
 ) -> tuple[str | Path | list[Path], tuple[str, ...], dict[Path, Run]]:
     """Find the scenario, or the folders of the runs; the overrides; and runs in memory by their temporary folder."""
     if isinstance(given, Scenario | Mapping) or (isinstance(given, str | Path) and not _is_comparison(given)):
@@ -181,7 +182,7 @@ def _find_given(
         faults = FaultList("the comparison")
         faults.add("network", "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
         raise faults.error()
-    folders, in_memory = save_in_memory([given] if isinstance(given, str | Path) else given)
+    folders, in_memory = save_in_memory([given] if isinstance(given, str | Path | Run) else given)
     return folders, tuple(override_texts(overrides)), in_memory
 
 
@@ -265,7 +266,12 @@ def _read_request(
     if cases:
         if words.reference is not None:
             reference = find_case(words.reference, known, "reference", faults)
-            require_scenario_as_reference(reference, tornado, "tornado", faults)
+            if tornado and reference != REFERENCE:  # every bar would also hold what the reference changes
+                problem = "turns parameters of the scenario as it is, not of the reference"
+                remedy = (
+                    "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
+                )
+                faults.add("tornado", problem, remedy, value=reference.id)
         pairs = [_pair(pair, known, faults) for pair in words.waterfall]
     faults.raise_if_any()
     others = tuple(case for case in cases if case != reference)
@@ -322,9 +328,9 @@ def _check_keys(
     scenario: str | Path, overrides: Sequence[str], values_of: Mapping[str, Iterable[float]], faults: FaultList
 ) -> None:
     """
-    See that the scenario can be read, and each parameter can be set to its first value or its last.
+    Check that the scenario can be read, and that each parameter can be set to its first value or its last.
 
-    A value that is out of range is a failed row of the comparison; a name that no value helps is a slip of the pen.
+    A single value out of range becomes a failed case; a parameter that cannot be set at all is refused.
     """
     try:
         _load(scenario, overrides)
@@ -381,39 +387,21 @@ def _build(
 
 def _search(found: Comparison, request: _Request, runner: CaseRunner, stop: threading.Event) -> Comparison:
     """Add the analyses that choose their cases themselves; none is begun once an end was requested."""
+    wanted: dict[str, Callable[[], SearchResult]] = {
+        f"break_even {item.key}": partial(find_break_points, runner, *item) for item in request.break_even
+    }
+    wanted |= {f"frontier {kind}": partial(_FRONTIERS[kind], runner) for kind in request.words.frontier}
+    results: list[SearchResult] = []
     unfinished: dict[str, InputError | None] = {}
-
-    def search(name: str, find: Callable[[], _Found]) -> dict[str, _Found]:
-        """Give the result by the last word of its name; none where it fails, which costs no case."""
-        unfinished[name] = None
-        if not stop.is_set():
-            try:
-                found = find()
-            except InputError as error:
-                unfinished[name] = error
+    for name, find in wanted.items():
+        try:
+            if stop.is_set():
+                unfinished[name] = None
             else:
-                del unfinished[name]
-                return {name.split(" ", 1)[1]: found}
-        return {}
-
-    maps: dict[str, BreakEvenMap] = {}
-    for wanted in request.break_even:
-        maps |= search(f"break_even {wanted.key}", partial(find_break_points, runner, *wanted))
-    frontiers: dict[str, Frontier] = {}
-    returns: dict[str, LatencyReturn] = {}
-    for kind in request.words.frontier:
-        if kind == "rtt":
-            returns = search("frontier rtt", partial(latency_return, runner))
-        else:
-            find = latency_frontier if kind == "latency" else carbon_frontier
-            frontiers |= search(f"frontier {kind}", partial(find, runner))
-    return replace(
-        found,
-        break_even_maps=maps,
-        frontiers=frontiers,
-        latency_return=returns.get("rtt"),
-        unfinished=unfinished,
-    )
+                results.append(find())
+        except InputError as error:  # the cases are still compared
+            unfinished[name] = error
+    return replace(found, **searches_by_kind(results), unfinished=unfinished)
 
 
 def _keep(found: Comparison, out: Path | None) -> Comparison:

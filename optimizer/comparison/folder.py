@@ -24,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from network_data.faults import Fault, FaultList, InputError
+from network_data.faults import FaultList
 from network_data.session import make_folder
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of, key_of_run
 from optimizer.runs.folder import json_ready, read_intact_info, remove_stale_drafts, write_csv_table
@@ -177,17 +177,22 @@ def save_in_memory(runs: Sequence[str | Path | Run]) -> tuple[list[Path], dict[P
         if not (run.has_plan and run.has_tables):
             faults.add("scenario_or_runs", "has no plan or no tables", "Give runs with a plan.", value=run.label)
     faults.raise_if_any()
-    stored = [Path(run.folder or "") if isinstance(run, Run) else Path(run) for run in runs]
-    taken, temporary, places = {folder.resolve().name for folder in stored}, make_folder(), dict[Run, Path]()
+    folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
+    taken = {folder.resolve().name for folder in folders if folder is not None}
+    places: dict[Run, Path] = {}
     for run in unsaved:
-        names = itertools.chain([run.name], (f"{run.name}_{number}" for number in itertools.count(2)))
-        name = next(name for name in names if name not in taken)
+        name, numbers = run.name, itertools.count(2)
+        while name in taken:
+            name = f"{run.name}_{next(numbers)}"
         taken.add(name)
-        places[run] = copy(run).save(temporary / name)
-    folders = [
-        places.get(run, folder) if isinstance(run, Run) else folder for run, folder in zip(runs, stored, strict=True)
-    ]
-    return folders, {folder: run for run, folder in places.items()}
+        places[run] = copy(run).save(make_folder() / name)
+
+    def place_of(run: str | Path | Run) -> Path:
+        if isinstance(run, Run):
+            return places[run] if run.folder is None else run.folder
+        return Path(run)
+
+    return [place_of(run) for run in runs], {folder: run for run, folder in places.items()}
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -230,17 +235,16 @@ def read_cases(folder: str | Path) -> list[CaseResult]:
     """Read the cases of a stored comparison; raises InputError if the folder holds none."""
     path = Path(folder)
     entries = _read_entries(path)
+    faults, file = FaultList(_SUBJECT), str(path / COMPARISON_FILE)
     if not entries:
-        remedy = "Give the folder that `edwc compare --out` wrote."
-        raise InputError(
-            [Fault(str(path / COMPARISON_FILE), None, None, None, "holds no comparison", remedy)], _SUBJECT
-        )
+        faults.add(file, "holds no comparison", "Give the folder that `edwc compare --out` wrote.")
+        raise faults.error()
     try:
         return [_result(path, entry) for entry in entries.values()]
     except (KeyError, TypeError, ValueError) as error:
-        problem = f"is damaged ({error!r})"
         remedy = "Carry out the comparison again: what is stored of its cases is used."
-        raise InputError([Fault(str(path / COMPARISON_FILE), None, None, None, problem, remedy)], _SUBJECT) from error
+        faults.add(file, f"is damaged ({error!r})", remedy)
+        raise faults.error() from error
 
 
 def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:

@@ -139,6 +139,7 @@ def test_runs_in_memory_are_compared_like_folders(tmp_path: Path) -> None:
     unsaved = compare([costly, copy.copy(costly), tmp_path / "cheap"])
     assert unsaved.cases["case"].tolist() == [name, f"{name}_2", "cheap"]
     assert unsaved.results[name].open_run().cost_cny_per_year == costly.cost_cny_per_year
+    assert compare(costly).cases["case"].tolist() == [name]
 
 
 def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
