@@ -55,9 +55,14 @@ def keep_files(files: Mapping[str, bytes]) -> Path:
     return folder
 
 
+def make_folder() -> Path:
+    """Make an empty folder of this process."""
+    return Path(tempfile.mkdtemp(dir=_root()))
+
+
 def session_folder_of(path: Path) -> Path | None:
     """
-    Find the folder of this or another process that a file was written to by `keep_files`.
+    Find the folder of this or another process that a file made in memory is in.
 
     Parameters
     ----------

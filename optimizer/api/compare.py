@@ -15,36 +15,38 @@ from network_data.load import load_network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments, override_texts
 from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.comparison.break_even import find_break_points
-from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import (
     REFERENCE,
     Case,
     CaseResult,
     expand_cases,
     find_case,
-    require_scenario_as_reference,
     split_price_cases,
 )
-from optimizer.comparison.comparison import Comparison, build_comparison
+from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
 from optimizer.comparison.effects import find_ends
-from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored
-from optimizer.comparison.frontier import Frontier, carbon_frontier, latency_frontier
-from optimizer.comparison.latency_budgets import LatencyReturn, latency_return
+from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
+from optimizer.comparison.frontier import carbon_frontier, latency_frontier
+from optimizer.comparison.latency_budgets import latency_return
 from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName, SweepProgress
 from optimizer.comparison.searches import SearchResult
 from optimizer.problem.assemble import assemble_problem
+from optimizer.runs.run import Run
 from scenarios.load import load_scenario
 from scenarios.price_parameters import ParameterRange, overrides_of, parse_ranges, parse_sweeps
 from scenarios.schema import Scenario
 
-_FRONTIERS = ("latency", "carbon", "rtt")
+_FRONTIERS: Mapping[str, Callable[[CaseRunner], SearchResult]] = {
+    "latency": latency_frontier,
+    "carbon": carbon_frontier,
+    "rtt": latency_return,
+}
 Values = Mapping[str, Sequence[float] | str] | Sequence[str]
 _Item = TypeVar("_Item")
-_Found = TypeVar("_Found", bound=SearchResult)
 
 
 def compare(  # noqa: PLR0913 - options, keyword-only
-    scenario_or_runs: ScenarioLike | Sequence[str | Path],
+    scenario_or_runs: ScenarioLike | Run | Sequence[str | Path | Run],
     overrides: Overrides | None = None,
     *,
     network: NetworkLike | None = None,
@@ -72,8 +74,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     Parameters
     ----------
     scenario_or_runs
-        A scenario (name, file, object, dictionary or text: see `find_inputs`); or a list of run folders, or the folder
-        of a comparison, which are compared as they are.
+        A scenario (name, file, object, dictionary or text: see `find_inputs`); or a list of runs (folders, or `Run`
+        objects, which may be in memory alone), or the folder of a comparison, which are compared as they are.
     overrides, network
         Of all cases: see `find_inputs`.
     price_cases
@@ -132,13 +134,16 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         reference,
         tuple(waterfalls),
     )
-    given, texts = _find_given(scenario_or_runs, overrides, network)
+    given, texts, in_memory = _find_given(scenario_or_runs, overrides, network)
     with naming_arguments(), reporting(report, progress=progress) as tell:
         request = _read_request(given, texts, words, faults)
         if request.scenario is None:
-            stored = {result.case.id: result for result in request.stored}
-            folder = None if out is None else keep_stored(out, request.reference, stored.values(), request.kept)
-            return _keep(_build(request, stored, regret=regret, redispatch=redispatch), folder)
+            stored = request.stored
+            if out is not None:
+                stored = keep_stored(out, request.reference, stored, request.kept, in_memory)
+            results = {result.case.id: result for result in stored}
+            found = _build(request, "", results, regret=regret, redispatch=redispatch)
+            return _keep(found, None if out is None else Path(out))
         scenario = request.scenario
 
         def solve(event: threading.Event) -> Comparison:
@@ -157,7 +162,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
             ) as runner:
                 results = runner.run(request.cases)
                 # Someone who wants it to end does not wait for the most expensive part.
-                found = _build(request, results, regret=False if event.is_set() else regret, redispatch=redispatch)
+                wanted = False if event.is_set() else regret
+                found = _build(request, runner.name, results, regret=wanted, redispatch=redispatch)
                 found = replace(_search(found, request, runner, event), results=runner.results)
                 runner.keep_searches(found.searches.values())
                 return _keep(found, None if out is None else runner.out)
@@ -166,17 +172,18 @@ def compare(  # noqa: PLR0913 - options, keyword-only
 
 
 def _find_given(
-    given: ScenarioLike | Sequence[str | Path], overrides: Overrides | None, network: NetworkLike | None
-) -> tuple[str | Path | Sequence[str | Path], tuple[str, ...]]:
-    """Find the scenario and its overrides, or the stored runs."""
-    if isinstance(given, Scenario | Mapping) or (isinstance(given, str | Path) and not _stored_folders(given)):
+    given: ScenarioLike | Run | Sequence[str | Path | Run], overrides: Overrides | None, network: NetworkLike | None
+) -> tuple[str | Path | list[Path], tuple[str, ...], dict[Path, Run]]:
+    """Find the scenario, or the folders of the runs; the overrides; and runs in memory by their temporary folder."""
+    if isinstance(given, Scenario | Mapping) or (isinstance(given, str | Path) and not _is_comparison(given)):
         inputs = find_inputs(given, overrides, network=network)
-        return inputs.scenario, inputs.overrides
+        return inputs.scenario, inputs.overrides, {}
     if network is not None:
         faults = FaultList("the comparison")
         faults.add("network", "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
         raise faults.error()
-    return given, tuple(override_texts(overrides))
+    folders, in_memory = save_in_memory([given] if isinstance(given, str | Path | Run) else given)
+    return folders, tuple(override_texts(overrides)), in_memory
 
 
 def _value_texts(values: Values, separator: str) -> tuple[str, ...]:
@@ -225,7 +232,7 @@ class _Request:
 
 
 def _read_request(
-    given: str | Path | Sequence[str | Path], overrides: tuple[str, ...], words: _Words, faults: FaultList
+    given: str | Path | list[Path], overrides: tuple[str, ...], words: _Words, faults: FaultList
 ) -> _Request:
     sweeps = _collect(faults, parse_sweeps, words.sweep, "sweeps")
     tornado = _collect(faults, parse_ranges, words.tornado, "tornado")
@@ -236,13 +243,15 @@ def _read_request(
             faults.add("frontier", "there is no such frontier", remedy, value=kind)
     stored: Sequence[CaseResult] = ()
     scenario, cases, known = None, [], [REFERENCE]
-    folders = _stored_folders(given)
-    if folders:
+    if isinstance(given, list):
         _refuse_solving(overrides, words, faults)
         with _collected(faults):
-            stored = read_stored(folders)
-            known = cases = [result.case for result in stored]
-    elif isinstance(given, str | Path):
+            stored = read_stored(given)
+            cases = [result.case for result in stored]
+            known = cases or known
+        if not given:
+            faults.add("scenario_or_runs", "names no run", "Give folders or objects of runs, or a scenario.")
+    else:
         scenario = given
         with _collected(faults):
             cases = expand_cases(words.price_cases, sweeps, tornado)
@@ -257,20 +266,22 @@ def _read_request(
     if cases:
         if words.reference is not None:
             reference = find_case(words.reference, known, "reference", faults)
-            require_scenario_as_reference(reference, tornado, "tornado", faults)
+            if tornado and reference != REFERENCE:  # every bar would also hold what the reference changes
+                problem = "turns parameters of the scenario as it is, not of the reference"
+                remedy = (
+                    "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
+                )
+                faults.add("tornado", problem, remedy, value=reference.id)
         pairs = [_pair(pair, known, faults) for pair in words.waterfall]
     faults.raise_if_any()
     others = tuple(case for case in cases if case != reference)
     return _Request(scenario, stored, overrides, reference, others, tornado, break_even, tuple(pairs), words)
 
 
-def _stored_folders(given: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Folders of stored runs, or that of a comparison; none if a scenario is meant."""
-    if isinstance(given, str | Path):
-        with contextlib.suppress(OSError):  # a text that is no name of a file
-            return [Path(given)] if (Path(given) / COMPARISON_FILE).is_file() else []
-        return []
-    return [Path(folder) for folder in given]
+def _is_comparison(given: str | Path) -> bool:
+    with contextlib.suppress(OSError):  # a text that is no name of a file
+        return (Path(given) / COMPARISON_FILE).is_file()
+    return False
 
 
 def _refuse_solving(overrides: tuple[str, ...], words: _Words, faults: FaultList) -> None:
@@ -317,9 +328,9 @@ def _check_keys(
     scenario: str | Path, overrides: Sequence[str], values_of: Mapping[str, Iterable[float]], faults: FaultList
 ) -> None:
     """
-    See that the scenario can be read, and each parameter can be set to its first value or its last.
+    Check that the scenario can be read, and that each parameter can be set to its first value or its last.
 
-    A value that is out of range is a failed row of the comparison; a name that no value helps is a slip of the pen.
+    A single value out of range becomes a failed case; a parameter that cannot be set at all is refused.
     """
     try:
         _load(scenario, overrides)
@@ -361,10 +372,10 @@ def _pair(pair: tuple[str, str] | str, cases: Sequence[Case], faults: FaultList)
 
 
 def _build(
-    request: _Request, results: Mapping[str, CaseResult], *, regret: bool | None, redispatch: bool
+    request: _Request, name: str, results: Mapping[str, CaseResult], *, regret: bool | None, redispatch: bool
 ) -> Comparison:
     return build_comparison(
-        "" if request.scenario is None else Path(request.scenario).stem,
+        name,
         results,
         request.reference.id,
         tornado=find_ends(request.tornado, results),
@@ -376,39 +387,21 @@ def _build(
 
 def _search(found: Comparison, request: _Request, runner: CaseRunner, stop: threading.Event) -> Comparison:
     """Add the analyses that choose their cases themselves; none is begun once an end was requested."""
+    wanted: dict[str, Callable[[], SearchResult]] = {
+        f"break_even {item.key}": partial(find_break_points, runner, *item) for item in request.break_even
+    }
+    wanted |= {f"frontier {kind}": partial(_FRONTIERS[kind], runner) for kind in request.words.frontier}
+    results: list[SearchResult] = []
     unfinished: dict[str, InputError | None] = {}
-
-    def search(name: str, find: Callable[[], _Found]) -> dict[str, _Found]:
-        """Give the result by the last word of its name; none where it fails, which costs no case."""
-        unfinished[name] = None
-        if not stop.is_set():
-            try:
-                found = find()
-            except InputError as error:
-                unfinished[name] = error
+    for name, find in wanted.items():
+        try:
+            if stop.is_set():
+                unfinished[name] = None
             else:
-                del unfinished[name]
-                return {name.split(" ", 1)[1]: found}
-        return {}
-
-    maps: dict[str, BreakEvenMap] = {}
-    for wanted in request.break_even:
-        maps |= search(f"break_even {wanted.key}", partial(find_break_points, runner, *wanted))
-    frontiers: dict[str, Frontier] = {}
-    returns: dict[str, LatencyReturn] = {}
-    for kind in request.words.frontier:
-        if kind == "rtt":
-            returns = search("frontier rtt", partial(latency_return, runner))
-        else:
-            find = latency_frontier if kind == "latency" else carbon_frontier
-            frontiers |= search(f"frontier {kind}", partial(find, runner))
-    return replace(
-        found,
-        break_even_maps=maps,
-        frontiers=frontiers,
-        latency_return=returns.get("rtt"),
-        unfinished=unfinished,
-    )
+                results.append(find())
+        except InputError as error:  # the cases are still compared
+            unfinished[name] = error
+    return replace(found, **searches_by_kind(results), unfinished=unfinished)
 
 
 def _keep(found: Comparison, out: Path | None) -> Comparison:

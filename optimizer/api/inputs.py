@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ScenarioLike = str | Path | Scenario | Mapping[str, Any]
-InputTables = Mapping[str, "pd.DataFrame"]
-NetworkLike = str | Path | Network | InputTables
+NetworkLike = str | Path | Network | Mapping[str, "pd.DataFrame"]
 Overrides = Mapping[str, Any] | Sequence[str]
 
 _SCENARIO_FILE = "scenario.yaml"
@@ -149,21 +148,27 @@ class _Tables:
 
 
 def _split_overrides(overrides: Overrides | None) -> tuple[list[str], _Tables]:
-    """Split overrides into texts, and tables by their key."""
-    tables = _Tables()
+    """Split overrides into texts and tables."""
     if overrides is None:
-        return [], tables
+        return [], _Tables()
     if not isinstance(overrides, Mapping):
-        return _as_list(overrides, "overrides"), tables
-    texts = []
-    for key, value in _flat(overrides, "overrides"):
+        return _as_list(overrides, "overrides"), _Tables()
+    values, tables = _split_tables(overrides, "overrides")
+    return [f"{key}={_yaml_text(value, key)}" for key, value in values.items()], tables
+
+
+def _split_tables(keys: Mapping[Any, Any], argument: str) -> tuple[dict[str, Any], _Tables]:
+    """Split nested keys into values by path and tables."""
+    values: dict[str, Any] = {}
+    tables = _Tables()
+    for key, value in _flat(keys, argument):
         if _is_table(value):
             tables.by_key[key] = value
         elif key == "network" and isinstance(value, Network | Mapping):
             tables.network = _find_network(value)
         else:
-            texts.append(f"{key}={_yaml_text(value, key)}")
-    return texts, tables
+            values[key] = value
+    return values, tables
 
 
 def _flat(values: Mapping[Any, Any], argument: str, above: str = "") -> list[tuple[str, Any]]:
@@ -228,14 +233,9 @@ def _require_unchanged(scenario: Scenario) -> None:
 def _write_document(document: dict[str, Any]) -> Path:
     """Write a scenario given as a dictionary, with its tables beside it."""
     keys: dict[str, Any] = {}
-    tables = _Tables()
-    for key, value in _flat(document, "scenario"):
-        if _is_table(value):
-            tables.by_key[key] = value
-        elif key == "network" and isinstance(value, Network | Mapping):
-            tables.network = _find_network(value)
-        else:
-            _put(keys, key, _from_working_directory(key, value))
+    values, tables = _split_tables(document, "scenario")
+    for key, value in values.items():
+        _put(keys, key, _from_working_directory(key, value))
     if "name" not in keys and isinstance(keys.get("extends"), str):
         keys["name"] = Path(keys["extends"]).stem
     return _write(keys, tables)

@@ -1,9 +1,7 @@
 """
-Progress of a job while it runs: a bar in a notebook, lines on a terminal, in a log a line when something has changed.
+Show the progress of a job, and stop it from the keyboard without losing what it has found.
 
-And how a job is stopped from the keyboard without losing what it has found.
-
-The bar is tqdm's: small, without dependencies of its own, and at home in notebooks. It is imported for a bar alone.
+A notebook shows a bar (of tqdm), a terminal lines, a log a line when something has changed.
 """
 
 from __future__ import annotations
@@ -81,7 +79,7 @@ def reporting(report: Callable[[Any], None] | None, *, progress: bool) -> Iterat
 
 
 def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading.Event | None = None) -> _T:
-    """Carry out a task that the first Ctrl-C asks to stop and return what it has; a second one gives up on it."""
+    """Carry out a task; the first Ctrl-C stops it with what it has found, a second one gives up on it."""
     event = threading.Event() if stop is None else stop
     if threading.current_thread() is not threading.main_thread():
         return task(event)  # Ctrl-C goes to the main thread

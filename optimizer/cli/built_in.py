@@ -108,11 +108,8 @@ def _describe_summary(found: Summary) -> str:
 
 def _describe_key(key: Key) -> str:
     unit = f" [{key.unit}]" if key.unit else ""
-    return f"{key.name}{unit}\n    {key.allowed}; {_default(key)}\n    {key.description}"
-
-
-def _default(key: Key) -> str:
-    return "required" if key.is_required else f"default {_plain(key.default)}"
+    default = "required" if key.is_required else f"default {_plain(key.default)}"
+    return f"{key.name}{unit}\n    {key.allowed}; {default}\n    {key.description}"
 
 
 def _with_unit(value: Any, unit: str) -> str:
@@ -147,13 +144,8 @@ def _keys_page(found: list[Key]) -> str:
         sections.setdefault(section.removesuffix("[]"), []).append(key)
     lines = [_PAGE_HEAD.rstrip()]
     for section, members in sections.items():
-        lines += [
-            "",
-            f"## {f'`{section}`' if section else 'The scenario'}",
-            "",
-            "| key | unit | default | values | meaning |",
-        ]
-        lines += ["|---|---|---|---|---|"]
+        title = f"`{section}`" if section else "The scenario"
+        lines += ["", f"## {title}", "", "| key | unit | default | values | meaning |", "|---|---|---|---|---|"]
         for key in members:
             default = "required" if key.is_required else f"`{_plain(key.default)}`"
             cells = (f"`{key.name}`", key.unit, default, key.allowed, key.description)

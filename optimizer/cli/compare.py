@@ -1,8 +1,8 @@
-"""`edwc compare`: declare its options, and print what `compare` finds."""
+"""`edwc compare`: its options, and the output of what `compare` finds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +27,6 @@ from optimizer.cli.options import (
 from optimizer.cli.output import emit, emit_json, run_until_stopped
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from optimizer.comparison.cases import CaseResult
 
 _EPILOG = (
@@ -106,11 +104,16 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     with scenario_changes(options.pop("overrides"), **solver) as changes, _named_by_options():
         found = run_until_stopped(lambda stop: compare_cases(given, changes, progress=not quiet, stop=stop, **options))
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
-    code = 1 if any(unfinished.values()) else exit_code(list(found.results.values()))
+    code = 1 if any(unfinished.values()) else _exit_code(found.results.values())
     if as_json:
         folder = None if out is None else str(Path(out).absolute())
         head = {"exit_code": code, "folder": folder, "reference": found.reference}
-        emit_json(head | {name: _rows(part) for name, part in found.parts().items()} | _faults(unfinished))
+        rows = {
+            part: {name: table.to_dict("records") for name, table in tables.items()}
+            for part, tables in found.parts().items()
+        }
+        faults = {name: {"faults": [vars(f) for f in e.faults]} if e else {} for name, e in unfinished.items()}
+        emit_json(head | rows | faults)
     else:
         emit(replace(found, unfinished=unfinished).to_text())
         if out is not None:
@@ -120,7 +123,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     return code
 
 
-def exit_code(results: Sequence[CaseResult]) -> int:
+def _exit_code(results: Collection[CaseResult]) -> int:
     """Say with one number how a comparison ended."""
     from optimizer.comparison.cases import CaseStatus
 
@@ -128,14 +131,6 @@ def exit_code(results: Sequence[CaseResult]) -> int:
     if not any(result.has_plan for result in results):
         return 2 if statuses == {CaseStatus.INFEASIBLE} else 4
     return 0 if statuses <= {CaseStatus.SOLVED, CaseStatus.INFEASIBLE} else 3
-
-
-def _rows(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    return {name: table.to_dict("records") for name, table in tables.items()}
-
-
-def _faults(unfinished: Mapping[str, InputError | None]) -> dict[str, Any]:
-    return {name: {"faults": [vars(fault) for fault in e.faults]} if e else {} for name, e in unfinished.items()}
 
 
 def _option(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`edwc init`: a network and a scenario of one's own to begin with, in a new folder."""
+"""`edwc init`: write a network and a scenario to begin with into a new folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def init(folder: str, network: str | None, *, as_json: bool) -> int:
 
 
 def _check(target: Path, network: str | None) -> None:
-    """See that nothing would be overwritten, and that the network to copy is built in."""
+    """Check that nothing would be overwritten, and that the network to copy is built in."""
     from network_data import list_networks
 
     faults = FaultList("edwc init")
@@ -73,14 +73,11 @@ def _write_example(draft: Path) -> str:
     for path in sorted((draft / scenario.stem).glob("*.csv")):
         attributes = schema[path.stem]
         given = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
-        comments = [f"{name}{_unit(attributes[name].unit)}: {attributes[name].description}" for name in given]
+        units = {name: f" [{attributes[name].unit}]" if attributes[name].unit else "" for name in given}
+        comments = [f"{name}{units[name]}: {attributes[name].description}" for name in given]
         others = [name for name in attributes if name not in given]
         _put_above(path, [*comments, f"Columns that may be added: {', '.join(others)}."])
     return scenario.stem
-
-
-def _unit(unit: str) -> str:
-    return f" [{unit}]" if unit else ""
 
 
 def _put_above(path: Path, comments: list[str]) -> None:

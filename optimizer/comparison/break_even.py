@@ -22,10 +22,10 @@ from optimizer.comparison.break_even_points import (
     BreakEvenMap,
     ParameterPoints,
     change_columns,
+    interval_row,
     interval_table,
     is_impossible,
     left_open,
-    plan_columns,
     why_nothing,
 )
 from optimizer.comparison.carried_plans import component_costs
@@ -68,7 +68,7 @@ class _CostCurve:
     What is known of the least cost over a range of a price: it is concave, below every line and above every bound.
 
     Positions are 0 at the lower and 1 at the upper end of the range. A plan that improves on the others by no more than
-    `resolution_cny` anywhere is taken for one of them.
+    `resolution_cny` anywhere counts as one of them.
     """
 
     def __init__(self, resolution_cny: float = 0.0) -> None:
@@ -89,7 +89,7 @@ class _CostCurve:
         return number
 
     def add_bound(self, position: float, bound_cny: float) -> None:
-        """Add what the cost at a position, inside the range or not, cannot be below."""
+        """Add a lower bound of the cost at a position, inside the range or not."""
         if math.isfinite(bound_cny):
             self._bounds[position] = max(bound_cny, self._bounds.get(position, -math.inf))
 
@@ -110,11 +110,11 @@ class _CostCurve:
         return min(float(np.interp(position, *np.array(hull).T)), self.upper(position))
 
     def open_cny(self, position: float) -> float:
-        """Most that a plan not known could save at a position."""
+        """Most that an unknown plan could save at a position."""
         return self.upper(position) - self.lower(position)
 
     def open_beside(self, position: float) -> float:
-        """Most that a plan not known could save at the nearest positions with a bound, on either side."""
+        """Most that an unknown plan could save at the nearest positions with a bound, on either side."""
         known = sorted(u for u in self._bounds if 0.0 <= u <= 1.0)
         beside = [*[u for u in known if u <= position][-1:], *[u for u in known if u >= position][:1]]
         return max(map(self.open_cny, beside), default=0.0)
@@ -176,18 +176,18 @@ def _is_below(before: tuple[float, float], point: tuple[float, float], after: tu
 
 
 def _crossing(positions: FloatArray, heights: FloatArray, level: float) -> float:
-    """Position where heights that fall from the first on reach a level; the last one where they do not."""
+    """Position at which falling heights come down to a level; the last one where they do not."""
     for (u, high), (v, low) in itertools.pairwise(zip(positions.tolist(), heights.tolist(), strict=True)):
         if low < level:
             return float(u + (v - u) * (high - level) / (high - low))
     return float(positions[-1])
 
 
-# Where between the ends it is seen that prices are linear: no point of symmetry.
+# Where between the ends it is checked that prices are linear: no point of symmetry.
 _BETWEEN = 0.381966
 _LINEAR_SHARE = 1e-9
 
-# Values nearer to each other than this share of the range are one.
+# Values closer to each other than this share of the range are the same.
 _SAME_POSITION = 1e-9
 
 
@@ -202,7 +202,7 @@ def map_prices(points: ParameterPoints, low: float, high: float, *, tolerance_cn
         found = points.solve(wanted)
         search.take(found)
         if not any(result.has_plan for result in found.values()):
-            break  # used up, stopped, or nothing but failures
+            break  # no solves left, stopped, or failures only
     return search.result(tolerance)
 
 
@@ -245,11 +245,7 @@ class _Search:
         return [self.low + u * (self.high - self.low) for u in sorted(new, key=self.curve.open_cny, reverse=True)]
 
     def _threshold_cny(self, position: float, tolerance_cny: float) -> float:
-        """
-        Say how much must be open for a solve to pay.
-
-        Where a limit of time ended the solves beside it short of the tolerance, another would end like them.
-        """
+        """How much must be open for a solve to pay: where a time limit ended the solves beside it, it ends another."""
         beside = self.curve.open_beside(position)
         return tolerance_cny + (beside if beside > tolerance_cny else 0.0)
 
@@ -278,23 +274,15 @@ class _Search:
 
     def _interval(self, number: int) -> dict[str, object]:
         piece, curve = self.curve.pieces[number], self.curve
-        line, case = curve.lines[piece.line], self.plans[piece.line]
-        costs = [line.at(u) for u in (piece.start, piece.end)]
-        savings = [
-            math.nan if self.reference is None else self.reference.at(u) - line.at(u) for u in (piece.start, piece.end)
-        ]
-        return {
-            "from": self._value(piece.start),
-            "to": self._value(piece.end),
-            "cost_from_cny_per_year": costs[0],
-            "cost_to_cny_per_year": costs[1],
-            "saving_from_cny_per_year": savings[0],
-            "saving_to_cny_per_year": savings[1],
-            **plan_columns(case),
-            "change": "",
-            "open_cny_per_year": max(curve.open_cny(piece.start), curve.open_cny(piece.end)),
-            "case": case.case_id,
-        }
+        line, reference = curve.lines[piece.line], self.reference or _CostLine(math.nan, math.nan)
+        return interval_row(
+            self._value(piece.start),
+            self._value(piece.end),
+            (line.at(piece.start), line.at(piece.end)),
+            (reference.at(piece.start), reference.at(piece.end)),
+            self.plans[piece.line],
+            max(curve.open_cny(piece.start), curve.open_cny(piece.end)),
+        )
 
     def _break_point(self, number: int) -> dict[str, object]:
         pieces, curve = self.curve.pieces, self.curve
@@ -361,7 +349,7 @@ def _require_linear(
 
 
 def _prices(problem: PlacementProblem) -> FloatArray:
-    """All prices of a problem, one after the other."""
+    """All prices of a problem in one array."""
     tables = [getattr(problem, name)[column] for name, columns in PRICE_COLUMNS.items() for column in columns]
     parts = [*tables, *(getattr(problem, name) for name in PRICE_FIELDS)]
     return np.concatenate([np.asarray(part, dtype=np.float64).reshape(-1) for part in parts])

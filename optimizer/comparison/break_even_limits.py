@@ -20,10 +20,10 @@ from optimizer.comparison.break_even_points import (
     ParameterPoints,
     case_of,
     change_columns,
+    interval_row,
     interval_table,
     is_impossible,
     left_open,
-    plan_columns,
     why_nothing,
 )
 from optimizer.comparison.cases import CaseResult, CaseStatus
@@ -48,7 +48,7 @@ def class_of_limit(parameter: str) -> str | None:
 def map_limits(points: ParameterPoints, low: float, high: float, *, tolerance_cny: float | None = None) -> BreakEvenMap:
     """Find the values of an RTT limit, ms, at which the cheapest plan changes; see `find_break_points`."""
     class_id = str(class_of_limit(points.parameter))
-    # Before the limit is set, which would look like a new class that lacks all other keys.
+    # Checked first: to set the limit of an unknown class would define a class that lacks all other keys.
     known = load_scenario(points.runner.scenario, points.runner.overrides).workload_classes
     if class_id not in known:
         faults = FaultList("the break-even map")
@@ -143,7 +143,7 @@ class LimitSteps:
         return bool(found)
 
     def rule_out(self, step: int, reason: str) -> None:
-        """Enter a step at which it is known without solving that no plan is possible."""
+        """Enter a step that is known to have no plan without solving it."""
         value = self.values[step]
         self.results[step] = CaseResult(case_of(self.points.parameter, value), CaseStatus.INFEASIBLE, reason)
         self.impossible.add(step)
@@ -174,7 +174,8 @@ class LimitSteps:
                 rows[-1]["to"] = end
                 rows[-1]["open_cny_per_year"] = max(float(str(rows[-1]["open_cny_per_year"])), most)
                 continue
-            rows.append(self._interval(step, end, case, cost, most))
+            costs, reference = (cost, cost), (self.reference_cny, self.reference_cny)
+            rows.append(interval_row(self.values[step], end, costs, reference, case, most))
             if before is not None:
                 breaks.append(self._break_point(before, (step, case, cost)))
                 rows[-1]["change"] = breaks[-1]["change"]
@@ -209,7 +210,7 @@ class LimitSteps:
 
     @property
     def _bounds(self) -> dict[int, float]:
-        """What the cost of each solved step cannot be below: what a longer limit costs, nor a shorter one, is less."""
+        """Lower bound of the cost of each solved step; that of a longer limit holds for a shorter one too."""
         bounds: dict[int, float] = {}
         most = -math.inf
         for step in sorted(self.results, reverse=True):
@@ -229,28 +230,14 @@ class LimitSteps:
         return 0.0 if step in self.impossible else self._best()[step][1] - self._bounds[step]
 
     def _open_of(self, step: int, following: int) -> float:
-        """Most that a plan not known could save from a solved step up to the next one."""
+        """Most that an unknown plan could save from a solved step up to the next one."""
         between = self._open_between(step, following) if following > step + 1 else 0.0
         return max(between, self._own_open(step))
-
-    def _interval(self, step: int, end: float, case: Run | None, cost: float, most: float) -> dict[str, object]:
-        return {
-            "from": self.values[step],
-            "to": end,
-            "cost_from_cny_per_year": cost,
-            "cost_to_cny_per_year": cost,
-            "saving_from_cny_per_year": self.reference_cny - cost,
-            "saving_to_cny_per_year": self.reference_cny - cost,
-            **plan_columns(case),
-            "change": "",
-            "open_cny_per_year": most,
-            "case": "" if case is None else case.case_id,
-        }
 
     def _break_point(
         self, before: tuple[int, Run | None, float], after: tuple[int, Run | None, float]
     ) -> dict[str, object]:
-        """Row of a step; it is proved to lie above each value whose bound is more than the plan after it costs."""
+        """Row of a break point; it is proved to be above each value whose bound is more than the later plan costs."""
         step, bounds = after[0], self._bounds
         known = sorted(self.results)
         last = known[known.index(step) - 1]

@@ -24,7 +24,7 @@ from scenarios.load import load_scenario
 from scenarios.price_parameters import label_of, overrides_of
 from scenarios.schema import Scenario
 
-# Costs nearer to each other than this share are taken for equal: the precision of plans and bounds.
+# Costs closer to each other than this share count as equal: the precision of plans and bounds.
 RESOLUTION_SHARE = 1e-7
 _INTERVAL_COLUMNS = [
     "from", "to", "cost_from_cny_per_year", "cost_to_cny_per_year", "saving_from_cny_per_year",
@@ -55,7 +55,7 @@ class BreakEvenMap(SearchResult):
         from, to, cost_from_cny_per_year, cost_to_cny_per_year, saving_from_cny_per_year and saving_to_cny_per_year
         (against the reference plan held fixed; NaN where there is none), <region>_share (of the tokens, by region of
         the data center), open_data_centers (ids), change (what is different from the interval before, in words),
-        open_cny_per_year (most that a plan not known could save), case (that the plan is from). Where no plan is
+        open_cny_per_year (most that an unknown plan could save), case (that the plan is from). Where no plan is
         possible, costs are infinite and case is empty.
     break_points
         value, certified_low, certified_high, width, is_certain (proved to lie inside the range), kind (decisions,
@@ -125,7 +125,7 @@ class ParameterPoints:
         return self.runner.reference_result
 
     def solve(self, values: Sequence[float]) -> dict[float, CaseResult]:
-        """Solve values, as many as are still allowed and the first first, as one batch; those known are not counted."""
+        """Solve the first of some values, as many as are still allowed, as one batch; known values do not count."""
         new = list(dict.fromkeys(value for value in values if value not in self.solved))
         new = new[: max(self.max_solves - len(self.solved), 0)]
         found = self.run(new) if new else {}
@@ -197,6 +197,35 @@ def case_of(parameter: str, value: float) -> Case:
     return Case(id_of(label, set()), label, overrides_of(point), point)
 
 
+def interval_row(
+    low: float,
+    high: float,
+    costs_cny: tuple[float, float],
+    reference_cny: tuple[float, float],
+    plan: Run | None,
+    open_cny: float,
+) -> dict[str, object]:
+    """Row of `BreakEvenMap.intervals`, costs at both ends; without a plan where none is possible."""
+    shares, places = {}, ""
+    if plan is not None:
+        ids = plan.problem.data_centers["id"].to_numpy()
+        shares = {f"{name}_share": share for name, share in region_shares(plan).items()}
+        places = ", ".join(str(ids[d]) for d in open_centers(plan))
+    return {
+        "from": low,
+        "to": high,
+        "cost_from_cny_per_year": costs_cny[0],
+        "cost_to_cny_per_year": costs_cny[1],
+        "saving_from_cny_per_year": reference_cny[0] - costs_cny[0],
+        "saving_to_cny_per_year": reference_cny[1] - costs_cny[1],
+        **shares,
+        "open_data_centers": places,
+        "change": "",
+        "open_cny_per_year": open_cny,
+        "case": "" if plan is None else plan.case_id,
+    }
+
+
 def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """Put the columns of `BreakEvenMap.intervals` into their order; one row for each interval."""
     shares = dict.fromkeys(name for row in rows for name in row if name.endswith("_share"))
@@ -204,7 +233,7 @@ def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
 
 
 def change_columns(change: RunDifference) -> dict[str, object]:
-    """Say in columns of a break point what changes there, with the parameter rising."""
+    """Columns of a break point that say what changes there, with the parameter rising."""
     return {
         "kind": change.kind,
         "change": change.words(),
@@ -213,36 +242,16 @@ def change_columns(change: RunDifference) -> dict[str, object]:
     }
 
 
-def plan_columns(case: Run | None) -> dict[str, object]:
-    """Say in columns of an interval what its plan is; None where none is possible."""
-    if case is None:
-        return {"open_data_centers": ""}
-    shares, ids = region_shares(case), case.problem.data_centers["id"].to_numpy()
-    return {
-        **{f"{name}_share": share for name, share in shares.items()},
-        "open_data_centers": ", ".join(str(ids[d]) for d in open_centers(case)),
-    }
-
-
 def left_open(parts: Sequence[tuple[float, float, float]], tolerance_cny: float) -> tuple[str, ...]:
-    """
-    Say where a plan that is not known could still save more than the tolerance.
-
-    Parameters
-    ----------
-    parts
-        From, to, and the most it could save, CNY per year.
-    tolerance_cny
-        CNY per year.
-    """
+    """Say in which parts (from, to, most it could save) an unknown plan could save more than the tolerance."""
     return tuple(
-        f"left open: between {low:.6g} and {high:.6g} another plan could save up to {_spell(most)} a year"
+        f"left open: between {low:.6g} and {high:.6g} another plan could save up to {_amount(most)} a year"
         for low, high, most in parts
         if most > tolerance_cny
     )
 
 
-def _spell(cny: float) -> str:
+def _amount(cny: float) -> str:
     return format_cny(cny) if math.isfinite(cny) else "any amount"
 
 

@@ -144,17 +144,17 @@ class Redispatcher:
             program = FixedProgram(self._compiled, vector, seed=self._seed, like=self._last)
             best = plan_from_columns(problem, self._compiled, program.solve().columns)
         except UnknownLabelError as error:
-            return _none(_with_differences(plan, self.to, _describe_unknown(error)))
+            why = _describe_unknown(error)
         except FixedIntegerError as error:
-            return _none(_with_differences(plan, self.to, str(error)))
-        self._last = program
-        # What the solver rounds must not undo an integer decision.
-        best = replace(best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed)
-        report = check_plan(problem, best)
-        if not report.is_feasible:
-            return _none(_with_differences(plan, self.to, _describe_violations(report.violations)))
-        return CarriedPlan(best, "", report.component_cny)
-
-
-def _none(reason: str) -> CarriedPlan:
-    return CarriedPlan(None, reason, pd.Series(dtype=float))
+            why = str(error)
+        else:
+            self._last = program
+            # What the solver rounds must not undo an integer decision.
+            best = replace(
+                best, new_pods=decisions.new_pods, is_open=decisions.is_open, is_deployed=decisions.is_deployed
+            )
+            report = check_plan(problem, best)
+            if report.is_feasible:
+                return CarriedPlan(best, "", report.component_cny)
+            why = _describe_violations(report.violations)
+        return CarriedPlan(None, _with_differences(plan, self.to, why), pd.Series(dtype=float))

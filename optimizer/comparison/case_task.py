@@ -1,4 +1,4 @@
-"""One case of a comparison as a task: what a worker needs to know, and what it says when it has ended."""
+"""One case of a comparison as a task for a worker, and how it ended."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CaseTask:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker says of a case it has ended with; everything else stands in the run folder."""
+    """How a case ended; everything else is in the run folder."""
 
     status: CaseStatus
     reason: str  # why there is no plan, or why it is not proved within the gap
@@ -38,7 +38,7 @@ class Outcome:
 
 
 def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threading.Event) -> Outcome:
-    """Solve a case in this thread, with a function that hears of its progress; nothing is raised."""
+    """Solve a case in this thread and report its progress; nothing is raised."""
     try:
         from optimizer.comparison.case_solve import solve_case  # what solves is slow to import, and workers alone do
 

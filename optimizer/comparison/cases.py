@@ -27,8 +27,6 @@ from scenarios.price_parameters import ParameterRange, Sweep, label_of, override
 from scenarios.schema import Scenario
 from scenarios.sources import price_case_names
 
-_REFERENCE_ID = "reference"
-
 
 @dataclass(frozen=True)
 class Case:
@@ -40,14 +38,14 @@ class Case:
     point: Mapping[str, float] = field(default_factory=dict)  # value of each parameter that a sweep varies
 
 
-REFERENCE = Case(_REFERENCE_ID, _REFERENCE_ID)
+REFERENCE = Case("reference", "reference")
 
 
 class CaseStatus(StrEnum):
     """How a case ended."""
 
     SOLVED = "solved"  # within the requested gap
-    STOPPED = "stopped"  # by a limit, with a plan in hand
+    STOPPED = "stopped"  # by a limit, with a plan
     INFEASIBLE = "infeasible"
     NO_PLAN = "no_plan"  # stopped before there was a plan
     FAILED = "failed"  # bad input, a failed solver, a dead worker
@@ -127,13 +125,13 @@ _MAX_ID_LENGTH = 48
 _MAX_CASES = 10_000
 _NOT_IN_ID = re.compile("[^a-z0-9]+")
 
-# What distinguishes labels and is lost in an id: letters of other alphabets, the sign of a value or of its exponent.
+# What an id loses of a label: letters of other alphabets, the sign of a value or of its exponent.
 _LOST_IN_ID = re.compile(r"[^\x00-\x7f]|=[^,]*[-+]")
 
 
 def split_price_cases(texts: Iterable[str]) -> list[str]:
     """
-    Take `a,b,c+d` apart at its commas; the name of a file that holds one stays as it is.
+    Split `a,b,c+d` at its commas; the name of a file that holds one stays as it is.
 
     Examples
     --------
@@ -164,15 +162,13 @@ def expand_cases(
     """
     faults = FaultList("the cases")
     _check_price_cases(price_cases, faults)
-    count = max(1, len(price_cases))
-    for sweep in sweeps:
-        count *= len(sweep.values)
+    count = max(1, len(price_cases)) * math.prod(len(sweep.values) for sweep in sweeps)
     if count > _MAX_CASES:
-        faults.add("sweeps", f"makes {count:,} cases", f"Ask for no more than {_MAX_CASES:,}.")
+        faults.add("sweeps", f"makes {count:,} cases", f"Give no more than {_MAX_CASES:,}.")
     faults.raise_if_any()
     points = sweep_points(sweeps) if sweeps else ()
     labelled: dict[str, tuple[tuple[str, ...], dict[str, float]]] = {}
-    for name in price_cases or ("",) * bool(points):
+    for name in price_cases or ([""] if points else []):
         applied = (price_case_override([name]),) if name else ()
         for point in points or ({},):
             label = ", ".join(part for part in (name, label_of(point)) if part)
@@ -181,7 +177,7 @@ def expand_cases(
         for value in ends:
             point = {key: float(value)}
             labelled.setdefault(label_of(point), (overrides_of(point), point))
-    taken = {_REFERENCE_ID}
+    taken = {REFERENCE.id}
     return [Case(id_of(label, taken), label, *of_case) for label, of_case in labelled.items()]
 
 
@@ -194,22 +190,6 @@ def find_case(name: str, cases: Sequence[Case], option: str, faults: FaultList) 
     remedy = f"Give an id or a label, such as {ids[-1]}.{suggest(name, ids)}"
     faults.add(option, "is none of the cases", remedy, value=name)
     return cases[0]
-
-
-def require_scenario_as_reference(
-    reference: Case, ranges: Sequence[ParameterRange], option: str, faults: FaultList
-) -> None:
-    """
-    Refuse a tornado with another reference than the scenario as it is.
-
-    The ends of its ranges are changes of the scenario: compared with a case that differs in more, every bar would
-    hold that difference too.
-    """
-    if ranges and reference != REFERENCE:
-        remedy = "Leave the reference out; to turn parameters of another case, make it the scenario with overrides."
-        faults.add(
-            option, "turns parameters of the scenario as it is, not of the reference", remedy, value=reference.id
-        )
 
 
 def id_of(label: str, taken: set[str]) -> str:
@@ -232,19 +212,18 @@ def id_of(label: str, taken: set[str]) -> str:
 
 
 def _check_price_cases(texts: Sequence[str], faults: FaultList) -> None:
-    checked: set[str] = set()
+    text_of: dict[str, str] = {}
     for text in texts:
         for name in price_case_names(text):
-            if name in checked:
-                continue
-            checked.add(name)
-            if not name:
-                faults.add("price_cases", "a name is missing", "Write a,b,c+d.", value=text)
-                continue
-            try:
-                load_price_case(name)
-            except InputError as error:
-                faults.extend(error.faults)
+            text_of.setdefault(name, text)
+    for name, text in text_of.items():
+        if not name:
+            faults.add("price_cases", "a name is missing", "Write a,b,c+d.", value=text)
+            continue
+        try:
+            load_price_case(name)
+        except InputError as error:
+            faults.extend(error.faults)
 
 
 def _is_file(text: str) -> bool:
@@ -284,9 +263,9 @@ class CaseKeys:
         }
         return _key(inputs, code_hash(), start)
 
-    def check(self, overrides: Sequence[str]) -> None:
-        """See that scenario and network can be read with the overrides of all cases; raises InputError."""
-        self._load(overrides)
+    def load_scenario(self, overrides: Sequence[str]) -> Scenario:
+        """Load the scenario with the overrides of all cases; raises InputError if it or its network cannot be read."""
+        return self._load(overrides)[0]
 
     def _load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
         scenario = load_scenario(self._scenario, overrides)
@@ -306,20 +285,15 @@ def key_of_run(info: Mapping[str, Any]) -> str | None:
 
 
 def plan_hash(info: Mapping[str, Any]) -> str:
-    """Reduce the plan of a run to one number: the hashes of its tables in `run.json`."""
+    """Hash the plan of a run: its tables, by their hashes in `run.json`."""
     return _digest(info["files"])
 
 
 @cache
 def code_hash() -> str:
-    """Reduce the code of the three packages, and the tables it reads, to one number: a result may hang on any line."""
+    """Hash the code of the three packages and the tables it reads: a result may depend on any line."""
     root = Path(__file__).resolve().parents[2]
-    paths = [
-        path
-        for package in _PACKAGES
-        for found in ((root / package).rglob("*.py"), (root / package).glob("*.csv"))
-        for path in found
-    ]
+    paths = [p for name in _PACKAGES for p in (*(root / name).rglob("*.py"), *(root / name).glob("*.csv"))]
     hashes = {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     return _digest(hashes)
 

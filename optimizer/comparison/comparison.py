@@ -15,11 +15,7 @@ from network_data.faults import FaultList, InputError
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.effects import (
-    IMPROVABLE_COLUMNS,
-    PAIR_COLUMNS,
-    PLAN_COLUMNS,
     WATERFALL_COLUMNS,
-    Regret,
     TornadoEnds,
     Waterfall,
     build_tornado,
@@ -30,7 +26,7 @@ from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_table
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.comparison.searches import SearchResult
-from optimizer.comparison.tables import case_tables, metrics_table
+from optimizer.comparison.tables import case_tables, metrics_table, stack_tables
 from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
@@ -250,7 +246,9 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
     moves = {(a.case_id, b.case_id): RunDifference(a, b).token_moves for a, b in pairs}
-    found = _regret(plans, reference, wanted=regret, redispatch=redispatch)
+    if regret is None:
+        regret = redispatch or _is_quick(plans, reference)
+    found = find_regret(list(plans.values()) if regret else [], redispatch=redispatch)
     matrix = found.matrix_cny.rename_axis(None, axis="columns").rename_axis("plan").reset_index()
     return Comparison(
         name=name,
@@ -291,20 +289,10 @@ def open_comparison(folder: str | Path) -> Comparison:
     head = json.loads((path / COMPARISON_FILE).read_text(encoding="utf-8"))
     entries, searches, asked = head.pop("cases"), head.get("searches", []), head.get("asked") or {}
     reference = str(head.get("reference", next(iter(results))))
-    name = Path(str(head.get("scenario") or "")).stem
+    name = str(head.get("name") or Path(str(head.get("scenario") or "")).stem)  # not stored by older versions
     faults = FaultList("the comparison")
     tables: dict[str, Any] = {n: table for n in _TABLES if (table := _read_table(path, n, faults)) is not None}
-    maps: dict[str, BreakEvenMap] = {}
-    frontiers: dict[str, Frontier] = {}
-    latency_return = None
-    for search in searches:
-        opened = _open_search(path, search, faults)
-        if isinstance(opened, BreakEvenMap):
-            maps[opened.parameter] = opened
-        elif isinstance(opened, Frontier):
-            frontiers[opened.kind] = opened
-        elif isinstance(opened, LatencyReturn):
-            latency_return = opened
+    opened = [_open_search(path, search, faults) for search in searches]
     faults.raise_if_any()
     if len(tables) < len(_TABLES):
         tables = build_comparison(name, results, reference).parts()["cases"] | tables
@@ -314,18 +302,24 @@ def open_comparison(folder: str | Path) -> Comparison:
         **tables,
         results=results,
         pairs=tuple((a, b) for a, b in (text.split(",") for text in asked.get("waterfall") or ())),
-        break_even_maps=maps,
-        frontiers=frontiers,
-        latency_return=latency_return,
+        **searches_by_kind(opened),
         head=head,
         lost=tuple(entry["id"] for entry in entries if entry["folder"] and not results[entry["id"]].has_plan),
     )
 
 
-def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> SearchResult | None:
-    """Read what a search found; None if one of its tables cannot be read, which is a fault."""
+def searches_by_kind(found: Sequence[SearchResult]) -> dict[str, Any]:
+    """Sort what searches found into the attributes of a `Comparison`."""
+    return {
+        "break_even_maps": {one.parameter: one for one in found if isinstance(one, BreakEvenMap)},
+        "frontiers": {one.kind: one for one in found if isinstance(one, Frontier)},
+        "latency_return": next((one for one in found if isinstance(one, LatencyReturn)), None),
+    }
+
+
+def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> SearchResult:
+    """Read what a search found; a table that cannot be read is a fault."""
     kinds: dict[str, type[SearchResult]] = {kind.__name__: kind for kind in (BreakEvenMap, Frontier, LatencyReturn)}
-    before, kind = len(faults), kinds[search["kind"]]
 
     def read(stem: str) -> pd.DataFrame:
         table = _read_table(path, stem, faults, (*_TEXTS, "open_data_centers"))
@@ -333,8 +327,7 @@ def _open_search(path: Path, search: Mapping[str, Any], faults: FaultList) -> Se
             faults.add(f"{stem}.csv", "is not there", "Compare again: the folder is damaged.")
         return pd.DataFrame() if table is None else table
 
-    found = kind.from_tables(search["stem"], search["facts"], read)
-    return found if len(faults) == before else None
+    return kinds[search["kind"]].from_tables(search["stem"], search["facts"], read)
 
 
 def _read_table(path: Path, stem: str, faults: FaultList, texts: Sequence[str] = _TEXTS) -> pd.DataFrame | None:
@@ -357,23 +350,13 @@ def _each(moves: Mapping[tuple[str, str], TokenMoves], table: str) -> Iterator[t
 
 def _stack(columns: list[str], parts: Iterator[tuple[tuple[str, str], pd.DataFrame]]) -> pd.DataFrame:
     """One table of those of all pairs, with the ids of the pair in front."""
-    named = [table.assign(first=first, second=second) for (first, second), table in parts if len(table)]
-    order = [*_PAIR, *columns]
-    return pd.concat(named, ignore_index=True)[order] if named else pd.DataFrame(columns=order)
+    named = [table.assign(first=first, second=second) for (first, second), table in parts]
+    return stack_tables([*_PAIR, *columns], named)
 
 
 def _pair_row(fall: Waterfall) -> tuple[str, str, float, float, float, float, str]:
     price, reoptimize, change = (fall.total_cny(kind) for kind in ("price", "reoptimize", "change"))
     return fall.first, fall.second, fall.difference_cny, price, reoptimize, change, fall.reason
-
-
-def _regret(plans: Mapping[str, Run], reference: str, *, wanted: bool | None, redispatch: bool) -> Regret:
-    if wanted is None:
-        wanted = redispatch or _is_quick(plans, reference)
-    if wanted and plans:
-        return find_regret(list(plans.values()), redispatch=redispatch)
-    pairs, ranked, improvable = (pd.DataFrame(columns=c) for c in (PAIR_COLUMNS, PLAN_COLUMNS, IMPROVABLE_COLUMNS))
-    return Regret(pairs, ranked, improvable, redispatch)
 
 
 def _is_quick(plans: Mapping[str, Run], reference: str) -> bool:

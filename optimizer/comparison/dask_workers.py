@@ -1,9 +1,8 @@
 """
 Workers of a Dask cluster: one on this machine, or one whose scheduler is running already.
 
-Each case is pinned to a worker that has no other, by us rather than by the scheduler: if a worker dies, exactly one
-case is under suspicion, and no neighbour that only waited beside it. Nothing but names of files travels, so all
-workers have to see the same files; that is tried before anything is solved.
+Each case is pinned to a worker that has no other, rather than left to the scheduler: if a worker dies, it is clear
+which case it died of. Only names of files are sent, so all workers have to see the same files; that is checked first.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class DaskExecutor:
         except ImportError:
             faults.add("engine", "needs Dask", "Install it: pip install 'edwc[cluster]'.", value="dask")
             raise faults.error() from None
-        # What dies is replaced, or is the reason of a row: Dask's own messages on it would only frighten.
+        # Workers that die are replaced, or are the reason of a failed case: Dask need not warn of them too.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
             with interrupts_blocked():
@@ -155,7 +154,7 @@ class DaskExecutor:
         self._running.clear()
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Release the workers."""
         self.kill()
         self._client.close(timeout=CONNECT_S)  # type: ignore[no-untyped-call]
         if self._cluster is not None:

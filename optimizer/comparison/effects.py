@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from optimizer.comparison.carried_plans import CarriedPlan, Redispatcher, carry_plan
+from optimizer.comparison.carried_plans import Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
@@ -82,8 +83,6 @@ def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.
     return pd.DataFrame(rows, columns=WATERFALL_COLUMNS)
 
 
-_ENDS = ("low", "high")
-
 # Effects beside that on the cost: columns of the summary of a run.
 _EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
 
@@ -104,8 +103,7 @@ def find_ends(ranges: Sequence[ParameterRange], results: Mapping[str, CaseResult
     by_label = {result.case.label: result for result in results.values()}
     found = []
     for bar in ranges:
-        ends = [by_label.get(label_of({bar.key: value})) for value in (bar.low, bar.high)]
-        low, high = ends
+        low, high = (by_label.get(label_of({bar.key: value})) for value in (bar.low, bar.high))
         if low is None or high is None:
             raise ValueError(f"no case has {bar.key} at {bar.low:g} or {bar.high:g} alone")
         found.append(TornadoEnds(bar.key, bar.low, bar.high, low, high))
@@ -123,9 +121,8 @@ def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.Data
     effect_region_share.REGION, reason. Largest span first; equal spans by name; without any plan last. NaN where an
     end has no plan.
     """
-    regions = sorted(
-        {name for result in (reference, *_results(bars)) for name in result.summary.get("region_share", {})}
-    )
+    results = [reference, *(result for bar in bars for result in (bar.low, bar.high))]
+    regions = sorted({name for result in results for name in result.summary.get("region_share", {})})
     rows = [
         {"parameter": bar.parameter, "span_cny_per_year": _span(reference, bar)}
         | _end("low", bar.low_value, bar.low, reference, regions)
@@ -137,10 +134,6 @@ def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.Data
     return table.sort_values(
         ["span_cny_per_year", "parameter"], ascending=[False, True], na_position="last", ignore_index=True
     )
-
-
-def _results(bars: Sequence[TornadoEnds]) -> list[CaseResult]:
-    return [result for bar in bars for result in (bar.low, bar.high)]
 
 
 def _span(reference: CaseResult, bar: TornadoEnds) -> float:
@@ -174,15 +167,15 @@ def _end(
     return {f"{end}_{name}": entry for name, entry in row.items()}
 
 
-PAIR_COLUMNS = [
+_PAIR_COLUMNS = [
     "plan", "under", "cost_cny_per_year", "regret_cny_per_year", "least_regret_cny_per_year",
     "most_regret_cny_per_year", "reason",
 ]  # fmt: skip
-PLAN_COLUMNS = [
+_PLAN_COLUMNS = [
     "plan", "max_regret_cny_per_year", "worst_under", "least_max_regret_cny_per_year", "most_max_regret_cny_per_year",
     "no_plan_under",
 ]  # fmt: skip
-IMPROVABLE_COLUMNS = ["case", "plan", "saving_cny_per_year"]
+_IMPROVABLE_COLUMNS = ["case", "plan", "saving_cny_per_year"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,17 +216,19 @@ class Regret:
     @property
     def minimax_plan(self) -> str:
         """Plan with the least maximum regret; empty if none is a plan in every case."""
-        known = self.plans[self.plans["max_regret_cny_per_year"].notna()]
+        known = self._everywhere
         return "" if known.empty else str(known["plan"].iloc[0])
 
     @property
     def is_minimax_proved(self) -> bool:
         """Whether the maximum regret of that plan is proved to be no more than that of any other."""
-        known = self.plans[self.plans["max_regret_cny_per_year"].notna()]
-        if known.empty:
-            return False
-        most = known["most_max_regret_cny_per_year"].iloc[0]
-        return bool((known["least_max_regret_cny_per_year"].iloc[1:] >= most).all())
+        least, most = (self._everywhere[f"{side}_max_regret_cny_per_year"] for side in ("least", "most"))
+        return bool(len(most)) and bool((least.iloc[1:] >= most.iloc[0]).all())
+
+    @property
+    def _everywhere(self) -> pd.DataFrame:
+        """Those of the plans that are one in every case."""
+        return self.plans[self.plans["max_regret_cny_per_year"].notna()]
 
 
 def find_regret(cases: Sequence[Run], *, redispatch: bool = False) -> Regret:
@@ -244,13 +239,14 @@ def find_regret(cases: Sequence[Run], *, redispatch: bool = False) -> Regret:
     chosen anew for each case, by a linear program.
     """
     columns = [_under(case, cases, redispatch=redispatch) for case in cases]
-    pairs = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame(columns=PAIR_COLUMNS)
+    pairs = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame(columns=_PAIR_COLUMNS)
     return Regret(pairs, _plans(pairs), _improvable(pairs), redispatch)
 
 
 def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame:
     """Rows of all plans under one case."""
-    carried = _carry_all(case, plans, redispatch=redispatch)
+    carry = Redispatcher(case).carry if redispatch else partial(carry_plan, to=case)
+    carried = [carry(plan) for plan in plans]
     cost = np.array([found.cost_cny for found in carried])
     bound = case.bound_cny_per_year if np.isfinite(case.bound_cny_per_year) else np.nan
     values = (
@@ -262,14 +258,7 @@ def _under(case: Run, plans: Sequence[Run], *, redispatch: bool) -> pd.DataFrame
         cost - bound,
         [found.reason for found in carried],
     )
-    return pd.DataFrame(dict(zip(PAIR_COLUMNS, values, strict=True)))
-
-
-def _carry_all(case: Run, plans: Sequence[Run], *, redispatch: bool) -> list[CarriedPlan]:
-    if not redispatch:
-        return [carry_plan(plan, case) for plan in plans]
-    program = Redispatcher(case)
-    return [program.carry(plan) for plan in plans]
+    return pd.DataFrame(dict(zip(_PAIR_COLUMNS, values, strict=True)))
 
 
 def _plans(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -278,14 +267,14 @@ def _plans(pairs: pd.DataFrame) -> pd.DataFrame:
     for plan, part in pairs.groupby("plan", sort=False):
         missing = int((part["reason"] != "").sum())
         worst = part["regret_cny_per_year"].max(skipna=False)
-        if missing or not len(part):
+        if missing:
             rows.append((plan, np.nan, "", np.nan, np.nan, missing))
             continue
         # Of several cases with the same regret the first by name: the order of the cases must not matter.
         where = min(part.loc[part["regret_cny_per_year"] == worst, "under"])
         least, most = (part[f"{side}_regret_cny_per_year"].max(skipna=False) for side in ("least", "most"))
         rows.append((plan, worst, where, least, most, 0))
-    table = pd.DataFrame(rows, columns=PLAN_COLUMNS)
+    table = pd.DataFrame(rows, columns=_PLAN_COLUMNS)
     return table.sort_values(["no_plan_under", "max_regret_cny_per_year", "plan"], ignore_index=True)
 
 
@@ -293,4 +282,4 @@ def _improvable(pairs: pd.DataFrame) -> pd.DataFrame:
     better = pairs[pairs["regret_cny_per_year"] < 0].sort_values(["regret_cny_per_year", "plan"], kind="stable")
     best = better.drop_duplicates("under").sort_values("under")
     rows = zip(best["under"], best["plan"], -best["regret_cny_per_year"], strict=True)
-    return pd.DataFrame(list(rows), columns=IMPROVABLE_COLUMNS)
+    return pd.DataFrame(list(rows), columns=_IMPROVABLE_COLUMNS)

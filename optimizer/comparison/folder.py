@@ -1,13 +1,14 @@
 """
 The folder of a comparison: a run folder for each case, and `comparison.json` with the request and the result of each.
 
-A case is taken from here instead of being solved if its key is still that of its run folder. A comparison of stored
-runs has no run folders of its own: its `comparison.json` says where they are.
+A case is taken from here instead of being solved if its key is still that of its run folder. A comparison of runs
+holds those that were in memory; of stored ones its `comparison.json` says where they are.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -16,18 +17,23 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from network_data.faults import Fault, FaultList, InputError
+from network_data.faults import FaultList
+from network_data.session import make_folder
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of, key_of_run
 from optimizer.runs.folder import json_ready, read_intact_info, remove_stale_drafts, write_csv_table
 from optimizer.runs.metadata import library_versions
+from optimizer.runs.run import Run
 
 COMPARISON_FILE = "comparison.json"
 _CASES_FOLDER = "cases"
+_RUNS_FOLDER = "runs"
 _FORMAT = 1
 _ID = re.compile("[a-z0-9_]+")
 _SIGNALS_PREFIX = ".edwc-signals-"
@@ -115,9 +121,17 @@ class ComparisonFolder:
         return None if run is None else os.path.relpath(run.resolve(), self.path.resolve())
 
 
-def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult], request: Mapping[str, Any]) -> Path:
+def keep_stored(
+    out: str | Path,
+    reference: Case,
+    results: Sequence[CaseResult],
+    request: Mapping[str, Any],
+    in_memory: Mapping[Path, Run],
+) -> list[CaseResult]:
     """
-    Make the folder of a comparison of stored runs: `comparison.json` names the runs where they are.
+    Make the folder of a comparison of runs: `comparison.json` names stored runs where they are.
+
+    Runs in memory, by the temporary folder they are in, are stored in the folder; returns the results with their place.
 
     Raises
     ------
@@ -131,10 +145,54 @@ def keep_stored(out: str | Path, reference: Case, results: Iterable[CaseResult],
     folder = ComparisonFolder(out)
     head = {"asked": request, "reference": reference.id, "versions": library_versions()}
     try:
-        folder.write(head, sorted(results, key=lambda result: result.case != reference), {})
+        kept = [_keep_run(folder.path / _RUNS_FOLDER, result, in_memory) for result in results]
+        folder.write(head, sorted(kept, key=lambda result: result.case != reference), {})
     finally:
         folder.close()
-    return folder.path
+    return kept
+
+
+def _keep_run(place: Path, result: CaseResult, in_memory: Mapping[Path, Run]) -> CaseResult:
+    run = None if result.folder is None else in_memory.get(result.folder)
+    return result if run is None else replace(result, folder=copy(run).save(place / result.case.id))
+
+
+def save_in_memory(runs: Sequence[str | Path | Run]) -> tuple[list[Path], dict[Path, Run]]:
+    """
+    Name the folders of runs; those in memory, which stay as they are, are written to a temporary folder.
+
+    Returns
+    -------
+    list, dict
+        The folders, and the runs in memory by their temporary folder.
+
+    Raises
+    ------
+    InputError
+        If a run in memory has no plan or no tables.
+    """
+    unsaved = dict.fromkeys(run for run in runs if isinstance(run, Run) and run.folder is None)
+    faults = FaultList("the runs")
+    for run in unsaved:
+        if not (run.has_plan and run.has_tables):
+            faults.add("scenario_or_runs", "has no plan or no tables", "Give runs with a plan.", value=run.label)
+    faults.raise_if_any()
+    folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
+    taken = {folder.resolve().name for folder in folders if folder is not None}
+    places: dict[Run, Path] = {}
+    for run in unsaved:
+        name, numbers = run.name, itertools.count(2)
+        while name in taken:
+            name = f"{run.name}_{next(numbers)}"
+        taken.add(name)
+        places[run] = copy(run).save(make_folder() / name)
+
+    def place_of(run: str | Path | Run) -> Path:
+        if isinstance(run, Run):
+            return places[run] if run.folder is None else run.folder
+        return Path(run)
+
+    return [place_of(run) for run in runs], {folder: run for run, folder in places.items()}
 
 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -177,17 +235,16 @@ def read_cases(folder: str | Path) -> list[CaseResult]:
     """Read the cases of a stored comparison; raises InputError if the folder holds none."""
     path = Path(folder)
     entries = _read_entries(path)
+    faults, file = FaultList(_SUBJECT), str(path / COMPARISON_FILE)
     if not entries:
-        remedy = "Give the folder that `edwc compare --out` wrote."
-        raise InputError(
-            [Fault(str(path / COMPARISON_FILE), None, None, None, "holds no comparison", remedy)], _SUBJECT
-        )
+        faults.add(file, "holds no comparison", "Give the folder that `edwc compare --out` wrote.")
+        raise faults.error()
     try:
         return [_result(path, entry) for entry in entries.values()]
     except (KeyError, TypeError, ValueError) as error:
-        problem = f"is damaged ({error!r})"
         remedy = "Carry out the comparison again: what is stored of its cases is used."
-        raise InputError([Fault(str(path / COMPARISON_FILE), None, None, None, problem, remedy)], _SUBJECT) from error
+        faults.add(file, f"is damaged ({error!r})", remedy)
+        raise faults.error() from error
 
 
 def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:

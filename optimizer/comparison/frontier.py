@@ -173,16 +173,18 @@ def carbon_frontier(
     InputError
         With every fault of the scenario or the caps.
     """
+    from optimizer.infeasibility.conditions import least_carbon_t_per_year  # scipy's solvers are slow to import
+
     given = None if caps_t_per_year is None else check_sizes(caps_t_per_year, "caps_t_per_year", "tonnes a year")
     space = BudgetSpace(runner.scenario, (*runner.overrides, *runner.reference.overrides))
     reference = runner.reference_result
     emitted_t = float(reference.summary.get("carbon_t_per_year", math.inf))
-    least_t = _least_carbon(space)
+    least_t = least_carbon_t_per_year(space.problem)
     caps: list[float] = []
-    if math.isfinite(emitted_t) and emitted_t > 0:
-        caps = _spaced(least_t, emitted_t, points) if given is None else sorted(set(given))
-    elif given is not None:
-        caps = sorted(set(given))
+    if given is not None:
+        caps = sorted(given)
+    elif math.isfinite(emitted_t) and emitted_t > 0:
+        caps = _spaced(least_t, emitted_t, points)
     cases = [
         Case(
             f"carbon_cap_{size_id(cap)}_t",
@@ -225,12 +227,6 @@ def _frontier(
         classes,
         least_size,
     )
-
-
-def _least_carbon(space: BudgetSpace) -> float | None:
-    from optimizer.infeasibility.conditions import least_carbon_t_per_year  # scipy's solvers are slow to import
-
-    return least_carbon_t_per_year(space.problem)
 
 
 def _spaced(least_t: float | None, emitted_t: float, points: int) -> list[float]:

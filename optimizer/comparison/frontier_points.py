@@ -6,6 +6,7 @@ Where every plan of one case is a plan of another, plans are carried to the loos
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from network_data.faults import FaultList
 from network_data.load import Network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.tables import finite_or_nan
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray
 from optimizer.runs.run import open_run
 
@@ -92,7 +94,7 @@ def certify_costs(
     every = np.arange(len(objective_cny))
     within = within | np.eye(len(every), dtype=bool)
     allowed = within if keeps is None else within | keeps
-    # The case's own plan and bound stand first: a tie is no reason to name another case.
+    # The case's own plan and bound come first: a tie is no reason to name another case.
     plans = np.where(allowed, objective_cny[:, None], np.inf)
     bounds = np.where(within, bound_cny[None, :], -np.inf)
     plan_of = np.where(objective_cny <= plans.min(axis=0), every, plans.argmin(axis=0))
@@ -162,7 +164,7 @@ class SolvedPoints:
         return np.array([point.size for point in self.points])
 
     def best(self, i: int) -> CaseResult | None:
-        """Give the case whose plan is the best known one of a point."""
+        """Find the case whose plan is the best known one of a point."""
         source = int(self.costs.plan_of[i])
         return None if source < 0 else self.results[source]
 
@@ -245,7 +247,7 @@ class PlanReader:
 
 def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.DataFrame:
     """
-    Lay points out as rows.
+    Build a row for each point.
 
     Size; case (id of the case solved for it, empty if none was), status and reason; as solved
     solved_cny_per_year, solved_bound_cny_per_year and solved_gap_share; proved by all points together
@@ -262,11 +264,11 @@ def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.
             "case": "" if result is None else result.case.id,
             "status": str(CaseStatus.INFEASIBLE if result is None else result.status),
             "reason": point.reason if result is None else result.reason,
-            "solved_cny_per_year": np.nan if result is None else _finite(result.objective_cny),
-            "solved_bound_cny_per_year": np.nan if result is None else _finite(result.bound_cny),
-            "solved_gap_share": np.nan if result is None else _finite(result.mip_rel_gap),
-            "least_cny_per_year": _finite(costs.low_cny[i]),
-            "most_cny_per_year": _finite(costs.high_cny[i]),
+            "solved_cny_per_year": np.nan if result is None else finite_or_nan(result.objective_cny),
+            "solved_bound_cny_per_year": np.nan if result is None else finite_or_nan(result.bound_cny),
+            "solved_gap_share": np.nan if result is None else finite_or_nan(result.mip_rel_gap),
+            "least_cny_per_year": finite_or_nan(costs.low_cny[i]),
+            "most_cny_per_year": finite_or_nan(costs.high_cny[i]),
             "gap_share": costs.gap_share[i],
             "plan_of": "" if best is None else best.case.id,
             "is_dominated": solved.is_dominated(i),
@@ -280,10 +282,6 @@ def point_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.
     return table
 
 
-def _finite(value: float) -> float:
-    return float(value) if np.isfinite(value) else np.nan
-
-
 def difference_table(
     solved: SolvedPoints, names: tuple[str, str], *, per: tuple[str, ...] = (), only_neighbours: bool = False
 ) -> pd.DataFrame:
@@ -295,31 +293,23 @@ def difference_table(
     three per unit that the second is looser.
     """
     usable = np.flatnonzero(np.isfinite(solved.costs.high_cny)).tolist()
-    rows: list[dict[str, object]] = []
-    for at, i in enumerate(usable):
-        looser = usable[at + 1 : at + 2] if only_neighbours else usable[at + 1 :]
-        for j in looser:
-            found = solved.costs.saving(i, j)
-            shown = (found.best_cny if found.is_certain else np.nan, found.low_cny, found.high_cny)
-            row: dict[str, object] = dict(zip(names, (solved.points[i].size, solved.points[j].size), strict=True))
-            row |= dict(zip(SAVINGS, shown, strict=True))
-            if per:
-                # A limit that is not stated is looser by no number.
-                released = (
-                    solved.points[j].size - solved.points[i].size if np.isfinite(solved.points[j].size) else np.nan
-                )
-                row |= {name: value / released for name, value in zip(per, shown, strict=True)}
-            rows.append(row | {"is_certain": found.is_certain, "verdict": _verdict(found.is_certain, found.best_cny)})
+    rows: list[tuple[object, ...]] = []
+    for i, j in itertools.pairwise(usable) if only_neighbours else itertools.combinations(usable, 2):
+        found, sizes = solved.costs.saving(i, j), (solved.points[i].size, solved.points[j].size)
+        shown = (found.best_cny if found.is_certain else np.nan, found.low_cny, found.high_cny)
+        released = finite_or_nan(sizes[1]) - sizes[0]  # NaN: a limit that is not stated is looser by no number
+        per_unit = [value / released for value in shown] if per else []
+        rows.append((*sizes, *shown, *per_unit, found.is_certain, _verdict(found)))
     columns = [*names, *SAVINGS, *per, "is_certain", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _verdict(is_certain: bool, best_cny: float) -> str:  # noqa: FBT001 - two facts of one saving
-    if not is_certain:
+def _verdict(found: _Saving) -> str:
+    if not found.is_certain:
         return NOT_DISTINGUISHABLE
-    if best_cny == 0:
+    if found.best_cny == 0:
         return "the same plans are in reach"
-    return "the looser costs less" if best_cny > 0 else "the tighter costs less"
+    return "the looser costs less" if found.best_cny > 0 else "the tighter costs less"
 
 
 def relocation_table(solved: SolvedPoints, size_name: str, reader: PlanReader) -> pd.DataFrame:
@@ -342,7 +332,7 @@ def size_id(size: float) -> str:
 
 
 def check_sizes(values: Sequence[float], name: str, what: str) -> tuple[float, ...]:
-    """See that limits are positive, finite numbers: `what` names them in the faults. Returns each once."""
+    """Check that limits are positive, finite numbers, which faults call `what`; returns each once."""
     faults = FaultList("the frontier")
     for value in values:
         if not (math.isfinite(value) and value > 0):

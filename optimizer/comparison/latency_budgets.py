@@ -80,25 +80,21 @@ class BudgetSpace:
         is_mine = classes[candidates["workload_index"].to_numpy(np.int64)] == class_id
         return _round_up(float(candidates["rtt_ms"].to_numpy(float)[is_mine].max()))
 
-    def limited_classes(self) -> tuple[str, ...]:
-        """Name the classes that a budget is meant for: those with a limit on way or first token; all if none has."""
-        used = self.problem.classes["id"].tolist()
-        items = self.scenario.workload_classes
-        limited = [k for k in used if items[k].rtt_limit_ms is not None or items[k].ttft_limit_ms is not None]
-        return tuple(limited or used)
-
     def check_classes(self, classes: Sequence[str] | None) -> tuple[str, ...]:
-        """See that classes exist and have demand, None = those that a budget is meant for; raises InputError."""
+        """
+        Check that classes exist and have demand; raises InputError.
+
+        None = those with a limit on the round trip or the first token; all if none has.
+        """
+        known, items = self.problem.classes["id"].tolist(), self.scenario.workload_classes
         if classes is None:
-            return self.limited_classes()
-        known = self.problem.classes["id"].tolist()
-        faults = FaultList("the classes of a frontier")
+            limited = [k for k in known if items[k].rtt_limit_ms is not None or items[k].ttft_limit_ms is not None]
+            return tuple(limited or known)
+        faults, file = FaultList("the classes of a frontier"), self.scenario.source_path.name
         for name in classes:
             if name not in known:
                 remedy = f"Name classes of the scenario: {', '.join(known)}.{suggest(name, known)}"
-                faults.add(
-                    self.scenario.source_path.name, "no such class has demand", remedy, column="class", value=name
-                )
+                faults.add(file, "no such class has demand", remedy, column="class", value=name)
         faults.raise_if_any()
         return tuple(dict.fromkeys(classes))
 
@@ -118,7 +114,7 @@ class BudgetSpace:
             return Budget(rtt_ms, overrides, np.zeros(0, np.int64), self._describe(error, rtt_ms, classes))
 
     def _describe(self, error: InputError, rtt_ms: float, classes: Sequence[str]) -> str:
-        """Name the workload that misses a budget by most; the first fault where it is not the way that is too long."""
+        """Name the workload that misses a budget by most; the first fault where no route is too long."""
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         beyond = mine[mine["rtt_ms"] > rtt_ms]
         if beyond.empty:
@@ -156,15 +152,16 @@ class BudgetSpace:
         """
         Find the tightest common budget under which every workload of some classes reaches a data center.
 
-        Rounded up to a thousandth of a millisecond. Whether there is room for all of it there, a solve will say.
+        Rounded up to a thousandth of a millisecond. Whether the capacity is enough only a solve shows.
         """
         mine = self.nearest[self.nearest["workload_class"].isin(classes)]
         least = _round_up(float(mine["rtt_ms"].max()))
         if self.budget(least, classes, clip=False).is_possible:
             return least
-        # Second routes and refuges from failures need more than the nearest data center.
+        # Second routes and failover need more than the nearest data center.
         stated = [self.stated_ms(k) for k in classes if math.isfinite(self.stated_ms(k))]
-        low, high = int(least * _STEPS_PER_MS), math.ceil(max([*stated, self._longest_ms]) * _STEPS_PER_MS)
+        longest = max([*stated, float(self.problem.routes["rtt_ms"].max())])
+        low, high = int(least * _STEPS_PER_MS), math.ceil(longest * _STEPS_PER_MS)
         while high - low > 1:
             middle = (low + high) // 2
             if self.budget(middle / _STEPS_PER_MS, classes, clip=False).is_possible:
@@ -199,13 +196,9 @@ class BudgetSpace:
 
         return keeps
 
-    @property
-    def _longest_ms(self) -> float:
-        return float(self.problem.routes["rtt_ms"].max())
-
 
 def ways_of(problem: PlacementProblem) -> IntArray:
-    """Give the candidates of a problem numbers made of workload and route, sorted."""
+    """Make keys of the candidates of a problem from workload and route, sorted."""
     workload, route = (problem.candidates[name].to_numpy(np.int64) for name in ("workload_index", "route_index"))
     return np.unique(workload * len(problem.routes) + route)
 
@@ -271,8 +264,8 @@ class LatencyReturn(SearchResult):
         saving that is energy, by the best known plans; NaN unless the saving's sign is proved.
     ranking
         One row per class: the same from its tightest budget with a plan to its own limit, largest proved saving per ms
-        first; useful_limit_ms (no possible way is longer: what the limit leaves above it releases nothing and is not
-        counted in the ms); rank; is_above_next (the class certainly saves more per ms than each one after it). Classes
+        first; useful_limit_ms (no possible route is longer: a limit above it releases nothing, and the ms above it do
+        not count); rank; is_above_next (the class certainly saves more per ms than each one after it). Classes
         whose saving is not distinguishable from 0 come last, by the most it could be.
     """
 

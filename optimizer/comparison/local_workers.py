@@ -114,7 +114,7 @@ class LocalExecutor:
         self._running.clear()
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Release the workers."""
         self.kill()
         for worker in self._workers:
             worker.pool.shutdown(wait=False, cancel_futures=True)  # all at once, and then wait for each

@@ -40,7 +40,6 @@ from optimizer.runs.folder import read_intact_info
 from optimizer.runs.metadata import absolute_override, library_versions
 from optimizer.solvers.control import Progress, relative_gap
 
-_ProgressOf = Callable[[str], tuple[float, float] | None]
 _UNKNOWN = (float("inf"), float("-inf"))
 
 
@@ -71,6 +70,7 @@ class _SweepClock:
     """Counts cases and reports them, in between at most every `every_s` seconds."""
 
     report: Callable[[SweepProgress], None] | None
+    progress_of: Callable[[str], tuple[float, float] | None]  # best plan and bound of a case so far
     every_s: float = 1.0
     total: int = 0
     done: int = 0
@@ -81,38 +81,38 @@ class _SweepClock:
     _lengths_s: list[float] = field(default_factory=list)
     _begun: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, case_id: str, progress_of: _ProgressOf) -> None:
-        """Note that a case is being solved, and say so; `progress_of` gives best plan and bound of a case."""
+    def begin(self, case_id: str) -> None:
+        """Note that a case is being solved, and report it."""
         self._begun[case_id] = time.monotonic()
         self._workers = max(self._workers, len(self._begun))
-        self._report(progress_of)
+        self._report()
 
-    def end(self, case_id: str, status: str, progress_of: _ProgressOf, *, is_reused: bool = False) -> None:
+    def end(self, case_id: str, status: str, *, is_reused: bool = False) -> None:
         """Note that a case has ended."""
         if (begun := self._begun.pop(case_id, None)) is not None:
             self._lengths_s.append(time.monotonic() - begun)
         self.done += 1
         self.reused += is_reused
         if not is_reused:
-            self._report(progress_of, f"{case_id} {status}")
+            self._report(f"{case_id} {status}")
 
     def abandon(self, case_id: str) -> None:
         """Note that a case is not being solved any more, and will be again."""
         self._begun.pop(case_id, None)
 
-    def tick(self, progress_of: _ProgressOf) -> None:
-        """Say how far it is, if it is time for it."""
+    def tick(self) -> None:
+        """Report the progress, if it is time for it."""
         if time.monotonic() - self._reported_s >= self.every_s:
-            self._report(progress_of)
+            self._report()
 
-    def _report(self, progress_of: _ProgressOf, ended: str = "") -> None:
+    def _report(self, ended: str = "") -> None:
         if self.report is None:
             return
         now = time.monotonic()
         if not ended:
             self._reported_s = now
         running = tuple(
-            Running(case_id, now - begun, relative_gap(*(progress_of(case_id) or _UNKNOWN)))
+            Running(case_id, now - begun, relative_gap(*(self.progress_of(case_id) or _UNKNOWN)))
             for case_id, begun in self._begun.items()
         )
         self.report(
@@ -120,7 +120,7 @@ class _SweepClock:
         )
 
     def _left(self, running: tuple[Running, ...]) -> float | None:
-        """Cases that are left, at the mean length of those that have ended, on as many workers as were busy at once."""
+        """Estimate from the mean time of ended cases and the most workers that were busy at once."""
         if not self._lengths_s:
             return None
         mean = sum(self._lengths_s) / len(self._lengths_s)
@@ -141,7 +141,7 @@ _SETTINGS = ("solver.threads=1",)
 
 class CaseRunner:
     """
-    Solves cases of one scenario; asking for a case again costs nothing.
+    Solves cases of one scenario, each once.
 
     Results depend on the case and the reference alone: every executor, with any number of workers, writes the same run
     folders, times aside.
@@ -185,15 +185,16 @@ class CaseRunner:
         self.scenario: str | Path = path.absolute() if path.is_file() else scenario
         self.overrides = tuple(absolute_override(text) for text in (*_SETTINGS, *overrides))
         self.reference = reference
+        self.name = ""  # of the scenario, once it has been read
         self._temporary = tempfile.TemporaryDirectory(prefix="edwc-compare-") if out is None else None
         self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
         self.out = self._folder.path
-        self._engine_name, self._workers, self._scheduler = engine, workers or _processors(), scheduler
+        self._engine_name, self._workers, self._scheduler = engine, workers or len(os.sched_getaffinity(0)), scheduler
         self._executor: Executor | None = None
         self._request, self._force = dict(request or {}), force
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
-        self._clock = _SweepClock(report)
+        self._clock = _SweepClock(report, self._progress_of)
         self._progress: dict[str, tuple[float, float]] = {}  # of the serial executor
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
@@ -243,17 +244,14 @@ class CaseRunner:
         ValueError
             If two different cases have the same id.
         """
-        wanted = {self.reference.id: self.reference}
-        for case in cases:
-            if wanted.setdefault(case.id, case) != case:
+        wanted: dict[str, Case] = {}
+        for case in (self.reference, *cases):
+            if wanted.setdefault(case.id, self._cases.get(case.id, case)) != case:
                 raise ValueError(f"two different cases have the id {case.id}")
-        for name, case in wanted.items():
-            if name in self._done and self._done[name].case != case:
-                raise ValueError(f"two different cases have the id {name}")
         self._cases |= wanted
         new = [case for name, case in wanted.items() if name not in self._done]
         if new:
-            self._keys.check(self.overrides)
+            self.name = self._keys.load_scenario(self.overrides).name
             self._clock.total += len(new)
             self._write()
             self._solve([case for case in new if case == self.reference])
@@ -261,7 +259,7 @@ class CaseRunner:
         return {name: self._done[name] for name in wanted}
 
     def keep_searches(self, found: Iterable[SearchResult]) -> None:
-        """Note in `comparison.json` what searches found beside their tables."""
+        """Write into `comparison.json` what searches found beside their tables."""
         self._searches = [{"kind": type(one).__name__, "stem": one.stem, "facts": one.facts()} for one in found]
         self._write()
 
@@ -273,7 +271,7 @@ class CaseRunner:
             self._run_tasks(deque(tasks))
 
     def _prepare(self, case: Case) -> CaseTask | None:
-        """Say what a worker is to do; None if the result is known: stored, or that the inputs are at fault."""
+        """Make the task of a case; None if its result is known: stored, or faults of the inputs."""
         of_reference = self._done.get(self.reference.id)
         start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
         own = tuple(absolute_override(text) for text in case.overrides)
@@ -285,7 +283,7 @@ class CaseRunner:
         self._key_of[case.id] = key
         if not self._force and (stored := self._folder.stored(case, key)) is not None:
             self._done[case.id] = stored
-            self._clock.end(case.id, stored.status, self._progress_of, is_reused=True)
+            self._clock.end(case.id, stored.status, is_reused=True)
             return None
         folder = self._folder.case_folder(case)
         notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
@@ -310,7 +308,7 @@ class CaseRunner:
                 task = waiting.popleft()
                 executor.start(task)
                 running[task.case.id] = task
-                self._clock.begin(task.case.id, self._progress_of)
+                self._clock.begin(task.case.id)
             for ended in executor.wait(POLL_S):
                 task = running.pop(ended.case_id)
                 if ended.outcome is None and not self._was_written(task):
@@ -321,10 +319,10 @@ class CaseRunner:
                         continue
                 self._end(self._result(task, ended))
                 self._write()
-            self._clock.tick(self._progress_of)
+            self._clock.tick()
 
     def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
-        """Request that what is being solved ends with what it has, and end what does not."""
+        """Stop what is being solved, keep what it has found, and end workers that do not answer."""
         executor.stop()
         deadline = time.monotonic() + _STOP_GRACE_S
         while running and (left := deadline - time.monotonic()) > 0:
@@ -365,7 +363,7 @@ class CaseRunner:
 
     def _end(self, result: CaseResult) -> None:
         self._done[result.case.id] = result
-        self._clock.end(result.case.id, result.status, self._progress_of)
+        self._clock.end(result.case.id, result.status)
         if not result.has_plan:
             self._folder.discard(result.case, self._key_of.get(result.case.id))
 
@@ -373,6 +371,7 @@ class CaseRunner:
         head = {
             "asked": self._request,
             "searches": self._searches,
+            "name": self.name,
             "scenario": str(self.scenario),
             "overrides": self.overrides,
             "reference": self.reference.id,
@@ -394,14 +393,10 @@ class CaseRunner:
         return self._executor
 
     def _take_progress(self, case_id: str, line: Progress) -> None:
-        """Take in a line of the serial executor: it is in this thread, so nobody else can."""
-        plan_cny, bound_cny = self._progress.get(case_id, (float("inf"), float("-inf")))
+        """Note a line of progress of the serial executor, which is in this thread."""
+        plan_cny, bound_cny = self._progress.get(case_id, _UNKNOWN)
         self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
-        self._clock.tick(self._progress_of)
+        self._clock.tick()
 
     def _progress_of(self, case_id: str) -> tuple[float, float] | None:
         return self._progress.get(case_id) or read_progress(self._folder.signals, case_id)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))

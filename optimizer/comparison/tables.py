@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,6 @@ import pandas as pd
 from optimizer.comparison.cases import CaseResult
 from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
-
-Value = float | int
 
 
 @dataclass(frozen=True)
@@ -26,54 +24,38 @@ class _Metric:
     by: str = ""  # what the members of a family are; empty for a single number
 
 
-def _of_summary(name: str) -> Callable[[CaseResult], float]:
-    def read(result: CaseResult) -> float:
-        return number(result.summary.get(name))
-
-    return read
-
-
 def number(value: Any) -> float:
     """Read a number; NaN where there is none."""
     return math.nan if value is None else float(value)
 
 
-def _total(result: CaseResult) -> float:
-    return result.objective_cny if result.has_plan else math.nan
+def finite_or_nan(value: float) -> float:
+    """Replace what is not finite by NaN."""
+    return float(value) if math.isfinite(value) else math.nan
 
 
-def _bound(result: CaseResult) -> float:
-    return result.bound_cny if math.isfinite(result.bound_cny) else math.nan
-
-
-def _gap(result: CaseResult) -> float:
-    return result.mip_rel_gap if math.isfinite(result.mip_rel_gap) else math.nan
-
-
-# Numbers of the case alone, in the order of the table.
-_SINGLE: tuple[tuple[_Metric, Callable[[CaseResult], float]], ...] = (
-    (_Metric("total_cny_per_year", "CNY/year", "cost of the plan"), _total),
-    (_Metric("bound_cny_per_year", "CNY/year", "proven: no plan of this case costs less"), _bound),
-    (_Metric("mip_rel_gap", "share", "what of the cost may still be saved, at most"), _gap),
-    (_Metric("capital_cny_per_year", "CNY/year", "annualized price of new pods, building and power"),
-     _of_summary("capital_cny_per_year")),
-    (_Metric("investment_cny", "CNY", "the same up front"), _of_summary("investment_cny")),
-    (_Metric("new_pods", "pods", "pods bought"), _of_summary("new_pods")),
-    (_Metric("open_data_centers", "data centers", "data centers used"), _of_summary("open_data_centers")),
-    (_Metric("energy_mwh_per_year", "MWh/year", "facility energy"), _of_summary("energy_mwh_per_year")),
-    (_Metric("mean_price_cny_per_mwh", "CNY/MWh", "mean price of that energy"), _of_summary("mean_price_cny_per_mwh")),
-    (_Metric("carbon_t_per_year", "t/year", "emissions, location-based"), _of_summary("carbon_t_per_year")),
-    (_Metric("market_carbon_t_per_year", "t/year", "emissions, market-based"), _of_summary("market_carbon_t_per_year")),
-    (_Metric("peak_it_power_mw", "MW", "highest IT power of all data centers together"),
-     _of_summary("peak_it_power_mw")),
-    (_Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
-     _of_summary("peak_facility_power_mw")),
-    (_Metric("mtok_per_year", "million tokens/year", "tokens served"), _of_summary("mtok_per_year")),
-    (_Metric("unserved_share", "share", "share of the requested tokens that is not served"),
-     _of_summary("unserved_share")),
-    (_Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"), _of_summary("cny_per_mtok")),
-    (_Metric("mean_rtt_ms", "ms", "mean round trip by tokens"), _of_summary("mean_rtt_ms")),
-)  # fmt: skip
+# Numbers of the solve of a case, then those of the summary of its plan, in the order of the table.
+_OF_SOLVE = (
+    _Metric("total_cny_per_year", "CNY/year", "cost of the plan"),
+    _Metric("bound_cny_per_year", "CNY/year", "proven: no plan of this case costs less"),
+    _Metric("mip_rel_gap", "share", "what of the cost may still be saved, at most"),
+)
+_OF_SUMMARY = (
+    _Metric("capital_cny_per_year", "CNY/year", "annualized price of new pods, building and power"),
+    _Metric("investment_cny", "CNY", "the same up front"),
+    _Metric("new_pods", "pods", "pods bought"),
+    _Metric("open_data_centers", "data centers", "data centers used"),
+    _Metric("energy_mwh_per_year", "MWh/year", "facility energy"),
+    _Metric("mean_price_cny_per_mwh", "CNY/MWh", "mean price of that energy"),
+    _Metric("carbon_t_per_year", "t/year", "emissions, location-based"),
+    _Metric("market_carbon_t_per_year", "t/year", "emissions, market-based"),
+    _Metric("peak_it_power_mw", "MW", "highest IT power of all data centers together"),
+    _Metric("peak_facility_power_mw", "MW", "highest facility power of all data centers together"),
+    _Metric("mtok_per_year", "million tokens/year", "tokens served"),
+    _Metric("unserved_share", "share", "share of the requested tokens that is not served"),
+    _Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"),
+    _Metric("mean_rtt_ms", "ms", "mean round trip by tokens"),
+)
 
 # Numbers of a case beside the reference.
 _AGAINST_REFERENCE = (
@@ -92,7 +74,7 @@ _WORST_RTT = _Metric("worst_rtt_ms", "ms", "longest round trip of a class in use
 _PEAK_POWER = _Metric("peak_facility_power_mw", "MW", "highest facility power of a data center", by="data center")
 _PARAMETER = _Metric("parameter", "as the parameter", "value of a parameter that a sweep varies", by="parameter")
 _FAMILIES = (_PARAMETER, _COMPONENT, REGION, _MEAN_RTT, _WORST_RTT, _PEAK_POWER)
-METRICS = (*(metric for metric, _ in _SINGLE), *_AGAINST_REFERENCE, *_FAMILIES)
+METRICS = (*_OF_SOLVE, *_OF_SUMMARY, *_AGAINST_REFERENCE, *_FAMILIES)
 
 
 def metrics_table() -> pd.DataFrame:
@@ -114,27 +96,15 @@ _SHOWN_SAVINGS = [metric.name for metric in _AGAINST_REFERENCE]
 
 
 def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
-    """
-    Build the tables of a comparison from the results of its cases, in the order of the rows.
-
-    Returns cases, costs (case, component, cny_per_year, difference_cny_per_year: less the reference's), regions,
-    classes and data_centers.
-
-    Raises
-    ------
-    ValueError
-        If the reference is none of the cases.
-    InputError
-        If a run folder cannot be read.
-    """
+    """Build the tables of the cases, rows in the order of the results; raises InputError for a damaged run folder."""
     by_id = {result.case.id: result for result in results}
     if reference not in by_id:
         raise ValueError(f"the reference {reference} is none of the cases")
-    tables = {name: _tables(result) for name, result in by_id.items()}
-    costs = _stack(_COST_COLUMNS, [_costs(result, by_id[reference]) for result in results])
-    regions = _stack(_REGION_COLUMNS, [_regions(result) for result in results])
-    classes = _stack(_CLASS_COLUMNS, [_classes(name, found) for name, found in tables.items()])
-    places = _stack(_PLACE_COLUMNS, [_places(name, found) for name, found in tables.items()])
+    tables = {result.case.id: open_run(result.folder).tables for result in results if result.folder is not None}
+    costs = stack_tables(_COST_COLUMNS, [_costs(result, by_id[reference]) for result in results])
+    regions = stack_tables(_REGION_COLUMNS, [_regions(result) for result in results])
+    classes = stack_tables(_CLASS_COLUMNS, [_classes(name, found) for name, found in tables.items()])
+    places = stack_tables(_PLACE_COLUMNS, [_places(name, found) for name, found in tables.items()])
     families = [
         _wide(_COMPONENT, costs, "component", "cny_per_year"),
         _wide(REGION, regions, "region", "share").fillna(0.0),
@@ -176,28 +146,27 @@ def _row(
     result: CaseResult, reference: CaseResult, tables: Mapping[str, Mapping[str, pd.DataFrame]]
 ) -> dict[str, object]:
     saving, least, most = saving_interval(reference, result)
-    base = tables[reference.case.id].get("allocation")
-    own = tables[result.case.id].get("allocation")
-    moved = math.nan if base is None or own is None else find_moves(base, own).share
+    base, own = (tables.get(found.case.id) for found in (reference, result))
+    moved = math.nan if base is None or own is None else find_moves(base["allocation"], own["allocation"]).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
     against = (saving, share, least, most, moved)
+    total = result.objective_cny if result.has_plan else math.nan
+    of_solve = (total, finite_or_nan(result.bound_cny), finite_or_nan(result.mip_rel_gap))
     return {
         "case": result.case.id,
         "label": result.case.label,
         "is_reference": result is reference,
         "status": str(result.status),
         **{f"{_PARAMETER.name}.{name}": float(value) for name, value in result.case.point.items()},
-        **{metric.name: value for metric, value in zip(_AGAINST_REFERENCE, against, strict=True)},
-        **{metric.name: read(result) for metric, read in _SINGLE},
+        **dict(zip(_SHOWN_SAVINGS, against, strict=True)),
+        **{metric.name: value for metric, value in zip(_OF_SOLVE, of_solve, strict=True)},
+        **{metric.name: number(result.summary.get(metric.name)) for metric in _OF_SUMMARY},
         "reason": result.reason,
     }
 
 
-def _tables(result: CaseResult) -> Mapping[str, pd.DataFrame]:
-    return {} if result.folder is None else open_run(result.folder).tables
-
-
-def _stack(columns: list[str], parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def stack_tables(columns: list[str], parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other, with columns in this order."""
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
 
@@ -218,8 +187,6 @@ def _regions(result: CaseResult) -> pd.DataFrame:
 
 
 def _classes(case: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    if not tables:
-        return pd.DataFrame(columns=_CLASS_COLUMNS)
     allocation = tables["allocation"]
     used = allocation[allocation["mtok_per_h"] > 0]
     worst = used.groupby("workload_class")["rtt_ms"].max()
@@ -228,8 +195,6 @@ def _classes(case: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _places(case: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    if not tables:
-        return pd.DataFrame(columns=_PLACE_COLUMNS)
     found = tables["data_centers"].rename(columns={"id": "data_center"})
     # PUE is the same in all slices, so the highest IT power is also that of the facility.
     return found.assign(case=case, peak_facility_power_mw=found["peak_it_power_mw"] * found["pue"])[_PLACE_COLUMNS]

@@ -1,8 +1,8 @@
 """
 Workers: how each solves one case at a time, reports, and stops when it should; and how the runner hands cases to them.
 
-Worker and runner share a folder of signals. The file `stop` makes every worker end what it is solving; `CASE.json`
-holds the progress of a case. Files get to workers on other machines too, and cost nothing while nobody looks.
+Worker and runner share a folder of signals, also across machines. The file `stop` makes every worker end what it is
+solving; `CASE.json` holds the progress of a case.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def stay_with_parent() -> None:
 
 
 def warm_up() -> None:
-    """Import what solving takes."""
+    """Import what a solve needs, which is slow."""
     import optimizer.comparison.case_solve  # noqa: F401 - for its effect
 
 
@@ -61,7 +61,7 @@ _stopped: set[str] = set()  # folders of signals of comparisons that this proces
 
 
 def remember_stop(signals: str) -> None:
-    """Take in that the comparison with this folder of signals is to stop, from who can call this process."""
+    """Note that this process is to stop working for the comparison with this folder of signals."""
     _stopped.add(signals)
 
 
@@ -131,7 +131,7 @@ def read_progress(signals: Path, case_id: str) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class Ended:
-    """A case that a worker has ended with, or that has ended a worker."""
+    """A case that has ended, or whose worker has died."""
 
     case_id: str
     outcome: Outcome | None  # None if the worker died
@@ -161,7 +161,7 @@ class Executor(Protocol):
         """End what is running, at once."""
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Release the workers."""
 
 
 @contextmanager
@@ -169,8 +169,8 @@ def interrupts_blocked() -> Iterator[None]:
     """
     Keep Ctrl-C from processes that are started meanwhile.
 
-    It goes to all of the process group, and a process inherits from the thread that starts it which signals it does not
-    get: a worker is out of its way from its first instruction on, and so is a solver that it starts.
+    It goes to the entire process group, and a process inherits blocked signals from the thread that starts it: workers
+    and the solvers that they start never receive it.
     """
     # The helper that multiprocessing starts for itself unblocks them afterwards, whatever they were: have it first.
     resource_tracker.ensure_running()

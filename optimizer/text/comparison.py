@@ -1,4 +1,4 @@
-"""What the command line prints of a comparison: cases, waterfalls, what moved, regret and tornado, 110 columns wide."""
+"""A comparison as plain text: cases, waterfalls, what moved, regret and tornado, 110 columns wide."""
 
 from __future__ import annotations
 
@@ -107,12 +107,8 @@ def _cases(found: Comparison) -> list[str]:
         for _, row in found.cases.iterrows()
     ]
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
-    return [
-        *head,
-        *lines,
-        *_named_by_values(found),
-        *(["* stopped by a limit before its gap was reached"] if stopped else []),
-    ]
+    notes = ["* stopped by a limit before its gap was reached"] if stopped else []
+    return [*head, *lines, *_named_by_values(found), *notes]
 
 
 def _case_row(row: pd.Series, label: str, region: str) -> str:
@@ -120,13 +116,12 @@ def _case_row(row: pd.Series, label: str, region: str) -> str:
     if math.isnan(row["total_cny_per_year"]):
         reason = " ".join(str(row["reason"]).split())
         return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
-    proved = NO_NUMBER
-    if not row["is_reference"] and not math.isnan(row["least_saving_cny_per_year"]):
-        proved = f"{format_number(row['least_saving_cny_per_year'], 1, 1e6)} to "
-        proved += format_number(row["most_saving_cny_per_year"], 1, 1e6)
-    saving, share = (NO_NUMBER, NO_NUMBER)
+    saving = share = proved = NO_NUMBER
     if not row["is_reference"]:
         saving, share = format_change(row["saving_cny_per_year"]), format_percent(row["saving_share"])
+        least, most = row["least_saving_cny_per_year"], row["most_saving_cny_per_year"]
+        if not math.isnan(least):
+            proved = f"{format_number(least, 1, 1e6)} to {format_number(most, 1, 1e6)}"
     gap = f"{format_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
     return _aligned(
         label,
@@ -164,7 +159,7 @@ def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
     reason = str(_of_pair(found.waterfall_pairs, pair)["reason"].iloc[0])
     lines = [head]
     if reason:
-        why = f"the plan of {first} is none in {second}, so prices and re-optimizing cannot be told apart: {reason}"
+        why = f"the plan of {first} is none in {second}, so prices and re-optimizing cannot be separated: {reason}"
         lines += [f"  {line}" for line in _wrapped(why)]
     inner = bars[~bars["kind"].isin(["start", "end"])]
     largest = float(inner["cny_per_year"].abs().max()) if len(inner) else 0.0
@@ -191,7 +186,7 @@ def _bar_row(name: str, cny: float, largest: float) -> str:
 
 
 def _two_sided(value: float, largest: float, half: int) -> tuple[str, str]:
-    """Draw a bar to the left of an axis for less, to its right for more; what is not nothing has a length."""
+    """Draw a bar to the left of an axis for less, to its right for more; only zero has no length."""
     length = math.ceil(half * abs(value) / largest - 1e-9) if largest > 0 and math.isfinite(value) else 0
     bar = _BAR * length
     return (f"{bar:>{half}}", " " * half) if value < 0 else (" " * half, f"{bar:<{half}}")
@@ -279,17 +274,16 @@ def _regret_words(found: Comparison) -> list[str]:
         lines = _wrapped(f"every plan breaks a limit of some case; that of {fewest} in the fewest")
     else:
         best = everywhere.iloc[0]
-        proved = f"proved between {format_million(best['least_max_regret_cny_per_year'])} and "
-        proved += format_million(best["most_max_regret_cny_per_year"])
-        shown = f"least regret at worst: {_label_of(found, str(best['plan']), 40)}, "
-        shown += (
-            f"{format_million(best['max_regret_cny_per_year'])} under {_label_of(found, str(best['worst_under']), 40)}"
+        regret, least_regret, most_regret = (
+            format_million(best[f"{side}max_regret_cny_per_year"]) for side in ("", "least_", "most_")
         )
+        plan, under = (_label_of(found, str(best[name]), 40) for name in ("plan", "worst_under"))
+        shown = f"least regret at worst: {plan}, {regret} under {under}"
         is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
         least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
         equals = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
         shown += f", as of {equals} other{'s' if equals > 1 else ''}" if equals else ""
-        lines = _wrapped(f"{shown} ({proved}; {least})")
+        lines = _wrapped(f"{shown} (proved between {least_regret} and {most_regret}; {least})")
     for row in found.improvable.itertuples(index=False):
         case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
         saved = format_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]

@@ -1,8 +1,4 @@
-"""
-What `edwc explain` prints, and writes as JSON.
-
-The answer to why a workload is served where it is, as plain text.
-"""
+"""Plain text and JSON of `edwc explain`, and plain text of `edwc why`."""
 
 from __future__ import annotations
 
@@ -29,19 +25,12 @@ _LISTED = 12
 _STATUS = {
     "feasible": "feasible: a plan that keeps every limit is known",
     "infeasible": "infeasible",
-    "undecided": "undecided: the time limit struck, or a stop was asked for, before a plan or a proof was found",
+    "undecided": "undecided: the time limit was reached, or a stop was requested, before a plan or a proof was found",
 }
 
 
 def describe_explanation(explanation: Explanation) -> str:
-    """
-    Print why a scenario has no plan and what would give it one, or how near its limits are.
-
-    Parameters
-    ----------
-    explanation
-        From `explain_scenario`.
-    """
+    """Say why a scenario has no plan and what would give it one, or how near its limits are."""
     lines = [f"Scenario {explanation.name} is {_STATUS[explanation.status]}"]
     if explanation.status == "feasible":
         return "\n".join([*lines, *_margin_lines(explanation)])
@@ -69,14 +58,7 @@ def describe_explanation(explanation: Explanation) -> str:
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
-    """
-    Put an explanation into a form that JSON can hold.
-
-    Parameters
-    ----------
-    explanation
-        From `explain_scenario`.
-    """
+    """Put an explanation into a form that JSON can hold."""
     return {
         "scenario": explanation.name,
         "status": explanation.status,
@@ -175,20 +157,13 @@ def _value(value: Any) -> str:
     return f"{value:,.10g}" if isinstance(value, int | float) else str(value)
 
 
-DAY_H = 24.0
+_DAY_H = 24.0
 _LISTED_WORKLOADS = 40
 _LISTED_PLACES = 12
 
 
 def describe_placement(found: PlacementExplanation) -> str:
-    """
-    Print why a workload is served where it is.
-
-    Parameters
-    ----------
-    found
-        From `explain_placement`.
-    """
+    """Say why a workload is served where it is."""
     kinds = [
         name for name, holds in (("deferrable", found.is_deferrable), ("indivisible", found.is_indivisible)) if holds
     ]
@@ -207,14 +182,7 @@ def describe_placement(found: PlacementExplanation) -> str:
 
 
 def describe_workloads(table: pd.DataFrame) -> str:
-    """
-    Print the workloads of a run, dearest first.
-
-    Parameters
-    ----------
-    table
-        From `list_workloads`.
-    """
+    """List the workloads of a run, from `list_workloads`."""
     lines = [f"{'workload':<36}{'mtok/year':>14}{'CNY/mtok':>10}{'million CNY':>13}{'RTT ms':>8}  mostly in"]
     for row in table.head(_LISTED_WORKLOADS).to_dict("records"):
         price = "-" if math.isnan(row["cny_per_mtok"]) else f"{row['cny_per_mtok']:.4f}"
@@ -226,7 +194,7 @@ def describe_workloads(table: pd.DataFrame) -> str:
         )
     if len(table) > _LISTED_WORKLOADS:
         lines.append(f"and {len(table) - _LISTED_WORKLOADS} more; all with --json")
-    lines.append("CNY/mtok is the price of one more million tokens; ask for one with --workload HUB/CLASS")
+    lines.append("CNY/mtok is the price of one more million tokens; --workload HUB/CLASS explains one")
     return "\n".join(escape_text(line) for line in lines)
 
 
@@ -244,9 +212,9 @@ def _chosen_lines(place: ChosenPlace) -> list[str]:
 
 
 def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year: float) -> str:
-    """Write the stretches of hours: "all hours", "0-6 and 14-24 h", or by day."""
+    """Write the hours: "all hours", "0-6, 14-24 h", or by day."""
     days = {
-        day: "all hours" if sum(end - start for start, end in stretches) >= DAY_H - 1e-6 else _stretches(stretches)
+        day: "all hours" if sum(end - start for start, end in stretches) >= _DAY_H - 1e-6 else _stretches(stretches)
         for day, stretches in hours.items()
     }
     words = set(days.values())

@@ -15,7 +15,6 @@ from optimizer.solvers.control import Progress, Solution, Termination
 if TYPE_CHECKING:
     import pandas as pd
 
-    from optimizer.infeasibility.relaxations import Condition
     from optimizer.runs.run import Run
     from optimizer.runs.verify import VerifyReport
 
@@ -37,19 +36,9 @@ LATENCY_COLUMNS = {
 
 def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> dict[str, str]:
     """
-    Write the numbers of a plan as text.
+    Write `summary` and `market_value` of `run.json` as text by label.
 
-    Parameters
-    ----------
-    summary
-        `summary` of `run.json`.
-    value
-        `market_value` of `run.json`.
-
-    Returns
-    -------
-    dict
-        Text by label. Names of regions come from the input and are not escaped.
+    Names of regions come from the input and are not escaped.
     """
     price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
@@ -82,28 +71,12 @@ def _market_value(value: Mapping[str, float]) -> str:
 
 
 def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
-    """
-    Choose the classes with a limit on the time to the first token or on the round trip.
-
-    Parameters
-    ----------
-    table
-        Table `latency` of a run.
-    """
+    """Choose from the table `latency` the classes with a limit on the time to the first token or the round trip."""
     return table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
 
 
 def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
-    """
-    Say what the optimization saves against the best simple rule.
-
-    Parameters
-    ----------
-    baselines
-        `baselines` of `run.json`.
-    total_cny
-        Cost of the plan, CNY per year.
-    """
+    """Say what a plan of a cost a year saves against the best of `Run.baselines`."""
     fitting = [item for item in baselines if item["is_feasible"]]
     if not fitting:
         return "None of them keeps all limits: only the optimization gives a plan."
@@ -115,14 +88,7 @@ def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) ->
 
 
 def why_no_plan(baseline: Mapping[str, Any]) -> str:
-    """
-    Say why a baseline is not a plan.
-
-    Parameters
-    ----------
-    baseline
-        One of `baselines` of `run.json` that is not feasible.
-    """
+    """Say why one of `Run.baselines` is not feasible."""
     why = [f"leaves {format_percent(baseline['unserved_share'], 2)} unserved"] if baseline["unserved_share"] > 0 else []
     return "; ".join([*why, f"breaks {', '.join(baseline['broken'])}"] if baseline["broken"] else why)
 
@@ -144,18 +110,18 @@ def describe_progress(line: Progress) -> str:
 
 def describe_run(run: Run) -> str:
     """Describe a solved scenario: costs, places, baselines and what the optimization saved."""
+    solution = run.solution
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
-    lines = [head, f"  {ENDED[run.solution.termination]} after {_solve_seconds(run):.1f} s ({run.solution.method})"]
+    lines = [head, f"  {ENDED[solution.termination]} after {sum(solution.seconds.values()):.1f} s ({solution.method})"]
     if not run.has_plan:
-        lines += _without_plan(run)
-        return "\n".join(lines)
-    solution, summary = run.solution, run.summary
+        return "\n".join([*lines, *_without_plan(run)])
+    summary = run.summary
     lines += [
         _proof(solution),
         "",
         *_cost_table(summary),
         "",
-        *_facts(summary, run.info["market_value"]),
+        *(f"  {name:<16}{escape_text(text)}" for name, text in facts_of(summary, run.info["market_value"]).items()),
         "",
         *_policy_lines(summary),
         *_latency_table(run.tables["latency"]),
@@ -171,14 +137,7 @@ def describe_run(run: Run) -> str:
 
 
 def describe_check(found: Mapping[str, Any]) -> str:
-    """
-    Describe the size of a problem.
-
-    Parameters
-    ----------
-    found
-        From `check_scenario`.
-    """
+    """Describe the size of a problem, from `check_scenario`."""
     limiting = found["limiting_links"]
     shown = ", ".join(limiting[:8]) + (", ..." if len(limiting) > len(limiting[:8]) else "")
     size = f"({found['demand_hubs']} demand hubs, {found['workload_classes']} classes)"
@@ -256,14 +215,7 @@ def _describe_days(days: Mapping[str, float]) -> str:
 
 
 def describe_verification(report: VerifyReport) -> str:
-    """
-    Describe what a verification found.
-
-    Parameters
-    ----------
-    report
-        From `verify_run`.
-    """
+    """Describe what a verification found."""
     if report.is_verified:
         compared = ", ".join(f"{count:,} {what}" for what, count in report.checked.items() if count)
         total = format_million(report.total_cny_per_year)
@@ -290,28 +242,19 @@ def _resilience_lines(price: Mapping[str, Any] | None) -> list[str]:
 def _without_plan(run: Run) -> list[str]:
     if run.solution.termination != Termination.INFEASIBLE:
         return ["  no plan was found; raise the time limit", f"  proven bound {format_million(run.solution.bound_cny)}"]
-    return [f"  {line}" for line in _failure_lines(run.failure)]
-
-
-def _failure_lines(failure: Condition | None) -> list[str]:
-    """Say why there is no plan."""
-    advice = "`edwc explain` finds the smallest changes that would make it feasible"
-    if failure is None:
-        return [
+    if run.failure is None:
+        why = (
             "total capacity, capacity within reach, sites, single places, failures and the policy each pass alone",
             "what remains is link capacity, whole pods, or several of these limits at once",
-            advice,
-        ]
-    return [f"first condition that fails: {failure.name}", escape_text(failure.message), advice]
+        )
+    else:
+        why = (f"first condition that fails: {run.failure.name}", escape_text(run.failure.message))
+    return [f"  {line}" for line in (*why, "`edwc explain` finds the smallest changes that would make it feasible")]
 
 
 def _proof(solution: Solution) -> str:
     cost, bound = format_million(solution.objective_cny), format_million(solution.bound_cny)
     return f"  cost {cost}, proven bound {bound} million CNY a year, gap {format_percent(solution.mip_rel_gap, 2)}"
-
-
-def _solve_seconds(run: Run) -> float:
-    return sum(run.solution.seconds.values())
 
 
 def _cost_table(summary: Mapping[str, Any]) -> list[str]:
@@ -326,10 +269,6 @@ def _cost_table(summary: Mapping[str, Any]) -> list[str]:
 def _cost_row(name: str, value: float, total: float, guessed: float | None) -> str:
     share = value / total if total else 0.0
     return f"  {name:<20}{format_million(value):>18}{format_percent(share):>9}{format_percent(guessed, 0):>15}"
-
-
-def _facts(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> list[str]:
-    return [f"  {name:<16}{escape_text(text)}" for name, text in facts_of(summary, value).items()]
 
 
 def _policy_lines(summary: Mapping[str, Any]) -> list[str]:

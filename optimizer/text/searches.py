@@ -10,7 +10,15 @@ from network_data.faults import escape_text
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
-from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_number, format_percent, format_size
+from optimizer.numbers import (
+    NO_NUMBER,
+    format_cny,
+    format_digits,
+    format_million,
+    format_number,
+    format_percent,
+    format_size,
+)
 from optimizer.units import CNY_PER_MCNY
 
 if TYPE_CHECKING:
@@ -48,8 +56,6 @@ def describe_break_even(found: BreakEvenMap) -> str:
 def describe_range(found: BreakEvenMap) -> str:
     """Say how much a plan that was not found could save."""
     if found.is_complete:
-        from optimizer.numbers import format_cny  # pandas is slow to import
-
         within = format_cny(math.ceil(found.tolerance_cny))
         return f"No other plan could save more than {within} a year anywhere on the range."
     return "Other plans could still save something: what is left open is in the table."
@@ -110,8 +116,8 @@ def _sentences(found: BreakEvenMap) -> list[str]:
             return []
         if not math.isfinite(found.intervals["cost_from_cny_per_year"].iloc[0]):
             return ["No plan is possible anywhere on the range."]
-        whole = f"from {_number(found.low)} to {_number(found.high)}"
-        return [f"The plan is the same {whole}." if found.is_complete else f"No change of the plan was found {whole}."]
+        what = "The plan is the same" if found.is_complete else "No change of the plan was found"
+        return [f"{what} from {_number(found.low)} to {_number(found.high)}."]
     listed = [row for row in rows if row["kind"] != "routing"]
     lines = [_sentence(found, row) for row in listed[:_LISTED]]
     if len(listed) > _LISTED:
@@ -128,7 +134,7 @@ def _sentence(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
     is_below = float(row["value"]) <= found.reference_value
     change = escape_text(str(row["change_back"] if is_below else row["change"]))
     where = "Below" if is_below else "From"
-    # A step of a limit lies at its value: there the new candidates are in reach.
+    # A step of a limit lies at its value: there the new candidates become possible.
     onwards = "" if is_below else " on"
     return (
         f"{where} {format_value(found.parameter, float(row['value']))}{onwards}: {change} ({_certainty(found, row)})."
@@ -156,7 +162,7 @@ def _short(value: float) -> str:
 
 def _span(first: float, last: float) -> str:
     """Write both ends in million CNY a year, once where they are the same."""
-    if math.isnan(first) or not math.isfinite(first):
+    if not math.isfinite(first):
         return NO_NUMBER
     ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
@@ -172,7 +178,7 @@ _PARTS = ("cost_without_latency_cny_per_year", "energy_cny_per_year", "capital_c
 
 
 def describe_frontier(frontier: Frontier) -> str:
-    """Print a frontier: its points, what is out of reach, what each step saves, and what leaves its own region."""
+    """Describe a frontier: its points, sizes without a plan, what each step saves, and what leaves its own region."""
     lines = _latency_head(frontier) if frontier.kind == "latency" else _carbon_head(frontier)
     lines += ["", *_points(frontier), *_reasons(frontier), "", *_steps(frontier), *_order(frontier)]
     if frontier.kind == "latency":
@@ -260,8 +266,7 @@ def _steps(frontier: Frontier) -> list[str]:
 def _order(frontier: Frontier) -> list[str]:
     if frontier.pairs.empty:
         return []
-    certain = int(frontier.pairs["is_certain"].sum())
-    count = len(frontier.pairs)
+    certain, count = int(frontier.pairs["is_certain"].sum()), len(frontier.pairs)
     return [f"  {certain} of {count} pairs of points are certainly ordered or equal; the rest lie within the gaps"]
 
 
@@ -286,7 +291,7 @@ def _relocation(frontier: Frontier) -> list[str]:
 
 
 def describe_latency_return(found: LatencyReturn) -> str:
-    """Print the energy return on latency: classes by what a millisecond of their budget saves, then each step."""
+    """Describe the energy return on latency: classes by what a millisecond of their budget saves, then each step."""
     head = ["class", "from ms", "to ms", "million CNY a year per ms", "energy alone", "at least", "at most", ""]
     ranking, steps = (table.to_dict("records") for table in (found.ranking, found.steps))
     rows = [

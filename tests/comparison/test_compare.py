@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import re
 import shutil
@@ -11,16 +12,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from documents import read_page
 from reduced import reduced_overrides
 from sweeps import write_toy
 
-from edwc import compare
+from edwc import compare, solve
 from network_data import InputError
 from optimizer.cli.main import main
 from optimizer.comparison.comparison import Comparison, open_comparison
-from optimizer.runs.run import open_run
+from optimizer.runs.run import Run, open_run
 from optimizer.runs.verify import verify_run
+from scenarios.load import load_scenario
 
 IDS = [
     "reference", "western_green_direct", "carbon_100", "price_west_0_8", "price_west_1_2", "carbon_price_0",
@@ -119,17 +122,60 @@ def test_runs_of_one_name_are_told_apart_by_where_they_lie(comparison: Compariso
         compare([runs[0], runs[1] / ".." / "run", runs[1]])
 
 
+def test_runs_in_memory_are_compared_like_folders(tmp_path: Path) -> None:
+    toy = write_toy(tmp_path)
+    cheap, costly = (solve(toy, {"time.slices_per_day": 1, "costs.carbon_price_cny_per_t": price}) for price in (0, 50))
+    cheap.save(tmp_path / "cheap")
+    stored = open_run(copy.copy(costly).save(tmp_path / "costly"))
+    found = compare([cheap, costly, stored], out=tmp_path / "out")
+    name = cheap.name
+    assert found.cases["case"].tolist() == ["cheap", name, "costly"]
+    assert costly.folder is None
+    totals = [cheap.cost_cny_per_year, costly.cost_cny_per_year, costly.cost_cny_per_year]
+    assert found.cases["total_cny_per_year"].tolist() == totals
+    assert found.results[name].folder == tmp_path / "out" / "runs" / name
+    assert verify_run(found.results[name].open_run()).is_verified
+    assert open_comparison(tmp_path / "out").to_text() == found.to_text()
+    unsaved = compare([costly, copy.copy(costly), tmp_path / "cheap"])
+    assert unsaved.cases["case"].tolist() == [name, f"{name}_2", "cheap"]
+    assert unsaved.results[name].open_run().cost_cny_per_year == costly.cost_cny_per_year
+    assert compare(costly).cases["case"].tolist() == [name]
+
+
+def test_runs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
+    run = solve(write_toy(tmp_path), {"time.slices_per_day": 1})
+    with pytest.raises(InputError, match="is given more than once"):
+        compare([run, run], out=tmp_path / "out")
+    with pytest.raises(InputError, match="has no plan or no tables"):
+        compare([run, Run.of_plan(run.problem, run.plan)])
+    with pytest.raises(InputError, match="names no run"):
+        compare([])
+    assert not (tmp_path / "out").exists()
+
+
+def test_comparison_has_the_name_of_its_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = write_toy(tmp_path)
+    monkeypatch.chdir(toy.parent)
+    document = {"extends": str(toy), "name": "own_name"}
+    for number, scenario in enumerate((document, yaml.safe_dump(document), load_scenario(toy))):
+        out = tmp_path / f"out_{number}"
+        found = compare(
+            scenario, ["time.slices_per_day=1"], sweeps=["carbon_price=0"], regret=False, engine="serial", out=out
+        )
+        assert found.name == open_comparison(out).name == (load_scenario(toy).name if number == 2 else "own_name")
+
+
 def test_stored_case_whose_run_is_gone_is_not_called_solved(
     comparison: Comparison, out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(out, copy)
-    (copy / "cases" / "carbon_100" / "allocation.parquet").write_bytes(b"")
-    assert main(["compare", str(copy), "--out", str(tmp_path / "new" / "tables")]) == 3
+    copied = tmp_path / "copy"
+    shutil.copytree(out, copied)
+    (copied / "cases" / "carbon_100" / "allocation.parquet").write_bytes(b"")
+    assert main(["compare", str(copied), "--out", str(tmp_path / "new" / "tables")]) == 3
     assert "its run folder is gone or damaged (it was solved)" in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "new" / "tables" / "cases.csv").is_file()
-    (copy / "comparison.json").write_text('{"format": 1, "cases": [{"id": "a"}]}', encoding="utf-8")
-    assert main(["compare", str(copy)]) == 1
+    (copied / "comparison.json").write_text('{"format": 1, "cases": [{"id": "a"}]}', encoding="utf-8")
+    assert main(["compare", str(copied)]) == 1
     assert "is damaged" in capsys.readouterr().err
 
 
@@ -170,14 +216,14 @@ def test_dictionaries_and_texts_are_the_same_request(tmp_path: Path) -> None:
 def test_tables_that_are_gone_are_worked_out_again_and_damaged_ones_refused(
     comparison: Comparison, out: Path, tmp_path: Path
 ) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(out, copy)
+    copied = tmp_path / "copy"
+    shutil.copytree(out, copied)
     for name in ("waterfalls.csv", "costs.csv"):
-        (copy / name).unlink()
-    pd.testing.assert_frame_equal(open_comparison(copy).costs, comparison.costs)
-    (copy / "regret.csv").write_bytes(b'"\xff')
+        (copied / name).unlink()
+    pd.testing.assert_frame_equal(open_comparison(copied).costs, comparison.costs)
+    (copied / "regret.csv").write_bytes(b'"\xff')
     with pytest.raises(InputError, match=r"regret\.csv: cannot be read"):
-        open_comparison(copy)
+        open_comparison(copied)
 
 
 def test_every_fault_names_its_argument(tmp_path: Path) -> None:

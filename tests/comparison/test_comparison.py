@@ -101,7 +101,7 @@ def test_text_tells_what_the_tables_hold(comparison: Comparison, text: str) -> N
     assert f"{row['energy_mwh_per_year'] / 1e3:,.0f}" in line
     assert "failed: 1 fault in scenario 'base'" in text
     assert "From reference to chat within 12 ms, million CNY a year" in text
-    assert "is none in chat within 12 ms, so prices and re-optimizing cannot be told apart" in text
+    assert "is none in chat within 12 ms, so prices and re-optimizing cannot be separated" in text
     assert "every plan breaks a limit of some case" in text
     assert "    low: no plan: " in text
     of_pair = comparison.moved_totals[comparison.moved_totals["second"] == "fast_chat"]
