@@ -24,13 +24,7 @@ _ALL_LAYERS = GisOptions()
 _DEFAULT_MAP = MapOptions()
 
 
-def export_run(
-    run: Run,
-    target: Path | str,
-    *,
-    gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
-) -> Path:
+def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP) -> Path:
     """
     Write a run in the format that the target's ending names, or a folder of files in the format asked for.
 
@@ -75,11 +69,7 @@ def export_run(
 
 
 def export_comparison(
-    folder: Path | str,
-    target: Path | str,
-    *,
-    gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
+    folder: Path | str, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP
 ) -> Path:
     """
     Write the report of a stored comparison.

@@ -354,10 +354,6 @@ def _results(
         network,
         solution.plan if solution.plan is not None else fixed.plan,
         baselines,
-        Margins(
-            dual_table(problem, fixed),
-            limit_values(problem, compiled, fixed),
-            shadow_prices(priced, seed=seed),
-        ),
+        Margins(dual_table(problem, fixed), limit_values(problem, compiled, fixed), shadow_prices(priced, seed=seed)),
     )
     return solution, results

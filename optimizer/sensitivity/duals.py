@@ -24,12 +24,7 @@ from optimizer.model.vocabulary import Equation
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import with_candidates
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.sensitivity.price_table import (
-    LEAST_VALUE_CNY,
-    Price,
-    price_row,
-    price_sentence,
-)
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY, Price, price_row, price_sentence
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, reduced_costs
 
