@@ -22,7 +22,7 @@ from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import check_target, json_ready
 from optimizer.runs.metadata import run_info
-from optimizer.runs.results import Margins, ResiliencePrice, Results, build_results
+from optimizer.runs.results import ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
 from optimizer.solvers.control import Control, Learned, Progress, Solution, Termination
 from optimizer.solvers.greedy import Baseline, evaluate_baselines
@@ -349,11 +349,7 @@ def _results(
         # The same integers with everything else at its best: what the duals belong to.
         bound = min(solution.bound_cny, report.total_cny)
         solution = replace(solution, plan=fixed.plan, objective_cny=report.total_cny, bound_cny=bound)
-    results = build_results(
-        problem,
-        network,
-        solution.plan if solution.plan is not None else fixed.plan,
-        baselines,
-        Margins(dual_table(problem, fixed), limit_values(problem, compiled, fixed), shadow_prices(priced, seed=seed)),
-    )
-    return solution, results
+    plan = solution.plan if solution.plan is not None else fixed.plan
+    tables = {"duals": dual_table(problem, fixed), "shadow_prices": shadow_prices(priced, seed=seed)}
+    limits = limit_values(problem, compiled, fixed)
+    return solution, build_results(problem, network, plan, baselines, tables, limits)
