@@ -19,23 +19,16 @@ from optimizer.runs.run import Run
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
-_HOW_TO_FILL_A_FOLDER = f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}"
 _ALL_LAYERS = GisOptions()
 _DEFAULT_MAP = MapOptions()
 
 
-def export_run(
-    run: Run,
-    target: Path | str,
-    *,
-    gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
-) -> Path:
+def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP) -> Path:
     """
-    Write a run in the format that the target's ending names, or a folder of files in the format asked for.
+    Write a run in the format that the ending of the target names, or a folder of files in a given format.
 
-    What is written stands beside the target and takes its name only when it is complete and on disk; an older file
-    or folder stays as it is until then. The same run gives the same bytes with the same versions of the libraries.
+    An older file or folder is replaced only when the new one is complete and on disk. The same run gives the same bytes
+    with the same versions of the libraries.
 
     Parameters
     ----------
@@ -66,7 +59,10 @@ def export_run(
     _refuse_database(target)
     path = Path(target)
     write = _choose_writer(path, gis, maps)
-    (_check_folder if gis.folder_format else _check_file)(path, gis)
+    if gis.folder_format:
+        _check_folder(path, gis.folder_format)
+    else:
+        _check_file(path)
     run.require_places()
     # Through a link, what it points to is replaced, not the link.
     with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
@@ -75,11 +71,7 @@ def export_run(
 
 
 def export_comparison(
-    folder: Path | str,
-    target: Path | str,
-    *,
-    gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
+    folder: Path | str, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP
 ) -> Path:
     """
     Write the report of a stored comparison.
@@ -111,7 +103,7 @@ def export_comparison(
     path = Path(target)
     _check_comparison_export(Path(folder), path, gis)
     _check_no_map_options(path, maps)
-    _check_file(path, gis)
+    _check_file(path)
     with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
         _write_comparison(Path(folder), draft, options=maps)
     return path
@@ -132,29 +124,24 @@ _Writer = Callable[[Run, Path], None]
 
 
 def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
-    """See that options and target fit each other, and give what writes it."""
+    """Check that options and target fit each other, and choose the function that writes it."""
     faults = FaultList("the export")
     ending = path.suffix.lower()
     if ending not in SUFFIXES or gis.folder_format is not None:
         _check_no_map_options(path, maps)
     if gis.folder_format is not None:
         return _choose_folder_writer(path, gis, faults)
-    draw = _DRAWN.get(ending)
-    if draw is not None:
+    if (draw := _DRAWN.get(ending)) is not None:
         if gis != _ALL_LAYERS:
-            faults.add(
-                str(path),
-                f"a {'report' if ending == '.html' else 'drawn map'} has no layers to choose from",
-                "Leave out --layer and --per-slice.",
-                value=ending,
-            )
+            problem = f"a {'report' if ending == '.html' else 'drawn map'} has no layers to choose from"
+            faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
             raise faults.error()
         return lambda run, draft: draw(run, draft, maps)
     if ending.removeprefix(".") not in FORMATS or not ending:
         known = [*(f".{name}" for name in FORMATS), *_DRAWN]
         remedy = (
-            f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: {_HOW_TO_FILL_A_FOLDER}."
-            f"{suggest(ending, known)}"
+            f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: "
+            f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}.{suggest(ending, known)}"
         )
         faults.add(str(path), "export format is not known", remedy, value=path.suffix or None)
         raise faults.error()
@@ -176,9 +163,8 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
         remedy = f"Use one of {', '.join(FOLDER_FORMATS)}.{suggest(name, FOLDER_FORMATS)}"
         faults.add("--format", "is no format that fills a folder", remedy, value=name)
     if path.suffix.lower() in {*_DRAWN, *(f".{known}" for known in FORMATS)}:
-        faults.add(
-            str(path), "--format fills a folder, but this names a file", "Leave out --format, or name a folder."
-        )  # fmt: skip
+        problem = "--format fills a folder, but this names a file"
+        faults.add(str(path), problem, "Leave out --format, or name a folder.")
     if gis.layer is not None:
         faults.add("--layer", "--format writes all layers", f"Name a file: --to {gis.layer}.{name}.", value=gis.layer)
     faults.raise_if_any()
@@ -196,23 +182,20 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
 def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
     """Refuse anything but a report: a comparison has no layers and no map of its own."""
     if path.suffix.lower() != ".html" or gis != _ALL_LAYERS:
-        faults = FaultList("the export")
         remedy = "Name a file that ends in .html and no layer or format, or the run folder of one of its cases."
-        faults.add(str(folder), "a comparison has no such export", remedy, value=path.suffix)
-        raise faults.error()
+        fault = Fault(str(folder), None, None, path.suffix, "a comparison has no such export", remedy)
+        raise InputError([fault], "the export")
 
 
 def _check_no_map_options(path: Path, maps: MapOptions) -> None:
-    """Refuse choices that only a picture can follow; outlines, colours and size may stand beside any format."""
+    """Refuse options that only a drawn map has; outlines, colours and size are allowed with any format."""
     plain = replace(maps, basemap=_DEFAULT_MAP.basemap, size_px=_DEFAULT_MAP.size_px, colour_by=_DEFAULT_MAP.colour_by)
     if plain != _DEFAULT_MAP:
-        faults = FaultList("the export")
         remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map, --against and --lang."
-        faults.add(str(path), "is no drawn map", remedy, value=path.suffix or None)
-        raise faults.error()
+        raise InputError([Fault(str(path), None, None, path.suffix or None, "is no drawn map", remedy)], "the export")
 
 
-def _check_file(path: Path, _gis: GisOptions) -> None:
+def _check_file(path: Path) -> None:
     faults = FaultList("the export")
     if path.is_dir():
         faults.add(str(path), "export target is a folder", "Name a file.")
@@ -230,7 +213,7 @@ def _check_file(path: Path, _gis: GisOptions) -> None:
 
 
 def _files_of_run(folder: Path) -> set[str]:
-    """Names of what a run folder consists of; nothing where the folder is none."""
+    """Names of the files of a run folder; none if the folder is not one."""
     try:
         files = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, TypeError, KeyError):
@@ -238,8 +221,8 @@ def _files_of_run(folder: Path) -> set[str]:
     return {INFO_FILE, *files} if (folder / INFO_FILE).exists() else set()
 
 
-def _check_folder(path: Path, gis: GisOptions) -> None:
-    """Refuse a folder that holds anything but what an export wrote: it is replaced whole."""
+def _check_folder(path: Path, folder_format: str) -> None:
+    """Refuse a folder that holds anything that no export wrote: the folder is replaced."""
     faults = FaultList("the export")
     ours = {f"{METADATA}.csv", *_FLOWMAP_FILES} | {
         f"{layer}.{name}" for layer in (*LAYERS, *SLICE_LAYERS) for name in FORMATS
@@ -247,14 +230,10 @@ def _check_folder(path: Path, gis: GisOptions) -> None:
     if path.is_dir():
         foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
         if foreign:
-            faults.add(
-                str(path),
-                f"holds {len(foreign)} file(s) that no export wrote, and a new one would remove them",
-                "Name a new folder.",
-                value=foreign[0],
-            )
+            problem = f"holds {len(foreign)} file(s) that no export wrote, and a new one would remove them"
+            faults.add(str(path), problem, "Name a new folder.", value=foreign[0])
     elif path.exists():
-        faults.add(str(path), "is a file", f"Name a folder to fill with {gis.folder_format} files.")
+        faults.add(str(path), "is a file", f"Name a folder to fill with {folder_format} files.")
     elif not path.absolute().parent.is_dir():
         faults.add(str(path.parent), "folder does not exist", "Create it, or name another.")
     faults.raise_if_any()

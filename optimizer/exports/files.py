@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,11 @@ from shapely.geometry import mapping
 from optimizer.drawing.colours import region_colours
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
-from optimizer.runs.folder import write_csv_table
+from optimizer.runs.folder import json_ready, write_csv_table
 from optimizer.runs.run import Run
 
-GEOPARQUET_VERSION = "1.1.0"
+_GEOPARQUET_VERSION = "1.1.0"
 
-# GDAL and QGIS take a column of this name for the geometry.
-WKT_COLUMN = "WKT"
 METADATA = "metadata"
 
 # A fixed date in the file's own records: the same run gives the same bytes.
@@ -37,7 +34,7 @@ class GisContent:
 
     layers: dict[str, Any]  # GeoDataFrames by name, in drawing order
     styles: dict[str, str]  # QGIS style (QML) of each
-    metadata: pd.DataFrame  # See `gis_metadata.metadata_table`.
+    metadata: pd.DataFrame  # See `layers.metadata_table`
 
 
 def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
@@ -88,24 +85,23 @@ def _write_gpkg(content: GisContent, path: Path) -> None:
 
 
 def _style_table(styles: dict[str, str]) -> pd.DataFrame:
-    """Build the table in which QGIS looks for a layer's default style, sorted by update_time."""
-    rows = [
+    """Build the table in which QGIS looks for the default style of a layer."""
+    names = list(styles)
+    return pd.DataFrame(
         {
             "f_table_catalog": "",
             "f_table_schema": "",
-            "f_table_name": name,
+            "f_table_name": names,
             "f_geometry_column": "geom",
-            "styleName": name,
-            "styleQML": qml,
+            "styleName": names,
+            "styleQML": list(styles.values()),
             "styleSLD": "",
             "useAsDefault": True,
             "description": "Allocation of inference, as in the drawn map",
             "owner": "",
             "update_time": pd.Timestamp(STYLE_DATE),
         }
-        for name, qml in styles.items()
-    ]
-    return pd.DataFrame(rows)
+    )
 
 
 def _write_geojson(content: GisContent, path: Path) -> None:
@@ -129,24 +125,15 @@ def _features(layers: dict[str, Any]) -> Iterator[dict[str, Any]]:
         rounded = shapely.transform(layer.geometry.to_numpy(), lambda xy: np.round(xy, _COORDINATE_DECIMALS))
         for row, geometry in zip(layer[columns].to_dict("records"), rounded, strict=True):
             properties = label | {column: _json_value(value) for column, value in row.items()}
-            yield {
-                "type": "Feature",
-                "geometry": None if geometry is None else mapping(geometry),
-                "properties": properties,
-            }
+            place = None if geometry is None else mapping(geometry)
+            yield {"type": "Feature", "geometry": place, "properties": properties}
 
 
 def _json_value(value: Any) -> Any:
-    """Turn a cell into what JSON knows; a missing or infinite number has no spelling there: null."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value is pd.NaT or value is pd.NA:
+    """Turn a cell into a JSON value; a missing or infinite number becomes null."""
+    if value is pd.NaT or value is pd.NA:
         return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    return value.isoformat() if isinstance(value, pd.Timestamp) else json_ready(value)
 
 
 def _write_parquet(content: GisContent, path: Path) -> None:
@@ -154,7 +141,7 @@ def _write_parquet(content: GisContent, path: Path) -> None:
     import pyarrow.parquet as pq
 
     (layer,) = content.layers.values()
-    layer.to_parquet(path, index=False, schema_version=GEOPARQUET_VERSION, write_covering_bbox=True)
+    layer.to_parquet(path, index=False, schema_version=_GEOPARQUET_VERSION, write_covering_bbox=True)
     table = pq.read_table(path)
     described = table.replace_schema_metadata({**table.schema.metadata, b"edwc": metadata_json(content.metadata)})
     pq.write_table(described, path)
@@ -171,10 +158,11 @@ def _write_flatgeobuf(content: GisContent, path: Path) -> None:
 
 
 def _write_csv(content: GisContent, path: Path) -> None:
-    """Write one layer as CSV, its geometry as WKT in degrees of WGS 84, longitude first; formulas marked as text."""
+    """Write one layer as CSV, its geometry as WKT (WGS 84, longitude first); formulas are marked as text."""
     (layer,) = content.layers.values()
     texts = [None if geometry is None else geometry.wkt for geometry in layer.geometry]
-    table = pd.DataFrame({WKT_COLUMN: texts} | {name: layer[name] for name in layer.columns if name != "geometry"})
+    # GDAL and QGIS take a column named WKT for the geometry.
+    table = pd.DataFrame({"WKT": texts} | {name: layer[name] for name in layer.columns if name != "geometry"})
     _write_table(table, path)
 
 
@@ -187,7 +175,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
     write_csv_table(table.assign(**times), path)
 
 
-# Formats by name, which is their ending, too: what writes one file, and whether that file holds several layers.
+# By name, which is also the ending: what writes one file, and whether that file holds several layers.
 FORMATS: dict[str, tuple[Callable[[GisContent, Path], None], bool]] = {
     "gpkg": (_write_gpkg, True),
     "geojson": (_write_geojson, True),
@@ -230,14 +218,8 @@ def write_flowmap(run: Run, content: GisContent, folder: Path) -> None:
     # A demand hub and a data center of one id are two places here: the data center gets a name that no id can have.
     taken = {center: f"data_center/{center}" for center in centers.intersection(run.demand_hubs.index)}
     places = pd.concat([run.demand_hubs, run.data_centers.rename(index=taken)])
-    locations = pd.DataFrame(
-        {
-            "id": places.index,
-            "name": places["name"].to_numpy(),
-            "lat": places["latitude_deg"].to_numpy(),
-            "lon": places["longitude_deg"].to_numpy(),
-        }
-    )
+    columns = {"name": "name", "latitude_deg": "lat", "longitude_deg": "lon"}
+    locations = places[list(columns)].rename(columns=columns).rename_axis("id").reset_index()
     unit = "mtok_per_year" if by_slice is None else "mtok_per_h"
     table = pd.DataFrame({"origin": flows["demand_hub"], "dest": flows["data_center"].replace(taken)})
     table["count"] = flows[unit]
@@ -249,7 +231,5 @@ def write_flowmap(run: Run, content: GisContent, folder: Path) -> None:
             table[f"{end}_{ending}"] = places[column].reindex(ids).to_numpy()
     _write_table(locations, folder / "locations.csv")
     _write_table(table, folder / "flows.csv")
-    _write_table(
-        pd.concat([content.metadata, pd.DataFrame({"key": ["flows.count"], "value": [unit]})]),
-        folder / f"{METADATA}.csv",
-    )
+    metadata = pd.concat([content.metadata, pd.DataFrame({"key": ["flows.count"], "value": [unit]})])
+    _write_table(metadata, folder / f"{METADATA}.csv")

@@ -1,10 +1,4 @@
-"""
-A run as layers of a geographic information system: places, links with their load, flows along fibre and straight.
-
-What an export says of itself: run, scenario, versions, proven gap, numbers, and where the data come from.
-
-The columns of exported layers: unit and meaning of each, for the documentation and for comments in a database.
-"""
+"""Layers of a run for geographic information systems, the columns they have, and the metadata of an export."""
 
 from __future__ import annotations
 
@@ -20,7 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from network_data.faults import FaultList, suggest
+from network_data.faults import Fault, InputError, suggest
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from optimizer.runs.places import flow_table, line_between, positions_of
 from optimizer.runs.run import Run
@@ -35,7 +29,7 @@ SLICE_LAYERS = tuple(f"{name}_by_slice" for name in LAYERS)
 # Representative days have no date, but programs that play a map through time need one: day n gets day n of 2000.
 _FIRST_DAY = pd.Timestamp("2000-01-01")
 
-# A time slice ends a moment before the next begins: programs that take an end as part of it then do not show two.
+# A time slice ends a millisecond before the next begins, for programs that count the end as part of it.
 _MOMENT = pd.Timedelta(milliseconds=1)
 _SLICE = ["day", "hour"]
 
@@ -80,7 +74,7 @@ def allocation_layers(run: Run, *, per_slice: bool = False) -> dict[str, Any]:
 
 def choose_layers(run: Run, layer: str | None, *, per_slice: bool) -> dict[str, Any]:
     """
-    Build the layers that an export asks for.
+    Build the layers that an export writes.
 
     Parameters
     ----------
@@ -98,10 +92,8 @@ def choose_layers(run: Run, layer: str | None, *, per_slice: bool) -> dict[str, 
         return allocation_layers(run, per_slice=per_slice)
     known = (*LAYERS, *SLICE_LAYERS)
     if layer not in known:
-        faults = FaultList("the export")
         remedy = f"Use one of {', '.join(known)}.{suggest(layer, known)}"
-        faults.add("--layer", "is no layer of a run", remedy, value=layer)
-        raise faults.error()
+        raise InputError([Fault("--layer", None, None, layer, "is no layer of a run", remedy)], "the export")
     return {layer: allocation_layers(run, per_slice=layer in SLICE_LAYERS)[layer]}
 
 
@@ -138,7 +130,7 @@ def _flow_layer(run: Run, by: str | tuple[str, ...]) -> Any:
 
 
 def _slice_layers(run: Run, built: dict[str, Any]) -> dict[str, Any]:
-    """Give each layer a row for each time slice, with what is carried or served in it."""
+    """Build the layers by time slice: what is carried or served in each."""
     stored = run.slice_tables
     clock = _slice_clock(stored["links_by_slice"])
     hubs = run.allocation.groupby([*_SLICE, "demand_hub"], sort=False)["mtok_per_h"].sum()
@@ -171,7 +163,7 @@ def _slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flows_by_slice(run: Run, keys: list[str]) -> pd.DataFrame:
-    """Sum what flows in each time slice, mtok per hour."""
+    """Flows in each time slice, mtok per hour."""
     flows = flow_table(run, (*_SLICE, *keys)).reset_index()
     weight_h = run.allocation.drop_duplicates(_SLICE)[[*_SLICE, "weight_h"]]
     flows["mtok_per_h"] = flows["mtok_per_year"] / flows.merge(weight_h, on=_SLICE, how="left")["weight_h"]
@@ -202,7 +194,7 @@ _KEPT_LABELS = {
 # Pages that say where figures and outlines come from and under which terms; a page of a user's own may be long.
 _PAGES = ("SOURCES.md", "BASEMAP.md")
 _LONGEST_PAGE_BYTES = 100_000
-_TOLD = (
+_FACTS = (
     "finished_utc", "termination", "method", "objective_cny_per_year", "bound_cny_per_year", "mip_rel_gap",
 )  # fmt: skip
 
@@ -224,21 +216,14 @@ def metadata_table(run: Run) -> pd.DataFrame:
 
 
 def metadata_json(table: pd.DataFrame) -> str:
-    """
-    Write the metadata as a JSON object, for formats that hold one text.
-
-    Parameters
-    ----------
-    table
-        See `metadata_table`.
-    """
+    """Write `metadata_table` as a JSON object, for formats that hold one text."""
     return json.dumps(dict(zip(table["key"], table["value"], strict=True)), ensure_ascii=False)
 
 
 def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     info = run.info
     scenario, network = _section(info, "scenario"), _section(info, "network")
-    names = [told["name"] for told in (scenario, network) if told.get("name")]
+    names = [section["name"] for section in (scenario, network) if section.get("name")]
     yield "title", f"Allocation of inference workloads: {' on '.join(map(str, names))}"
     yield "run", run.name if run.folder is None else run.folder.resolve().name
     yield "coordinates", f"{CRS} (WGS 84), longitude before latitude, degrees"
@@ -246,14 +231,14 @@ def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     yield "scenario_description", scenario.get("description")
     yield "scenario_changes", "; ".join(map(str, scenario.get("overrides") or ())) or None
     yield "network", network.get("name")
-    for key in _TOLD:
+    for key in _FACTS:
         yield key, info.get(key)
     yield from _flat("options", _section(info, "options"))
     yield from _flat("summary", _section(info, "summary"))
     yield from _flat("version", _section(info, "versions"))
     yield from _flat("export_version", _export_versions())
-    for told in (scenario, network):
-        yield from _flat("input_sha256", _section(told, "file_hashes"))
+    for section in (scenario, network):
+        yield from _flat("input_sha256", _section(section, "file_hashes"))
     yield from _pages("network", _network_folder(network, run), _section(network, "file_hashes"))
     if scenario.get("built_in"):
         hashes = _section(scenario, "file_hashes")
@@ -262,9 +247,9 @@ def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     yield "licence", "The program that wrote this, edwc, is under the MIT licence. For the data see the source pages."
 
 
-def _section(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Read a part of `run.json`; a run that another program wrote may say less, or a name alone."""
-    section = told.get(key)
+def _section(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Read a part of `run.json`; in a run of another program it may be missing, or only a name."""
+    section = info.get(key)
     return section if isinstance(section, Mapping) else {} if section is None else {"name": section}
 
 
@@ -291,7 +276,7 @@ def _export_versions() -> dict[str, str]:
 
 
 def _network_folder(network: Mapping[str, Any], run: Run) -> Path | None:
-    """Find the network again: built in, else relative to the run, else where it was."""
+    """Find the network again: built in, else relative to the run, else in its old place."""
     if network.get("built_in"):
         return NETWORK_FOLDER / str(network["built_in"])
     if run.folder is None:
@@ -302,7 +287,7 @@ def _network_folder(network: Mapping[str, Any], run: Run) -> Path | None:
 
 
 def _pages(subject: str, folder: Path | None, hashes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Quote the pages on sources; not those of a folder that has changed, as they may speak of other figures."""
+    """Quote the pages on sources; not those of a folder that has changed, as they may describe other figures."""
     if folder is None:
         yield f"source.{subject}", f"The {subject}'s folder was not found when this was exported; it says the sources."
         return
@@ -392,14 +377,7 @@ _COST_ENDING = "_cny_per_year"
 
 
 def describe_column(name: str) -> tuple[str, str] | None:
-    """
-    Look up unit and meaning of a column.
-
-    Returns
-    -------
-    tuple or None
-        Unit and meaning; None for a column that only a run of another version has.
-    """
+    """Look up unit and meaning of a column; None for one that only a run of another version has."""
     known = COLUMNS.get(name)
     if known is None and name.endswith(_COST_ENDING):
         return "CNY per year", f"cost of the component {name.removesuffix(_COST_ENDING)}"
@@ -414,12 +392,11 @@ class GisOptions:
     Attributes
     ----------
     layer
-        The one layer to write, see `gis_layers.LAYERS` and `SLICE_LAYERS`; None = all.
+        The one layer to write, see `LAYERS` and `SLICE_LAYERS`; None = all.
     per_slice
         Add a layer `..._by_slice` to each, with a row for each time slice.
     folder_format
-        Fill a folder with one file of this format for each layer, see `gis_files.FOLDER_FORMATS`; None = the target
-        is one file.
+        Fill a folder with one file of this format for each layer, see `files.FOLDER_FORMATS`; None = write one file.
     """
 
     layer: str | None = None

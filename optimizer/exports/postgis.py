@@ -1,10 +1,8 @@
 """
 Write the layers of a run into PostGIS: all in one transaction, or nothing.
 
-psycopg alone does it. `geopandas.to_postgis` would need SQLAlchemy and GeoAlchemy2 beside it, drops a table to replace
-it (with its grants, and not at all where a view reads it), and says neither keys nor comments.
-
-The address of a PostGIS database, `postgresql://user@host/db?schema=...`; its password is never shown.
+psycopg alone does it. `geopandas.to_postgis` would need SQLAlchemy and GeoAlchemy2 as well, drops a table to replace
+it (with its grants, and not at all where a view reads it), and writes neither keys nor comments.
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ from optimizer.runs.run import Run
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
 
-DEFAULT_SCHEMA = "public"
+_DEFAULT_SCHEMA = "public"
 _PREFIXES = ("postgresql://", "postgres://")
 
-# Longer names are cut by PostgreSQL without a word.
+# PostgreSQL cuts longer names silently.
 _LONGEST_NAME_BYTES = 63
 _CONNECT_TIMEOUT_S = "10"
 _KEY = re.compile("[a-z][a-z0-9_]*")
@@ -49,14 +47,14 @@ class _PostgisAddress:
 
     def __str__(self) -> str:
         """Write the address without any secret."""
-        told = self.parameters
-        user = f"{quote(told['user'])}@" if "user" in told else ""
-        port = f":{quote(told['port'])}" if "port" in told else ""
-        place = f"{user}{quote(told.get('host', ''), safe='/,:[]')}{port}/{quote(told.get('dbname', ''))}"
+        given = self.parameters
+        user = f"{quote(given['user'])}@" if "user" in given else ""
+        port = f":{quote(given['port'])}" if "port" in given else ""
+        place = f"{user}{quote(given.get('host', ''), safe='/,:[]')}{port}/{quote(given.get('dbname', ''))}"
         return f"postgresql://{place}?schema={quote(self.schema)}"
 
     def hide_secrets(self, text: str) -> str:
-        """Take every secret out of a text."""
+        """Replace every secret in a text."""
         secrets = sorted((self.parameters[name] for name in _SECRETS if self.parameters.get(name)), key=len)
         for secret in reversed(secrets):
             text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
@@ -64,14 +62,7 @@ class _PostgisAddress:
 
 
 def is_postgis_address(target: Path | str) -> bool:
-    """
-    Tell an address from the name of a file.
-
-    Parameters
-    ----------
-    target
-        What `--to` was given.
-    """
+    """Whether the target of an export is the address of a database, not the name of a file."""
     return isinstance(target, str) and target.lower().startswith(_PREFIXES)
 
 
@@ -79,7 +70,7 @@ def read_postgis_address(target: str) -> _PostgisAddress:
     """
     Read an address.
 
-    It is taken apart here, and not by libpq: libpq quotes what it cannot read, and that may be part of a password.
+    libpq does not do it, as it quotes what it cannot read, and that may be part of a password.
 
     Parameters
     ----------
@@ -94,37 +85,23 @@ def read_postgis_address(target: str) -> _PostgisAddress:
         If it cannot be read, or the schema's name is empty or too long.
     """
     rest, _, query = target.split("://", 1)[1].partition("?")
-    # The last @ ends the password, so that one that holds an @ as it is does not become part of the host.
-    place, _, database = _cut_at_path(rest)
+    # The last @ ends the password, which may hold an @ or a slash as it is.
+    slash = rest.find("/", rest.rfind("@") + 1)
+    place, database = (rest, "") if slash < 0 else (rest[:slash], rest[slash + 1 :])
     login, _, hosts = place.rpartition("@")
-    user, has_password, password = login.partition(":")
+    user, _, password = login.partition(":")
     parameters = {"connect_timeout": _CONNECT_TIMEOUT_S}
     parameters |= _hosts(hosts.split(",")) if hosts else {}
-    parameters |= {
-        key: unquote(value)
-        for key, value in (("user", user), ("password", password if has_password else ""), ("dbname", database))
-        if value
-    }
-    options = parse_qsl(query, keep_blank_values=True)
-    schema = DEFAULT_SCHEMA
-    for key, value in options:
-        if key == "schema":
-            schema = value
-        else:
-            parameters[key] = value
+    parts = {"user": user, "password": password, "dbname": database}
+    parameters |= {key: unquote(value) for key, value in parts.items() if value}
+    parameters |= parse_qsl(query, keep_blank_values=True)
+    schema = parameters.pop("schema", _DEFAULT_SCHEMA)
     address = _PostgisAddress(parameters, schema)
     problems = list(_problems(address, has_at="@" in query))
     if problems:
         # The address itself is not quoted: in a wrong one, anything may be part of a password.
         raise InputError((Fault("--to", None, *fault) for fault in problems), "the address of the database")
     return address
-
-
-def _cut_at_path(rest: str) -> tuple[str, str, str]:
-    """Cut host and database; a slash before the last @ belongs to the password."""
-    at = rest.rfind("@")
-    slash = rest.find("/", at + 1)
-    return (rest, "", "") if slash < 0 else (rest[:slash], "/", rest[slash + 1 :])
 
 
 def _hosts(hosts: list[str]) -> dict[str, str]:
@@ -159,7 +136,7 @@ def _problems(address: _PostgisAddress, *, has_at: bool) -> Iterable[tuple[str |
 _SRID = 4326
 _LOCK_TIMEOUT = "30s"
 
-# How the comment of a table begins that was written here. Only such a table is ever replaced.
+# Start of the comment on a table that an export wrote. Only such a table is ever replaced.
 _MARK = "edwc layer"
 _TYPES = (
     (pd.api.types.is_bool_dtype, "boolean"),
@@ -178,22 +155,11 @@ _STYLE_COLUMNS = (
 
 @dataclass(frozen=True)
 class PostgisReport:
-    """
-    What was written.
+    """What was written where."""
 
-    Attributes
-    ----------
-    address
-        Where, without any secret.
-    rows
-        Rows by table.
-    has_styles
-        False if the styles for QGIS could not be stored, as the role may not write the table `layer_styles`.
-    """
-
-    address: str
-    rows: dict[str, int]
-    has_styles: bool
+    address: str  # Without any secret
+    rows: dict[str, int]  # By table
+    has_styles: bool  # False if the role may not write the table `layer_styles`, where QGIS looks for styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,17 +177,17 @@ def export_to_postgis(run: Run, address: str, *, gis: GisOptions | None = None) 
     """
     Write the layers of a run, and the table `metadata`, into a schema of a PostGIS database.
 
-    One transaction: whoever reads sees the older tables until the new ones are complete, and a failed write leaves
-    them. A table of an older export is emptied and filled, which keeps its grants and the views on it; only where its
-    columns have changed is it made anew. Without a layer named, tables of an older export that this one does not have
-    are dropped. A table that no export wrote is never touched.
+    One transaction: readers see the older tables until the new ones are complete, and a failed write leaves them.
+    A table of an older export is emptied and filled, which keeps its grants and the views on it; it is only made anew
+    if its columns have changed. Unless one layer is named, tables of an older export that this one does not have are
+    dropped. A table that no export wrote is never touched.
 
     Parameters
     ----------
     run
         The run.
     address
-        See `postgis_address.read_postgis_address`.
+        See `read_postgis_address`.
     gis
         Which layers to write.
 
@@ -234,8 +200,8 @@ def export_to_postgis(run: Run, address: str, *, gis: GisOptions | None = None) 
     ------
     InputError
         If the address cannot be read, psycopg is not installed, the server cannot be reached or refuses the login, the
-        database has no PostGIS, the role lacks a right, a table of that name is somebody else's, or the run folder is
-        not complete.
+        database has no PostGIS, the role lacks a right, a table of that name was not written by an export, or the run
+        folder is not complete.
     """
     place = read_postgis_address(address)
     options = gis or GisOptions()
@@ -266,9 +232,7 @@ def _layer_table(name: str, layer: Any, run: Run) -> _Table:
 
 
 def _metadata(content: GisContent, run: Run) -> _Table:
-    rows = list(
-        zip(range(1, len(content.metadata) + 1), content.metadata["key"], content.metadata["value"], strict=True)
-    )
+    rows = list(content.metadata.set_axis(range(1, len(content.metadata) + 1))[["key", "value"]].itertuples(name=None))
     return _Table(METADATA, _comment(METADATA, run), {"fid": "bigint", "key": "text", "value": "text"}, rows, None)
 
 
@@ -302,7 +266,7 @@ def _connect(place: _PostgisAddress) -> Iterator[Connection]:
 
 @contextmanager
 def _faults_of(place: _PostgisAddress) -> Iterator[None]:
-    """Turn what the database says into a fault with a remedy, without any secret."""
+    """Turn an error of the database into a fault with a remedy, without any secret."""
     try:
         yield
     except InputError:
@@ -334,7 +298,7 @@ _REMEDIES = {
 
 
 def _prepare(cursor: Cursor, place: _PostgisAddress) -> str:
-    """See that PostGIS and the schema are there, and keep other exports out; gives the schema of PostGIS."""
+    """Check PostGIS, make the schema if needed and keep other exports out; return the schema of PostGIS."""
     from psycopg import sql
 
     cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
@@ -415,8 +379,7 @@ def _create_table(cursor: Cursor, name: Any, wanted: dict[str, str], postgis: st
     if "geom" in wanted:
         cursor.execute(sql.SQL("CREATE INDEX ON {} USING gist (geom)").format(name))
     for column in wanted:
-        described = describe_column(column)
-        if described is not None:
+        if (described := describe_column(column)) is not None:
             unit, meaning = described
             text = meaning if unit == "–" else f"{meaning} [{unit}]"
             place = sql.SQL("{}.{}").format(name, sql.Identifier(column))

@@ -14,19 +14,16 @@ _LARGEST_CENTER_MM, _LARGEST_HUB_MM = 10.0, 5.0
 
 def layer_styles(layers: dict[str, Any], regions: dict[str, str]) -> dict[str, str]:
     """
-    Write a style for each layer.
+    Write a QML style for each layer.
+
+    Flows are as wide as their volume and coloured by the region of the data center, data centers and demand hubs have
+    an area proportional to their volume, links are as wide as their load. Layers by time slice are played by the
+    temporal controller.
 
     Parameters
     ----------
     layers
-        GeoDataFrames by name, see `optimizer.gis_layers.allocation_layers`.
-
-    Returns
-    -------
-    dict
-        Layer name to QML: flows as wide as their volume and coloured by the data center's region, data
-        centers and demand hubs with an area proportional to their volume, links as wide as their load. Layers by
-        time slice are played by the temporal controller.
+        GeoDataFrames by name, see `optimizer.exports.layers.allocation_layers`.
     """
     return {name: _style(name, layer, regions) for name, layer in layers.items()}
 
@@ -83,15 +80,9 @@ def _document(renderer: ET.Element, *, label: str | None, is_timed: bool) -> str
         settings = ET.SubElement(labeling, "settings", calloutType="simple")
         # allowHtml stays 0: a name with markup in it is shown as it is written.
         style = ET.SubElement(
-            settings,
-            "text-style",
-            fieldName=label,
-            isExpression="0",
-            allowHtml="0",
-            fontSize="9",
-            fontSizeUnit="Point",
-            textColor="34,34,34,255",
-        )
+            settings, "text-style", fieldName=label, isExpression="0", allowHtml="0", fontSize="9",
+            fontSizeUnit="Point", textColor="34,34,34,255",
+        )  # fmt: skip
         ET.SubElement(style, "text-buffer", bufferDraw="1", bufferSize="0.8", bufferColor="255,255,255,255")
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")

@@ -1,13 +1,12 @@
 """
-What two runs do differently, matched by the labels of their network.
+The difference of two runs: decisions, tokens that change data center or hour, and the changes that maps show.
 
-Decisions: data centers, deployments, pods. Tokens: which of which workloads change data center or hour. Places: data
-centers, flows and links, for maps.
+Rows are matched by the labels of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -27,7 +26,7 @@ MOVED_COLUMNS = [
 TOTAL_COLUMNS = ["kind", "workloads", "mtok_per_year", "share"]
 PLACE_COLUMNS = ["data_center", "before_mtok_per_year", "after_mtok_per_year", "change_mtok_per_year"]
 
-# Changed data center in the same hour, hour in the same data center, both; served in only one of the plans.
+# Another data center in the same hour, another hour in the same data center, both; served in only one of the plans.
 MOVES = ("data_center", "hour", "data_center_and_hour")
 KINDS = (*MOVES, "no_longer_served", "newly_served")
 
@@ -39,18 +38,19 @@ _LEAST_WORDED_SHARE = 5e-4
 _SAME_PLACE_DEG = 1e-9
 _LISTED, _LISTED_IDS = 3, 5
 _AMOUNT = "mtok_per_year"
-_COLUMNS = ["before_mtok_per_day", "after_mtok_per_day", "change_mtok_per_day"]
+_NODES = ["from_node", "to_node"]
 _ENDS = ["from_data_center", "to_data_center"]
+_MOVE_COLUMNS = ["day", *_WORKLOAD, *_ENDS, "from_hour", "to_hour", _AMOUNT]
 _Name = TypeVar("_Name", bound=Hashable)
 
 
 class RunDifference:
     """
-    From one run to another; each part is worked out when it is first used.
+    The change from one run to another; each part is computed on first use.
 
     Decisions need two plans of problems with the same workloads, data centers, pools and slices; candidates may differ.
-    Places need tables of the same network (see `difference_of_runs`); amounts are million tokens a day of the mean day.
-    Names are as in the input: escape them before they are printed.
+    Places need tables of the same network (see `difference_of_runs`); amounts are million tokens on an average day.
+    Names are as in the input: escape them before printing.
     """
 
     def __init__(self, before: Run, after: Run) -> None:
@@ -70,7 +70,7 @@ class RunDifference:
 
     @cached_property
     def pods(self) -> tuple[tuple[str, int], ...]:
-        """Pods bought more (or fewer, negative) by accelerator and place, "Chip at Place"; largest first."""
+        """Change in pods bought by accelerator and data center, "Chip at Place"; largest first."""
         problem = self.before.problem
         more = (np.asarray(self.after.plan.new_pods) - np.asarray(self.before.plan.new_pods)).astype(int)
         chips, centers = problem.accelerators["name"].to_numpy(), problem.data_centers["name"].to_numpy()
@@ -97,10 +97,14 @@ class RunDifference:
         return "decisions" if is_of_decisions else "routing"
 
     def words(self, *, back: bool = False) -> str:
-        """Put it in one line, or the way back; deployments where a data center opens or closes go without saying."""
-        turn, sign = (-1, -1) if back else (1, 1)
-        opened, closed = self.opened_and_closed[::turn]
-        new, gone = self.deployed_and_withdrawn[::turn]
+        """
+        Describe the change, or its reverse, in one line.
+
+        Deployments in a data center that opens or closes are left out.
+        """
+        sign = -1 if back else 1
+        opened, closed = self.opened_and_closed[::sign]
+        new, gone = self.deployed_and_withdrawn[::sign]
         deployed = tuple(f"{k} at {d}" for k, d in new if d not in opened)
         withdrawn = tuple(f"{k} at {d}" for k, d in gone if d not in closed)
         more = [f"{sign * count:,} pods of {name}" for name, count in self.pods if sign * count > 0]
@@ -131,25 +135,22 @@ class RunDifference:
     @cached_property
     def moves(self) -> pd.DataFrame:
         """
-        Tokens of the same workload that one data center gives up and another takes over, largest first.
+        Tokens of the same workload that move from one data center to another, largest first.
 
         Columns from_data_center, to_data_center, mtok_per_day. Both runs count as years of the first.
         """
         rows = self.token_moves.rows
         is_move = rows["kind"].isin(MOVES) & (rows["from_data_center"] != rows["to_data_center"])
-        moves = (rows[is_move].groupby(_ENDS)[_AMOUNT].sum() / self.before.days_per_year).rename("mtok_per_day")
-        order = ["mtok_per_day", *_ENDS]
-        return moves.reset_index().sort_values(order, ascending=[False, True, True], ignore_index=True)
+        moves = rows[is_move].groupby(_ENDS)[_AMOUNT].sum() / self.before.days_per_year
+        return _largest_first(moves.rename("mtok_per_day").reset_index())
 
     @property
     def net_moves(self) -> pd.DataFrame:
-        """The moves less what goes the other way between the same two data centers, largest first."""
+        """The moves minus those in the opposite direction between the same two data centers, largest first."""
         back = self.moves.rename(columns=dict(zip(_ENDS, _ENDS[::-1], strict=True)))
         both = self.moves.merge(back, on=_ENDS, how="left", suffixes=("", "_back"))
         net = both[_ENDS].assign(mtok_per_day=both["mtok_per_day"] - both["mtok_per_day_back"].fillna(0.0))
-        least = LEAST_DIFFERENCE_SHARE * self.total_mtok_per_day
-        order = ["mtok_per_day", *_ENDS]
-        return net[net["mtok_per_day"] > least].sort_values(order, ascending=[False, True, True], ignore_index=True)
+        return _largest_first(net[net["mtok_per_day"] > LEAST_DIFFERENCE_SHARE * self.total_mtok_per_day])
 
     @property
     def moved_mtok_per_day(self) -> float:
@@ -173,7 +174,7 @@ class RunDifference:
     def data_centers(self) -> pd.DataFrame:
         """By id: before_mtok_per_day, after_mtok_per_day, change_mtok_per_day, is_opened, is_closed."""
         runs = (self.before, self.after)
-        table = _changes(*(run.data_centers[_AMOUNT] / run.days_per_year for run in runs))
+        table = _changes(run.data_centers[_AMOUNT] / run.days_per_year for run in runs)
         was_open, is_open = (run.data_centers["is_open"].astype(bool).reindex(table.index) for run in runs)
         return table.assign(is_opened=~was_open & is_open, is_closed=was_open & ~is_open)
 
@@ -182,18 +183,18 @@ class RunDifference:
         """By demand_hub and data_center: the same amounts; pairs that neither run uses are left out."""
         pair = ["demand_hub", "data_center"]
         runs = (self.before, self.after)
-        return _changes(*(run.allocation.groupby(pair)[_AMOUNT].sum() / run.days_per_year for run in runs))
+        return _changes(run.allocation.groupby(pair)[_AMOUNT].sum() / run.days_per_year for run in runs)
 
     @cached_property
     def links(self) -> pd.DataFrame:
         """By start and end (in alphabetical order, both directions together): the same amounts."""
-        return _changes(*(_link_totals(run) for run in (self.before, self.after)))
+        return _changes(_link_totals(run) for run in (self.before, self.after))
 
     @cached_property
     def costs(self) -> pd.DataFrame:
         """By component: before_cny_per_year, after_cny_per_year, change_cny_per_year."""
-        table = _changes(*(run.costs.groupby("component")["cny_per_year"].sum() for run in (self.before, self.after)))
-        return table.rename(columns=lambda name: name.replace("mtok_per_day", "cny_per_year"))
+        costs = (run.costs.groupby("component")["cny_per_year"].sum() for run in (self.before, self.after))
+        return _changes(costs, "cny_per_year")
 
     @property
     def cost_change_cny_per_year(self) -> float:
@@ -239,16 +240,12 @@ def difference_of_runs(before: Run, after: Run) -> RunDifference:
 class TokenMoves:
     """Tokens that change data center or hour from one plan to another."""
 
-    # Largest first: kind (`data_center`: in the same hour; `hour`: in the same data center; `data_center_and_hour`;
-    # `no_longer_served` and `newly_served`: in one of the plans alone), demand_hub, workload_class, from_data_center,
-    # to_data_center, day, from_hour, to_hour (of work that changed its hour; else "" and NaN), mtok_per_year, share (of
-    # the first plan's tokens)
+    # MOVED_COLUMNS, largest first. kind: see KINDS; day, from_hour and to_hour of work that changed its hour, else ""
+    # and NaN; share of the first plan's tokens
     rows: pd.DataFrame
-    totals: pd.DataFrame  # kind, workloads (how many), mtok_per_year, share
-    # data_center, before_mtok_per_year, after_mtok_per_year, change_mtok_per_year: what of `rows` comes in less what
-    # goes out
-    data_centers: pd.DataFrame
-    has_hours: bool  # False where the plans do not have the same time slices: only years are compared then
+    totals: pd.DataFrame  # TOTAL_COLUMNS; workloads is their number
+    data_centers: pd.DataFrame  # PLACE_COLUMNS
+    has_hours: bool  # False where the plans have different time slices: only years are compared then
 
     @property
     def share(self) -> float:
@@ -260,9 +257,9 @@ def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
     """
     Find the tokens that change data center or hour between two plans.
 
-    Tokens carry no names. Of a workload, what a data center gives up in an hour goes first to the data centers that
-    take over more in that hour, in proportion; then to other hours of the same data center, then to other hours and
-    data centers, in the order of the hours. So no more moves are found than must have been.
+    Single tokens cannot be traced. What a data center loses of a workload in an hour is matched first with the gains of
+    other data centers in that hour, in proportion; then with other hours of the same data center; then with other hours
+    and data centers, in the order of the hours. This finds the fewest moves that explain the change.
 
     Parameters
     ----------
@@ -285,9 +282,9 @@ def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
 
 def _days(allocation: pd.DataFrame) -> pd.DataFrame:
     """
-    Days of a plan with the hours per year that their slices stand for: it distinguishes slices of different lengths.
+    Days of a plan with the hours per year of their slices, which tells slices of different lengths apart.
 
-    Not the slices themselves: in some of them nothing may be served, and not in the same ones by both plans.
+    Not the slices themselves: a plan may serve nothing in some of them.
     """
     return allocation[["day", "weight_h"]].drop_duplicates().sort_values(["day", "weight_h"], ignore_index=True)
 
@@ -314,21 +311,13 @@ def _share_out(loss: pd.DataFrame, gain: pd.DataFrame) -> tuple[pd.DataFrame, pd
     # Each pair of losing and gaining data center carries its share of both.
     amount = pairs[f"{_AMOUNT}_lost"] * (pairs[f"{_AMOUNT}_gained"] / pairs["gained"])
     amount *= pairs["least"] / pairs["lost"]
-    moves = pd.DataFrame(
-        {
-            **{name: pairs[name] for name in ("day", *_WORKLOAD)},
-            "from_data_center": pairs["data_center_lost"],
-            "to_data_center": pairs["data_center_gained"],
-            "from_hour": pairs["hour"],
-            "to_hour": pairs["hour"],
-            _AMOUNT: amount,
-        }
-    )
+    names = {"data_center_lost": "from_data_center", "data_center_gained": "to_data_center", "hour": "from_hour"}
+    moves = pairs.assign(to_hour=pairs["hour"], **{_AMOUNT: amount}).rename(columns=names)[_MOVE_COLUMNS]
     return moves, _without(loss, shares["lost"], keys), _without(gain, shares["gained"], keys)
 
 
 def _without(table: pd.DataFrame, taken: pd.Series, keys: list[str]) -> pd.DataFrame:
-    """Leave what the share taken of each group leaves."""
+    """Subtract from each group the share that was matched."""
     share = taken.reindex(pd.MultiIndex.from_frame(table[keys])).fillna(0.0).to_numpy(float)
     return _some(table.assign(**{_AMOUNT: table[_AMOUNT].to_numpy(float) * (1.0 - share)}))
 
@@ -346,22 +335,16 @@ def _in_order(
     for key in losing:
         if key not in gaining:
             continue
-        out, into = (np.asarray(side[key], dtype=np.int64) for side in (losing, gaining))
-        i, j, amount = _first_with_first(loss[_AMOUNT].to_numpy(float)[out], gain[_AMOUNT].to_numpy(float)[into])
-        parts.append((out[i], into[j], amount))
+        lost, gained = (np.asarray(side[key], dtype=np.int64) for side in (losing, gaining))
+        i, j, amount = _first_with_first(loss[_AMOUNT].to_numpy(float)[lost], gain[_AMOUNT].to_numpy(float)[gained])
+        parts.append((lost[i], gained[j], amount))
     if not parts:
-        return _no_moves(), loss, gain
+        return pd.DataFrame(), loss, gain
     i, j, amount = (np.concatenate(column) for column in zip(*parts, strict=True))
-    moves = pd.DataFrame(
-        {
-            **{name: loss[name].to_numpy()[i] for name in ("day", *_WORKLOAD)},
-            "from_data_center": loss["data_center"].to_numpy()[i],
-            "to_data_center": gain["data_center"].to_numpy()[j],
-            "from_hour": loss["hour"].to_numpy()[i],
-            "to_hour": gain["hour"].to_numpy()[j],
-            _AMOUNT: amount,
-        }
-    )
+    out, into = (table.iloc[at].reset_index(drop=True) for table, at in ((loss, i), (gain, j)))
+    moves = out.rename(columns={"hour": "from_hour", "data_center": "from_data_center"}).assign(
+        to_data_center=into["data_center"], to_hour=into["hour"], **{_AMOUNT: amount}
+    )[_MOVE_COLUMNS]
     left = [
         _some(table.assign(**{_AMOUNT: table[_AMOUNT] - np.bincount(at, amount, len(table))}))
         for table, at in ((loss, i), (gain, j))
@@ -370,7 +353,7 @@ def _in_order(
 
 
 def _first_with_first(loss: FloatArray, gain: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Lay losses and gains end to end beside each other: positions in both, and the length of each common piece."""
+    """Match losses with gains in their order: positions in both, and the amount of each match."""
     lost, gained = np.cumsum(loss), np.cumsum(gain)
     ends = np.unique(np.concatenate([lost, gained]))
     ends = ends[ends <= min(lost[-1], gained[-1])]
@@ -379,17 +362,11 @@ def _first_with_first(loss: FloatArray, gain: FloatArray) -> tuple[IntArray, Int
     return np.searchsorted(lost, middles), np.searchsorted(gained, middles), lengths
 
 
-def _no_moves() -> pd.DataFrame:
-    names = ["day", *_WORKLOAD, "from_data_center", "to_data_center", "from_hour", "to_hour", _AMOUNT]
-    return pd.DataFrame(columns=names)
-
-
 def _one_sided(left: pd.DataFrame, side: str) -> pd.DataFrame:
     """Rows for what is served in one of the plans alone."""
     other = "to" if side == "from" else "from"
     named = left.rename(columns={"data_center": f"{side}_data_center", "hour": f"{side}_hour"})
-    named[f"{other}_data_center"] = ""
-    named[f"{other}_hour"] = np.nan
+    named[[f"{other}_data_center", f"{other}_hour"]] = "", np.nan
     return named
 
 
@@ -418,19 +395,16 @@ def _rows(parts: Sequence[pd.DataFrame], total_mtok: float) -> pd.DataFrame:
 
 
 def _totals(rows: pd.DataFrame) -> pd.DataFrame:
+    parts = ((kind, rows[rows["kind"] == kind]) for kind in KINDS)
     found = [
-        (kind, len(part[_WORKLOAD].drop_duplicates()), float(part[_AMOUNT].sum()), float(part["share"].sum()))
-        for kind in KINDS
-        for part in (rows[rows["kind"] == kind],)
+        (kind, len(part[_WORKLOAD].drop_duplicates()), part[_AMOUNT].sum(), part["share"].sum()) for kind, part in parts
     ]
     return pd.DataFrame(found, columns=TOTAL_COLUMNS)
 
 
 def _places(before: pd.Series, after: pd.Series) -> pd.DataFrame:
-    sums = pd.concat([v.groupby(level="data_center").sum() for v in (before, after)], axis=1, keys=["before", "after"])
-    sums = sums.fillna(0.0).sort_index()
-    table = sums.add_suffix("_mtok_per_year").assign(change_mtok_per_year=sums["after"] - sums["before"])
-    return table.rename_axis("data_center").reset_index()[PLACE_COLUMNS]
+    table = _changes((volumes.groupby(level="data_center").sum() for volumes in (before, after)), _AMOUNT)
+    return table.rename_axis("data_center").reset_index()
 
 
 def open_centers(run: Run) -> list[int]:
@@ -463,8 +437,7 @@ def _by_place(run: Run) -> np.ndarray:
     """(W, D) tokens of each workload processed in each data center, mtok a year."""
     problem = run.problem
     out = np.zeros((len(problem.workloads), len(problem.data_centers)))
-    candidates = problem.candidates
-    at = candidates["workload_index"].to_numpy(int), candidates["data_center_index"].to_numpy(int)
+    at = tuple(problem.candidates[name].to_numpy(int) for name in ("workload_index", "data_center_index"))
     np.add.at(out, at, problem.weight_h @ run.plan.flow_mtok_per_h)
     return out
 
@@ -498,10 +471,14 @@ def _list(names: list[str] | tuple[str, ...]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _changes(before: pd.Series, after: pd.Series) -> pd.DataFrame:
-    table = pd.concat([before, after], axis=1, keys=_COLUMNS[:2]).fillna(0.0).sort_index()
-    table[_COLUMNS[2]] = table[_COLUMNS[1]] - table[_COLUMNS[0]]
-    return table
+def _changes(amounts: Iterable[pd.Series], unit: str = "mtok_per_day") -> pd.DataFrame:
+    """Set two series side by side, with their difference."""
+    table = pd.concat(list(amounts), axis=1, keys=["before", "after"]).fillna(0.0).sort_index()
+    return table.assign(change=table["after"] - table["before"]).add_suffix(f"_{unit}")
+
+
+def _largest_first(moves: pd.DataFrame) -> pd.DataFrame:
+    return moves.sort_values(["mtok_per_day", *_ENDS], ascending=[False, True, True], ignore_index=True)
 
 
 def _link_totals(run: Run) -> pd.Series:
@@ -513,9 +490,7 @@ def _link_totals(run: Run) -> pd.Series:
 
 def _check_same_network(before: Run, after: Run) -> None:
     faults = FaultList("the difference of two runs")
-    remedy = "Compare runs of the same network."
-    place = ["longitude_deg", "latitude_deg"]
-    ends = ["from_node", "to_node"]
+    remedy, place = "Compare runs of the same network.", ["longitude_deg", "latitude_deg"]
     for kind, name, columns in (
         ("data centers", "data_centers", place),
         ("demand hubs", "demand_hubs", place),
@@ -530,7 +505,7 @@ def _check_same_network(before: Run, after: Run) -> None:
         shared = first.index.intersection(second.index)
         apart = (first.loc[shared, columns] - second.loc[shared, columns]).abs().max(axis=1) > _SAME_PLACE_DEG
         if name == "links":
-            apart |= (first.loc[shared, ends] != second.loc[shared, ends]).any(axis=1)
+            apart |= (first.loc[shared, _NODES] != second.loc[shared, _NODES]).any(axis=1)
         if apart.any():
             moved = sorted(map(str, shared[apart.to_numpy(bool)]))
             problem = f"{len(moved)} {kind} lie elsewhere in the other run: {_list_ids(moved)}"

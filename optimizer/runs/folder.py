@@ -1,9 +1,7 @@
 """
-The run folder: written whole or not at all, read with every fault at once.
+The run folder: written completely or not at all, read with every fault at once.
 
-Files and folders written whole or not at all: beside the target first, then given its name in one step.
-
-Tables as CSV files: a text that a spreadsheet would run as a formula is marked as text, and read back as it was.
+Also what other rooms write files with: replacement in one step, and CSV tables in which no text runs as a formula.
 """
 
 from __future__ import annotations
@@ -36,14 +34,14 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 @contextlib.contextmanager
 def replace_when_done(target: Path, *, draft_prefix: str) -> Iterator[Path]:
     """
-    Give a place to write a file or folder to; it takes the target's name when the block ends without an error.
+    Write a file or folder beside its target; it takes the name of the target if the block ends without an error.
 
     Parameters
     ----------
     target
         File or folder to write; an older one stays as it is until then.
     draft_prefix
-        How the name of the folder begins in which the draft is written, beside the target.
+        Start of the name of the folder for the draft, beside the target.
 
     Yields
     ------
@@ -69,14 +67,7 @@ def replace_when_done(target: Path, *, draft_prefix: str) -> Iterator[Path]:
 
 
 def take_name(draft: Path, target: Path) -> None:
-    """
-    Give a folder its name; where an older one has it, exchange the two in one step if the system can.
-
-    Raises
-    ------
-    OSError
-        If the file system refuses.
-    """
+    """Give a folder its name; if an older one has it, exchange the two in one step where the system can."""
     if not target.exists():
         draft.rename(target)
     elif not _exchange(draft, target):
@@ -92,7 +83,7 @@ def take_name(draft: Path, target: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """See that a file or folder is on disk."""
+    """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -124,14 +115,14 @@ NOT_A_RUN = "Give the folder that `edwc solve --out` wrote."
 NEEDS_THIS_VERSION = "Solve again with this version."
 
 # What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
-EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
+_EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
 _DRAFT_PREFIX = ".edwc-run-"
 _DRAFT_MAX_AGE_S = 3600.0
 
 
 def check_target(folder: Path | str) -> Path:
     """
-    See that a run can be written to a folder, before anything is solved.
+    Check that a run can be written to a folder, before anything is solved.
 
     Parameters
     ----------
@@ -153,7 +144,7 @@ def check_target(folder: Path | str) -> Path:
         raise faults.error() from error
     faults.raise_if_any()
     try:
-        # Permission bits do not tell everything (read-only mounts, /proc): try it, before hours are spent on a plan.
+        # Permission bits are not enough (read-only mounts, /proc): try it before hours are spent on a plan.
         with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=above):
             pass
     except OSError as error:
@@ -173,14 +164,10 @@ def _check_replaceable(path: Path, faults: FaultList) -> None:
         faults.add(str(path), "is not empty and holds no run", "Name a new folder, or that of an older run.")
         return
     known = {INFO_FILE, BASEMAP_FILE, INPUTS_FOLDER}
-    foreign = [name for name in names if name not in known and Path(name).suffix.lower() not in EXPORT_SUFFIXES]
+    foreign = [name for name in names if name not in known and Path(name).suffix.lower() not in _EXPORT_SUFFIXES]
     if foreign:
-        faults.add(
-            str(path),
-            f"holds {len(foreign)} file(s) that no run wrote, and a new run would remove them",
-            "Move them away, or name a new folder.",
-            value=foreign[0],
-        )
+        problem = f"holds {len(foreign)} file(s) that no run wrote, and a new run would remove them"
+        faults.add(str(path), problem, "Move them away, or name a new folder.", value=foreign[0])
 
 
 def write_run(
@@ -192,11 +179,11 @@ def write_run(
     inputs: Path | None = None,
 ) -> Path:
     """
-    Write a run folder, whole or not at all.
+    Write a run folder, completely or not at all.
 
     Everything is written and synced beside the target, then takes its name in one step; an older run stays
     complete until then. A killed process leaves the older run, or none, and a hidden draft that the next write to
-    the same place removes.
+    the same folder removes.
 
     Parameters
     ----------
@@ -206,7 +193,7 @@ def write_run(
     basemap
         Outline copied beside the tables, so that maps can be drawn wherever the folder goes.
     inputs
-        Folder of inputs that were made in memory, copied too: nobody else keeps them.
+        Folder of inputs that were made in memory, copied too: they are stored nowhere else.
 
     Raises
     ------
@@ -277,36 +264,26 @@ def _is_alive(pid: int) -> bool:
 
 
 def read_intact_info(folder: Path) -> dict[str, Any] | None:
-    """
-    Read `run.json` of a run whose files are as they were written, without reading its tables.
-
-    Returns
-    -------
-    dict or None
-        None if there is no run, or it is damaged.
-    """
+    """Read `run.json` without the tables; None if there is no run, or a file is not as it was written."""
     faults = FaultList("the run folder")
     try:
         info = read_info(folder, faults)
         check_info(info, faults)
         faults.raise_if_any()
-    except InputError:
-        return None
-    try:
         is_intact = all(_sha256(folder / name) == sha256 for name, sha256 in info["files"].items())
-    except OSError:
+    except (InputError, OSError):
         return None
     return info if is_intact else None
 
 
 def read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
     """
-    Read `run.json`; what it lacks is left to `check_info`.
+    Read `run.json`; its content is left to `check_info`.
 
     Raises
     ------
     InputError
-        If there is no such file: no run, so what else the folder lacks says nothing.
+        If there is no such file.
     """
     try:
         info = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
@@ -323,7 +300,7 @@ def read_info(folder: Path, faults: FaultList) -> dict[str, Any]:
 
 
 def check_info(info: Mapping[str, Any], faults: FaultList) -> None:
-    """See that `run.json` says all that this version needs to rebuild the plan."""
+    """Check that `run.json` has all that this version needs to rebuild the plan."""
     if info.get("format") != FORMAT:
         faults.add(
             INFO_FILE, f"format {FORMAT} is needed", NEEDS_THIS_VERSION, column="format", value=info.get("format"),
@@ -357,32 +334,13 @@ def read_table(folder: Path, name: str, faults: FaultList) -> pd.DataFrame | Non
 
 
 def changed_files(folder: Path, info: Mapping[str, Any]) -> tuple[str, ...]:
-    """
-    List the files whose content is not what `run.json` says was written; missing ones are not among them.
-
-    Parameters
-    ----------
-    info
-        Content of its `run.json`.
-    """
+    """List the files whose content differs from what `run.json` says was written; missing ones are left out."""
     files = info["files"].items()
     return tuple(name for name, digest in files if (folder / name).is_file() and _sha256(folder / name) != digest)
 
 
 def json_ready(value: Any) -> Any:
-    """
-    Turn a value into what JSON can spell.
-
-    Parameters
-    ----------
-    value
-        Numbers, texts, paths, and dictionaries, lists and tuples of them.
-
-    Returns
-    -------
-    Any
-        The same with plain Python numbers; a number that is not finite becomes None.
-    """
+    """Convert a value, or a collection of values, to JSON; a number that is not finite becomes None."""
     if isinstance(value, Mapping):
         return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -404,7 +362,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-MARK = "'"
+_MARK = "'"
 
 # What begins a formula, also in the wide letters of Chinese input; marks before it keep reading back unambiguous.
 _FORMULA = re.compile("'*\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
@@ -420,7 +378,7 @@ def mark_formula(value: Any) -> Any:
     ("'=HYPERLINK(1)", '-0.5', '5 - 3')
     """
     is_formula = isinstance(value, str) and _FORMULA.match(value) is not None and not _is_number(value)
-    return f"{MARK}{value}" if is_formula else value
+    return f"{_MARK}{value}" if is_formula else value
 
 
 def unmark_formula(value: Any) -> Any:
@@ -432,7 +390,7 @@ def unmark_formula(value: Any) -> Any:
     >>> unmark_formula("'=HYPERLINK(1)"), unmark_formula("'quoted'")
     ('=HYPERLINK(1)', "'quoted'")
     """
-    is_marked = isinstance(value, str) and value.startswith(MARK) and _FORMULA.match(value) is not None
+    is_marked = isinstance(value, str) and value.startswith(_MARK) and _FORMULA.match(value) is not None
     return value[1:] if is_marked else value
 
 

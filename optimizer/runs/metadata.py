@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ from network_data.session import session_folder_of
 from optimizer.runs.folder import BASEMAP_FILE, INFO_FILE, INPUTS_FOLDER, missing_file
 from optimizer.runs.results import Results
 from optimizer.sensitivity.price_table import top_prices
-from optimizer.solvers.control import Progress, Solution
+from optimizer.solvers.control import Solution
 from optimizer.solvers.memory import peak_memory_mb
 from scenarios.document import plain
 from scenarios.schema import Scenario
@@ -49,6 +50,7 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
     results
         Tables and numbers; None without a plan.
     """
+    shadow_prices = None if results is None else results.tables.get("shadow_prices")
     return {
         "scenario": describe_scenario(scenario, None),
         "network": describe_network(network, None),
@@ -66,8 +68,8 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
         "market_value": None if results is None else value_beside_cost(scenario, results.summary["cny_per_mtok"]),
         "baselines": [] if results is None else results.baselines,
         "limit_values_cny_per_year": {} if results is None else results.limits,
-        "top_shadow_prices": [] if results is None else top_prices(results.shadow_prices).to_dict("records"),
-        "progress": [_progress(line) for line in solution.progress],
+        "top_shadow_prices": [] if shadow_prices is None else top_prices(shadow_prices).to_dict("records"),
+        "progress": [asdict(line) | {"seconds": round(line.seconds, 3)} for line in solution.progress],
     }
 
 
@@ -228,15 +230,6 @@ def absolute_override(text: str) -> str:
     if not isinstance(name, str) or name in list_networks():
         return text
     return f"{key}={json.dumps(str(Path(name).resolve()))}"
-
-
-def _progress(line: Progress) -> dict[str, Any]:
-    return {
-        "seconds": round(line.seconds, 3),
-        "incumbent_cny": line.incumbent_cny,
-        "bound_cny": line.bound_cny,
-        "phase": line.phase,
-    }
 
 
 def _version(name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,27 +12,29 @@ import pandas as pd
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 
-SLICE = ("day", "hour")
-WORKLOAD = ("demand_hub", "workload_class")
+_SLICE = ("day", "hour")
+_WORKLOAD = ("demand_hub", "workload_class")
+
+_Label = dict[str, npt.NDArray[Any]]
 
 # The tables that hold the decisions of a plan, with the columns that `plan_from_tables` reads.
 PLAN_COLUMNS = {
-    "allocation": (*SLICE, *WORKLOAD, "data_center", "route", "mtok_per_h"),
-    "unserved": (*SLICE, *WORKLOAD, "shed_mtok_per_h", "backlog_mtok"),
-    "work": (*SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
-    "active_pods": (*SLICE, "data_center", "accelerator", "active_pods"),
+    "allocation": (*_SLICE, *_WORKLOAD, "data_center", "route", "mtok_per_h"),
+    "unserved": (*_SLICE, *_WORKLOAD, "shed_mtok_per_h", "backlog_mtok"),
+    "work": (*_SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
+    "active_pods": (*_SLICE, "data_center", "accelerator", "active_pods"),
     "pools": ("data_center", "accelerator", "new_pods"),
     "data_centers": ("id", "is_open", "contract_mw"),
     "deployments": ("workload_class", "data_center"),
-    "assignments": (*WORKLOAD, "data_center"),
+    "assignments": (*_WORKLOAD, "data_center"),
     "peaks": ("day", "data_center", "peak_mw"),
     "routes": ("route", "demand_hub", "data_center", "nodes"),
 }
 
 # Tables of a plan that survives failures; where there is none to survive they are not there.
 FAILOVER_COLUMNS = {
-    "failover": ("failed", *SLICE, *WORKLOAD, "data_center", "nodes", "share"),
-    "failover_work": ("failed", *SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
+    "failover": ("failed", *_SLICE, *_WORKLOAD, "data_center", "nodes", "share"),
+    "failover_work": ("failed", *_SLICE, "workload_class", "data_center", "accelerator", "mtok_per_h"),
 }
 
 
@@ -46,87 +49,52 @@ def plan_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame
     Returns
     -------
     dict of DataFrame
-        allocation (with weight_h and rtt_ms beside), unserved, work, active_pods, pools (with existing_pods),
-        deployments, assignments, peaks: see `PLAN_COLUMNS`. Whether a data center is open, and
-        the power it contracts, stands in data_centers.
-        With failures to survive also failover (with mtok_per_h beside) and failover_work: see `FAILOVER_COLUMNS`.
+        Those of `PLAN_COLUMNS` but data_centers and routes, with further columns: weight_h and rtt_ms in allocation,
+        existing_pods in pools. Where failures must be survived, those of `FAILOVER_COLUMNS`, with mtok_per_h in
+        failover.
     """
-    slices, centers = problem.slices, problem.data_centers["id"].to_numpy()
-    pool_labels = {
-        "data_center": centers[problem.pools["data_center_index"]],
-        "accelerator": problem.accelerators["id"].to_numpy()[problem.pools["accelerator_index"]],
-    }
-    processes, peak = problem.processes, np.nonzero(plan.peak_mw)
+    labels = _labels(problem)
+    peak = np.nonzero(plan.peak_mw)
     t, r = np.nonzero(plan.flow_mtok_per_h)
     candidates = problem.candidates.iloc[r]
-    waiting_t, waiting_w = np.nonzero((plan.shed_mtok_per_h != 0) | (plan.backlog_mtok != 0))
+    waiting_t, w = np.nonzero((plan.shed_mtok_per_h != 0) | (plan.backlog_mtok != 0))
     work_t, x = np.nonzero(plan.work_mtok_per_h)
     active_t, p = np.nonzero(plan.active_pods)
-    deployed = problem.deployments[np.asarray(plan.is_deployed) > 0]
-    assigned = problem.indivisible_pairs[np.asarray(plan.is_assigned) > 0]
-
-    def slice_columns(at: IntArray) -> dict[str, npt.NDArray[np.object_] | FloatArray]:
-        return {"day": slices["day"].to_numpy()[at], "hour": slices["hour"].to_numpy(float)[at]}
-
-    def workload_columns(w: IntArray) -> dict[str, npt.NDArray[np.object_]]:
-        return {name: problem.workloads[name].to_numpy()[w] for name in WORKLOAD}
-
     return {
         "allocation": pd.DataFrame(
-            slice_columns(t)
+            _rows(labels["slice"], t)
             | {"weight_h": problem.weight_h[t]}
-            | workload_columns(candidates["workload_index"].to_numpy(int))
+            | _rows(labels["workload"], candidates["workload_index"].to_numpy(int))
+            | _rows(labels["data_center"], candidates["data_center_index"].to_numpy(int))
             | {
-                "data_center": centers[candidates["data_center_index"]],
                 "route": candidates["route_index"].to_numpy(np.int64),
                 "mtok_per_h": plan.flow_mtok_per_h[t, r],
                 "rtt_ms": candidates["rtt_ms"].to_numpy(float),
             }
         ),
         "unserved": pd.DataFrame(
-            slice_columns(waiting_t)
-            | workload_columns(waiting_w)
-            | {
-                "shed_mtok_per_h": plan.shed_mtok_per_h[waiting_t, waiting_w],
-                "backlog_mtok": plan.backlog_mtok[waiting_t, waiting_w],
-            }
+            _rows(labels["slice"], waiting_t)
+            | _rows(labels["workload"], w)
+            | {"shed_mtok_per_h": plan.shed_mtok_per_h[waiting_t, w], "backlog_mtok": plan.backlog_mtok[waiting_t, w]}
         ),
         "work": pd.DataFrame(
-            slice_columns(work_t)
-            | {
-                "workload_class": problem.classes["id"].to_numpy()[processes["class_index"].to_numpy()[x]],
-                "data_center": centers[processes["data_center_index"].to_numpy()[x]],
-                "accelerator": problem.accelerators["id"].to_numpy()[processes["accelerator_index"].to_numpy()[x]],
-                "mtok_per_h": plan.work_mtok_per_h[work_t, x],
-            }
+            _rows(labels["slice"], work_t)
+            | _rows(labels["process"], x)
+            | {"mtok_per_h": plan.work_mtok_per_h[work_t, x]}
         ),
         "active_pods": pd.DataFrame(
-            slice_columns(active_t)
-            | {name: labels[p] for name, labels in pool_labels.items()}
-            | {"active_pods": plan.active_pods[active_t, p]}
+            _rows(labels["slice"], active_t) | _rows(labels["pool"], p) | {"active_pods": plan.active_pods[active_t, p]}
         ),
         "pools": pd.DataFrame(
-            pool_labels
+            labels["pool"]
             | {"existing_pods": problem.pools["existing_pods"].to_numpy(np.int64), "new_pods": plan.new_pods}
         ),
-        "deployments": pd.DataFrame(
-            {
-                "workload_class": problem.classes["id"].to_numpy()[deployed["class_index"]],
-                "data_center": centers[deployed["data_center_index"]],
-            }
-        ),
-        "assignments": pd.DataFrame(
-            workload_columns(assigned["workload_index"].to_numpy(int))
-            | {"data_center": centers[assigned["data_center_index"]]}
-        ),
+        "deployments": pd.DataFrame(_rows(labels["deployment"], np.asarray(plan.is_deployed) > 0)),
+        "assignments": pd.DataFrame(_rows(labels["assignment"], np.asarray(plan.is_assigned) > 0)),
         "peaks": pd.DataFrame(
-            {
-                "day": problem.billing["day"].to_numpy()[peak[0]],
-                "data_center": centers[peak[1]],
-                "peak_mw": plan.peak_mw[peak],
-            }
+            _rows(labels["billing"], peak[0]) | _rows(labels["data_center"], peak[1]) | {"peak_mw": plan.peak_mw[peak]}
         ),
-        **_failover_tables(problem, plan),
+        **_failover_tables(problem, plan, labels),
     }
 
 
@@ -148,42 +116,24 @@ def labelled_decisions(problem: PlacementProblem, plan: Plan) -> dict[str, pd.Da
     }
 
 
-def _failover_tables(problem: PlacementProblem, plan: Plan) -> dict[str, pd.DataFrame]:
+def _failover_tables(problem: PlacementProblem, plan: Plan, labels: Mapping[str, _Label]) -> dict[str, pd.DataFrame]:
     """Who takes over what in each outage; no tables where there is none to survive."""
     if problem.outages.empty:
         return {}
-    centers, classes = problem.data_centers["id"].to_numpy(), problem.classes["id"].to_numpy()
-    failed, at = (problem.outages[name].to_numpy() for name in ("failed_index", "slice_index"))
-    candidates, processes = problem.candidates, problem.processes
     o, r = np.nonzero(plan.failover_share)
     in_outage, x = np.nonzero(plan.failover_work_mtok_per_h)
-    w = candidates["workload_index"].to_numpy(int)[r]
+    t, w = problem.outages["slice_index"].to_numpy(int)[o], problem.candidates["workload_index"].to_numpy(int)[r]
     share = plan.failover_share[o, r]
-
-    def outage_columns(outage: IntArray) -> dict[str, npt.NDArray[np.object_] | FloatArray]:
-        t = at[outage]
-        days, hours = problem.slices["day"].to_numpy(), problem.slices["hour"].to_numpy(float)
-        return {"failed": centers[failed[outage]], "day": days[t], "hour": hours[t]}
-
     return {
         "failover": pd.DataFrame(
-            outage_columns(o)
-            | {name: problem.workloads[name].to_numpy()[w] for name in WORKLOAD}
-            | {
-                "data_center": centers[candidates["data_center_index"].to_numpy(int)[r]],
-                "nodes": problem.routes["nodes"].to_numpy()[candidates["route_index"].to_numpy(int)[r]],
-                "share": share,
-                "mtok_per_h": share * problem.outage_demand_mtok_per_h[at[o], w],
-            }
+            _rows(labels["outage"], o)
+            | _rows(labels["candidate"], r)
+            | {"share": share, "mtok_per_h": share * problem.outage_demand_mtok_per_h[t, w]}
         ),
         "failover_work": pd.DataFrame(
-            outage_columns(in_outage)
-            | {
-                "workload_class": classes[processes["class_index"].to_numpy()[x]],
-                "data_center": centers[processes["data_center_index"].to_numpy()[x]],
-                "accelerator": problem.accelerators["id"].to_numpy()[processes["accelerator_index"].to_numpy()[x]],
-                "mtok_per_h": plan.failover_work_mtok_per_h[in_outage, x],
-            }
+            _rows(labels["outage"], in_outage)
+            | _rows(labels["process"], x)
+            | {"mtok_per_h": plan.failover_work_mtok_per_h[in_outage, x]}
         ),
     }
 
@@ -204,62 +154,53 @@ def plan_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFram
     UnknownLabelError
         If a row names a slice, workload, data center, accelerator or route that the problem does not have.
     """
-    unknown: list[str] = []
-    ids = _Positions(problem)
-
-    def rows_of(table: str, *kinds: str) -> list[IntArray]:
-        return [ids.find(kind, table, tables, unknown) for kind in kinds]
-
     allocation = _with_route_labels(tables["allocation"], tables["routes"])
-    found = dict(tables) | {"allocation": allocation}
-    t, r = (ids.find(kind, "allocation", found, unknown) for kind in ("slice", "candidate"))
-    waiting_t, w = rows_of("unserved", "slice", "workload")
-    work_t, x = rows_of("work", "slice", "process")
-    active_t, p = rows_of("active_pods", "slice", "pool")
-    (bought,), (center,) = rows_of("pools", "pool"), rows_of("data_centers", "place")
-    (deployed,), (assigned,) = rows_of("deployments", "deployment"), rows_of("assignments", "assignment")
-    period, billed = rows_of("peaks", "billing", "data_center")
-    none, outages = np.zeros(0, np.int64), len(problem.outages)
-    (o, taken), (in_outage, done) = (none, none), (none, none)
-    is_planned = outages > 0 and FAILOVER_COLUMNS.keys() <= tables.keys()
-    if is_planned:
-        o, taken = rows_of("failover", "outage", "candidate")
-        in_outage, done = rows_of("failover_work", "outage", "process")
+    tables, labels, unknown = dict(tables) | {"allocation": allocation}, _labels(problem), list[str]()
+
+    def find(table: str, *kinds: str) -> tuple[IntArray, ...]:
+        return tuple(_find(labels[kind], kind, table, tables[table], unknown) for kind in kinds)
+
+    flow, unserved = find("allocation", "slice", "candidate"), find("unserved", "slice", "workload")
+    work, active = find("work", "slice", "process"), find("active_pods", "slice", "pool")
+    (bought,), (center,) = find("pools", "pool"), find("data_centers", "place")
+    (deployed,), (assigned,) = find("deployments", "deployment"), find("assignments", "assignment")
+    peak = find("peaks", "billing", "data_center")
+    has_failover = not problem.outages.empty and FAILOVER_COLUMNS.keys() <= tables.keys()
+    share = find("failover", "outage", "candidate") if has_failover else ()
+    failover_work = find("failover_work", "outage", "process") if has_failover else ()
     if unknown:
         raise UnknownLabelError("\n".join(unknown))
 
-    def scatter(shape: tuple[int, ...], at: tuple[IntArray, ...], values: pd.Series) -> FloatArray:
-        # Added, not written: a row stored twice must not pass as one.
+    # Added, not written: a row stored twice must not pass as one.
+    def scatter(shape: tuple[int, ...], at: tuple[IntArray, ...], table: str, column: str) -> FloatArray:
         out = np.zeros(shape)
-        np.add.at(out, at, values.to_numpy(float))
+        np.add.at(out, at, tables[table][column].to_numpy(float))
         return out
 
-    def whole(count: int, at: IntArray, values: pd.Series | None = None) -> IntArray:
+    def whole(count: int, at: IntArray, values: pd.Series | float = 1.0) -> IntArray:
         out = np.zeros(count)
-        np.add.at(out, at, 1.0 if values is None else values.to_numpy(float))
+        np.add.at(out, at, np.asarray(values, dtype=float))
         return out if (out != np.rint(out)).any() else out.astype(np.int64)  # type: ignore[return-value]
 
-    def failover(at: tuple[IntArray, IntArray], count: int, table: str, column: str) -> FloatArray:
-        return scatter((outages, count), at, tables[table][column]) if is_planned else np.zeros((0, 0))
-
-    slices, unserved = len(problem.slices), tables["unserved"]
-    by_workload = (slices, len(problem.workloads))
+    none, outages = np.zeros((0, 0)), len(problem.outages)
+    slices, centers, candidates = len(problem.slices), len(problem.data_centers), len(problem.candidates)
+    by_workload, processes = (slices, len(problem.workloads)), len(problem.processes)
     return Plan(
-        flow_mtok_per_h=scatter((slices, len(problem.candidates)), (t, r), allocation["mtok_per_h"]),
-        shed_mtok_per_h=scatter(by_workload, (waiting_t, w), unserved["shed_mtok_per_h"]),
-        backlog_mtok=scatter(by_workload, (waiting_t, w), unserved["backlog_mtok"]),
-        work_mtok_per_h=scatter((slices, len(problem.processes)), (work_t, x), tables["work"]["mtok_per_h"]),
-        active_pods=scatter((slices, len(problem.pools)), (active_t, p), tables["active_pods"]["active_pods"]),
+        flow_mtok_per_h=scatter((slices, candidates), flow, "allocation", "mtok_per_h"),
+        shed_mtok_per_h=scatter(by_workload, unserved, "unserved", "shed_mtok_per_h"),
+        backlog_mtok=scatter(by_workload, unserved, "unserved", "backlog_mtok"),
+        work_mtok_per_h=scatter((slices, processes), work, "work", "mtok_per_h"),
+        active_pods=scatter((slices, len(problem.pools)), active, "active_pods", "active_pods"),
         new_pods=whole(len(problem.pools), bought, tables["pools"]["new_pods"]),
-        is_open=whole(len(problem.data_centers), center, tables["data_centers"]["is_open"]),
+        is_open=whole(centers, center, tables["data_centers"]["is_open"]),
         is_deployed=whole(len(problem.deployments), deployed),
         is_assigned=whole(len(problem.indivisible_pairs), assigned),
-        peak_mw=scatter(
-            (len(problem.billing), len(problem.data_centers)), (period, billed), tables["peaks"]["peak_mw"]
+        peak_mw=scatter((len(problem.billing), centers), peak, "peaks", "peak_mw"),
+        contract_mw=scatter((centers,), (center,), "data_centers", "contract_mw"),
+        failover_share=scatter((outages, candidates), share, "failover", "share") if has_failover else none,
+        failover_work_mtok_per_h=(
+            scatter((outages, processes), failover_work, "failover_work", "mtok_per_h") if has_failover else none
         ),
-        contract_mw=scatter((len(problem.data_centers),), (center,), tables["data_centers"]["contract_mw"]),
-        failover_share=failover((o, taken), len(problem.candidates), "failover", "share"),
-        failover_work_mtok_per_h=failover((in_outage, done), len(problem.processes), "failover_work", "mtok_per_h"),
     )
 
 
@@ -267,76 +208,56 @@ def _with_route_labels(allocation: pd.DataFrame, routes: pd.DataFrame) -> pd.Dat
     """Add `nodes`, the label of a route between a demand hub and a data center; "" for a route that is not there."""
     keys = ["route", "demand_hub", "data_center"]
     known = routes[[*keys, "nodes"]].drop_duplicates(keys)
-    joined = allocation[["day", "hour", *WORKLOAD, "data_center", "route", "mtok_per_h"]].merge(
+    joined = allocation[[*_SLICE, *_WORKLOAD, "data_center", "route", "mtok_per_h"]].merge(
         known, on=keys, how="left", validate="many_to_one"
     )
     return joined.assign(nodes=joined["nodes"].fillna(""))
 
 
-class _Positions:
-    """Finds the position of labels in a problem's tables."""
+def _labels(problem: PlacementProblem) -> dict[str, _Label]:
+    """Name the members of each set, in their order: the columns of a label, by the kind of the member."""
+    centers = problem.data_centers["id"].to_numpy()
+    simple: dict[str, _Label] = {
+        "slice": {"day": problem.slices["day"].to_numpy(), "hour": problem.slices["hour"].to_numpy(float)},
+        "workload": {name: problem.workloads[name].to_numpy() for name in _WORKLOAD},
+        "class": {"workload_class": problem.classes["id"].to_numpy()},
+        "data_center": {"data_center": centers},
+        "place": {"id": centers},
+        "failed": {"failed": centers},
+        "accelerator": {"accelerator": problem.accelerators["id"].to_numpy()},
+        "route": {"nodes": problem.routes["nodes"].to_numpy()},
+        "billing": {"day": problem.billing["day"].to_numpy()},
+    }
 
-    def __init__(self, problem: PlacementProblem) -> None:
-        centers = problem.data_centers["id"].to_numpy()
-        classes, accelerators = problem.classes["id"].to_numpy(), problem.accelerators["id"].to_numpy()
-        workloads = [problem.workloads[name].to_numpy() for name in WORKLOAD]
-        candidates, pairs = problem.candidates, problem.indivisible_pairs
-        processes, deployments, pools = problem.processes, problem.deployments, problem.pools
-        self._keys: dict[str, tuple[tuple[str, ...], list[npt.NDArray[np.object_]]]] = {
-            "slice": (SLICE, [problem.slices["day"].to_numpy(), problem.slices["hour"].to_numpy(float)]),
-            "billing": (("day",), [problem.billing["day"].to_numpy()]),
-            "workload": (WORKLOAD, workloads),
-            "place": (("id",), [centers]),
-            "data_center": (("data_center",), [centers]),
-            "candidate": (
-                (*WORKLOAD, "data_center", "nodes"),
-                [
-                    *(labels[candidates["workload_index"]] for labels in workloads),
-                    centers[candidates["data_center_index"]],
-                    problem.routes["nodes"].to_numpy()[candidates["route_index"]],
-                ],
-            ),
-            "process": (
-                ("workload_class", "data_center", "accelerator"),
-                [
-                    classes[processes["class_index"]],
-                    centers[processes["data_center_index"]],
-                    accelerators[processes["accelerator_index"]],
-                ],
-            ),
-            "pool": (
-                ("data_center", "accelerator"),
-                [centers[pools["data_center_index"]], accelerators[pools["accelerator_index"]]],
-            ),
-            "deployment": (
-                ("workload_class", "data_center"),
-                [classes[deployments["class_index"]], centers[deployments["data_center_index"]]],
-            ),
-            "outage": (
-                ("failed", *SLICE),
-                [
-                    centers[problem.outages["failed_index"]],
-                    problem.slices["day"].to_numpy()[problem.outages["slice_index"]],
-                    problem.slices["hour"].to_numpy(float)[problem.outages["slice_index"]],
-                ],
-            ),
-            "assignment": (
-                (*WORKLOAD, "data_center"),
-                [*(labels[pairs["workload_index"]] for labels in workloads), centers[pairs["data_center_index"]]],
-            ),
-        }
+    def join(members: pd.DataFrame, *kinds: str) -> _Label:
+        at = {kind: members[f"{kind}_index"].to_numpy(int) for kind in kinds}
+        return {name: values for kind in kinds for name, values in _rows(simple[kind], at[kind]).items()}
 
-    def find(self, kind: str, name: str, tables: Mapping[str, pd.DataFrame], unknown: list[str]) -> IntArray:
-        """Look up the rows of a table; rows that name something unknown are recorded and count as -1."""
-        columns, labels = self._keys[kind]
-        table = tables[name]
-        if len(columns) == 1:
-            found = pd.Index(labels[0]).get_indexer(pd.Index(table[columns[0]].to_numpy()))
-        else:
-            wanted = pd.MultiIndex.from_arrays([table[column].to_numpy() for column in columns])
-            found = pd.MultiIndex.from_arrays(labels).get_indexer(wanted)
-        missing = np.flatnonzero(found < 0)
-        if len(missing):
-            first = ", ".join(str(table[column].iloc[missing[0]]) for column in columns)
-            unknown.append(f"{name}: {len(missing)} row(s) name a {kind} that the inputs do not have, first: {first}")
-        return np.asarray(found, dtype=np.int64)
+    return simple | {
+        "candidate": join(problem.candidates, "workload", "data_center", "route"),
+        "process": join(problem.processes, "class", "data_center", "accelerator"),
+        "pool": join(problem.pools, "data_center", "accelerator"),
+        "deployment": join(problem.deployments, "class", "data_center"),
+        "assignment": join(problem.indivisible_pairs, "workload", "data_center"),
+        "outage": join(problem.outages, "failed", "slice"),
+    }
+
+
+def _rows(label: _Label, at: npt.NDArray[Any]) -> _Label:
+    """Labels of some members, by position or by truth value."""
+    return {name: values[at] for name, values in label.items()}
+
+
+def _find(label: _Label, kind: str, name: str, table: pd.DataFrame, unknown: list[str]) -> IntArray:
+    """Positions of the members that the rows of a table name; rows with an unknown one are recorded, and are -1."""
+    if len(label) == 1:
+        ((column, values),) = label.items()
+        found = pd.Index(values).get_indexer(pd.Index(table[column].to_numpy()))
+    else:
+        wanted = pd.MultiIndex.from_arrays([table[column].to_numpy() for column in label])
+        found = pd.MultiIndex.from_arrays(list(label.values())).get_indexer(wanted)
+    missing = np.flatnonzero(found < 0)
+    if len(missing):
+        first = ", ".join(str(table[column].iloc[missing[0]]) for column in label)
+        unknown.append(f"{name}: {len(missing)} row(s) name a {kind} that the inputs do not have, first: {first}")
+    return np.asarray(found, dtype=np.int64)

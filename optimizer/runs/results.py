@@ -1,9 +1,7 @@
 """
-A solved problem as tables and numbers: what it costs, where the tokens go, and what the optimization was worth.
+What a plan amounts to: its numbers, what the policy demands of it, the share of estimates, and baselines beside it.
 
-What a plan achieves against each demand of the policy, with words for it.
-
-How much of a cost rests on estimates: each component by the input row that sets its price.
+`build_results` gathers them with the tables of the plan.
 """
 
 from __future__ import annotations
@@ -21,31 +19,32 @@ from optimizer.checker.facts import PlanFacts, sum_once
 from optimizer.checker.limits import processed_mtok_per_year, spending_cny_per_year
 from optimizer.problem.demand import amount_shares, demand_by_region
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import HOURS_PER_MONTH
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
-from optimizer.sensitivity.price_table import COLUMNS
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
 
 _SHARE, _MILLION = "share", 1e6
+_OUTCOME = ("name", "achieved", "limit", "sense", "unit", "where")
+_ESTIMATE = {"estimate", ""}
 
 
 def policy_outcome(f: PlanFacts) -> list[dict[str, Any]]:
     """
-    Set what a plan achieves beside what the policy demands.
+    Compare what a plan achieves with what the policy demands.
 
     Returns
     -------
     list of dict
         One for each active demand, in the order of the equations: name (as in the scenario), achieved, limit, sense
-        (">=" or "<="), unit, where (the data center that decides, of min_utilization_share; else ""). None achieved
-        where a share has no whole.
+        (">=" or "<="), unit, where (the least busy data center, of min_utilization_share; else ""). achieved is None
+        where the total of a share is 0.
     """
-    policy, found = f.problem.policy, []
+    policy, found = f.problem.policy, list[dict[str, Any]]()
 
     def add(name: str, achieved: float | None, limit: float, sense: str, unit: str, where: str = "") -> None:
-        found.append({"name": name, "achieved": achieved, "limit": limit, "sense": sense, "unit": unit, "where": where})
+        found.append(dict(zip(_OUTCOME, (name, achieved, limit, sense, unit, where), strict=True)))
 
     mtok, region = processed_mtok_per_year(f), f.problem.data_centers["region"].to_numpy(str)
     for name in policy.regions:
@@ -85,14 +84,7 @@ def _least_busy(f: PlanFacts) -> tuple[str, float | None]:
 
 
 def describe_outcome(item: Mapping[str, Any]) -> str:
-    """
-    Write one demand: "west share 61.2 % (at least 60 %)".
-
-    Parameters
-    ----------
-    item
-        From `policy_outcome`.
-    """
+    """Write one row of `policy_outcome`: "west share of the tokens 61.2% (at least 60.0%)"."""
     name, _, region = str(item["name"]).partition(".")
     words = {
         "min_region_share": f"{region} share of the tokens",
@@ -122,19 +114,16 @@ def _quotient(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
 
-ESTIMATE = "estimate"
-
-
 def _estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
     """
-    Say what share of each cost component, and of all (`total`), rests on estimates.
+    Work out what share of each cost component, and of all (`total`), rests on estimates.
 
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
     energy by its tariff (any row; an hourly price series counts as one), latency, deployment and data transfer (its
     bytes; its price is a choice) by the workload class, network by the link, accelerator capital by the accelerator,
     carbon by the grid, all others by the data center. A price that a price case changed (of energy, demand or tokens)
     rests on that case too, and on it alone where it was replaced. The penalty of unserved tokens is a choice, not an
-    estimate. Whatever the row, quantities (demand shares, token rates) are not judged here.
+    estimate. Quantities (demand shares, token rates) are not judged here.
     """
     facts = PlanFacts(problem, plan)
     table = report.costs_cny
@@ -143,17 +132,29 @@ def _estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, re
         for name, rows in table.groupby("component", sort=False)
         if name != "shedding"
     }
-    of_center = _is_estimate(problem.data_centers["confidence"])
+    centers, classes, links = problem.data_centers, problem.classes, problem.links
+    grid = network.data_centers["grid"].reindex(centers["id"])
+    accelerators = problem.accelerators["id"].to_numpy()[problem.pools["accelerator_index"]]
+    k, mtok = facts.candidate_class, facts.candidate_mtok_per_year
+    deployment_cny = classes["deploy_cny_per_year"].to_numpy(float)[facts.deployment_class]
+    latency_cny_per_ms = classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[k]
+    capital_cny = problem.pools["pod_cny_per_year"].to_numpy(float) * plan.new_pods
+    link_cny_per_gbps_h = links["price_cny_per_gbps_month"].to_numpy(float) / HOURS_PER_MONTH
+    token_price_guessed, class_guessed = (_is_estimate(classes[n]) for n in ("token_price_confidence", "confidence"))
+    of_center = _is_estimate(centers["confidence"])
     estimated = {
         **{name: cny[of_center] for name, cny in by_center.items()},
-        "energy": by_center["energy"][_is_estimate(problem.data_centers["price_confidence"])],
-        "carbon": by_center["carbon"][_grid_is_estimate(problem, network)],
-        "demand_charge": by_center["demand_charge"][_is_estimate(problem.data_centers["demand_charge_confidence"])],
-        "accelerator_capital": _accelerator_capital(problem, network, plan),
-        "latency": _latency(facts),
-        "deployment": _deployment(facts),
-        "network": _network(problem, network, report),
-        "data_transfer": _data_transfer(facts),
+        "energy": by_center["energy"][_is_estimate(centers["price_confidence"])],
+        "carbon": by_center["carbon"][_is_estimate(network.grids["confidence"].reindex(grid))],
+        "demand_charge": by_center["demand_charge"][_is_estimate(centers["demand_charge_confidence"])],
+        "accelerator_capital": capital_cny * _is_estimate(network.accelerators["confidence"].reindex(accelerators)),
+        "latency": latency_cny_per_ms * facts.candidate_column("rtt_ms") * mtok * token_price_guessed[k],
+        "deployment": deployment_cny * plan.is_deployed * class_guessed[facts.deployment_class],
+        "network": problem.weight_h
+        @ report.link_gbps
+        * link_cny_per_gbps_h
+        * _is_estimate(network.links["confidence"].reindex(links["id"])),
+        "data_transfer": facts.candidate_column("data_transfer_cny_per_mtok") * mtok * class_guessed[k],
     }
     totals = report.component_cny.to_dict()
     amounts = {name: float(np.sum(values)) for name, values in estimated.items()}
@@ -166,53 +167,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def _is_estimate(confidence: Iterable[str]) -> np.ndarray:
-    return np.array([value in {ESTIMATE, ""} for value in confidence], dtype=bool)
-
-
-def _grid_is_estimate(problem: PlacementProblem, network: Network) -> np.ndarray:
-    grid = network.data_centers["grid"].reindex(problem.data_centers["id"])
-    return _is_estimate(network.grids["confidence"].reindex(grid))
-
-
-def _accelerator_capital(problem: PlacementProblem, network: Network, plan: Plan) -> FloatArray:
-    ids = problem.accelerators["id"].to_numpy()[problem.pools["accelerator_index"]]
-    guessed = _is_estimate(network.accelerators["confidence"].reindex(ids))
-    return np.asarray(problem.pools["pod_cny_per_year"].to_numpy(float) * plan.new_pods * guessed)
-
-
-def _latency(facts: PlanFacts) -> FloatArray:
-    problem = facts.problem
-    cny = problem.classes["latency_cny_per_ms_per_mtok"].to_numpy(float)[facts.candidate_class]
-    guessed = _is_estimate(problem.classes["token_price_confidence"])[facts.candidate_class]
-    return np.asarray(cny * problem.candidates["rtt_ms"].to_numpy(float) * facts.candidate_mtok_per_year * guessed)
-
-
-def _data_transfer(facts: PlanFacts) -> FloatArray:
-    guessed = _is_estimate(facts.problem.classes["confidence"])[facts.candidate_class]
-    cny_per_mtok = facts.candidate_column("data_transfer_cny_per_mtok")
-    return np.asarray(cny_per_mtok * facts.candidate_mtok_per_year * guessed)
-
-
-def _deployment(facts: PlanFacts) -> FloatArray:
-    problem, k = facts.problem, facts.deployment_class
-    guessed = _is_estimate(problem.classes["confidence"])[k]
-    return np.asarray(problem.classes["deploy_cny_per_year"].to_numpy(float)[k] * facts.plan.is_deployed * guessed)
-
-
-def _network(problem: PlacementProblem, network: Network, report: CheckReport) -> FloatArray:
-    links = problem.links
-    price = links["price_cny_per_gbps_month"].to_numpy(float) / HOURS_PER_MONTH
-    guessed = _is_estimate(network.links["confidence"].reindex(links["id"]))
-    return np.asarray(problem.weight_h @ report.link_gbps * price * guessed)
-
-
-@dataclass(frozen=True, eq=False)
-class Margins:
-    """What the limits are worth at a plan: `dual_table` and `limit_values` of `duals`, and `shadow_prices`."""
-
-    duals: pd.DataFrame
-    limits: dict[str, float]
-    shadow_prices: pd.DataFrame
+    return np.array([value in _ESTIMATE for value in confidence], dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,35 +179,24 @@ class Results:
     ----------
     tables
         By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, latency, links_by_slice,
-        data_centers_by_slice, pools, active_pods, work, deployments, assignments, unserved, peaks; and duals and
-        shadow_prices where they were computed.
+        data_centers_by_slice, pools, active_pods, work, deployments, assignments, unserved, peaks; and duals (see
+        `duals.dual_table`) and shadow_prices (see `shadow_prices.shadow_prices`) where they were computed.
     summary
         Numbers of the plan: see `summarize`.
     baselines
         Greedy plans beside it: see `compare_baselines`.
     limits
-        CNY per year that each kind of limit is worth at the margin, largest first; empty where it was not computed.
-    shadow_prices
-        What one more unit of each limit is worth (see `shadow_prices.shadow_prices`), also among the tables; empty
-        where it was not computed.
+        Cost of each kind of limit at the margin, CNY per year (see `duals.limit_values`); empty where not computed.
     """
 
     tables: dict[str, pd.DataFrame]
     summary: dict[str, Any]
     baselines: list[dict[str, Any]]
     limits: dict[str, float]
-    shadow_prices: pd.DataFrame
 
 
 def describe_limits(limits: Mapping[str, float]) -> str:
-    """
-    Name the limits that made the difference, on one line.
-
-    Parameters
-    ----------
-    limits
-        CNY per year that each kind is worth at the margin, largest first.
-    """
+    """Write on one line what each kind of limit costs at the margin, CNY per year, largest first."""
     if not limits:
         return "no limit has a price at this plan (or prices were not computed)"
     parts = [f"{name} {value / 1e6:,.1f}" for name, value in limits.items()]
@@ -264,32 +208,29 @@ def build_results(
     network: Network,
     plan: Plan,
     baselines: tuple[Baseline, ...] = (),
-    margins: Margins | None = None,
+    prices: Mapping[str, pd.DataFrame] | None = None,
+    limits: dict[str, float] | None = None,
 ) -> Results:
     """
     Turn a plan into tables and numbers.
 
     Parameters
     ----------
-    margins
-        What the limits are worth at it; None where that was not computed.
+    prices, limits
+        Tables duals and shadow_prices, and `Results.limits`; None where they were not computed.
     """
     report = check_plan(problem, plan)
-    tables = plan_tables(problem, plan) | result_tables(problem, network, plan, report)
-    if margins is not None:
-        tables |= {"duals": margins.duals, "shadow_prices": margins.shadow_prices}
     return Results(
-        tables=tables,
+        tables=plan_tables(problem, plan) | result_tables(problem, network, plan, report) | dict(prices or {}),
         summary=summarize(problem, network, plan, report),
         baselines=[compare_baseline(problem, baseline, report.total_cny) for baseline in baselines],
-        limits={} if margins is None else margins.limits,
-        shadow_prices=pd.DataFrame(columns=COLUMNS) if margins is None else margins.shadow_prices,
+        limits=limits or {},
     )
 
 
 def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, Any]:
     """
-    Sum a plan up in numbers.
+    Summarize a plan in numbers.
 
     Returns
     -------
@@ -342,7 +283,7 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
 
 def compare_baseline(problem: PlacementProblem, baseline: Baseline, total_cny: float) -> dict[str, Any]:
     """
-    Set a baseline beside a plan.
+    Compare a baseline with a plan.
 
     Returns
     -------
@@ -380,39 +321,30 @@ def _per(amount: float, of: float) -> float:
 
 @dataclass(frozen=True)
 class ResiliencePrice:
-    """
-    Cost with and without the reserve, CNY per year; infinite where a solve found no plan or no bound.
+    """Cost with and without the reserve, CNY per year; infinite where a solve found no plan or no bound."""
 
-    Attributes
-    ----------
-    with_cny, with_bound_cny
-        Cost of the plan that survives failures, and its proven lower bound.
-    without_cny, without_bound_cny
-        The same for the problem without the reserve.
-    """
-
-    with_cny: float
-    with_bound_cny: float
-    without_cny: float
+    with_cny: float  # Of the plan that survives failures
+    with_bound_cny: float  # Its proven lower bound
+    without_cny: float  # The same for the problem without the reserve
     without_bound_cny: float
 
     @property
     def price_cny(self) -> float:
-        """Difference of the two plans' costs; it may be negative where their gaps are wider than the price."""
+        """Difference of the costs; it may be negative where the gaps are wider than the price."""
         return self.with_cny - self.without_cny
 
     @property
     def least_cny(self) -> float:
-        """Least that the price can be: no reserve saves anything."""
+        """Lowest possible price; a reserve never saves anything."""
         return max(0.0, self.with_bound_cny - self.without_cny)
 
     @property
     def most_cny(self) -> float:
-        """Most that the price can be."""
+        """Highest possible price."""
         return self.with_cny - self.without_bound_cny
 
     def as_dict(self) -> dict[str, Any]:
-        """Write it for `run.json`."""
+        """Part of `run.json`."""
         return {
             "cost_without_cny_per_year": self.without_cny,
             "bound_without_cny_per_year": self.without_bound_cny,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,48 +23,21 @@ from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import check_target, json_ready
 from optimizer.runs.metadata import run_info
-from optimizer.runs.results import Margins, ResiliencePrice, Results, build_results
+from optimizer.runs.results import ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
-from optimizer.solvers.control import Control, Learned, Progress, Solution, Termination
+from optimizer.solvers.control import Control, Progress, Solution, Termination
 from optimizer.solvers.greedy import Baseline, evaluate_baselines
 from optimizer.solvers.solve import choose_method, solve_problem
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from optimizer.infeasibility.relaxations import Condition
     from optimizer.solvers.benders.cuts import WarmStart
 
-PHASE = "without reserve"
-
-
-def _solve_without_reserve(problem: PlacementProblem, scenario: Scenario, control: Control) -> Solution | None:
-    """Solve a problem as if nothing ever failed."""
-    if problem.outages.empty or not scenario.resilience.report_price or control.must_stop:
-        return None
-    options = scenario.solver
-    part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=_in_the_background(control.report))
-    return solve_problem(
-        replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))),
-        method=options.method,
-        mip_rel_gap=options.mip_rel_gap,
-        seed=options.seed,
-        threads=options.threads,
-        control=part,
-    )
-
 
 def price_of_resilience(with_reserve: Solution, without_reserve: Solution | None) -> ResiliencePrice | None:
-    """
-    Compare two solves.
-
-    Returns
-    -------
-    ResiliencePrice or None
-        None without a plan for both.
-    """
+    """Compare the costs of two solves; None without a plan for both."""
     if without_reserve is None or without_reserve.plan is None or with_reserve.plan is None:
         return None
     return ResiliencePrice(
@@ -72,17 +46,17 @@ def price_of_resilience(with_reserve: Solution, without_reserve: Solution | None
 
 
 def with_known_bound(with_reserve: Solution, without_reserve: Solution | None) -> Solution:
-    """Raise the bound to that of the problem without the reserve, which costs no more."""
+    """Raise the bound to that of the problem without the reserve, whose cost is never higher."""
     if without_reserve is None or not without_reserve.bound_cny > with_reserve.bound_cny:
         return with_reserve
     return replace(with_reserve, bound_cny=min(without_reserve.bound_cny, with_reserve.objective_cny))
 
 
-def _in_the_background(report: Callable[[Progress], None] | None) -> Callable[[Progress], None] | None:
-    """Pass progress on as a sign of life: its plan is none of the problem with the reserve."""
+def _report_without_plan(report: Callable[[Progress], None] | None) -> Callable[[Progress], None] | None:
+    """Report progress without costs: plan and bound of the solve without the reserve are not those of the problem."""
     if report is None:
         return None
-    return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"{PHASE}: {line.phase}"))
+    return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"without reserve: {line.phase}"))
 
 
 def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -123,22 +97,13 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
 def _check_policy(problem: PlacementProblem) -> list[dict[str, Any]]:
     if not problem.policy.is_active:
         return []
-    from optimizer.infeasibility.conditions import (
-        check_policies,  # scipy's solvers are slow to import, and rarely needed
-    )
+    from optimizer.infeasibility.conditions import check_policies  # scipy's solvers are slow to import
 
     return [{"name": found.name, "holds": found.holds, "message": found.message} for found in check_policies(problem)]
 
 
 def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
-    """
-    Describe a problem in numbers.
-
-    Returns
-    -------
-    dict
-        See `check_scenario`.
-    """
+    """Describe a problem in numbers: see `check_scenario`."""
     pools, links, outages = problem.pools, problem.links, outage_tables(problem)
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
     busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
@@ -177,7 +142,7 @@ def describe_problem(problem: PlacementProblem) -> dict[str, Any]:
 
 
 def _too_slow(problem: PlacementProblem) -> list[str]:
-    """Name the accelerators that classes do not use, for want of time to the first token: "chat on h20"."""
+    """Accelerators that are too slow for the time to the first token of a class: "chat on h20"."""
     classes, chips = problem.classes["id"].to_numpy(str), problem.accelerators["id"].to_numpy(str)
     return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
 
@@ -201,11 +166,11 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     overrides
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     warm
-        Gives what the solve starts from, learned from a problem like it; None starts from nothing.
+        Gives what was learned from a similar problem, to start from; None starts from nothing.
     notes
         Further keys of `run.json`, such as the case that the run is of.
     stop
-        Set it, from a signal handler or another thread, and the solve ends with the plan in hand.
+        Set it from a signal handler or another thread to end the solve with the best plan so far.
 
     Returns
     -------
@@ -231,7 +196,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
     known = None if warm is None else warm(problem)
-    start = _cheaper_start(problem, _best_baseline(baselines), known)
+    start = _cheaper_start(problem, baselines, known)
     solution, without, failure = _solve(problem, loaded, control, start, known)
     solution = with_known_bound(solution, without)
     lap, results = time.monotonic(), None
@@ -247,7 +212,9 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     info |= {"resilience": None if price is None else price.as_dict(), **(notes or {})}
     tables = {} if results is None else dict(results.tables)
     if keep_learned and results is not None and solution.learned is not None:
-        tables |= _learned_tables(problem, solution.learned)
+        from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
+
+        tables |= learned_tables(problem, solution.learned)
     inputs = RunInputs(loaded, network, problem, solution.plan)
     run = Run(json_ready(info), tables=tables, inputs=inputs, solution=solution, failure=failure)
     if folder is not None and run.has_plan:
@@ -269,59 +236,43 @@ def run_of_plan(network: Network, scenario: Scenario, problem: PlacementProblem,
 def _solve(
     problem: PlacementProblem, scenario: Scenario, control: Control, start: Plan | None, warm: WarmStart | None
 ) -> tuple[Solution, Solution | None, Condition | None]:
-    """Solve a problem, without its reserve first if that is asked for; or find a condition that no plan can meet."""
+    """Solve a problem, without its reserve first if that is wanted; or find a condition that no plan can meet."""
     options = scenario.solver
-    # A plan is proof enough that there is one. Without it, a condition that fails is proof that there is none, and
-    # cheaper to find than a solver's.
-    lap = time.monotonic()
-    failure = _first_failure(problem) if start is None else None
-    seconds = {"conditions": time.monotonic() - lap}
-    if failure is not None:
-        return Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", seconds, ()), None, failure
-    lap = time.monotonic()
-    if (without := _solve_without_reserve(problem, scenario, control)) is not None:
-        seconds["without_reserve"] = time.monotonic() - lap
-    solution = solve_problem(
-        problem,
+    solve = partial(
+        solve_problem,
         method=options.method,
         mip_rel_gap=options.mip_rel_gap,
         seed=options.seed,
         threads=options.threads,
-        control=control,
-        start=start,
-        warm=warm,
     )
+    lap, failure = time.monotonic(), None
+    if start is None:
+        # A condition that fails proves that there is no plan, and is found sooner than by a solver.
+        from optimizer.infeasibility.conditions import first_failure  # scipy's solvers are slow to import
+
+        failure = first_failure(problem)
+    seconds = {"conditions": time.monotonic() - lap}
+    if failure is not None:
+        return Solution(Termination.INFEASIBLE, None, math.inf, math.inf, "conditions", seconds, ()), None, failure
+    lap, without = time.monotonic(), None
+    if not problem.outages.empty and scenario.resilience.report_price and not control.must_stop:
+        report = _report_without_plan(control.report)
+        part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report)
+        without = solve(replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))), control=part)
+        seconds["without_reserve"] = time.monotonic() - lap
+    solution = solve(problem, control=control, start=start, warm=warm)
     return replace(solution, seconds=seconds | solution.seconds), without, None
 
 
-def _first_failure(problem: PlacementProblem) -> Condition | None:
-    from optimizer.infeasibility.conditions import (
-        first_failure,  # scipy's solvers are slow to import, and rarely needed
-    )
-
-    return first_failure(problem)
-
-
-def _learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:
-    from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
-
-    return learned_tables(problem, learned)
-
-
-def _best_baseline(baselines: Sequence[Baseline]) -> Baseline | None:
-    """Choose the cheapest baseline that keeps every limit."""
+def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:
+    """Start from the cheapest baseline that keeps every limit, or from a known plan that does so at less cost."""
     fitting = [baseline for baseline in baselines if baseline.is_feasible]
-    return min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
-
-
-def _cheaper_start(problem: PlacementProblem, baseline: Baseline | None, warm: WarmStart | None) -> Plan | None:
-    """Begin with the reference's plan, where it is one here and costs less than the best baseline."""
-    of_baseline = None if baseline is None else baseline.plan
-    if warm is None or warm.plan is None:
-        return of_baseline
-    report = check_plan(problem, warm.plan)
-    is_better = report.is_feasible and (baseline is None or report.total_cny < baseline.report.total_cny)
-    return warm.plan if is_better else of_baseline
+    best = min(fitting, key=lambda baseline: baseline.report.total_cny, default=None)
+    if warm is not None and warm.plan is not None:
+        report = check_plan(problem, warm.plan)
+        if report.is_feasible and (best is None or report.total_cny < best.report.total_cny):
+            return warm.plan
+    return None if best is None else best.plan
 
 
 def _results(
@@ -332,7 +283,7 @@ def _results(
     control: Control,
     seed: int,
 ) -> tuple[Solution, Results]:
-    """Price the limits at the plan, unless the user is waiting for the end, and build the tables."""
+    """Price the limits at the plan, unless the user has stopped the solve, and build the tables."""
     if solution.plan is None:
         raise AssertionError("results are of a plan")
     if control.stop.is_set():
@@ -346,18 +297,10 @@ def _results(
     fixed = priced.fixed
     report = check_plan(problem, fixed.plan)
     if report.is_feasible and report.total_cny <= solution.objective_cny:
-        # The same integers with everything else at its best: what the duals belong to.
+        # The optimum for the same integers: the plan that the duals belong to.
         bound = min(solution.bound_cny, report.total_cny)
         solution = replace(solution, plan=fixed.plan, objective_cny=report.total_cny, bound_cny=bound)
-    results = build_results(
-        problem,
-        network,
-        solution.plan if solution.plan is not None else fixed.plan,
-        baselines,
-        Margins(
-            dual_table(problem, fixed),
-            limit_values(problem, compiled, fixed),
-            shadow_prices(priced, seed=seed),
-        ),
-    )
-    return solution, results
+    plan = solution.plan if solution.plan is not None else fixed.plan
+    tables = {"duals": dual_table(problem, fixed), "shadow_prices": shadow_prices(priced, seed=seed)}
+    limits = limit_values(problem, compiled, fixed)
+    return solution, build_results(problem, network, plan, baselines, tables, limits)

@@ -1,4 +1,4 @@
-"""Prove a stored run again: read its inputs anew, rebuild the plan by label, derive every cost and limit."""
+"""Verify a stored run: read its inputs anew, rebuild the plan by label, derive every cost and limit again."""
 
 from __future__ import annotations
 
@@ -29,38 +29,28 @@ TOLERANCE_SHARE = 1e-6
 # Tables that the first versions did not store: a run that names none of them among its files is whole all the same.
 _LATER_TABLES = ("links_by_slice", "data_centers_by_slice")
 
-# What a row is told by; rows are compared in this order, since the order of rows means nothing.
+# What identifies a row; rows are compared in this order, since the order of rows means nothing.
 _KEYS = (
-    "failed",
-    "day",
-    "hour",
-    "id",
-    "demand_hub",
-    "workload_class",
-    "data_center",
-    "accelerator",
-    "link",
-    "component",
-    "route",
-    "nodes",
-)
+    "failed", "day", "hour", "id", "demand_hub", "workload_class", "data_center", "accelerator", "link", "component",
+    "route", "nodes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class VerifyReport:
     """
-    What a stored run amounts to when everything is derived again.
+    How a stored run compares with everything derived again.
 
     Attributes
     ----------
     differences
-        Everything that does not hold or is not what the run says; empty if the run is proved.
+        Everything that is broken or differs from what is stored; empty if the run is verified.
     total_cny_per_year
         Cost derived again; NaN if the plan could not be rebuilt.
     checked
-        What was compared, as numbers of things by name.
+        How many values were compared, by kind.
     notes
-        What could not be compared, and is no difference.
+        What could not be compared, and does not count as a difference.
     """
 
     differences: tuple[str, ...]
@@ -102,11 +92,11 @@ def verify_run(run: Run) -> VerifyReport:
         scenario, network, problem = _inputs_again(run, found)
         plan = plan_from_tables(problem, run.tables)
         report = check_plan(problem, plan)
-    except InputError as error:
-        found.add(f"the inputs cannot be read any more: {error}")
-        return VerifyReport(tuple(found.lines), float("nan"), found.checked)
-    except (UnknownLabelError, MalformedPlanError) as error:
-        found.lines.extend(str(error).splitlines())
+    except (InputError, UnknownLabelError, MalformedPlanError) as error:
+        text = str(error)
+        found.lines += (
+            [f"the inputs cannot be read any more: {text}"] if isinstance(error, InputError) else text.splitlines()
+        )
         return VerifyReport(tuple(found.lines), float("nan"), found.checked)
     found.checked["limits broken"] = len(report.violations)
     for row in report.violations.itertuples(index=False):
@@ -155,28 +145,30 @@ def _compare_bound(info: Mapping[str, Any], total_cny: float, found: _Difference
 
 
 def _compare_price(info: Mapping[str, Any], found: _Differences) -> None:
-    """Work out the price of resilience again from the stored costs and bounds; the other solve is not repeated."""
-    told = info.get("resilience")
-    if not isinstance(told, dict):
+    """Derive the price of resilience again from the stored costs and bounds; the other solve is not repeated."""
+    stored = info.get("resilience")
+    if not isinstance(stored, dict):
         return
     names = ("cost_without_cny_per_year", "bound_without_cny_per_year")
-    numbers = [info.get("objective_cny_per_year"), info.get("bound_cny_per_year"), *(told.get(name) for name in names)]
+    numbers = [
+        info.get("objective_cny_per_year"),
+        info.get("bound_cny_per_year"),
+        *(stored.get(name) for name in names),
+    ]
     known = [float(number) for number in numbers if isinstance(number, int | float)]
     if len(known) == len(numbers):  # a bound that was not found has no number
-        found.compare("resilience", told, json_ready(ResiliencePrice(*known).as_dict()))
+        found.compare("resilience", stored, json_ready(ResiliencePrice(*known).as_dict()))
 
 
 def _compare_baselines(
     info: Mapping[str, Any], problem: PlacementProblem, network: Network, total_cny: float, found: _Differences
 ) -> None:
-    told = info.get("baselines")
-    if not told:
+    stored = info.get("baselines")
+    if not stored:
         return
-    again = [
-        compare_baseline(problem, baseline, total_cny)
-        for baseline in evaluate_baselines(problem, home_region(problem, network))
-    ]
-    found.compare("baselines", told, json_ready(again))
+    plans = evaluate_baselines(problem, home_region(problem, network))
+    again = [compare_baseline(problem, baseline, total_cny) for baseline in plans]
+    found.compare("baselines", stored, json_ready(again))
 
 
 class _Differences:

@@ -1,10 +1,9 @@
 """
 Prices at the margin of a plan, from the duals of its fixed-integer LP.
 
-`dual_table` lists the duals by label, `limit_values` ranks what the limits cost at their present prices, `token_costs`
+`dual_table` lists the duals by label, `limit_values` ranks the limits by their cost at these prices, `token_costs`
 prices one more token of each workload with all that grows with its demand. An RTT limit has no row: `rtt_prices` opens
-the routes that a longer limit would admit and solves again. `price_row` and `price_sentence` make the rows of the table
-of shadow prices, here and in `shadow_prices`.
+the routes that a longer limit would admit and solves again.
 """
 
 from __future__ import annotations
@@ -24,12 +23,7 @@ from optimizer.model.vocabulary import Equation
 from optimizer.numbers import format_cny
 from optimizer.problem.assemble import with_candidates
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.sensitivity.price_table import (
-    LEAST_VALUE_CNY,
-    Price,
-    price_row,
-    price_sentence,
-)
+from optimizer.sensitivity.price_table import LEAST_VALUE_CNY, Price, price_row, price_sentence
 from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.fixed_integers import FixedIntegerSolution, FixedProgram, reduced_costs
 
@@ -90,14 +84,14 @@ def limit_values(problem: PlacementProblem, compiled: CompiledModel, fixed: Fixe
     r"""
     Value each kind of limit at the plan found, CNY per year, largest first.
 
-    With the integers fixed, the value is the sum over rows of |dual x right side|: the most that the limit can be
-    said to cost at its present price. Routes that a limit keeps out of the model have no row; theirs is what serving
-    the workload there would save at the prices of the plan. All of these are prices at the margin: they rank limits,
-    and do not add up to a saving.
+    With the integers fixed, the value is the sum over rows of |dual x right side|, an upper estimate of the cost of the
+    limit at its present price. Routes that a limit keeps out of the model have no row; their value is the saving of
+    serving the workload there at the prices of the plan. These are prices at the margin: they rank limits, and do not
+    add up to a saving.
     """
     integers = np.where(compiled.is_integer, columns_from_plan(compiled, fixed.plan), 0.0)
     right = compiled.row_upper - compiled.matrix @ integers
-    values, shares = {}, _asked_of_shares(problem, fixed)
+    values, shares = {}, _required_by_shares(problem, fixed)
     for equation in CONSTRAINTS:
         if equation.kind != "limit":
             continue
@@ -111,11 +105,11 @@ def limit_values(problem: PlacementProblem, compiled: CompiledModel, fixed: Fixe
     return dict(sorted(((k, v) for k, v in values.items() if v >= LEAST_VALUE_CNY), key=lambda item: -item[1]))
 
 
-def _asked_of_shares(problem: PlacementProblem, fixed: FixedIntegerSolution) -> dict[str, FloatArray]:
+def _required_by_shares(problem: PlacementProblem, fixed: FixedIntegerSolution) -> dict[str, FloatArray]:
     """
-    Work out what a least share asks for in all, mean of the year: mtok/h of each region, MW of green power.
+    Amounts that minimum shares require, mean of the year: mtok/h of each region, MW of green power.
 
-    The rows of shares compare with a part of a total that is a sum of variables, so their right side is 0.
+    The right side of their rows is 0, as they compare with a share of a total that is a sum of variables.
     """
     facts, policy, hours = PlanFacts(problem, fixed.plan), problem.policy, problem.weight_h.sum()
     mtok_per_h = float(facts.candidate_mtok_per_year.sum()) / hours
@@ -167,9 +161,6 @@ def _best_saving(problem: PlacementProblem, saving: FloatArray, workload: IntArr
     return float((best * problem.demand_mtok_per_h).sum())
 
 
-_CNY_PER_MTOK = "CNY per mtok"
-
-
 def token_costs(problem: PlacementProblem, fixed: FixedIntegerSolution) -> list[dict[str, Any]]:
     """
     Price one more million tokens of each class and of each workload, at the plan's integers.
@@ -177,37 +168,35 @@ def token_costs(problem: PlacementProblem, fixed: FixedIntegerSolution) -> list[
     Returns
     -------
     list of dict
-        Rows of the table of shadow prices: kind token, id `class` or `demand_hub/class`. A workload that asks for
-        nothing has no row.
+        Rows of the table of shadow prices: kind token, id `class` or `demand_hub/class`. A workload without demand has
+        no row.
     """
     growth, mtok = workload_growth_cny(problem, fixed), problem.weight_h @ problem.demand_mtok_per_h
     class_index = problem.workloads["class_index"].to_numpy(int)
     ids, names = problem.classes["id"].to_numpy(str), problem.classes["name"].to_numpy(str)
+    hubs = problem.workloads["demand_hub"].to_numpy(str)
+
+    def row(labels: list[str], what: str, cost: float, suffix: str = "") -> dict[str, Any]:
+        sentence = f"1 million tokens more of {what} cost {cost:.4f} CNY{suffix}"
+        return price_row("token", labels, "CNY per mtok", Price(cost, cost), 1.0, sentence)
+
     rows = []
     for k in np.unique(class_index[mtok > 0]):
         mine = class_index == k
         cost = float(growth[mine].sum() / mtok[mine].sum())
-        sentence = f"1 million tokens more of {names[k]} cost {cost:.4f} CNY, the mean of its demand hubs"
-        rows.append(price_row("token", [ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
-    hubs = problem.workloads["demand_hub"].to_numpy(str)
+        rows.append(row([ids[k]], names[k], cost, ", the mean of its demand hubs"))
     for w in np.flatnonzero(mtok > 0):
-        cost, k = float(growth[w] / mtok[w]), class_index[w]
-        sentence = f"1 million tokens more of {names[k]} of {hubs[w]} cost {cost:.4f} CNY"
-        rows.append(price_row("token", [hubs[w], ids[k]], _CNY_PER_MTOK, Price(cost, cost), 1.0, sentence))
+        k = class_index[w]
+        rows.append(row([hubs[w], ids[k]], f"{names[k]} of {hubs[w]}", float(growth[w] / mtok[w])))
     return rows
 
 
 def workload_growth_cny(problem: PlacementProblem, fixed: FixedIntegerSolution) -> FloatArray:
     """
-    Work out by how much the cost grows when a workload grows, relative to its size.
+    (W,) growth of the cost with each workload, CNY per year for growth by 100 %, as a derivative.
 
-    Everything that is derived from its demand grows with it: what may wait, what may be shed, what can be served, and
-    the minimum shares of its class.
-
-    Returns
-    -------
-    ndarray
-        (W,) CNY per year for growth by 100 %, as a derivative.
+    Everything that is derived from its demand grows with it: the tokens that may wait, be shed or be served, and the
+    minimum shares of its class.
     """
     workloads, pairs, deployments = problem.workloads, problem.pairs, problem.deployments
     demand, duals = problem.demand_mtok_per_h, fixed.row_duals
@@ -257,9 +246,8 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
     """
     Price a longer limit for each class that has one, with the integers held.
 
-    A limit is a step function: nothing changes until a data center comes into reach that the class would use. The step
-    is 1 ms, or as much as it takes to reach the next such data center; the value is that of the whole step divided by
-    its length.
+    The cost is a step function: nothing changes until a data center is admitted that the class would use. The step is
+    1 ms, or as much as the next such data center needs; the value is the saving of the step divided by its length.
 
     Returns
     -------
@@ -281,8 +269,8 @@ def rtt_prices(problem: PlacementProblem, program: FixedProgram, *, seed: int = 
         price = Price(longer.saving_cny(k, step_ms) / step_ms, np.nan, 1)
         sentence = price_sentence(f"1 ms more of RTT for {name}", price.value)
         if step_ms > _LEAST_STEP_MS:
-            whole = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
-            sentence = f"{whole} ({format_cny(price.value)} a ms), and less is worth nothing"
+            of_step = price_sentence(f"{step_ms:.1f} ms more of RTT for {name}", price.value * step_ms)
+            sentence = f"{of_step} ({format_cny(price.value)} a ms), and less is worth nothing"
         rows.append(price_row("rtt_limit", ids, _CNY_PER_YEAR_AND_MS, price, step_ms, sentence))
     return rows
 
@@ -316,7 +304,7 @@ def _late_routes(problem: PlacementProblem, compiled: CompiledModel, integers: F
 
 
 class _LongerLimits:
-    """The linear program with all late routes in it, closed until a class is given more time."""
+    """The linear program with all late routes in it, closed until the limit of a class is extended."""
 
     def __init__(self, problem: PlacementProblem, program: FixedProgram, late: pd.DataFrame, seed: int) -> None:
         self._before, self._now = program.compiled, problem
@@ -334,7 +322,7 @@ class _LongerLimits:
         self._seed = seed
 
     def may_save(self, kept_row_duals: FloatArray) -> bool:
-        """Tell from the duals of the program as it is whether any of the routes might be used."""
+        """Whether any of the routes might be used, by the duals of the program without them."""
         duals = np.zeros(len(self._model.row_upper))
         for name, block in self._model.rows.items():
             before = self._before.rows[name]
@@ -352,17 +340,17 @@ class _LongerLimits:
 
     @cached_property
     def _could_save_cny(self) -> FloatArray:
-        """(late routes,) most that each could save, by the duals of the program in which it is closed."""
+        """(late routes,) upper bound on the saving of each, by the duals of the program in which it is closed."""
         cost = reduced_costs(self._model, self._program.solve().kept_row_duals, self._columns.reshape(-1))
         return np.asarray((-np.minimum(cost.reshape(self._most.shape), 0.0) * self._most).sum(axis=0))
 
     def step_ms(self, class_index: int) -> float:
-        """Least time that admits a route worth using, but no less than a millisecond; NaN if there is none."""
+        """Shortest extension that admits a route that pays, at least one millisecond; NaN if there is none."""
         pays = (self._class == class_index) & (self._could_save_cny >= LEAST_VALUE_CNY)
         return max(float(self._late_ms[pays].min()), _LEAST_STEP_MS) if pays.any() else np.nan
 
     def saving_cny(self, class_index: int, step_ms: float) -> float:
-        """Give a class more time and solve again, CNY per year."""
+        """Extend the limit of a class and solve again, CNY per year."""
         admitted = (self._class == class_index) & (self._late_ms <= step_ms + ROUNDING_MS)
         saving = self._program.saving_with_open(self._columns[:, admitted].reshape(-1))
         return saving if saving >= LEAST_VALUE_CNY else 0.0

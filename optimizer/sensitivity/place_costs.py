@@ -1,10 +1,10 @@
 """
 What a million tokens of one workload cost in each data center, and what keeps the workload out of it.
 
-The price of a place is its own cost there (what the objective charges for the route, the work and the active pods) and
-the prices of the limits it would use up: the duals of installed pods, power, links and policies. Where the workload is
-served, the two add up to what one more token costs; where it is not, to no less. `block_reasons` says in words with
-numbers what keeps it out: a rule, a decision of the plan, or a limit on the way.
+The price of a place is its own cost (of the route, the work and the active pods in the objective) plus the prices of
+the limits that would be used up: the duals of installed pods, power, links and policies. Where the workload is served,
+this is the cost of one more token; elsewhere it is no lower. `block_reasons` says what keeps the workload out: a rule,
+a decision of the plan, or a limit on the way.
 """
 
 from __future__ import annotations
@@ -34,30 +34,27 @@ class _PlacePrices:
     ways: pd.DataFrame
     own: dict[str, FloatArray]  # Cost component -> (T, N)
     limit_prices: dict[str, FloatArray]  # Equation name -> (T, N), 0 where the way is left out
-    marginal: FloatArray  # (T,) what one more million tokens of the workload cost in the slice
+    marginal: FloatArray  # (T,) cost of one more million tokens of the workload in the slice
 
     @property
     def own_total(self) -> FloatArray:
         """(T, N) own cost."""
-        return _sum(self.own, self.marginal, self.ways)
+        return sum(self.own.values(), self._zeros)
 
     @property
     def total(self) -> FloatArray:
         """(T, N) own cost and limit prices."""
-        return self.own_total + _sum(self.limit_prices, self.marginal, self.ways)
+        return self.own_total + sum(self.limit_prices.values(), self._zeros)
 
-
-def _sum(parts: dict[str, FloatArray], marginal: FloatArray, ways: pd.DataFrame) -> FloatArray:
-    out = np.zeros((len(marginal), len(ways)))
-    for part in parts.values():
-        out += part
-    return out
+    @property
+    def _zeros(self) -> FloatArray:
+        return np.zeros((len(self.marginal), len(self.ways)))
 
 
 def place_prices(
     problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int
 ) -> _PlacePrices:
-    """Price every place of a workload, also those that its limits rule out."""
+    """Price every place of a workload, including those that its limits rule out."""
     ways = _ways(problem, workload)
     return _PlacePrices(
         ways,
@@ -85,13 +82,13 @@ def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
 
 
 def _pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
-    """Count the active pods that one mtok/h of a class takes, (A,)."""
+    """Count the active pods for one mtok/h of a class, (A,)."""
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)
     return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
 
 
 def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]:
-    """Price what a token causes on its way, component by component, with every route of the workload a candidate."""
+    """Own cost by component, with every route of the workload as a candidate."""
     candidates = ways.drop_duplicates("route_index")
     position = {route: n for n, route in enumerate(candidates["route_index"].tolist())}
     opened = replace(
@@ -112,7 +109,7 @@ def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]
 def _limit_prices(
     problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, ways: pd.DataFrame
 ) -> dict[str, FloatArray]:
-    """Price what a token uses up of each limit on its way (route, work, active pods)."""
+    """Price of what a token uses of each limit (by route, work and active pods)."""
     compiled, slices = program.compiled, len(problem.slices)
     names = [name for name in compiled.rows if EQUATIONS[name].kind != "balance"]
     equation = np.full(len(row_duals), -1)
@@ -165,9 +162,9 @@ def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: Flo
     return np.asarray(duals * hours / problem.weight_h)
 
 
-ROUNDING = 1e-9
+_ROUNDING = 1e-9
 
-# Rents below this many CNY per million tokens are rounding.
+# Prices below this many CNY per million tokens are rounding.
 _LEAST_PRICE = 1e-7
 
 
@@ -188,12 +185,12 @@ class Reason:
     """One thing that keeps a workload out of a data center."""
 
     # rtt_limit, residency, second_route, closed, not_deployed, max_sites, indivisible, pods, it_power, link,
-    # demand_charge, min_share, policy, another limit's equation, or none
+    # demand_charge, min_share, policy, the equation of another limit, or none
     kind: str
     text: str  # In words, with numbers
-    cny_per_mtok: float = np.nan  # Rent of the limit; NaN where it has none
-    cny_per_year: float = np.nan  # What it would take to remove it, where that has a price; NaN where not
-    amount: float = np.nan  # How far the limit is missed, or for how many hours a year it binds
+    cny_per_mtok: float = np.nan  # Price of the limit; NaN where it has none
+    cny_per_year: float = np.nan  # Cost of removing it; NaN where that has no price
+    amount: float = np.nan  # By how much the limit is exceeded, or for how many hours a year it binds
     unit: str = ""
 
 
@@ -201,21 +198,21 @@ class Reason:
 class Question:
     """A workload of a plan, and the prices that explain where it is."""
 
-    problem: PlacementProblem  # The plan and its problem
+    problem: PlacementProblem
     plan: Plan
-    workload: int  # Positions of the workload and of its class
+    workload: int  # Position
     class_index: int
-    prices: _PlacePrices  # Its ways and their prices
+    prices: _PlacePrices
     weight: FloatArray  # (T,) tokens of the workload by slice, mtok per year
-    admits: str  # What says where its data may go, in words (`residency.what_admits`).
+    admits: str  # The rule that says where its data may go, in words (see `routing.what_admits`)
 
     def mean(self, values: FloatArray) -> float:
-        """Mean over the slices, weighed with the tokens."""
+        """Mean over the slices, weighted with the tokens."""
         total = float(self.weight.sum())
         return float(self.weight @ values) / total if total > 0 else float(values.mean())
 
     def best_way(self, center: int, by: FloatArray) -> int:
-        """Way to a data center of least mean price; a candidate before a route that is left out."""
+        """Way to a data center with the lowest mean price; a candidate before a route that is left out."""
         ways = np.flatnonzero(self.prices.ways["data_center_index"].to_numpy(int) == center)
         left_out = self.prices.ways["candidate"].to_numpy(int)[ways] < 0
         ways = ways[left_out == left_out.min()]
@@ -239,7 +236,7 @@ def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tu
     """
     if question.prices.ways["candidate"].iloc[way] < 0:
         return _left_out(question, way)
-    found = _whole_decisions(question, way)
+    found = _integer_decisions(question, way)
     if not any(reason.kind in _ALONE for reason in found):
         found += _limits_on_the_way(question, way)
     if not found:
@@ -254,10 +251,9 @@ def _left_out(question: Question, way: int) -> tuple[Reason, ...]:
     found = []
     if row["late_ms"] > 0:
         limit_ms, late_ms = float(problem.rtt_limit_ms[k, int(row["data_center_index"])]), float(row["late_ms"])
-        which = (
-            "" if limit_ms >= problem.classes["rtt_limit_ms"].iloc[k] else ", which its time to the first token leaves"
-        )
-        text = f"RTT of {row['rtt_ms']:.1f} ms is {late_ms:.1f} ms over the limit of {limit_ms:.1f} ms{which}"
+        text = f"RTT of {row['rtt_ms']:.1f} ms is {late_ms:.1f} ms over the limit of {limit_ms:.1f} ms"
+        if limit_ms < problem.classes["rtt_limit_ms"].iloc[k]:
+            text += ", which its time to the first token leaves"
         found.append(Reason("rtt_limit", text, amount=late_ms, unit="ms"))
     if row["is_barred"]:
         rule = question.admits.removesuffix(" allows").removesuffix(" allow").removesuffix(" hold")
@@ -268,8 +264,8 @@ def _left_out(question: Question, way: int) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def _whole_decisions(question: Question, way: int) -> list[Reason]:
-    """Tell what is closed, not deployed, or the single place of the workload elsewhere; with what changing it costs."""
+def _integer_decisions(question: Question, way: int) -> list[Reason]:
+    """List the integer decisions that keep the workload out, with the cost of changing them."""
     problem, plan, k = question.problem, question.plan, question.class_index
     d = int(question.prices.ways["data_center_index"].iloc[way])
     name, members = str(problem.classes["name"].iloc[k]), problem.deployments.to_numpy(int)
@@ -304,12 +300,9 @@ def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
             continue
         hours = float(weight_h[is_served & (values[:, way] > _LEAST_PRICE)].sum())
         kind, words = _obstacle(name)
-        whole = hours >= year_h * (1 - ROUNDING)
-        when = "in all its hours" if whole else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
-        price_words = (
-            f": worth {mean:.4f} CNY per million tokens to others"
-            if kind in _SCARCE
-            else f", {mean:.4f} CNY per million tokens"
-        )
-        found.append(Reason(kind, f"{words} {when}{price_words}", cny_per_mtok=mean, amount=hours, unit="h"))
+        is_always = hours >= year_h * (1 - _ROUNDING)
+        when = "in all its hours" if is_always else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
+        price = f"{mean:.4f} CNY per million tokens"
+        price = f": worth {price} to others" if kind in _SCARCE else f", {price}"
+        found.append(Reason(kind, f"{words} {when}{price}", cny_per_mtok=mean, amount=hours, unit="h"))
     return sorted(found, key=lambda reason: -reason.cny_per_mtok)

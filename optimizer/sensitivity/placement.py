@@ -1,14 +1,14 @@
 """
 Why a workload is served where it is: its places and their prices, the next best one, and what blocks cheaper ones.
 
-The next best is found by forcing: all of the workload goes to one other data center, and the rest of the plan is solved
-again at its best.
+The next best is found by forcing: all of the workload goes to one other data center, and the rest is solved again.
 """
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,8 @@ from optimizer.solvers.fixed_integers import (
 )
 from scenarios.schema import Scenario
 
-# A pod bought by no more than this above a whole number is that number.
-POD_ROUNDING = 1e-6
+# A number of pods that exceeds an integer by no more than this is that integer.
+_ROUNDING_PODS = 1e-6
 
 # CNY per year that a pod is made to cost so that none is bought without need.
 _UNWANTED_CNY = 1e9
@@ -40,10 +40,10 @@ _UNWANTED_CNY = 1e9
 class ForcedPlacement:
     """A workload forced into one data center."""
 
-    data_center: str  # The data center
+    data_center: str
     name: str
-    extra_cny_per_year: float | None  # What the plan then costs more; None if there is no such plan
-    changes: tuple[str, ...]  # Whole-numbered decisions that differ from the plan's, in words
+    extra_cny_per_year: float | None  # Extra cost of the plan; None if there is no such plan
+    changes: tuple[str, ...] = ()  # Integer decisions that differ from those of the plan, in words
     obstacle: str = ""  # Why there is no such plan; empty if there is one
 
 
@@ -59,24 +59,24 @@ def force_placement(
     """
     Serve all of a workload from one data center, and solve the rest again with the integers held.
 
-    The data center is opened and the class deployed there if need be; pods are bought there only if nothing fits
-    without; what then stands idle is taken back.
+    The data center is opened and the class deployed there if necessary; pods are bought there only if the workload does
+    not fit otherwise; what is then unused is removed.
 
     Parameters
     ----------
     program, base
-        The plan to compare with: its program, solved, and what came of it.
+        Solved program and solution of the plan to compare with.
     workload, center
         Positions of the workload and of a data center that it may use.
     """
-    names = {"data_center": str(problem.data_centers["id"].iloc[center]), "name": _name(problem, center)}
+    place = partial(ForcedPlacement, str(problem.data_centers["id"].iloc[center]), _name(problem, center))
     held = _with_closed_routes(problem, program.compiled, workload, center)
     choices = _with_place(problem, program.compiled, base.plan, workload, center)
     if not choices:
         k = int(problem.workloads["class_index"].iloc[workload])
         most = int(problem.classes["max_sites"].iloc[k])
         text = f"{problem.classes['name'].iloc[k]} may stand in no more than {most} data center(s), all taken by others"
-        return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
+        return place(None, obstacle=text)
     failure = ""
     for buys, x in ((buys, x) for buys in (False, True) for x in choices):
         try:
@@ -85,20 +85,18 @@ def force_placement(
         except FixedIntegerError as error:
             failure = failure or str(error)
             continue
-        extra = forced.objective_cny - base.objective_cny
-        return ForcedPlacement(**names, extra_cny_per_year=extra, changes=_changes(problem, base.plan, forced.plan))
-    text = f"it cannot take all of it, whatever else moves ({failure})"
-    return ForcedPlacement(**names, extra_cny_per_year=None, changes=(), obstacle=text)
+        return place(forced.objective_cny - base.objective_cny, _changes(problem, base.plan, forced.plan))
+    return place(None, obstacle=f"it cannot take all of it, whatever else moves ({failure})")
 
 
 def _with_place(
     problem: PlacementProblem, compiled: CompiledModel, plan: Plan, workload: int, center: int
 ) -> list[FloatArray]:
     """
-    Open the place in the integers of the plan; none if the class may not stand in one place more.
+    Open the place in the integers of the plan; none if the class may not be deployed in one more place.
 
-    The workload leaves its other places. One that serves nothing else of its class may be kept for others, or given up:
-    it must be where the class may stand in so many places only, or where a minimum share would have to be kept there.
+    The workload leaves its other places. A place that then serves nothing of its class is kept in the first choice and
+    given up in the second, as a limit on places or a minimum share may require.
     """
     k = int(problem.workloads["class_index"].iloc[workload])
     deployments, pairs = problem.deployments.to_numpy(int), problem.indivisible_pairs
@@ -134,7 +132,7 @@ def _with_closed_routes(
 def _with_pods_bought(
     problem: PlacementProblem, compiled: CompiledModel, x: FloatArray, center: int, seed: int
 ) -> FloatArray:
-    """Buy as few pods there as will do, whether or not more would pay."""
+    """Buy the fewest pods there that are enough, whether or not more would pay."""
     pods = compiled.columns["NewPods"].columns
     here = pods.start + np.flatnonzero(problem.pools["data_center_index"].to_numpy(int) == center)
     is_integer = compiled.is_integer.copy()
@@ -143,7 +141,7 @@ def _with_pods_bought(
     cost[here] = _UNWANTED_CNY
     relaxed = FixedProgram(replace(compiled, is_integer=is_integer, cost=cost), x, seed=seed).solve()
     bought = x.copy()
-    bought[here] = np.minimum(np.ceil(relaxed.columns[here] - POD_ROUNDING), compiled.upper[here])
+    bought[here] = np.minimum(np.ceil(relaxed.columns[here] - _ROUNDING_PODS), compiled.upper[here])
     return bought
 
 
@@ -161,10 +159,9 @@ def _changes(problem: PlacementProblem, before: Plan, after: Plan) -> tuple[str,
         words.append(f"{'deploys' if after.is_deployed[n] else 'gives up'} {classes[k]} at {_name(problem, d)}")
     for p in np.flatnonzero(np.asarray(after.new_pods) != before.new_pods).tolist():
         more = int(after.new_pods[p] - before.new_pods[p])
-        kind = accelerators[pools[p, 1]]
-        words.append(
-            f"buys {abs(more)} pod(s) {'more' if more > 0 else 'fewer'} of {kind} at {_name(problem, pools[p, 0])}"
-        )
+        d, a = pools[p]
+        change = f"{abs(more)} pod(s) {'more' if more > 0 else 'fewer'}"
+        words.append(f"buys {change} of {accelerators[a]} at {_name(problem, d)}")
     if (np.asarray(after.is_assigned) != before.is_assigned).any():
         words.append("moves its single place")
     return tuple(words)
@@ -176,69 +173,45 @@ def _name(problem: PlacementProblem, center: int) -> str:
 
 @dataclass(frozen=True)
 class _PlacePrice:
-    """What a million tokens cost in a place, a mean over the hours in which the workload is served there."""
+    """Cost of a million tokens in a place, mean over the hours in which the workload is served there."""
 
     own: dict[str, float]  # CNY per million tokens by cost component
     limit_prices: dict[str, float]  # CNY per million tokens by equation: prices of the limits that are used up
-    own_cny_per_mtok: float  # Their sums: own cost, and own cost with limit prices
-    total_cny_per_mtok: float
+    own_cny_per_mtok: float  # Sum of own
+    total_cny_per_mtok: float  # Sum of own and limit_prices
 
 
 @dataclass(frozen=True)
 class ChosenPlace:
     """A data center that serves the workload."""
 
-    data_center: str  # What it is called, and where it is
+    data_center: str
     name: str
     region: str
-    mtok_per_year: float  # What it takes of the workload
-    share: float
-    # From and to, for each stretch of hours in which it does, by representative day
-    hours: dict[str, list[tuple[float, float]]]
-    hours_per_year: float  # How many hours these stand for
-    routes: list[dict[str, float | str]]  # Nodes of each route used, with its tokens and RTT
+    mtok_per_year: float  # Of the workload
+    share: float  # Of its served tokens
+    hours: dict[str, list[tuple[float, float]]]  # Start and end of each period of service, by representative day
+    hours_per_year: float  # That these represent
+    routes: list[dict[str, float | str]]  # nodes, rtt_ms and mtok_per_year of each route used
     rtt_ms: float  # Mean round trip
-    price: _PlacePrice  # What a million tokens cost there
+    price: _PlacePrice
 
 
 @dataclass(frozen=True)
 class _BlockedPlace:
-    """A data center that would serve the workload at less own cost, and does not."""
+    """A data center with a lower own cost that does not serve the workload."""
 
-    data_center: str  # What it is called
+    data_center: str
     name: str
     rtt_ms: float  # Round trip of the route that was priced
-    own_cny_per_mtok: float  # Own cost there
-    cheaper_by_cny_per_mtok: float  # How much less that is than the mean own cost where it is served
-    reasons: tuple[Reason, ...]  # What blocks it
+    own_cny_per_mtok: float
+    cheaper_by_cny_per_mtok: float  # Than the mean own cost where the workload is served
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
 class PlacementExplanation:
-    """
-    Why a workload is where it is.
-
-    Attributes
-    ----------
-    workload, demand_hub, workload_class, class_name
-        What is explained.
-    mtok_per_year, unserved_mtok_per_year
-        What is served and what is not.
-    is_deferrable, is_indivisible
-        Of the workload.
-    cny_per_mtok
-        What one more million tokens cost, the mean over its hours.
-    chosen
-        The data centers that serve it, largest first.
-    blocked
-        Data centers of less own cost that do not, cheapest first.
-    next_best
-        The best of the other data centers for all of it; None if there is none.
-    tried
-        Data centers that were tried for it, best first.
-    out_of_reach
-        Data centers without a route or a fast enough accelerator.
-    """
+    """Why a workload is where it is."""
 
     workload: str
     demand_hub: str
@@ -248,16 +221,16 @@ class PlacementExplanation:
     unserved_mtok_per_year: float
     is_deferrable: bool
     is_indivisible: bool
-    cny_per_mtok: float
-    chosen: tuple[ChosenPlace, ...]
-    blocked: tuple[_BlockedPlace, ...]
-    next_best: ForcedPlacement | None
-    tried: tuple[ForcedPlacement, ...]
-    out_of_reach: tuple[str, ...]
+    cny_per_mtok: float  # Cost of one more million tokens, mean over its hours
+    chosen: tuple[ChosenPlace, ...]  # The data centers that serve it, largest first
+    blocked: tuple[_BlockedPlace, ...]  # Data centers of lower own cost that do not, cheapest first
+    next_best: ForcedPlacement | None  # The best of the other data centers for all of it; None if there is none
+    tried: tuple[ForcedPlacement, ...]  # Data centers that were tried for it, best first
+    out_of_reach: tuple[str, ...]  # Data centers without a route or a fast enough accelerator
 
 
-# Places that are forced, the most promising first, to find the next best one.
-TRIES = 3
+# How many places are forced, the most promising first, to find the next best one.
+_TRIES = 3
 _LEAST_CNY_PER_MTOK = 1e-9
 _LEAST_MTOK_PER_H = 1e-9
 _LEAST_H = 1e-6
@@ -267,10 +240,7 @@ def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario,
     """
     Explain where a workload of a plan is served.
 
-    Returns
-    -------
-    PlacementExplanation
-        Prices hold at the margin of the plan, with its whole-numbered decisions; what forcing costs is exact for them.
+    Prices hold at the margin of the plan, with its integer decisions; the cost of forcing is exact for them.
 
     Raises
     ------
@@ -284,7 +254,7 @@ def explain_placement(problem: PlacementProblem, plan: Plan, scenario: Scenario,
 
 def list_workloads(allocation: pd.DataFrame, shadow_prices: pd.DataFrame) -> pd.DataFrame:
     """
-    List the workloads of a plan, those whose next token costs most in sum first.
+    List the workloads of a plan, the one with the highest marginal cost of all its tokens first.
 
     Parameters
     ----------
@@ -294,9 +264,8 @@ def list_workloads(allocation: pd.DataFrame, shadow_prices: pd.DataFrame) -> pd.
     Returns
     -------
     DataFrame
-        workload, mtok_per_year, rtt_ms (mean), data_center (that takes most of it), data_centers (how many do),
-        cny_per_mtok (of one more million tokens), cny_per_year (that times its tokens); the last two NaN where the run
-        was stored without prices.
+        workload, mtok_per_year, rtt_ms (mean), data_center (the largest), data_centers (their number), cny_per_mtok (of
+        one more million tokens), cny_per_year (that times its tokens); the last two NaN without shadow prices.
     """
     flows = allocation.assign(
         workload=allocation["demand_hub"] + "/" + allocation["workload_class"],
@@ -329,7 +298,7 @@ def find_workload(workloads: pd.DataFrame, text: str) -> int:
     Raises
     ------
     InputError
-        If there is no such workload; names the nearest.
+        If there is no such workload; names the most similar one.
     """
     hubs, classes = workloads["demand_hub"].to_numpy(str), workloads["workload_class"].to_numpy(str)
     parts = [part.strip().lower() for part in text.split("/")]
@@ -339,9 +308,7 @@ def find_workload(workloads: pd.DataFrame, text: str) -> int:
         return found[0]
     faults = FaultList("the workload")
     labels = [f"{hub}/{name}" for hub, name in zip(hubs, classes, strict=True)]
-    near = difflib.get_close_matches("/".join(parts), labels, n=1) or difflib.get_close_matches(
-        "/".join(reversed(parts)), labels, n=1
-    )
+    near = [name for pair in (parts, parts[::-1]) for name in difflib.get_close_matches("/".join(pair), labels, n=1)]
     hint = f"Did you mean {quote_value(near[0])}?" if near else "Without --workload, all are listed."
     remedy = f"Name a demand hub and a workload class, as in {labels[0]}. {hint}"
     faults.add("--workload", "the run has no such workload", remedy, value=text)
@@ -357,7 +324,7 @@ def explain_workload(
     Parameters
     ----------
     admits
-        What says where its data may go, in words (`residency.what_admits`).
+        The rule that says where its data may go, in words (see `routing.what_admits`).
 
     Raises
     ------
@@ -435,15 +402,15 @@ def _chosen(question: Question, mine: IntArray, flow: FloatArray) -> tuple[Chose
 
 
 def _hours(problem: PlacementProblem, taken: FloatArray) -> dict[str, list[tuple[float, float]]]:
-    """Join the slices in which anything is taken to stretches of hours, by day."""
+    """Join the slices in which anything is served to periods, by day."""
     found: dict[str, list[tuple[float, float]]] = {}
     days, hours = problem.slices["day"].to_numpy(str), problem.slices["hour"].to_numpy(float)
     for t in np.flatnonzero(taken > 0):
-        stretches = found.setdefault(str(days[t]), [])
+        periods = found.setdefault(str(days[t]), [])
         start, end = float(hours[t]), float(hours[t] + problem.slice_h[t])
-        if stretches and abs(stretches[-1][1] - start) < _LEAST_H:
-            start = stretches.pop()[0]
-        stretches.append((start, end))
+        if periods and abs(periods[-1][1] - start) < _LEAST_H:
+            start = periods.pop()[0]
+        periods.append((start, end))
     return found
 
 
@@ -462,7 +429,7 @@ def _price(question: Question, candidate: int, taken: FloatArray) -> _PlacePrice
 
 
 def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[_BlockedPlace, ...]:
-    """Find the data centers of less own cost that are not used, and what blocks each."""
+    """Find the data centers of lower own cost that are not used, and what blocks each."""
     prices, centers = question.prices, question.problem.data_centers
     used = {place.data_center for place in chosen}
     now = sum(place.price.own_cny_per_mtok * place.share for place in chosen)
@@ -487,7 +454,7 @@ def _blocked(question: Question, chosen: tuple[ChosenPlace, ...]) -> tuple[_Bloc
 
 
 def _most_promising(question: Question, base: FixedIntegerSolution, used: set[str]) -> list[int]:
-    """Choose other data centers that the workload may use, by what all of it would cost there at the plan's prices."""
+    """Choose other data centers that the workload may use, by the cost of all of it there at the prices of the plan."""
     problem, prices, k = question.problem, question.prices, question.class_index
     ids, members = problem.data_centers["id"].to_numpy(str), problem.deployments.to_numpy(int)
     deployed = {int(d) for (c, d), is_there in zip(members, base.plan.is_deployed, strict=True) if is_there and c == k}
@@ -499,4 +466,4 @@ def _most_promising(question: Question, base: FixedIntegerSolution, used: set[st
         cost += 0.0 if base.plan.is_open[d] else float(problem.data_centers["opening_cny_per_year"].iloc[d])
         cost += 0.0 if d in deployed else float(problem.classes["deploy_cny_per_year"].iloc[k])
         estimates.append((cost, d))
-    return [d for _, d in sorted(estimates)[:TRIES]]
+    return [d for _, d in sorted(estimates)[:_TRIES]]

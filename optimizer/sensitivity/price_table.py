@@ -13,29 +13,16 @@ from optimizer.numbers import format_cny
 
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
-
-
 COLUMNS = ["kind", "id", "unit", "value", "marginal_value", "step", "holds_to", "sentence"]
 
 
 @dataclass(frozen=True)
 class Price:
-    """
-    Value of one more step of a limit, CNY per year.
+    """Value of one more step of a limit, CNY per year."""
 
-    Attributes
-    ----------
-    value
-        Of the whole step, solved again; negative if it costs, NaN if it leaves no plan.
-    marginal
-        Of the first small part of it, from the duals: never less than the value.
-    holds_steps
-        Steps up to which each saves about as much; None where not known.
-    """
-
-    value: float
-    marginal: float
-    holds_steps: float | None = None
+    value: float  # Of the full step, solved again; negative if it costs, NaN if it leaves no plan
+    marginal: float  # Of the first small part of it, from the duals: never less than the value
+    holds_steps: float | None = None  # Number of steps up to which each saves about as much; None where not known
 
 
 def price_row(kind: str, ids: Sequence[str], unit: str, price: Price, step: float, sentence: str) -> dict[str, Any]:
@@ -46,18 +33,7 @@ def price_row(kind: str, ids: Sequence[str], unit: str, price: Price, step: floa
 
 
 def price_sentence(what: str, value_cny: float, holds_steps: float | None = None) -> str:
-    """
-    Say what one more step saves.
-
-    Parameters
-    ----------
-    what
-        The step, "1 MW more of IT power at West".
-    value_cny
-        CNY per year.
-    holds_steps
-        As in `Price`.
-    """
+    """Say what one more step ("1 MW more of IT power at West") saves a year; `holds_steps` as in `Price`."""
     if np.isnan(value_cny):
         return f"{what} would leave no plan with what is open, deployed and bought"
     if value_cny <= -LEAST_VALUE_CNY:
@@ -76,7 +52,7 @@ def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFra
 
 
 def price_lines(table: pd.DataFrame) -> list[str]:
-    """Print what one more unit of the scarcest limits saves, and what tokens cost."""
+    """Lines on the saving of one more unit of the scarcest limits, and on the cost of tokens."""
     lines = [f"  {sentence[0].upper()}{sentence[1:]}" for sentence in top_prices(table)["sentence"]]
     classes = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")].sort_values("value")
     if len(classes):

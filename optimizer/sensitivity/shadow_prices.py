@@ -32,55 +32,32 @@ from optimizer.units import CNY_PER_MCNY
 
 # A share that is lowered stays above zero: at zero the limit would not be in the model any more.
 _LEAST_SHARE = 1e-9
-TRIES = (10,)
+_TRIES = (10,)
 
 
 @dataclass(frozen=True)
 class _Thing:
     """Something that has a limit."""
 
-    # Number of the move that concerns it: things whose rows cannot be told apart by their labels need a move each
-    variant: int
+    variant: int  # Number of its move: things whose rows have the same labels need a move each
     index: tuple[int, ...]  # Of its rows, under the labels of its limit
-    # ids, names: What it is called
     ids: tuple[str, ...]
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Limit:
-    """
-    A number of the inputs that can be moved.
-
-    Attributes
-    ----------
-    kind, unit
-        Of its price.
-    step
-        How much is added, in the limit's own unit.
-    words
-        The step in words, with places for the names of the thing.
-    labels
-        Of the rows that move: what tells things of one variant apart.
-    things
-        Everything that has such a limit.
-    move
-        Adds a step for every thing of a variant at once.
-    moves_right_side
-        Whether nothing but right sides changes, the integers being held.
-    tries
-        Numbers of steps tried, to see how far the price holds.
-    """
+class _Limit:
+    """A number of the inputs that can be moved."""
 
     kind: str
-    unit: str
-    step: float
-    words: str
-    labels: tuple[str, ...]
-    things: Callable[[PlacementProblem], list[_Thing]]
-    move: Callable[[PlacementProblem, int], PlacementProblem]
-    moves_right_side: bool = True
-    tries: tuple[int, ...] = TRIES
+    unit: str  # Of its price
+    step: float  # How much is added, in the unit of the limit
+    words: str  # The step in words, with places for the names of the thing
+    labels: tuple[str, ...]  # Labels of the rows that move, which tell things of one variant apart
+    things: Callable[[PlacementProblem], list[_Thing]]  # Everything that has such a limit
+    move: Callable[[PlacementProblem, int], PlacementProblem]  # Adds a step for every thing of a variant at once
+    moves_right_side: bool = True  # Whether only right sides change, the integers being held
+    tries: tuple[int, ...] = _TRIES  # Numbers of steps tried, to see how far the price holds
 
 
 def _every_center(problem: PlacementProblem) -> list[_Thing]:
@@ -112,7 +89,7 @@ def _regions(problem: PlacementProblem) -> list[_Thing]:
 
 
 def _only_if(name: str) -> Callable[[PlacementProblem], list[_Thing]]:
-    """Tell whether the plan as a whole has a limit."""
+    """Make the things of a limit on the plan as a whole."""
     return lambda problem: [_Thing(0, (), ("plan",), ("the plan",))] if getattr(problem.policy, name) else []
 
 
@@ -148,38 +125,38 @@ def _less_in_region(problem: PlacementProblem, number: int) -> PlacementProblem:
 
 
 LIMITS = (
-    Limit(
+    _Limit(
         "it_power", "CNY per year and MW", 1.0, "1 MW more of IT power at {}", ("data_center",),
         _every_center, _more_power,
     ),
-    Limit(
+    _Limit(
         "existing_pod", "CNY per year and pod", 1.0, "1 more pod of {1} in place at {0}", ("data_center",),
         _every_pool, _more_pods,
     ),
-    Limit(
+    _Limit(
         "link", "CNY per year and 100 Gbps", 100.0, "100 Gbps more on link {}", ("link",),
         _limiting_links, _more_capacity,
     ),
-    Limit(
+    _Limit(
         "carbon_cap", "CNY per year and t CO2", 1.0, "1 t more of CO2 under the cap", (),
         _only_if("carbon_cap_t_per_year"), _policy_plus("carbon_cap_t_per_year", 1.0), tries=(1000, 100_000),
     ),
-    Limit(
+    _Limit(
         "spending_limit", "CNY per year and million CNY per year", 1.0, "1 million CNY more of yearly budget", (),
         _only_if("spending_limit_cny_per_year"), _policy_plus("spending_limit_cny_per_year", CNY_PER_MCNY),
         tries=(10, 100),
     ),
-    Limit(
+    _Limit(
         "region_share", "CNY per year and percentage point", 1.0,
         "a least share of {} that is 1 percentage point lower", (),
         _regions, _less_in_region, moves_right_side=False,
     ),
-    Limit(
+    _Limit(
         "green_share", "CNY per year and percentage point", 1.0,
         "a least share of green power that is 1 percentage point lower", (),
         _only_if("min_green_share"), _policy_plus("min_green_share", -0.01), moves_right_side=False,
     ),
-    Limit(
+    _Limit(
         "utilization", "CNY per year and percentage point", 1.0,
         "a least utilization that is 1 percentage point lower", (),
         _only_if("min_utilization_share"), _policy_plus("min_utilization_share", -0.01),
@@ -194,13 +171,13 @@ _PURCHASE_UNIT = "CNY per year and pod"
 
 @dataclass(frozen=True, eq=False)
 class PricedPlan:
-    """A plan at its best for its integers, with what is needed to price its limits."""
+    """The best plan for its integers, with what is needed to price its limits."""
 
-    problem: PlacementProblem  # The problem and its model
+    problem: PlacementProblem
     compiled: CompiledModel
     fixed: FixedIntegerSolution  # The plan and the duals
     program: FixedProgram  # The linear program behind it, solved
-    shifts: Shifts  # By limit and variant, how the model changes with one step more
+    shifts: _Shifts
 
 
 @dataclass(frozen=True)
@@ -215,7 +192,7 @@ class _Shift:
         return np.asarray(self.right - self.matrix @ x)
 
 
-Shifts = dict[tuple[str, int], _Shift]
+_Shifts = dict[tuple[str, int], _Shift]  # By limit and variant
 
 
 def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *, seed: int = 1) -> PricedPlan:
@@ -225,7 +202,7 @@ def price_plan(problem: PlacementProblem, compiled: CompiledModel, plan: Plan, *
     Parameters
     ----------
     plan
-        Its integers are held; those that turn out to be unused are taken back first.
+        Its integers are held; unused ones are removed first.
 
     Raises
     ------
@@ -250,7 +227,7 @@ def _shift(compiled: CompiledModel, moved: CompiledModel) -> _Shift:
 
 
 def _rows_to_move(
-    problem: PlacementProblem, compiled: CompiledModel, shifts: Shifts, x: FloatArray
+    problem: PlacementProblem, compiled: CompiledModel, shifts: _Shifts, x: FloatArray
 ) -> npt.NDArray[np.bool_]:
     moves = np.zeros(len(compiled.row_upper), np.bool_)
     row_of = np.repeat(np.arange(len(moves)), np.diff(compiled.starts))
@@ -269,10 +246,10 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        kind, id, unit, value (what the first whole step saves per unit, in `unit`; of a token, what it costs),
-        marginal_value (the same for the first small part of it, from the duals; NaN where there is none), step and
-        holds_to (how much was added, and to how much each unit is worth at least nine tenths of `value`, of a few steps
-        tried; in the limit's own unit, NaN where not known), sentence.
+        kind, id, unit, value (saving of the first full step per unit, in `unit`; of a token, its cost), marginal_value
+        (the same for a small part of the step, from the duals; NaN where there is none), step and holds_to (the amount
+        added, and up to which amount each unit saves at least nine tenths of `value`, of a few steps tried; in the unit
+        of the limit, NaN where not known), sentence.
     """
     rows = [row for limit in LIMITS for row in _limit_rows(priced, limit)]
     rows += _purchase_rows(priced)
@@ -281,7 +258,7 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
+def _limit_rows(priced: PricedPlan, limit: _Limit) -> Iterator[dict[str, Any]]:
     x = columns_from_plan(priced.compiled, priced.fixed.plan)
     moved: dict[int, dict[tuple[int, ...], IntArray]] = {}
     for thing in limit.things(priced.problem):
@@ -303,7 +280,7 @@ def _limit_rows(priced: PricedPlan, limit: Limit) -> Iterator[dict[str, Any]]:
 
 
 def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
-    """Price the leave to buy one more pod where no more may be bought, its own price taken off."""
+    """Price the permission to buy one more pod where no more may be bought, net of its own price."""
     problem, compiled = priced.problem, priced.compiled
     x = columns_from_plan(compiled, priced.fixed.plan)
     is_bought_out, is_open = _is_bought_out(problem, compiled, x), _is_open(problem, compiled, x)
@@ -328,9 +305,9 @@ def _purchase_rows(priced: PricedPlan) -> Iterator[dict[str, Any]]:
 
 
 def _price(
-    priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float = 0.0, tries: tuple[int, ...] = TRIES
+    priced: PricedPlan, rows: IntArray, more: FloatArray, own_cny: float = 0.0, tries: tuple[int, ...] = _TRIES
 ) -> Price:
-    """Price the first step, and see how far it holds; nothing is solved where the duals say that nothing changes."""
+    """Price the first step and find how far the price holds; no solve where the duals show no change."""
     marginal = float(-_row_duals(priced)[rows] @ more) - own_cny
     if (more >= 0).all() and marginal + own_cny < LEAST_VALUE_CNY:
         return Price(min(marginal, 0.0), marginal)
@@ -347,8 +324,8 @@ def _price(
     return Price(0.0 if is_rounding else first, marginal, None if first < LEAST_VALUE_CNY else holds)
 
 
-def _price_anew(priced: PricedPlan, limit: Limit, thing: _Thing) -> Price:
-    """Price a step that changes more than right sides: compile the moved limit, and solve it from the start."""
+def _price_anew(priced: PricedPlan, limit: _Limit, thing: _Thing) -> Price:
+    """Price a step that changes more than right sides: compile the moved limit and solve anew."""
     x = columns_from_plan(priced.compiled, priced.fixed.plan)
     marginal = float(-_row_duals(priced) @ priced.shifts[limit.kind, thing.variant].at(x))
     if marginal < LEAST_VALUE_CNY:
@@ -380,17 +357,19 @@ def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...
 
 
 def _pod_rows(program: FixedProgram, pool: int) -> tuple[IntArray, FloatArray]:
-    """Rows that a new pod widens, and by how much; not those that the integers fill alone."""
-    column = program.compiled.columns["NewPods"].columns.start + pool
-    part = sp.csc_array(program.matrix[:, [column]])
+    """Rows that a new pod relaxes, and by how much; without those of integers alone."""
+    part = _pod_column(program, pool)
     is_open_row = program.has_free_columns[part.indices]
     return part.indices[is_open_row].astype(np.int64), -part.data[is_open_row]
 
 
+def _pod_column(program: FixedProgram, pool: int) -> sp.csc_array:
+    return sp.csc_array(program.matrix[:, [program.compiled.columns["NewPods"].columns.start + pool]])
+
+
 def _breaks_limit(program: FixedProgram, pool: int) -> bool:
-    """Whether a new pod more would break a limit that the integers fill alone, the number that may be bought apart."""
-    column = program.compiled.columns["NewPods"].columns.start + pool
-    part = sp.csc_array(program.matrix[:, [column]])
+    """Whether one more pod would break a limit of integers alone, other than the number that may be bought."""
+    part = _pod_column(program, pool)
     rows, data = part.indices, part.data
     block = program.compiled.rows["buy_pods_where_open"].rows
     alone = ~program.has_free_columns[rows] & ~((rows >= block.start) & (rows < block.stop))
