@@ -179,6 +179,19 @@ def shorten(text: str, most_chars: int) -> str:
     return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
 
 
+def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: str = ", ") -> str:
+    """
+    List names, and how many more there are beyond the most that are listed.
+
+    Examples
+    --------
+    >>> list_some(["a", "b"]), list_some(["a", "b", "c", "d"], 2, " links")
+    ('a, b', 'a, b and 2 more links')
+    """
+    listed, count = separator.join(names[:most]), len(names) - most
+    return listed + (f"{separator.strip(', ')} and {count} more{more}" if count > 0 else "")
+
+
 def format_cny(amount_cny: float) -> str:
     """
     Format an amount of money: in millions, or in CNY where it is small.

@@ -103,19 +103,19 @@ def style_axes(axes: Axes, label: str = "", along: str = "y") -> None:
     axes.set_axisbelow(True)
     axes.grid(axis="x" if along == "x" else "y", color=GRID, linewidth=0.8)
     axes.tick_params(length=0, colors=INK, labelsize=10)
-    axes.set_ylabel(label, color=INK, fontsize=11, family=list(font_families()))
+    axes.set_ylabel(label, color=INK, fontsize=11, family=font_families())
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: minus_sign(format_plain(value, 10)))
 
 
 def label_x(axes: Axes, text: str) -> None:
     """Say what the horizontal axis shows."""
-    axes.set_xlabel(drawable(text), color=INK, fontsize=11, family=list(font_families()), parse_math=False)
+    axes.set_xlabel(drawable(text), color=INK, fontsize=11, family=font_families(), parse_math=False)
 
 
 def label_rows(axes: Axes, labels: Sequence[str], size: float = 10) -> None:
     """Name rows, from the top."""
     lines = ["\n".join(map(drawable, label.split("\n"))) for label in labels]
-    axes.set_yticks(range(len(labels)), lines, parse_math=False, family=list(font_families()))
+    axes.set_yticks(range(len(labels)), lines, parse_math=False, family=font_families())
     axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=size, labelcolor=INK)
