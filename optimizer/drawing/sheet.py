@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -106,6 +107,14 @@ def style_axes(axes: Axes, label: str = "", along: str = "y") -> None:
     axes.set_ylabel(label, color=INK, fontsize=11, family=font_families())
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: minus_sign(format_plain(value, 10)))
+
+
+def separate_cells(axes: Axes, rows: int, columns: int) -> None:
+    """Draw white lines between the cells of a matrix."""
+    axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="minor", length=0)
 
 
 def label_x(axes: Axes, text: str) -> None:

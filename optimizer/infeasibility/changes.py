@@ -195,13 +195,14 @@ def describe_change(relaxed: RelaxedProblem, change: Change, used: pd.DataFrame)
 
 def _line(relaxed: RelaxedProblem, kind: str, item: int, amount: float, used: pd.DataFrame) -> ChangeItem:
     problem = relaxed.problem
-    if kind in {"it_power", "link_capacity"}:
-        table, key, unit = {
-            "it_power": (problem.data_centers, "data_centers.it_capacity_mw", "MW"),
-            "link_capacity": (problem.links, "links.capacity_gbps", "Gbps"),
-        }[kind]
-        row, now = table.iloc[item], float(table[key.split(".")[1]].iloc[item])
-        return ChangeItem(kind, row["id"], amount, unit, now, round(now + amount, 9), key)
+    if kind == "it_power":
+        row = problem.data_centers.iloc[item]
+        now = float(row["it_capacity_mw"])
+        return ChangeItem(kind, row["id"], amount, "MW", now, round(now + amount, 9), "data_centers.it_capacity_mw")
+    if kind == "link_capacity":
+        row = problem.links.iloc[item]
+        now = float(row["capacity_gbps"])
+        return ChangeItem(kind, row["id"], amount, "Gbps", now, round(now + amount, 9), "links.capacity_gbps")
     if kind in {"pods", "min_pods"}:
         return _pods_line(problem, kind, item, round(amount))
     if kind in {"survive", "region_share"} or kind in KEYS:

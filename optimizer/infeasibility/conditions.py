@@ -34,7 +34,7 @@ from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY
 
 # A requirement missed by less than this share of its size is rounding of the linear program.
-ROUNDING_SHARE = 1e-6
+_ROUNDING_SHARE = 1e-6
 _DINKELBACH_ROUNDS = 30
 
 
@@ -64,25 +64,25 @@ def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
     year = _mean_year(problem)
     if year.least(year.vector()) is None:
         return
-    demands = _Requirements(problem, year).every()
+    requirements = _Requirements(problem, year).every()
     if problem.policy.min_utilization_share > 0:
         condition, closed = _utilization(problem, year)
         yield condition
         if not condition.holds:
             return
         year = _mean_year(problem, closed)
-        demands = _Requirements(problem, year).every()
+        requirements = _Requirements(problem, year).every()
     busiest = _investment_of_busiest_slice(problem)
     if busiest is not None:
         yield busiest
     each_holds = busiest is None or busiest.holds
-    for demand in demands:
-        holds = _can_keep(year, demand.rows)
+    for required in requirements:
+        holds = _can_keep(year, required.rows)
         each_holds &= holds
-        message = f"{demand.key} {'can be met taken alone' if holds else f'cannot be met: {demand.best(())}'}"
-        yield Condition(f"policy: {demand.key}", holds=holds, message=message)
-    if each_holds and len(demands) > 1:
-        yield _together(year, demands)
+        message = f"{required.key} {'can be met taken alone' if holds else f'cannot be met: {required.best(())}'}"
+        yield Condition(f"policy: {required.key}", holds=holds, message=message)
+    if each_holds and len(requirements) > 1:
+        yield _together(year, requirements)
 
 
 def least_carbon_t_per_year(problem: PlacementProblem) -> float | None:
@@ -122,21 +122,23 @@ def _can_keep(year: YearRelaxation, rows: tuple[Row, ...]) -> bool:
 def _slack(year: YearRelaxation, row: Row) -> float:
     """Allow a row for rounding: a share of its limit, or of its largest term where the limit is 0."""
     flows = np.abs(row.vector[: len(year.group)]) * year.demand[year.group]
-    return ROUNDING_SHARE * max(abs(row.limit), float(flows.max(initial=0.0)))
+    return _ROUNDING_SHARE * max(abs(row.limit), float(flows.max(initial=0.0)))
 
 
-def _together(year: YearRelaxation, demands: tuple[_Requirement, ...]) -> Condition:
+def _together(year: YearRelaxation, requirements: tuple[_Requirement, ...]) -> Condition:
     """Check that all requirements can be met at once; if not, say what is possible for each with the others kept."""
     name = "policy: all demands together"
-    if _can_keep(year, tuple(row for demand in demands for row in demand.rows)):
+    if _can_keep(year, tuple(row for required in requirements for row in required.rows)):
         return Condition(name, holds=True, message="no two demands of the policy contradict each other")
     found = []
-    for demand in demands:
-        others = tuple(row for other in demands if other is not demand for row in other.rows)
-        best = demand.best(others)
+    for required in requirements:
+        others = tuple(row for other in requirements if other is not required for row in other.rows)
+        best = required.best(others)
         if best is not None:
-            found.append(f"{demand.key}: with the others kept, {best}")
-    listed = "; ".join(found) or f"not even all but one of {', '.join(demand.key for demand in demands)} can be met"
+            found.append(f"{required.key}: with the others kept, {best}")
+    listed = (
+        "; ".join(found) or f"not even all but one of {', '.join(required.key for required in requirements)} can be met"
+    )
     return Condition(name, holds=False, message=f"the demands of the policy contradict each other: {listed}")
 
 
@@ -253,7 +255,7 @@ def _investment_of_busiest_slice(problem: PlacementProblem) -> Condition | None:
     vector = _investment_vector(problem, peak)
     point = peak.least(vector)
     name = f"policy: {_investment_key(limit)} in the busiest slice"
-    if point is None or vector @ point <= limit + ROUNDING_SHARE * max(limit, CNY_PER_MCNY):
+    if point is None or vector @ point <= limit + _ROUNDING_SHARE * max(limit, CNY_PER_MCNY):
         return Condition(name, holds=True, message="the pods that the busiest slice takes can be paid")
     row = problem.slices.iloc[t]
     message = (
@@ -271,7 +273,7 @@ def _utilization(problem: PlacementProblem, year: YearRelaxation) -> tuple[Condi
     slowest = np.zeros((len(year.demand), len(ids)))
     np.maximum.at(slowest, (year.group, year.flow_center), year.busy)
     most = year.demand @ slowest
-    closed = np.flatnonzero(most < share * existing * (1 - ROUNDING_SHARE))
+    closed = np.flatnonzero(most < share * existing * (1 - _ROUNDING_SHARE))
     without = _mean_year(problem, closed)
     if without.least(without.vector(), _Requirements(problem, without).utilization(share).rows) is not None:
         return Condition(f"policy: {key}", holds=True, message=f"{key} can be met taken alone"), closed

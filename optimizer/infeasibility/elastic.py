@@ -225,10 +225,7 @@ class ElasticModel:
         return {kind: by_item for kind, by_item in amounts.items() if by_item}
 
     def _assembled(
-        self,
-        kinds: Collection[str],
-        at_least: Mapping[str, Mapping[int, float]],
-        held: Mapping[str, FloatArray],
+        self, kinds: Collection[str], at_least: Mapping[str, Mapping[int, float]], held: Mapping[str, FloatArray]
     ) -> tuple[CompiledModel, FloatArray]:
         """Join the matrix and its additions, with the levers of other kinds fixed at 0; and the prices, unscaled."""
         base, count = self.compiled, self._column_count

@@ -290,24 +290,18 @@ def _conditions(problem: PlacementProblem, relaxed: RelaxedProblem, stranded: Se
     reached[problem.candidates["workload_index"]] = True
     peak = problem.demand_mtok_per_h.max(axis=0)
     messages = {str(fault.value): fault.problem for fault in stranded}
-    out = []
+    found = {}
     for w in np.flatnonzero(~reached & (peak > 0)):
         row = problem.workloads.iloc[w]
         name = f"{row['workload_class']} of {row['demand_hub']}"
         over_ms = _nearest_ms(relaxed, int(w))
-        message = messages.get(name)
-        if message is None:
-            message = "reaches no data center within its limits"
-            message += f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
-        out.append(Condition(f"reach of {name}", False, f"{name} {message}", float(peak[w]), 0.0, over_ms))  # noqa: FBT003
-    known = {f"reach of {name}" for name in messages} & {condition.name for condition in out}
-    for name, problem_text in messages.items():
-        if f"reach of {name}" not in known:
-            out.append(Condition(f"reach of {name}", False, f"{name} {problem_text}"))  # noqa: FBT003
+        nearest = f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
+        message = messages.get(name, f"reaches no data center within its limits{nearest}")
+        found[name] = Condition(f"reach of {name}", False, f"{name} {message}", float(peak[w]), 0.0, over_ms)  # noqa: FBT003
+    for name, text in messages.items():
+        found.setdefault(name, Condition(f"reach of {name}", False, f"{name} {text}"))  # noqa: FBT003
     rest = problem if reached.all() else _without_demand(problem, ~reached)
-    if rest.demand_mtok_per_h.any():
-        out += list(check_conditions(rest))
-    return tuple(out)
+    return (*found.values(), *(check_conditions(rest) if rest.demand_mtok_per_h.any() else ()))
 
 
 def _nearest_ms(relaxed: RelaxedProblem, workload: int) -> float:

@@ -268,15 +268,6 @@ Write = Callable[[float], str]
 _LineStyle = str | tuple[float, tuple[float, ...]]
 
 
-@dataclass(frozen=True)
-class KeyEntry:
-    """A category with its colour and what it amounts to."""
-
-    name: str
-    colour: str
-    amount: float
-
-
 class Panel:
     """The key beside a map."""
 
@@ -293,22 +284,22 @@ class Panel:
             self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
         self._y -= 2.0
 
-    def shares(self, entries: Sequence[KeyEntry]) -> None:
-        """List categories with their shares, below a bar that shows them."""
-        total = sum(entry.amount for entry in entries) or 1.0
+    def shares(self, entries: Sequence[tuple[str, str, float]]) -> None:
+        """List categories (name, colour, amount) with their shares, below a bar that shows them."""
+        total = sum(amount for _, _, amount in entries) or 1.0
         left = 0.0
         self._y -= 17.0
-        for entry in entries:
-            width = _PANEL_INNER_PT * entry.amount / total
-            self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=entry.colour, edgecolor="none"))
+        for _, colour, amount in entries:
+            width = _PANEL_INNER_PT * amount / total
+            self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=colour, edgecolor="none"))
             left += width
         self._y -= 6.0
-        for entry in entries:
+        for name, colour, amount in entries:
             self._y -= _LINE_PT
-            self._square(entry.colour)
-            self._write(18.0, self.words.term("category", entry.name), fontsize=_TEXT_PT)
-            share = format_percent(entry.amount / total, 0)
-            self._right("<1%" if share == "0%" and entry.amount > 0 else share)
+            self._square(colour)
+            self._write(18.0, self.words.term("category", name), fontsize=_TEXT_PT)
+            share = format_percent(amount / total, 0)
+            self._right("<1%" if share == "0%" and amount > 0 else share)
 
     def classes(self, classes: Classes, values: Sequence[float], write: Write, key: str = "key.range") -> None:
         """List classes, highest first, with how many values each holds; `key` names the words for a range."""
