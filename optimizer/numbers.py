@@ -17,12 +17,7 @@ _LARGE = 1e4  # from here on a limit has no decimals
 
 def format_million(cny: float | None) -> str:
     """
-    Format an amount of CNY in millions: four digits are enough, and small costs need more than one decimal.
-
-    Parameters
-    ----------
-    cny
-        The amount; None or NaN where there is none.
+    Format an amount of CNY in millions: small costs with four digits, others with one decimal; "-" for None and NaN.
 
     Examples
     --------
@@ -37,12 +32,7 @@ def format_million(cny: float | None) -> str:
 
 def format_percent(share: float | None, decimals: int = 1) -> str:
     """
-    Format a share as a percentage.
-
-    Parameters
-    ----------
-    share
-        0 to 1; None or NaN where there is none.
+    Format a share, 0 to 1, as a percentage; "-" for None and NaN.
 
     Examples
     --------
@@ -54,19 +44,14 @@ def format_percent(share: float | None, decimals: int = 1) -> str:
 
 def format_number(value: float | None, decimals: int = 1, unit_factor: float = 1.0) -> str:
     """
-    Format a number with thousands separated.
-
-    Parameters
-    ----------
-    value
-        The number; None or NaN where there is none.
+    Format a number with thousands separated; "-" for None and NaN.
 
     Examples
     --------
     >>> format_number(3_327_892.6, 0, 1e3), format_number(-0.04)
     ('3,328', '0.0')
     """
-    # "z" leaves no sign to what is rounded to zero.
+    # "z" writes no sign where a number is rounded to zero.
     return NO_NUMBER if value is None or not math.isfinite(value) else f"{value / unit_factor:z,.{decimals}f}"
 
 
@@ -89,7 +74,7 @@ def format_digits(value: float) -> str:
 
 def format_plain(value: float, digits: int = 6) -> str:
     """
-    Format a number as an input states it: so many digits at most, no exponent, no zeros that say nothing.
+    Format a number as in an input: at most so many digits, no exponent, no trailing zeros.
 
     Examples
     --------
@@ -118,12 +103,7 @@ def format_size(value: float) -> str:
 
 def format_change(cny: float) -> str:
     """
-    Format a change of cost in million CNY, with its sign.
-
-    Parameters
-    ----------
-    cny
-        The change; what is less than 50,000 CNY keeps three digits.
+    Format a change of cost in million CNY, with its sign; less than 50,000 CNY with three digits.
 
     Examples
     --------
@@ -147,14 +127,14 @@ def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, 
     scales
         Sizes, largest first, with the words that follow the number.
 
-    Returns
-    -------
-    str
-        For example `1.93 billion`, `140 trillion`, `0`.
+    Examples
+    --------
+    >>> format_amount(1_930_000_000), format_amount(999_999_999), format_amount(0.0)
+    ('1.93 billion', '1 billion', '0')
     """
     if amount == 0:
         return "0"
-    # Round first: 999,999,999 is 1 billion, not 1000 million.
+    # Rounded first, so that 999,999,999 is not 1000 million.
     rounded = float(f"{amount:.{digits}g}")
     scale, word = next(((s, w) for s, w in scales if abs(rounded) >= s), (1.0, ""))
     return _plain(rounded / scale, digits) + word
@@ -172,22 +152,28 @@ def format_clock(hour: float) -> str:
 
 
 def shorten(text: str, most_chars: int) -> str:
-    """Cut a name to a length, dropping what stands in closing brackets first; control characters become escapes."""
+    """Cut a name to a length, first what is in brackets at its end; control characters become escapes."""
     clean = escape_text(text[: 4 * most_chars]).strip()
     if len(clean) > most_chars and " (" in clean:
         clean = clean[: clean.index(" (")].rstrip() or clean
     return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
 
 
-def format_cny(amount_cny: float) -> str:
+def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: str = ", ") -> str:
     """
-    Format an amount of money: in millions, or in CNY where it is small.
+    List names, and how many more there are beyond the most that are listed.
 
-    Parameters
-    ----------
-    amount_cny
-        CNY.
+    Examples
+    --------
+    >>> list_some(["a", "b"]), list_some(["a", "b", "c", "d"], 2, " links")
+    ('a, b', 'a, b and 2 more links')
     """
+    listed, count = separator.join(names[:most]), len(names) - most
+    return listed + (f"{separator.strip(', ')} and {count} more{more}" if count > 0 else "")
+
+
+def format_cny(amount_cny: float) -> str:
+    """Format an amount of money: in millions, or in CNY where it is small."""
     if abs(amount_cny) < LEAST_MILLIONS_CNY:
         return f"{amount_cny:,.0f} CNY"
     millions = amount_cny / CNY_PER_MCNY

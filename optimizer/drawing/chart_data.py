@@ -1,4 +1,4 @@
-"""What the charts of a comparison show, worked out once: files (matplotlib) and pages (SVG) draw the same numbers."""
+"""What the charts of a comparison show, computed once: files (matplotlib) and pages (SVG) draw the same numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optimizer.numbers import format_change, format_million, format_plain, forma
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY
 
-# Vermilion and blue are apart also without colour vision; the sign stands on each bar.
+# Colour-blind readers can tell vermilion and blue apart; each bar shows its sign.
 COSTS_MORE, SAVES, TOTAL = PALETTE[0], PALETTE[2], "#6B6B6B"
 _ENDS = ("low", "high")
 
@@ -31,27 +31,14 @@ def text_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """
-    A bar of a waterfall.
+    """A bar of a waterfall, million CNY a year."""
 
-    Attributes
-    ----------
-    kind
-        `start` and `end`: the cost of a case; else what changes: `price`, `reoptimize`, `change`.
-    component
-        Of the cost, as words; empty for the cost of a case.
-    begin, end, height
-        Million CNY a year.
-    text, colour
-        Of its height.
-    """
-
-    kind: str
-    component: str
+    kind: str  # `start` and `end`: the cost of a case; else what changes: `price`, `reoptimize`, `change`
+    component: str  # Of the cost, as words; empty for the cost of a case
     begin: float
     end: float
     height: float
-    text: str
+    text: str  # Of its height
     colour: str
 
 
@@ -201,10 +188,7 @@ def stretches(intervals: pd.DataFrame, amount: str = "cost") -> list[Stretch]:
         Stretch(
             float(row["from"]),
             float(row["to"]),
-            (
-                float(row[f"{amount}_from_cny_per_year"]) / CNY_PER_MCNY,
-                float(row[f"{amount}_to_cny_per_year"]) / CNY_PER_MCNY,
-            ),
+            (row[f"{amount}_from_cny_per_year"] / CNY_PER_MCNY, row[f"{amount}_to_cny_per_year"] / CNY_PER_MCNY),
             frozenset(text_of(row.get("open_data_centers")).split(", ")) - {""},
             text_of(row["change"]),
         )

@@ -7,30 +7,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-# Okabe and Ito's colours, made to stay apart for colour-blind readers; yellow and black are left out because
-# they vanish on land and beside the labels.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; without yellow and black, which are hard to see
+# on land and beside the labels.
 PALETTE = ("#D55E00", "#009E73", "#0072B2", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
-
-
 OTHER = "other"
-
-
-OTHER_COLOUR = "#8C8C8C"
-
-
-NEUTRAL_COLOUR = "#4A4A4A"
+OTHER_COLOUR, NEUTRAL_COLOUR = "#8C8C8C", "#4A4A4A"
+INK, FAINT_INK = "#222222", "#5F5F5F"
 
 
 def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dict[str, str]:
-    """
-    Give each region a colour, from west to east.
-
-    Returns
-    -------
-    dict
-        Region to colour, the regions ordered by their mean longitude; beyond the palette's length all share
-        grey.
-    """
+    """Give each region a colour, ordered from west to east by mean longitude; beyond the palette all share grey."""
     places = pd.concat([data_centers[["region", "longitude_deg"]], demand_hubs[["region", "longitude_deg"]]])
     means = places.groupby("region")["longitude_deg"].mean()
     return assign_colours(sorted(means.index, key=lambda region: (means[region], region)))
@@ -54,6 +40,3 @@ def legend_amounts(largest: float) -> tuple[float, float, float]:
     top = round_down_nicely(largest)
     middle = round_down_nicely(top / 4)
     return top, middle, round_down_nicely(middle / 4)
-
-
-INK, FAINT_INK = "#222222", "#5F5F5F"

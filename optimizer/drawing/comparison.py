@@ -27,7 +27,16 @@ from optimizer.drawing.chart_data import (
 )
 from optimizer.drawing.colours import FAINT_INK, INK
 from optimizer.drawing.lettering import FONT, drawable, write_text
-from optimizer.drawing.sheet import GRID, label_rows, label_x, make_sheet, style_axes, write_figure, write_on_sheet
+from optimizer.drawing.sheet import (
+    GRID,
+    label_rows,
+    label_x,
+    make_sheet,
+    separate_cells,
+    style_axes,
+    write_figure,
+    write_on_sheet,
+)
 from optimizer.drawing.words import minus_sign
 from optimizer.numbers import format_change, format_million, format_number, format_percent, shorten
 from optimizer.text.comparison import chosen_pairs
@@ -125,7 +134,7 @@ def _with_heads(bars: Sequence[Bar]) -> list[Bar | str]:
 
 
 def _window(bars: Sequence[Bar]) -> tuple[float, float]:
-    """Choose a window that shows the changes: from 0 only where they are not small beside the costs."""
+    """Choose the range of the axis: from 0 only where the changes are not small beside the costs."""
     tops = [value for bar in bars for value in (bar.begin, bar.end) if value]
     least, most = min(tops, default=0.0), max(tops, default=1.0)
     room = max(most - least, 0.02 * abs(most), 1e-9)
@@ -142,7 +151,7 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, window: tuple[float, float]) -> No
     look: dict[str, Any] = {"color": bar.colour, "edgecolor": bar.colour, "linewidth": 1.2}
     axes.barh(row, right - left, left=left, height=0.62, zorder=3, **look)
     if not bar.component and low > 0:
-        for away in (0.012, 0.020):  # the bar is cut: its axis does not begin at 0
+        for away in (0.012, 0.020):  # marks that the axis does not begin at 0
             at = low + away * (high - low)
             axes.plot([at - 0.003 * (high - low), at + 0.003 * (high - low)], [row + 0.4, row - 0.4], color="white",
                       linewidth=2.0, zorder=4)  # fmt: skip
@@ -181,10 +190,7 @@ def regret_figure(found: Comparison) -> Figure:
     axes.set_xticks(range(len(cases)), [str(number) for number in range(1, len(cases) + 1)])
     axes.xaxis.tick_top()
     axes.tick_params(axis="x", length=0, labelsize=11, labelcolor=INK)
-    axes.set_xticks(np.arange(len(cases) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(cases) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
-    axes.tick_params(which="minor", length=0)
+    separate_cells(axes, len(cases), len(cases))
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("under the prices and limits of case", color=INK, fontsize=11, family=FONT, labelpad=8)
     above = 1 + 0.16 / height_in
@@ -241,7 +247,7 @@ def _draw_end(axes: Axes, end: TornadoEnd, place: float, size: tuple[float, floa
 
 
 def _foot(figure: Figure, found: Comparison) -> None:
-    """Say where the figures come from, and how sure they are."""
+    """Write at the foot where the figures come from, and what is proved."""
     gaps = found.cases.loc[found.cases["total_cny_per_year"].notna(), "mip_rel_gap"]
     proved = ""
     if gaps.notna().any():
@@ -253,7 +259,7 @@ def _foot(figure: Figure, found: Comparison) -> None:
 
 
 def _label(axes: Axes, rows: Sequence[str], below: str) -> None:
-    """Give a panel of bars its look, names of the rows, and what its axis shows."""
+    """Style a panel of bars, and label its rows and its axis."""
     style_axes(axes, along="x")
     axes.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
     axes.tick_params(axis="x", labelcolor=FAINT_INK)

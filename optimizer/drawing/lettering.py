@@ -12,9 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
-from optimizer.drawing.colours import (
-    INK,
-)
+from optimizer.drawing.colours import INK
 from optimizer.drawing.words import ASSETS, Lang
 
 
@@ -38,11 +36,15 @@ _WEIGHTS = ("normal", "bold")
 _MEASURE_DPI = 288
 
 
-@functools.cache
-def font_families(lang: Lang = "en") -> tuple[str, ...]:
+def font_families(lang: Lang = "en") -> list[str]:
     """Name the fonts of a language, the preferred one first."""
     _add_chinese_font()
-    return (FONT, _CHINESE_FONT) if lang == "en" else (_CHINESE_FONT, FONT)
+    return [FONT, _CHINESE_FONT] if lang == "en" else [_CHINESE_FONT, FONT]
+
+
+def font_of(lang: Lang, size_pt: float, *, bold: bool = False) -> FontProperties:
+    """Choose the font of texts in a language."""
+    return FontProperties(family=font_families(lang), size=size_pt, weight="bold" if bold else "normal")
 
 
 @functools.cache
@@ -73,7 +75,7 @@ def drawable(text: str) -> str:
 
 def write_text(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     """Write a text literally: a name such as `a$b$c` is not mathematics, and what the fonts lack becomes `?`."""
-    font = {} if "fontproperties" in style else {"family": list(font_families())}
+    font = {} if "fontproperties" in style else {"family": font_families()}
     axes.text(x, y, drawable(text), **{"parse_math": False, "color": INK, "va": "baseline", **font, **style})
 
 

@@ -1,4 +1,4 @@
-"""Charts of the searches: break-even map, frontiers, return on latency. Bars and bands are proved, points are plans."""
+"""Charts of the searches: break-even map, frontiers, return on latency; bars and bands are proved, points are plans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.drawing.chart_data import Break, Stretch, breaks, cost_curve, latency_releases, stretches
 from optimizer.drawing.colours import FAINT_INK, INK, PALETTE, assign_colours
 from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
-from optimizer.drawing.sheet import label_rows, label_x, make_sheet, style_axes, write_figure
+from optimizer.drawing.sheet import label_rows, label_x, make_sheet, separate_cells, style_axes, write_figure
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
@@ -42,8 +42,7 @@ def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequenc
     Parameters
     ----------
     regions
-        In the order of their colours, such as that of `style.region_colours`, so that a region has the colour that it
-        has on maps; others follow by name.
+        In the order of `region_colours`, so that a region has the colour that it has on maps; others follow by name.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
 
 
 def _draw_money(axes: Axes, parts: Sequence[Stretch]) -> None:
-    """Draw the saving against the plan held fixed; the cost where there is no such plan."""
+    """Draw the saving against the fixed plan; the cost where there is no such plan."""
     for part in parts:
         if all(map(math.isfinite, part.amounts)):
             look: dict[str, Any] = {"color": _PLAN, "linewidth": 2.4, "solid_capstyle": "butt", "zorder": 5}
@@ -320,16 +319,14 @@ def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: 
             look: dict[str, Any] = {"fontsize": 9.5, "color": "white" if share > _DARK_SHARE else INK, "zorder": 2}
             write_text(axes, x, y, format_percent(share, 0), ha="center", va="center", **look)
     label_rows(axes, ["all classes" if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names])
-    axes.set_yticks(np.arange(len(names) + 1) - 0.5, minor=True)
-    axes.set_xticks(np.arange(len(at) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
+    separate_cells(axes, len(names), len(at))
     axes.tick_params(which="both", length=0, colors=INK)
     axes.spines[:].set_visible(False)
     axes.set_ylabel("Leave their region,\nby class", color=INK, fontsize=11, family=FONT)
 
 
 def _write_faint(axes: Axes, at: tuple[float, float], text: str, **style: Any) -> None:
-    """Say in the middle of a place that there is nothing to draw."""
+    """Write a note where there is nothing to draw."""
     look: dict[str, Any] = {"ha": "center", "color": FAINT_INK, "fontsize": 10, "transform": axes.transAxes}
     write_text(axes, *at, text, **look | style)
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -103,19 +104,27 @@ def style_axes(axes: Axes, label: str = "", along: str = "y") -> None:
     axes.set_axisbelow(True)
     axes.grid(axis="x" if along == "x" else "y", color=GRID, linewidth=0.8)
     axes.tick_params(length=0, colors=INK, labelsize=10)
-    axes.set_ylabel(label, color=INK, fontsize=11, family=list(font_families()))
+    axes.set_ylabel(label, color=INK, fontsize=11, family=font_families())
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: minus_sign(format_plain(value, 10)))
 
 
+def separate_cells(axes: Axes, rows: int, columns: int) -> None:
+    """Draw white lines between the cells of a matrix."""
+    axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="minor", length=0)
+
+
 def label_x(axes: Axes, text: str) -> None:
     """Say what the horizontal axis shows."""
-    axes.set_xlabel(drawable(text), color=INK, fontsize=11, family=list(font_families()), parse_math=False)
+    axes.set_xlabel(drawable(text), color=INK, fontsize=11, family=font_families(), parse_math=False)
 
 
 def label_rows(axes: Axes, labels: Sequence[str], size: float = 10) -> None:
     """Name rows, from the top."""
     lines = ["\n".join(map(drawable, label.split("\n"))) for label in labels]
-    axes.set_yticks(range(len(labels)), lines, parse_math=False, family=list(font_families()))
+    axes.set_yticks(range(len(labels)), lines, parse_math=False, family=font_families())
     axes.set_ylim(max(len(labels), 1) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0, labelsize=size, labelcolor=INK)

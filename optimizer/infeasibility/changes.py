@@ -1,8 +1,4 @@
-"""
-A change that would make a problem feasible: rounded up to what is printed, applied, and put into lines.
-
-A line says what changes, from what to what, and whom it helps.
-"""
+"""A change that would make a problem feasible: rounded up to what is printed, applied, and described line by line."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ import pandas as pd
 
 from optimizer.infeasibility.levers import KEYS, change_policy
 from optimizer.infeasibility.relaxed_problem import RelaxedProblem
-from optimizer.numbers import format_clock
+from optimizer.numbers import format_clock, list_some
 from optimizer.problem.assemble import with_candidates
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from scenarios.schema import Scenario
@@ -35,24 +31,11 @@ _CLASS_KINDS = (
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """
-    Amounts by lever and item of a problem, and the work that may stay unserved.
+    """Amounts by lever and item of a problem, and the work that may stay unserved."""
 
-    Attributes
-    ----------
-    amounts
-        Kind to item to amount, rounded up; without work left unserved.
-    unserved_share
-        (T, W) share of the demand that may stay unserved beyond what the scenario allows; None if nothing.
-    """
-
-    amounts: dict[str, dict[int, float]]
+    amounts: dict[str, dict[int, float]]  # Kind to item to amount, rounded up; without work left unserved
+    # (T, W) share of the demand that may stay unserved beyond what the scenario allows; None if nothing
     unserved_share: FloatArray | None = None
-
-    @property
-    def is_none(self) -> bool:
-        """Whether nothing changes."""
-        return not self.amounts and self.unserved_share is None
 
 
 def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
@@ -67,14 +50,7 @@ def rounded_up(amounts: Amounts) -> dict[str, dict[int, float]]:
 
 
 def change_problem(relaxed: RelaxedProblem, change: Change) -> PlacementProblem:
-    """
-    Apply a change to a problem.
-
-    Parameters
-    ----------
-    change
-        What changes; its items are positions in the problem's tables.
-    """
+    """Apply a change, whose items are positions in the problem's tables."""
     problem, amounts = relaxed.problem, change.amounts
     k = problem.candidate_class
     count = len(problem.classes)
@@ -101,7 +77,7 @@ def change_problem(relaxed: RelaxedProblem, change: Change) -> PlacementProblem:
 
 
 def change_scenario(scenario: Scenario, relaxed: RelaxedProblem, change: Change) -> Scenario:
-    """Apply what a change says of the workload classes to a scenario."""
+    """Apply the part of a change that is about workload classes to a scenario."""
     ids = list(relaxed.problem.classes["id"])
     updates: dict[str, dict[str, Any]] = {}
     for kind in _CLASS_KINDS:
@@ -132,9 +108,9 @@ def _class_values(relaxed: RelaxedProblem, kind: str, item: int, amount: float) 
 
 def _rtt_values(relaxed: RelaxedProblem, item: int, amount: float) -> dict[str, float]:
     """
-    Say what the stated RTT limit and the limit on the first token must be for a round trip longer by some ms.
+    Find what the RTT limit and the limit on the first token must be for a round trip longer by some ms.
 
-    Only what holds back a candidate that comes into reach is raised.
+    Only a limit that excludes a candidate that comes into reach is raised.
     """
     problem = relaxed.problem
     row = problem.classes.iloc[item]
@@ -152,14 +128,7 @@ def _rtt_values(relaxed: RelaxedProblem, item: int, amount: float) -> dict[str, 
 
 
 def change_capacity(problem: PlacementProblem, change: Change) -> PlacementProblem:
-    """
-    Apply what a change says of power, pods, links and work left unserved.
-
-    Parameters
-    ----------
-    problem
-        A problem with the tables that the items of the change are positions in.
-    """
+    """Apply the part of a change that is about power, pods, links, policy, outages and work left unserved."""
     centers, pools, links = (table.copy() for table in (problem.data_centers, problem.pools, problem.links))
     for kind, table, column, sign in (
         ("it_power", centers, "it_capacity_mw", 1),
@@ -172,19 +141,12 @@ def change_capacity(problem: PlacementProblem, change: Change) -> PlacementProbl
     shed = problem.shed_limit_mtok_per_h
     if change.unserved_share is not None:
         shed = np.minimum(problem.demand_mtok_per_h, shed + problem.demand_mtok_per_h * change.unserved_share)
-    asked = problem.outage_demand_mtok_per_h
-    if "survive" in change.amounts:
-        asked = np.zeros((0, 0))
+    outage = np.zeros((0, 0)) if "survive" in change.amounts else problem.outage_demand_mtok_per_h
     policy = change_policy(problem.policy, change.amounts)
     out = replace(
-        problem,
-        data_centers=centers,
-        pools=pools,
-        links=links,
-        shed_limit_mtok_per_h=shed,
-        policy=policy,
-        outage_demand_mtok_per_h=asked,
-    )
+        problem, data_centers=centers, pools=pools, links=links, policy=policy, shed_limit_mtok_per_h=shed,
+        outage_demand_mtok_per_h=outage,
+    )  # fmt: skip
     return with_candidates(out, out.candidates)
 
 
@@ -196,49 +158,30 @@ def _by_item(amounts: Mapping[int, float], count: int) -> FloatArray:
 
 
 _UNSERVED_KEY = "costs.shed_penalty_cny_per_mtok"
-_LISTED, _MOST_LINES = 4, 12
+_MOST_LINES = 12
 _UNITS = {"rtt_limit": "ms", "max_sites": "data centers", "min_share": "share", "min_accelerators": "accelerators"}
 
 
 @dataclass(frozen=True)
 class ChangeItem:
-    """
-    One line of a change.
+    """One line of a change."""
 
-    Attributes
-    ----------
-    kind
-        Name of the lever.
-    where
-        What changes: a data center, a pool, a link, a class, a workload.
-    amount, unit
-        By how much.
-    now, then
-        The input as it is, and as it would have to be.
-    key
-        Where it stands in the inputs.
-    note
-        Whom it helps; for work left unserved, when.
-    """
-
-    kind: str
-    where: str
+    kind: str  # Name of the lever
+    where: str  # What changes: a data center, a pool, a link, a class, a workload
     amount: float
     unit: str
-    now: Any
+    now: Any  # The input as it is, and as it would have to be
     then: Any
-    key: str
-    note: str = ""
+    key: str  # Of the input
+    note: str = ""  # Which data centers come into reach; for work left unserved, when
 
 
 def describe_change(relaxed: RelaxedProblem, change: Change, used: pd.DataFrame) -> tuple[ChangeItem, ...]:
     """
-    Put a change into lines, one for each item.
+    Describe a change, one line for each item.
 
     Parameters
     ----------
-    relaxed
-        From `relax_scenario` or `relax_problem`.
     used
         Candidates beyond the limits that the plan found uses: class_index, demand_hub, data_center_index.
     """
@@ -252,13 +195,14 @@ def describe_change(relaxed: RelaxedProblem, change: Change, used: pd.DataFrame)
 
 def _line(relaxed: RelaxedProblem, kind: str, item: int, amount: float, used: pd.DataFrame) -> ChangeItem:
     problem = relaxed.problem
-    if kind in {"it_power", "link_capacity"}:
-        table, key, unit = {
-            "it_power": (problem.data_centers, "data_centers.it_capacity_mw", "MW"),
-            "link_capacity": (problem.links, "links.capacity_gbps", "Gbps"),
-        }[kind]
-        row, now = table.iloc[item], float(table[key.split(".")[1]].iloc[item])
-        return ChangeItem(kind, row["id"], amount, unit, now, round(now + amount, 9), key)
+    if kind == "it_power":
+        row = problem.data_centers.iloc[item]
+        now = float(row["it_capacity_mw"])
+        return ChangeItem(kind, row["id"], amount, "MW", now, round(now + amount, 9), "data_centers.it_capacity_mw")
+    if kind == "link_capacity":
+        row = problem.links.iloc[item]
+        now = float(row["capacity_gbps"])
+        return ChangeItem(kind, row["id"], amount, "Gbps", now, round(now + amount, 9), "links.capacity_gbps")
     if kind in {"pods", "min_pods"}:
         return _pods_line(problem, kind, item, round(amount))
     if kind in {"survive", "region_share"} or kind in KEYS:
@@ -305,19 +249,17 @@ def _policy_line(problem: PlacementProblem, kind: str, item: int, amount: float)
 
 
 def _who(problem: PlacementProblem, used: pd.DataFrame) -> str:
-    """Say which data centers come into reach, and from where: "to reach west from alpha, beta"."""
+    """List the data centers that come into reach, and from where: "to reach west from alpha, beta"."""
     parts = []
     place = used["data_center_index"].to_numpy(int)
     for d in np.unique(place):
-        hubs = list(dict.fromkeys(used["demand_hub"][place == d]))
-        more = f" and {len(hubs) - _LISTED} more" if len(hubs) > _LISTED else ""
-        parts.append(f"{problem.data_centers['id'].iloc[d]} from {', '.join(hubs[:_LISTED])}{more}")
-    more = f"; and {len(parts) - _LISTED} more data centers" if len(parts) > _LISTED else ""
-    return ("to reach " + "; ".join(parts[:_LISTED]) + more) if parts else ""
+        hubs = list_some(list(dict.fromkeys(used["demand_hub"][place == d])))
+        parts.append(f"{problem.data_centers['id'].iloc[d]} from {hubs}")
+    return f"to reach {list_some(parts, more=' data centers', separator='; ')}" if parts else ""
 
 
 def _unserved_lines(problem: PlacementProblem, share: FloatArray) -> list[ChangeItem]:
-    """One line for each workload; for each class where that were too many."""
+    """Describe what stays unserved of each workload; of each class where there are many workloads."""
     amount = problem.demand_mtok_per_h * share
     short = np.flatnonzero(amount.max(axis=0) > 0)
     workloads = problem.workloads.iloc[short]
@@ -332,8 +274,7 @@ def _unserved_lines(problem: PlacementProblem, share: FloatArray) -> list[Change
         slices = np.flatnonzero(total > 0)
         days = problem.slices.iloc[slices]
         hours = [f"{day} {format_clock(hour)}" for day, hour in zip(days["day"], days["hour"], strict=True)]
-        more = f" and {len(hours) - _LISTED} more slices" if len(hours) > _LISTED else ""
-        note = f"in {', '.join(hours[:_LISTED])}{more}" if len(hours) < len(amount) else "in every slice"
+        note = f"in {list_some(hours, more=' slices')}" if len(hours) < len(amount) else "in every slice"
         most = float(np.ceil(total.max() * 100 - 1e-4) / 100)
         lines.append(ChangeItem("unserved", str(name), most, "mtok/h", 0.0, most, _UNSERVED_KEY, note))
     return sorted(lines, key=lambda line: -line.amount)

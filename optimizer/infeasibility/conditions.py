@@ -1,7 +1,7 @@
 """
-Why a problem has no plan: conditions that any plan must meet, in order, in MW, tokens and milliseconds.
+Conditions that any plan must meet, from the coarsest to the finest, with numbers in MW, tokens and milliseconds.
 
-Capacity and places come first, then what the policy demands: each demand alone, and all of them together.
+Capacity and places come first, then the requirements of the policy: each alone, and all of them together.
 """
 
 from __future__ import annotations
@@ -16,90 +16,80 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from optimizer.infeasibility.relaxations import (
     SHORT_SHARE,
-    BoolArray,
     Condition,
-    Groups,
     Row,
     Shortage,
     YearRelaxation,
     class_capacity,
     find_shortage,
     make_groups,
+    pod_sizes,
+    pool_pods,
     without_each,
 )
-from optimizer.numbers import format_clock
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.infeasibility.relaxed_problem import sum_by_group
+from optimizer.numbers import format_clock, list_some
+from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY
 
-# A demand missed by less than this share of its size is rounding of the linear program.
-ROUNDING_SHARE = 1e-6
+# A requirement missed by less than this share of its size is rounding of the linear program.
+_ROUNDING_SHARE = 1e-6
 _DINKELBACH_ROUNDS = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Demand:
-    """
-    One demand of the policy over the columns of a relaxation.
+class _Requirement:
+    """One requirement of the policy over the columns of a relaxation."""
 
-    Attributes
-    ----------
-    key
-        As in the scenario, with its value: "min_green_share = 0.5".
-    rows
-        Kept by the mean of every plan that meets the demand.
-    best
-        Writes the best that can be had while other rows are kept; None if nothing keeps these.
-    """
-
-    key: str
-    rows: tuple[Row, ...]
-    best: Callable[[tuple[Row, ...]], str | None]
+    key: str  # As in the scenario, with its value: "min_green_share = 0.5"
+    rows: tuple[Row, ...]  # Kept by the mean of every plan that meets it
+    best: Callable[[tuple[Row, ...]], str | None]  # Says what is possible while other rows are kept; None if they fail
 
 
 def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
     """
-    Check each demand of the policy alone, then all of them together; nothing without a policy.
+    Check each requirement of the policy alone, then all of them together; nothing without a policy.
 
     Means over the year are compared: capacity is that of all pods that could be bought, within reach of each workload.
-    Where not even that is enough for all tokens, the policy is not to blame and nothing is said of it.
+    Where not even that is enough for all tokens, the policy is not the cause and is not checked.
 
     Yields
     ------
     Condition
-        Each worked out only when it is asked for.
+        Each computed only when it is needed.
     """
     if not problem.policy.is_active:
         return
     year = _mean_year(problem)
     if year.least(year.vector()) is None:
         return
-    demands = _Demands(problem, year).every()
+    requirements = _Requirements(problem, year).every()
     if problem.policy.min_utilization_share > 0:
         condition, closed = _utilization(problem, year)
         yield condition
         if not condition.holds:
             return
         year = _mean_year(problem, closed)
-        demands = _Demands(problem, year).every()
+        requirements = _Requirements(problem, year).every()
     busiest = _investment_of_busiest_slice(problem)
     if busiest is not None:
         yield busiest
     each_holds = busiest is None or busiest.holds
-    for demand in demands:
-        holds = _can_keep(year, demand.rows)
+    for required in requirements:
+        holds = _can_keep(year, required.rows)
         each_holds &= holds
-        message = f"{demand.key} {'can be met taken alone' if holds else f'cannot be met: {demand.best(())}'}"
-        yield Condition(f"policy: {demand.key}", holds=holds, message=message)
-    if each_holds and len(demands) > 1:
-        yield _together(year, demands)
+        message = f"{required.key} {'can be met taken alone' if holds else f'cannot be met: {required.best(())}'}"
+        yield Condition(f"policy: {required.key}", holds=holds, message=message)
+    if each_holds and len(requirements) > 1:
+        yield _together(year, requirements)
 
 
 def least_carbon_t_per_year(problem: PlacementProblem) -> float | None:
     """
     Find emissions that no plan is below, whatever it costs.
 
-    Means over the year are compared, with every pod that could be bought; the policy's demands are not counted.
+    Means over the year are compared, with every pod that could be bought and without the policy.
 
     Returns
     -------
@@ -132,52 +122,58 @@ def _can_keep(year: YearRelaxation, rows: tuple[Row, ...]) -> bool:
 def _slack(year: YearRelaxation, row: Row) -> float:
     """Allow a row for rounding: a share of its limit, or of its largest term where the limit is 0."""
     flows = np.abs(row.vector[: len(year.group)]) * year.demand[year.group]
-    return ROUNDING_SHARE * max(abs(row.limit), float(flows.max(initial=0.0)))
+    return _ROUNDING_SHARE * max(abs(row.limit), float(flows.max(initial=0.0)))
 
 
-def _together(year: YearRelaxation, demands: tuple[Demand, ...]) -> Condition:
-    """See that all demands can be met at once; if not, say what each could reach with the others kept."""
+def _together(year: YearRelaxation, requirements: tuple[_Requirement, ...]) -> Condition:
+    """Check that all requirements can be met at once; if not, say what is possible for each with the others kept."""
     name = "policy: all demands together"
-    if _can_keep(year, tuple(row for demand in demands for row in demand.rows)):
+    if _can_keep(year, tuple(row for required in requirements for row in required.rows)):
         return Condition(name, holds=True, message="no two demands of the policy contradict each other")
     found = []
-    for demand in demands:
-        others = tuple(row for other in demands if other is not demand for row in other.rows)
-        best = demand.best(others)
+    for required in requirements:
+        others = tuple(row for other in requirements if other is not required for row in other.rows)
+        best = required.best(others)
         if best is not None:
-            found.append(f"{demand.key}: with the others kept, {best}")
-    listed = "; ".join(found) or f"not even all but one of {', '.join(demand.key for demand in demands)} can be met"
+            found.append(f"{required.key}: with the others kept, {best}")
+    listed = (
+        "; ".join(found) or f"not even all but one of {', '.join(required.key for required in requirements)} can be met"
+    )
     return Condition(name, holds=False, message=f"the demands of the policy contradict each other: {listed}")
 
 
 @dataclass(frozen=True, eq=False)
-class _Demands:
-    """Writes the policy over the columns of one relaxation."""
+class _Requirements:
+    """The policy over the columns of one relaxation."""
 
     problem: PlacementProblem
     year: YearRelaxation
 
-    def every(self) -> tuple[Demand, ...]:
-        """List what the policy demands."""
-        policy = self.problem.policy
+    def every(self) -> tuple[_Requirement, ...]:
+        """List what the policy requires."""
+        policy, year = self.problem.policy, self.year
         out = [self._region(name, policy.min_region_share[name]) for name in policy.regions]
         if policy.min_green_share > 0:
             out.append(self._green(policy.min_green_share))
-        if policy.carbon_cap_t_per_year is not None:
-            out.append(self._carbon(policy.carbon_cap_t_per_year))
+        if (cap_t := policy.carbon_cap_t_per_year) is not None:
+            key, best = f"carbon_cap_t_per_year = {cap_t:,.0f}", "serving all tokens emits at least {:,.0f} t a year"
+            out.append(self._at_most(key, _carbon_vector(self.problem, year), cap_t, best))
         if policy.min_utilization_share > 0:
             out.append(self.utilization(policy.min_utilization_share))
-        if policy.investment_limit_cny is not None:
-            out.append(self._investment(policy.investment_limit_cny))
-        if policy.spending_limit_cny_per_year is not None and self.year.spending() is not None:
-            out.append(self._spending(policy.spending_limit_cny_per_year))
+        if (limit := policy.investment_limit_cny) is not None:
+            best = "serving all tokens takes new pods for at least {:,.0f} CNY up front"
+            out.append(self._at_most(_investment_key(limit), _investment_vector(self.problem, year), limit, best))
+        if (limit := policy.spending_limit_cny_per_year) is not None and (vector := year.spending()) is not None:
+            key = f"spending_limit_cny_per_year = {limit:,.0f}"
+            best = "serving all tokens costs data centers at least {:,.0f} CNY a year"
+            out.append(self._at_most(key, vector, limit, best))
         return tuple(out)
 
-    def _region(self, name: str, share: float) -> Demand:
+    def _region(self, name: str, share: float) -> _Requirement:
         year, centers = self.year, self.problem.data_centers
         inside = year.of_flows((centers["region"].to_numpy(str) == name).astype(float))
-        reaches = np.bincount(year.group, inside, len(year.demand)) > 0
-        within = float(year.demand[reaches].sum() / year.demand.sum())
+        can_go = np.bincount(year.group, inside, len(year.demand)) > 0
+        within = float(year.demand[can_go].sum() / year.demand.sum())
 
         def best(rows: tuple[Row, ...]) -> str | None:
             most = self._best_share(year.vector(inside), year.vector(np.ones(len(inside))), rows)
@@ -189,74 +185,49 @@ class _Demands:
             )
 
         row = Row(year.vector(share - inside), 0.0)
-        return Demand(f"min_region_share.{name} = {share:g}", (row,), best)
+        return _Requirement(f"min_region_share.{name} = {share:g}", (row,), best)
 
-    def _green(self, share: float) -> Demand:
+    def _green(self, share: float) -> _Requirement:
         year, centers = self.year, self.problem.data_centers
         of_center, pue = (centers[name].to_numpy(float) for name in ("green_power_share", "pue"))
-        whole = year.vector(year.facility_mwh_per_mtok, idle=pue)
-        part = year.vector(year.of_flows(of_center) * year.facility_mwh_per_mtok, idle=of_center * pue)
+        energy = year.vector(year.facility_mwh_per_mtok, idle=pue)
+        green = year.vector(year.of_flows(of_center) * year.facility_mwh_per_mtok, idle=of_center * pue)
 
         def best(rows: tuple[Row, ...]) -> str | None:
-            most = self._best_share(part, whole, rows)
+            most = self._best_share(green, energy, rows)
             return None if most is None else f"green power contracts can cover at most {most:.2%} of the energy"
 
-        return Demand(f"min_green_share = {share:g}", (Row(share * whole - part, 0.0),), best)
+        return _Requirement(f"min_green_share = {share:g}", (Row(share * energy - green, 0.0),), best)
 
-    def _carbon(self, cap_t: float) -> Demand:
-        vector = _carbon_vector(self.problem, self.year)
-        return self._at_most(
-            f"carbon_cap_t_per_year = {cap_t:,.0f}", vector, cap_t, "serving all tokens emits at least", "t a year"
-        )
-
-    def utilization(self, share: float) -> Demand:
-        """Keep each data center busy, in as far as it is open."""
+    def utilization(self, share: float) -> _Requirement:
+        """Keep each data center busy, as far as it is open."""
         year, pools = self.year, self.problem.pools
         rows = []
         for d in np.unique(pools["data_center_index"]):
-            busy = year.vector(year.busy * (year.place[year.pool] == d))
+            busy = year.vector(year.busy * (year.flow_center == d))
             installed = year.installed[np.flatnonzero(year.place == d)].sum(axis=0)
             rows.append(Row(share * np.asarray(installed).reshape(-1) - busy, 0.0))
 
         def best(_: tuple[Row, ...]) -> None:
-            """Say nothing: there is one number for each data center."""
+            """Give no text: there is one number for each data center."""
 
-        return Demand(f"min_utilization_share = {share:g}", tuple(rows), best)
+        return _Requirement(f"min_utilization_share = {share:g}", tuple(rows), best)
 
-    def _investment(self, limit_cny: float) -> Demand:
-        vector = _investment_vector(self.problem, self.year)
-        return self._at_most(
-            _investment_key(limit_cny),
-            vector,
-            limit_cny,
-            "serving all tokens takes new pods for at least",
-            "CNY up front",
-        )
-
-    def _spending(self, limit_cny: float) -> Demand:
-        vector = self.year.spending()
-        if vector is None:
-            raise AssertionError("asked for only where there is one")
-        return self._at_most(
-            f"spending_limit_cny_per_year = {limit_cny:,.0f}", vector, limit_cny,
-            "serving all tokens costs data centers at least", "CNY a year",
-        )  # fmt: skip
-
-    def _at_most(self, key: str, vector: FloatArray, limit: float, words: str, unit: str) -> Demand:
+    def _at_most(self, key: str, vector: FloatArray, limit: float, words: str) -> _Requirement:
         def best(rows: tuple[Row, ...]) -> str | None:
             point = self.year.least(vector, rows)
-            return None if point is None else f"{words} {float(vector @ point):,.0f} {unit}"
+            return None if point is None else words.format(float(vector @ point))
 
-        return Demand(key, (Row(vector, limit),), best)
+        return _Requirement(key, (Row(vector, limit),), best)
 
-    def _best_share(self, part: FloatArray, whole: FloatArray, rows: tuple[Row, ...]) -> float | None:
+    def _best_share(self, part: FloatArray, total: FloatArray, rows: tuple[Row, ...]) -> float | None:
         """Find the greatest quotient of two sums, by Dinkelbach's iteration."""
         share = 0.0
         for _ in range(_DINKELBACH_ROUNDS):
-            point = self.year.least(share * whole - part, rows)
+            point = self.year.least(share * total - part, rows)
             if point is None:
                 return None
-            found = float(part @ point) / max(float(whole @ point), 1e-12)
+            found = float(part @ point) / max(float(total @ point), 1e-12)
             if found <= share + 1e-9:
                 break
             share = found
@@ -284,7 +255,7 @@ def _investment_of_busiest_slice(problem: PlacementProblem) -> Condition | None:
     vector = _investment_vector(problem, peak)
     point = peak.least(vector)
     name = f"policy: {_investment_key(limit)} in the busiest slice"
-    if point is None or vector @ point <= limit + ROUNDING_SHARE * max(limit, CNY_PER_MCNY):
+    if point is None or vector @ point <= limit + _ROUNDING_SHARE * max(limit, CNY_PER_MCNY):
         return Condition(name, holds=True, message="the pods that the busiest slice takes can be paid")
     row = problem.slices.iloc[t]
     message = (
@@ -295,30 +266,27 @@ def _investment_of_busiest_slice(problem: PlacementProblem) -> Condition | None:
 
 
 def _utilization(problem: PlacementProblem, year: YearRelaxation) -> tuple[Condition, IntArray]:
-    """See that the data centers that can be kept busy enough can serve all tokens; the others cannot be opened."""
+    """Check that the data centers that can be kept busy enough can serve all tokens; the others must stay closed."""
     share, ids = problem.policy.min_utilization_share, problem.data_centers["id"].to_numpy(str)
     key = f"min_utilization_share = {share:g}"
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[year.chip]
-    existing = np.bincount(year.place, problem.pools["existing_pods"].to_numpy(float) * per_pod, len(ids))
+    existing = np.bincount(year.place, problem.pools["existing_pods"].to_numpy(float) * pod_sizes(problem), len(ids))
     slowest = np.zeros((len(year.demand), len(ids)))
-    np.maximum.at(slowest, (year.group, year.place[year.pool]), year.busy)
+    np.maximum.at(slowest, (year.group, year.flow_center), year.busy)
     most = year.demand @ slowest
-    closed = np.flatnonzero(most < share * existing * (1 - ROUNDING_SHARE))
+    closed = np.flatnonzero(most < share * existing * (1 - _ROUNDING_SHARE))
     without = _mean_year(problem, closed)
-    if without.least(without.vector(), _Demands(problem, without).utilization(share).rows) is not None:
+    if without.least(without.vector(), _Requirements(problem, without).utilization(share).rows) is not None:
         return Condition(f"policy: {key}", holds=True, message=f"{key} can be met taken alone"), closed
     reason = "no choice of open data centers keeps all of them busy enough and serves all tokens"
     if len(closed):
-        worst = [f"{ids[d]} at most {most[d] / existing[d]:.2%}" for d in closed[:4]]
-        more = f" and {len(closed) - len(worst)} more" if len(closed) > len(worst) else ""
+        worst = list_some([f"{ids[d]} at most {most[d] / existing[d]:.2%}" for d in closed])
         reason = (
-            f"all work within reach would keep the accelerators of {', '.join(worst)}{more} busy, so they must stay "
-            "closed, and what is left cannot serve all tokens"
+            f"all work within reach would keep the accelerators of {worst} busy, so they must stay closed, and what is "
+            "left cannot serve all tokens"
         )
     return Condition(f"policy: {key}", holds=False, message=f"{key} cannot be met: {reason}"), closed
 
 
-_NAMED = 4
 _PLACES_TO_SURVIVE = 2
 
 
@@ -327,14 +295,14 @@ def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
     Check what every plan must meet, from the coarsest condition to the finest.
 
     Total capacity; capacity within reach; sites and shares of each class; a single place for indivisible work; two
-    places, and capacity after the loss of any data center, where failures are to be survived; what the policy demands.
-    All count every pod that could be bought. What passes can still fail for links, whole pods, or several of them at
-    once.
+    places, and capacity after the loss of any data center, where failures are to be survived; the policy. All count
+    every pod that could be bought. A problem that meets them can still have no plan because of links, of pods that
+    cannot be divided, or of several conditions together.
 
     Yields
     ------
     Condition
-        Each worked out only when it is asked for.
+        Each computed only when it is needed.
     """
     must = np.asarray(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
     yield _capacity(problem, must, by_places=False)
@@ -364,13 +332,14 @@ def _capacity(problem: PlacementProblem, must: FloatArray, *, by_places: bool) -
     """Compare demand with accelerators and power, slice by slice, then over each day for work that may wait."""
     name = "capacity within reach" if by_places else "total capacity"
     groups = make_groups(problem, by_places=by_places)
-    demand, most = (_by_group(groups, values) for values in (must, problem.servable_mtok_per_h))
+    demand, most = (sum_by_group(values, groups.workload) for values in (must, problem.servable_mtok_per_h))
     urgent = np.where(groups.is_deferrable, 0.0, demand)
     found: list[tuple[Shortage, str]] = []
     for t in range(len(must)):
         now = urgent[t : t + 1]
         if shortage := find_shortage(problem, groups, now, now, np.ones(1)):
-            found.append((shortage, _clock(problem, t)))
+            row = problem.slices.iloc[t]
+            found.append((shortage, f"{row['day']} {format_clock(row['hour'])}"))
     if not found and groups.is_deferrable.any():
         for day, rows in problem.slices.groupby("day", sort=False).indices.items():
             if shortage := find_shortage(problem, groups, demand[rows], most[rows], problem.slice_h[rows]):
@@ -392,16 +361,10 @@ def _capacity(problem: PlacementProblem, must: FloatArray, *, by_places: bool) -
     return Condition(name, False, message, worst.mtok_per_h, worst.mw, beyond_ms)  # noqa: FBT003 - in field order
 
 
-def _by_group(groups: Groups, values: FloatArray) -> FloatArray:
-    out = np.zeros((len(values), len(groups.class_index)))
-    np.add.at(out.T, groups.workload, values.T)
-    return out
-
-
 def _describe_capacity(problem: PlacementProblem, centers: BoolArray) -> str:
     pools = problem.pools
     inside = centers[pools["data_center_index"]]
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
+    per_pod = pod_sizes(problem)
     existing = float((pools["existing_pods"].to_numpy(float) * per_pod)[inside].sum())
     new = float((pools["max_new_pods"].to_numpy(float) * per_pod)[inside].sum())
     power = float(problem.data_centers["it_capacity_mw"].to_numpy(float)[centers].sum())
@@ -422,25 +385,26 @@ def _next_in_reach(problem: PlacementProblem, short: BoolArray, centers: BoolArr
 
 
 def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
-    """See that the allowed number of deployments of a class reaches all its workloads, and that each has its share."""
+    """Check that the allowed number of deployments of a class reaches all its workloads, each with the least share."""
     row, ids = problem.classes.iloc[k], problem.data_centers["id"]
     name = f"sites of {row['id']}"
     groups = make_groups(problem, by_places=True)
-    wanted = _by_group(groups, must).sum(axis=0)
+    wanted = sum_by_group(must, groups.workload).sum(axis=0)
     reach = groups.can_use[(groups.class_index == k) & (wanted > 0)]
     if not len(reach):
         return Condition(name, holds=True, message=f"{row['id']} has nothing that must be served")
-    most, share = int(row["max_sites"]), float(row["min_share"])
+    in_reach, most, share = reach.any(axis=0), int(row["max_sites"]), float(row["min_share"])
     allowed, large = f"max_sites allows {most}", np.ones(len(ids), bool)
     kept = float(problem.min_accelerators[k])
     if kept > 0:
-        room = _accelerators(problem)
+        place = problem.pools["data_center_index"].to_numpy(int)
+        room = np.bincount(place, pool_pods(problem) * pod_sizes(problem), len(ids))
         large = room >= kept
-        if not large[reach.any(axis=0)].any():
-            most_there = float(room[reach.any(axis=0)].max(initial=0.0))
+        if not large[in_reach].any():
+            most_there = float(room[in_reach].max(initial=0.0))
             message = (
                 f"a deployment of {row['id']} keeps {kept:,.0f} accelerators on; the largest data center in its reach "
-                f"has {most_there:,.0f}, those that may be bought included: {_names(ids[reach.any(axis=0)])}"
+                f"has {most_there:,.0f}, those that may be bought included: {_names(ids[in_reach])}"
             )
             return Condition(name, holds=False, message=message)
         allowed += f", and its model takes {kept:,.0f} accelerators in each"
@@ -452,14 +416,13 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
             least = share * float(problem.class_demand_mtok_per_h[:, k].max())
             message = (
                 f"a deployment of {row['id']} must take {share:g} of its tokens, {least:,.2f} mtok/h in the busiest "
-                f"slice, and none of the data centers in its reach can: {_names(ids[reach.any(axis=0)])}"
+                f"slice, and none of the data centers in its reach can: {_names(ids[in_reach])}"
             )
             return Condition(name, holds=False, message=message, short_mtok_per_h=least)
     needed = _cover(reach & large)
     if needed is not None and needed <= most:
-        return Condition(
-            name, holds=True, message=f"{row['id']} can reach its demand hubs from {needed} data center(s)"
-        )
+        message = f"{row['id']} can reach its demand hubs from {needed} data center(s)"
+        return Condition(name, holds=True, message=message)
     limit_ms = float(problem.rtt_limit_ms[k].max())
     within = f"within {limit_ms:g} ms" if np.isfinite(limit_ms) else "under its residency rule"
     how_many = "more data centers than it may use" if needed is None else f"at least {needed} data center(s)"
@@ -468,7 +431,7 @@ def _sites(problem: PlacementProblem, must: FloatArray, k: int) -> Condition:
 
 
 def _two_places(problem: PlacementProblem) -> Condition:
-    """See that each class that must not wait may be deployed in two data centers, so that one may fail."""
+    """Check that each class that must not wait may be deployed in two data centers, so that one may fail."""
     name = "two places for what must not wait"
     must = np.unique(problem.workloads["class_index"].to_numpy(int)[problem.cannot_wait])
     narrow = [k for k in must.tolist() if problem.classes["max_sites"].iloc[k] < _PLACES_TO_SURVIVE]
@@ -498,15 +461,6 @@ def _capacity_after_loss(problem: PlacementProblem) -> Condition:
     return replace(worst, name=name, message=message)
 
 
-def _accelerators(problem: PlacementProblem) -> FloatArray:
-    """(D,) accelerators in place and those that may be bought."""
-    pools = problem.pools
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[pools["accelerator_index"]]
-    pods = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float)
-    out = np.bincount(pools["data_center_index"].to_numpy(int), pods * per_pod, len(problem.data_centers))
-    return np.asarray(out, dtype=float)
-
-
 def _large_enough(problem: PlacementProblem, k: int, share: float) -> BoolArray:
     """(D,) data centers that can take the least share of a class in every slice, by demand in reach and capacity."""
     least = share * problem.class_demand_mtok_per_h[:, k] * (1 - SHORT_SHARE)
@@ -526,7 +480,7 @@ def _cover(reach: BoolArray) -> int | None:
 
 
 def _single_places(problem: PlacementProblem, must: FloatArray) -> Condition:
-    """See that every indivisible workload fits whole into some data center in its reach."""
+    """Check that every indivisible workload fits into a single data center in its reach."""
     name = "single places"
     workloads, pairs = problem.workloads, problem.indivisible_pairs
     k = pairs["class_index"].to_numpy(int)
@@ -552,20 +506,9 @@ def _single_places(problem: PlacementProblem, must: FloatArray) -> Condition:
 def _workload_names(problem: PlacementProblem, which: BoolArray) -> str:
     """Name workloads by class with their demand hubs: "chat of alpha, beta"."""
     table: pd.DataFrame = problem.workloads[which]
-    parts = [
-        f"{class_id} of {_names(rows['demand_hub'])}"
-        for class_id, rows in table.groupby("workload_class", sort=False, observed=True)
-    ]
-    more = f" and {len(parts) - _NAMED} more classes" if len(parts) > _NAMED else ""
-    return "; ".join(parts[:_NAMED]) + more
+    by_class = table.groupby("workload_class", sort=False, observed=True)["demand_hub"]
+    return list_some([f"{name} of {_names(hubs)}" for name, hubs in by_class], more=" classes", separator="; ")
 
 
 def _names(ids: pd.Series) -> str:
-    listed = list(ids.astype(str))
-    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return (", ".join(listed[:_NAMED]) + more) or "no data center"
-
-
-def _clock(problem: PlacementProblem, t: int) -> str:
-    row = problem.slices.iloc[t]
-    return f"{row['day']} {format_clock(row['hour'])}"
+    return list_some(list(ids.astype(str))) or "no data center"

@@ -1,10 +1,10 @@
 """
 The elastic model: the compiled formulation with columns that loosen its limits, at a price in shares of each limit.
 
-No equation is written here. A lever (see `levers`) adds columns to the rows of an equation that `compile_model` made:
-one column for what is one number in the inputs (the IT power of a data center enters the power rows of all slices),
-priced per unit so that the objective is a sum of relative changes. Its optimum is the smallest change that leaves a
-plan, also where only the integers are in the way.
+No equation stands here. A lever (see `levers`) adds columns to the rows of an equation that `compile_model` made: one
+column for each number of the inputs (the IT power of a data center enters the power rows of all slices), priced per
+unit so that the objective is a sum of relative changes. Its optimum is the smallest change that makes a plan possible,
+also where the integers are the obstacle.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from optimizer.solvers.control import Control, Termination
 from optimizer.solvers.highs import new_highs, pass_model, solution_of
 from optimizer.solvers.process import MipOutcome, run_mip, termination_of
 
-# The objective goes to the solver in hundredths of a percent: its absolute tolerances are then far below what counts.
+# The solver gets the objective in hundredths of a percent: its absolute tolerances are then small beside any change.
 _CHANGE_UNIT = 1e-4
 
 # Most that ties add to the objective, as a share of it.
@@ -36,8 +36,8 @@ TIE_SHARE = 1e-5
 # Models up to this size are solved in this process.
 _AT_ONCE_MAX_COLUMNS = 5_000
 
-# A lever moved by less than this of its unit is rounding of the solver.
-ROUNDING = 1e-7
+# A change of less than this of the unit of a lever is rounding of the solver.
+_ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _LeverColumns:
     item: IntArray  # (n,) what each loosens, by position in its table
     per_unit: FloatArray  # (n,) amount of the change for each unit of the column
     price: FloatArray  # (n,) relative change for each unit of the column
-    tie: FloatArray  # (n,) what decides between changes of the same size: a small further price for each unit
+    tie: FloatArray  # (n,) a small further price for each unit, which decides between changes of the same size
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,20 +166,14 @@ class ElasticModel:
     ) -> ElasticOutcome:
         """Find the smallest change of the kinds allowed."""
         model, price = self._assembled(kinds, at_least or {}, held or {})
-        outcome = self._run(
-            model,
-            {
-                "random_seed": seed,
-                "mip_rel_gap": mip_rel_gap,
-                "mip_abs_gap": 1e-6,
-                "mip_feasibility_tolerance": tolerance,
-            },
-            control,
-            threads,
-        )
+        options = {
+            "random_seed": seed, "mip_rel_gap": mip_rel_gap, "mip_abs_gap": 1e-6,
+            "mip_feasibility_tolerance": tolerance,
+        }  # fmt: skip
+        outcome = self._run(model, options, control, threads)
         if outcome.termination is None:
-            raise AssertionError("a solve ends for a reason")
-        # The part of the objective that decides ties is no change: what is left is a bound on the rest.
+            raise AssertionError("a solve has a termination")
+        # The small prices that decide between equal changes are not part of the change.
         bound = max(0.0, outcome.bound_cny) / (1 + TIE_SHARE) if np.isfinite(outcome.bound_cny) else 0.0
         if not outcome.incumbents or outcome.termination == Termination.INFEASIBLE:
             return ElasticOutcome(outcome.termination, None, {}, np.inf, bound)
@@ -190,16 +184,16 @@ class ElasticModel:
     def with_least(
         self, kind: str, kinds: Collection[str], outcome: ElasticOutcome, control: Control
     ) -> ElasticOutcome:
-        """Keep a change, and of the plans that it allows take one that moves a lever without price the least."""
+        """Keep a change, and of the plans that it allows choose one that uses a lever without price the least."""
         model, price = self._assembled(kinds, {}, {})
         x = outcome.point
         rounded = np.where(model.is_integer, np.floor(x + 0.5), x)
         priced = np.flatnonzero(price > 0)
         lower, upper = model.lower.copy(), model.upper.copy()
-        upper[priced] = np.minimum(upper[priced], rounded[priced] * (1 + ROUNDING) + ROUNDING)
+        upper[priced] = np.minimum(upper[priced], rounded[priced] * (1 + _ROUNDING) + _ROUNDING)
         lower[model.is_integer] = upper[model.is_integer] = rounded[model.is_integer]
         cost = np.zeros(len(price))
-        # Numbers of ordinary size: the solver takes a cost of 1e-7 for none.
+        # The solver treats a cost of 1e-7 as 0.
         cost[self.levers[kind].columns] = _CHANGE_UNIT
         found = self._run(replace(model, lower=lower, upper=upper, cost=cost), {"random_seed": 1}, control, 1)
         if not found.incumbents:
@@ -223,23 +217,17 @@ class ElasticModel:
             if (lever := self.levers.get(kind)) is None:
                 continue
             if kind in self.derived:
-                if found := self.derived[kind](x):
-                    amounts[kind] = found
+                amounts[kind] = self.derived[kind](x)
                 continue
-            moved = np.where(x[lever.columns] > ROUNDING, x[lever.columns] * lever.per_unit, 0.0)
-            total = np.bincount(lever.item, moved) if len(moved) else np.zeros(0)
-            found = {int(i): float(total[i]) for i in np.flatnonzero(total > 0)}
-            if found:
-                amounts[kind] = found
-        return amounts
+            moved = np.where(x[lever.columns] > _ROUNDING, x[lever.columns] * lever.per_unit, 0.0)
+            total = np.bincount(lever.item, moved)
+            amounts[kind] = {int(i): float(total[i]) for i in np.flatnonzero(total > 0)}
+        return {kind: by_item for kind, by_item in amounts.items() if by_item}
 
     def _assembled(
-        self,
-        kinds: Collection[str],
-        at_least: Mapping[str, Mapping[int, float]],
-        held: Mapping[str, FloatArray],
+        self, kinds: Collection[str], at_least: Mapping[str, Mapping[int, float]], held: Mapping[str, FloatArray]
     ) -> tuple[CompiledModel, FloatArray]:
-        """Join the matrix and its additions, with the levers of other kinds locked; and the prices, unscaled."""
+        """Join the matrix and its additions, with the levers of other kinds fixed at 0; and the prices, unscaled."""
         base, count = self.compiled, self._column_count
         lower = np.concatenate([base.lower, np.zeros(count - self.base_columns)])
         upper = np.concatenate([self._upper, *self._added_upper])
@@ -253,14 +241,9 @@ class ElasticModel:
         for name, fixed in held.items():
             block = base.columns[name]
             lower[block.columns] = upper[block.columns] = fixed
-        matrix = base.matrix.tocoo()
-        rows, columns, values = [matrix.coords[0]], [matrix.coords[1]], [matrix.data]
-        for r, c, v in self._entries:
-            rows.append(r)
-            columns.append(c)
-            values.append(v)
-        shape = (self._row_count, count)
-        matrix = sp.csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+        own = base.matrix.tocoo()
+        rows, columns, values = map(np.concatenate, zip((*own.coords, own.data), *self._entries, strict=True))
+        matrix = sp.csr_array((values, (rows, columns)), shape=(self._row_count, count))
         matrix.sum_duplicates()
         added_rows = self._row_count - len(base.row_upper)
         model = replace(
@@ -281,14 +264,15 @@ class ElasticModel:
     @staticmethod
     def _start_at(lever: _LeverColumns, item: int, amount: float, lower: FloatArray) -> None:
         """Raise the lower bounds of an item's columns until they make up the amount."""
-        left = amount
-        for position in np.flatnonzero(lever.item == item):
-            if left <= ROUNDING:
+        places = np.flatnonzero(lever.item == item)
+        if len(places) == 1 and amount > _ROUNDING:
+            lower[lever.columns[places]] = amount / lever.per_unit[places]
+            return
+        for position in places:  # one binary for each level
+            if amount <= _ROUNDING:
                 return
-            step = lever.per_unit[position]
-            many = len(np.flatnonzero(lever.item == item)) > 1
-            lower[lever.columns[position]] = 1.0 if many else left / step
-            left -= step if many else left
+            lower[lever.columns[position]] = 1.0
+            amount -= lever.per_unit[position]
 
 
 def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control) -> MipOutcome:

@@ -23,22 +23,24 @@ from network_data.faults import Fault, InputError
 from network_data.load import Network, load_network
 from optimizer.infeasibility.changes import Change, ChangeItem, change_capacity, change_problem, change_scenario
 from optimizer.infeasibility.conditions import check_conditions
-from optimizer.infeasibility.relaxations import Condition, Groups, make_groups, pool_capacity
+from optimizer.infeasibility.relaxations import Condition, Groups, make_flows, make_groups, pool_capacity
 from optimizer.infeasibility.relaxed_problem import (
     RelaxedProblem,
     aggregate,
+    per_workload,
     relax_problem,
     relax_scenario,
     representative,
+    sum_by_group,
 )
 from optimizer.infeasibility.search import Option, OptionSearch, sort_options
 from optimizer.numbers import format_clock
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import home_region
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.control import Control
-from optimizer.solvers.greedy import evaluate_baselines, mw_per_busy_accelerator
+from optimizer.solvers.greedy import evaluate_baselines
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
@@ -64,43 +66,40 @@ def _demand_margins(problem: PlacementProblem) -> tuple[_DemandMargin, ...]:
 
 def _demand_margin(problem: PlacementProblem, *, by_places: bool) -> _DemandMargin:
     groups = make_groups(problem, by_places=by_places)
-    must = problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h
-    demand = np.zeros((len(must), len(groups.class_index)))
-    np.add.at(demand.T, groups.workload, must.T)
+    demand = sum_by_group(problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h, groups.workload)
     found = [(*_growth(problem, groups, row), t) for t, row in enumerate(demand) if row.any()]
     name = "capacity within reach" if by_places else "total capacity"
     if not found:
         return _DemandMargin(name, np.inf, "", ())
     growth, held_by, t = min(found, key=lambda item: item[0])
     row = problem.slices.iloc[t]
-    is_mean = t == len(must) - 1
-    when = "the mean of the year, work that may wait included" if is_mean else _clock(str(row["day"]), row["hour"])
+    day = str(row["day"]).rpartition("_")[0]
+    is_mean = t == len(demand) - 1
+    when = "the mean of the year, work that may wait included" if is_mean else f"{day} {format_clock(row['hour'])}"
     return _DemandMargin(name, growth - 1.0, when, held_by)
 
 
 def _growth(problem: PlacementProblem, groups: Groups, demand: FloatArray) -> tuple[float, tuple[str, ...]]:
     """Largest factor on the demand of a slice that capacity carries, and what is full then."""
-    place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
-    g, p = np.nonzero(groups.can_use[:, place] & (demand > 0)[:, None])
-    busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
-    power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
-    column, count, pools, centers = np.arange(len(g)), len(demand), len(place), len(problem.data_centers)
-    served = sp.hstack(
-        [sp.csr_array((np.ones(len(g)), (g, column)), shape=(count, len(g))), sp.csr_array(-demand[:, None])]
-    )
-    held = sp.vstack(
-        [
-            sp.csr_array((busy, (p, column)), shape=(pools, len(g) + 1)),
-            sp.csr_array((power, (place[p], column)), shape=(centers, len(g) + 1)),
-        ]
-    )
+    flows, place = make_flows(problem, groups, demand), problem.pools["data_center_index"].to_numpy(int)
+    pools, width = len(place), len(flows.group) + 1
+
+    def rows(row: IntArray, values: FloatArray, count: int) -> sp.csr_array:
+        return sp.csr_array((values, (row, np.arange(width - 1))), shape=(count, width))
+
+    served = rows(flows.group, np.ones(width - 1), len(demand))
+    factor = sp.csr_array((demand, (np.arange(len(demand)), np.full(len(demand), width - 1))), shape=served.shape)
+    held = [
+        rows(flows.pool, flows.busy_h_per_mtok, pools),
+        rows(place[flows.pool], flows.it_mwh_per_mtok, len(problem.data_centers)),
+    ]
     right = np.concatenate([pool_capacity(problem), problem.data_centers["it_capacity_mw"].to_numpy(float)])
     solved = linprog(
-        np.concatenate([np.zeros(len(g)), [-1.0]]),
-        A_ub=sp.csr_array(held),
+        -np.eye(1, width, width - 1)[0],
+        A_ub=sp.csr_array(sp.vstack(held)),
         b_ub=right,
-        A_eq=sp.csr_array(served),
-        b_eq=np.zeros(count),
+        A_eq=served - factor,
+        b_eq=np.zeros(len(demand)),
         bounds=(0, None),
         method="highs",
     )
@@ -117,47 +116,24 @@ def _names(ids: npt.NDArray[np.str_]) -> str:
     return ", ".join(unique) if len(unique) <= _NAMED else f"{len(unique)} data centers"
 
 
-def _clock(day: str, hour: float) -> str:
-    return f"{day.rpartition('_')[0]} {format_clock(hour)}"
-
-
 Status = Literal["feasible", "infeasible", "undecided"]
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """
-    Why a problem has no plan, or how near its limits are.
+    """Why a problem has no plan, or how near its limits are."""
 
-    Attributes
-    ----------
-    name
-        Of the scenario.
-    status
-        feasible (a plan is known), infeasible (proved), undecided (the limit struck first).
-    conditions
-        Necessary conditions, those that fail first.
-    options
-        Changes that would make it feasible, the smallest first; then those that cannot.
-    margins
-        Of a feasible problem: how near its limits are.
-    is_complete
-        Whether every kind of change was looked at to the end.
-    seconds
-        By phase.
-    """
-
-    name: str
-    status: Status
-    conditions: tuple[Condition, ...]
-    options: tuple[Option, ...]
-    margins: tuple[_DemandMargin, ...]
-    is_complete: bool
-    seconds: dict[str, float]
+    name: str  # Of the scenario
+    status: Status  # feasible (a plan is known), infeasible (proved), undecided (the time limit was reached first)
+    conditions: tuple[Condition, ...]  # Necessary conditions, those that fail first
+    options: tuple[Option, ...]  # Changes that would make it feasible, the smallest first; then those that cannot
+    margins: tuple[_DemandMargin, ...]  # Of a feasible problem: how near its limits are
+    is_complete: bool  # Whether the search for every kind of change was finished
+    seconds: dict[str, float]  # By phase
 
     @property
     def exit_code(self) -> int:
-        """0 feasible, 2 infeasible and explained, 4 undecided: the limit struck first."""
+        """0 feasible, 2 infeasible and explained, 4 undecided: the time limit was reached first."""
         return {"feasible": 0, "infeasible": 2, "undecided": 4}[self.status]
 
     @property
@@ -225,16 +201,9 @@ def explain_scenario(
     plan = None if stranded else _greedy_plan(problem, network)
     control = Control(time_limit_s=loaded.solver.time_limit_s, stop=stop or threading.Event())
     explanation = explain_problem(
-        problem,
-        relaxed=relaxed,
-        stranded=stranded,
-        remake=remake,
-        plan=plan,
-        control=control,
-        report=report,
-        seed=loaded.solver.seed,
-        threads=loaded.solver.threads,
-    )
+        problem, relaxed=relaxed, stranded=stranded, remake=remake, plan=plan, control=control, report=report,
+        seed=loaded.solver.seed, threads=loaded.solver.threads,
+    )  # fmt: skip
     if explanation.status == "infeasible" and not (loaded.fleet.allow_purchase or stranded or control.must_stop):
         bought = _with_purchase(network, loaded)
         explanation = replace(explanation, options=sort_options([*explanation.options, *bought]))
@@ -268,28 +237,21 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
         Called with a line of text as the work goes on.
     """
     control = control if control is not None else Control()
-    say = report if report is not None else _silent
+    say = report if report is not None else lambda _: None
     relaxed = relaxed if relaxed is not None else relax_problem(problem)
     seconds: dict[str, float] = {}
     began = time.monotonic()
     conditions = _conditions(problem, relaxed, stranded) if plan is None else ()
     seconds["conditions"] = time.monotonic() - began
-    is_infeasible = any(not condition.holds for condition in conditions)
-    for condition in conditions:
-        if not condition.holds:
-            say(f"fails: {condition.name}")
+    failed = [condition for condition in conditions if not condition.holds]
+    for condition in failed:
+        say(f"fails: {condition.name}")
+    is_infeasible, is_complete = bool(failed), True
     options: tuple[Option, ...] = ()
-    is_complete = True
     began = time.monotonic()
     if plan is None:
-        search = OptionSearch(
-            relaxed,
-            remake if remake is not None else lambda change: change_problem(relaxed, change),
-            control=control,
-            report=say,
-            seed=seed,
-            threads=threads,
-        )
+        make = remake if remake is not None else lambda change: change_problem(relaxed, change)
+        search = OptionSearch(relaxed, make, control=control, report=say, seed=seed, threads=threads)
         if not is_infeasible:
             plan = search.plan_without_change()
         if plan is None:
@@ -305,17 +267,13 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
     return Explanation(problem.name, status, failing_first, options, margins, is_complete, seconds)
 
 
-def _silent(_: str) -> None:
-    """Say nothing."""
-
-
 def _greedy_plan(problem: PlacementProblem, network: Network) -> Plan | None:
     fitting = [b.plan for b in evaluate_baselines(problem, home_region(problem, network)) if b.is_feasible]
     return fitting[0] if fitting else None
 
 
 def _with_purchase(network: Network, scenario: Scenario) -> list[Option]:
-    """Try whether buying would do where the scenario forbids it; greedy filling says so, or nothing is said."""
+    """Test by greedy filling whether purchases are enough where the scenario forbids them; empty where they are not."""
     fleet = scenario.fleet.model_copy(update={"allow_purchase": True})
     problem = assemble_problem(network, scenario.model_copy(update={"fleet": fleet}))
     plan = _greedy_plan(problem, network)
@@ -327,29 +285,23 @@ def _with_purchase(network: Network, scenario: Scenario) -> list[Option]:
 
 
 def _conditions(problem: PlacementProblem, relaxed: RelaxedProblem, stranded: Sequence[Fault]) -> tuple[Condition, ...]:
-    """Check the necessary conditions, of the workloads that reach nothing first and of all others then."""
+    """Check the necessary conditions, first of the workloads that reach no data center, then of all others."""
     reached = np.zeros(len(problem.workloads), bool)
     reached[problem.candidates["workload_index"]] = True
-    asks = problem.demand_mtok_per_h.max(axis=0)
+    peak = problem.demand_mtok_per_h.max(axis=0)
     messages = {str(fault.value): fault.problem for fault in stranded}
-    out = []
-    for w in np.flatnonzero(~reached & (asks > 0)):
+    found = {}
+    for w in np.flatnonzero(~reached & (peak > 0)):
         row = problem.workloads.iloc[w]
         name = f"{row['workload_class']} of {row['demand_hub']}"
         over_ms = _nearest_ms(relaxed, int(w))
-        message = messages.get(name)
-        if message is None:
-            message = "reaches no data center within its limits"
-            message += f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
-        out.append(Condition(f"reach of {name}", False, f"{name} {message}", float(asks[w]), 0.0, over_ms))  # noqa: FBT003
-    known = {f"reach of {name}" for name in messages} & {condition.name for condition in out}
-    for name, problem_text in messages.items():
-        if f"reach of {name}" not in known:
-            out.append(Condition(f"reach of {name}", False, f"{name} {problem_text}"))  # noqa: FBT003
+        nearest = f"; the nearest is {over_ms:.2f} ms too far" if np.isfinite(over_ms) else ""
+        message = messages.get(name, f"reaches no data center within its limits{nearest}")
+        found[name] = Condition(f"reach of {name}", False, f"{name} {message}", float(peak[w]), 0.0, over_ms)  # noqa: FBT003
+    for name, text in messages.items():
+        found.setdefault(name, Condition(f"reach of {name}", False, f"{name} {text}"))  # noqa: FBT003
     rest = problem if reached.all() else _without_demand(problem, ~reached)
-    if rest.demand_mtok_per_h.any():
-        out += list(check_conditions(rest))
-    return tuple(out)
+    return (*found.values(), *(check_conditions(rest) if rest.demand_mtok_per_h.any() else ()))
 
 
 def _nearest_ms(relaxed: RelaxedProblem, workload: int) -> float:
@@ -361,13 +313,5 @@ def _nearest_ms(relaxed: RelaxedProblem, workload: int) -> float:
     return float(over_ms.min()) if len(over_ms) else float("nan")
 
 
-def _without_demand(problem: PlacementProblem, which: np.ndarray) -> PlacementProblem:
-    outage = problem.outage_demand_mtok_per_h
-    return replace(
-        problem,
-        demand_mtok_per_h=np.where(which, 0.0, problem.demand_mtok_per_h),
-        backlog_limit_mtok=np.where(which, 0.0, problem.backlog_limit_mtok),
-        servable_mtok_per_h=np.where(which, 0.0, problem.servable_mtok_per_h),
-        shed_limit_mtok_per_h=np.where(which, 0.0, problem.shed_limit_mtok_per_h),
-        outage_demand_mtok_per_h=np.where(which, 0.0, outage) if outage.size else outage,
-    )
+def _without_demand(problem: PlacementProblem, which: BoolArray) -> PlacementProblem:
+    return per_workload(problem, lambda values: np.where(which, 0.0, values))

@@ -1,10 +1,10 @@
 """
 What a planner can change to make a scenario feasible: each lever loosens the rows of an equation.
 
-`LEVERS` is the table of contents; which equations a lever loosens stands on `Equation.lever`, and those in
-`CANDIDATE_LEVERS` add candidates instead. Prices make the objective a sum of relative changes: what adds up over data
-centers (power, pods) counts by its share of the total, what does not (a link, an RTT limit) by its share of itself,
-work left unserved by its share of the busiest slice. A rule that is given up counts as 100 %.
+`LEVERS` lists them; `Equation.lever` says which equations a lever loosens, and those in `CANDIDATE_LEVERS` add
+candidates instead. Prices make the objective a sum of relative changes: what adds up over data centers (power, pods)
+counts by its share of the total, what does not (a link, an RTT limit) by its share of itself, work left unserved by its
+share of the busiest slice. A rule that is given up counts as 100 %.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import pandas as pd
 import scipy.sparse as sp
 
 from optimizer.infeasibility.elastic import TIE_SHARE, ElasticModel
-from optimizer.infeasibility.relaxations import pool_pods
+from optimizer.infeasibility.relaxations import pod_sizes, pool_pods
 from optimizer.model.compile import compile_model
 from optimizer.model.outages import outage_tables
 from optimizer.problem.problem import FloatArray, IntArray, PolicyLimits
 from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 
-# What a row lacks below this is rounding of the solver.
+# A shortage of a row below this is rounding of the solver.
 _ROUNDING = 1e-9
 
-# Kinds whose smallest change is not proved: see above.
+# Kinds whose smallest change is not proved: the rows are priced by what they lack, not by the share given up.
 NOT_PROVED = ("green_share", "utilization")
 
 
@@ -36,30 +36,23 @@ def _region_share(model: ElasticModel) -> None:
     """Lower the least share of a region."""
     problem = model.problem
     policy, regions = problem.policy, problem.policy.regions
-    if not regions:
-        return
-    shares = np.array([policy.min_region_share[name] for name in regions])
-    served = float(model.data.parameters["year_share"] @ problem.demand_mtok_per_h.sum(axis=1))
-    columns = model.add_columns("region_share", np.arange(len(regions)), 1.0 / (served * shares))
-    model.enter(model.rows("require_region_share")[0], columns, -1.0)
-    lower = replace(policy, min_region_share={name: share / 2 for name, share in policy.min_region_share.items()})
-    base = _by_limit(model, "require_region_share", lower, shares / 2)
-    model.derived["region_share"] = _largest(base, columns, shares, np.arange(len(regions)))
+    if regions:
+        shares = np.array([policy.min_region_share[name] for name in regions])
+        served = float(model.data.parameters["year_share"] @ problem.demand_mtok_per_h.sum(axis=1))
+        half = replace(policy, min_region_share={name: share / 2 for name, share in policy.min_region_share.items()})
+        _lower_share(model, "region_share", "require_region_share", half, shares, served)
 
 
 def _green_share(model: ElasticModel) -> None:
     """Lower the least share of green power."""
     problem = model.problem
     share = problem.policy.min_green_share
-    if share <= 0:
-        return
-    mean = model.data.parameters["year_share"] @ problem.class_demand_mtok_per_h
-    energy = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)
-    power = max(float(mean @ energy), 1e-9)
-    columns = model.add_columns("green_share", np.zeros(1, np.int64), 1.0 / (power * share))
-    model.enter(model.rows("require_green_share")[0], columns, -1.0)
-    base = _by_limit(model, "require_green_share", replace(problem.policy, min_green_share=share / 2), share / 2)
-    model.derived["green_share"] = _largest(base, columns, np.array([share]), np.zeros(1, np.int64))
+    if share > 0:
+        mean = model.data.parameters["year_share"] @ problem.class_demand_mtok_per_h
+        energy = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)
+        half = replace(problem.policy, min_green_share=share / 2)
+        power = max(float(mean @ energy), 1e-9)
+        _lower_share(model, "green_share", "require_green_share", half, np.array([share]), power)
 
 
 def _carbon_cap(model: ElasticModel) -> None:
@@ -67,7 +60,7 @@ def _carbon_cap(model: ElasticModel) -> None:
     cap = model.problem.policy.carbon_cap_t_per_year
     if cap is not None:
         price = HOURS_PER_YEAR / max(cap, 1.0)
-        columns = model.add_columns("carbon_cap", np.zeros(1, np.int64), price, per_unit=_hours(model))
+        columns = model.add_columns("carbon_cap", np.zeros(1, np.int64), price, per_unit=model.problem.weight_h.sum())
         model.enter(model.rows("keep_carbon_cap")[0], columns, -1.0)
 
 
@@ -75,30 +68,60 @@ def _utilization(model: ElasticModel) -> None:
     """Lower the least utilization of open data centers."""
     problem = model.problem
     share = problem.policy.min_utilization_share
-    if share <= 0:
-        return
-    rows = model.rows("require_utilization")[0]
-    size = problem.accelerators["accelerators_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
-    total = max(float(pool_pods(problem) @ size), 1.0)
-    columns = model.add_columns("utilization", np.zeros(len(rows), np.int64), 1.0 / (total * share))
+    if share > 0:
+        half = replace(problem.policy, min_utilization_share=share / 2)
+        total = max(float(pool_pods(problem) @ pod_sizes(problem)), 1.0)
+        _lower_share(model, "utilization", "require_utilization", half, np.array([share]), total)
+
+
+def _lower_share(
+    model: ElasticModel, kind: str, equation: str, half: PolicyLimits, shares: FloatArray, total: float
+) -> None:
+    """
+    Loosen the rows of a share; the change is the share that each item has to give up.
+
+    Parameters
+    ----------
+    half
+        The policy with half the shares: what one unit of a share multiplies in a row is found by compiling it.
+    shares
+        (n,) required share of each item; one share applies to all rows.
+    total
+        What the rows count in all, of which the change is a share.
+    """
+    rows = model.rows(equation)[0]
+    item = np.arange(len(rows)) if len(shares) > 1 else np.zeros(len(rows), np.int64)
+    columns = model.add_columns(kind, item, 1.0 / (total * shares[item]))
     model.enter(rows, columns, -1.0)
-    lower = replace(problem.policy, min_utilization_share=share / 2)
-    base = _by_limit(model, "require_utilization", lower, share / 2)
-    model.derived["utilization"] = _largest(base, columns, np.array([share]), np.zeros(len(rows), np.int64))
+    other = compile_model(replace(model.problem, policy=half))
+    per_share = sp.diags_array(1.0 / (shares[item] / 2)) @ (model.compiled.matrix[rows] - other.matrix[rows])
+
+    def amounts(x: FloatArray) -> dict[int, float]:
+        size = sp.csr_array(per_share) @ x[: per_share.shape[1]]
+        lacking = np.maximum(x[columns], 0.0)
+        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > _ROUNDING)
+        out = np.zeros(len(shares))
+        np.maximum.at(out, item, np.where(lacking > _ROUNDING, given_up, 0.0))
+        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > _ROUNDING)}
+
+    model.derived[kind] = amounts
 
 
-def _investment(model: ElasticModel) -> None:
-    """Raise the limit on investment; its row counts million CNY."""
-    _money(model, "investment", "keep_investment_limit", model.problem.policy.investment_limit_cny)
+def _money(kind: str, equation: str) -> Callable[[ElasticModel], None]:
+    """Raise a limit on money; its row counts million CNY."""
 
+    def add(model: ElasticModel) -> None:
+        limit_cny = getattr(model.problem.policy, KEYS[kind][0])
+        if limit_cny is not None:
+            price = CNY_PER_MCNY / max(limit_cny, CNY_PER_MCNY)
+            columns = model.add_columns(kind, np.zeros(1, np.int64), price, per_unit=CNY_PER_MCNY)
+            model.enter(model.rows(equation)[0], columns, -1.0)
 
-def _spending(model: ElasticModel) -> None:
-    """Raise the limit on yearly spending; its row counts million CNY."""
-    _money(model, "spending", "keep_spending_limit", model.problem.policy.spending_limit_cny_per_year)
+    return add
 
 
 def change_policy(policy: PolicyLimits, amounts: dict[str, dict[int, float]]) -> PolicyLimits:
-    """Apply a change to the demands."""
+    """Apply a change to the policy."""
     updates: dict[str, Any] = {}
     shares = dict(policy.min_region_share)
     for item, amount in amounts.get("region_share", {}).items():
@@ -119,42 +142,6 @@ KEYS = {
     "investment": ("investment_limit_cny", 1),
     "spending": ("spending_limit_cny_per_year", 1),
 }
-
-
-def _money(model: ElasticModel, kind: str, equation: str, limit_cny: float | None) -> None:
-    if limit_cny is None:
-        return
-    price = CNY_PER_MCNY / max(limit_cny, CNY_PER_MCNY)
-    columns = model.add_columns(kind, np.zeros(1, np.int64), price, per_unit=CNY_PER_MCNY)
-    model.enter(model.rows(equation)[0], columns, -1.0)
-
-
-def _hours(model: ElasticModel) -> float:
-    return float(model.problem.weight_h.sum())
-
-
-def _by_limit(model: ElasticModel, equation: str, policy: PolicyLimits, step: FloatArray | float) -> sp.csr_array:
-    """Find what one unit of a share multiplies in its row: compiled again with a lower share, and compared."""
-    other = compile_model(replace(model.problem, policy=policy))
-    rows = model.rows(equation)[0]
-    scale = sp.diags_array(np.broadcast_to(1.0 / np.asarray(step, float), (len(rows),)))
-    return sp.csr_array(scale @ (model.compiled.matrix[rows] - other.matrix[rows]))
-
-
-def _largest(
-    base: sp.csr_array, columns: np.ndarray, shares: FloatArray, item: np.ndarray
-) -> Callable[[FloatArray], dict[int, float]]:
-    """Turn what the rows lack into the share that each item would have to give up; the largest of its rows counts."""
-
-    def amounts(x: FloatArray) -> dict[int, float]:
-        size = base @ x[: base.shape[1]]
-        lacking = np.maximum(x[columns], 0.0)
-        given_up = np.divide(lacking, size, out=np.zeros(len(size)), where=size > _ROUNDING)
-        out = np.zeros(len(shares))
-        np.maximum.at(out, item, np.where(lacking > _ROUNDING, given_up, 0.0))
-        return {int(i): float(min(out[i], shares[i])) for i in np.flatnonzero(out > _ROUNDING)}
-
-    return amounts
 
 
 @dataclass(frozen=True)
@@ -192,9 +179,7 @@ def _ties(cost: FloatArray) -> FloatArray:
 
 def _pods(model: ElasticModel) -> None:
     """Allow more pods than may be bought; counted in accelerators."""
-    problem = model.problem
-    accelerator = problem.pools["accelerator_index"].to_numpy(int)
-    size = problem.accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
+    problem, size = model.problem, pod_sizes(model.problem)
     busy = float((model.unreduced.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)).max())
     needed = busy / problem.utilization_limit_share
     total = max(float(pool_pods(problem) @ size), needed, 1.0)
@@ -261,7 +246,7 @@ def _rules(key: str) -> Callable[[ElasticModel], None]:
 
 
 def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callable[[int], float]) -> None:
-    """Give each class a staircase: one binary for each level that some candidate needs, each above the one before."""
+    """Give each class one binary for each level that some candidate needs; each level requires the one below it."""
     problem = model.problem
     beyond = np.flatnonzero(needed > 0)
     if not len(beyond):
@@ -271,22 +256,21 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
     rises: list[float] = []
     heights: list[float] = []
     column_of = np.zeros(len(beyond), np.int64)
-    chained: list[tuple[int, int]] = []
+    chained: list[int] = []
     for k in np.unique(classes):
         mine = classes == k
         levels, place = np.unique(needed[beyond[mine]], return_inverse=True)
         column_of[mine] = len(items) + place.reshape(-1)
-        chained += [(len(items) + n, len(items) + n - 1) for n in range(1, len(levels))]
+        chained += range(len(items) + 1, len(items) + len(levels))
         items += [int(k)] * len(levels)
         rises += np.diff(levels, prepend=0.0).tolist()
         heights += levels.tolist()
     rise = np.array(rises)
     price = rise / np.array([size(k) for k in items])
     columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_integer=True)
-    order = model.add_rows(np.zeros(len(chained)))
-    for row, (above, below) in zip(order, chained, strict=True):
-        model.enter(np.array([row]), columns[[above]], 1.0)
-        model.enter(np.array([row]), columns[[below]], -1.0)
+    order, above = model.add_rows(np.zeros(len(chained))), np.array(chained, np.int64)
+    model.enter(order, columns[above], 1.0)
+    model.enter(order, columns[above - 1], -1.0)
     flow = model.compiled.columns["Flow"]
     routed = np.arange(flow.columns.start, flow.columns.stop).reshape(flow.shape)[:, beyond]
     gate = model.add_rows(np.zeros(routed.size)).reshape(routed.shape)
@@ -298,7 +282,7 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
 
 
 def _gate_places(model: ElasticModel, needed: FloatArray, column_of: dict[tuple[int, float], int]) -> None:
-    """Deploy and assign nothing where every candidate is beyond the limit, unless the lowest step to it is taken."""
+    """Deploy and assign nothing where every candidate is beyond the limit, unless the lowest level there is taken."""
     problem = model.problem
     table = problem.candidates[["workload_index", "data_center_index"]].assign(
         class_index=problem.candidate_class, needed=needed
@@ -318,7 +302,7 @@ def _gate_places(model: ElasticModel, needed: FloatArray, column_of: dict[tuple[
 
 
 def _gate_reroutes(model: ElasticModel, beyond: IntArray, opened_by: IntArray) -> None:
-    """Let a candidate beyond a limit take over in an outage only where its step is taken, for all of its call."""
+    """Let a candidate beyond a limit take over in an outage only where its level is taken, for all that it does."""
     block = model.compiled.columns["Reroute"]
     if not block.shape[0]:
         return
@@ -337,7 +321,7 @@ def _survive(model: ElasticModel) -> None:
     if len(model.problem.outages):
         columns = model.add_columns("survive", np.zeros(1, np.int64), 1.0, upper=1.0, is_integer=True)
         model.enter(model.rows("serve_in_outage")[0], columns, 1.0)
-        # Read as `... <= -2`, the rows ask for nothing once two is taken off.
+        # The rows read `... <= -2`: they require nothing once 2 is subtracted.
         model.enter(model.rows("stand_in_two_places")[0], columns, -2.0)
 
 
@@ -353,7 +337,7 @@ def _max_sites(model: ElasticModel) -> None:
 
 
 def _min_share(model: ElasticModel) -> None:
-    """Lower the least share: the row then asks for (share - change) x demand of the class where it is deployed."""
+    """Lower the least share: the row then requires (share - change) x demand of the class where it is deployed."""
     deployments = model.members("require_min_share")
     if not len(deployments):
         return
@@ -369,14 +353,15 @@ def _min_pods(model: ElasticModel) -> None:
     pools = model.members("keep_min_pods")
     if not len(pools):
         return
-    items = _pool_positions(model, pools)
+    places = pd.MultiIndex.from_frame(model.problem.pools[["data_center_index", "accelerator_index"]])
+    items = places.get_indexer(pd.MultiIndex.from_arrays(list(pools.T))).astype(np.int64)
     least = model.problem.pools["min_pods"].to_numpy(float)[items]
     columns = model.add_columns("min_pods", items, 1.0 / least, upper=least, is_integer=True)
     model.enter(model.rows("keep_min_pods"), columns, -1.0)
 
 
 def _min_accelerators(model: ElasticModel) -> None:
-    """Lower the accelerators that stay on for a class: what a data center gains is that, if the class is there."""
+    """Lower the accelerators that stay on for a class, in the data centers where it is deployed."""
     centers = model.members("keep_models_loaded")
     if not len(centers):
         return
@@ -396,14 +381,6 @@ def _min_accelerators(model: ElasticModel) -> None:
             model.enter(at_most[1:], np.array([deployed + n]), -float(least[k]))
 
 
-def _pool_positions(model: ElasticModel, pools: IntArray) -> IntArray:
-    table = model.problem.pools
-    position = {
-        pair: n for n, pair in enumerate(zip(table["data_center_index"], table["accelerator_index"], strict=True))
-    }
-    return np.array([position[int(d), int(a)] for d, a in pools], np.int64)
-
-
 def _indivisible(model: ElasticModel) -> None:
     """Let the workloads of a class be divided among data centers: one switch for each class."""
     pairs = model.members("serve_where_assigned")
@@ -416,7 +393,7 @@ def _indivisible(model: ElasticModel) -> None:
     model.enter(model.rows("serve_where_assigned"), columns[place.reshape(-1)], -most)
 
 
-# Levers that bring candidates beyond the limits into play.
+# Levers that allow candidates beyond the limits.
 CANDIDATE_LEVERS = ("rtt_limit", "residency", "allowed_regions", "second_route")
 UNSERVED_WORST = "unserved_worst"
 
@@ -438,7 +415,7 @@ LEVERS = (
     Lever("green_share", "share", "least share of green power", _green_share),
     Lever("carbon_cap", "t/year", "carbon cap", _carbon_cap),
     Lever("utilization", "share", "least utilization", _utilization),
-    Lever("investment", "CNY", "limit on investment", _investment),
-    Lever("spending", "CNY/year", "limit on spending", _spending),
+    Lever("investment", "CNY", "limit on investment", _money("investment", "keep_investment_limit")),
+    Lever("spending", "CNY/year", "limit on spending", _money("spending", "keep_spending_limit")),
     Lever("unserved", "mtok/h", "work left unserved", _unserved),
 )

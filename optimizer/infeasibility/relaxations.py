@@ -1,9 +1,8 @@
 """
 Smaller problems that every plan must solve too, for the necessary conditions.
 
-`without_each` takes one data center away, `find_shortage` moves demand to capacity and finds the bottleneck that keeps
-some of it out, `YearRelaxation` is what the mean of any plan over the year satisfies. A `Condition` is the verdict of
-one of them, with the numbers by which it fails.
+`without_each` removes one data center, `find_shortage` assigns demand to capacity and finds the bottleneck,
+`YearRelaxation` is what the mean of any plan over the year satisfies. A `Condition` is the result of one of them.
 """
 
 from __future__ import annotations
@@ -13,41 +12,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.greedy import mw_per_busy_accelerator
 from optimizer.units import KW_PER_MW
 
 
 @dataclass(frozen=True)
 class Condition:
-    """
-    One condition that every plan must meet.
+    """One condition that every plan must meet."""
 
-    Attributes
-    ----------
-    name
-        What is compared.
-    holds
-        Whether it can be met.
-    message
-        With numbers: by how much it fails, and for whom.
-    short_mtok_per_h, short_mw
-        What cannot be served in the worst slice, and the IT power that it would take; 0 where it holds.
-    short_ms
-        How much longer the RTT limit would have to be for the next data center to be in reach; NaN where that is not
-        what fails.
-    """
-
-    name: str
+    name: str  # What is compared
     holds: bool
-    message: str
-    short_mtok_per_h: float = 0.0
+    message: str  # By how much it fails, and for which workloads or data centers
+    short_mtok_per_h: float = 0.0  # Not served in the worst slice, and the IT power that it would take
     short_mw: float = 0.0
-    short_ms: float = float("nan")
+    short_ms: float = float("nan")  # Between the RTT limit and the next data center; NaN where that is not what fails
 
 
 def without_each(problem: PlacementProblem) -> Iterator[tuple[str, PlacementProblem]]:
@@ -57,17 +39,17 @@ def without_each(problem: PlacementProblem) -> Iterator[tuple[str, PlacementProb
     Yields
     ------
     tuple of str and PlacementProblem
-        Id of the data center lost, and a problem of the slices that count, in which it has no pools and no candidates
-        and nothing may wait.
+        Id of the data center, and a problem of the slices that count, without its pools and candidates; nothing may
+        wait.
     """
     outages = problem.outages
     hard = np.unique(outages["slice_index"].to_numpy(int))
-    asked = problem.outage_demand_mtok_per_h
+    demand = problem.outage_demand_mtok_per_h[hard]
+    nothing = np.zeros(demand.shape)
     slices = problem.slices.iloc[hard].reset_index(drop=True).assign(previous_index=np.arange(len(hard)))
     for failed in np.unique(outages["failed_index"].to_numpy(int)).tolist():
         kept = problem.candidates["data_center_index"].to_numpy(int) != failed
         stands = problem.pools["data_center_index"].to_numpy(int) != failed
-        nothing = np.zeros((len(hard), len(problem.workloads)))
         yield (
             str(problem.data_centers["id"].iloc[failed]),
             replace(
@@ -76,8 +58,8 @@ def without_each(problem: PlacementProblem) -> Iterator[tuple[str, PlacementProb
                 candidates=problem.candidates[kept].reset_index(drop=True),
                 pools=problem.pools[stands].reset_index(drop=True),
                 workloads=problem.workloads.assign(is_deferrable=False),
-                demand_mtok_per_h=asked[hard],
-                servable_mtok_per_h=asked[hard],
+                demand_mtok_per_h=demand,
+                servable_mtok_per_h=demand,
                 backlog_limit_mtok=nothing,
                 shed_limit_mtok_per_h=nothing,
                 energy_price_cny_per_mwh=problem.energy_price_cny_per_mwh[hard],
@@ -86,38 +68,33 @@ def without_each(problem: PlacementProblem) -> Iterator[tuple[str, PlacementProb
         )
 
 
-BoolArray = npt.NDArray[np.bool_]
-
-# A shortage below this share of what is asked for is rounding of the linear program.
+# A shortage below this share of the demand is rounding of the linear program.
 SHORT_SHARE = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """
-    Workloads of the same class that can use the same data centers.
+    """Workloads of the same class that can use the same data centers."""
 
-    Attributes
-    ----------
-    workload
-        (W,) group of each workload.
-    class_index
-        (n,) class of each group.
-    can_use
-        (n, D) data centers that its candidates lead to.
-    is_deferrable
-        (n,) whether the work may wait.
-    """
+    workload: IntArray  # (W,) group of each workload
+    class_index: IntArray  # (n,) class of each group
+    can_use: BoolArray  # (n, D) data centers that its candidates lead to
+    is_deferrable: BoolArray  # (n,) whether the work may wait
 
-    workload: IntArray
-    class_index: IntArray
-    can_use: BoolArray
-    is_deferrable: BoolArray
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """Flows of work, (F,): one for each group and each pool that it can use and that is fast enough."""
+
+    group: IntArray
+    pool: IntArray
+    busy_h_per_mtok: FloatArray  # Of accelerators
+    it_mwh_per_mtok: FloatArray  # With just enough pods switched on
 
 
 @dataclass(frozen=True, eq=False)
 class Shortage:
-    """What finds no place, averaged over the slices looked at."""
+    """What cannot be served, averaged over some slices."""
 
     mtok_per_h: float  # Tokens, and the IT power that they would take on the most efficient accelerators
     mw: float
@@ -126,7 +103,7 @@ class Shortage:
 
 
 def _usable_centers(problem: PlacementProblem) -> BoolArray:
-    """(D,) data centers that can be opened: they have a pool, and the least number of pods can be had."""
+    """(D,) data centers that can be opened: they have pools, and each can get its least number of pods."""
     pools, out = problem.pools, np.zeros(len(problem.data_centers), bool)
     place = pools["data_center_index"].to_numpy(int)
     out[place] = True
@@ -140,10 +117,14 @@ def pool_pods(problem: PlacementProblem) -> FloatArray:
     return most
 
 
+def pod_sizes(problem: PlacementProblem) -> FloatArray:
+    """(P,) accelerators in one pod of each pool."""
+    return problem.accelerators["accelerators_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
+
+
 def pool_capacity(problem: PlacementProblem) -> FloatArray:
     """(P,) accelerators of a pool that can be busy at once, pods that may be bought included."""
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
-    capacity: FloatArray = pool_pods(problem) * per_pod * problem.utilization_limit_share
+    capacity: FloatArray = pool_pods(problem) * pod_sizes(problem) * problem.utilization_limit_share
     return capacity
 
 
@@ -182,6 +163,15 @@ def make_groups(problem: PlacementProblem, *, by_places: bool) -> Groups:
     return Groups(workload, keys[:, 0].astype(np.int64), keys[:, 1:].astype(bool), may_wait)
 
 
+def make_flows(problem: PlacementProblem, groups: Groups, demand: FloatArray) -> Flows:
+    """List the flows of the groups that have demand, (n,)."""
+    place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
+    is_fast = problem.can_process[groups.class_index][:, accelerator]
+    group, pool = np.nonzero(groups.can_use[:, place] & is_fast & (demand > 0)[:, None])
+    busy = np.asarray(problem.accel_h_per_mtok[groups.class_index[group], accelerator[pool]])
+    return Flows(group, pool, busy, busy * mw_per_busy_accelerator(problem)[accelerator[pool]])
+
+
 def find_shortage(
     problem: PlacementProblem, groups: Groups, demand: FloatArray, most: FloatArray, hours: FloatArray
 ) -> Shortage | None:
@@ -203,19 +193,19 @@ def find_shortage(
     count, size = len(demand), len(wanted)
     accel_h = problem.accel_h_per_mtok.min(axis=1)[groups.class_index]
     accel_h = np.where(accel_h > 0, accel_h, 1.0)
-    g, matrix = _matrix(problem, groups, wanted, hours)
+    g, matrix = _matrix(problem, make_flows(problem, groups, wanted), size, hours)
     capacity, power = pool_capacity(problem), problem.data_centers["it_capacity_mw"].to_numpy(float)
     right = np.concatenate([wanted, most.reshape(-1), np.tile(capacity, count), np.tile(power, count)])
     gain = np.repeat(hours, len(g)) * np.tile(accel_h[g], count)
     solved = linprog(-gain, A_ub=matrix, b_ub=right, bounds=(0, None), method="highs") if len(gain) else None
     if solved is not None and solved.x is None:
-        raise RuntimeError(f"the transport of demand to capacity ended with: {solved.message}")
+        raise RuntimeError(f"the assignment of demand to capacity ended with: {solved.message}")
     missing = wanted if solved is None else wanted - matrix[:size] @ solved.x
     if (missing * accel_h).sum() <= SHORT_SHARE * (wanted * accel_h).sum():
         return None
     is_short = missing > SHORT_SHARE * wanted
     if solved is not None:
-        # Where more demand would save nothing, capacity stops it: these groups and all they reach are the cut.
+        # Where more demand would save nothing, capacity is the limit: these groups and what they reach are the cut.
         price = -np.asarray(solved.ineqlin.marginals[: size * (1 + count)]).reshape(1 + count, size)
         is_short |= (wanted > 0) & (price[0] + price[1:].max(axis=0) < SHORT_SHARE * accel_h)
     per_mtok = (problem.accel_h_per_mtok * mw_per_busy_accelerator(problem)).min(axis=1)[groups.class_index]
@@ -228,16 +218,10 @@ def find_shortage(
     )
 
 
-def _matrix(
-    problem: PlacementProblem, groups: Groups, wanted: FloatArray, hours: FloatArray
-) -> tuple[IntArray, sp.csr_array]:
+def _matrix(problem: PlacementProblem, flows: Flows, size: int, hours: FloatArray) -> tuple[IntArray, sp.csr_array]:
     """Group of each column (the same in every slice), and rows: demand, most per slice, accelerators, power."""
-    place, accelerator = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
-    fast = problem.can_process[groups.class_index][:, accelerator]
-    g, p = np.nonzero(groups.can_use[:, place] & fast & (wanted > 0)[:, None])
-    busy = problem.accel_h_per_mtok[groups.class_index[g], accelerator[p]]
-    power = busy * mw_per_busy_accelerator(problem)[accelerator[p]]
-    column, count, size = np.arange(len(g)), len(hours), len(wanted)
+    place, g = problem.pools["data_center_index"].to_numpy(int), flows.group
+    column, count = np.arange(len(g)), len(hours)
 
     def by_slice(row: IntArray, entry: FloatArray, rows: int) -> sp.csr_array:
         block = sp.csr_array((entry, (row, column)), shape=(rows, len(g)))
@@ -249,8 +233,8 @@ def _matrix(
     blocks = [
         together,
         by_slice(g, np.ones(len(g)), size),
-        by_slice(p, busy, len(place)),
-        by_slice(place[p], power, len(problem.data_centers)),
+        by_slice(flows.pool, flows.busy_h_per_mtok, len(place)),
+        by_slice(place[flows.pool], flows.it_mwh_per_mtok, len(problem.data_centers)),
     ]
     return g, sp.csr_array(sp.vstack(blocks, format="csr"))
 
@@ -260,7 +244,7 @@ def _quotient(amount: FloatArray, per: FloatArray) -> FloatArray:
     return np.divide(amount, per, out=out, where=per > 0)
 
 
-INFEASIBLE = 2  # scipy.optimize.linprog's status
+_INFEASIBLE = 2  # scipy.optimize.linprog's status
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +257,7 @@ class Row:
 
 class YearRelaxation:
     """
-    The relaxation of a problem.
+    The relaxation of a problem to means over the year.
 
     Columns are tokens by group and pool (mtok/h), new pods, how open a data center is, and the IT power of accelerators
     that idle there to keep models loaded.
@@ -281,7 +265,7 @@ class YearRelaxation:
     Parameters
     ----------
     demand_mtok_per_h, must_mtok_per_h
-        (W,) tokens asked for, and tokens that must be served: means over the year, or of one slice.
+        (W,) all tokens, and tokens that must be served: means over the year, or of one slice.
     closed
         (D,) data centers that no plan can open.
     """
@@ -297,12 +281,11 @@ class YearRelaxation:
         self.groups: Groups = make_groups(problem, by_places=True)
         pools = problem.pools
         self.place = pools["data_center_index"].to_numpy(int)
-        self.chip = pools["accelerator_index"].to_numpy(int)
         size = len(self.groups.class_index)
-        self.demand = np.bincount(self.groups.workload, demand_mtok_per_h, size)
+        self.demand = np.asarray(np.bincount(self.groups.workload, demand_mtok_per_h, size), float)
         self._must = np.bincount(self.groups.workload, must_mtok_per_h, size)
-        fits = self.groups.can_use[:, self.place] & problem.can_process[self.groups.class_index][:, self.chip]
-        self.group, self.pool = np.nonzero(fits & (self.demand > 0)[:, None])
+        self.flows = make_flows(problem, self.groups, self.demand)
+        self.group, self.busy = self.flows.group, self.flows.busy_h_per_mtok
         self._flows, self._pools, self._centers = len(self.group), len(pools), len(problem.data_centers)
         upper = np.concatenate(
             [
@@ -316,16 +299,15 @@ class YearRelaxation:
             upper[self._flows + self._pools + closed] = 0.0
         self._bounds = np.column_stack([np.zeros(len(upper)), upper])
 
-    @cached_property
-    def busy(self) -> FloatArray:
-        """Busy accelerator-hours per mtok of each flow column."""
-        return np.asarray(self.problem.accel_h_per_mtok[self.groups.class_index[self.group], self.chip[self.pool]])
+    @property
+    def flow_center(self) -> IntArray:
+        """Data center of each flow column."""
+        return self.place[self.flows.pool]
 
-    @cached_property
+    @property
     def facility_mwh_per_mtok(self) -> FloatArray:
         """Facility energy of each flow column, with just enough pods switched on."""
-        pue = self.problem.data_centers["pue"].to_numpy(float)[self.place[self.pool]]
-        return np.asarray(self.busy * mw_per_busy_accelerator(self.problem)[self.chip[self.pool]] * pue)
+        return np.asarray(self.flows.it_mwh_per_mtok * self.of_flows(self.problem.data_centers["pue"].to_numpy(float)))
 
     def vector(
         self,
@@ -334,18 +316,18 @@ class YearRelaxation:
         opened: FloatArray | float = 0.0,
         idle: FloatArray | float = 0.0,
     ) -> FloatArray:
-        """Lay out a row over all columns."""
+        """Make a row over all columns."""
         parts = ((flows, self._flows), (pods, self._pools), (opened, self._centers), (idle, self._centers))
         return np.concatenate([np.broadcast_to(np.asarray(part, dtype=float), size) for part, size in parts])
 
     def of_flows(self, by_center: FloatArray) -> FloatArray:
-        """Take a number of data centers to the flow columns."""
-        return np.asarray(by_center[self.place[self.pool]])
+        """Give each flow column the number of its data center."""
+        return np.asarray(by_center[self.flow_center])
 
     @cached_property
     def installed(self) -> sp.csr_array:
         """(P, columns) accelerators of each pool: new ones, and existing ones as far as the data center is open."""
-        per_pod = self.problem.accelerators["accelerators_per_pod"].to_numpy(float)[self.chip]
+        per_pod = pod_sizes(self.problem)
         existing = self.problem.pools["existing_pods"].to_numpy(float)
         rows = np.arange(self._pools)
         parts = [
@@ -379,15 +361,15 @@ class YearRelaxation:
         most = problem.pools["max_new_pods"].to_numpy(float)
         least = (problem.pools["min_pods"] - problem.pools["existing_pods"]).to_numpy(float)
         capacity = problem.data_centers["it_capacity_mw"].to_numpy(float)
-        mw = self.busy * mw_per_busy_accelerator(problem)[self.chip[self.pool]]
+        mw = self.flows.it_mwh_per_mtok
         every = np.arange(self._centers)
         parts = [
             (served, self.demand),
             (-served, -self._must),
-            (flows(self.pool, self.busy, self._pools) - usable, np.zeros(self._pools)),
+            (flows(self.flows.pool, self.busy, self._pools) - usable, np.zeros(self._pools)),
             (bought - opened(most, self.place), np.zeros(self._pools)),
             (opened(least, self.place) - bought, np.zeros(self._pools)),
-            (flows(self.place[self.pool], mw, self._centers) - opened(capacity, every), np.zeros(self._centers)),
+            (flows(self.flow_center, mw, self._centers) - opened(capacity, every), np.zeros(self._centers)),
         ]
         matrix = sp.csr_array(sp.vstack([part for part, _ in parts], format="csr"))
         return matrix, np.concatenate([side for _, side in parts])
@@ -403,13 +385,13 @@ class YearRelaxation:
         """
         matrix, side = self._matrix
         if rows:
-            scale = [max(np.abs(row.vector).max(initial=0.0), 1e-12) for row in rows]
-            own = sp.csr_array(np.array([row.vector / size for row, size in zip(rows, scale, strict=True)]))
-            matrix = sp.csr_array(sp.vstack([matrix, own], format="csr"))
-            side = np.append(side, [row.limit / size for row, size in zip(rows, scale, strict=True)])
+            vectors = np.array([row.vector for row in rows])
+            scale = np.maximum(np.abs(vectors).max(axis=1, initial=0.0), 1e-12)
+            matrix = sp.csr_array(sp.vstack([matrix, sp.csr_array(vectors / scale[:, None])], format="csr"))
+            side = np.append(side, np.array([row.limit for row in rows]) / scale)
         size = max(np.abs(vector).max(initial=0.0), 1e-12)
         answer = linprog(vector / size, A_ub=matrix, b_ub=side, bounds=self._bounds, method="highs")
-        if answer.status == INFEASIBLE:
+        if answer.status == _INFEASIBLE:
             return None
         if answer.x is None:
             raise RuntimeError(f"the relaxation of the year ended with: {answer.message}")
@@ -417,9 +399,10 @@ class YearRelaxation:
 
     def spending(self) -> FloatArray | None:
         """
-        Lay out a lower bound of what the spending limit counts, CNY per year; None where energy may cost less than 0.
+        Make a lower bound of what the spending limit counts, CNY per year; None where energy may cost less than 0.
 
-        Energy at the lowest price of the year, demand charge on the mean power, and of what stands only what scales.
+        Energy at the lowest price of the year, demand charge on the mean power, and the costs of new pods and of open
+        data centers.
         """
         problem, centers = self.problem, self.problem.data_centers
         carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)

@@ -1,23 +1,23 @@
 """
-A problem with the candidates that its limits keep out, and a smaller one with the same answer to "is there a plan?".
+A problem with the candidates that its limits exclude, and a smaller one that has a plan if and only if it has one.
 
-`RelaxedProblem` holds for each candidate by how many ms, and by which rule of its class, it is kept out. `aggregate`
-puts equal workloads and equal days together, `representative` keeps the slices that matter.
+`RelaxedProblem` holds for each candidate by how many ms, and by which rule of its class, it is excluded. `aggregate`
+merges equal workloads and equal days, `representative` keeps the slices that matter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from network_data.load import Network
 from optimizer.problem.assemble import with_candidates
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import residency_mask
 from optimizer.solvers.benders.aggregation import MergedDays, merge_days
 from optimizer.units import HOURS_PER_YEAR
@@ -38,7 +38,7 @@ _ORDER = ["workload_index", "data_center_index", "route_index"]
 
 @dataclass(frozen=True, eq=False)
 class _Rule:
-    """A key of the workload classes that keeps candidates out."""
+    """A key of the workload classes that excludes candidates."""
 
     key: str  # Name of the key
     now: tuple[Any, ...]  # (K) value of each class
@@ -48,38 +48,26 @@ class _Rule:
 
 @dataclass(frozen=True, eq=False)
 class RelaxedProblem:
-    """
-    A problem with candidates beyond its limits.
+    """A problem with candidates beyond its limits."""
 
-    Attributes
-    ----------
-    problem
-        As given, with further candidates.
-    over_ms
-        (R,) by how much a candidate exceeds the RTT limit of its class; 0 within it.
-    rules
-        Rules that candidates break.
-    may_add_pods
-        (P,) pools of accelerators that may be bought by kind, whether any may be bought or not; None = all.
-    """
-
-    problem: PlacementProblem
-    over_ms: FloatArray
-    rules: tuple[_Rule, ...]
-    may_add_pods: npt.NDArray[np.bool_] | None = None
+    problem: PlacementProblem  # As given, with further candidates
+    over_ms: FloatArray  # (R,) by how much a candidate exceeds the RTT limit of its class; 0 within it
+    rules: tuple[_Rule, ...]  # Rules that candidates break
+    # (P,) pools of accelerators whose kind may be bought, also where the fleet forbids all purchases; None = all
+    may_add_pods: BoolArray | None = None
 
     @property
-    def is_beyond(self) -> npt.NDArray[np.bool_]:
-        """(R,) candidates that some limit keeps out."""
+    def is_beyond(self) -> BoolArray:
+        """(R,) candidates that some limit excludes."""
         broken = [rule.needed > 0 for rule in self.rules]
         return np.asarray(np.logical_or.reduce([self.over_ms > 0, *broken]), bool)
 
 
 def relax_problem(problem: PlacementProblem) -> RelaxedProblem:
     """
-    Add the candidates that the RTT limit alone keeps out.
+    Add the candidates that the RTT limit alone excludes.
 
-    What a rule of the class bars stays out: the problem does not know the rule.
+    What a rule of the class excludes stays out: the problem does not hold the rule.
     """
     every = _every_route(problem)
     every = every[~(every["is_barred"] | every["is_unprotected"]).to_numpy(bool)]
@@ -87,7 +75,7 @@ def relax_problem(problem: PlacementProblem) -> RelaxedProblem:
 
 
 def relax_scenario(network: Network, scenario: Scenario, problem: PlacementProblem) -> RelaxedProblem:
-    """Add the candidates that RTT limits and rules of the classes keep out."""
+    """Add the candidates that RTT limits and rules of the classes exclude."""
     items = {k: scenario.workload_classes[k] for k in problem.classes["id"]}
     every = _every_route(problem)
     looser: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -95,16 +83,16 @@ def relax_scenario(network: Network, scenario: Scenario, problem: PlacementProbl
         "allowed_regions": {k: () if item.allowed_regions is None else (None,) for k, item in items.items()},
     }
     rules = tuple(_rule(network, scenario, every, key, steps) for key, steps in looser.items() if any(steps.values()))
-    # A preferring rule admits what it would not admit with all limits lifted; and what none of these rules bars is
-    # barred by one that is not known here.
+    # A preferring rule admits what it would not admit with all limits lifted; and what none of these rules excludes
+    # is excluded by one that is not known here.
     barred = every["is_barred"].to_numpy(bool)
     known = np.logical_or.reduce([~barred, *(rule.needed > 0 for rule in rules)])
     rules = tuple(replace(rule, needed=np.where(barred, rule.needed, 0)) for rule in rules)
     unprotected = every["is_unprotected"].to_numpy(bool)
     if unprotected.any():
-        asked = tuple(item.second_route for item in items.values())
-        steps = tuple(("none",) if value != "none" else () for value in asked)
-        rules += (_Rule("second_route", asked, steps, unprotected.astype(np.int64)),)
+        now = tuple(item.second_route for item in items.values())
+        steps = tuple(("none",) if value != "none" else () for value in now)
+        rules += (_Rule("second_route", now, steps, unprotected.astype(np.int64)),)
     rules = tuple(replace(rule, needed=rule.needed[known]) for rule in rules)
     every = every[known]
     table = network.accelerators.loc[problem.accelerators["id"]]
@@ -155,13 +143,13 @@ def _rule(
 
 @dataclass(frozen=True, eq=False)
 class _Aggregated:
-    """A relaxed problem with equal workloads together, and the way back."""
+    """A relaxed problem with equal workloads merged, and what is needed to expand its plans."""
 
     relaxed: RelaxedProblem  # The smaller one
     original: PlacementProblem  # The problem it was made from
     group: IntArray  # (W,) workload of the smaller problem for each original one
     candidate: IntArray  # (R,) candidate of the smaller problem for each original one
-    is_first: npt.NDArray[np.bool_]  # (R,) whether an original candidate carries its workload's share of that candidate
+    is_first: BoolArray  # (R,) whether an original candidate carries its workload's share of that candidate
     slice_of: IntArray  # (T,) slice of the smaller problem for each original one
 
     def expand(self, plan: Plan) -> Plan:
@@ -203,7 +191,7 @@ class _Aggregated:
 
 
 def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
-    """Merge workloads that nothing but their name tells apart, and days on which the same is asked for."""
+    """Merge workloads that differ in their names only, and days with the same demand."""
     days = merge_days(relaxed.problem)
     if len(days.problem.outages) != len(relaxed.problem.outages):
         days = MergedDays(relaxed.problem, np.arange(len(relaxed.problem.slices)))
@@ -218,16 +206,10 @@ def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
     candidate = key[order].get_indexer(key)
     own = pd.MultiIndex.from_arrays([workload, candidate])
     table = problem.candidates.iloc[order].assign(workload_index=group[workload[order]]).reset_index(drop=True)
-    asked = problem.outage_demand_mtok_per_h
     smaller = replace(
-        problem,
+        per_workload(problem, lambda values: sum_by_group(values, group)),
         workloads=problem.workloads.iloc[first].reset_index(drop=True),
         candidates=table,
-        demand_mtok_per_h=_total(problem.demand_mtok_per_h, group),
-        backlog_limit_mtok=_total(problem.backlog_limit_mtok, group),
-        servable_mtok_per_h=_total(problem.servable_mtok_per_h, group),
-        shed_limit_mtok_per_h=_total(problem.shed_limit_mtok_per_h, group),
-        outage_demand_mtok_per_h=_total(asked, group) if asked.size else asked,
         is_protected=problem.is_protected[first] if problem.is_protected.size else problem.is_protected,
     )
     rules = tuple(replace(rule, needed=rule.needed[order]) for rule in relaxed.rules)
@@ -235,9 +217,9 @@ def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
     return _Aggregated(out, relaxed.problem, group, candidate.astype(np.int64), ~own.duplicated(), days.slice_of)
 
 
-def with_watched_links(relaxed: RelaxedProblem, watched: npt.NDArray[np.bool_]) -> RelaxedProblem:
+def with_watched_links(relaxed: RelaxedProblem, watched: BoolArray) -> RelaxedProblem:
     """
-    Leave the limits of links out, except for those that are watched.
+    Drop the limits of links, except of those that are watched.
 
     Parameters
     ----------
@@ -251,17 +233,16 @@ def with_watched_links(relaxed: RelaxedProblem, watched: npt.NDArray[np.bool_]) 
 
 def representative(relaxed: RelaxedProblem) -> RelaxedProblem:
     """
-    Keep the slices with most urgent work, and the mean of the year with all work; nothing can wait then.
+    Keep the slices with most urgent work, and the mean of the year with all work; nothing may wait.
 
-    Each is a day of its own. The mean stands for the whole year, the others for no hours, so that sums over the year
-    are right.
+    Each is a day of its own. The mean has all hours of the year, the others none, so that sums over the year are right.
     """
     problem = relaxed.problem
     waits = problem.workloads["is_deferrable"].to_numpy(bool)
     urgent = np.where(waits, 0.0, problem.demand_mtok_per_h)
     must = np.where(waits, 0.0, problem.demand_mtok_per_h - problem.shed_limit_mtok_per_h)
-    asked = problem.outage_demand_mtok_per_h
-    kept = _undominated(np.hstack([urgent, must, *([asked] if asked.size else [])]))
+    outage = problem.outage_demand_mtok_per_h
+    kept = _undominated(np.hstack([urgent, must, *([outage] if outage.size else [])]))
     mix = np.zeros((len(kept) + 1, len(urgent)))
     mix[np.arange(len(kept)), kept] = 1.0
     mix[-1] = problem.weight_h / problem.weight_h.sum()
@@ -289,18 +270,17 @@ def representative(relaxed: RelaxedProblem) -> RelaxedProblem:
         backlog_limit_mtok=np.zeros_like(demand),
         servable_mtok_per_h=demand,
         shed_limit_mtok_per_h=limit,
-        outage_demand_mtok_per_h=np.vstack([asked[kept], np.zeros((1, asked.shape[1]))]) if asked.size else asked,
-        # Spending is limited too: what it is at least.
+        outage_demand_mtok_per_h=np.vstack([outage[kept], np.zeros((1, outage.shape[1]))]) if outage.size else outage,
+        # The limit on spending is compared with the least that energy can cost.
         energy_price_cny_per_mwh=np.tile(problem.energy_price_cny_per_mwh.min(axis=0), (count, 1)),
     )
     return replace(relaxed, problem=smaller)
 
 
 def _undominated(demand: FloatArray) -> IntArray:
-    """Rows for which no other row asks for as much or more of everything; of equal rows the first."""
+    """Rows for which no other row is as large or larger in every column; of equal rows the first."""
     kept: list[int] = []
-    order = np.argsort(-demand.sum(axis=1), kind="stable")
-    for t in order.tolist():
+    for t in np.argsort(-demand.sum(axis=1), kind="stable").tolist():
         if not any((demand[t] <= demand[other] * (1 + 1e-12)).all() for other in kept):
             kept.append(t)
     return np.array(sorted(kept), np.int64)
@@ -347,7 +327,21 @@ def _groups(problem: PlacementProblem, what: IntArray) -> IntArray:
     return group
 
 
-def _total(values: FloatArray, group: IntArray) -> FloatArray:
+def per_workload(problem: PlacementProblem, change: Callable[[FloatArray], FloatArray]) -> PlacementProblem:
+    """Change everything that a problem counts by workload, (T, W)."""
+    outage = problem.outage_demand_mtok_per_h
+    return replace(
+        problem,
+        demand_mtok_per_h=change(problem.demand_mtok_per_h),
+        backlog_limit_mtok=change(problem.backlog_limit_mtok),
+        servable_mtok_per_h=change(problem.servable_mtok_per_h),
+        shed_limit_mtok_per_h=change(problem.shed_limit_mtok_per_h),
+        outage_demand_mtok_per_h=change(outage) if outage.size else outage,
+    )
+
+
+def sum_by_group(values: FloatArray, group: IntArray) -> FloatArray:
+    """Sum (T, W) values over the workloads of each group."""
     out = np.zeros((len(values), int(group.max()) + 1))
     np.add.at(out.T, group, values.T)
     return out

@@ -1,9 +1,8 @@
 """
 The search for changes: the smallest of all kinds together, and of each kind alone, applied and proved with a plan.
 
-Elastic models of one problem, from small ones that give proven bounds to the full one, propose a change. It is applied
-to the problem as it came, and a plan for that is found and passes the independent check, or the change is not reported
-as enough.
+Elastic models of one problem, from small ones that give proven bounds to the full one, propose a change. It counts as
+enough only if a plan for the changed original problem is found and passes the independent check.
 """
 
 from __future__ import annotations
@@ -34,19 +33,19 @@ from optimizer.solvers.control import Control, Termination
 
 # Flow columns, equal workloads together, up to which the elastic model is solved exactly.
 EXACT_MAX_FLOW_COLUMNS = 20_000
-EXACT_GAP, REDUCED_GAP = 1e-6, 1e-3
+_EXACT_GAP, _REDUCED_GAP = 1e-6, 1e-3
 
 # Seconds for a large problem over all slices, once its slices that matter have not been enough.
 _EXACT_MAX_S = 120.0
 
-# Work left unserved is rounded up by this share, so that a plan found is not a hair short.
-ROUNDING = 1e-9
+# Work left unserved is rounded up by this share, so that rounding does not rule a plan out.
+_ROUNDING = 1e-9
 _CARRIES_MTOK_PER_H = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Decisions:
-    """Whole decisions by what they are about, so that they fit a changed problem too: (D,), (K, D), (P,), (W, D)."""
+class _Decisions:
+    """Integer decisions in a form that fits a changed problem too: (D,), (K, D), (P,), (W, D)."""
 
     is_open: IntArray
     is_deployed: IntArray
@@ -55,7 +54,7 @@ class Decisions:
 
 
 class _Level:
-    """A problem made smaller in one way, its elastic model, and the way back."""
+    """A problem made smaller in one way, its elastic model, and the expansion of its results."""
 
     def __init__(self, relaxed: RelaxedProblem, watched: BoolArray, *, is_few: bool) -> None:
         self.relaxed = relaxed
@@ -64,11 +63,11 @@ class _Level:
         smaller = representative(self._aggregated.relaxed) if is_few else self._aggregated.relaxed
         self.model = build_elastic(ElasticModel(smaller, relaxed.problem))
 
-    def held(self, decisions: Decisions) -> dict[str, FloatArray]:
-        """Write decisions as values of the model's columns."""
+    def held(self, decisions: _Decisions) -> dict[str, FloatArray]:
+        """Turn decisions into values of the model's columns."""
         return _held_columns(self.model.problem, decisions, self._aggregated.group)
 
-    def decisions(self, outcome: ElasticOutcome) -> Decisions:
+    def decisions(self, outcome: ElasticOutcome) -> _Decisions:
         """Round the integer decisions of a point by halves, for the original workloads."""
         problem, columns = self.model.problem, self.model.compiled.columns
         values = {
@@ -81,10 +80,10 @@ class _Level:
         assigned = np.zeros((int(group.max()) + 1, len(problem.data_centers)), np.int64)
         pairs = problem.indivisible_pairs
         assigned[pairs["workload_index"], pairs["data_center_index"]] = values["Assign"]
-        return Decisions(values["Open"], deployed, values["NewPods"], assigned[group])
+        return _Decisions(values["Open"], deployed, values["NewPods"], assigned[group])
 
     def change(self, outcome: ElasticOutcome) -> Change:
-        """Round the amounts up; share work left unserved out among the original workloads and days."""
+        """Round the amounts up; divide work left unserved among the original workloads and days."""
         kept = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
         unserved = outcome.amounts.get("unserved")
         if not unserved or not self.has_all_slices:
@@ -93,16 +92,14 @@ class _Level:
         amount, share = np.zeros(demand.size), np.zeros(demand.shape)
         amount[list(unserved)] = list(unserved.values())
         np.divide(amount.reshape(demand.shape), demand, out=share, where=demand > 0)
-        share = np.where(share > 0, np.minimum(share * (1 + ROUNDING) + ROUNDING, 1.0), 0.0)
+        share = np.where(share > 0, np.minimum(share * (1 + _ROUNDING) + _ROUNDING, 1.0), 0.0)
         return Change(rounded_up(kept), share[self._aggregated.slice_of][:, self._aggregated.group])
 
     def used_beyond(self, outcome: ElasticOutcome) -> pd.DataFrame:
         """List the original candidates beyond the limits that carry something."""
         flow = self.model.compiled.columns["Flow"].values(outcome.point).max(axis=0)
-        original = self.relaxed
-        carries = (
-            (flow > _CARRIES_MTOK_PER_H)[self._aggregated.candidate] & original.is_beyond & self._aggregated.is_first
-        )
+        original, aggregated = self.relaxed, self._aggregated
+        carries = (flow > _CARRIES_MTOK_PER_H)[aggregated.candidate] & original.is_beyond & aggregated.is_first
         table = original.problem.candidates[carries]
         workloads = original.problem.workloads.iloc[table["workload_index"]]
         return pd.DataFrame(
@@ -116,11 +113,11 @@ class _Level:
 
 @dataclass(frozen=True, eq=False)
 class _Attempt:
-    """A change that may be enough; `is_proof` = its bound, or that there is none, holds whatever else is decided."""
+    """A change that may be enough."""
 
     level: _Level
     outcome: ElasticOutcome
-    is_proof: bool
+    is_proof: bool  # Whether its bound, or that no change exists, holds for all other decisions
 
 
 class _Stage:
@@ -133,13 +130,14 @@ class _Stage:
         self._levels: dict[tuple[bytes, bool], _Level] = {}
         self._solved: dict[tuple[tuple[str, ...], bytes], ElasticOutcome] = {}
         self._limiting = relaxed.problem.links["is_limiting"].to_numpy(bool)
-        self.is_small = _is_small(aggregate(relaxed).relaxed.problem)
+        smaller = aggregate(relaxed).relaxed.problem
+        self.is_small = len(smaller.candidates) * len(smaller.slices) <= EXACT_MAX_FLOW_COLUMNS
         # Links that a plan has overloaded; of a small problem all that any plan could.
         self.watched = self._limiting if self.is_small else np.zeros_like(self._limiting)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of change that have something to loosen."""
+        """Kinds of change for which the problem has a limit."""
         there = set(self._level(self.watched, is_few=not self.is_small).model.levers)
         if self._limiting.any():
             there.add("link_capacity")
@@ -147,11 +145,11 @@ class _Stage:
 
     def attempts(self, kinds: tuple[str, ...]) -> Iterator[_Attempt]:
         """
-        Yield changes of these kinds, from the cheapest to find to the surest.
+        Yield changes of these kinds, first what is fast to find, last what is proved.
 
-        A small problem is solved exactly. Of a large one first the slices that matter, then all with the integer
-        decisions held, both with the limits of the links watched, again if there are more of these by
-        then; at last everything.
+        A small problem is solved exactly. Of a large one first the slices that matter are solved, then all slices with
+        the integer decisions held; both with the limits of the watched links, and again where more links have become
+        watched meanwhile. Last comes the full model.
         """
         tried: set[bytes] = set()
         while (key := self.watched.tobytes()) not in tried:
@@ -169,7 +167,7 @@ class _Stage:
                 return
         level = self._level(self._limiting, is_few=False)
         control = Control(min(self._control.seconds_left / 2, _EXACT_MAX_S), self._control.stop)
-        outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=REDUCED_GAP, **self._solver)
+        outcome = level.model.solve(_with_worst(kinds), control=control, mip_rel_gap=_REDUCED_GAP, **self._solver)
         yield _Attempt(level, self._with_least_unserved(kinds, level, outcome), is_proof=True)
 
     def _level(self, watched: BoolArray, *, is_few: bool) -> _Level:
@@ -180,7 +178,7 @@ class _Stage:
 
     def _first(self, kinds: tuple[str, ...], level: _Level, key: bytes) -> ElasticOutcome:
         if (kinds, key) not in self._solved:
-            gap = EXACT_GAP if self.is_small else REDUCED_GAP
+            gap = _EXACT_GAP if self.is_small else _REDUCED_GAP
             found = level.model.solve(_with_worst(kinds), control=self._control, mip_rel_gap=gap, **self._solver)
             self._solved[kinds, key] = self._with_least_unserved(kinds, level, found)
         return self._solved[kinds, key]
@@ -192,25 +190,20 @@ class _Stage:
             held.pop("NewPods")
         least = {kind: by_item for kind, by_item in outcome.amounts.items() if not kind.startswith("unserved")}
         found = every.model.solve(
-            _with_worst(kinds), control=self._control, mip_rel_gap=REDUCED_GAP, at_least=least, held=held,
+            _with_worst(kinds), control=self._control, mip_rel_gap=_REDUCED_GAP, at_least=least, held=held,
             **self._solver,
         )  # fmt: skip
         return self._with_least_unserved(kinds, every, found)
 
     def _with_least_unserved(self, kinds: tuple[str, ...], level: _Level, outcome: ElasticOutcome) -> ElasticOutcome:
-        """Leave no more unserved over the year than the change found needs: the worst slice alone has a price."""
+        """Minimize what stays unserved over the year for a change found: only the worst slice has a price."""
         if "unserved" not in kinds or outcome.x is None or not level.has_all_slices or self._control.must_stop:
             return outcome
         return level.model.with_least("unserved", _with_worst(kinds), outcome, self._control)
 
 
-def _is_small(problem: PlacementProblem) -> bool:
-    """Say whether an aggregated problem is solved exactly."""
-    return len(problem.candidates) * len(problem.slices) <= EXACT_MAX_FLOW_COLUMNS
-
-
-def _held_columns(problem: PlacementProblem, decisions: Decisions, group: IntArray) -> dict[str, FloatArray]:
-    """Write decisions as values of the columns of an aggregated problem."""
+def _held_columns(problem: PlacementProblem, decisions: _Decisions, group: IntArray) -> dict[str, FloatArray]:
+    """Turn decisions into values of the columns of an aggregated problem."""
     first = np.unique(group, return_index=True)[1]
     pairs, deployments = problem.indivisible_pairs, problem.deployments
     assigned = decisions.is_assigned[first]
@@ -238,34 +231,20 @@ class Option:
 
     Attributes
     ----------
-    kinds
-        Kinds of change allowed.
-    title
-        What they are called.
     result
         proved = enough, and no smaller sum of relative changes is; sufficient = enough; unproved = what every plan
         needs at least, not shown to be enough; none = changes of these kinds alone are never enough; unfinished = the
-        limit struck before one was found.
-    change_share, bound_share
-        Sum of relative changes, and the least that is proved to be needed.
-    items
-        The change, line by line.
-    change
-        The change, by position.
-    plan
-        A plan for the changed problem, which passed the independent check.
-    seconds
-        Time taken.
+        time limit was reached before one was found.
     """
 
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...]  # Of change that were allowed
     title: str
     result: Result
-    change_share: float
+    change_share: float  # Sum of relative changes, and the least that is proved to be needed
     bound_share: float
-    items: tuple[ChangeItem, ...] = ()
-    change: Change | None = None
-    problem: PlacementProblem | None = None
+    items: tuple[ChangeItem, ...] = ()  # The change, line by line
+    change: Change | None = None  # The same, by position
+    problem: PlacementProblem | None = None  # The changed problem, and a plan for it that passed the independent check
     plan: Plan | None = None
     seconds: float = 0.0
 
@@ -276,7 +255,7 @@ class Option:
 
 
 class OptionSearch:
-    """Finds the changes."""
+    """Finds the changes of a problem; `remake` makes the changed problem."""
 
     def __init__(
         self,
@@ -291,10 +270,10 @@ class OptionSearch:
         self._relaxed = relaxed
         self._remake = remake
         self._control = control
-        self._say = report
+        self._report = report
         self._solver: dict[str, Any] = {"seed": seed, "threads": threads}
         # In an outage equal workloads are taken over equally, and candidates beyond the limits could make equal what is
-        # not: what they are needed for is looked at apart then, and what is found there is enough, not proved smallest.
+        # not. Changes that need them are then searched for separately: they are enough, but not proved smallest.
         self._is_apart = bool(len(relaxed.problem.outages) and relaxed.is_beyond.any())
         near = within_limits(relaxed) if self._is_apart else relaxed
         self._near = _Stage(near, control=control, **self._solver)
@@ -351,7 +330,7 @@ class OptionSearch:
         if self._control.must_stop:
             self.is_complete = False
             return Option(kinds, title, "unfinished", np.inf, 0.0)
-        self._say(f"looking for the smallest change: {title}")
+        self._report(f"looking for the smallest change: {title}")
         stage, bound, option = self._stage(kinds), 0.0, Option(kinds, title, "unfinished", np.inf, 0.0)
         for attempt in stage.attempts(kinds):
             outcome = attempt.outcome
@@ -369,11 +348,11 @@ class OptionSearch:
         self.is_complete &= option.result != "unfinished"
         option = replace(option, seconds=time.monotonic() - began)
         if np.isfinite(option.change_share):
-            self._say(f"  {option.result}: {option.change_share:.2%}, at least {option.bound_share:.2%} is needed")
+            self._report(f"  {option.result}: {option.change_share:.2%}, at least {option.bound_share:.2%} is needed")
         return option
 
     def _note(self, outcome: ElasticOutcome) -> None:
-        """Take note of a proof that the problem as it is has no plan: some change is needed, or none is enough."""
+        """Record a proof that the problem as it is has no plan: some change is needed, or none is enough."""
         is_needed = outcome.bound_share > _NO_CHANGE
         self.is_proved_infeasible |= is_needed or outcome.termination == Termination.INFEASIBLE
 
@@ -383,7 +362,7 @@ class OptionSearch:
         change = attempt.level.change(outcome)
         problem = self._remake(change)
         plan = self._plan(problem, attempt.level.decisions(outcome))
-        is_smallest = share - bound <= max(REDUCED_GAP * share, _NO_CHANGE) and not set(NOT_PROVED) & set(
+        is_smallest = share - bound <= max(_REDUCED_GAP * share, _NO_CHANGE) and not set(NOT_PROVED) & set(
             change.amounts
         )
         return replace(
@@ -397,8 +376,8 @@ class OptionSearch:
             plan=plan,
         )
 
-    def _plan(self, problem: PlacementProblem, decisions: Decisions) -> Plan | None:
-        """Find a plan with these integer decisions, or with any where the problem is small; it passes the check."""
+    def _plan(self, problem: PlacementProblem, decisions: _Decisions) -> Plan | None:
+        """Find a plan that passes the check, with these integer decisions; with any, where the problem is small."""
         relaxed = RelaxedProblem(problem, np.zeros(len(problem.candidates)), ())
         watched = np.full(len(problem.links), self._near.is_small)
         while not self._control.must_stop:
@@ -414,7 +393,7 @@ class OptionSearch:
                     report = check_plan(problem, plan)
                     if report.is_feasible:
                         return plan
-                    overloaded = overloaded_links(problem, report)
+                    overloaded = _overloaded_links(problem, report)
             if not (overloaded & ~watched).any():
                 break
             watched |= overloaded
@@ -423,8 +402,8 @@ class OptionSearch:
         return None
 
 
-def overloaded_links(problem: PlacementProblem, report: CheckReport) -> BoolArray:
-    """Say which links a plan overloads, in normal operation or in an outage, (L,)."""
+def _overloaded_links(problem: PlacementProblem, report: CheckReport) -> BoolArray:
+    """(L,) links that a plan overloads, in normal operation or in an outage."""
     broken = report.violations[report.violations["unit"] == "gbps"]["where"].astype(str)
     ids = {where.partition(",")[0] for where in broken}
     return np.asarray(problem.links["id"].isin(ids), bool)
@@ -432,9 +411,9 @@ def overloaded_links(problem: PlacementProblem, report: CheckReport) -> BoolArra
 
 def sort_options(options: Sequence[Option]) -> tuple[Option, ...]:
     """Sort what is enough first, what serves all work before what does not, small before large."""
-    return tuple(sorted(options, key=_order))
+    rank = {"proved": 0, "sufficient": 0, "unproved": 1, "unfinished": 2, "none": 3}
 
+    def order(option: Option) -> tuple[int, bool, float]:
+        return rank[option.result], any(item.kind == "unserved" for item in option.items), option.change_share
 
-def _order(option: Option) -> tuple[int, bool, float]:
-    rank = {"proved": 0, "sufficient": 0, "unproved": 1, "unfinished": 2, "none": 3}[option.result]
-    return rank, any(item.kind == "unserved" for item in option.items), option.change_share
+    return tuple(sorted(options, key=order))

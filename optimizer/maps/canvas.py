@@ -17,7 +17,7 @@ from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Outline
 
 from optimizer.drawing.colours import INK
-from optimizer.drawing.lettering import HALO, font_families, write_text
+from optimizer.drawing.lettering import HALO, font_of, write_text
 from optimizer.drawing.words import Words
 from optimizer.maps.labels import Box, boxes_overlap
 from optimizer.maps.projection import Basemap, MapProjection, ScaleBar, View
@@ -27,7 +27,7 @@ FACTOR = 3.0
 _WIDTH_SHARE, _ASPECT = 0.33, 1.25
 _MARGIN_PT, _ABOVE_SCALE_BAR_PT = 8.0, 6.0
 
-# Fewer places, or places with more room around each, are distinct without it.
+# Fewer places, or places with more room around each, are distinct without an inset.
 _LEAST_PLACES = 8
 _LEAST_CROWDED = 3
 _CROWDED_PT = 14.0
@@ -64,11 +64,9 @@ def find_inset(
         if is_free and not _inside(box, taken).any():
             # The frame is inset by a margin that the view has not.
             per_point = (view.x_max - view.x_min) / (frame[2] + frame[0])
-            xs, ys = (
-                (view.x_min + x * per_point for x in source[::2]),
-                (view.y_min + y * per_point for y in source[1::2]),
-            )
-            return Inset(box, source, View(*xs, *ys))
+            low, high = view.x_min, view.y_min
+            left, bottom, right, top = (edge * per_point for edge in source)
+            return Inset(box, source, View(low + left, low + right, high + bottom, high + top))
     return None
 
 
@@ -107,7 +105,7 @@ def _inside(box: Box, points: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def is_inside(box: Box, x: float, y: float) -> bool:
-    """Say whether a point lies in a box."""
+    """Whether a point lies in a box."""
     return bool(_inside(box, np.array([[x, y]]))[0])
 
 
@@ -119,25 +117,14 @@ _WATER, _LAND, _BACKDROP, _BORDER = "#E9F0F4", "#FBFAF6", "#EFEDE6", "#D8D3C7"
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """
-    The map's axes, whose coordinates are points, and the way from degrees to them.
-
-    Attributes
-    ----------
-    frame
-        Box that labels must keep to.
-    points_per_m
-        Points per metre of the projection.
-    is_detail
-        Whether it shows a part of another map at a larger scale, so that there is room for more labels.
-    """
+    """The map's axes, whose coordinates are points, and the way from degrees to them."""
 
     axes: Axes
-    frame: Box
+    frame: Box  # Labels stay inside
     projection: MapProjection
     view: View
-    points_per_m: float
-    is_detail: bool = False
+    points_per_m: float  # Of the projection
+    is_detail: bool = False  # Whether it shows a part of another map at a larger scale, with room for more labels
 
     def to_points(self, xy_m: FloatArray) -> FloatArray:
         """Turn (n, 2) positions in metres of the projection into points."""
@@ -150,7 +137,7 @@ class Canvas:
         return float(left), float(up)
 
     def shows(self, x: float, y: float) -> bool:
-        """Say whether a point lies in the window."""
+        """Whether a point lies in the window."""
         left, bottom, right, top = self.frame
         return left <= x <= right and bottom <= y <= top
 
@@ -163,7 +150,10 @@ def axes_in_points(figure: Figure, box: Box, sheet_height: float) -> Axes:
     """Add axes whose coordinates are points."""
     left, bottom, width, height = box
     share = (left / SHEET_WIDTH_PT, bottom / sheet_height, width / SHEET_WIDTH_PT, height / sheet_height)
-    axes = figure.add_axes(share)
+    return _measure_in_points(figure.add_axes(share), width, height)
+
+
+def _measure_in_points(axes: Axes, width: float, height: float) -> Axes:
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
     axes.set_axis_off()
@@ -179,10 +169,15 @@ def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapPro
     box
         Left, bottom, width and height on the sheet, points; as wide for its height as the view.
     """
-    axes = axes_in_points(figure, box, sheet_height)
-    _, _, width, height = box
+    return _canvas(axes_in_points(figure, box, sheet_height), box[2], box[3], projection, view)
+
+
+def _canvas(
+    axes: Axes, width: float, height: float, projection: MapProjection, view: View, *, is_detail: bool = False
+) -> Canvas:
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
-    return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), projection, view, width / (view.x_max - view.x_min))
+    frame, points_per_m = (4.0, 4.0, width - 4.0, height - 4.0), width / (view.x_max - view.x_min)
+    return Canvas(axes, frame, projection, view, points_per_m, is_detail=is_detail)
 
 
 def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
@@ -194,15 +189,10 @@ def add_detail(canvas: Canvas, inset: Inset) -> Canvas:
     left, bottom, right, top = inset.box
     width, height = right - left, top - bottom
     axes = canvas.axes.inset_axes((left, bottom, width, height), transform=canvas.axes.transData, zorder=9)
-    axes.set_xlim(0, width)
-    axes.set_ylim(0, height)
-    axes.set_axis_off()
-    axes.add_patch(Rectangle((0, 0), width, height, facecolor=_LAND, edgecolor="none", zorder=0))
-    edge = Rectangle((0, 0), width, height, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=9)
-    axes.add_patch(edge)
-    view = inset.view
-    scale = width / (view.x_max - view.x_min)
-    return Canvas(axes, (4.0, 4.0, width - 4.0, height - 4.0), canvas.projection, view, scale, is_detail=True)
+    _measure_in_points(axes, width, height)
+    detail = _canvas(axes, width, height, canvas.projection, inset.view, is_detail=True)
+    axes.add_patch(Rectangle((0, 0), width, height, facecolor="none", edgecolor=INK, linewidth=1.6, zorder=9))
+    return detail
 
 
 def draw_basemap(canvas: Canvas, basemap: Basemap) -> None:
@@ -227,15 +217,6 @@ def draw_scale_bar(canvas: Canvas, bar: ScaleBar, words: Words) -> Box:
         (0.5, f"{bar.length_km / 2:,g}"),
         (1.0, words("unit.km", length=f"{bar.length_km:,g}")),
     ):
-        write_text(
-            canvas.axes,
-            left + share * length,
-            bottom + 9.0,
-            text,
-            fontsize=10.0,
-            ha="center",
-            zorder=9,
-            family=list(font_families(words.lang)),
-            path_effects=HALO,
-        )
+        look = {"fontproperties": font_of(words.lang, 10.0), "ha": "center", "zorder": 9, "path_effects": HALO}
+        write_text(canvas.axes, left + share * length, bottom + 9.0, text, **look)
     return (left - 12.0, bottom - 4.0, left + length + 30.0, bottom + 22.0)

@@ -1,4 +1,4 @@
-"""The map of what changes from one run to another: data centers and links that carry more or less, what moved where."""
+"""The map of what changes from one run to another: what data centers and links carry more or less, what moves where."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from optimizer.problem.problem import FloatArray
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
 from optimizer.units import TOKENS_PER_MTOK
 
-# Blue and orange stay apart for colour-blind readers; signs in the labels and dashes on links say the same in grey.
+# Colour-blind readers can tell blue and orange apart; signs in the labels and dashes on links do so in grey.
 GREW, SHRANK = PALETTE[2], PALETTE[0]
 _MOVED = "#3A3A3A"
 _WIDEST_LINK_PT, _THINNEST_LINK_PT, _WIDEST_MOVE_PT, _THINNEST_MOVE_PT = 11.0, 0.7, 7.0, 1.0
@@ -38,7 +38,7 @@ _LABELLED_SHARE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class _Changes:
-    """What of a difference is drawn, at which scales, and from which change on (mtok a day) one counts."""
+    """What of a difference is drawn, at which scales, and the least change that counts (mtok a day)."""
 
     centers: pd.Series
     links: pd.DataFrame
@@ -70,7 +70,7 @@ def _select(difference: RunDifference) -> _Changes:
 
 
 def difference_theme(scene: Scene, difference: RunDifference) -> Theme:
-    """Say how the difference of two runs is drawn; the scene is of the later one."""
+    """Build the theme of the difference of two runs; the scene is of the later one."""
     words, changes = scene.words, _select(difference)
 
     def draw(canvas: Canvas) -> Drawn:
@@ -127,7 +127,7 @@ def _mark(row: dict[str, Any], at: tuple[float, float], name: str, changes: _Cha
 
 
 def _draw_links(canvas: Canvas, difference: RunDifference, changes: _Changes) -> list[tuple[FloatArray, float]]:
-    """Draw what links carry more or less, the largest change below."""
+    """Draw what links carry more or less, the largest change at the bottom."""
     positions = {**stop_positions(difference.before), **stop_positions(difference.after)}
     rows = changes.links["change_mtok_per_day"].reset_index()
     rows = rows.sort_values("change_mtok_per_day", key=lambda change: -change.abs(), kind="stable")
@@ -146,7 +146,7 @@ def _draw_links(canvas: Canvas, difference: RunDifference, changes: _Changes) ->
 def _draw_moves(
     canvas: Canvas, difference: RunDifference, changes: _Changes, radii: dict[str, float]
 ) -> list[tuple[FloatArray, float]]:
-    """Draw arrows from the data centers that give up tokens to those that take them over."""
+    """Draw arrows from the data centers that lose tokens to those that take them over."""
     places = difference.after.data_centers
     curves = []
     for source, target, amount in changes.moves[::-1].itertuples(index=False):
@@ -160,18 +160,16 @@ def _draw_moves(
             continue
         line, head = _arrow(curve, size)
         for colour, extra, order in (("white", 2.0, 3.2), (_MOVED, 0.0, 3.3)):
-            canvas.axes.add_collection(
-                LineCollection([line], colors=colour, linewidths=size + extra, capstyle="butt", zorder=order)
-            )
-            canvas.axes.add_collection(
-                PolyCollection([head], facecolors=colour, edgecolors=colour, linewidths=extra, zorder=order)
-            )
+            shaft = LineCollection([line], colors=colour, linewidths=size + extra, capstyle="butt", zorder=order)
+            tip = PolyCollection([head], facecolors=colour, edgecolors=colour, linewidths=extra, zorder=order)
+            canvas.axes.add_collection(shaft)
+            canvas.axes.add_collection(tip)
         curves.append((line, size))
     return curves
 
 
 def _curve(start: FloatArray, end: FloatArray, trim_start: float, trim_end: float) -> FloatArray | None:
-    """Bend a line to the right of its way and cut off what lies under the circles at its ends."""
+    """Bend a line to the right of its direction and cut off what lies under the circles at its ends."""
     along = end - start
     length = float(np.hypot(*along))
     if length <= trim_start + trim_end + 6.0:
@@ -183,7 +181,7 @@ def _curve(start: FloatArray, end: FloatArray, trim_start: float, trim_end: floa
 
 
 def _arrow(curve: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
-    """Part a curve into shaft and head; a short one gets a small head."""
+    """Split a curve into shaft and head; a short one gets a small head."""
     steps = np.hypot(*np.diff(curve, axis=0).T)
     to_tip = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
     length = min(5.0 + 1.6 * width, 0.6 * float(to_tip[0]))

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from optimizer.drawing.colours import FAINT_INK
-from optimizer.drawing.lettering import SNAPPED, ShownFigure, font_families, text_width_pt, write_text
+from optimizer.drawing.lettering import SNAPPED, ShownFigure, font_families, font_of, text_width_pt, write_text
 from optimizer.drawing.sheet import plain_settings
 from optimizer.drawing.words import Words, read_words
 from optimizer.maps.canvas import (
@@ -61,8 +60,8 @@ _NAME_CHARS = 40
 def _source_parts(
     run: Run, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
 ) -> tuple[str, ...]:
-    """Say where what a map shows comes from."""
-    label = run_label(run) if difference is None else distinct_labels(difference.after, difference.before)[0]
+    """Write the parts of the source line."""
+    label, other = (run_label(run), "") if difference is None else distinct_labels(difference.after, difference.before)
     network = _section(run.info, "network")
     facts = {"run": label, "network": shorten(str(network.get("name") or network.get("folder") or "?"), _NAME_CHARS)}
     version = _section(run.info, "versions").get("edwc")
@@ -72,7 +71,6 @@ def _source_parts(
     else:
         parts = [words("foot.source_undated", **facts)]
     if difference is not None:
-        other = distinct_labels(difference.after, difference.before)[1]
         parts.append(words("foot.against", run=other, date=_date(difference.before) or "?"))
     estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")
     if isinstance(estimated, int | float):
@@ -91,6 +89,7 @@ def _date(run: Run) -> str:
 
 
 def _section(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Read a part of the run's information; empty where a file made by others holds something else there."""
     section = info.get(key)
     return section if isinstance(section, Mapping) else {}
 
@@ -110,7 +109,7 @@ class _Detail:
 
 @dataclass(frozen=True, eq=False)
 class DrawnMap:
-    """A drawn map with the facts that it shows, so that they can be checked without looking at pixels."""
+    """A drawn map with the facts that it shows, which tests can check without its pixels."""
 
     figure: Figure  # Not tied to pyplot
     canvas: Canvas  # The map: its axes, projection, window and scale
@@ -188,11 +187,11 @@ def _draw_sheet(
     labels = _label(canvas, replace(drawn, requests=requests), reserved, words)
     _write_banner(canvas, theme, words)
 
-    title = (
-        words("title.with_name", title=theme.title, name=run_label(run))
-        if difference is None
-        else _title_of_difference(theme, difference, words)
-    )
+    if difference is None:
+        title = words("title.with_name", title=theme.title, name=run_label(run))
+    else:
+        after, before = distinct_labels(difference.after, difference.before)
+        title = words("title.against", title=theme.title, after=after, before=before)
     _write_title(figure, title, theme.numbers, words, sheet_height)
     _write_foot(figure, _source_parts(run, difference, projection, basemap, words), words, sheet_height)
     height = sheet_height - TITLE_PT - MARGIN_PT
@@ -210,7 +209,7 @@ def _label(canvas: Canvas, drawn: Drawn, reserved: list[Box], words: Words) -> t
 
 
 def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelRequest]:
-    """Leave the labels of what the inset shows to the inset, but for the first city, which says where that is."""
+    """Drop the labels of what the inset shows, except for the first city, which names the area."""
     kept, is_named = [], False
     for request in requests:
         if not is_inside(inset.source, request.x, request.y):
@@ -228,7 +227,7 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | Non
         draw_basemap(detail, load_basemap(basemap, canvas.projection, inset.view))
     title = words("inset.title", factor=f"{FACTOR:g}")
     top = inset.box[3] - inset.box[1]
-    font = FontProperties(family=list(font_families(words.lang)), size=_DETAIL_FONT_PT)
+    font = font_of(words.lang, _DETAIL_FONT_PT)
     of_title = (0.0, top - 19.0, SNAPPED * text_width_pt(title, font) + 14.0, top)
     corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
     detail.axes.add_patch(corner)
@@ -236,19 +235,10 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | Non
     return _Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
 
 
-def _title_of_difference(theme: Theme, difference: RunDifference, words: Words) -> str:
-    after, before = distinct_labels(difference.after, difference.before)
-    return words("title.against", title=theme.title, after=after, before=before)
-
-
 def _write_banner(canvas: Canvas, theme: Theme, words: Words) -> None:
     left, bottom, right, top = canvas.frame
     middle = (bottom + top) / 2
-    family = list(font_families(words.lang))
-    fonts = [
-        FontProperties(family=family, size=_BANNER_FONT_PT - 5.0 * i, weight="normal" if i else "bold")
-        for i in range(len(theme.banner))
-    ]
+    fonts = [font_of(words.lang, _BANNER_FONT_PT - 5.0 * i, bold=i == 0) for i in range(len(theme.banner))]
     if theme.banner:
         width = max(text_width_pt(line, font) for line, font in zip(theme.banner, fonts, strict=True)) + 40.0
         low = middle - 28.0 * len(theme.banner) + 4.0
@@ -262,18 +252,17 @@ def _write_banner(canvas: Canvas, theme: Theme, words: Words) -> None:
 def _write_title(figure: Figure, title: str, numbers: tuple[str, ...], words: Words, sheet_height: float) -> None:
     band = (MARGIN_PT, sheet_height - TITLE_PT, SHEET_WIDTH_PT - 2 * MARGIN_PT, TITLE_PT)
     axes = axes_in_points(figure, band, sheet_height)
-    family = list(font_families(words.lang))
+    family = font_families(words.lang)
     write_text(axes, 0.0, 36.0, title, fontsize=_TITLE_FONT_PT, weight="bold", family=family)
     line = words("join").join(numbers)
     write_text(axes, 0.0, 13.0, line, fontsize=_NUMBERS_FONT_PT, color=FAINT_INK, family=family)
 
 
 def _write_foot(figure: Figure, parts: tuple[str, ...], words: Words, sheet_height: float) -> None:
-    """Write the source line; what does not fit goes on in the next line."""
+    """Write the source line, continued in the next line where it is too long."""
     width = SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT
     axes = axes_in_points(figure, (MARGIN_PT, MARGIN_PT - 4.0, width, FOOT_PT), sheet_height)
-    family = list(font_families(words.lang))
-    font = FontProperties(family=family, size=_FOOT_FONT_PT)
+    font = font_of(words.lang, _FOOT_FONT_PT)
     lines = [""]
     for part in parts:
         longer = words("join").join([lines[-1], part]) if lines[-1] else part
@@ -282,5 +271,4 @@ def _write_foot(figure: Figure, parts: tuple[str, ...], words: Words, sheet_heig
         else:
             lines[-1] = longer
     for i, line in enumerate(lines):
-        look = {"fontsize": _FOOT_FONT_PT, "color": FAINT_INK, "family": family}
-        write_text(axes, 0.0, FOOT_PT - 12.0 * (i + 1), line, **look)
+        write_text(axes, 0.0, FOOT_PT - 12.0 * (i + 1), line, fontproperties=font, color=FAINT_INK)

@@ -19,57 +19,27 @@ _ARROW_FROM_PT = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Ribbon:
-    """
-    One band: the tokens of one category that travel over one link in one direction.
+    """One band: the tokens of one category that travel over one link in one direction."""
 
-    Attributes
-    ----------
-    category
-        Region of the data center, or workload class.
-    width_pt
-        Width, proportional to the volume without exception, so that the bands of a link add up.
-    line
-        (n, 2) its middle line in travel order, map points.
-    """
-
-    category: str
+    category: str  # Region of the data center, or workload class
     mtok_per_day: float
-    width_pt: float
-    line: FloatArray
+    width_pt: float  # Strictly proportional to the tokens, so that the bands of a link add up
+    line: FloatArray  # (n, 2) its middle line in travel order, map points
 
     def arrow(self) -> FloatArray | None:
-        """
-        Build a small arrowhead half way along.
-
-        Returns
-        -------
-        array or None
-            (3, 2) corners in map points; None where the band is too thin or too short to carry one.
-        """
+        """Find the (3, 2) corners of an arrowhead half way; None where the band is too thin or too short for one."""
         middle, along = _middle(self.line)
         length = float(np.hypot(*np.diff(self.line[[0, -1]], axis=0)[0]))
         if self.width_pt < _ARROW_FROM_PT or length < 2.5 * self.width_pt:
             return None
         half = 0.36 * self.width_pt
         across = np.array([-along[1], along[0]])
-        return np.array(
-            [
-                middle + 1.3 * half * along,
-                middle - 0.9 * half * along + half * across,
-                middle - 0.9 * half * along - half * across,
-            ]
-        )
+        tip, base = middle + 1.3 * half * along, middle - 0.9 * half * along
+        return np.array([tip, base + half * across, base - half * across])
 
 
 def category_of(run: Run, colour_by: ColourBy) -> pd.Series:
-    """
-    Give each row of the allocation the category that colours it.
-
-    Parameters
-    ----------
-    colour_by
-        `region` of the data center, or workload `class`; classes beyond the palette become `other`.
-    """
+    """Find the category of each row of the allocation: region of the data center, or class; `other` beyond colours."""
     allocation = run.allocation
     if colour_by == "region":
         return allocation["data_center"].map(run.data_centers["region"])
@@ -90,14 +60,7 @@ def stop_positions(run: Run) -> dict[str, tuple[float, float]]:
 
 
 def busiest_link_mtok_per_day(volumes: pd.DataFrame) -> float:
-    """
-    Find what the busiest link carries in both directions together.
-
-    Parameters
-    ----------
-    volumes
-        Result of `link_volumes`.
-    """
+    """Find what the busiest link of `link_volumes` carries in both directions together."""
     return 0.0 if volumes.empty else float(volumes["mtok_per_day"].groupby(undirected(volumes)).sum().max())
 
 
@@ -105,7 +68,7 @@ def build_ribbons(
     volumes: pd.DataFrame, lines: dict[tuple[str, str], FloatArray], order: list[str], scale: float
 ) -> list[Ribbon]:
     """
-    Lay the bands of each link side by side around its line: traffic keeps to the right of its direction.
+    Put the bands of each link side by side around its line: traffic keeps to the right of its direction.
 
     Parameters
     ----------

@@ -2,9 +2,8 @@
 Label placement without overlaps: a greedy search over positions around each point.
 
 Labels are placed in order of importance, each at the nearest position that covers no earlier label, no circle and
-no leader line; a place that is free but crosses flows is worse than one that does not. Where one comes off badly,
-all are placed anew with that one first. This is deterministic and *proves* that no two boxes overlap, which a
-force-based library only tends towards.
+no leader line; positions without flows are better. Where a label gets a bad position, all are placed again with that
+one first. This is deterministic and *proves* that no two boxes overlap, which a force-based library does not.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ _COST_PER_FLOW_POINT = 3.0
 _COST_PER_NEAR_MARKER = 4.0
 _COST_PER_CROSSED_MARKER = 150.0
 
-# A label without a place; and from which cost on it is tried whether the label that came off worst should go first.
+# Cost of a label without a place; and of a label that is placed first in another try.
 _COST_OF_NONE, _COST_OF_NONE_OPTIONAL = 400.0, 25.0
-_WORTH_A_RETRY, _RETRIES = 45.0, 8
+_RETRY_FROM_COST, _RETRIES = 45.0, 8
 
 # Unit vectors, best first: right, left, above, below, then the corners and what lies between.
 _DIRECTIONS = tuple(
@@ -42,7 +41,7 @@ _DIRECTIONS = tuple(
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """A text wanted beside a marker; a label that must be may be led further away before it is given up."""
+    """A text to be placed beside a marker; one that `must` be placed may stand further away, with a leader line."""
 
     lines: tuple[str, ...]
     x: float
@@ -57,7 +56,7 @@ class LabelRequest:
 
 @dataclass(frozen=True)
 class PlacedLabel:
-    """A text and small notes below it, with the box they fill; `leader` joins them to a marker further away."""
+    """A text and small notes below it, with their box; `leader` joins them to a marker further away."""
 
     lines: tuple[str, ...]
     style: str
@@ -87,10 +86,10 @@ def place_labels(
     best = _place_in_order(requests, order, scene)
     tried: set[int] = set()
     for _ in range(_RETRIES):
-        badly_off = [i for i in order if best.costs[i] >= _WORTH_A_RETRY and i not in tried]
+        badly_off = [i for i in order if best.costs[i] >= _RETRY_FROM_COST and i not in tried]
         if not badly_off:
             break
-        # Whoever came off worst chooses first; if that is better for all together, it stays so.
+        # The label with the worst position is placed first; that order is kept if it is better for all together.
         worst = max(badly_off, key=lambda i: (best.costs[i], -i))
         tried.add(worst)
         other_order = [worst, *(i for i in order if i != worst)]
@@ -102,7 +101,7 @@ def place_labels(
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """What labels have to keep clear of, or to."""
+    """What labels have to avoid, and the frame that they stay in."""
 
     markers: FloatArray
     frame: Box
@@ -112,7 +111,7 @@ class _Scene:
 
 @dataclass(frozen=True, eq=False)
 class _Placement:
-    """The labels by position in the list of requests, and what each cost, also those that found no place."""
+    """The labels by position in the list of requests, and the cost of each, also of those without a place."""
 
     labels: dict[int, PlacedLabel]
     costs: list[float]
@@ -143,7 +142,7 @@ def _best_place(request: LabelRequest, scene: _Scene, taken: FloatArray) -> tupl
             break
         for dx, dy, preference in _DIRECTIONS:
             box = _box_beside(request, dx, dy, gap)
-            if not _inside(box, scene.frame) or _overlaps(box, taken) or _covers_marker(box, markers):
+            if not _inside(box, scene.frame) or _overlaps(box, taken) or _count_markers(box, markers):
                 continue
             leader = _leader(request, box) if gap >= _LEADER_FROM_PT else None
             if leader is not None and any(_overlaps(part, taken) for part in _boxes_along(*leader)):
@@ -167,22 +166,19 @@ def _box_beside(request: LabelRequest, dx: float, dy: float, gap: float) -> Box:
 
 
 def _lean(component: float) -> float:
-    """Find how far a box moves off the marker along one axis: wholly, or little if that is not its side."""
+    """Find how far a box moves off the marker along one axis: fully, or little if that is not its side."""
     return component if abs(component) < _CENTERED_BELOW else math.copysign(1.0, component)
 
 
 def _leader(request: LabelRequest, box: Box) -> _Leader:
     end = (min(max(request.x, box[0]), box[2]), min(max(request.y, box[1]), box[3]))
-    length = float(np.hypot(end[0] - request.x, end[1] - request.y)) or 1.0
-    start = (
-        request.x + (end[0] - request.x) / length * request.radius,
-        request.y + (end[1] - request.y) / length * request.radius,
-    )
-    return start, end
+    x, y = end[0] - request.x, end[1] - request.y
+    length = float(np.hypot(x, y)) or 1.0
+    return (request.x + x / length * request.radius, request.y + y / length * request.radius), end
 
 
 def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
-    """Cover a line with small boxes, short of both ends, so that labels keep off it."""
+    """Cover a line with small boxes, except at its ends, so that labels avoid it."""
     length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
     count = max(2, int(length / 3.0))
     shares = (np.arange(count) + 0.5) / count
@@ -191,7 +187,7 @@ def _boxes_along(start: tuple[float, float], end: tuple[float, float]) -> list[B
 
 
 def boxes_overlap(a: Box, b: Box) -> bool:
-    """Say whether two boxes share area."""
+    """Whether two boxes share area."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
@@ -208,10 +204,6 @@ def _overlaps(box: Box, taken: FloatArray) -> bool:
     return bool(hits.any())
 
 
-def _covers_marker(box: Box, markers: FloatArray) -> bool:
-    return _count_markers(box, markers) > 0
-
-
 def _count_markers(box: Box, markers: FloatArray) -> int:
     x = np.clip(markers[:, 0], box[0], box[2])
     y = np.clip(markers[:, 1], box[1], box[3])
@@ -219,7 +211,7 @@ def _count_markers(box: Box, markers: FloatArray) -> int:
 
 
 def _crossed_markers(request: LabelRequest, leader: _Leader, markers: FloatArray) -> int:
-    """Count the markers under a leader line that have not their own marker's center."""
+    """Count the markers under a leader line, without the label's own."""
     start, along = np.array(leader[0]), np.subtract(leader[1], leader[0])
     squared = float(along @ along) or 1.0
     share = np.clip((markers[:, :2] - start) @ along / squared, 0.0, 1.0)
@@ -230,6 +222,5 @@ def _crossed_markers(request: LabelRequest, leader: _Leader, markers: FloatArray
 
 
 def _count_inside(box: Box, points: FloatArray) -> int:
-    return int(
-        ((points[:, 0] > box[0]) & (points[:, 0] < box[2]) & (points[:, 1] > box[1]) & (points[:, 1] < box[3])).sum()
-    )
+    x, y = points.T
+    return int(((x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])).sum())

@@ -22,32 +22,16 @@ _LARGEST_ASPECT = 1.8
 
 @dataclass(frozen=True)
 class MapOptions:
-    """
-    Choices for a drawn map.
+    """Choices for a drawn map."""
 
-    Attributes
-    ----------
-    kind
-        `allocation`: what runs where and over which fibre; `links`: how full the links are; `price`: what data
-        centers pay for energy; `carbon`: what they emit.
-    against
-        Another run, or its folder: draw what changes from it to the run instead.
-    lang
-        Language of words and names: `en` or `zh`.
-    basemap
-        Outlines behind the map: those of the run's network, `none`, or a vector file of your own.
-    colour_by
-        Colour the flows of the allocation by the data center's region or by workload class.
-    size_px
-        Width and height; for SVG, its proportions.
-    """
-
+    # `allocation`: what runs where and over which fibre; `links`: how full the links are; `price`: what data centers
+    # pay for energy; `carbon`: what they emit
     kind: MapKind = "allocation"
-    against: Run | Path | str | None = None
-    lang: Lang = "en"
-    basemap: BasemapChoice = "run"
-    colour_by: ColourBy = "region"
-    size_px: tuple[int, int] = (1600, 1200)
+    against: Run | Path | str | None = None  # Another run, or its folder: draw what changes from it to the run instead
+    lang: Lang = "en"  # Of words and names
+    basemap: BasemapChoice = "run"  # Outlines behind the map: those of the run's network, `none`, or a vector file
+    colour_by: ColourBy = "region"  # Colour the flows of the allocation by the data center's region or by class
+    size_px: tuple[int, int] = (1600, 1200)  # Width and height; for SVG, its proportions
 
 
 def check_map_options(options: MapOptions) -> None:

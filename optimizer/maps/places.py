@@ -1,8 +1,8 @@
 """
 Places on a map and the key that explains them.
 
-Circles whose area is an amount, crosses and their labels; classes of numbers, few, with round breaks, that hold every
-value; the key, drawn from top to bottom: what colours, widths and circles stand for, and small tables.
+Circles whose area is an amount, crosses and their labels; a few classes of numbers with round breaks; the key, drawn
+from top to bottom: what colours, widths and circles mean, and small tables.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, Polygon, Rectangle
 
 from optimizer.drawing.colours import FAINT_INK, INK, NEUTRAL_COLOUR, OTHER_COLOUR, legend_amounts, round_down_nicely
-from optimizer.drawing.lettering import HALO, SNAPPED, font_families, text_width_pt, wrap_to_width, write_text
+from optimizer.drawing.lettering import HALO, SNAPPED, font_families, font_of, text_width_pt, wrap_to_width, write_text
 from optimizer.drawing.words import Lang, Words, read_words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.labels import LabelRequest, PlacedLabel
@@ -38,34 +38,19 @@ _GREY_TEXT = "#3D3D3D"
 
 @dataclass(frozen=True)
 class Marker:
-    """
-    A place to be drawn.
-
-    Attributes
-    ----------
-    label
-        Its name; none asks for no label.
-    style
-        `center`: a filled circle with a bold label; `open`: one with a hole and a plain label; `hub`: a thin
-        ring with a plain label; `cross`.
-    notes
-        Small lines below the label.
-    must
-        Whether its label may be led further away before it is given up.
-    is_minor
-        Whether it is labelled on details alone.
-    """
+    """A place to be drawn."""
 
     longitude_deg: float
     latitude_deg: float
     radius: float
-    label: str = ""
+    label: str = ""  # Its name; without one there is no label
+    # `center`: filled circle, bold label; `open`: with a hole, plain label; `hub`: thin ring, plain label; `cross`
     style: str = "center"
     face: str = "none"
     edge: str = "white"
-    notes: tuple[str, ...] = ()
-    must: bool = True
-    is_minor: bool = False
+    notes: tuple[str, ...] = ()  # Small lines below the label
+    must: bool = True  # Whether its label may stand further away before it is dropped
+    is_minor: bool = False  # Whether it is labelled in insets only
 
 
 def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
@@ -85,7 +70,7 @@ def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple
     Returns
     -------
     tuple
-        The labels that they want, in their order, and (n, 3) x, y and radius of all that is drawn.
+        Their labels, in their order, and (n, 3) x, y and radius of all that is drawn.
     """
     requests, circles = [], []
     for marker in markers:
@@ -123,7 +108,7 @@ def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelR
 
 
 def wrap_label(text: str) -> tuple[str, ...]:
-    """Break a long label into two lines of like length: a compact box finds a place more easily."""
+    """Break a long label into two lines of similar length: a compact box is easier to place."""
     if all(ord(char) >= _FIRST_WIDE for char in text):
         return _wrap_wide(text)
     if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
@@ -154,18 +139,17 @@ def _wrap_wide(text: str) -> tuple[str, ...]:
 @functools.cache
 def _label_font(style: str, lang: Lang) -> FontProperties:
     """Choose the font of labels."""
-    weight = "bold" if style == "center" else "normal"
-    return FontProperties(family=list(font_families(lang)), weight=weight, size=_LABEL_PT[style])
+    return font_of(lang, _LABEL_PT[style], bold=style == "center")
 
 
 def measure_label(lines: tuple[str, ...], notes: tuple[str, ...], style: str, lang: Lang) -> tuple[float, float]:
     """Measure a label's box."""
-    typeset = [(line, _label_font(name, lang)) for line, name in _typeset(lines, notes, style)]
+    typeset = [(line, _label_font(name, lang)) for line, name in _styled_lines(lines, notes, style)]
     width = max(text_width_pt(line, font) for line, font in typeset) + _LABEL_ROOM_PT
     return width, sum(_LINE_HEIGHT * font.get_size_in_points() for _, font in typeset)
 
 
-def _typeset(lines: tuple[str, ...], notes: tuple[str, ...], style: str) -> list[tuple[str, str]]:
+def _styled_lines(lines: tuple[str, ...], notes: tuple[str, ...], style: str) -> list[tuple[str, str]]:
     return [*((line, style) for line in lines), *((note, "note") for note in notes)]
 
 
@@ -176,7 +160,7 @@ def draw_labels(canvas: Canvas, labels: list[PlacedLabel], lang: Lang) -> None:
             (x0, y0), (x1, y1) = label.leader
             canvas.axes.plot([x0, x1], [y0, y1], color=FAINT_INK, linewidth=0.7, zorder=7)
         top = label.box[3]
-        for line, name in _typeset(label.lines, label.notes, label.style):
+        for line, name in _styled_lines(label.lines, label.notes, label.style):
             font = _label_font(name, lang)
             size = font.get_size_in_points()
             look = {
@@ -205,16 +189,9 @@ PURPLES = ("#CFE0EE", "#A9C4E0", "#8FA3CF", "#8672B4", "#79398F", "#470A45")
 
 @dataclass(frozen=True)
 class Classes:
-    """
-    Classes with their colours, lowest first.
+    """Classes with their colours, lowest first."""
 
-    Attributes
-    ----------
-    edges
-        Breaks, one more than classes: a class holds its lower break, the last one also its upper.
-    """
-
-    edges: tuple[float, ...]
+    edges: tuple[float, ...]  # Breaks, one more than classes: a class includes its lower break, the last both
     colours: tuple[str, ...]
 
     def index_of(self, value: float) -> int:
@@ -269,16 +246,11 @@ def _by_factors(values: Sequence[float], high: float) -> list[float]:
     """Find breaks 1, 2, 5, 10, ... from the highest value down; the lowest class begins at 0."""
     top = round_down_nicely(high)
     if top < high * (1 - 1e-12):
-        top = _next_up(top)
+        top = round_down_nicely(top * 2.6)  # the next of 1, 2, 5, 10, ...
     edges = [top]
     while len(edges) < MOST_CLASSES and edges[-1] > min(value for value in values if value > 0):
         edges.append(round_down_nicely(edges[-1] * (1 - 1e-9)))
     return [0.0, *(_clean(edge) for edge in reversed(edges))]
-
-
-def _next_up(value: float) -> float:
-    """Find the next of 1, 2, 5, 10, ... above one of them."""
-    return round_down_nicely(value * 2.6)
 
 
 def _clean(value: float) -> float:
@@ -296,22 +268,13 @@ Write = Callable[[float], str]
 _LineStyle = str | tuple[float, tuple[float, ...]]
 
 
-@dataclass(frozen=True)
-class KeyEntry:
-    """A category with its colour and what it amounts to."""
-
-    name: str
-    colour: str
-    amount: float
-
-
 class Panel:
     """The key beside a map."""
 
     def __init__(self, axes: Axes, height: float, words: Words) -> None:
         self.axes, self.words = axes, words
         self._y = height + _SECTION_PT - 14.0
-        self._family = list(font_families(words.lang))
+        self._family = font_families(words.lang)
 
     def heading(self, key: str) -> None:
         """Begin a section; `key` names its words, here and below."""
@@ -321,28 +284,26 @@ class Panel:
             self._write(0.0, line, fontsize=_HEADING_PT, weight="bold")
         self._y -= 2.0
 
-    def shares(self, entries: Sequence[KeyEntry]) -> None:
-        """List categories with their shares, below a bar that shows them."""
-        total = sum(entry.amount for entry in entries) or 1.0
+    def shares(self, entries: Sequence[tuple[str, str, float]]) -> None:
+        """List categories (name, colour, amount) with their shares, below a bar that shows them."""
+        total = sum(amount for _, _, amount in entries) or 1.0
         left = 0.0
         self._y -= 17.0
-        for entry in entries:
-            width = _PANEL_INNER_PT * entry.amount / total
-            self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=entry.colour, edgecolor="none"))
+        for _, colour, amount in entries:
+            width = _PANEL_INNER_PT * amount / total
+            self.axes.add_patch(Rectangle((left, self._y), width, 10.0, facecolor=colour, edgecolor="none"))
             left += width
         self._y -= 6.0
-        for entry in entries:
+        for name, colour, amount in entries:
             self._y -= _LINE_PT
-            self._square(entry.colour)
-            self._write(18.0, self.words.term("category", entry.name), fontsize=_TEXT_PT)
-            share = format_percent(entry.amount / total, 0)
-            self._right("<1%" if share == "0%" and entry.amount > 0 else share)
+            self._square(colour)
+            self._write(18.0, self.words.term("category", name), fontsize=_TEXT_PT)
+            share = format_percent(amount / total, 0)
+            self._right("<1%" if share == "0%" and amount > 0 else share)
 
     def classes(self, classes: Classes, values: Sequence[float], write: Write, key: str = "key.range") -> None:
         """List classes, highest first, with how many values each holds; `key` names the words for a range."""
-        counts = [0] * len(classes.colours)
-        for value in values:
-            counts[classes.index_of(value)] += 1
+        counts = np.bincount([classes.index_of(value) for value in values], minlength=len(classes.colours))
         for i in reversed(range(len(counts))):
             self._y -= _LINE_PT
             self._square(classes.colours[i], edge=INK)
@@ -351,7 +312,7 @@ class Panel:
             self._right(f"{counts[i]:,}")
 
     def widths(self, largest: float, width: Callable[[float], float], write: Write, colour: str = OTHER_COLOUR) -> None:
-        """Show what widths of lines stand for."""
+        """Show what widths of lines mean."""
         for amount in legend_amounts(largest):
             self._y -= max(_LINE_PT, width(amount) + 6.0)
             self._stroke(colour, width(amount))
@@ -360,7 +321,7 @@ class Panel:
     def circles(
         self, key: str, largest: float, radius: Callable[[float], float], write: Write, *, hollow: bool = False
     ) -> None:
-        """Show what areas of circles stand for, in a section of its own; nothing where there are none."""
+        """Show what areas of circles mean, in a section of its own; nothing where there are none."""
         if largest <= 0:
             return
         self.heading(key)
@@ -401,7 +362,7 @@ class Panel:
         self._disc(radius, face, "white")
 
     def table(self, key: str, rows: Sequence[tuple[str, str]], *, complete: bool = False) -> None:
-        """List rows as far as there is room; nothing where not even a few fit, or not all if they must be complete."""
+        """List rows as far as there is room; none where only one or two fit, or not all where `complete`."""
         room = int((self._y - _SECTION_PT - _LINE_PT) / _LINE_PT)
         least = len(rows) if complete else min(len(rows), 3)
         if not rows or room < least:
@@ -410,9 +371,8 @@ class Panel:
         font = self._font(_TEXT_PT)
         for name, value in rows[:room]:
             self._y -= _LINE_PT
-            self._write(
-                0.0, self._cut(name, _PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0), fontsize=_TEXT_PT
-            )
+            room_pt = _PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0
+            self._write(0.0, self._cut(name, room_pt), fontsize=_TEXT_PT)
             self._right(value)
 
     def note(self, key: str, **values: object) -> None:
@@ -432,7 +392,7 @@ class Panel:
         return text
 
     def _font(self, size: float, *, bold: bool = False) -> FontProperties:
-        return FontProperties(family=self._family, size=size, weight="bold" if bold else "normal")
+        return font_of(self.words.lang, size, bold=bold)
 
     def _write(self, x: float, text: str, **style: object) -> None:
         write_text(self.axes, x, self._y, text, family=self._family, **style)

@@ -28,18 +28,9 @@ _DENSIFY_KM = 100.0
 
 @dataclass(frozen=True)
 class MapProjection:
-    """
-    An equal-area projection of the WGS 84 ellipsoid with its way there and back.
+    """An equal-area projection of the WGS 84 ellipsoid and its inverse."""
 
-    Attributes
-    ----------
-    definition
-        PROJ text of the projection.
-    central_longitude_deg
-        Longitude of the middle meridian.
-    """
-
-    definition: str
+    definition: str  # PROJ text
     central_longitude_deg: float
 
     @cached_property
@@ -62,14 +53,7 @@ class MapProjection:
         return np.asarray(longitudes, float), np.asarray(latitudes, float)
 
     def project_geodesic(self, start: tuple[float, float], end: tuple[float, float]) -> FloatArray:
-        """
-        Project the shortest line between two places.
-
-        Returns
-        -------
-        array
-            (n, 2) map positions in metres, n >= 2, both ends exact.
-        """
+        """Project the shortest line between two places: (n, 2) metres, n >= 2, both ends exact."""
         _, _, length_m = _GEOD.inv(*start, *end)
         inner = _GEOD.npts(*start, *end, max(1, int(length_m / 1e3 / _DENSIFY_KM)))
         points = np.array([start, *inner, end])
@@ -97,7 +81,7 @@ def choose_projection(longitudes_deg: FloatArray, latitudes_deg: FloatArray) -> 
 
 
 def _central_longitude(longitudes_deg: FloatArray) -> float:
-    """Find the middle of the smallest arc that holds all longitudes: the map is not cut at 180 degrees."""
+    """Find the middle of the smallest arc that holds all longitudes: the map may cross 180 degrees."""
     ordered = np.unique(np.mod(longitudes_deg, 360.0))
     gaps = np.diff(ordered, append=ordered[0] + 360.0)
     widest = int(np.argmax(gaps))
@@ -150,7 +134,7 @@ def build_scale_bar(projection: MapProjection, view: View, *, most_share: float 
     """Choose a round length and find how long it is on the map, east-west through the window's middle."""
     most_m = (view.x_max - view.x_min) * most_share
     length_km = round_down_nicely(ground_length_km(projection, view, most_m))
-    # Ground length is all but proportional to map length over a bar; two secant steps leave nothing visible.
+    # Ground length is nearly proportional to map length over a bar; after three steps the error is not visible.
     length_m = length_km * 1e3
     for _ in range(3):
         length_m *= length_km / ground_length_km(projection, view, length_m)
@@ -175,19 +159,10 @@ _BEYOND_SHARE = 0.002
 
 @dataclass(frozen=True, eq=False)
 class Basemap:
-    """
-    Outlines in the projection, metres.
+    """Outlines in the projection, metres."""
 
-    Attributes
-    ----------
-    credit
-        Whom the source line names: who made the built-in outlines, else the file.
-    outlines, backdrop
-        Rings, (n, 2) each; one list of rings per polygon.
-    """
-
-    credit: str
-    outlines: list[list[FloatArray]]
+    credit: str  # What the source line names: the makers of the built-in outlines, else the file
+    outlines: list[list[FloatArray]]  # Rings, (n, 2) each; one list of rings for each polygon
     backdrop: list[list[FloatArray]]
 
 
@@ -198,29 +173,31 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
     Parameters
     ----------
     path
-        GeoJSON, GeoPackage, Shapefile or what else the reader knows, with a coordinate system.
+        GeoJSON, GeoPackage, Shapefile or another format that pyogrio reads, with a coordinate system.
 
     Raises
     ------
     InputError
         If the file is missing, cannot be read, has no coordinate system or no polygons.
     """
-    remedy = "Give a vector file with polygons and a coordinate system, or draw without one (basemap 'none')."
+
+    def refusal(problem: str) -> InputError:
+        remedy = "Give a vector file with polygons and a coordinate system, or draw without one (basemap 'none')."
+        return InputError([Fault(str(path), None, None, None, problem, remedy)], "the basemap")
+
     if not path.is_file():
-        raise InputError([Fault(str(path), None, None, None, "basemap file is missing", remedy)], "the basemap")
+        raise refusal("basemap file is missing")
     try:
         table = gpd.read_file(path)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        problem = f"basemap cannot be read ({type(error).__name__})"
-        raise InputError([Fault(str(path), None, None, None, problem, remedy)], "the basemap") from error
+        raise refusal(f"basemap cannot be read ({type(error).__name__})") from error
     if not isinstance(table, gpd.GeoDataFrame) or table.crs is None:
-        fault = Fault(str(path), None, None, None, "basemap has no geometry or no coordinate system", remedy)
-        raise InputError([fault], "the basemap")
+        raise refusal("basemap has no geometry or no coordinate system")
     table = table.to_crs("EPSG:4326")
     polygons = shapely.get_type_id(table.geometry.values)
     table = table[np.isin(polygons, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON))]
     if table.empty:
-        raise InputError([Fault(str(path), None, None, None, "basemap has no polygons", remedy)], "the basemap")
+        raise refusal("basemap has no polygons")
     is_backdrop = (table["code"] == _BACKDROP_CODE).to_numpy(bool) if "code" in table else np.zeros(len(table), bool)
     shapes = table.geometry.values
     return Basemap(
@@ -231,28 +208,14 @@ def load_basemap(path: Path, projection: MapProjection, view: View) -> Basemap:
 
 
 def basemap_file(run: Run, choice: BasemapChoice) -> Path | None:
-    """
-    Find the outlines to draw behind a run.
-
-    Parameters
-    ----------
-    choice
-        `run`: those that the run stores; `none`; or a file.
-
-    Returns
-    -------
-    Path or None
-        The file; None draws the network alone.
-    """
+    """Find the file with the outlines to draw behind a run; None draws the network alone."""
     if choice == "none":
         return None
-    if choice != "run":
-        return Path(choice)
-    return run.basemap
+    return run.basemap if choice == "run" else Path(choice)
 
 
 def _credit(path: Path) -> str:
-    """Name the makers of the built-in outlines, also of a run's copy; of others the file says nothing that we know."""
+    """Name the makers of the built-in outlines, also of a run's copy of them; of other outlines the file."""
     content = hashlib.sha256(path.read_bytes()).digest()
     built_in = BUILT_IN_FOLDER.glob(f"*/{BASEMAP_FILE}")
     is_built_in = any(hashlib.sha256(file.read_bytes()).digest() == content for file in built_in)
@@ -260,7 +223,7 @@ def _credit(path: Path) -> str:
 
 
 def _window(projection: MapProjection, view: View) -> tuple[float, float, float, float]:
-    """Bound the window in degrees; longitudes count on from the central meridian, so they may pass 180."""
+    """Bound the window in degrees; longitudes continue from the central meridian, so they may exceed 180."""
     xs = np.linspace(view.x_min, view.x_max, _EDGE_SAMPLES)
     ys = np.linspace(view.y_min, view.y_max, _EDGE_SAMPLES)
     x, y = np.meshgrid(xs, ys)
@@ -285,7 +248,7 @@ def _project_polygons(shapes: Any, projection: MapProjection, view: View) -> lis
     beyond = _BEYOND_SHARE * (view.x_max - view.x_min)
     frame = shapely.box(view.x_min - beyond, view.y_min - beyond, view.x_max + beyond, view.y_max + beyond)
     polygons = []
-    # The projection would tear far land, so it is cut away before; the shifts find land beyond 180 degrees.
+    # The projection would distort far land, so it is cut off before; the shifts find land beyond 180 degrees.
     for shift in (-360.0, 0.0, 360.0):
         near = shapely.intersection(valid, shapely.box(west + shift, south, east + shift, north))
         on_map = shapely.make_valid(shapely.transform(near, lambda xy: np.column_stack(projection.project(*xy.T))))

@@ -1,8 +1,4 @@
-"""
-The maps of one run: its allocation, how full its links are, what data centers pay for energy, and what they emit.
-
-Each kind says what it draws on the frame of `theme`, and what its key holds.
-"""
+"""The maps of one run: its allocation, how full its links are, what data centers pay for energy, and what they emit."""
 
 from __future__ import annotations
 
@@ -34,7 +30,6 @@ from optimizer.maps.places import (
     FIBRE_COLOUR,
     PURPLES,
     Classes,
-    KeyEntry,
     Marker,
     Panel,
     cross,
@@ -66,7 +61,7 @@ _LEAST_LABELLED_PT = 25.0
 
 
 def allocation_theme(scene: Scene, colour_by: ColourBy) -> Theme:
-    """Say how a run's allocation is drawn: what runs where, and over which fibre it gets there."""
+    """Build the map of the allocation: what runs where, and over which fibre its tokens travel."""
     run, words = scene.run, scene.words
     categories = category_of(run, colour_by)
     colours = _colours(run, categories, colour_by)
@@ -95,7 +90,7 @@ def allocation_theme(scene: Scene, colour_by: ColourBy) -> Theme:
     def key(panel: Panel) -> None:
         daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
         panel.heading("key.region" if colour_by == "region" else "key.class")
-        panel.shares([KeyEntry(name, colours[name], float(daily[name])) for name in colours if name in daily])
+        panel.shares([(name, colours[name], float(daily[name])) for name in colours if name in daily])
         if busiest > 0:
             panel.heading("key.link_flow")
             panel.widths(busiest, link_width, scene.tokens)
@@ -137,8 +132,7 @@ def _draw_flows(canvas: Canvas, run: Run, volumes: pd.DataFrame, colours: dict[s
     largest_first = volumes.sort_values("mtok_per_day", ascending=False, kind="stable")
     lead = largest_first.groupby(undirected(largest_first))["category"].first()
     lines = {(a, b): canvas.geodesic(positions[a], positions[b]) for a, b in lead.index}
-    # A band's width is strictly linear, so a small flow may be thinner than can be seen: the hairline shows
-    # its way.
+    # A band's width is strictly linear, so a small flow may be too thin to see: the hairline shows its path.
     hairlines = LineCollection(list(lines.values()), colors=[colours[c] for c in lead], linewidths=0.7, zorder=2.5)
     canvas.axes.add_collection(hairlines)
     ribbons = build_ribbons(volumes, lines, list(colours), scale)
@@ -157,11 +151,11 @@ def _draw_flows(canvas: Canvas, run: Run, volumes: pd.DataFrame, colours: dict[s
 
 
 def links_theme(scene: Scene) -> Theme:
-    """Say how the load of a run's links is drawn: how full each is in its busiest time slice."""
+    """Build the map of the links: how full each is in its busiest time slice."""
     run, words = scene.run, scene.words
     links = run.links.sort_values("load_share", kind="stable")
     nodes = _node_names(run, scene.names)
-    # What carries a rounding error carries nothing.
+    # A load that is a rounding error counts as none.
     used = links[links["load_share"] > 1e-9 * max(float(links["load_share"].max()), 1e-9)]
     shares = tuple(used["load_share"].astype(float))
     classes = fit_classes(shares, BLUES)
@@ -282,7 +276,7 @@ class _Rated:
 
 def price_theme(scene: Scene) -> Theme:
     """
-    Say how the energy prices of a run's data centers are drawn, with the demand of the hubs.
+    Build the map of the energy prices of data centers, with the demand of the hubs.
 
     Raises
     ------
@@ -324,7 +318,7 @@ def price_theme(scene: Scene) -> Theme:
 
 def carbon_theme(scene: Scene) -> Theme:
     """
-    Say how the emissions of a run's data centers are drawn.
+    Build the map of the emissions of data centers.
 
     Raises
     ------

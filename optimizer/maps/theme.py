@@ -1,7 +1,7 @@
 """
-The frame that all kinds of maps share: names of places and runs, the demand hubs, fibre, and what a kind has to say.
+What all kinds of maps share: names of places and runs, demand hubs, fibre, scales, and the form of a theme.
 
-A kind of map (`run_themes`, `difference`) says only what it draws on the frame and what its key holds.
+A theme (`run_themes`, `difference`) adds what it draws and what its key holds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import LabelRequest
 from optimizer.maps.places import FIBRE_COLOUR, Classes, Marker, Panel, draw_markers, radius_scale
-from optimizer.numbers import shorten
+from optimizer.numbers import list_some, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
@@ -32,7 +32,6 @@ _LARGEST_CENTER_RADIUS_PT, _SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
 _HUB_LABELS = 14
 _FIBRE_PT = 0.8
 _POINT_EVERY_PT, _COUNTED_EVERY_PT = 8.0, 5.0
-_LISTED = 5
 _LONGEST_NAME = 48
 
 
@@ -45,28 +44,13 @@ class PlaceNames:
     replaced: tuple[str, ...]  # For each name that cannot be drawn, what stands in for it
 
     def warning(self) -> str | None:
-        """Say what was replaced, in a line; None if nothing was."""
-        if not self.replaced:
-            return None
-        more = len(self.replaced) - _LISTED
-        listed = "; ".join(self.replaced[:_LISTED]) + (f"; and {more} more" if more > 0 else "")
-        return f"the maps' fonts lack characters of {len(self.replaced)} name(s): {listed}"
+        """List in one line what was replaced; None if nothing was."""
+        listed = list_some(self.replaced, 5, separator="; ")
+        return f"the maps' fonts lack characters of {len(self.replaced)} name(s): {listed}" if listed else None
 
 
 def place_names(run: Run, words: Words) -> PlaceNames:
-    """
-    Choose the names of a run's places.
-
-    Parameters
-    ----------
-    words
-        The language: Chinese takes `name_local` where a place has one.
-
-    Returns
-    -------
-    PlaceNames
-        The names; the id stands for a name that the fonts cannot draw.
-    """
+    """Choose the names of a run's places; an id replaces a name that the fonts cannot draw."""
     replaced: list[str] = []
     hubs, centers = (dict(_names(table, words, replaced)) for table in (run.demand_hubs, run.data_centers))
     if words.lang != "en":
@@ -110,52 +94,24 @@ def distinct_labels(first: Run, second: Run) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """
-    What was drawn on a map, without its labels.
+    """What was drawn on a map, without its labels."""
 
-    Attributes
-    ----------
-    requests
-        Labels wanted, most important first.
-    circles
-        (n, 3) x, y and radius of what labels may not cover.
-    flow_points
-        (n, 2) points that labels keep clear of where they can.
-    """
-
-    requests: list[LabelRequest]
-    circles: FloatArray
-    flow_points: FloatArray
+    requests: list[LabelRequest]  # Labels to be placed, most important first
+    circles: FloatArray  # (n, 3) x, y and radius of what labels may not cover
+    flow_points: FloatArray  # (n, 2) points that labels avoid where they can
     ribbons: tuple[Ribbon, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Theme:
-    """
-    A kind of map, of one run.
+    """A kind of map, of one run."""
 
-    Attributes
-    ----------
-    title
-        Its title, without the run's name.
-    numbers
-        Key numbers for the line below.
-    draw
-        Draws lines and places onto a map.
-    key
-        Draws the key.
-    classes
-        Classes of the numbers that colours stand for, and the numbers themselves.
-    banner
-        Lines to be written large over the map, where there is nothing else to show.
-    """
-
-    title: str
-    numbers: tuple[str, ...]
-    draw: Callable[[Canvas], Drawn]
-    key: Callable[[Panel], None]
-    classes: tuple[Classes, tuple[float, ...]] | None = None
-    banner: tuple[str, ...] = ()
+    title: str  # Without the run's name
+    numbers: tuple[str, ...]  # Key numbers for the line below the title
+    draw: Callable[[Canvas], Drawn]  # Draws lines and places onto a map
+    key: Callable[[Panel], None]  # Draws the key
+    classes: tuple[Classes, tuple[float, ...]] | None = None  # Of the numbers that colours mean, and these numbers
+    banner: tuple[str, ...] = ()  # Lines to be written large over the map where nothing else is to be shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +127,7 @@ class Scene:
         return self.words.amount(mtok * TOKENS_PER_MTOK)
 
     def centers(self, table: pd.DataFrame, column: str) -> Iterator[tuple[dict[str, Any], tuple[float, float], str]]:
-        """List data centers, largest amount first, those without one last: attributes, position and name."""
+        """List data centers in the order of an amount: attributes, position and name."""
         for row in _ranked(table, column):
             yield row, (row["longitude_deg"], row["latitude_deg"]), self.names.data_centers[str(row["id"])]
 
@@ -228,11 +184,10 @@ def link_lines(canvas: Canvas, links: pd.DataFrame) -> list[FloatArray]:
 
 
 def _ranked(places: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    rows = places.rename_axis("id").reset_index().to_dict("records")
-    amount = {row["id"]: -np.inf if np.isnan(row[column]) else float(row[column]) for row in rows}
-    return [
-        {str(k): v for k, v in row.items()} for row in sorted(rows, key=lambda row: (-amount[row["id"]], row["id"]))
-    ]
+    """List places, largest amount first, those without one last."""
+    table = places.rename_axis("id").reset_index().sort_values("id", kind="stable")
+    table = table.sort_values(column, ascending=False, kind="stable")
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def list_costs(costs: pd.Series, words: Words, write: Callable[[float], str]) -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """
-Charts of a report as shapes of SVG, each with the sentence and the table that say the same.
+Charts of a report as SVG shapes, each with a sentence and a table of the same content.
 
-A chart is data: where its rectangles, lines and texts stand, and in which colour. The page's template writes it out and
-escapes every text, so that a name from an input file cannot become markup. Charts are drawn 460 units wide, which is
-what a telephone shows, and stand two beside each other on a wide screen and on paper.
+A chart is data: positions and colours of rectangles, lines and texts. The page's template writes it and escapes every
+text, so that a name from an input file cannot become markup. Charts are 460 units wide, which fits a telephone; wide
+screens and paper show two in a row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from optimizer.drawing.chart_data import Break
 from optimizer.drawing.colours import PALETTE, round_down_nicely
-from optimizer.numbers import format_digits, format_million, format_plain, shorten
+from optimizer.numbers import format_clock, format_digits, format_million, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
 
@@ -76,7 +76,7 @@ def hourly_of(run: Run) -> Hourly | None:
 def time_axis(slices: pd.DataFrame) -> TimeAxis:
     """Label time slices."""
     days = [str(day) for day in slices["day"]]
-    clock = [f"{int(hour):02d}:{round(hour % 1 * 60):02d}" for hour in slices["hour"]]
+    clock = [format_clock(hour) for hour in slices["hour"]]
     weights = tuple(float(weight) for weight in slices["weight_h"])
     if len(set(days)) <= 1:
         return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
@@ -104,48 +104,24 @@ class Shape:
 
 @dataclass(frozen=True)
 class Table:
-    """
-    A table of texts; columns are right-aligned numbers unless named in `words`.
+    """A table of texts."""
 
-    Attributes
-    ----------
-    columns
-        Headings; the first column names the rows.
-    rows
-        Cells, as many as columns.
-    words
-        Positions of the columns that hold words.
-    """
-
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # Headings; the first column names the rows
     rows: Sequence[tuple[str, ...]]
-    words: tuple[int, ...] = (0,)
+    words: tuple[int, ...] = (0,)  # Positions of the columns that hold words; others are right-aligned numbers
 
 
 @dataclass(frozen=True)
 class Chart:
-    """
-    A chart with all that stands around it.
+    """A chart with its texts and its table."""
 
-    Attributes
-    ----------
-    id
-        Name of the element on the page.
-    title, sentence
-        Heading, and what the chart shows in words.
-    height
-        Of the drawing; it is 460 units wide.
-    legend
-        Name to colour; empty where nothing needs telling apart.
-    """
-
-    id: str
+    id: str  # Of the element on the page
     title: str
-    sentence: str
-    height: float
+    sentence: str  # What the chart shows
+    height: float  # Of the drawing, which is 460 units wide
     shapes: list[Shape]
     table: Table
-    legend: Mapping[str, str] = field(default_factory=dict)
+    legend: Mapping[str, str] = field(default_factory=dict)  # Name to colour; empty where one colour is enough
 
 
 def stacked_rows(
@@ -155,14 +131,7 @@ def stacked_rows(
     write: Write,
     table: Table,
 ) -> Chart:
-    """
-    Draw amounts as bars lying below each other, each divided into parts.
-
-    Parameters
-    ----------
-    rows
-        Label, note (beside the label, at the right) and the parts of each bar.
-    """
+    """Draw amounts as horizontal bars divided into parts; `rows`: label, note at the right, and parts of each bar."""
     largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
     shapes = []
     for i, (label, note, parts) in enumerate(rows):
@@ -209,11 +178,7 @@ def words(name: str) -> str:
 
 
 def time_columns(
-    name: tuple[str, str, str],
-    axis: TimeAxis,
-    series: Mapping[str, FloatArray],
-    colours: Mapping[str, str],
-    unit: str,
+    name: tuple[str, str, str], axis: TimeAxis, series: Mapping[str, FloatArray], colours: Mapping[str, str], unit: str
 ) -> Chart:
     """Draw amounts over the time slices as columns, each divided into parts."""
     total = np.sum(list(series.values()), axis=0)
@@ -232,20 +197,9 @@ def time_columns(
 
 
 def time_lines(
-    name: tuple[str, str, str],
-    axis: TimeAxis,
-    series: Mapping[str, FloatArray],
-    colours: Mapping[str, str],
-    unit: str,
+    name: tuple[str, str, str], axis: TimeAxis, series: Mapping[str, FloatArray], colours: Mapping[str, str], unit: str
 ) -> Chart:
-    """
-    Draw amounts over the time slices as stepped lines.
-
-    Parameters
-    ----------
-    series
-        Name to its amount in each slice, not negative; a gap where it is not finite.
-    """
+    """Draw amounts over the time slices, not negative, as stepped lines; a gap where an amount is not finite."""
     plot = _Axes(axis, max((float(np.nanmax(values)) for values in series.values()), default=0.0), unit)
     shapes = plot.grid()
     for line, values in series.items():
@@ -264,14 +218,7 @@ def time_lines(
 def heat_map(
     name: tuple[str, str, str], rows: Sequence[str], axis: TimeAxis, values: FloatArray, look: tuple[str, str]
 ) -> Chart:
-    """
-    Draw a table of amounts, rows by time slices, as cells: the larger, the stronger the colour.
-
-    Parameters
-    ----------
-    values
-        (rows, slices); nothing is drawn where an amount is not finite.
-    """
+    """Draw (rows, slices) amounts as cells: the larger, the stronger the colour; none where one is not finite."""
     colour, unit = look
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
@@ -314,21 +261,31 @@ class _Axes:
         return _TOP + _PLOT_HEIGHT * (1.0 - amount / self.top)
 
     def grid(self) -> list[Shape]:
-        shapes = [text(0.0, 11.0, self.unit, "tick")]
-        for i in range(round(self.top / self.tick) + 1):
-            y = self.y(i * self.tick)
-            shapes.append(Shape("path", {"d": f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", "class": "grid"}))
-            shapes.append(text(_LEFT - 5.0, y + 4.0, format_plain(i * self.tick), "tick end"))
+        ticks = [i * self.tick for i in range(round(self.top / self.tick) + 1)]
+        shapes = _grid(self.unit, ticks, self.y, (_LEFT, _RIGHT, 5.0))
         return shapes + _slice_labels(self.axis, _LEFT, self.step, _TOP + _PLOT_HEIGHT + 16.0)
 
     def slots(self, series: Mapping[str, FloatArray]) -> list[Shape]:
-        """Give each slice an area over the full height with its amounts for a pointer."""
+        """Give each slice an area over the full height that shows its amounts under the pointer."""
         shapes = []
         for i, label in enumerate(self.axis.labels):
             lines = [f"{part}: {format_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
             box = (self.x(i), _TOP, self.step, _PLOT_HEIGHT)
             shapes.append(rect(box, "\n".join([label, *lines]), **{"class": "slot", "data-slice": i}))
         return shapes
+
+
+def _grid(
+    unit: str, ticks: Sequence[float], y_of: Callable[[float], float], room: tuple[float, float, float]
+) -> list[Shape]:
+    """Draw a horizontal line with its number at each tick; `room`: left, right, and between numbers and lines."""
+    left, right, gap = room
+    shapes = [text(0.0, 11.0, unit, "tick")]
+    for tick in ticks:
+        y = y_of(tick)
+        shapes.append(Shape("path", {"d": f"M{left} {y:.1f}H{_WIDTH - right}", "class": "grid"}))
+        shapes.append(text(left - gap, y + 4.0, format_plain(tick), "tick end"))
+    return shapes
 
 
 def _slice_labels(axis: TimeAxis, left: float, step: float, y: float) -> list[Shape]:
@@ -352,34 +309,23 @@ def text(x: float, y: float, content: str, kind: str) -> Shape:
     return Shape("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "class": kind}, content)
 
 
-# A scale that would begin at 0 begins nearer where all amounts are larger than this share of the largest.
+# A scale begins near the least amount, not at 0, where all amounts are larger than this share of the largest.
 _CUT_SHARE = 0.6
 _SPAN_LEFT, _SPAN_RIGHT, _SPAN_TOP, _SPAN_PLOT_HEIGHT, _SPAN_FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
 _SPAN_NAME_CHARS, _SPAN_NAME_WIDTH, _SPAN_CELL_HEIGHT = 24, 150.0, 24.0
 _DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the drawing
-_STRONG_SHARE = 0.65  # a colour this strong asks for dark digits, whatever the page is drawn on
+_STRONG_SHARE = 0.65  # a colour this strong needs dark digits on any page
 
 
 @dataclass(frozen=True)
 class Span:
-    """
-    A row of spans.
+    """A row of spans."""
 
-    Attributes
-    ----------
-    label, note
-        Written above it, left and right.
-    pieces
-        From, to and colour of each.
-    proved
-        Range that is proved, drawn as a line through the middle; None where there is none.
-    """
-
-    label: str
-    note: str
-    pieces: Sequence[tuple[float, float, str]]
-    proved: tuple[float, float] | None = None
+    label: str  # Above it, at the left
+    note: str  # Above it, at the right
+    pieces: Sequence[tuple[float, float, str]]  # From, to and colour of each
+    proved: tuple[float, float] | None = None  # Range that is proved, drawn as a line through the middle
 
 
 @dataclass(frozen=True)
@@ -402,9 +348,10 @@ def span_rows(
     from_zero: bool = False,
 ) -> Chart:
     """
-    Draw spans lying below each other on one scale, such as a waterfall or a tornado.
+    Draw rows of spans on one scale, such as a waterfall or a tornado.
 
-    Where all amounts are far from 0, the scale begins near the least, and the chart says so; not with `from_zero`.
+    Where all amounts are far from 0, the scale begins near the least, and the sentence mentions it; not with
+    `from_zero`.
     """
     ends = [value for row in rows for piece in row.pieces for value in piece[:2]]
     ends += [value for row in rows if row.proved for value in row.proved if math.isfinite(value)]
@@ -460,11 +407,8 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
     def y_of(value: float) -> float:
         return _SPAN_TOP + _SPAN_PLOT_HEIGHT * (1.0 - (value - bottom) / (top - bottom))
 
-    shapes = [text(0.0, 11.0, unit, "tick")]
-    for i in range(round((top - bottom) / tick) + 1):
-        y = y_of(bottom + i * tick)
-        shapes.append(Shape("path", {"d": f"M{_SPAN_LEFT} {y:.1f}H{_WIDTH - _SPAN_RIGHT}", "class": "grid"}))
-        shapes.append(text(_SPAN_LEFT - 6.0, y + 4.0, format_plain(bottom + i * tick), "tick end"))
+    ticks = [bottom + i * tick for i in range(round((top - bottom) / tick) + 1)]
+    shapes = _grid(unit, ticks, y_of, (_SPAN_LEFT, _SPAN_RIGHT, 6.0))
     for mark in curve.marks:
         begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (mark.least, mark.value, mark.most))
         least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
@@ -499,14 +443,7 @@ def matrix(
     colour: str,
     unit: str = "",
 ) -> Chart:
-    """
-    Draw a matrix of amounts that are not negative: the larger, the stronger the colour; columns by number.
-
-    Parameters
-    ----------
-    labels
-        Of the rows and of the columns, which stand below by their numbers.
-    """
+    """Draw a matrix of amounts, not negative: the larger, the stronger the colour; columns are named by number."""
     rows, columns = labels
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0

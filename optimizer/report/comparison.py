@@ -1,8 +1,4 @@
-"""
-The report of a comparison on one HTML page that works without a network.
-
-Cases beside each other, waterfalls, what moved, tornado, regret, frontiers and break-even maps.
-"""
+"""The report of a comparison: one HTML page with the cases, their differences and searches, which needs no network."""
 
 from __future__ import annotations
 
@@ -54,7 +50,7 @@ from optimizer.report.charts import (
     words,
 )
 from optimizer.report.map import case_map_data
-from optimizer.report.page import MAP_SCRIPTS, render_page
+from optimizer.report.page import render_page
 from optimizer.report.run import Tile
 from optimizer.runs.run import Run, open_run
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
@@ -68,6 +64,12 @@ _STEP_WORDS = {
 }  # fmt: skip
 
 
+def _filled(tables: _Tables, name: str) -> pd.DataFrame | None:
+    """Look up a table; None where it is missing or empty."""
+    table = tables.get(name)
+    return None if table is None or table.empty else table
+
+
 def case_table(tables: _Tables) -> Table:
     """List the cases."""
     cases = tables["cases"]
@@ -75,21 +77,21 @@ def case_table(tables: _Tables) -> Table:
     rows = []
     for row in cases.to_dict("records"):
         proved = ""
-        if math.isfinite(_number(row.get("least_saving_cny_per_year"))) and not row["is_reference"]:
-            proved = " to ".join(
-                format_million(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most")
-            )
+        least_saving = row.get("least_saving_cny_per_year")
+        if least_saving is not None and math.isfinite(least_saving) and not row["is_reference"]:
+            least, most = (format_million(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most"))
+            proved = f"{least} to {most}"
         numbers = (
-            format_million(_number(row.get("total_cny_per_year"))),
-            "" if row["is_reference"] else format_million(_number(row.get("saving_cny_per_year"))),
+            format_million(row.get("total_cny_per_year")),
+            "" if row["is_reference"] else format_million(row.get("saving_cny_per_year")),
             proved,
-            format_percent(_number(row.get("mip_rel_gap")), 2),
-            *(format_percent(_number(row[name])) for name in regions),
-            format_number(_number(row.get("mean_rtt_ms"))),
-            format_number(_number(row.get("energy_mwh_per_year")), 0, 1e3),
-            format_number(_number(row.get("carbon_t_per_year")), 0, 1e3),
-            format_million(_number(row.get("capital_cny_per_year"))),
-            "" if row["is_reference"] else format_percent(_number(row.get("moved_share"))),
+            format_percent(row.get("mip_rel_gap"), 2),
+            *(format_percent(row[name]) for name in regions),
+            format_number(row.get("mean_rtt_ms")),
+            format_number(row.get("energy_mwh_per_year"), 0, 1e3),
+            format_number(row.get("carbon_t_per_year"), 0, 1e3),
+            format_million(row.get("capital_cny_per_year")),
+            "" if row["is_reference"] else format_percent(row.get("moved_share")),
         )
         rows.append((str(row["label"]), str(row["status"]), *numbers))
     columns = (
@@ -109,14 +111,10 @@ def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
     wide = tables["costs"].pivot_table(
         index="case", columns="component", values="cny_per_year", aggfunc="sum", sort=False
     )
-    plans = [
-        (
-            labels.get(str(case), str(case)),
-            format_million(float(row.sum())),
-            {str(name): float(cny) for name, cny in row.items()},
-        )
-        for case, row in wide.iterrows()
-    ]
+    plans = []
+    for case, row in wide.iterrows():
+        parts = {str(name): float(cny) for name, cny in row.items()}
+        plans.append((labels.get(str(case), str(case)), format_million(float(row.sum())), parts))
     order = by_size(parts for _, _, parts in plans)
     cells = [(label, *(format_million(parts[name]) for name in order), total) for label, total, parts in plans]
     table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
@@ -149,22 +147,18 @@ def _saving(label: str, saving: float, least: float, most: float) -> Span:
 
 def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
     """Draw the waterfalls with the largest differences."""
-    table, charts = tables.get("waterfalls"), []
-    if table is None or table.empty:
+    if (table := _filled(tables, "waterfalls")) is None:
         return []
+    charts = []
     pairs = dict(iter(table.groupby(["first", "second"], sort=False)))
     difference = {pair: difference_cny(part) for pair, part in pairs.items()}
     for n, pair in enumerate(sorted(pairs, key=lambda pair: -abs(difference[pair]))[:_MOST_WATERFALLS]):
         first, second = (labels.get(str(case), str(case)) for case in pair)
         ends = {"start": first, "end": second}
-        rows = [
-            Span(
-                ends.get(bar.kind, f"{bar.component}: {_STEP_WORDS.get(bar.kind, bar.kind)}"),
-                bar.text,
-                [(bar.begin, bar.end, bar.colour)],
-            )
-            for bar in waterfall_bars(pairs[pair])
-        ]
+        rows = []
+        for bar in waterfall_bars(pairs[pair]):
+            label = ends.get(bar.kind, f"{bar.component}: {_STEP_WORDS.get(bar.kind, bar.kind)}")
+            rows.append(Span(label, bar.text, [(bar.begin, bar.end, bar.colour)]))
         about = (
             f"In million CNY a year, {format_change(difference[pair])} in all: what the second case's prices do to the "
             "unchanged plan, then what re-optimizing changed."
@@ -178,8 +172,7 @@ def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
 
 def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | None:
     """List what moved most between the cases of the waterfalls; None where nothing did."""
-    moved = tables.get("moved")
-    if moved is None or moved.empty:
+    if (moved := _filled(tables, "moved")) is None:
         return None
     rows = []
     for row in moved.sort_values("mtok_per_year", ascending=False, kind="stable").head(_MOST_MOVED).to_dict("records"):
@@ -202,8 +195,7 @@ def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | Non
 
 def tornado_chart(tables: _Tables) -> Chart | None:
     """Draw the tornado; None where the comparison has none."""
-    table = tables.get("tornado")
-    if table is None or table.empty:
+    if (table := _filled(tables, "tornado")) is None:
         return None
     rows, cells = [], []
     for parameter, ends in tornado_rows(table):
@@ -219,8 +211,7 @@ def tornado_chart(tables: _Tables) -> Chart | None:
 
 def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
     """Draw the matrix of regret; None where the comparison has none."""
-    table = tables.get("regret_matrix")
-    if table is None or table.empty:
+    if (table := _filled(tables, "regret_matrix")) is None:
         return None
     regret = regret_matrix(table, tables.get("regret_plans"))
     about = "What the plan of each row costs more under the case of each column than that case's own plan."
@@ -237,8 +228,7 @@ def frontier_charts(tables: _Tables) -> list[Chart]:
     """Draw the frontiers that the comparison has."""
     charts = []
     for kind, what in (("latency", "round trip allowed, ms"), ("carbon", "cap on CO₂, thousand t a year")):
-        points = tables.get(f"{kind}_frontier")
-        if points is None or points.empty:
+        if (points := _filled(tables, f"{kind}_frontier")) is None:
             continue
         curve = cost_curve(kind, points)
         cells = [
@@ -256,8 +246,7 @@ def frontier_charts(tables: _Tables) -> list[Chart]:
 
 def latency_return_chart(tables: _Tables) -> Chart | None:
     """Draw what a millisecond of each class's round trip saves; None where the comparison has none."""
-    ranking = tables.get("latency_return")
-    if ranking is None or ranking.empty:
+    if (ranking := _filled(tables, "latency_return")) is None:
         return None
     rows, cells = [], []
     for release in latency_releases(ranking):
@@ -304,12 +293,7 @@ def _change(amount: float) -> str:
     return format_change(amount * CNY_PER_MCNY)
 
 
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
-
-
 _MOST_TILES = 6
-_MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
 _MAP_WORDS = {
     "heading": "Where inference runs, case by case", "slice": "Case", "play": "Play the cases", "all": "",
     "difference": "from the reference",
@@ -348,6 +332,13 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
     tables = found.tables()
+    sensitivity = [
+        tornado_chart(tables),
+        regret_chart(tables, labels),
+        *frontier_charts(tables),
+        latency_return_chart(tables),
+        *break_even_charts(tables, {one.stem: parameter for parameter, one in found.break_even_maps.items()}),
+    ]
     title = f"Comparison of scenario {found.name}" if found.name else "Comparison of stored runs"
     sections = [section for section in _SECTIONS if section[0] != "map" or drawn is not None]
     context = {
@@ -358,27 +349,16 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "tiles": _tiles(found, labels),
         "sections": sections,
         "version": (found.head.get("versions") or {}).get("edwc") or "",
-        "map": {} if drawn is None else {name: drawn[name] for name in _MAP_IN_TEMPLATE},
-        "map_words": _MAP_WORDS,
-        "basemap": "" if drawn is None else drawn["credit"],
-        "projection": "" if drawn is None else drawn["projection"],
         "slice_count": len(runs),
         "cases": case_table(tables),
-        "case_charts": [chart for chart in (_cost_by_case(tables, labels), _savings_chart(tables)) if chart],
+        "case_charts": list(filter(None, [_cost_by_case(tables, labels), _savings_chart(tables)])),
         "waterfalls": waterfall_charts(tables, labels),
         "moved": _moved_table(tables, labels, places),
-        "sensitivity": [
-            *(chart for chart in (tornado_chart(tables), regret_chart(tables, labels)) if chart),
-            *frontier_charts(tables),
-            *(chart for chart in (latency_return_chart(tables),) if chart),
-            *break_even_charts(tables, {one.stem: parameter for parameter, one in found.break_even_maps.items()}),
-        ],
+        "sensitivity": list(filter(None, sensitivity)),
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
         "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
     }
-    kept = {} if drawn is None else {n: v for n, v in drawn.items() if n not in {"land", "outlines", "fibre"}}
-    data = {"name": found.name or "stored_runs", "map": kept, "words": _MAP_WORDS}
-    return render_page("compare.html", MAP_SCRIPTS if drawn is not None else MAP_SCRIPTS[:1], data, context)
+    return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=_MAP_WORDS)
 
 
 def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:

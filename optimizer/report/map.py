@@ -25,7 +25,7 @@ from optimizer.runs.run import Run
 _MAP_WIDTH = 1000.0
 _ASPECT = 1.36
 
-# What is nearer than this on the map is drawn as one point; a pixel of a wide screen is about one unit.
+# Points nearer to each other than this are drawn as one; a pixel of a wide screen is about one unit.
 _SIMPLER_THAN = 0.25
 _DIGITS = 6
 
@@ -77,7 +77,8 @@ def map_data(
             {"label": label, "weight_h": weight} for label, weight in zip(axis.labels, axis.weight_h, strict=True)
         ],
         "flows": _flows(run, slices, {route["id"]: i for i, route in enumerate(routes)}),
-        **_hourly(hourly),
+        "power_mw": None if hourly is None else np.round(hourly.power_mw, 3).tolist(),
+        "price_cny_per_mwh": None if hourly is None else np.round(hourly.price_cny_per_mwh, 1).tolist(),
     }
 
 
@@ -137,12 +138,7 @@ def _classes(run: Run) -> list[dict[str, str]]:
 def _routes_and_legs(
     run: Run, sheet: _Sheet, names: dict[str, str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """
-    List the routes in use and the legs between their stops.
-
-    A route travels its legs in order; +1 and up name a leg travelled from its first stop, -1 and down one travelled
-    from its second.
-    """
+    """List the routes in use and the legs between their stops; a route has -n for leg n in the other direction."""
     positions, stops = stop_positions(run), stops_by_route(run)
     hubs, centers = list(run.demand_hubs.index), list(run.data_centers.index)
     used = run.routes.loc[sorted(run.allocation["route"].unique())]
@@ -151,24 +147,19 @@ def _routes_and_legs(
     for route, row in zip(used.index, used[["demand_hub", "data_center"]].itertuples(index=False), strict=True):
         steps = [number.setdefault((a, b) if a < b else (b, a), len(number)) for a, b in pairwise(stops[route])]
         forward = [a < b for a, b in pairwise(stops[route])]
-        routes.append(
-            {
-                "id": int(route),
-                "hub": hubs.index(row.demand_hub),
-                "center": centers.index(row.data_center),
-                "legs": [(step + 1) * (1 if ahead else -1) for step, ahead in zip(steps, forward, strict=True)],
-                "via": [_stop_name(stop, names) for stop in run.routes.loc[route, "nodes"].split(">")],
-            }
-        )
-    legs = [
+        legs = [(step + 1) * (1 if ahead else -1) for step, ahead in zip(steps, forward, strict=True)]
+        via = [_stop_name(stop, names) for stop in run.routes.loc[route, "nodes"].split(">")]
+        hub, center = hubs.index(row.demand_hub), centers.index(row.data_center)
+        routes.append({"id": int(route), "hub": hub, "center": center, "legs": legs, "via": via})
+    lines = [
         {"ends": [_stop_name(a, names), _stop_name(b, names)], "line": _round(sheet.line(positions[a], positions[b]))}
         for a, b in number
     ]
-    return routes, legs
+    return routes, lines
 
 
 def _stop_names(run: Run) -> dict[str, str]:
-    """Name the stops: of junctions a run knows the id alone, the network the name."""
+    """Name the stops: a run holds the ids of junctions, the network their names."""
     names = {} if run.lost_inputs else dict(run.network.nodes["name"].astype(str))
     names |= dict(run.demand_hubs["name"].astype(str))
     for kind, places in (("demand_hub", run.demand_hubs), ("data_center", run.data_centers)):
@@ -197,17 +188,8 @@ def _flows(run: Run, slices: pd.DataFrame, route_number: dict[int, int]) -> dict
     return {str(name): column.tolist() for name, column in table.items()}
 
 
-def _hourly(hourly: Hourly | None) -> dict[str, Any]:
-    if hourly is None:
-        return {"power_mw": None, "price_cny_per_mwh": None}
-    return {
-        "power_mw": np.round(hourly.power_mw, 3).tolist(),
-        "price_cny_per_mwh": np.round(hourly.price_cny_per_mwh, 1).tolist(),
-    }
-
-
 def _thin(ring: FloatArray) -> FloatArray:
-    """Leave out corners that no screen can separate from the one before."""
+    """Drop corners that no screen can separate from the one before."""
     is_apart = np.abs(np.diff(np.round(ring / _SIMPLER_THAN), axis=0)).any(axis=1)
     kept: FloatArray = ring[np.concatenate([[True], is_apart])]
     return kept
@@ -222,7 +204,7 @@ def _round(points: FloatArray) -> list[list[float]]:
     return rounded
 
 
-# What grew, what shrank: blue and orange stay apart for colour-blind readers.
+# Colour-blind readers can tell blue and orange apart.
 _CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
 _ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
 _LEAST_SHARE = 1e-6

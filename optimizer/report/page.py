@@ -1,4 +1,4 @@
-"""A page as one file that needs no network: style, scripts and data stand in it, and nothing else may run."""
+"""A page as one file that needs no network: it contains its style, scripts and data, and nothing else may run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from markupsafe import Markup
 
 from optimizer.runs.folder import json_ready
 
-# Scripts of a page with a map, in the order in which they run.
-MAP_SCRIPTS = (
-    "page.js", "map_shapes.js", "map_flows.js", "map_view.js", "map_labels.js", "map_draw.js", "map.js",
-)  # fmt: skip
+# Scripts of a map, in the order in which they run; what of it the template draws, and the scripts need not know.
+_MAP_SCRIPTS = ("map_shapes.js", "map_flows.js", "map_view.js", "map_labels.js", "map_draw.js", "map.js")
+_MAP_SHAPES = {"land", "outlines", "fibre"}
 _ASSETS = Path(__file__).resolve().parent / "assets"
 
 # What could end a script element early, or is no line of JavaScript in old engines.
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render_page(template: str, scripts: Sequence[str], data: Any, context: Mapping[str, Any]) -> str:
+def render_page(
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    name: str,
+    drawn: Mapping[str, Any] | None,
+    map_words: Mapping[str, str],
+    scripts: Sequence[str] = (),
+) -> str:
     """
     Write a page.
 
@@ -33,20 +40,33 @@ def render_page(template: str, scripts: Sequence[str], data: Any, context: Mappi
     template
         Name of the template, which extends `page.html`.
     context
-        Names of the template; every text is escaped where it is written.
+        Names of the template, without those of the map; every text is escaped where it is written.
+    name
+        What downloaded files are named after.
+    drawn
+        From `map_data` or `case_map_data`; None for a page without a map.
+    scripts
+        Further scripts, which run last.
 
     Returns
     -------
     str
-        The page. Its policy lets a browser run the scripts and the style that stand in it, known by their hash, and
-        fetch nothing.
+        The page. Its policy lets a browser use the scripts and the style in it, known by their hash, and fetch nothing.
     """
     environment = Environment(
         loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     style = _read("page.css")
-    codes = [_read(name) for name in scripts]
+    codes = [_read(script) for script in ("page.js", *(() if drawn is None else _MAP_SCRIPTS), *scripts)]
+    shown = drawn or {}
+    data = {"name": name, "map": {k: v for k, v in shown.items() if k not in _MAP_SHAPES}, "words": map_words}
+    of_map = {
+        "map": {k: v for k, v in shown.items() if k in {"width", "height"} | _MAP_SHAPES},
+        "map_words": map_words,
+        "basemap": shown.get("credit", ""),
+        "projection": shown.get("projection", ""),
+    }
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -57,9 +77,9 @@ def render_page(template: str, scripts: Sequence[str], data: Any, context: Mappi
             "form-action 'none'",
         ]
     )
-    # Our own files and escaped JSON: nothing in them can end its element.
+    # Our own files and escaped JSON cannot end the elements that they stand in.
     return environment.get_template(template).render(
-        context,
+        {**context, **of_map},
         policy=policy,
         style=Markup(style),  # noqa: S704
         scripts=[Markup(code) for code in codes],  # noqa: S704

@@ -1,9 +1,4 @@
-"""
-The report of a run: one HTML page to read, to search and to print, without a network.
-
-First its sentences and key numbers, cost, simple rules, power and price; then limits and their prices, time to the
-first token, data centers and assumptions.
-"""
+"""The report of a run: one HTML page with sentences, key numbers, charts and tables, which needs no network."""
 
 from __future__ import annotations
 
@@ -34,7 +29,7 @@ from optimizer.report.charts import (
     words,
 )
 from optimizer.report.map import map_data
-from optimizer.report.page import MAP_SCRIPTS, render_page
+from optimizer.report.page import render_page
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
@@ -57,24 +52,23 @@ class Tile:
 
 
 def _title_of(run: Run) -> str:
-    """Name the run."""
+    """Name scenario and network of a run."""
     return f"Scenario {run.info['scenario'].get('name', '')} on network {run.info['network'].get('name', '')}"
 
 
 def _heading_of(run: Run) -> str:
-    """Say in one sentence what the plan does and costs."""
+    """Summarize in one sentence what the plan does and costs."""
     tokens = format_amount(run.summary["tokens_per_day"])
     return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
 
 
 def _lead_of(run: Run) -> list[str]:
-    """Say what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
+    """Write what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
     info, lead = run.info, []
     if info.get("baselines"):
         saving = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
-        lead.append(
-            saving.replace("the best of them", "the best of the simple rules").replace("of them", "of the rules")
-        )
+        saving = saving.replace("the best of them", "the best of the simple rules")
+        lead.append(saving.replace("of them", "of the rules"))
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
         least = format_million(bound)
@@ -152,19 +146,11 @@ def _cost_table(run: Run) -> Table:
     """List the cost by component, and how much of each rests on estimates."""
     summary = run.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
-    rows = [
-        (
-            words(name).capitalize(),
-            format_million(cny),
-            format_percent(cny / total if total else 0.0),
-            format_percent(guessed.get(name), 0),
-        )
-        for name, cny in summary["component_cny_per_year"].items()
-        if cny
-    ]
-    rows.append(
-        ("Total", format_million(total), format_percent(1.0 if total else 0.0), format_percent(guessed.get("total"), 0))
-    )
+    costs = {words(name).capitalize(): (name, cny) for name, cny in summary["component_cny_per_year"].items() if cny}
+    rows = []
+    for label, (name, cny) in (costs | {"Total": ("total", total)}).items():
+        share = format_percent(cny / total if total else 0.0)
+        rows.append((label, format_million(cny), share, format_percent(guessed.get(name), 0)))
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
@@ -174,13 +160,12 @@ def _baseline_table(run: Run) -> Table:
     plan = ("This plan", format_million(run.summary["total_cny_per_year"]), "", f"{run.summary['mean_rtt_ms']:.1f}")
     rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
     for item in run.info.get("baselines") or ():
-        saved = (
-            f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
-            if item["is_feasible"]
-            else ""
-        )
+        name, saved = item["name"].capitalize(), ""
+        if item["is_feasible"]:
+            saved = f"{format_million(item['saving_cny_per_year'])} = {format_percent(item['saving_share'])}"
+        else:
+            name += f" (not a plan: {why_no_plan(item)})"
         shares = [format_percent(item["region_share"].get(region)) for region in regions]
-        name = item["name"].capitalize() + ("" if item["is_feasible"] else f" (not a plan: {why_no_plan(item)})")
         rtt = item["mean_rtt_ms"]
         row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
@@ -215,16 +200,15 @@ def _power_charts(run: Run) -> list[Chart]:
     order = np.argsort(-(np.array(axis.weight_h) @ power), kind="stable")
     order = order[power[:, order].any(axis=0)]
     names = [str(centers["name"].iloc[d]) for d in order]
-    for values, kind, look in (
-        (power, "power", (_POWER_COLOUR, "MW")), (price, "price", (_PRICE_COLOUR, "CNY/MWh"))
-    ):  # fmt: skip
-        title = f"{'Facility power' if kind == 'power' else 'Energy price'} by data center"
-        about = "Data centers in use, the one that takes most energy on top."
-        charts.append(heat_map((f"{kind}-map", title, about), names, axis, values[:, order].T, look))
+    about = "Data centers in use, the one that takes most energy on top."
+    name = ("power-map", "Facility power by data center", about)
+    charts.append(heat_map(name, names, axis, power[:, order].T, (_POWER_COLOUR, "MW")))
+    name = ("price-map", "Energy price by data center", about)
+    charts.append(heat_map(name, names, axis, price[:, order].T, (_PRICE_COLOUR, "CNY/MWh")))
     return charts
 
 
-# Keys of a scenario that stand elsewhere on the page, or that are no assumption.
+# Keys of a scenario that are shown elsewhere on the page, or are no assumption.
 _LEFT_OUT = {
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
     "file_hashes", "overrides", "workloads_path", "drop_classes",
@@ -246,13 +230,8 @@ def _limits_chart(run: Run) -> Chart | None:
     return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
 
-def _limits_line(run: Run) -> str:
-    """Name the limits that made the difference in one sentence."""
-    return f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
-
-
 def _price_sentences(run: Run) -> tuple[list[str], int]:
-    """Say what one more step of each limit saves, largest first, and how many limits save nothing."""
+    """List what one more step of each limit saves, largest first, and count the limits that save nothing."""
     table = _shadow_prices(run)
     limits = table[table["kind"] != "token"]
     valued = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
@@ -344,7 +323,7 @@ def _source_table(run: Run) -> Table | None:
 
 
 def _confidence_sentence(run: Run) -> str:
-    """Say how much of the cost rests on estimates."""
+    """Write how much of the cost rests on estimates."""
     share = (run.summary.get("estimate_share") or {}).get("total")
     if share is None:
         return "How much of the cost rests on estimates was not worked out for this run."
@@ -397,7 +376,6 @@ def _format(value: Any) -> str:
     return str(value)
 
 
-_MAP_IN_TEMPLATE = ("width", "height", "land", "outlines", "fibre")
 _MAP_WORDS = {
     "heading": "Where inference runs, hour by hour", "slice": "Hour", "play": "Play the day", "all": "all hours",
     "difference": "",
@@ -431,18 +409,16 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "lead": _lead_of(run),
         "tiles": _tiles_of(run),
         "checked": _checked(run),
-        "map": {name: drawn[name] for name in _MAP_IN_TEMPLATE},
-        "basemap": drawn["credit"],
-        "projection": drawn["projection"],
         "slice_count": len(run.slices),
-        "map_words": _MAP_WORDS,
         "power": _power_charts(run),
         "missing": run.lost_inputs,
         "centers": _center_table(run),
         "cost_chart": _cost_chart(run),
         "cost_table": _cost_table(run),
         "baseline_table": _baseline_table(run),
-        "limits_line": _limits_line(run),
+        "limits_line": (
+            f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
+        ),
         "limits_chart": _limits_chart(run),
         "sentences": sentences,
         "idle_limits": idle,
@@ -456,19 +432,12 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "versions": _version_table(run),
         "version_line": _version_line(run),
     }
-    scripted: dict[str, Any] = {
-        name: value for name, value in drawn.items() if name not in {"land", "outlines", "fibre"}
-    }
-    return render_page(
-        "run.html",
-        (*MAP_SCRIPTS, "allocations.js"),
-        {"name": str(run.info["scenario"].get("name", "")), "map": scripted, "words": _MAP_WORDS},
-        context,
-    )
+    name = str(run.info["scenario"].get("name", ""))
+    return render_page("run.html", context, name=name, drawn=drawn, map_words=_MAP_WORDS, scripts=("allocations.js",))
 
 
 def _checked(run: Run) -> str:
-    """Say what was found when the plan was checked against its inputs for this page."""
+    """Report the check of the plan against its inputs that was made for this page."""
     notes = []
     if not run.lost_inputs:
         broken = len(run.check.violations)

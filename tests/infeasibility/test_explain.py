@@ -10,7 +10,7 @@ import pytest
 from toy_problems import toy_problem
 
 from optimizer.checker.check import check_plan
-from optimizer.infeasibility.changes import Change, ChangeItem
+from optimizer.infeasibility.changes import ChangeItem
 from optimizer.infeasibility.explain import Explanation, explain_problem
 from optimizer.infeasibility.levers import CANDIDATE_LEVERS, LEVERS, Lever
 from optimizer.infeasibility.relaxed_problem import relax_problem
@@ -382,4 +382,3 @@ def test_reach_holds_what_the_limit_keeps_out() -> None:
     beyond = reach.problem.candidates[reach.is_beyond]
     assert sorted(zip(beyond["workload_index"], beyond["rtt_ms"], strict=True)) == [(0, 23.0), (2, 25.0)]
     assert reach.over_ms[reach.is_beyond].tolist() == [13.0, 15.0]
-    assert Change({}).is_none
