@@ -104,7 +104,7 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
         )
     table = table[table["mtok_per_day"] > 0].reset_index(drop=True)
     if table.empty:
-        faults.add(scenario.source_path.name, "no workload has any demand", "Give a demand above 0.")
+        faults.add(scenario.source_path.name, "no workload asks for any tokens", "Give a demand above 0.")
     return table
 
 

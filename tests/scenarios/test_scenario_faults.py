@@ -249,7 +249,7 @@ def test_bad_profile_table(
         ("metro_a,chat,-1\n", 2, "negative"),
         ("metro_a,chat,nan\n", 2, "not a finite number"),
         ("Metro A,chat,1\n", 2, "not a valid id"),
-        ("metro_a,chat,0\n", None, "no workload has any demand"),
+        ("metro_a,chat,0\n", None, "no workload asks for any tokens"),
         ("", None, "no rows"),
     ],
 )
