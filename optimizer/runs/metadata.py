@@ -33,12 +33,8 @@ _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx"
 
 # Keys whose value is a file name; given with --set, it starts from the working directory.
 _PATH_KEYS = (
-    "network",
-    "workload_classes_table",
-    "demand_profiles_table",
-    "demand.workloads_table",
-    "price_series_table",
-)
+    "network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table", "price_series_table",
+)  # fmt: skip
 
 
 def run_info(scenario: Scenario, network: Network, solution: Solution, results: Results | None) -> dict[str, Any]:
@@ -74,13 +70,13 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
 
 
 def library_versions() -> dict[str, str | None]:
-    """Versions of Python, of this program and of the libraries that what it finds depends on."""
+    """Versions of Python, of this program and of the libraries that results depend on."""
     return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
 
 
 def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:
     """
-    Set the cost of a plan beside what the market is said to pay.
+    Compare the cost of a plan with the market value of the tokens.
 
     Returns
     -------
@@ -102,14 +98,7 @@ def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, floa
 
 
 def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]:
-    """
-    Name a scenario so that it can be loaded again.
-
-    Parameters
-    ----------
-    folder
-        Run folder that paths are relative to; None = the working directory.
-    """
+    """Name a scenario so that it can be loaded again, by paths relative to a run folder or the working directory."""
     source = scenario.source_path.absolute()  # not resolved: tables are found from where a link stands
     return {
         "name": scenario.name,
@@ -125,14 +114,7 @@ def describe_scenario(scenario: Scenario, folder: Path | None) -> dict[str, Any]
 
 
 def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
-    """
-    Name a network so that it can be found again; its basemap is the copy in the run folder.
-
-    Parameters
-    ----------
-    folder
-        Run folder that paths are relative to; None = the working directory.
-    """
+    """Name a network in the same way; its basemap is the copy in the run folder."""
     path = network.folder.resolve()
     return {
         "name": network.name,
@@ -144,17 +126,12 @@ def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
 
 def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
     """
-    Find the scenario of a stored run: by name, else relative to the run folder, else where it was.
-
-    Parameters
-    ----------
-    info
-        `scenario` of `run.json`.
+    Find the scenario of a stored run: by name, else relative to the run folder, else in its old place.
 
     Raises
     ------
     InputError
-        If it is at none of these places.
+        If it is in none of these places.
     """
     if info.get("built_in"):
         return str(info["built_in"])
@@ -166,7 +143,7 @@ def find_scenario_again(info: dict[str, Any], folder: Path) -> str | Path:
 
 
 def inputs_to_keep(scenario: Scenario) -> Path | None:
-    """Find the folder of inputs that no user keeps: those made in memory, or those that an opened run has kept."""
+    """Find the folder of inputs that were made in memory, or that an opened run has kept."""
     return _kept_folder(scenario.source_path.absolute())
 
 
@@ -240,12 +217,5 @@ def _version(name: str) -> str | None:
 
 
 def stored_info(info: Mapping[str, Any], scenario: Scenario, network: Network, folder: Path) -> dict[str, Any]:
-    """
-    Name the inputs of a run from the folder that it is to be stored in.
-
-    Parameters
-    ----------
-    info
-        Content of `run.json`.
-    """
+    """Rewrite `run.json` with the inputs as named from the folder in which the run is stored."""
     return {**info, "scenario": describe_scenario(scenario, folder), "network": describe_network(network, folder)}

@@ -21,7 +21,7 @@ def flow_table(run: Run, by: str | tuple[str, ...] = "route") -> pd.DataFrame:
     Parameters
     ----------
     by
-        Columns of the allocation that tell flows apart. They must tell the ends, demand_hub and data_center, too.
+        Columns of the allocation that identify a flow. They must identify its demand_hub and data_center, too.
 
     Returns
     -------
@@ -83,14 +83,7 @@ def positions_of(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def positions_shown(run: Run) -> np.ndarray:
-    """
-    List where everything is that a map of a run shows: places and ends of links.
-
-    Returns
-    -------
-    array
-        (n, 2) longitude and latitude, degrees.
-    """
+    """(n, 2) longitude and latitude in degrees of everything that a map of a run shows: places and ends of links."""
     columns = ["longitude_deg", "latitude_deg"]
     ends = [run.links[[f"{end}_{column}" for column in columns]].to_numpy(float) for end in ("from", "to")]
     return np.concatenate([run.demand_hubs[columns].to_numpy(float), run.data_centers[columns].to_numpy(float), *ends])

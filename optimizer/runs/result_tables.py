@@ -1,8 +1,4 @@
-"""
-What a plan means place by place: data centers, demand hubs, links, routes and costs, with names and coordinates.
-
-The time to the first token as a plan spends it, class by class: queueing, computing, the way, and what is left.
-"""
+"""Tables of what a plan does: places, links, routes, costs, and the time to the first token by class."""
 
 from __future__ import annotations
 
@@ -18,17 +14,17 @@ from optimizer.problem.problem import FloatArray, PlacementProblem
 
 def latency_table(problem: PlacementProblem, facts: PlanFacts) -> pd.DataFrame:
     """
-    Add up the time to the first token of each class where least of it is left.
+    Break down the time to the first token of each class, for the route with the least slack.
 
     Returns
     -------
     DataFrame
         One row per class. workload_class; ttft_limit_ms = queue_margin_ms + compute_ms + way_ms + ttft_left_ms, where
-        way_ms are the round trips of the connection over worst_rtt_ms; rtt_budget_ms (what queue and computing leave
-        for one round trip), stated_rtt_limit_ms, rtt_limit_ms (the smaller of the two), worst_rtt_ms, slack_ms (what
-        of rtt_limit_ms it leaves), mean_rtt_ms (by tokens), data_center (where the worst one goes). The worst round
-        trip is the one with the least slack, or the longest where there is no limit. compute_ms is that of the slowest
-        accelerator that may process the class there. NaN where there is no limit, or nothing is served.
+        way_ms are the round trips of the connection over worst_rtt_ms; rtt_budget_ms (left by queue and computing for
+        one round trip), stated_rtt_limit_ms, rtt_limit_ms (the smaller of the two), worst_rtt_ms, slack_ms (their
+        difference), mean_rtt_ms (by tokens), data_center (of the worst one). The worst round trip is the one
+        with the least slack, or the longest where there is no limit. compute_ms is that of the slowest accelerator that
+        may process the class there. NaN where there is no limit, or nothing is served.
     """
     used = np.flatnonzero(facts.candidate_mtok_per_year > 0)
     k, d = facts.candidate_class[used], facts.candidate_data_center[used]
@@ -88,21 +84,13 @@ def _slowest_ms(problem: PlacementProblem) -> FloatArray:
     return out
 
 
-PLACE_COLUMNS = ["name", "name_local", "country", "province", "region", "latitude_deg", "longitude_deg"]
+_PLACE_COLUMNS = ["name", "name_local", "country", "province", "region", "latitude_deg", "longitude_deg"]
 
 
 def result_tables(
     problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport
 ) -> dict[str, pd.DataFrame]:
-    """
-    Build the tables that say what a plan does.
-
-    Returns
-    -------
-    dict of DataFrame
-        data_centers, demand_hubs, links, routes, costs, classes, latency; links_by_slice and data_centers_by_slice:
-        what each link carries, and what each data center does and takes, in each time slice.
-    """
+    """Build the tables of what a plan does, in sum and by time slice; the decisions are in `plan_tables`."""
     facts = PlanFacts(problem, plan)
     return {
         "data_centers": _data_centers(problem, network, facts, report),
@@ -141,7 +129,7 @@ def _data_centers(problem: PlacementProblem, network: Network, facts: PlanFacts,
     out = pd.DataFrame(
         {
             "id": centers["id"],
-            **{name: network.data_centers[name].reindex(centers["id"]).to_numpy() for name in PLACE_COLUMNS},
+            **{name: network.data_centers[name].reindex(centers["id"]).to_numpy() for name in _PLACE_COLUMNS},
             "category": centers["category"],
             "is_open": np.asarray(plan.is_open) > 0,
             "mtok_per_year": mtok,
@@ -166,18 +154,19 @@ def _data_centers(problem: PlacementProblem, network: Network, facts: PlanFacts,
 
 
 def _demand_hubs(problem: PlacementProblem, network: Network, facts: PlanFacts) -> pd.DataFrame:
-    """One row per demand hub that asks for something: what it asks for, and how far its tokens travel."""
+    """One row per demand hub with demand: its demand, and how far its tokens travel."""
     ids = pd.Index(problem.workloads["demand_hub"].unique())
     hub_of_workload = ids.get_indexer(pd.Index(problem.workloads["demand_hub"]))
     hub = hub_of_workload[facts.candidate_workload]
     mtok = facts.candidate_mtok_per_year
     served = sum_once(mtok, hub, len(ids))
-    at_home = network.nodes["region"].reindex(ids).to_numpy(str)[hub] == _regions(problem)[facts.candidate_data_center]
+    region = problem.data_centers["region"].to_numpy(str)[facts.candidate_data_center]
+    at_home = network.nodes["region"].reindex(ids).to_numpy(str)[hub] == region
     rtt_ms = problem.candidates["rtt_ms"].to_numpy(float)
     return pd.DataFrame(
         {
             "id": ids,
-            **{name: network.nodes[name].reindex(ids).to_numpy() for name in PLACE_COLUMNS},
+            **{name: network.nodes[name].reindex(ids).to_numpy() for name in _PLACE_COLUMNS},
             "mtok_per_year": served,
             "asked_mtok_per_year": sum_once(problem.weight_h @ problem.demand_mtok_per_h, hub_of_workload, len(ids)),
             "mean_rtt_ms": _ratio(sum_once(mtok * rtt_ms, hub, len(ids)), served, np.nan),
@@ -266,11 +255,7 @@ def _routes(problem: PlacementProblem, network: Network, facts: PlanFacts) -> pd
     )
 
 
-def _regions(problem: PlacementProblem) -> np.ndarray:
-    return problem.data_centers["region"].to_numpy(str)
-
-
 def _ratio(amount: FloatArray, of: FloatArray, otherwise: float) -> FloatArray:
-    """Quotient; `otherwise` where the whole is 0."""
+    """Quotient; `otherwise` where the divisor is 0."""
     quotient: FloatArray = np.full(len(amount), otherwise)
     return np.divide(amount, of, out=quotient, where=of > 0)

@@ -58,8 +58,7 @@ CASE_KEY = "case"  # of `run.json`: the case of a comparison that a run is of
 # What a run must hold to be drawn or exported; further columns travel along as attributes.
 _PLACE_COLUMNS = {
     "allocation": (
-        "day", "hour", "weight_h", "demand_hub", "workload_class", "data_center", "route", "mtok_per_h",
-        "rtt_ms",
+        "day", "hour", "weight_h", "demand_hub", "workload_class", "data_center", "route", "mtok_per_h", "rtt_ms",
     ),
     "data_centers": ("id", "name", "region", "latitude_deg", "longitude_deg", "is_open", "mtok_per_year"),
     "demand_hubs": ("id", "name", "region", "latitude_deg", "longitude_deg", "mtok_per_year"),
@@ -81,9 +80,9 @@ _LARGEST_DEG = {"latitude_deg": 90.0, "longitude_deg": 180.0}
 
 class Run:
     """
-    A scenario with what came of it.
+    A scenario with its result.
 
-    Just solved, everything is in memory. Opened from a folder, each part is read when it is first asked for, once.
+    Just solved, everything is in memory. Opened from a folder, each part is read once, on first use.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ class Run:
     tables
         Its tables by name, as they are stored; None = those of the folder.
     inputs
-        What was solved and the plan found; None = read from the folder.
+        Scenario, network, problem and plan; None = read from the folder.
     solution
         How the solve ended; None = as `run.json` says.
     failure
@@ -187,7 +186,7 @@ class Run:
 
     @cached_property
     def lost_inputs(self) -> str:
-        """Why the inputs of a stored run cannot be had any more; empty where they can."""
+        """Why the inputs of a stored run cannot be loaded any more; empty where they can."""
         try:
             _ = self.inputs
         except InputError as error:
@@ -233,10 +232,8 @@ class Run:
             return self._solution
         info = self.info
         progress = tuple(
-            Progress(
-                line["seconds"], _or(line["incumbent_cny"], math.inf), _or(line["bound_cny"], -math.inf), line["phase"]
-            )
-            for line in info.get("progress") or ()
+            Progress(p["seconds"], _or(p["incumbent_cny"], math.inf), _or(p["bound_cny"], -math.inf), p["phase"])
+            for p in info.get("progress") or ()
         )
         plan = self.plan if self.has_plan else None
         method, seconds = str(info.get("method")), dict(info.get("seconds") or {})
@@ -260,7 +257,7 @@ class Run:
 
     @property
     def bound_cny_per_year(self) -> float:
-        """No plan costs less: proved; minus infinity where nothing is."""
+        """Proved lower bound on the cost of any plan; minus infinity where none is known."""
         return _or(self.info.get("bound_cny_per_year"), -math.inf)
 
     @property
@@ -281,7 +278,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Numbers of the plan (see `results.summarize`); those that JSON has no word for are NaN again."""
+        """Numbers of the plan (see `results.summarize`); null in `run.json` is read as NaN."""
         found = self.info.get("summary") or {}
         return {name: math.nan if value is None and name != "green_share" else value for name, value in found.items()}
 
@@ -302,7 +299,7 @@ class Run:
 
     @cached_property
     def facts(self) -> PlanFacts:
-        """What the plan amounts to."""
+        """Quantities that follow from the plan."""
         return PlanFacts(self.problem, self.plan)
 
     @cached_property
@@ -333,7 +330,7 @@ class Run:
 
     @cached_property
     def decisions(self) -> dict[str, pd.DataFrame]:
-        """The decisions with labels, without what is zero: what `plan_from_tables` needs to find them elsewhere."""
+        """The decisions with labels, without zeros: see `labelled_decisions`."""
         return labelled_decisions(self.problem, self.plan)
 
     @property
@@ -373,7 +370,7 @@ class Run:
 
     @cached_property
     def workloads(self) -> pd.DataFrame:
-        """Workloads by what one more million tokens of them costs (see `placement.list_workloads`)."""
+        """Workloads, the most costly at the margin first (see `placement.list_workloads`)."""
         from optimizer.sensitivity.placement import list_workloads
 
         self.require_whole()
@@ -400,7 +397,7 @@ class Run:
 
     @property
     def has_slice_tables(self) -> bool:
-        """Whether the run says what happens in each time slice; those of older versions do not."""
+        """Whether the run has tables by time slice; those of older versions do not."""
         return all(name in self.tables for name in _SLICE_COLUMNS)
 
     def hourly(self, data_center: str) -> pd.DataFrame:
@@ -434,7 +431,7 @@ class Run:
     def days_per_year(self) -> float:
         """Days that the time slices of the allocation stand for."""
         slices = self.allocation.drop_duplicates(["day", "hour"])
-        # Of a plan that serves nothing, nothing is divided by the days; only 0 / 0 must not happen.
+        # A plan that serves nothing has no slices here: avoid 0 / 0.
         return float(slices["weight_h"].sum()) / 24.0 or 1.0
 
     @property
@@ -549,7 +546,7 @@ class Run:
 
     def save(self, folder: Path | str) -> Path:
         """
-        Write the run to a folder, whole or not at all.
+        Write the run to a folder, completely or not at all.
 
         Parameters
         ----------
@@ -577,7 +574,7 @@ class Run:
 
     def require_whole(self) -> None:
         """
-        See that everything is there that the plan is rebuilt from.
+        Check that everything is there that the plan is rebuilt from.
 
         Raises
         ------
@@ -604,7 +601,7 @@ class Run:
 
     def require_places(self) -> None:
         """
-        See that everything is there that maps and layers are made of.
+        Check that everything is there that maps and layers are made of.
 
         Raises
         ------
@@ -644,17 +641,17 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class RunInputs:
-    """What a run is of."""
+    """Scenario, network, problem and plan of a run."""
 
-    scenario: Scenario | None  # None for a run that was made from a problem alone
+    scenario: Scenario | None  # None for a run that was made from a problem alone, as the network
     network: Network | None
-    problem: PlacementProblem  # The problem that they make
-    plan: Plan | None  # The plan found; None without one
+    problem: PlacementProblem
+    plan: Plan | None  # None if none was found
 
 
 def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
     """
-    Open a stored run; its tables and inputs are read when they are asked for.
+    Open a stored run; its tables and inputs are read on first use.
 
     Parameters
     ----------
@@ -675,7 +672,7 @@ def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
 
 
 class _StoredTables(Mapping[str, pd.DataFrame]):
-    """The tables of a run folder, each read when it is first asked for."""
+    """The tables of a run folder, each read on first use."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._read = folder, dict[str, pd.DataFrame]()
@@ -701,7 +698,7 @@ class _StoredTables(Mapping[str, pd.DataFrame]):
 
 
 def _read_inputs(run: Run) -> RunInputs:
-    """Read the inputs of a stored run again, see that they are what they were, and rebuild the plan."""
+    """Read the inputs of a stored run again, check that they have not changed, and rebuild the plan."""
     run.require_whole()
     scenario, network = load_inputs(run)
     faults = FaultList(f"run {run.name}")
@@ -730,10 +727,9 @@ def load_inputs(run: Run) -> tuple[Scenario, Network]:
     """
     if run.folder is None:
         raise ValueError("the run is not stored")
-    named = run.info["scenario"]
-    scenario = load_scenario(
-        find_scenario_again(named, run.folder), [str(text) for text in named.get("overrides") or ()]
-    )
+    stored = run.info["scenario"]
+    overrides = [str(text) for text in stored.get("overrides") or ()]
+    scenario = load_scenario(find_scenario_again(stored, run.folder), overrides)
     return scenario, load_network(scenario.network)
 
 
@@ -752,7 +748,7 @@ def _read(tables: Mapping[str, pd.DataFrame], name: str, faults: FaultList) -> p
 def _checked_table(
     tables: Mapping[str, pd.DataFrame], name: str, columns: Sequence[str], faults: FaultList
 ) -> pd.DataFrame:
-    """Take a table that is to be drawn, and see that its columns are there, finite and in range."""
+    """Read a table, and check that its columns are there, finite and in range."""
     file, count = f"{name}.parquet", len(faults)
     table = _read(tables, name, faults)
     if table is None:
@@ -784,13 +780,8 @@ def _check_unique(table: pd.DataFrame, name: str, key: str, faults: FaultList) -
 def _check_known(table: pd.DataFrame, name: str, column: str, known: pd.Index, faults: FaultList) -> None:
     unknown = table[column][~table[column].isin(known)]
     if len(unknown):
-        faults.add(
-            f"{name}.parquet",
-            "is not known to the run's other tables",
-            "Solve again.",
-            column=column,
-            value=unknown.iloc[0],
-        )
+        problem = "is not known to the run's other tables"
+        faults.add(f"{name}.parquet", problem, "Solve again.", column=column, value=unknown.iloc[0])
 
 
 def _route_points(routes: pd.DataFrame, faults: FaultList) -> list[tuple[tuple[float, float], ...]]:
@@ -800,12 +791,7 @@ def _route_points(routes: pd.DataFrame, faults: FaultList) -> list[tuple[tuple[f
         found = () if geometry is None else tuple((float(x), float(y)) for x, y in shapely.get_coordinates(geometry))
         # A route that stays at its node is written as a point, as a line needs two.
         if len(found) != len(nodes.split(">")):
-            faults.add(
-                "routes.parquet",
-                f"route {route} has {len(found)} coordinates, but nodes {nodes}",
-                DAMAGED,
-                column="coordinates",
-                value=text,
-            )
+            problem = f"route {route} has {len(found)} coordinates, but nodes {nodes}"
+            faults.add("routes.parquet", problem, DAMAGED, column="coordinates", value=text)
         points.append(found)
     return points

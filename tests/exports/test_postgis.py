@@ -141,9 +141,9 @@ def test_failed_write_leaves_the_older_tables(server: str, schema: str, folder: 
 
 WRITER = """
 import sys
-from optimizer.exports.layers import GisOptions
 from optimizer.exports.postgis import export_to_postgis
-export_to_postgis(sys.argv[1], sys.argv[2], gis=GisOptions())
+from optimizer.runs.run import open_run
+export_to_postgis(open_run(sys.argv[1]), sys.argv[2])
 """
 
 
