@@ -101,7 +101,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     options["regret"] = None if regret == "auto" else regret != "off"
     options["redispatch"] = regret == "redispatch"
     solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
-    with scenario_changes(options.pop("overrides"), **solver) as changes, _named_by_options():
+    with _named_by_options(), scenario_changes(options.pop("overrides"), **solver) as changes:
         found = run_until_stopped(lambda stop: compare_cases(given, changes, progress=not quiet, stop=stop, **options))
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
     code = 1 if any(unfinished.values()) else _exit_code(found.results.values())

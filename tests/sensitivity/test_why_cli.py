@@ -40,7 +40,7 @@ def test_solve_prints_what_one_more_unit_is_worth(run: Path) -> None:
 def test_why_lists_workloads_and_explains_each(run: Path) -> None:
     listed = json.loads(edwc("why", run, "--json")[0])
     assert [row["cny_per_year"] for row in listed] == sorted((row["cny_per_year"] for row in listed), reverse=True)
-    assert "ask for one with --workload" in edwc("why", run)[0]
+    assert "--workload HUB/CLASS explains one" in edwc("why", run)[0]
     table = pd.read_parquet(run / "shadow_prices.parquet").set_index(["kind", "id"])
     for row in listed:
         found = open_run(run).why(row["workload"])
