@@ -210,6 +210,7 @@ def test_command_line_starts_without_heavy_libraries(code: str) -> None:
 @pytest.mark.parametrize(
     ("module", "slow"),
     [
+        ("optimizer.api.jobs", ("pyomo", "highspy", "matplotlib", "geopandas")),
         ("optimizer.runs.verify", ("pyomo", "highspy", "matplotlib", "geopandas")),
         ("optimizer.comparison.comparison", ("pyomo", "highspy", "matplotlib", "geopandas")),
         ("optimizer.report.comparison", ("pyomo", "highspy", "matplotlib")),

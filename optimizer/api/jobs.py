@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
 from optimizer.api.progress import reporting, run_until_interrupted
-from optimizer.infeasibility.explain import Explanation, explain_scenario
 from optimizer.runs.run import Run
 from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
+
+if TYPE_CHECKING:
+    from optimizer.infeasibility.explain import Explanation
 
 
 def solve(  # noqa: PLR0913 - options, keyword-only
@@ -123,6 +125,8 @@ def explain(  # noqa: PLR0913 - options, keyword-only
     InputError
         With every fault of the arguments or the inputs; workloads that reach no data center are explained.
     """
+    from optimizer.infeasibility.explain import explain_scenario  # the solver behind it is slow to import
+
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
     with naming_arguments(), reporting(report, progress=progress) as tell:
         return run_until_interrupted(

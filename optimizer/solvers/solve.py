@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from optimizer.checker.check import check_plan
-from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.outages import outage_tables
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.columns import columns_from_plan
 from optimizer.solvers.control import Control, Solution, Termination, relative_gap
-from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
-from optimizer.solvers.process import MipOutcome, SolverError, run_mip
 
 if TYPE_CHECKING:
+    from optimizer.model.compile import CompiledModel
     from optimizer.solvers.benders.cuts import WarmStart
+    from optimizer.solvers.fixed_integers import FixedIntegerSolution
+    from optimizer.solvers.process import MipOutcome
 
 Method = Literal["auto", "whole", "decomposed"]
 
@@ -211,6 +210,11 @@ def solve_whole(
         If HiGHS fails: its process dies, or it ends with neither an answer nor a limit.
     """
     began = time.monotonic()
+    # Slow to import: what only sizes a problem up does without.
+    from optimizer.model.compile import compile_model
+    from optimizer.solvers.columns import columns_from_plan
+    from optimizer.solvers.process import run_mip
+
     compiled = compile_model(problem)
     seconds = {"compile": time.monotonic() - began}
     control.say(np.inf, -np.inf, "compile")
@@ -253,6 +257,9 @@ def _best_with_fixed_integers(
 
     HiGHS accepts an integer that is off by 1e-6, and 1e-6 of a large data center can be what makes a plan feasible.
     """
+    from optimizer.solvers.fixed_integers import FixedIntegerError, solve_fixed_integers
+    from optimizer.solvers.process import SolverError
+
     if outcome.termination == Termination.INFEASIBLE:
         return None
     failure = None
