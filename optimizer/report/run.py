@@ -210,6 +210,7 @@ def _power_charts(run: Run) -> list[Chart]:
 
 # Keys of a scenario that are shown elsewhere on the page, or are no assumption.
 _LEFT_OUT = {
+    "loaded_price_cases",  # the overrides name them; as read, they hold paths of this machine
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
     "file_hashes", "overrides", "workloads_path", "drop_classes",
 }  # fmt: skip

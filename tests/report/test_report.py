@@ -185,6 +185,7 @@ def test_hourly_prices_are_those_of_the_price_case(run: Path, page: Page, tmp_pa
     )  # from the inputs, with the price case
     np.testing.assert_allclose(again.data["map"]["price_cny_per_mwh"], plain * factors)
     assert "sweep_price" in told.text  # the changed keys are named
+    assert "loaded_price_cases" not in told.text  # as read, they hold paths of the machine
 
 
 def test_changed_table_of_the_run_is_named(run: Path, tmp_path: Path) -> None:
