@@ -47,7 +47,31 @@ class _ProblemIndex:
     J = pairs of indivisible workloads.
     """
 
-    problem: PlacementProblem  # The problem
+    problem: PlacementProblem
+
+    # The next three are derived here too, not taken from `PlacementProblem`: the model takes them from there, and a
+    # mistake in them must not hide itself.
+
+    @cached_property
+    def slice_h(self) -> FloatArray:
+        """(T,) length of each slice in hours: its share of its day."""
+        slices_of_day = self.problem.slices.groupby("day")["hour"].transform("size")
+        return 24.0 / slices_of_day.to_numpy(np.float64)
+
+    @cached_property
+    def is_contracted(self) -> npt.NDArray[np.bool_]:
+        """(D,) True where the demand charge is paid on contracted power; on monthly peaks where nothing is said."""
+        basis = self.problem.data_centers.get("demand_charge_basis")
+        if basis is None:
+            return np.zeros(len(self.problem.data_centers), dtype=np.bool_)
+        return np.array([text == "contracted" for text in basis], dtype=np.bool_)
+
+    @cached_property
+    def kept_accelerators(self) -> FloatArray:
+        """(N,) accelerators that a class keeps switched on where it is deployed."""
+        if "min_accelerators" not in self.problem.classes:
+            return np.zeros(len(self.problem.deployments))
+        return self.class_column("min_accelerators")[self.deployment_class]
 
     def class_column(self, name: str) -> FloatArray:
         """(K,) a number of each class."""
@@ -258,7 +282,7 @@ class PlanFacts(_ProblemIndex):
     @cached_property
     def loaded_accelerators(self) -> FloatArray:
         """(N,) accelerators that each deployment keeps switched on."""
-        return self.problem.min_accelerators[self.deployment_class] * self.plan.is_deployed
+        return self.kept_accelerators * self.plan.is_deployed
 
     @cached_property
     def served_mtok_per_h(self) -> FloatArray:
@@ -438,8 +462,7 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
 
     return {
         "energy": (price_cny_h_per_mwh * f.facility_power_mw).sum(axis=0),
-        "demand_charge": charge_cny_per_mw_month
-        * np.where(problem.is_contracted, months.sum() * plan.contract_mw, by_peak),
+        "demand_charge": charge_cny_per_mw_month * np.where(f.is_contracted, months.sum() * plan.contract_mw, by_peak),
         "latency": add_up(latency_cny_per_ms * f.candidate_column("rtt_ms"), f.candidate_data_center),
         "network": add_up(network_cny, f.candidate_data_center),
         "data_transfer": add_up(data_transfer_cny, f.candidate_data_center),

@@ -85,7 +85,7 @@ def limit_shedding(f: PlanFacts) -> Limit:
 def defer_demand(f: PlanFacts) -> Limit:
     """(1b) What is left waiting is what waited before, plus arrivals, less what is shed and served."""
     late = f.problem.workloads["is_deferrable"].to_numpy(np.bool_)
-    hours = f.problem.slice_h[:, None]
+    hours = f.slice_h[:, None]
     # Both sides are sums of terms that are not negative, so that the tolerance fits their size.
     left = f.plan.backlog_mtok + hours * (f.plan.shed_mtok_per_h + f.served_mtok_per_h)
     came = f.plan.backlog_mtok[index_of(f.problem.slices, "previous_index")] + hours * f.problem.demand_mtok_per_h
@@ -217,7 +217,7 @@ def pay_peak_power(f: PlanFacts) -> Limit:
 
 def pay_contracted_power(f: PlanFacts) -> Limit:
     """(9b) Where the contract is billed, no slice of the year draws more facility power than is contracted."""
-    paid = np.flatnonzero(f.problem.is_contracted)
+    paid = np.flatnonzero(f.is_contracted)
     drawn, labels = f.facility_power_mw[:, paid], f.data_center_labels[paid]
     return Limit("9b", "pay_contracted_power", "mw", labels, drawn, "<=", f.plan.contract_mw[paid], f.slice_labels)
 

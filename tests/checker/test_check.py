@@ -222,6 +222,20 @@ def test_7c_assign_where_deployed() -> None:
     assert rows == [("chat alpha -> west", 1.0, 0.0, 1.0, "1")]
 
 
+@pytest.mark.parametrize("name", ["slice_h", "is_contracted", "min_accelerators", "candidate_class"])
+def test_checker_takes_nothing_that_the_model_derives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, plan = worked_problem(), worked_plan()
+    expected = check_plan(problem, plan)
+
+    def derived_by_the_model(_: object) -> None:
+        raise AssertionError(f"the checker uses PlacementProblem.{name}")
+
+    monkeypatch.setattr(type(problem), name, property(derived_by_the_model))
+    again = check_plan(worked_problem(), plan)
+    assert again.total_cny == expected.total_cny
+    assert again.is_feasible == expected.is_feasible
+
+
 @pytest.mark.parametrize("is_limiting", [True, False])
 def test_8_limit_link_traffic_on_every_link(is_limiting: bool) -> None:  # noqa: FBT001
     """A link that the problem wrongly leaves out of the model is checked all the same."""
