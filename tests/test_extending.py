@@ -20,7 +20,7 @@ WATER_CNY_PER_MWH = 10.0
 # Runs on the changed copy: solves the river network with and without each example, checks, and prints what it found.
 SCRIPT = """
 import json, sys
-sys.path.insert(0, "tests/support")
+sys.path.insert(0, "tests/support/files")
 import test_docs
 from optimizer.checker.check import check_plan
 from optimizer.model.equations import CONSTRAINTS
@@ -97,7 +97,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     tree = tmp_path_factory.mktemp("tree")
     for folder in ("optimizer", "scenarios", "network_data", "docs", "tests/support"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__", "*.png"))
-    shutil.copy(ROOT / "tests" / "test_docs.py", tree / "tests" / "support")
+    shutil.copy(ROOT / "tests" / "test_docs.py", tree / "tests" / "support" / "files")
     shutil.copy(ROOT / "README.md", tree)
     for example in EXAMPLES:
         carry_out(section(example), tree)

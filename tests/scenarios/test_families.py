@@ -16,7 +16,7 @@ BUILT_IN = Path(__file__).resolve().parents[2] / "scenarios"
 PINNED = Path(__file__).resolve().parents[1] / "pinned_costs.csv"
 UPDATE = "python -m pytest tests/scenarios/test_families.py --update-pinned"
 HEAD = f"""\
-# Cost of every shipped scenario at reduced size (tests/support/reduced.py), by component, in CNY per year.
+# Cost of every shipped scenario at reduced size (tests/support/solved/reduced.py), by component, in CNY per year.
 # Written by: {UPDATE}
 # Rewrite it only for a reason, and say in CHANGELOG.md which cost moved, by how much, and why.
 """

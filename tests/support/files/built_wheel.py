@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("network_data", "scenarios", "optimizer")  # each may import itself and those before it
 # Beside the packages, the wheel holds the front door and its types.
 FRONT_DOOR = ("edwc.py", "edwc-stubs")

@@ -17,7 +17,7 @@ from optimizer.runs.places import positions_of
 
 HOURS = 24
 GBPS_PER_MTOK_PER_H = 1e-3
-CHINA = Path(__file__).resolve().parents[2] / "network_data" / "china_2026"
+CHINA = Path(__file__).resolve().parents[3] / "network_data" / "china_2026"
 
 # Invented places: node to (longitude_deg, latitude_deg, region).
 NODES = {
