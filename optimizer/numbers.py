@@ -9,7 +9,7 @@ from network_data.faults import escape_text
 from optimizer.units import CNY_PER_MCNY
 
 # From here on an amount is in millions.
-LEAST_MILLIONS_CNY = 1e4
+_LEAST_MILLIONS_CNY = 1e4
 _SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 NO_NUMBER = "-"
 _LARGE = 1e4  # from here on a limit has no decimals
@@ -174,7 +174,7 @@ def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: st
 
 def format_cny(amount_cny: float) -> str:
     """Format an amount of money: in millions, or in CNY where it is small."""
-    if abs(amount_cny) < LEAST_MILLIONS_CNY:
+    if abs(amount_cny) < _LEAST_MILLIONS_CNY:
         return f"{amount_cny:,.0f} CNY"
     millions = amount_cny / CNY_PER_MCNY
     return f"{millions:,.1f} million CNY" if abs(millions) >= 100 else f"{millions:.3g} million CNY"  # noqa: PLR2004

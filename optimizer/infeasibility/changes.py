@@ -177,14 +177,7 @@ class ChangeItem:
 
 
 def describe_change(relaxed: RelaxedProblem, change: Change, used: pd.DataFrame) -> tuple[ChangeItem, ...]:
-    """
-    Describe a change, one line for each item.
-
-    Parameters
-    ----------
-    used
-        Candidates beyond the limits that the plan found uses: class_index, demand_hub, data_center_index.
-    """
+    """Describe a change, one line for each item; `used`: candidates beyond the limits that its plan uses."""
     items: list[ChangeItem] = []
     for kind, by_item in change.amounts.items():
         items += [_line(relaxed, kind, item, amount, used) for item, amount in sorted(by_item.items())]

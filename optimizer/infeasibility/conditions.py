@@ -87,14 +87,9 @@ def check_policies(problem: PlacementProblem) -> Iterator[Condition]:
 
 def least_carbon_t_per_year(problem: PlacementProblem) -> float | None:
     """
-    Find emissions that no plan is below, whatever it costs.
+    Find emissions that no plan is below, t CO2 per year; None if no plan serves all that it must.
 
     Means over the year are compared, with every pod that could be bought and without the policy.
-
-    Returns
-    -------
-    float or None
-        t CO2 per year; None if not all that must be served finds a place.
     """
     year = _mean_year(problem)
     vector = _carbon_vector(problem, year)
@@ -136,9 +131,8 @@ def _together(year: YearRelaxation, requirements: tuple[_Requirement, ...]) -> C
         best = required.best(others)
         if best is not None:
             found.append(f"{required.key}: with the others kept, {best}")
-    listed = (
-        "; ".join(found) or f"not even all but one of {', '.join(required.key for required in requirements)} can be met"
-    )
+    keys = ", ".join(required.key for required in requirements)
+    listed = "; ".join(found) or f"not even all but one of {keys} can be met"
     return Condition(name, holds=False, message=f"the demands of the policy contradict each other: {listed}")
 
 
@@ -317,14 +311,7 @@ def check_conditions(problem: PlacementProblem) -> Iterator[Condition]:
 
 
 def first_failure(problem: PlacementProblem) -> Condition | None:
-    """
-    Find the first condition that fails.
-
-    Returns
-    -------
-    Condition or None
-        None if all hold.
-    """
+    """Find the first condition that fails; None if all hold."""
     return next((condition for condition in check_conditions(problem) if not condition.holds), None)
 
 

@@ -70,14 +70,7 @@ class ElasticOutcome:
 
 
 class ElasticModel:
-    """
-    A compiled model with room for levers.
-
-    Parameters
-    ----------
-    unreduced
-        The problem whose sizes the changes are shares of; none = that of `relaxed`.
-    """
+    """A compiled model with room for levers; changes are shares of the sizes in `unreduced`, else in `relaxed`."""
 
     def __init__(self, relaxed: RelaxedProblem, unreduced: PlacementProblem | None = None) -> None:
         self.relaxed = relaxed

@@ -251,24 +251,15 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
     beyond = np.flatnonzero(needed > 0)
     if not len(beyond):
         return
-    classes = problem.candidate_class[beyond]
-    items: list[int] = []
-    rises: list[float] = []
-    heights: list[float] = []
-    column_of = np.zeros(len(beyond), np.int64)
-    chained: list[int] = []
-    for k in np.unique(classes):
-        mine = classes == k
-        levels, place = np.unique(needed[beyond[mine]], return_inverse=True)
-        column_of[mine] = len(items) + place.reshape(-1)
-        chained += range(len(items) + 1, len(items) + len(levels))
-        items += [int(k)] * len(levels)
-        rises += np.diff(levels, prepend=0.0).tolist()
-        heights += levels.tolist()
-    rise = np.array(rises)
-    price = rise / np.array([size(k) for k in items])
-    columns = model.add_columns(kind, np.array(items), price, per_unit=rise, upper=1.0, is_integer=True)
-    order, above = model.add_rows(np.zeros(len(chained))), np.array(chained, np.int64)
+    pairs = np.column_stack([problem.candidate_class[beyond], needed[beyond]])
+    steps, column_of = np.unique(pairs, axis=0, return_inverse=True)
+    items, heights = steps[:, 0].astype(np.int64), steps[:, 1]
+    is_above = np.append(False, items[1:] == items[:-1])  # The first of a class is its lowest
+    rise = np.where(is_above, np.diff(heights, prepend=0.0), heights)
+    price = rise / np.array([size(k) for k in items.tolist()])
+    columns = model.add_columns(kind, items, price, per_unit=rise, upper=1.0, is_integer=True)
+    above = np.flatnonzero(is_above)
+    order = model.add_rows(np.zeros(len(above)))
     model.enter(order, columns[above], 1.0)
     model.enter(order, columns[above - 1], -1.0)
     flow = model.compiled.columns["Flow"]
@@ -276,9 +267,10 @@ def _add_steps(model: ElasticModel, kind: str, needed: FloatArray, size: Callabl
     gate = model.add_rows(np.zeros(routed.size)).reshape(routed.shape)
     most = problem.servable_mtok_per_h[:, problem.candidates["workload_index"].to_numpy(int)[beyond]]
     model.enter(gate, routed, 1.0)
-    model.enter(gate, columns[column_of], -most)
-    _gate_reroutes(model, beyond, columns[column_of])
-    _gate_places(model, needed, dict(zip(zip(items, heights, strict=True), columns.tolist(), strict=True)))
+    opened_by = columns[column_of.reshape(-1)]
+    model.enter(gate, opened_by, -most)
+    _gate_reroutes(model, beyond, opened_by)
+    _gate_places(model, needed, dict(zip(map(tuple, steps.tolist()), columns.tolist(), strict=True)))
 
 
 def _gate_places(model: ElasticModel, needed: FloatArray, column_of: dict[tuple[int, float], int]) -> None:

@@ -144,14 +144,7 @@ def class_capacity(problem: PlacementProblem, class_index: int) -> FloatArray:
 
 
 def make_groups(problem: PlacementProblem, *, by_places: bool) -> Groups:
-    """
-    Group workloads by class and reach.
-
-    Parameters
-    ----------
-    by_places
-        False: as if every workload reached every data center.
-    """
+    """Group workloads by class and reach; without `by_places` as if each of them reached every data center."""
     reach = np.full((len(problem.workloads), len(problem.data_centers)), not by_places)
     reach[problem.candidates["workload_index"], problem.candidates["data_center_index"]] = True
     reach &= _usable_centers(problem)
@@ -375,14 +368,7 @@ class YearRelaxation:
         return matrix, np.concatenate([side for _, side in parts])
 
     def least(self, vector: FloatArray, rows: Sequence[Row] = ()) -> FloatArray | None:
-        """
-        Minimize a row over what every plan keeps.
-
-        Returns
-        -------
-        ndarray or None
-            The point; None if there is none.
-        """
+        """Find the point with the least value of a row that keeps what every plan keeps; None if there is none."""
         matrix, side = self._matrix
         if rows:
             vectors = np.array([row.vector for row in rows])

@@ -218,14 +218,7 @@ def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
 
 
 def with_watched_links(relaxed: RelaxedProblem, watched: BoolArray) -> RelaxedProblem:
-    """
-    Drop the limits of links, except of those that are watched.
-
-    Parameters
-    ----------
-    watched
-        (L,) links whose limits stay, as far as any plan can exceed them.
-    """
+    """Drop the limits of links, except of the watched ones, (L,), that some plan can exceed."""
     is_limiting = relaxed.problem.links["is_limiting"].to_numpy(bool) & watched
     links = relaxed.problem.links.assign(is_limiting=is_limiting)
     return replace(relaxed, problem=replace(relaxed.problem, links=links))

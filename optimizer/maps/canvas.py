@@ -45,14 +45,7 @@ class Inset:
 def find_inset(
     places: FloatArray, line_points: FloatArray, frame: Box, reserved: Sequence[Box], view: View
 ) -> Inset | None:
-    """
-    Find where places crowd and a corner that is free.
-
-    Returns
-    -------
-    Inset or None
-        None where nothing crowds, or no corner is free.
-    """
+    """Find where places crowd and a corner that is free; None where there is no such place or corner."""
     width = _WIDTH_SHARE * (frame[2] - frame[0])
     height = width / _ASPECT
     source = _crowd(places, width / FACTOR, height / FACTOR, frame)
@@ -161,14 +154,7 @@ def _measure_in_points(axes: Axes, width: float, height: float) -> Axes:
 
 
 def add_canvas(figure: Figure, box: Box, sheet_height: float, projection: MapProjection, view: View) -> Canvas:
-    """
-    Add an empty map to the sheet.
-
-    Parameters
-    ----------
-    box
-        Left, bottom, width and height on the sheet, points; as wide for its height as the view.
-    """
+    """Add an empty map to the sheet; `box`: left, bottom, width and height in points, of the shape of the view."""
     return _canvas(axes_in_points(figure, box, sheet_height), box[2], box[3], projection, view)
 
 

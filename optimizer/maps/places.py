@@ -64,14 +64,7 @@ def radius_scale(largest: float, widest_pt: float, smallest_pt: float) -> Callab
 
 
 def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple[list[LabelRequest], FloatArray]:
-    """
-    Draw the places that the map shows.
-
-    Returns
-    -------
-    tuple
-        Their labels, in their order, and (n, 3) x, y and radius of all that is drawn.
-    """
+    """Draw the places in the window; returns their labels in order, and (n, 3) x, y and radius of all of them."""
     requests, circles = [], []
     for marker in markers:
         x, y = canvas.place(marker.longitude_deg, marker.latitude_deg)
@@ -205,14 +198,7 @@ class Classes:
 
 
 def fit_classes(values: Sequence[float], palette: Sequence[str]) -> Classes | None:
-    """
-    Choose classes that hold all values.
-
-    Returns
-    -------
-    Classes or None
-        None where there are no values.
-    """
+    """Choose classes that hold all values; None where there are no values."""
     if not values:
         return None
     low, high = min(values), max(values)
