@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import CARBON, Killer, contents, run, write_toy
+from sweeps import CARBON, Killer, contents, run
 
 from network_data import InputError
 from optimizer.comparison import dask_workers as engine_dask
@@ -23,18 +23,6 @@ from optimizer.runs.metadata import library_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(toy: Path) -> dict[str, Any]:
-    """Solve the cases in this process, undisturbed."""
-    run(toy, CARBON, toy.parent / "serial")
-    return contents(toy.parent / "serial")
 
 
 @pytest.fixture(scope="module")

@@ -9,26 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-from sweeps import CARBON, Killer, children_of, contents, run, workers_of_this_process, write_toy
+from sweeps import CARBON, Killer, children_of, contents, run, workers_of_this_process
 
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.runner import CaseRunner, SweepProgress
 
 # Seconds of a solver's time: a plan from the start, and no proof to the last digit.
 LONG = ("time.slices_per_day=1", "solver.mip_rel_gap=0", "solver.method=whole", "solver.time_limit_s=100")
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(toy: Path) -> dict[str, Any]:
-    """Solve the cases in this process, undisturbed."""
-    run(toy, CARBON, toy.parent / "serial")
-    return contents(toy.parent / "serial")
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(toy: Path, undisturbed: dict[str, Any]) -> None:
