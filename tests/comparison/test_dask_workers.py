@@ -57,11 +57,11 @@ def cases_of(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone(
-    toy: Path, undisturbed: dict[str, Any]
+    toy_sweep: Path, undisturbed_sweep: dict[str, Any]
 ) -> None:
     deadly = Case("deadly", "deadly", ("solver.seed=7",))
     killer = Killer("deadly", times=99)
-    with CaseRunner(toy, out=toy.parent / "dask", engine="dask", workers=2, report=killer) as runner:
+    with CaseRunner(toy_sweep, out=toy_sweep.parent / "dask", engine="dask", workers=2, report=killer) as runner:
         engine = runner._ready_executor()
         assert isinstance(engine, DaskExecutor)
         killer.pids = lambda: [engine._pids[at] for case, at in engine._running.values() if case == "deadly"]
@@ -70,19 +70,19 @@ def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone
     assert results["deadly"].status == CaseStatus.FAILED
     assert "each of the 3 times" in results["deadly"].reason
     assert sorted(killer.ended) == ["carbon_20 solved", "carbon_40 solved", "deadly failed", "reference solved"]
-    assert cases_of(contents(toy.parent / "dask")) == cases_of(undisturbed)
+    assert cases_of(contents(toy_sweep.parent / "dask")) == cases_of(undisturbed_sweep)
 
 
 def test_a_running_scheduler_is_used_and_left_running(
-    toy: Path, undisturbed: dict[str, Any], scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy_sweep: Path, undisturbed_sweep: dict[str, Any], scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = run(toy, CARBON, toy.parent / "far", engine="dask", scheduler=scheduler)
+    results = run(toy_sweep, CARBON, toy_sweep.parent / "far", engine="dask", scheduler=scheduler)
     assert [result.status for result in results.values()] == [CaseStatus.SOLVED] * 3
-    assert contents(toy.parent / "far") == undisturbed
+    assert contents(toy_sweep.parent / "far") == undisturbed_sweep
     # The same name, another folder: each process has a working directory of its own.
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="does not see the folder of the comparison"):
-        run(toy, CARBON, Path("/proc/self/cwd/out"), engine="dask", scheduler=scheduler)
+        run(toy_sweep, CARBON, Path("/proc/self/cwd/out"), engine="dask", scheduler=scheduler)
 
 
 def test_what_keeps_a_worker_from_being_of_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,27 +18,27 @@ from optimizer.comparison.runner import CaseRunner, SweepProgress
 LONG = ("time.slices_per_day=1", "solver.mip_rel_gap=0", "solver.method=whole", "solver.time_limit_s=100")
 
 
-def test_a_killed_worker_loses_and_doubles_nothing(toy: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_killed_worker_loses_and_doubles_nothing(toy_sweep: Path, undisturbed_sweep: dict[str, Any]) -> None:
     killer = Killer("carbon_20", times=1)
-    results = run(toy, CARBON, toy.parent / "local", engine="local", workers=2, report=killer)
+    results = run(toy_sweep, CARBON, toy_sweep.parent / "local", engine="local", workers=2, report=killer)
     assert killer.left == 0
     assert [result.status for result in results.values()] == [CaseStatus.SOLVED] * 3
     assert sorted(killer.ended) == ["carbon_20 solved", "carbon_40 solved", "reference solved"]
-    assert contents(toy.parent / "local") == undisturbed  # by two workers and a third, to the bit
-    assert len(undisturbed) > 3 * 5
+    assert contents(toy_sweep.parent / "local") == undisturbed_sweep  # by two workers and a third, to the bit
+    assert len(undisturbed_sweep) > 3 * 5
 
 
-def test_a_case_that_kills_its_workers_fails_alone(toy: Path, undisturbed: dict[str, Any]) -> None:
+def test_a_case_that_kills_its_workers_fails_alone(toy_sweep: Path, undisturbed_sweep: dict[str, Any]) -> None:
     deadly = Case("deadly", "deadly", ("solver.seed=7",))
     killer = Killer("deadly", times=99)
-    results = run(toy, [deadly, *CARBON], toy.parent / "deadly", engine="local", workers=1, report=killer)
+    results = run(toy_sweep, [deadly, *CARBON], toy_sweep.parent / "deadly", engine="local", workers=1, report=killer)
     assert killer.left == 96
     assert results["deadly"].status == CaseStatus.FAILED
     assert "worker died each of the 3 times" in results["deadly"].reason
     assert "SIGKILL" in results["deadly"].reason
-    found = contents(toy.parent / "deadly")
+    found = contents(toy_sweep.parent / "deadly")
     assert {name: found[name] for name in found if name.startswith("cases/")} == {
-        name: undisturbed[name] for name in undisturbed if name.startswith("cases/")
+        name: undisturbed_sweep[name] for name in undisturbed_sweep if name.startswith("cases/")
     }
 
 
