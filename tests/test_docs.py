@@ -12,7 +12,7 @@ from network_data import load_network
 from network_data.load import Network
 from optimizer.checker.check import check_plan
 from optimizer.model import equations as formulation
-from optimizer.model.equations import CONSTRAINTS, COSTS
+from optimizer.model.equations import CONSTRAINTS, COSTS, TIGHTENING
 from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
@@ -24,11 +24,13 @@ PAGE = "docs/formulation.md"
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
 EXAMPLES = {"docs/own_network.md": "river.yaml", "docs/facility_location.md": "facility.yaml"}
 
+RULES = (*CONSTRAINTS, *TIGHTENING)
+
 
 # Formulation
 
 
-@pytest.mark.parametrize("equation", CONSTRAINTS, ids=lambda equation: equation.number)
+@pytest.mark.parametrize("equation", RULES, ids=lambda equation: equation.number)
 def test_every_equation_is_on_the_page(equation: formulation.Equation) -> None:
     page = read_page(PAGE)
     assert page.count(rf"\tag{{{equation.number}}}") == 1
@@ -39,14 +41,14 @@ def test_every_equation_is_on_the_page(equation: formulation.Equation) -> None:
 
 def test_page_has_no_equation_that_the_code_lacks() -> None:
     page = read_page(PAGE)
-    assert sorted(re.findall(r"\\tag\{(\w+)\}", page)) == sorted(equation.number for equation in CONSTRAINTS)
+    assert sorted(re.findall(r"\\tag\{(\w+)\}", page)) == sorted(equation.number for equation in RULES)
     named = re.findall(r"\((\d+\w?)\) `(\w+)`", page)
-    assert sorted(named) == sorted((equation.number, equation.name) for equation in CONSTRAINTS)
+    assert sorted(named) == sorted((equation.number, equation.name) for equation in RULES)
 
 
 def test_table_of_equations_is_that_of_the_code() -> None:
     rows = [tuple(row) for row in table_rows(PAGE) if len(row) == 6 and row[1].startswith("`")]
-    assert rows == [(e.number, f"`{e.name}`", e.kind, e.unit, e.price_of, e.lever or "–") for e in CONSTRAINTS]
+    assert rows == [(e.number, f"`{e.name}`", e.kind, e.unit, e.price_of, e.lever or "–") for e in RULES]
 
 
 def test_every_cost_is_on_the_page() -> None:
@@ -56,7 +58,7 @@ def test_every_cost_is_on_the_page() -> None:
 
 
 def test_page_names_no_missing_function() -> None:
-    rules = {equation.name for equation in CONSTRAINTS} | {cost.rule.__name__ for cost in COSTS}
+    rules = {equation.name for equation in RULES} | {cost.rule.__name__ for cost in COSTS}
     declared = {entry.name for entry in (*SETS, *PARAMETERS, *VARIABLES, *COSTS)}
     known = {*vars(formulation), *declared, *rules}
     keys = {column for text in _attribute_names() for column in (text, text.split(".")[-1])}
@@ -65,7 +67,16 @@ def test_page_names_no_missing_function() -> None:
 
 
 # Names on the page that are neither parts of the model nor columns of tables nor keys of scenarios.
-OTHER_NAMES = {"to_pyomo", "compile_model", "official", "reported", "estimate", "market_carbon_t_per_year", "holds_to"}
+OTHER_NAMES = {
+    "to_pyomo",
+    "compile_model",
+    "with_tightening",
+    "official",
+    "reported",
+    "estimate",
+    "market_carbon_t_per_year",
+    "holds_to",
+}
 
 
 def _attribute_names() -> set[str]:

@@ -39,9 +39,15 @@ class Problem(PlacementProblem):
     network: Network
     scenario: Scenario
 
-    def to_pyomo(self) -> pyo.ConcreteModel:
+    def to_pyomo(self, *, with_tightening: bool = False) -> pyo.ConcreteModel:
         """
         Build an ordinary Pyomo model, to add constraints of your own or to use another solver.
+
+        Parameters
+        ----------
+        with_tightening
+            Add equations (13a) and (13b): the same plans, less work for most solvers. Leave them out if you change what
+            they follow from: capacities, or where a class may be processed.
 
         Returns
         -------
@@ -51,7 +57,7 @@ class Problem(PlacementProblem):
         """
         from optimizer.model.pyomo_model import to_pyomo  # slow to import
 
-        return to_pyomo(self)
+        return to_pyomo(self, with_tightening=with_tightening)
 
 
 def build_problem(

@@ -109,7 +109,6 @@ def _read(folder: str, _plan_hash: str) -> _ReferenceState:
     learned = learned_from_tables(problem, stored.tables)
     if learned is None:
         return _ReferenceState(stored, WarmStart(pairs_used))
-    own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
+    own = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
     cuts = WarmCuts(learned.cuts, own)
-    coarse_cuts = None if coarse is None else WarmCuts(learned.coarse_cuts, coarse)
-    return _ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts, coarse_cuts))
+    return _ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts))

@@ -8,7 +8,7 @@ T times without being computed T times. The matrix is emitted directly as compre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -20,9 +20,9 @@ import scipy.sparse as sp
 from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.model.data import AXIS, Int32Array, ModelData, model_data
-from optimizer.model.equations import CONSTRAINTS, COSTS
+from optimizer.model.equations import CONSTRAINTS, COSTS, TIGHTENING
 from optimizer.model.template import Columns, Rows, Tables, Term, VariableBlock, evaluate, evaluate_sum
-from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES
+from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES, Equation
 from optimizer.problem.problem import FloatArray, PlacementProblem
 
 Array = npt.NDArray[Any]
@@ -80,12 +80,16 @@ class CompiledModel:
         return sp.csr_array((self.values, self.indices, self.starts), shape=shape)
 
 
-def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> CompiledModel:
+def compile_model(
+    problem: PlacementProblem, *, with_costs: bool = False, with_tightening: bool = False
+) -> CompiledModel:
     """
     Compile the formulation for one problem.
 
     Parameters
     ----------
+    with_tightening
+        Add the rows of `equations.TIGHTENING`, after all others.
     with_costs
         Keep the objective by component too (`CompiledModel.costs`).
 
@@ -95,7 +99,9 @@ def compile_model(problem: PlacementProblem, *, with_costs: bool = False) -> Com
         If a rule holds an expression that cannot be compiled; names the expression.
     """
     tables, columns = _tables(problem)
-    matrix, row_lower, row_upper, rows = _emit(_families(tables))
+    matrix, row_lower, row_upper, rows = _emit(
+        _families(tables, (*CONSTRAINTS, *TIGHTENING) if with_tightening else CONSTRAINTS)
+    )
     cost, costs = _costs(tables, columns, with_costs=with_costs)
     lower, upper, is_integer = _bounds(tables, columns)
     return CompiledModel(
@@ -186,9 +192,9 @@ def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:
     return tables, columns
 
 
-def _families(tables: Tables) -> Iterator[tuple[str, Rows]]:
+def _families(tables: Tables, equations: Sequence[Equation] = CONSTRAINTS) -> Iterator[tuple[str, Rows]]:
     templates = _templates()
-    for equation in CONSTRAINTS:
+    for equation in equations:
         yield equation.name, evaluate(*templates.constraints[equation.name], equation.over, tables)
 
 
@@ -222,7 +228,7 @@ def _templates() -> _Templates:
     """Templatize every rule on a skeleton: the model's components with one member each and no data."""
     skeleton = _skeleton()
     constraints = {}
-    for equation in CONSTRAINTS:
+    for equation in (*CONSTRAINTS, *TIGHTENING):
         over = [getattr(skeleton, name) for name in equation.over]
         index = over[0] if len(over) == 1 else over[0] * over[1]
         # Keep a nameless product of sets out of the way of Pyomo's component registry.

@@ -2,9 +2,10 @@
 The placement model as Pyomo rules: one function per equation and per cost component, one line of mathematics in each.
 
 `CONSTRAINTS` is the model's table of contents, `COSTS` the objective's; an entry holds all facts that are known of its
-equation. The rules are read twice: `pyomo_model.to_pyomo` builds an ordinary Pyomo model from them,
-`compile.compile_model` turns them into the solver's matrix. Sets, parameters, variables and units are declared in
-`vocabulary`; docs/formulation.md holds the same mathematics.
+equation. `TIGHTENING` holds equations that say nothing new of plans, for solvers. The rules are read twice:
+`pyomo_model.to_pyomo` builds an ordinary Pyomo model from them, `compile.compile_model` turns them into the solver's
+matrix. Sets, parameters, variables and units are declared in `vocabulary`; docs/formulation.md holds the same
+mathematics.
 """
 
 from __future__ import annotations
@@ -534,6 +535,46 @@ def pay_contracted_power(m: Model, d: Any, t: Any) -> Expression:
     return m.pue[d] * it_power_mw(m, d, t) <= m.Contract[d]
 
 
+def limit_deployed_accelerators(m: Model, k: Any, d: Any, a: Any, t: Any) -> Expression:
+    r"""
+    Give a class no more accelerator time than the pods of a data center where it is deployed.
+
+    .. math:: \tau_{ka}\, z_{kdat} \le \eta\, n_a \left(E_{da}\, x_{kd} + n^{new}_{da}\right)
+              \qquad \forall (k, d, a) \text{ that could fill the pods}, t \tag{13a}
+
+    Notes
+    -----
+    Follows from (2), (3), (4a) and (6a) for whole :math:`x`; a fraction of a deployment gets that fraction of the pods
+    in place.
+    """
+    busy = m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
+    pods = m.existing_pods[d, a] * m.Deploy[k, d] + m.NewPods[d, a]
+    return busy <= m.utilization_limit_share * m.accelerators_per_pod[a] * pods
+
+
+def limit_deployed_power(m: Model, k: Any, d: Any, t: Any) -> Expression:
+    r"""
+    Give a class no more IT power than that of a data center where it is deployed.
+
+    .. math:: \sum_a \left(\frac{p^{idle}_a}{\eta\, n_a} + p^{dyn}_a\right) \tau_{ka}\, z_{kdat} \le \bar P_d\, x_{kd}
+              \qquad \forall (k, d) \text{ that could use it up}, t \tag{13b}
+
+    Notes
+    -----
+    Follows from (2), (3), (5) and (6a) for whole :math:`x`.
+    """
+    power_mw = sum(
+        (
+            m.idle_mw_per_pod[a] / (m.utilization_limit_share * m.accelerators_per_pod[a])
+            + m.dynamic_mw_per_accelerator[a]
+        )
+        * m.accel_h_per_mtok[k, a]
+        * m.Work[k, d, a, t]
+        for a in m.ACCELERATORS_OF_DEPLOYMENT[k, d]
+    )
+    return power_mw <= m.it_capacity_mw[d] * m.Deploy[k, d]
+
+
 CONSTRAINTS = (
     Equation(serve_demand, ("URGENT", "SLICES"), "1a", "balance", "mtok/h", "serving a workload", lever="unserved"),
     Equation(
@@ -624,4 +665,15 @@ CONSTRAINTS = (
     ),
     *RESILIENCE_CONSTRAINTS,
 )  # fmt: skip
-EQUATIONS = {equation.name: equation for equation in CONSTRAINTS}
+# Equations that every plan keeps which keeps the others. They cut off fractions that the linear relaxation allows, and
+# stand in a solver's model alone: a limit of the inputs has one place in `CONSTRAINTS`, and so one price.
+TIGHTENING = (
+    Equation(
+        limit_deployed_accelerators, ("FILLING_PROCESSES", "SLICES"), "13a", "tightening", "accelerators",
+        "installed pods of a deployment",
+    ),
+    Equation(
+        limit_deployed_power, ("FILLING_DEPLOYMENTS", "SLICES"), "13b", "tightening", "MW", "IT power of a deployment",
+    ),
+)  # fmt: skip
+EQUATIONS = {equation.name: equation for equation in (*CONSTRAINTS, *TIGHTENING)}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyomo.environ as pyo
 
 from optimizer.model.data import AXIS, ModelData, model_data
-from optimizer.model.equations import CONSTRAINTS, COSTS
+from optimizer.model.equations import CONSTRAINTS, COSTS, TIGHTENING
 from optimizer.model.vocabulary import LABELS, PARAMETERS, SETS, VARIABLES, ParameterDeclaration
 from optimizer.problem.problem import FloatArray, PlacementProblem
 
@@ -26,9 +26,14 @@ _WIDTHS = {"candidate": 3}  # texts that make a label of this kind; of all other
 _DOMAINS = {"continuous": pyo.NonNegativeReals, "integer": pyo.NonNegativeIntegers, "binary": pyo.Binary}
 
 
-def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
+def to_pyomo(problem: PlacementProblem, *, with_tightening: bool = False) -> pyo.ConcreteModel:
     """
     Build the ordinary Pyomo model of a problem from the rules in `equations`.
+
+    Parameters
+    ----------
+    with_tightening
+        Add `equations.TIGHTENING`: the same plans, a stronger linear relaxation.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def to_pyomo(problem: PlacementProblem) -> pyo.ConcreteModel:
         sets = [getattr(model, name) for name in variable.index]
         bounds = None if variable.upper is None else _upper_bound(variable.upper)
         model.add_component(variable.name, pyo.Var(*sets, domain=_DOMAINS[variable.kind], bounds=bounds))
-    for equation in CONSTRAINTS:
+    for equation in (*CONSTRAINTS, *TIGHTENING) if with_tightening else CONSTRAINTS:
         over = [getattr(model, name) for name in equation.over]
         widths = [_WIDTHS.get(kind, 1) for name in equation.over for kind in LABELS[name]]
         model.add_component(equation.name, pyo.Constraint(*over, rule=_grouped(equation.rule, widths)))

@@ -101,7 +101,8 @@ class Equation:
         In docs/formulation.md.
     kind
         balance: what comes in goes out, and its dual is passed on along the way of a token; coupling: ties decisions to
-        each other; limit: holds a plan to a number of the inputs, which its dual prices.
+        each other; limit: holds a plan to a number of the inputs, which its dual prices; tightening: follows from the
+        others for whole decisions.
     unit
         Of its two sides.
     price_of
@@ -115,7 +116,7 @@ class Equation:
     rule: Callable[..., Expression]
     over: tuple[str, ...]
     number: str
-    kind: Literal["balance", "coupling", "limit"]
+    kind: Literal["balance", "coupling", "limit", "tightening"]
     unit: str
     price_of: str
     lever: str = ""
@@ -215,6 +216,40 @@ def _investment_mcny(p: PlacementProblem) -> FloatArray:
     return (by_pool(p, p.pools["pod_cny"]) + by_pool(p, p.pools["site_cny"])) / CNY_PER_MCNY
 
 
+def _most_work_mtok_per_h(p: PlacementProblem, pairs: pd.DataFrame) -> FloatArray:
+    """Most of its class that can be served in one slice at each of some (k, d)."""
+    most = p.servable_mtok_per_h.max(axis=0, initial=0.0)
+    in_reach = np.zeros((len(p.classes), len(p.data_centers)))
+    np.add.at(in_reach, (p.pairs["class_index"], p.pairs["data_center_index"]), most[p.pairs["workload_index"]])
+    return np.asarray(in_reach[pairs["class_index"], pairs["data_center_index"]])
+
+
+def _filling_processes(p: PlacementProblem) -> pd.DataFrame:
+    """List processes whose class could use more than the pods in place."""
+    processes, accelerators = p.processes, p.accelerators
+    accelerator = processes["accelerator_index"].to_numpy()
+    existing = p.pools["existing_pods"].to_numpy(float)[processes["pool_index"]]
+    per_pod = accelerators["accelerators_per_pod"].to_numpy(float)[accelerator]
+    busy = p.accel_h_per_mtok[processes["class_index"], accelerator] * _most_work_mtok_per_h(p, processes)
+    fills: pd.DataFrame = processes[(existing > 0) & (busy > p.utilization_limit_share * per_pod * existing)]
+    return fills
+
+
+def _filling_deployments(p: PlacementProblem) -> pd.DataFrame:
+    """List deployments whose class could use more than the IT power of the data center."""
+    accelerators, processes = p.accelerators, p.processes
+    per_pod = p.utilization_limit_share * accelerators["accelerators_per_pod"].to_numpy(float)
+    mw = accelerators["idle_mw_per_pod"].to_numpy(float) / per_pod
+    mw = (mw + accelerators["dynamic_mw_per_accelerator"].to_numpy(float)) * p.accel_h_per_mtok
+    most = np.zeros((len(p.classes), len(p.data_centers)))
+    k, d = processes["class_index"].to_numpy(), processes["data_center_index"].to_numpy()
+    np.maximum.at(most, (k, d), mw[k, processes["accelerator_index"]])
+    needs = most[p.deployments["class_index"], p.deployments["data_center_index"]]
+    needs = needs * _most_work_mtok_per_h(p, p.deployments)
+    capacity = p.data_centers["it_capacity_mw"].to_numpy(float)[p.deployments["data_center_index"]]
+    return p.deployments[needs > capacity]
+
+
 def _goal(limit: float | None, unit: float = 1.0) -> list[float]:
     """(1,) a limit on the plan in another unit, (0,) without one."""
     return [] if limit is None else [limit / unit]
@@ -269,6 +304,14 @@ SETS = (
     SetDeclaration(
         "PROCESSES", ("class", "data_center", "accelerator"), "(k, d, a) in which class k can be processed",
         lambda p: p.processes,
+    ),
+    SetDeclaration(
+        "FILLING_PROCESSES", ("class", "data_center", "accelerator"),
+        "(k, d, a) in which class k could use more than the pods in place", _filling_processes,
+    ),
+    SetDeclaration(
+        "FILLING_DEPLOYMENTS", ("class", "data_center"), "(k, d) in which class k could use more than the IT power",
+        _filling_deployments,
     ),
     SetDeclaration(
         "LIMITING_LINKS", ("link",), "links whose capacity some plan could exceed",

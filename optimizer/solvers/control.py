@@ -146,4 +146,3 @@ class Learned:
 
     kept_links: npt.NDArray[np.bool_]  # (L,) True for link limits that entered the problem
     cuts: tuple[Cut, ...]  # of its blocks, in its cost units
-    coarse_cuts: tuple[Cut, ...] = ()  # of the blocks of the coarse problem, where one was searched

@@ -235,17 +235,8 @@ class FixedProgram:
         FixedIntegerError
             If no plan has these integers.
         """
-        reduced, compiled = self._reduced, self.compiled
-        highs = self._load()
-        if self._like is not None:
-            self._start_like(highs, self._like)
-        self._run(highs)
-        if is_infeasible(highs):
-            raise FixedIntegerError("no plan has these integers")
-        solution = highs.getSolution()
-        self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
-        x = self.integers.copy()
-        x[reduced.free[reduced.is_kept_column]] = np.array(solution.col_value)
+        x, highs = self._solve_columns()
+        solution, reduced, compiled = highs.getSolution(), self._reduced, self.compiled
         row_dual = np.zeros(len(compiled.row_upper))
         row_dual[reduced.is_kept_row] = np.array(solution.row_dual) * CNY_PER_COST_UNIT
         _price_idle_rows(compiled, self._body, reduced, x[reduced.free], row_dual)
@@ -254,6 +245,37 @@ class FixedProgram:
         row_dual[np.abs(row_dual) < NO_PRICE_CNY] = 0.0
         self._point = _FixedPoint(x, row_dual, kept, float(compiled.cost @ x))
         return self._point
+
+    def solve_cost(self) -> tuple[FloatArray, float]:
+        """
+        Solve the program without its duals, which take as long again.
+
+        Returns
+        -------
+        tuple
+            (columns,) values, and their cost in CNY per year.
+
+        Raises
+        ------
+        FixedIntegerError
+            If no plan has these integers.
+        """
+        x, _ = self._solve_columns()
+        return x, float(self.compiled.cost @ x)
+
+    def _solve_columns(self) -> tuple[FloatArray, highspy.Highs]:
+        reduced = self._reduced
+        highs = self._load()
+        if self._like is not None:
+            self._start_like(highs, self._like)
+            self._like = None  # or a chain of programs would stay in memory
+        self._run(highs)
+        if is_infeasible(highs):
+            raise FixedIntegerError("no plan has these integers")
+        self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
+        x = self.integers.copy()
+        x[reduced.free[reduced.is_kept_column]] = np.array(highs.getSolution().col_value)
+        return x, highs
 
     @property
     def has_free_columns(self) -> npt.NDArray[np.bool_]:

@@ -15,18 +15,19 @@ from lp_file import LinearProgramFile, read_lp
 from pyomo.repn.plugins.lp_writer import LPWriter
 from worked_plan import GREEN, worked_problem
 
-from optimizer.model.equations import CONSTRAINTS, COSTS
+from optimizer.model.equations import CONSTRAINTS, COSTS, TIGHTENING
 from optimizer.model.pyomo_model import to_pyomo
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-EQUATIONS = tuple(equation.name for equation in CONSTRAINTS)
+EQUATIONS = tuple(equation.name for equation in (*CONSTRAINTS, *TIGHTENING))
 COMPONENTS = tuple(cost.rule.__name__ for cost in COSTS)
 
 
 @pytest.fixture(scope="module")
 def model() -> pyo.ConcreteModel:
     """Build the toy of the worked plan: it has rows of every equation and a price for every cost."""
-    return to_pyomo(worked_problem(demand_charge_basis=("monthly_peak", "contracted"), policy=GREEN, survives=(0,)))
+    problem = worked_problem(demand_charge_basis=("monthly_peak", "contracted"), policy=GREEN, survives=(0,))
+    return to_pyomo(problem, with_tightening=True)
 
 
 def alone(model: pyo.ConcreteModel, name: str) -> str:

@@ -74,7 +74,7 @@ def test_cuts_handed_on_hold_on_every_day() -> None:
     problem = three_days()
     merged = merge_days(problem)
     few, every = (Decomposition(each, seed=1, threads=1) for each in (merged.problem, problem))
-    few.raise_bound(Control(), np.inf)
+    few.raise_bound(Control())
     cuts = transfer_cuts(few.program.cuts, few.split_blocks, every.split_blocks, merged.slice_of)
     assert len(cuts) == 3 * len(few.program.cuts)
     rng = np.random.default_rng(1)
@@ -88,7 +88,7 @@ def test_cuts_handed_on_hold_on_every_day() -> None:
     # And they say nearly all that is to be said: what the routing costs does not depend on the day.
     every.program.add(cuts)
     at_once = every.program.solve()[0]
-    every.raise_bound(Control(), np.inf, exact_rounds=100)
+    every.raise_bound(Control(), least_rounds=100)
     few.blocks.close()
     every.blocks.close()
     assert at_once == pytest.approx(every.bound_units, rel=0.05)
@@ -97,7 +97,7 @@ def test_cuts_handed_on_hold_on_every_day() -> None:
 def test_nothing_is_handed_on_between_different_demands() -> None:
     one, other = toy_problem(), toy_problem(demand_mtok_per_h=(100.0, 100.0, 50.0, 100.0))
     first, second = (Decomposition(each, seed=1, threads=1) for each in (one, other))
-    first.raise_bound(Control(), np.inf)
+    first.raise_bound(Control())
     cuts = transfer_cuts(first.program.cuts, first.split_blocks, second.split_blocks, np.arange(len(one.slices)))
     first.blocks.close()
     second.blocks.close()
@@ -141,7 +141,7 @@ def test_cuts_of_outages_are_handed_on() -> None:
     problem = three_days(existing_pods=(1, 1), pod_cny_per_year=1e9, survives=(0, 1))
     merged = merge_days(problem)
     few, every = (Decomposition(each, seed=1, threads=1) for each in (merged.problem, problem))
-    few.raise_bound(Control(), np.inf)
+    few.raise_bound(Control())
     of_outages = [cut for cut in few.program.cuts if cut.is_of_balances]
     assert of_outages
     cuts = transfer_cuts(of_outages, few.split_blocks, every.split_blocks, merged.block_of(problem))

@@ -25,7 +25,7 @@ from optimizer.runs.results import describe_outcome, policy_outcome
 from optimizer.solvers.benders.aggregation import merge_hubs
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.driver import solve_decomposed
-from optimizer.solvers.benders.search import round_pods
+from optimizer.solvers.benders.whole_pods import round_pods
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.solve import solve_whole
 
@@ -265,7 +265,7 @@ def test_pods_are_rounded_so_that_the_investment_limit_holds() -> None:
     )
     problem = replace(problem, policy=PolicyLimits(investment_limit_cny=16.0e6))
     decomposition = Decomposition(problem, seed=1, threads=1)
-    decomposition.raise_bound(Control(), np.inf, exact_rounds=20)
+    decomposition.raise_bound(Control(), least_rounds=20)
     pods = decomposition.positions("NewPods")
     point = decomposition.relaxed_point.copy()
     assert point[pods] == pytest.approx([0.0, 3.4])

@@ -1,4 +1,4 @@
-"""A coarse problem is the same year, a warm start changes the time and not the truth, and what is learned is kept."""
+"""A warm start changes the time and not the truth, and what is learned is kept."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from reduced import reduced_overrides
 from toy_problems import random_problem, toy_problem
 
-from network_data.load import load_network
 from optimizer.checker.check import check_plan
 from optimizer.comparison.case_solve import reference_state
-from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
 from optimizer.runs.verify import verify_run
-from optimizer.solvers.benders.aggregation import coarsen
-from optimizer.solvers.benders.bound import Decomposition, split_problem
+from optimizer.solvers.benders.bound import split_problem
 from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, learned_from_tables, learned_tables
 from optimizer.solvers.benders.driver import solve_decomposed, split_as_solved
-from optimizer.solvers.benders.search import DeploymentSearch
 from optimizer.solvers.control import Control, Learned, Solution
 from optimizer.solvers.solve import solve_whole
-from scenarios.load import load_scenario
 
 GAP = 1e-6
 SEEDS = (0, 1, 3, 5, 6, 7, 8, 9, 10)  # whose problems have a plan
@@ -41,12 +35,11 @@ def warm_from(problem: PlacementProblem, solution: Solution) -> WarmStart:
     learned = solution.learned
     assert learned is not None
     assert solution.plan is not None
-    own, coarse = split_as_solved(problem, learned.kept_links, mip_rel_gap=GAP)
+    own = split_as_solved(problem, learned.kept_links, mip_rel_gap=GAP)
     pairs = problem.deployments[solution.plan.is_deployed > 0]
     classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
     deployed = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
-    coarse_cuts = None if coarse is None else WarmCuts(learned.coarse_cuts, coarse)
-    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own), coarse_cuts)
+    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own))
 
 
 def other_prices(problem: PlacementProblem, rng: np.random.Generator) -> PlacementProblem:
@@ -129,57 +122,18 @@ def test_problem_with_other_limits_is_compiled() -> None:
     assert split_problem(other, like=reference).compiled.upper is not reference.compiled.upper
 
 
-def test_bound_of_the_relaxation_is_not_taken_while_decisions_are_held() -> None:
-    problem = toy_problem(opening_cny_per_year=(3e6, 1e6))
-    decomposition = Decomposition(problem, seed=1, threads=1)
-    search = DeploymentSearch(decomposition, Control(time_limit_s=60))
-    everything = frozenset(range(len(decomposition.positions("Deploy"))))
-    search.evaluate(everything)
-    search.start()
-    decomposition.blocks.close()
-    best = solve_whole(problem, mip_rel_gap=GAP, seed=1, threads=1, control=Control(time_limit_s=60))
-    assert decomposition.bound_units * decomposition.cny_per_unit <= best.objective_cny * (1 + 1e-6)
-
-
-def base_problem(slices_per_day: int) -> PlacementProblem:
-    scenario = load_scenario("base", [f"time.slices_per_day={slices_per_day}"])
-    return assemble_problem(load_network(scenario.network), scenario)
-
-
-def test_coarse_problem_is_what_longer_slices_would_have_made() -> None:
-    coarse, asked = coarsen(base_problem(24)), base_problem(8)
-    assert coarse is not None
-    pd.testing.assert_frame_equal(coarse.slices, asked.slices)
-    for name in ("demand_mtok_per_h", "energy_price_cny_per_mwh", "shed_limit_mtok_per_h"):
-        np.testing.assert_allclose(getattr(coarse, name), getattr(asked, name), rtol=1e-9)
-    # The busiest hour, which an average hides, needs no more of the accelerators than its three hours may use here.
-    hours = base_problem(24)
-    busy = [p.class_demand_mtok_per_h @ p.accel_h_per_mtok.min(axis=1) for p in (hours, coarse)]
-    usable = coarse.utilization_limit_share / hours.utilization_limit_share
-    assert usable < 1
-    assert busy[1].max() == pytest.approx(busy[0].max() * usable)
-    urgent = ~asked.workloads["is_deferrable"].to_numpy(bool)
-    np.testing.assert_allclose(coarse.servable_mtok_per_h[:, urgent], asked.servable_mtok_per_h[:, urgent], rtol=1e-9)
-
-
-def test_days_short_already_or_not_divisible_are_not_coarsened() -> None:
-    assert coarsen(base_problem(8)) is None
-    assert coarsen(base_problem(12)) is None
-
-
 def test_what_was_learned_survives_its_tables() -> None:
     problem = toy_problem(opening_cny_per_year=(3e6, 1e6))
     learned = solved(problem).learned
     assert learned is not None
-    learned = Learned(np.arange(len(problem.links)) % 2 == 0, learned.cuts, learned.cuts[:1])
+    learned = Learned(np.arange(len(problem.links)) % 2 == 0, learned.cuts)
     again = learned_from_tables(problem, learned_tables(problem, learned))
     assert again is not None
     assert (again.kept_links == learned.kept_links).all()
-    for kind in ("cuts", "coarse_cuts"):
-        for one, two in zip(getattr(learned, kind), getattr(again, kind), strict=True):
-            assert (one.part, one.constant, one.is_of_balances) == (two.part, two.constant, two.is_of_balances)
-            assert (one.columns == two.columns).all()
-            assert (one.gradient == two.gradient).all()
+    for one, two in zip(learned.cuts, again.cuts, strict=True):
+        assert (one.part, one.constant, one.is_of_balances) == (two.part, two.constant, two.is_of_balances)
+        assert (one.columns == two.columns).all()
+        assert (one.gradient == two.gradient).all()
     assert len(learned.cuts) > 0
 
 

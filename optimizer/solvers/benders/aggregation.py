@@ -1,5 +1,5 @@
 """
-Smaller problems to decompose: hubs and days aggregated without loss, coarse time slices, links without limits.
+Smaller problems to decompose: hubs and days aggregated without loss, links without limits.
 
 Hubs of a class without RTT limit and latency value that use the same data centers can be planned as one national
 workload: what the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and keeps every
@@ -247,60 +247,6 @@ def _key(problem: PlacementProblem, rows: IntArray) -> bytes:
     largest = float(problem.servable_mtok_per_h.max()) or 1.0
     return b"|".join(
         [f"{len(rows)}".encode(), *((np.round(each / largest, DIGITS) + 0.0).tobytes() for each in arrays)]
-    )
-
-
-SLICES_PER_DAY = 8
-
-
-def coarsen(problem: PlacementProblem, *, slices_per_day: int = SLICES_PER_DAY) -> PlacementProblem | None:
-    """
-    Merge neighbouring slices of each day, with demands and prices averaged, to search integers much faster.
-
-    None where that is not possible: days that have no more slices than `SLICES_PER_DAY`, or a number that it does not
-    divide, and outages, which are of single slices.
-    """
-    days = problem.slices.groupby("day", sort=False).indices.values()
-    lengths = {len(rows) for rows in days}
-    if len(problem.outages) or not all(n > slices_per_day and n % slices_per_day == 0 for n in lengths):
-        return None
-    # (coarse slices, slices in each); days may be cut into different numbers of slices.
-    groups = [group for rows in days for group in np.asarray(rows).reshape(slices_per_day, -1)]
-    group_of = np.empty(len(problem.slices), np.int64)
-    for number, group in enumerate(groups):
-        group_of[group] = number
-    first, last = np.array([group[0] for group in groups]), np.array([group[-1] for group in groups])
-    weight = problem.weight_h
-    weights = np.bincount(group_of, weight)
-
-    def mean(array: FloatArray) -> FloatArray:
-        out = np.zeros((len(groups), array.shape[1]))
-        np.add.at(out, group_of, array * weight[:, None])
-        return np.asarray(out / weights[:, None])
-
-    # An average hides the busiest hour: accelerators are that much scarcer.
-    busy = problem.class_demand_mtok_per_h @ problem.accel_h_per_mtok.min(axis=1)
-    averaged = np.bincount(group_of, busy * weight) / weights
-    hidden = float(busy.max(initial=0.0) / averaged.max()) if averaged.max(initial=0.0) > 0 else 1.0
-    slices = problem.slices.iloc[first].reset_index(drop=True)
-    slices["weight_h"] = weights
-    slices["previous_index"] = group_of[problem.slices["previous_index"].to_numpy()[first]]
-    demand, waiting = mean(problem.demand_mtok_per_h), problem.backlog_limit_mtok[last]
-    hours = np.bincount(group_of, problem.slice_h)[:, None]
-    day = slices["day"].to_numpy()
-    of_day = np.stack([(demand * hours)[day == name].sum(axis=0) for name in day]) / hours
-    # Work that may wait can also be served with what waited before, but never more than all of the day's.
-    servable = np.minimum(demand + waiting[slices["previous_index"]] / hours, of_day)
-    may_wait = problem.workloads["is_deferrable"].to_numpy(bool)
-    return replace(
-        problem,
-        slices=slices,
-        demand_mtok_per_h=demand,
-        backlog_limit_mtok=waiting,
-        servable_mtok_per_h=np.where(may_wait, servable, demand),
-        shed_limit_mtok_per_h=mean(problem.shed_limit_mtok_per_h),
-        energy_price_cny_per_mwh=mean(problem.energy_price_cny_per_mwh),
-        utilization_limit_share=problem.utilization_limit_share / hidden,
     )
 
 

@@ -300,16 +300,19 @@ def _implied_rows(
     if (balance.data <= 0).any():
         return _no_rows(outer.shape[1])
     asks = np.diff(around.indptr) > 0
-    by_column = np.full(body.shape[1], -1)
-    by_column[bounds.column[::-1]] = np.arange(len(bounds.column))[::-1]
-    moving = by_column >= 0
-    most = bounds.upper.copy()
-    most[moving] = bounds.value[by_column[moving]]
-    give = sp.csr_array(balance[:, moving] @ bounds.master[by_column[moving]])
-    second = sp.csr_array(around - give)
-    parts = [sp.csr_array(around[asks]), second]
-    lowers = [np.full(int(asks.sum()), -np.inf), side - balance @ most]
-    uppers = [side[asks], np.full(len(side), np.inf)]
+    parts, lowers, uppers = [sp.csr_array(around[asks])], [np.full(int(asks.sum()), -np.inf)], [side[asks]]
+    # A column may have two moving bounds: where its class is deployed (6a), where its workload is assigned (7b).
+    order = np.arange(len(bounds.column))
+    for one in (order[::-1], order):
+        by_column = np.full(body.shape[1], -1)
+        by_column[bounds.column[one]] = one  # the last that is written stays
+        moving = by_column >= 0
+        most = bounds.upper.copy()
+        most[moving] = bounds.value[by_column[moving]]
+        give = sp.csr_array(balance[:, moving] @ bounds.master[by_column[moving]])
+        parts.append(sp.csr_array(around - give))
+        lowers.append(side - balance @ most)
+        uppers.append(np.full(len(side), np.inf))
     totals, total_side = _equal_totals(balance, around, side, bounds.upper)
     parts.append(totals)
     lowers.append(total_side)

@@ -8,6 +8,7 @@ proven lower bound; a master point with integer decisions, its blocks solved, gi
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -19,23 +20,31 @@ from optimizer.model.outages import outage_tables
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, PlacementProblem
 from optimizer.solvers.benders.blocks import Block, Master, split
+from optimizer.solvers.benders.covers import FlowCovers
 from optimizer.solvers.benders.master import MasterProgram
-from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut, SlicePrograms
+from optimizer.solvers.benders.pool import CutPool
+from optimizer.solvers.benders.subproblems import Cut, SlicePrograms
 from optimizer.solvers.control import Control
 from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.highs import UnsolvedError
 
 # How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.
-SEPARATION_STEP = 0.3
+SEPARATION_STEP = 0.5
 CORE_STEP = 0.5
 
-# The bound is left alone when its last rounds raised it by less than this share.
-STALLED_SHARE = 4e-4
+# The first rounds are solved by an interior-point method: from the middle of the optimal face the cuts see more. Then
+# few rows change, and a simplex method is faster.
+CENTRAL_ROUNDS = 4
+SMALL_MASTER_COLUMNS = 1500
 
-# Before so many rounds the cuts know too little of the routing for the search to trust them, stalled or not.
+# With cuts for fewer of the parts than this the master's optimum is cut off too, not only a point on the way to it.
+FEW_SHARE = 0.2
+
+# The bound is left alone when so many rounds raised it by less than this share.
+STALLED_ROUNDS = 2
+STALLED_SHARE = 1e-4
 LEAST_ROUNDS = 12
-
-# A cut is added where it raises the master's cost by more than this: 1e-8 of the total cost.
-CUT_VIOLATION_UNITS = 1e-5
+MOST_ROUNDS = 200
 
 # A balance missed by less than this share is rounding.
 MISSED_SHARE = 1e-3
@@ -65,7 +74,7 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
         priced = with_costs_of(like.compiled, problem)
         if priced is not None:
             return _priced_anew(like, problem, priced, penalty, unit)
-    compiled = compile_model(problem)
+    compiled = compile_model(problem, with_tightening=True)
     if is_costless:
         compiled.cost[:] = 0.0
     most = _column_limits(problem, compiled)
@@ -121,11 +130,14 @@ class Decomposition:
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
         self.split_blocks = blocks
+        self.pool = CutPool(blocks)
+        self.covers = FlowCovers(problem, self.compiled, self.master)
+        self._core: FloatArray | None = None  # a point from which the next cuts are sought, drifting to the optimum
+        self._history: list[float] = []  # the bound after each round
         self.bound_units = -np.inf
         # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
         self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
-        self.relaxed_missed_share = 0.0
 
     def positions(self, variable: str) -> np.ndarray:
         """Positions of a variable's columns among the master columns."""
@@ -145,20 +157,10 @@ class Decomposition:
         cuts = list(itertools.chain.from_iterable(answer.cuts for answer in answers))
         return cost, cuts, max(answer.missed for answer in answers)
 
-    def learn_outages(self, point: FloatArray) -> int:
-        """Add cuts where outages cannot be survived at a master point; return how many."""
-        cuts = self.blocks.solve_outages(point)
-        self.program.add(cuts)
-        return len(cuts)
-
-    def add_violated(self, cuts: list[Cut], point: FloatArray, part_costs: FloatArray) -> int:
-        """Add the cuts that a master solution breaks; return how many."""
-        broken = [
-            cut
-            for cut in cuts
-            if cut.at(point)
-            > (FORBIDDEN_SHARE / 2 if cut.is_of_balances else part_costs[cut.part] + CUT_VIOLATION_UNITS)
-        ]
+    def learn(self, cuts: Iterable[Cut], point: FloatArray, part_costs: FloatArray) -> int:
+        """Keep cuts, and give the master those that its solution breaks; return how many."""
+        self.pool.add(cuts)
+        broken = self.pool.violated(point, part_costs)
         self.program.add(broken)
         return len(broken)
 
@@ -168,55 +170,74 @@ class Decomposition:
         return self.bound_units if self.bound_of_all_days_units is None else self.bound_of_all_days_units
 
     def raise_bound(
-        self, control: Control, incumbent_cny: float, *, least_rounds: int = LEAST_ROUNDS, exact_rounds: int = 0
+        self, control: Control, *, least_rounds: int = LEAST_ROUNDS, most_rounds: int = MOST_ROUNDS
     ) -> None:
         """
         Add cuts until the bound of the relaxation hardly rises any more, or the control says stop.
-
-        Parameters
-        ----------
-        exact_rounds
-            Further rounds at the master's own optimum; with enough of them the relaxation is solved.
 
         Raises
         ------
         InfeasibleMasterError
             If the master's own rows contradict each other.
         """
-        core: FloatArray | None = None
-        is_informed = bool(self.program.cuts)
-        span = 1 if is_informed else 2  # rounds over which the bound is to rise
-        history = [-np.inf] * span
-        while not control.must_stop:
-            bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
-            self._note(bound, point)
-            control.say(incumbent_cny, self.proved_units * self.cny_per_unit, "bound")
-            is_stalled = self.bound_units - history[-span] < STALLED_SHARE * max(abs(bound), 1e-6)
-            if is_stalled and len(history) >= least_rounds + span:
-                break
-            history.append(self.bound_units)
-            if core is None:
-                core = point if is_informed else self._rich(point)
-            else:
-                core = CORE_STEP * point + (1 - CORE_STEP) * core
-            aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * core
-            _, cuts, _ = self.cost_at(aim)
-            # At the core, where much is open, every outage is survived: outages are solved at the point itself.
-            if not self.add_violated(cuts, point, part_costs) + self.learn_outages(point):
-                break
-        for _ in range(exact_rounds):
-            if control.must_stop:
+        for number in range(most_rounds):
+            if control.must_stop or not self.raise_once(control):
                 return
-            bound, point, part_costs, _ = self.program.solve()
-            self._note(bound, point)
-            cost, cuts, self.relaxed_missed_share = self.cost_at(point)
-            if not self.add_violated(cuts, point, part_costs) or cost - bound <= 1e-7 * max(abs(cost), 1e-6):
+            control.say(np.inf, self.proved_units * self.cny_per_unit, "bound")
+            if number >= least_rounds and self.is_stalled(STALLED_SHARE):
                 return
 
-    def find_corner(self) -> None:
-        """Move the relaxed point to a corner of the relaxation: there fewer decisions are in between."""
-        bound, point, _, _ = self.program.solve()
+    def raise_once(self, control: Control) -> bool:
+        """
+        Solve the relaxation, and add the cuts that it breaks.
+
+        Returns
+        -------
+        bool
+            Whether it breaks any: without, it is solved.
+
+        Raises
+        ------
+        InfeasibleMasterError
+            If the master's own rows contradict each other.
+        """
+        is_central = len(self._history) < CENTRAL_ROUNDS and not self.is_small
+        try:
+            if is_central:
+                bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
+            else:
+                bound, point, part_costs = self.program.solve(time_limit_s=control.seconds_left)
+        except UnsolvedError:
+            if control.must_stop:
+                return True
+            raise
         self._note(bound, point)
+        self._history.append(self.bound_units)
+        self._core = self._rich(point) if self._core is None else CORE_STEP * point + (1 - CORE_STEP) * self._core
+        aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * self._core
+        self.pool.add(self.cost_at(aim)[1])
+        # At the core, where much is open, every outage is survived: outages are solved at the point itself.
+        self.pool.add(self.blocks.solve_outages(point))
+        new = self.pool.violated(point, part_costs)
+        if len(new) < self.blocks.part_count * FEW_SHARE:
+            self.pool.add(self.cost_at(point)[1])
+            new = self.pool.violated(point, part_costs)
+        new += self.covers.violated(point)
+        self.covers.forget(self.program.purge(point, part_costs))
+        self.program.add(new)
+        return bool(new)
+
+    def is_stalled(self, share: float) -> bool:
+        """Whether the last rounds raised the bound by less than a share of it."""
+        if len(self._history) <= STALLED_ROUNDS:
+            return False
+        rise = self._history[-1] - self._history[-1 - STALLED_ROUNDS]
+        return rise < share * max(abs(self._history[-1]), 1e-6)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the master is small enough for a simplex method from the start."""
+        return len(self.master.cost) <= SMALL_MASTER_COLUMNS
 
     def _note(self, bound: float, point: FloatArray) -> None:
         self.bound_units = max(self.bound_units, bound)

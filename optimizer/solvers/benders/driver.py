@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.model.compile import compile_model
 from optimizer.model.outages import failover_mtok_per_h
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.solvers.benders.aggregation import (
     MergedDays,
     MergedProblem,
-    coarsen,
     find_overloaded,
     merge_days,
     merge_hubs,
 )
-from optimizer.solvers.benders.bound import LEAST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
+from optimizer.solvers.benders.bound import MOST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
 from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
 from optimizer.solvers.benders.master import InfeasibleMasterError
-from optimizer.solvers.benders.search import (
-    SMALL_MASTER_COLUMNS,
-    WARM_ROUNDS,
-    Choice,
-    DeploymentSearch,
-    FirstChoice,
-    round_pods,
-)
-from optimizer.solvers.benders.subproblems import Cut
+from optimizer.solvers.benders.plan_search import Choice, PlanSearch
+from optimizer.solvers.benders.whole_pods import round_pods
 from optimizer.solvers.control import Control, Learned, Solution, Termination, relative_gap
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
 from optimizer.solvers.highs import UnsolvedError
-from optimizer.solvers.process import run_mip
+from optimizer.solvers.process import MipOutcome, run_mip
 
-MERGE_SHARE_OF_GAP = 0.02
+# Hubs are merged where that lowers the bound by no more than this share of the gap.
+MERGE_SHARE_OF_GAP = 0.1
 
 
 def _aggregate(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
@@ -46,11 +43,9 @@ def _aggregate(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[Merged
     return merged, merge_days(merged.problem)
 
 
-def split_as_solved(
-    problem: PlacementProblem, kept_links: npt.NDArray[np.bool_], *, mip_rel_gap: float
-) -> tuple[Split, Split | None]:
+def split_as_solved(problem: PlacementProblem, kept_links: npt.NDArray[np.bool_], *, mip_rel_gap: float) -> Split:
     """
-    Decompose a problem as a solve does, and its coarse problem if it has one.
+    Decompose a problem as a solve does.
 
     Parameters
     ----------
@@ -58,17 +53,30 @@ def split_as_solved(
         (L,) link limits that are kept.
     """
     stage = replace(problem, links=problem.links.assign(is_limiting=kept_links))
-    days = _aggregate(stage, mip_rel_gap=mip_rel_gap)[1].problem
-    coarse = coarsen(days)
-    return split_problem(days), None if coarse is None else split_problem(coarse)
+    return split_problem(_aggregate(stage, mip_rel_gap=mip_rel_gap)[1].problem)
 
 
-EXACT_ROUNDS = 200
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
 
+# Sets of deployments that are evaluated beside one round of the bound, and beside one integer program.
+EVALUATIONS_A_ROUND = 12
+EVALUATIONS_A_BRANCH = 120
+
+# The search alone ends after so many evaluations without a better plan; more than a round of random changes.
+PATIENCE = 200
+
+# Of the choices that were each the best found, so many of the last teach the bound what they cost.
+CHOICES_TO_LEARN_FROM = 3
+
+# The bound is raised no further once two rounds raise it by less than this share of the gap.
+STALLED_SHARE_OF_GAP = 0.02
+
 # With cuts handed on from the merged days, this many rounds show whether the bound still rises.
 FEW_ROUNDS = 2
+MOST_ROUNDS_OF_ALL_DAYS = 6
+
+T = TypeVar("T")
 
 
 class _OverloadedError(Exception):
@@ -154,13 +162,16 @@ class _Run:
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
-        self._warm = warm
-        self._coarse_cuts: tuple[Cut, ...] = ()
         if warm.cuts is not None:
-            self._of.program.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
+            self._of.pool.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
+        self._search = PlanSearch(self._of, control, seed=self._seed, start=self._known_deployments(warm))
+        # Outages are asked of the blocks by both: then the search waits for the bound.
+        is_apart = self._threads > 1 and problem.outages.empty
+        self._second = ThreadPoolExecutor(max_workers=1) if is_apart else None
         if self._days.is_smaller:
             self._of.bound_of_all_days_units = -np.inf
-        self._compiled = self._of.compiled  # of the problem with all its days, once its bound was worked out
+        self._compiled = compile_model(self._merged.problem) if self._days.is_smaller else self._of.compiled
+        self._all_days: Decomposition | None = None
         self._plan: Plan | None = None
         self._objective_cny = np.inf
         self._earlier_bound_cny = -np.inf
@@ -171,15 +182,14 @@ class _Run:
 
     def solve(self, known: Solution | None) -> Solution:
         """Go through the phases; `known` is what a run with fewer limits has proved, and its plan if it has one."""
-        search = DeploymentSearch(self._of, self._control)
         if known is not None:
             self._earlier_bound_cny = known.bound_cny
             self._plan, self._objective_cny = known.plan, known.objective_cny
         try:
             try:
-                termination = self._phases(search)
+                termination = self._phases()
             except UnsolvedError:
-                self._keep(search.best)
+                self._keep(self._search.best)
                 termination = Termination.STALLED
             return self._solution(termination)
         except InfeasibleMasterError:
@@ -188,25 +198,16 @@ class _Run:
             return self._solution(self._control.reason)
         finally:
             self._of.blocks.close()
+            if self._all_days is not None:
+                self._all_days.blocks.close()
+            if self._second is not None:
+                self._second.shutdown()
 
-    def _phases(self, search: DeploymentSearch) -> Termination:
+    def _phases(self) -> Termination:
         control = self._control
-        self._raise_bound()
-        first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
-        try:
-            start = first.find(self._settles, self._gap)
-        finally:
-            self._coarse_cuts = first.coarse_cuts
-        if start is not None and not self._settles(start):
-            search.improve(start, target_units=self._target_units())
-        self._lap("search")
-        self._keep(search.best)
-        if not self._is_done() and control.must_stop:
-            self._keep(search.current)
-        self._lap("fixed_integers")
+        self._approach()
         if not self._is_done() and not control.must_stop:
-            search.release()
-            termination = self._branch(search)
+            termination = self._branch()
             self._lap("branch")
             if termination is not None:
                 return termination
@@ -214,35 +215,75 @@ class _Run:
             self._keep_all_open()
         return Termination.OPTIMAL if self._is_done() else control.reason
 
+    def _approach(self) -> None:
+        """Raise the bound and search for plans side by side until both stand still, or the gap is met."""
+        control, is_rising = self._control, True
+        while not self._is_done() and not control.must_stop:
+            if is_rising:
+                is_rising = self._beside(self._raise_bound, EVALUATIONS_A_ROUND)
+                self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
+            else:
+                self._search.run(EVALUATIONS_A_ROUND)
+            self._lap("bound and search")
+            is_rising |= self._keep_found()
+            if not is_rising and self._search.idle >= PATIENCE:
+                return
+
+    def _beside(self, work: Callable[[], T], evaluations: int) -> T:
+        """Do some work, and evaluate plans beside it if there is a core for that, else after it."""
+        if self._second is None:
+            done = work()
+            self._search.run(evaluations)
+            return done
+        beside = self._second.submit(self._search.run, evaluations)
+        try:
+            return work()
+        finally:
+            beside.result()
+
+    def _raise_bound(self) -> bool:
+        """Raise the bound by one round; say whether there is more to come."""
+        is_rising = self._of.raise_once(self._control)
+        if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap):
+            is_rising = False
+        if not is_rising and self._days.is_smaller:
+            self._bound_all_days()
+        self._control.say(self._objective_cny, self._bound_cny, "bound")
+        return is_rising
+
+    def _keep_found(self) -> bool:
+        """Turn what the search has found into a plan; say whether its cuts may raise the bound."""
+        found, self._search.improved = self._search.improved, []
+        if not found:
+            return False
+        self._keep(found[-1])
+        self._lap("fixed_integers")
+        before = len(self._of.pool)
+        if not self._is_done() and not self._control.must_stop:
+            for choice in found[-CHOICES_TO_LEARN_FROM:]:
+                self._of.pool.add(self._of.cost_at(choice.point)[1])
+        return len(self._of.pool) > before
+
+    def _known_deployments(self, warm: WarmStart) -> frozenset[int] | None:
+        if warm.deployed is None:
+            return None
+        problem = self._of.problem
+        classes, centers = problem.classes["id"].tolist(), problem.data_centers["id"].tolist()
+        members = self._of.compiled.columns["Deploy"].members.tolist()
+        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in warm.deployed)
+
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
-        return Learned(kept_links, tuple(self._of.program.cuts), self._coarse_cuts)
-
-    def _raise_bound(self) -> None:
-        small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
-        least = WARM_ROUNDS if self._of.program.cuts else LEAST_ROUNDS
-        exact = EXACT_ROUNDS if small else 0
-        self._of.raise_bound(self._control, np.inf, least_rounds=least, exact_rounds=exact)
-        if self._days.is_smaller:
-            self._bound_all_days()
-        self._lap("bound")
+        return Learned(kept_links, self._of.pool.cuts)
 
     def _bound_all_days(self) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
-        every = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
-        try:
-            every.program.add(
-                transfer_cuts(
-                    self._of.program.cuts,
-                    self._of.split_blocks,
-                    every.split_blocks,
-                    self._days.block_of(self._merged.problem),
-                )
-            )
-            every.raise_bound(self._control, np.inf, least_rounds=FEW_ROUNDS)
-        finally:
-            every.blocks.close()
-        self._compiled = every.compiled
+        if self._all_days is None:
+            self._all_days = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
+        every = self._all_days
+        block_of = self._days.block_of(self._merged.problem)
+        every.pool.add(transfer_cuts(self._of.pool.cuts, self._of.split_blocks, every.split_blocks, block_of))
+        every.raise_bound(self._control, least_rounds=FEW_ROUNDS, most_rounds=MOST_ROUNDS_OF_ALL_DAYS)
         self._of.bound_of_all_days_units = every.bound_units * every.cny_per_unit / self._of.cny_per_unit
 
     @property
@@ -252,19 +293,6 @@ class _Run:
 
     def _is_done(self) -> bool:
         return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
-
-    def _settles(self, choice: Choice) -> bool:
-        """Keep the plan of a choice, and say whether it meets the gap."""
-        self._keep(choice)
-        return self._is_done()
-
-    def _target_units(self) -> float:
-        """Cost at which the gap is met; a little less, since pods are rounded up."""
-        bound = max(
-            self._of.proved_units - self._merged.bound_correction_cny / self._of.cny_per_unit,
-            self._earlier_bound_cny / self._of.cny_per_unit,
-        )
-        return bound / (1 - self._gap) * (1 - 2e-4) if self._gap < 1 else np.inf
 
     def _keep(self, choice: Choice | None) -> None:
         """Turn a choice into a plan, exactly, and keep it if it is the best."""
@@ -306,7 +334,7 @@ class _Run:
         point = self._of.relaxed_point.copy()
         for name in ("Open", "Deploy"):
             point[self._of.positions(name)] = 1.0
-        self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
+        self._keep(Choice(frozenset(), np.inf, point))
 
     def _round_decisions(self, point: FloatArray) -> FloatArray:
         """Round a master point, for all days: assignments to the largest share, pods up, the rest by halves."""
@@ -324,7 +352,7 @@ class _Run:
         out[self._compiled.is_integer] = columns[self._of.compiled.is_integer]
         return out
 
-    def _branch(self, search: DeploymentSearch) -> Termination | None:
+    def _branch(self) -> Termination | None:
         """
         Improve bound and plan: solve the master as an integer program, the blocks at its answer, and again.
 
@@ -335,22 +363,21 @@ class _Run:
             # With a reserve to keep too, a penalty may not be high enough to prove that there is no plan.
             self._of.blocks.forbid_misses()
         while not self._is_done() and not self._control.must_stop:
-            cuts_before = len(self._of.program.cuts)
-            model = self._of.program.as_compiled()
-            part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
-            options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": inner_gap}
-            outcome = run_mip(model, cny_per_cost_unit=1.0, options=options, control=part)
+            outcome = self._beside(partial(self._solve_master, inner_gap), EVALUATIONS_A_BRANCH)
             if outcome.termination == Termination.INFEASIBLE:
                 return Termination.INFEASIBLE
             self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)  # of the merged days, if there are any
             self._control.say(self._objective_cny, self._bound_cny, "branch")
-            missed = 0.0
+            missed, learned = 0.0, 0
             for point in outcome.incumbents[-1:]:
                 size = len(self._of.master.cost)
                 _, cuts, missed = self._of.cost_at(point[:size])
-                self._of.add_violated(cuts, point[:size], point[size:])
-                self._try_decisions(point[:size], search)
-            if outcome.termination == Termination.OPTIMAL and len(self._of.program.cuts) == cuts_before:
+                learned = self._of.learn(cuts, point[:size], point[size:])
+                deployed = np.flatnonzero(point[self._of.positions("Deploy")] > 0.5)  # noqa: PLR2004 - halves
+                self._search.consider(frozenset(deployed.tolist()))
+                self._keep(Choice(frozenset(), np.inf, point[:size]))
+            self._keep_found()
+            if outcome.termination == Termination.OPTIMAL and not learned:
                 # The master's answer costs what the master says: there are no cuts left to add.
                 if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
@@ -359,19 +386,17 @@ class _Run:
                 inner_gap /= 10
         return None
 
-    def _try_decisions(self, point: FloatArray, search: DeploymentSearch) -> None:
-        """Solve the fixed-integer LP of a master answer, and search around it."""
-        deploy = self._of.positions("Deploy")
-        choice = search.evaluate(frozenset(np.flatnonzero(point[deploy] > 0.5).tolist()))  # noqa: PLR2004 - halves
-        search.release()
-        self._keep(Choice(frozenset(), np.inf, np.inf, point, point))
-        self._keep(choice if choice is not None and np.isfinite(choice.cost_units) else None)
+    def _solve_master(self, mip_rel_gap: float) -> MipOutcome:
+        """Solve the master with its cuts as an integer program."""
+        part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
+        options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": mip_rel_gap}
+        return run_mip(self._of.program.as_compiled(), cny_per_cost_unit=1.0, options=options, control=part)
 
     def _is_infeasible(self) -> bool:
         """Prove that no relaxed plan exists: even without costs, some balance must be missed."""
         costless = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads, is_costless=True)
         try:
-            costless.raise_bound(self._control, np.inf, exact_rounds=EXACT_ROUNDS)
+            costless.raise_bound(self._control, least_rounds=MOST_ROUNDS)
         except InfeasibleMasterError:
             return True
         finally:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import highspy
 import numpy as np
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel
-from optimizer.problem.problem import FloatArray, IntArray
+from optimizer.problem.problem import FloatArray
 from optimizer.solvers.benders.blocks import Master
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_model, run_until_optimal
@@ -22,6 +24,11 @@ _ANSWERED = (
 )
 
 
+# A cut with more slack than this, cost units, does not hold the solution.
+IDLE_SLACK = 1e-4
+IDLE_ROUNDS = 3
+
+
 class MasterProgram:
     """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
 
@@ -29,6 +36,7 @@ class MasterProgram:
         self.master = master
         self.part_count = part_count
         self.cuts: list[Cut] = []
+        self._idle = np.zeros(0, np.int64)  # of each cut, rounds since it was last needed
         self._has_lost_basis = False
         # Presolve would throw away the basis that the last answer left.
         self._highs = new_highs(seed=seed, presolve="off")
@@ -48,43 +56,63 @@ class MasterProgram:
         if not cuts:
             return
         self.cuts += cuts
+        self._idle = np.append(self._idle, np.zeros(len(cuts), np.int64))
         rows = _cut_rows(cuts, len(self.master.cost))
         self._highs.addRows(
             len(cuts), np.array([cut.constant for cut in cuts]), np.full(len(cuts), INFINITY), rows.nnz,
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
         )  # fmt: skip
 
-    def solve(self, *, is_trial: bool = False) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-        """
-        Solve the relaxation.
+    def purge(self, point: FloatArray, part_costs: FloatArray) -> list[Cut]:
+        """Take out the cuts that the last `IDLE_ROUNDS` solutions did not need; return them."""
+        if not self.cuts:
+            return []
+        slack = np.array([(0.0 if cut.is_of_balances else part_costs[cut.part]) - cut.at(point) for cut in self.cuts])
+        self._idle = np.where(slack > IDLE_SLACK, self._idle + 1, 0)
+        leaving = self._idle >= IDLE_ROUNDS
+        if leaving.any():
+            rows = len(self.master.row_lower) + np.flatnonzero(leaving)
+            self._highs.deleteRows(len(rows), rows.astype(np.int32))
+        gone = [cut for cut, leaves in zip(self.cuts, leaving, strict=True) if leaves]
+        self.cuts = [cut for cut, leaves in zip(self.cuts, leaving, strict=True) if not leaves]
+        self._idle = self._idle[~leaving]
+        return gone
 
-        Parameters
-        ----------
-        is_trial
-            Accept the first answer that it is infeasible. Most trials of a search are, and solving again would lose the
-            basis from which the next trial starts.
+    def solve(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
+        """
+        Solve the relaxation by a simplex method.
 
         Returns
         -------
         tuple
-            Lower bound in cost units, master columns, part cost columns, reduced costs of the master columns.
+            Lower bound in cost units, as of `solve_centrally`; master columns, part cost columns.
 
         Raises
         ------
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
         UnsolvedError
-            If HiGHS can neither say that nor find the optimum.
+            If HiGHS can neither say that nor find the optimum, or not in time.
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
-        if not run_until_optimal(self._highs, first_solver=first_solver, trusts_infeasible=is_trial):
+        with self._within(time_limit_s):
+            is_solved = run_until_optimal(self._highs, first_solver=first_solver)
+        if not is_solved:
             status = str(self._highs.getModelStatus())
             raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)
         solution = self._highs.getSolution()
-        values, duals = np.array(solution.col_value), np.array(solution.col_dual)
+        values, duals = np.array(solution.col_value), np.array(solution.row_dual)
         size = len(self.master.cost)
-        return self._highs.getInfo().objective_function_value, values[:size], values[size:], duals[:size]
+        return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
+
+    @contextmanager
+    def _within(self, time_limit_s: float) -> Iterator[None]:
+        """Set a limit to the time of the runs inside; HiGHS counts the time of all runs of an instance."""
+        ends = self._highs.getRunTime() + time_limit_s
+        self._highs.setOptionValue("time_limit", ends if np.isfinite(ends) else INFINITY)
+        yield
+        self._highs.setOptionValue("time_limit", INFINITY)
 
     def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
@@ -104,13 +132,13 @@ class MasterProgram:
         InfeasibleMasterError
             If no choice of the master columns keeps the master's own rows.
         """
-        started = self._highs.getRunTime()
-        ends = started + time_limit_s if np.isfinite(time_limit_s) else INFINITY
-        for name, value in (("solver", "ipx"), ("run_crossover", "off"), ("time_limit", ends)):
+        started = time.monotonic()
+        for name, value in (("solver", "ipx"), ("run_crossover", "off")):
             self._highs.setOptionValue(name, value)
-        self._highs.run()
+        with self._within(time_limit_s):
+            self._highs.run()
         solution, status = self._highs.getSolution(), self._highs.getModelStatus()
-        for name, value in (("solver", "choose"), ("run_crossover", "on"), ("time_limit", INFINITY)):
+        for name, value in (("solver", "choose"), ("run_crossover", "on")):
             self._highs.setOptionValue(name, value)
         self._has_lost_basis = True
         values, duals = np.array(solution.col_value), np.array(solution.row_dual)
@@ -118,8 +146,7 @@ class MasterProgram:
         if not is_usable:
             self._highs.clearSolver()
             self._has_lost_basis = False
-            bound, point, part_costs, _ = self.solve()
-            return bound, point, part_costs
+            return self.solve(time_limit_s=time_limit_s - (time.monotonic() - started))
         size = len(self.master.cost)
         return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
 
@@ -169,10 +196,6 @@ class MasterProgram:
             columns={},
             rows={},
         )
-
-    def fix(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
-        """Narrow the bounds of some master columns."""
-        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
 
 
 class InfeasibleMasterError(ValueError):

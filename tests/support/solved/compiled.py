@@ -9,7 +9,7 @@ from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.model.data import AXIS, ModelData, model_data
-from optimizer.model.equations import CONSTRAINTS
+from optimizer.model.equations import CONSTRAINTS, TIGHTENING
 from optimizer.model.pyomo_model import Label, member_labels, to_pyomo
 from optimizer.model.vocabulary import LABELS, VARIABLES
 from optimizer.problem.problem import PlacementProblem
@@ -20,11 +20,11 @@ Row = tuple[dict[tuple[str, Any], float], float, float]
 def compiled_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row], dict[tuple[str, Any], float]]:
     """Rows and costs of our matrix: {(equation, index): ({(variable, index): coefficient}, lower, upper)}."""
     data = model_data(problem)
-    model = compile_model(problem)
+    model = compile_model(problem, with_tightening=True)
     members = member_labels(problem)
     names = _names([(v.name, v.index) for v in VARIABLES], data, members)
     rows = {}
-    labels = _names([(e.name, e.over) for e in CONSTRAINTS], data, members)
+    labels = _names([(e.name, e.over) for e in (*CONSTRAINTS, *TIGHTENING)], data, members)
     for number, label in enumerate(labels):
         part = slice(model.starts[number], model.starts[number + 1])
         indices = model.indices[part]
@@ -35,8 +35,8 @@ def compiled_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row]
 
 
 def pyomo_rows(problem: PlacementProblem) -> tuple[dict[tuple[str, Any], Row], dict[tuple[str, Any], float]]:
-    """Give the same from Pyomo's LinearStandardFormCompiler on `to_pyomo(problem)`."""
-    model = to_pyomo(problem)  # kept: a component knows its model by weak reference only
+    """Give the same from Pyomo's LinearStandardFormCompiler on `to_pyomo(problem, with_tightening=True)`."""
+    model = to_pyomo(problem, with_tightening=True)  # kept: a component knows its model by weak reference only
     form = LinearStandardFormCompiler().write(model, mixed_form=True)
     columns = [(v.parent_component().local_name, v.index()) for v in form.columns]
     matrix = form.A.tocsr()

@@ -1,0 +1,252 @@
+"""
+Search for the deployments of a plan: local search on exact costs, restarted from small random changes.
+
+What a set of deployments costs is one linear program: with what is open and deployed held, most columns are zero. The
+search begins with the deployments that the relaxation uses most, changes one at a time while that saves, then makes a
+few random changes and goes on from there (iterated local search). Its order is fixed by the seed and by the number of
+evaluations asked for, never by the clock, so that a solve can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.problem.problem import FloatArray
+from optimizer.solvers.benders.bound import Decomposition
+from optimizer.solvers.benders.subproblems import Cut
+from optimizer.solvers.control import Control
+from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
+
+# Shares of a deployment from which on it is among those to begin with.
+START_SHARES = (0.2, 0.35, 0.1, 0.5, 0.02)
+FEASIBLE_STARTS = 2  # so many starts that serve all are enough to compare
+
+# Deployments that the relaxation uses by less, or leaves by less, are changed last.
+UNDECIDED_SHARE = 0.02
+
+JITTER = 0.2  # of the order in which changes are tried, in shares
+RANDOM_CHANGES = 3
+MOST_TRIES = 90  # after random changes, before the next ones
+LEAST_SAVING_SHARE = 1e-7
+OUTAGE_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A set of deployments, its cost in cost units and its point of the master."""
+
+    deployed: frozenset[int]
+    cost_units: float
+    point: FloatArray
+
+
+class ExactCosts:
+    """Costs of sets of deployments: the linear program that is left, with new pods rounded up."""
+
+    def __init__(self, decomposition: Decomposition, *, seed: int) -> None:
+        self._of = decomposition
+        problem, self._seed = decomposition.problem, seed
+        # What outages need is asked of their blocks, and comes as rows on what is open, deployed and bought.
+        self._has_outages = not problem.outages.empty
+        self._plain = problem if not self._has_outages else replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
+        self._model = self._held(compile_model(self._plain))
+        self._columns_of_master = self._positions()
+        self._outage_cuts: list[Cut] = []
+        self._like: FixedProgram | None = None
+        self._known: dict[frozenset[int], Choice | None] = {}
+        self._center = self._model.columns["Deploy"].members[:, 1]
+
+    def of(self, deployed: frozenset[int]) -> Choice | None:
+        """Cost of a set; None if no plan has it."""
+        if deployed not in self._known:
+            self._known[deployed] = self._evaluate(deployed)
+        return self._known[deployed]
+
+    def is_known(self, deployed: frozenset[int]) -> bool:
+        """Whether the cost of a set is known already."""
+        return deployed in self._known
+
+    def _held(self, model: CompiledModel) -> CompiledModel:
+        is_held = np.zeros(len(model.cost), np.bool_)
+        for name in ("Open", "Deploy"):
+            is_held[model.columns[name].columns] = True
+        return replace(model, is_integer=is_held)
+
+    def _positions(self) -> np.ndarray:
+        """Column of the plain model for each master column, -1 for those of outages."""
+        whole, plain = self._of.compiled, self._model
+        at = np.full(len(whole.cost), -1)
+        for name, block in plain.columns.items():
+            theirs = whole.columns[name].columns
+            count = min(theirs.stop - theirs.start, block.columns.stop - block.columns.start)
+            at[theirs.start : theirs.start + count] = np.arange(block.columns.start, block.columns.start + count)
+        return at[self._of.master.columns]
+
+    def _evaluate(self, deployed: frozenset[int]) -> Choice | None:
+        chosen = np.fromiter(deployed, dtype=np.int64, count=len(deployed))
+        integers = np.zeros(len(self._model.cost))
+        integers[self._model.columns["Deploy"].columns.start + chosen] = 1.0
+        integers[self._model.columns["Open"].columns.start + self._center[chosen]] = 1.0
+        for _ in range(OUTAGE_ROUNDS):
+            choice = self._solve(deployed, integers)
+            if choice is None or not self._has_outages:
+                return choice
+            cuts = self._of.blocks.solve_outages(choice.point)
+            self._of.pool.add(cuts)
+            if not cuts:
+                return choice
+            self._outage_cuts += cuts
+            self._model, self._like = self._with_rows(cuts), None
+        return None
+
+    def _solve(self, deployed: frozenset[int], integers: FloatArray) -> Choice | None:
+        model = self._model
+        try:
+            program = FixedProgram(model, integers, seed=self._seed, like=self._like)
+            solved, cost_cny = program.solve_cost()
+        except FixedIntegerError:
+            return None
+        self._like = program
+        pods = model.columns["NewPods"].columns
+        columns = solved.copy()
+        columns[pods] = np.ceil(columns[pods] - 1e-6)
+        cost_cny += float(model.cost[pods] @ (columns[pods] - solved[pods]))
+        master = self._of.master
+        at = self._columns_of_master
+        point = np.where(at >= 0, columns[at], 0.0) / master.scale
+        return Choice(deployed, cost_cny / self._of.cny_per_unit, point)
+
+    def _with_rows(self, cuts: list[Cut]) -> CompiledModel:
+        """Add cuts over the decisions as rows of the program."""
+        model, scale, at = self._model, self._of.master.scale, self._columns_of_master
+        rows = sp.csr_array(
+            (
+                np.concatenate([cut.gradient / scale[cut.columns] for cut in cuts]),
+                np.concatenate([at[cut.columns] for cut in cuts]),
+                np.cumsum([0, *(len(cut.columns) for cut in cuts)]),
+            ),
+            shape=(len(cuts), len(model.cost)),
+        )
+        matrix = sp.csr_array(sp.vstack([model.matrix, rows]))
+        return replace(
+            model,
+            starts=matrix.indptr.astype(np.int32),
+            indices=matrix.indices.astype(np.int32),
+            values=matrix.data,
+            row_lower=np.append(model.row_lower, np.full(len(cuts), -np.inf)),
+            row_upper=np.append(model.row_upper, [-cut.constant for cut in cuts]),
+        )
+
+
+class PlanSearch:
+    """
+    Iterated local search for the deployments.
+
+    Parameters
+    ----------
+    start
+        Deployments of a plan that is known, to begin with.
+    """
+
+    def __init__(
+        self, decomposition: Decomposition, control: Control, *, seed: int, start: frozenset[int] | None = None
+    ) -> None:
+        self._costs = ExactCosts(decomposition, seed=seed)
+        self._control = control
+        self._random = np.random.default_rng(seed)
+        self._count = len(decomposition.positions("Deploy"))
+        self._center = decomposition.compiled.columns["Deploy"].members[:, 1]
+        self._share = np.zeros(self._count)
+        self._is_new_share = False
+        self._is_told = start is not None
+        self.best: Choice | None = None
+        self.improved: list[Choice] = []  # since they were last taken away
+        self.idle = 0  # evaluations since the last improvement
+        self._moves = self._search(start)
+        self._next: frozenset[int] | None = None
+
+    def follow(self, share: FloatArray) -> None:
+        """Tell how far the relaxation deploys each, (N,)."""
+        self._share, self._is_new_share, self._is_told = share.copy(), True, True
+
+    def run(self, evaluations: int) -> None:
+        """Go on for some evaluations, or until the control says stop."""
+        if not self._is_told:
+            return
+        if self._next is None:
+            self._next = next(self._moves)
+        for _ in range(evaluations):
+            if self._control.must_stop:
+                return
+            self._next = self._moves.send(self.consider(self._next))
+
+    def consider(self, deployed: frozenset[int]) -> Choice | None:
+        """Evaluate a set of deployments, and keep it if it is the best; None if no plan has it."""
+        choice = self._costs.of(deployed) if deployed else None
+        self.idle += 1
+        if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units):
+            self.best, self.idle = choice, 0
+            self.improved.append(choice)
+        return choice
+
+    def _search(self, start: frozenset[int] | None) -> Generator[frozenset[int], Choice | None, None]:
+        if start is not None:
+            yield start
+        while True:
+            if self._is_new_share or self.best is None:
+                self._is_new_share = False
+                yield from self._begin()
+            if self.best is not None:
+                yield from self._descend(self.best)
+            if self.best is not None and not self._is_new_share:
+                begin = yield self._kicked(self.best.deployed)
+                if begin is not None:
+                    yield from self._descend(begin, most_tries=MOST_TRIES)
+
+    def _begin(self) -> Generator[frozenset[int], Choice | None, None]:
+        """Try the deployments that the relaxation uses most; all of them should these not be enough."""
+        found = 0
+        for share in START_SHARES:
+            choice = yield frozenset(np.flatnonzero(self._share > share).tolist())
+            found += choice is not None
+            if found >= FEASIBLE_STARTS:
+                return
+        if self.best is None:
+            yield frozenset(range(self._count))
+
+    def _undecided(self, deployed: frozenset[int]) -> list[int]:
+        """Deployments to change, those first about which a choice and the relaxation differ most."""
+        is_in = np.zeros(self._count)
+        is_in[list(deployed)] = 1.0
+        differs = np.abs(is_in - self._share)
+        order = np.argsort(-differs + JITTER * self._random.random(self._count), kind="stable")
+        return [int(n) for n in order if UNDECIDED_SHARE < self._share[n] < 1 - UNDECIDED_SHARE or differs[n] > 0.5]  # noqa: PLR2004
+
+    def _kicked(self, deployed: frozenset[int]) -> frozenset[int]:
+        """Make random changes, among those deployments on which the relaxation is divided if there are enough."""
+        among = self._undecided(deployed)
+        if len(among) <= 2 * RANDOM_CHANGES:
+            among = list(range(self._count))
+        changed = self._random.choice(among, size=min(RANDOM_CHANGES, len(among)), replace=False)
+        return deployed ^ frozenset(changed.tolist())
+
+    def _descend(self, begin: Choice, *, most_tries: int = 1_000_000) -> Generator[frozenset[int], Choice | None, None]:
+        """Change one deployment at a time while that saves, or until the relaxation has news."""
+        current, tries, is_better = begin, 0, True
+        while is_better:
+            is_better = False
+            for change in self._undecided(current.deployed):
+                changed = current.deployed ^ {change}
+                if self._costs.is_known(changed):
+                    continue
+                if tries >= most_tries or self._is_new_share:
+                    return
+                choice = yield changed
+                tries += 1
+                if choice is not None and choice.cost_units < current.cost_units * (1 - LEAST_SAVING_SHARE):
+                    current, is_better = choice, True

@@ -1,0 +1,117 @@
+"""
+The pool of cuts: what is learned about one slice counts for all whose routing is the same.
+
+Whether a class is routed at noon or at night, where its tokens go costs the same share of the same demand: the parts
+of a class in all slices are one function of the master columns, scaled. A cut found in one is a cut for each. The pool
+holds each function's cuts once; the master gets those that its own point breaks most, and gives back those that have
+not been needed for some rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from optimizer.problem.problem import FloatArray, IntArray
+from optimizer.solvers.benders.blocks import Block
+from optimizer.solvers.benders.parts import describe_parts
+from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut
+
+# A cut is added where it raises the master's cost by more than this: 1e-8 of the total cost.
+VIOLATION_UNITS = 1e-5
+
+# Cuts of a part that the master gets at a time: more of them make it slower by more than they save rounds.
+MOST_PER_PART = 2
+
+DIGITS = 10
+
+
+@dataclass
+class _Function:
+    """A function that several parts share: cost of a part = size * max over cuts of (constant + gradient . y)."""
+
+    parts: list[int] = field(default_factory=list)
+    columns: list[IntArray] = field(default_factory=list)  # of each part, (width,) master columns
+    sizes: list[float] = field(default_factory=list)
+    constants: list[float] = field(default_factory=list)
+    gradients: list[FloatArray] = field(default_factory=list)
+    of_balances: list[bool] = field(default_factory=list)
+    seen: set[bytes] = field(default_factory=set)
+
+
+class CutPool:
+    """Every cut found of a decomposition's blocks, by function."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._functions: list[_Function] = []
+        self._place: list[tuple[_Function, int]] = []  # of each part: its function, its number among the parts there
+        by_key: dict[bytes, _Function] = {}
+        for block in blocks:
+            for key, columns, size in describe_parts(block):
+                function = by_key.get(key)
+                if function is None:
+                    function = by_key[key] = _Function()
+                    self._functions.append(function)
+                self._place.append((function, len(function.parts)))
+                function.parts.append(len(self._place) - 1)
+                function.columns.append(columns)
+                function.sizes.append(size)
+
+    def __len__(self) -> int:
+        return sum(len(function.constants) for function in self._functions)
+
+    def add(self, cuts: Iterable[Cut]) -> None:
+        """Keep cuts, each once, whichever part it was found in."""
+        for cut in cuts:
+            function, number = self._place[cut.part]
+            size = 1.0 if cut.is_of_balances else function.sizes[number]
+            gradient = np.zeros(len(function.columns[number]))
+            gradient[np.searchsorted(function.columns[number], cut.columns)] = cut.gradient / size
+            constant = cut.constant / size
+            largest = float(np.abs(gradient).max(initial=abs(constant))) or 1.0
+            digits = np.round(np.append(gradient, constant) / largest, DIGITS) + 0.0
+            key = digits.tobytes() + bytes([cut.is_of_balances])
+            if key in function.seen:
+                continue
+            function.seen.add(key)
+            function.constants.append(constant)
+            function.gradients.append(gradient)
+            function.of_balances.append(cut.is_of_balances)
+
+    def violated(self, point: FloatArray, part_costs: FloatArray) -> list[Cut]:
+        """Cuts that a master solution breaks most, up to `MOST_PER_PART` of each part."""
+        out: list[Cut] = []
+        for function in self._functions:
+            if not function.constants:
+                continue
+            gradients = np.array(function.gradients)
+            of_balances = np.array(function.of_balances)[:, None]
+            sizes = np.array(function.sizes)
+            at = gradients @ point[np.array(function.columns)].T + np.array(function.constants)[:, None]
+            excess = np.where(
+                of_balances, at - FORBIDDEN_SHARE / 2, at * sizes - part_costs[function.parts] - VIOLATION_UNITS
+            )
+            worst = np.argsort(-excess, axis=0)[:MOST_PER_PART]
+            for number, part in enumerate(function.parts):
+                broken = [int(cut) for cut in worst[:, number] if excess[cut, number] > 0]
+                out += [self._cut(function, number, part, cut) for cut in broken]
+        return out
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """Each cut once, of the first part that it holds for."""
+        return tuple(
+            self._cut(function, 0, function.parts[0], cut)
+            for function in self._functions
+            for cut in range(len(function.constants))
+        )
+
+    @staticmethod
+    def _cut(function: _Function, number: int, part: int, cut: int) -> Cut:
+        gradient, is_of_balances = function.gradients[cut], function.of_balances[cut]
+        size = 1.0 if is_of_balances else function.sizes[number]
+        used = np.flatnonzero(gradient)
+        columns = function.columns[number][used]
+        return Cut(part, function.constants[cut] * size, columns, gradient[used] * size, is_of_balances)
