@@ -14,7 +14,7 @@ from scenarios.document import Node, Place, merge, plain, without
 from scenarios.price_case import price_steps, read_price_cases
 from scenarios.price_series import PriceSeries, read_price_series
 from scenarios.schema import Scenario, ScenarioKeys, WorkloadDemand
-from scenarios.sources import Sources, find_scenario, list_scenarios
+from scenarios.sources import Sources, find_scenario, join_name, list_scenarios
 from scenarios.tables import read_classes, read_profiles, read_workloads
 from scenarios.validate import add_fault, validate_keys
 from scenarios.yaml_reader import MAX_DEPTH, read_yaml
@@ -74,6 +74,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         price_steps=price_steps(keys.price_changes, root.get("price_changes"), "price_changes", None),
         source_path=sources.path,
         file_hashes=sources.file_hashes,
+        file_paths=sources.file_paths,
         overrides=tuple(overrides),
     )
 
@@ -146,7 +147,7 @@ def _find_network(root: Node, faults: FaultList) -> Node:
     node, name = root.get("network"), root.text("network")
     if node is None or not name or name in list_networks():
         return root
-    folder = Path(node.place.file).parent / name
+    folder = join_name(Path(node.place.file).parent, name)
     try:
         found = folder.is_dir()
     except (OSError, ValueError):  # a name that no file system takes

@@ -10,7 +10,7 @@ from network_data.faults import FaultList, quote_value
 from scenarios.document import Node, Place, plain
 from scenarios.price_changes import PriceCase, PriceCaseKeys, PriceChange, PriceStep
 from scenarios.price_series import read_price_series
-from scenarios.sources import PRICE_CASE_FOLDER, Sources, list_price_cases
+from scenarios.sources import PRICE_CASE_FOLDER, Sources, join_name, list_price_cases
 from scenarios.validate import validate_keys
 
 __all__ = ["list_price_cases", "load_price_case", "price_case_json_schema", "price_steps", "read_price_cases"]
@@ -63,7 +63,7 @@ def find_price_case(name_or_path: str | Path, folder: Path) -> Path:
     """
     if isinstance(name_or_path, str) and name_or_path in list_price_cases():
         return PRICE_CASE_FOLDER / f"{name_or_path}.yaml"
-    return folder / name_or_path
+    return join_name(folder, name_or_path)
 
 
 def read_price_cases(root: Node, sources: Sources, faults: FaultList) -> tuple[PriceCase, ...]:

@@ -220,6 +220,7 @@ class Scenario(ScenarioKeys):
         "files start with scenarios/",
         repr=False,
     )
+    file_paths: dict[str, Path] = Field(description="where each of these files was read, by the same names", repr=False)
     overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")
 
     def _key_facts(self) -> dict[str, object]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from network_data.faults import FaultList, suggest
@@ -16,6 +19,47 @@ MAX_YAML_BYTES = 1_000_000
 MAX_TABLE_BYTES = 64_000_000
 _FORMAT_NAMES = {".csv": "CSV", ".parquet": "Parquet"}
 _NOT_INHERITED = ("name", "description", "extends")
+_copy_root: ContextVar[Path | None] = ContextVar("copy_root", default=None)
+
+
+@contextmanager
+def reading_copy(root: Path) -> Iterator[None]:
+    """
+    Read scenarios from a folder that holds a copy of a part of another file system.
+
+    Parameters
+    ----------
+    root
+        The folder, without links in its own name; absolute names start from here meanwhile.
+    """
+    token = _copy_root.set(root)
+    try:
+        yield
+    finally:
+        _copy_root.reset(token)
+
+
+def join_name(folder: Path, name: str | Path) -> Path:
+    """
+    Find the file that a name means, also in a copy of another file system.
+
+    Parameters
+    ----------
+    folder
+        Folder that a relative name starts from.
+    name
+        The name, relative or absolute.
+
+    Examples
+    --------
+    >>> with reading_copy(Path("/copy")):
+    ...     join_name(Path("/copy/a"), "/b/c.csv").as_posix(), join_name(Path("/copy/a"), "c.csv").as_posix()
+    ('/copy/b/c.csv', '/copy/a/c.csv')
+    """
+    path, root = folder / name, _copy_root.get()
+    if root is None or not Path(name).is_absolute() or path.is_relative_to(root):
+        return path
+    return root / path.relative_to(path.anchor)
 
 
 def list_scenarios() -> list[str]:
@@ -60,7 +104,7 @@ def find_scenario(name_or_path: str | Path, folder: Path) -> Path:
     """
     if isinstance(name_or_path, str) and name_or_path in list_scenarios():
         return BUILT_IN_FOLDER / f"{name_or_path}.yaml"
-    return folder / name_or_path
+    return join_name(folder, name_or_path)
 
 
 def price_case_names(text: str) -> list[str]:
@@ -95,11 +139,14 @@ class Sources:
     ----------
     file_hashes : dict
         SHA-256 by file name, relative to the folder of the scenario; built-in files start with `scenarios/`.
+    file_paths : dict
+        By the same names, where each file was read.
     """
 
     def __init__(self, path: Path, faults: FaultList) -> None:
         self.path = path
         self.file_hashes: dict[str, str] = {}
+        self.file_paths: dict[str, Path] = {}
         self._faults = faults
 
     def read_chain(self) -> Node | None:
@@ -177,7 +224,7 @@ class Sources:
         node, name = root.get(*key), root.text(*key)
         if node is None or not name:
             return None  # wrong types are the schema's to refuse
-        path = Path(node.place.file).parent / name  # of a --set value: the working directory
+        path = join_name(Path(node.place.file).parent, name)  # of a --set value: the working directory
         dotted = ".".join(key)
         if path.suffix not in suffixes:
             kinds = " or ".join(_FORMAT_NAMES[suffix] for suffix in suffixes)
@@ -197,7 +244,9 @@ class Sources:
         sha256
             Hash of the bytes read.
         """
-        self.file_hashes[_label(path, self.path.parent)] = sha256
+        label = _label(path, self.path.parent)
+        self.file_hashes[label] = sha256
+        self.file_paths[label] = path.absolute()
 
     def _read_document(self, path: Path, place: Place, key: str | None) -> Node | None:
         try:

@@ -60,7 +60,11 @@ PLACE_COLUMNS = {
     "data_centers.csv": ("id", "name", "name_local", "national_hub", "cluster", "country", "province"),
 }
 # Modules that are imported only where an extra is asked for.
-EXTRA_OF = {"optimizer.comparison.dask_workers": "cluster", "optimizer.exports.postgis": "postgis"}
+EXTRA_OF = {
+    "optimizer.comparison.dask_workers": "cluster",
+    "optimizer.comparison.sent_work": "cluster",
+    "optimizer.exports.postgis": "postgis",
+}
 # What is installed under another name than it is imported under, or by a declared distribution.
 DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
 

@@ -63,6 +63,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     engine: EngineName = "local",
     workers: int | None = None,
     scheduler: str | None = None,
+    shared_files: bool = False,
     force: bool = False,
     progress: bool = False,
     report: Callable[[SweepProgress], None] | None = None,
@@ -103,6 +104,9 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     engine, workers, scheduler
         Who solves: `serial` in this process, `local` in processes of this machine (None = one for each processor),
         `dask` on a cluster (None = one on this machine).
+    shared_files
+        Whether the workers of the scheduler see the files of this machine under the same names, `out` too: they are
+        sent names, and write there. Otherwise they are sent what they need, and send back what they find.
     force
         Solve again what is stored in `out`.
     progress
@@ -124,7 +128,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         With every fault of the request, of the scenario, or of the stored runs.
     """
     faults = FaultList("the comparison")
-    _check_options(engine, workers, scheduler, faults)
+    _check_options(engine, workers, scheduler, faults, shared_files=shared_files)
     words = _Words(
         tuple(split_price_cases(_listed(price_cases))),
         _value_texts(sweeps, ","),
@@ -155,6 +159,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                 engine=engine,
                 workers=workers,
                 scheduler=scheduler,
+                shared_files=shared_files,
                 request=request.kept,
                 force=force,
                 report=tell,
@@ -294,13 +299,17 @@ def _refuse_solving(overrides: tuple[str, ...], words: _Words, faults: FaultList
             faults.add(name, "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
 
 
-def _check_options(engine: str, workers: int | None, scheduler: str | None, faults: FaultList) -> None:
+def _check_options(
+    engine: str, workers: int | None, scheduler: str | None, faults: FaultList, *, shared_files: bool
+) -> None:
     if engine not in ENGINES:
         faults.add("engine", "there is no such engine", f"Name {', '.join(ENGINES)}.", value=engine)
     if workers is not None and workers < 1:
         faults.add("workers", "is below 1", "Give the number of processes.", value=str(workers))
     if scheduler is not None and engine != "dask":
         faults.add("scheduler", "is an address for Dask", "Choose the engine dask.", value=scheduler)
+    if shared_files and scheduler is None:
+        faults.add("shared_files", "is said of the workers of a scheduler", "Give its address, or leave this out.")
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ def _several(
 _OPTION_OF = {
     "price_cases": "--price-cases", "sweeps": "--sweep", "tornado": "--tornado", "break_even": "--break-even",
     "frontier": "--frontier", "waterfalls": "--waterfall", "overrides": "--set", "reference": "--reference",
-    "engine": "--engine", "workers": "--workers", "scheduler": "--scheduler", "compare": "edwc compare",
+    "engine": "--engine", "workers": "--workers", "scheduler": "--scheduler",
+    "shared_files": "--shared-files", "compare": "edwc compare",
 }  # fmt: skip
 
 
@@ -82,6 +83,12 @@ _OPTION_OF = {
 )
 @click.option("--workers", type=int, metavar="N", help="Processes, one thread each (default: processors).")
 @click.option("--scheduler", metavar="ADDRESS", help="Of Dask (default: a cluster on this machine).")
+@click.option(
+    "--shared-files",
+    is_flag=True,
+    help="The workers of --scheduler see the files of this machine under the same names, also --out: send them names, "
+    "not contents.",
+)
 @click.option("--force", is_flag=True, help="Solve also what is stored already.")
 @gap_option
 @time_limit_option

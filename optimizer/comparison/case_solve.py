@@ -30,7 +30,7 @@ def solve_case(
     stop: threading.Event | None = None,
 ) -> CaseResult:
     """
-    Solve a case and write its run folder; nothing that an input or a solver does is raised.
+    Solve a case and write its run folder; nothing that an input or a solver does is raised but MemoryError.
 
     What is found depends on the case and the reference alone, not on what this process has solved before.
     """
@@ -46,6 +46,8 @@ def solve_case(
             report=report,
             stop=stop,
         )
+    except MemoryError:  # also of the solver's process
+        raise
     except (InputError, SolverError, InvalidPlanError, OSError) as error:
         return CaseResult(task.case, CaseStatus.FAILED, str(error))
     return _result(task.case, run)

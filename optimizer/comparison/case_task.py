@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.comparison.cases import Case, CaseStatus
+from optimizer.comparison.parcels import Parcel
 from optimizer.solvers.control import Progress
 
 # A message up to the size of a pipe's atomic write cannot be torn by the death of its sender.
@@ -26,6 +27,7 @@ class CaseTask:
     folder: Path  # run folder to write
     reference: Path | None = None  # run folder that the solve starts from; None for the reference itself
     notes: Mapping[str, Any] = field(default_factory=dict)  # further keys of `run.json`
+    parcel: Parcel | None = None  # all these files, for workers that do not see them
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Outcome:
     status: CaseStatus
     reason: str  # why there is no plan, or why it is not proved within the gap
     has_plan: bool  # whether the run folder was written
+    is_out_of_memory: bool = False  # elsewhere it might end otherwise
 
 
 def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threading.Event) -> Outcome:
@@ -43,6 +46,9 @@ def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threadi
         from optimizer.comparison.case_solve import solve_case  # what solves is slow to import, and workers alone do
 
         result = solve_case(task, report=report, stop=stop)
+    except MemoryError as error:
+        reason = f"out of memory ({str(error) or type(error).__name__}): give each worker more"
+        return Outcome(CaseStatus.FAILED, _short(reason), has_plan=False, is_out_of_memory=True)
     except Exception as error:  # noqa: BLE001 - a fault of this program in one case is no reason to lose the others
         return Outcome(CaseStatus.FAILED, _short(f"internal error: {_place(error)}: {error!r}"), has_plan=False)
     return Outcome(result.status, _short(result.reason), result.has_plan)

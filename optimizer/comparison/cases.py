@@ -244,18 +244,18 @@ class CaseKeys:
         self._scenario = scenario
         self._networks: dict[str, Network] = {}
 
-    def key(self, overrides: Sequence[str], start: str | None) -> str:
+    @staticmethod
+    def key(scenario: Scenario, network: Network, start: str | None) -> str:
         """
-        Derive the key of a case from its inputs; raises InputError with their faults.
+        Derive the key of a case from its inputs.
 
         Parameters
         ----------
-        overrides
-            All of them: those of the comparison, then those of the case.
+        scenario, network
+            As loaded with the overrides of the comparison, then those of the case.
         start
             `plan_hash` of the reference; None for the reference itself, or where it has no plan.
         """
-        scenario, network = self._load(overrides)
         inputs = {
             "scenario": describe_scenario(scenario, None),
             "network": describe_network(network, None),
@@ -263,11 +263,8 @@ class CaseKeys:
         }
         return _key(inputs, code_hash(), start)
 
-    def load_scenario(self, overrides: Sequence[str]) -> Scenario:
-        """Load the scenario with the overrides of all cases; raises InputError if it or its network cannot be read."""
-        return self._load(overrides)[0]
-
-    def _load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
+    def load(self, overrides: Sequence[str]) -> tuple[Scenario, Network]:
+        """Load the scenario with these overrides, and its network; raises InputError with their faults."""
         scenario = load_scenario(self._scenario, overrides)
         name = str(scenario.network)
         if name not in self._networks:

@@ -16,7 +16,15 @@ from typing import Any
 
 from optimizer.comparison.case_task import CaseTask, Outcome
 from optimizer.comparison.cases import CaseStatus
-from optimizer.comparison.workers import STOP_FILE, Ended, interrupts_blocked, stay_with_parent, warm_up, work
+from optimizer.comparison.workers import (
+    STOP_FILE,
+    STOP_GRACE_S,
+    Ended,
+    interrupts_blocked,
+    stay_with_parent,
+    warm_up,
+    work,
+)
 
 # Linear algebra on several threads adds up in another order on another number of cores.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -56,12 +64,14 @@ class _Worker:
 class LocalExecutor:
     """A number of processes on this machine, which share the folder `signals`."""
 
+    stop_grace_s = STOP_GRACE_S
+
     def __init__(self, workers: int, signals: Path) -> None:
         self._size, self._signals = workers, signals
         self._workers: list[_Worker] = []
         self._running: dict[Future[Outcome], _Worker] = {}
 
-    def has_room(self) -> bool:
+    def has_room(self, task: CaseTask) -> bool:  # noqa: ARG002 - any
         """Whether a case could be started now."""
         return len(self._running) < self._size
 

@@ -9,6 +9,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
@@ -28,6 +30,7 @@ from optimizer.comparison.cases import (
 )
 from optimizer.comparison.folder import ComparisonFolder
 from optimizer.comparison.local_workers import LocalExecutor
+from optimizer.comparison.parcels import Parcel, SentRun, pack_inputs, pack_run
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.workers import (
     Ended,
@@ -132,11 +135,11 @@ class _SweepClock:
 EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
-_STOP_GRACE_S = 0.6  # how long a solve may take to answer a stop before its worker is ended
-_MAX_DEATHS = 3  # of workers that had the case
+_MAX_TRIES = 3  # of a case whose workers die or run out of memory
 
 # Each worker is one process with one thread: two settings that would make results depend on their number.
 _SETTINGS = ("solver.threads=1",)
+_OTHER_INPUTS = "its inputs changed while it was solved, or its worker sees others"
 
 
 class CaseRunner:
@@ -157,6 +160,8 @@ class CaseRunner:
         How many processes; None = one for each processor.
     scheduler
         Address of a Dask scheduler; None starts a cluster on this machine.
+    shared_files
+        Whether the workers of the scheduler see our files under the same names, and are sent names; else contents.
     request
         The request in words, kept in `comparison.json`.
 
@@ -176,6 +181,7 @@ class CaseRunner:
         engine: EngineName = "serial",
         workers: int | None = None,
         scheduler: str | None = None,
+        shared_files: bool = False,
         request: Mapping[str, Any] | None = None,
         force: bool = False,
         report: Callable[[SweepProgress], None] | None = None,
@@ -190,6 +196,7 @@ class CaseRunner:
         self._folder = ComparisonFolder(self._temporary.name if self._temporary is not None else str(out))
         self.out = self._folder.path
         self._engine_name, self._workers, self._scheduler = engine, workers or len(os.sched_getaffinity(0)), scheduler
+        self._shared_files, self._sends_files = shared_files, scheduler is not None and not shared_files
         self._executor: Executor | None = None
         self._request, self._force = dict(request or {}), force
         self._searches: list[dict[str, Any]] = []
@@ -251,7 +258,7 @@ class CaseRunner:
         self._cases |= wanted
         new = [case for name, case in wanted.items() if name not in self._done]
         if new:
-            self.name = self._keys.load_scenario(self.overrides).name
+            self.name = self._keys.load(self.overrides)[0].name
             self._clock.total += len(new)
             self._write()
             self._solve([case for case in new if case == self.reference])
@@ -276,11 +283,11 @@ class CaseRunner:
         start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
         own = tuple(absolute_override(text) for text in case.overrides)
         try:
-            key = self._keys.key((*self.overrides, *own), start)
+            scenario, network = self._keys.load((*self.overrides, *own))
         except InputError as error:
             self._end(CaseResult(case, CaseStatus.FAILED, str(error)))
             return None
-        self._key_of[case.id] = key
+        key = self._key_of[case.id] = self._keys.key(scenario, network, start)
         if not self._force and (stored := self._folder.stored(case, key)) is not None:
             self._done[case.id] = stored
             self._clock.end(case.id, stored.status, is_reused=True)
@@ -288,7 +295,21 @@ class CaseRunner:
         folder = self._folder.case_folder(case)
         notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
         reference = None if of_reference is None else of_reference.folder
-        return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes)
+        parcel = None
+        if self._sends_files:
+            parcel = pack_inputs(scenario, network)
+            if of_reference is not None and of_reference.folder is not None:
+                parcel |= self._reference_parcel
+        return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes, parcel)
+
+    @cached_property
+    def _reference_parcel(self) -> Parcel:
+        """Name what the other cases start from: the run of the reference, with its inputs."""
+        found = self._done[self.reference.id]
+        own = (absolute_override(text) for text in self.reference.overrides)
+        return pack_inputs(*self._keys.load((*self.overrides, *own))) | pack_run(
+            self._folder.case_folder(self.reference), found.info
+        )
 
     def _run_tasks(self, waiting: deque[CaseTask]) -> None:
         executor = self._ready_executor()
@@ -304,16 +325,17 @@ class CaseRunner:
             if self._stop.is_set():
                 self._end_early(executor, running, waiting)
                 return
-            while waiting and executor.has_room():
-                task = waiting.popleft()
+            # A case that was lost waits in front for a worker that takes it; the others are all alike.
+            while task := next((one for one in islice(waiting, len(deaths) + 1) if executor.has_room(one)), None):
+                waiting.remove(task)
                 executor.start(task)
                 running[task.case.id] = task
                 self._clock.begin(task.case.id)
             for ended in executor.wait(POLL_S):
                 task = running.pop(ended.case_id)
-                if ended.outcome is None and not self._was_written(task):
+                if self._is_lost(task, ended):
                     deaths[ended.case_id] += 1
-                    if deaths[ended.case_id] < _MAX_DEATHS:
+                    if deaths[ended.case_id] < _MAX_TRIES:
                         self._clock.abandon(ended.case_id)
                         waiting.appendleft(task)
                         continue
@@ -324,7 +346,7 @@ class CaseRunner:
     def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
         """Stop what is being solved, keep what it has found, and end workers that do not answer."""
         executor.stop()
-        deadline = time.monotonic() + _STOP_GRACE_S
+        deadline = time.monotonic() + executor.stop_grace_s
         while running and (left := deadline - time.monotonic()) > 0:
             for ended in executor.wait(min(left, POLL_S)):
                 if ended.outcome is not None:
@@ -342,24 +364,39 @@ class CaseRunner:
                 self._end(CaseResult(self._cases[task.case.id], status, reason))
         self._write()
 
-    def _was_written(self, task: CaseTask) -> bool:
-        """Whether the worker died after its run folder was complete: nothing is lost then."""
-        return self._folder.stored(task.case, self._key_of[task.case.id]) is not None
+    def _is_lost(self, task: CaseTask, ended: Ended) -> bool:
+        """Whether a case is to be solved again: its worker died before its run was complete, or was too small."""
+        if ended.outcome is not None:
+            return ended.outcome.is_out_of_memory and self._engine_name == "dask"  # others may have more
+        return self._folder.stored(task.case, self._key_of[task.case.id]) is None
 
     def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
         case, outcome = self._cases[task.case.id], ended.outcome
         if outcome is not None and not outcome.has_plan:
             return CaseResult(case, outcome.status, outcome.reason)
+        if ended.run is not None and (fault := self._keep_run(task, ended.run)):
+            return CaseResult(case, CaseStatus.FAILED, fault)
         info = read_intact_info(task.folder)
         if info is not None and key_of_run(info) == self._key_of[case.id]:
             return CaseResult.of_run(case, task.folder, info)
         if outcome is None:
-            why = f"its worker died each of the {_MAX_DEATHS} times it was tried, the last time {ended.death}"
+            why = f"its worker died each of the {_MAX_TRIES} times it was tried, the last time {ended.death}"
         elif info is None:
             why = "its run folder is damaged"
         else:
-            why = "its inputs changed while it was solved, or its worker sees others"
+            why = _OTHER_INPUTS
         return CaseResult(case, CaseStatus.FAILED, why)
+
+    def _keep_run(self, task: CaseTask, run: SentRun) -> str:
+        """Write a run that was sent; returns what keeps it from being written."""
+        try:
+            scenario, network = self._keys.load((*task.overrides, *task.case.overrides))
+            if not run.is_of(scenario, network):
+                return _OTHER_INPUTS
+            run.write(task.folder, scenario, network)
+        except (InputError, OSError) as error:
+            return str(error)
+        return ""
 
     def _end(self, result: CaseResult) -> None:
         self._done[result.case.id] = result
@@ -389,7 +426,9 @@ class CaseRunner:
             else:
                 from optimizer.comparison.dask_workers import DaskExecutor  # the library is an extra
 
-                self._executor = DaskExecutor(self._workers, self._folder.signals, self._scheduler)
+                self._executor = DaskExecutor(
+                    self._workers, self._folder.signals, self._scheduler, shared_files=self._shared_files
+                )
         return self._executor
 
     def _take_progress(self, case_id: str, line: Progress) -> None:

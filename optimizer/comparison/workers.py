@@ -1,8 +1,8 @@
 """
 Workers: how each solves one case at a time, reports, and stops when it should; and how the runner hands cases to them.
 
-Worker and runner share a folder of signals, also across machines. The file `stop` makes every worker end what it is
-solving; `CASE.json` holds the progress of a case.
+Progress stands in a folder of signals: `CASE.json` holds that of a case. Workers that share this folder with the runner
+end what they are solving when the file `stop` is there; others are told (`sent_work`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol
 
 from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import code_hash
+from optimizer.comparison.parcels import SentRun, built_in_hash
 from optimizer.runs.metadata import library_versions
 from optimizer.solvers.control import Progress
 
 STOP_FILE = "stop"
 POLL_S = 0.1
+STOP_GRACE_S = 0.6
 _REPORT_S = 0.5  # between two lines of progress
 
 
@@ -53,24 +56,31 @@ def warm_up() -> None:
 
 def work(task: CaseTask, signals: Path) -> Outcome:
     """Solve a case in a worker, which shares the folder `signals` with the runner; nothing is raised."""
-    with _stop_on_request(signals) as stop:
-        return outcome_of(task, _Reporter(signals / f"{task.case.id}.json"), stop)
+    path = signals / f"{task.case.id}.json"
+    with stop_when(lambda: is_to_stop(str(signals)) or (signals / STOP_FILE).exists()) as stop:
+        return outcome_of(task, ProgressReporter(partial(write_progress, path)), stop)
 
 
-_stopped: set[str] = set()  # folders of signals of comparisons that this process is to stop for
+_stopped: set[str] = set()
 
 
-def remember_stop(signals: str) -> None:
-    """Note that this process is to stop working for the comparison with this folder of signals."""
-    _stopped.add(signals)
+def remember_stop(comparison: str) -> None:
+    """Note that this process is to stop working for a comparison: its folder of signals, or its token."""
+    _stopped.add(comparison)
+
+
+def is_to_stop(comparison: str) -> bool:
+    """Whether `remember_stop` was called for a comparison."""
+    return comparison in _stopped
 
 
 @contextmanager
-def _stop_on_request(signals: Path) -> Iterator[threading.Event]:
+def stop_when(is_wanted: Callable[[], bool]) -> Iterator[threading.Event]:
+    """Watch for a wish to stop; yields the event that is set then."""
     stop, is_over = threading.Event(), threading.Event()
 
     def look() -> None:
-        if str(signals) in _stopped or (signals / STOP_FILE).exists():
+        if is_wanted():
             stop.set()
 
     def watch() -> None:
@@ -87,11 +97,17 @@ def _stop_on_request(signals: Path) -> Iterator[threading.Event]:
         watcher.join()
 
 
+def describe_process() -> dict[str, Any]:
+    """Describe this process, as a worker: pid, code, built_in, versions."""
+    versions = library_versions()
+    return {"pid": os.getpid(), "code": code_hash(), "built_in": built_in_hash(), "versions": versions}
+
+
 def probe(signals: str, token: str) -> dict[str, Any]:
     """
-    See whether this process shares files and versions with the runner, which wrote `token` into the folder.
+    Describe this process, and see whether it shares files with the runner, which wrote `token` into the folder.
 
-    Returns pid, token, read (the content of the runner's file, or why it cannot be read), code, versions.
+    Returns what `describe_process` does, and token, read (the content of the runner's file, or why it cannot be read).
     """
     folder, pid = Path(signals), os.getpid()
     try:
@@ -99,25 +115,38 @@ def probe(signals: str, token: str) -> dict[str, Any]:
         (folder / f"probe-{pid}-{token}").touch()
     except OSError as error:
         read = str(error)
-    return {"pid": pid, "token": token, "read": read, "code": code_hash(), "versions": library_versions()}
+    return {**describe_process(), "token": token, "read": read}
 
 
-class _Reporter:
-    """Writes the best plan and bound so far to a file, not too often."""
+class ProgressReporter:
+    """
+    Hands on the best plan and bound so far, not too often.
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._reported_s = path, -_REPORT_S
+    Parameters
+    ----------
+    send
+        Takes the two, CNY per year.
+    """
+
+    def __init__(self, send: Callable[[float, float], None]) -> None:
+        self._send, self._reported_s = send, -_REPORT_S
         self._plan_cny, self._bound_cny = float("inf"), float("-inf")
 
     def __call__(self, line: Progress) -> None:
+        """Take a line of progress."""
         self._plan_cny, self._bound_cny = min(self._plan_cny, line.incumbent_cny), max(self._bound_cny, line.bound_cny)
         if time.monotonic() - self._reported_s < _REPORT_S:
             return
         self._reported_s = time.monotonic()
-        draft = self._path.with_suffix(".draft")
-        with suppress(OSError):  # a full disk, or a comparison that is over, must not end a solve
-            draft.write_text(json.dumps([self._plan_cny, self._bound_cny]), encoding="utf-8")
-            draft.replace(self._path)
+        self._send(self._plan_cny, self._bound_cny)
+
+
+def write_progress(path: Path, plan_cny: float, bound_cny: float) -> None:
+    """Write best plan and bound of a case to its file among the signals."""
+    draft = path.with_suffix(".draft")
+    with suppress(OSError):  # a full disk, or a comparison that is over, must not end a solve
+        draft.write_text(json.dumps([plan_cny, bound_cny]), encoding="utf-8")
+        draft.replace(path)
 
 
 def read_progress(signals: Path, case_id: str) -> tuple[float, float] | None:
@@ -136,6 +165,7 @@ class Ended:
     case_id: str
     outcome: Outcome | None  # None if the worker died
     death: str = ""  # what is known of that
+    run: SentRun | None = None  # the run of a worker that does not write folders here
 
 
 class ExecutorLostError(RuntimeError):
@@ -145,8 +175,12 @@ class ExecutorLostError(RuntimeError):
 class Executor(Protocol):
     """Workers that solve one case each at a time."""
 
-    def has_room(self) -> bool:
-        """Whether a case could be started now."""
+    @property
+    def stop_grace_s(self) -> float:
+        """How long a solve may take to answer a stop before its worker is ended."""
+
+    def has_room(self, task: CaseTask) -> bool:
+        """Whether this case could be started now."""
 
     def start(self, task: CaseTask) -> None:
         """Give a case to a free worker."""
@@ -184,11 +218,13 @@ def interrupts_blocked() -> Iterator[None]:
 class SerialExecutor:
     """One case at a time, here."""
 
+    stop_grace_s = STOP_GRACE_S
+
     def __init__(self, stop: threading.Event, report: Callable[[str, Progress], None]) -> None:
         self._stop, self._report = stop, report
         self._task: CaseTask | None = None
 
-    def has_room(self) -> bool:
+    def has_room(self, task: CaseTask) -> bool:  # noqa: ARG002 - any
         """Whether a case could be started now."""
         return self._task is None
 

@@ -212,7 +212,7 @@ def _power_charts(run: Run) -> list[Chart]:
 _LEFT_OUT = {
     "loaded_price_cases",  # the overrides name them; as read, they hold paths of this machine
     "name", "description", "extends", "workload_classes", "profiles", "workloads", "price_series", "source_path",
-    "file_hashes", "overrides", "workloads_path", "drop_classes",
+    "file_hashes", "file_paths", "overrides", "workloads_path", "drop_classes",
 }  # fmt: skip
 
 

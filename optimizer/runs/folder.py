@@ -173,7 +173,7 @@ def _check_replaceable(path: Path, faults: FaultList) -> None:
 def write_run(
     folder: Path | str,
     info: Mapping[str, Any],
-    tables: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, pd.DataFrame | bytes],
     *,
     basemap: Path | None = None,
     inputs: Path | None = None,
@@ -190,6 +190,8 @@ def write_run(
     info
         Content of `run.json`; `format` and `files` (SHA-256 by name) are added, numbers that are not finite become
         null.
+    tables
+        By name; bytes are what such a file holds.
     basemap
         Outline copied beside the tables, so that maps can be drawn wherever the folder goes.
     inputs
@@ -219,9 +221,13 @@ def write_run(
     return target
 
 
-def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
+def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame | bytes]) -> None:
     for name, table in tables.items():
-        table.to_parquet(draft / f"{name}.parquet", index=False)
+        path = draft / f"{name}.parquet"
+        if isinstance(table, bytes):
+            path.write_bytes(table)
+        else:
+            table.to_parquet(path, index=False)
     paths = [path for path in sorted(draft.rglob("*")) if path.is_file()]
     files = {path.relative_to(draft).as_posix(): _sha256(path) for path in paths}
     content = json_ready({"format": FORMAT, **info, "files": files})

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,15 @@ from optimizer.solvers.process_worker import Array, receive, send
 
 Message = tuple[dict[str, Any], dict[str, Array]]
 MAX_IDLE = 2
+_OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")  # in what a process says as it dies
+
+
+class SolverError(RuntimeError):
+    """The solver failed: neither an answer nor a limit."""
+
+
+class SolverMemoryError(SolverError, MemoryError):
+    """The solver failed for want of memory."""
 
 
 class _SolverProcess:
@@ -57,11 +67,15 @@ class _SolverProcess:
             return False
         return True
 
-    def error_text(self) -> str:
-        """Wait for the end of a process that is dying; return the last line of its error output."""
+    def death(self) -> SolverError:
+        """Wait for the end of a process that is dying; describe it by the last line of its error output."""
         assert self._process.stderr is not None  # noqa: S101 - it is a pipe
         lines = self._process.stderr.read().decode(errors="replace").strip().splitlines()
-        return "the solver process died" + (f": {lines[-1]}" if lines else " without any message")
+        if self._process.wait() == -signal.SIGKILL:
+            return SolverMemoryError("the solver process died of SIGKILL, as when memory runs out")
+        text = "the solver process died" + (f": {lines[-1]}" if lines else " without any message")
+        is_memory = bool(lines) and any(word in lines[-1] for word in _OUT_OF_MEMORY)
+        return SolverMemoryError(text) if is_memory else SolverError(text)
 
     def end(self) -> None:
         """Kill the process and wait for it."""
@@ -162,10 +176,6 @@ GRACE_S = 0.6  # how long the solver may take to answer a stop before its proces
 MOST_ENTRIES_TO_KEEP = 1_000_000  # of a larger model the process is ended, which gives its memory back
 
 
-class SolverError(RuntimeError):
-    """The solver failed: neither an answer nor a limit."""
-
-
 @dataclass
 class MipOutcome:
     """Result of an integer program."""
@@ -195,7 +205,8 @@ def run_mip(
     Raises
     ------
     SolverError
-        If the solver process dies or ends with a status that is neither an answer nor a limit.
+        If the solver process dies or ends with a status that is neither an answer nor a limit; SolverMemoryError if
+        it is known to be for want of memory.
     """
     outcome = MipOutcome()
     if start is not None:
@@ -210,14 +221,12 @@ def run_mip(
     script, threads = Path(__file__).with_name("process_worker.py"), options.get("threads")
     while True:
         process = _start(script, threads, message, arrays)
-        error_text = _follow(
-            process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP
-        )
+        death = _follow(process, outcome, cny_per_cost_unit, control, keeps=len(model.values) <= MOST_ENTRIES_TO_KEEP)
         if outcome.termination is not None:
             return outcome
         # One that had waited may have been ended, by hand or for want of memory, just when the message was sent.
-        if process.is_fresh:
-            raise SolverError(error_text)
+        if death is not None and process.is_fresh:
+            raise death
 
 
 def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) -> dict[str, Array]:
@@ -236,22 +245,24 @@ def model_arrays(model: CompiledModel, unit: float, start: FloatArray | None) ->
     return arrays if start is None else {**arrays, "start": start}
 
 
-def _follow(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool) -> str:
-    """Follow a solve to its end, and keep its process or end it; return its error text if it has died."""
-    has_ended, error_text = False, ""
+def _follow(
+    process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control, *, keeps: bool
+) -> SolverError | None:
+    """Follow a solve to its end, and keep its process or end it; returns what it died of, if it has."""
+    has_ended, death = False, None
     try:
         has_ended = _read_messages(process, outcome, unit, control)
         if outcome.termination is None and control.must_stop:
             outcome.termination = control.reason  # the same signal may have ended that process
         if outcome.termination is None:
-            error_text = process.error_text()
+            death = process.death()
     finally:
         if has_ended and keeps:
             process.is_fresh = False
             idle_processes.add(process)
         else:
             process.end()
-    return error_text
+    return death
 
 
 def _read_messages(process: _SolverProcess, outcome: MipOutcome, unit: float, control: Control) -> bool:
@@ -300,6 +311,8 @@ def termination_of(status: str, control: Control) -> Termination:
     }
     if status == "kInterrupt":
         return control.reason
+    if status == "kMemoryLimit":
+        raise SolverMemoryError("HiGHS ran out of memory")
     if status not in known:
         raise SolverError(f"HiGHS ended with {status}")
     return known[status]

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from sweeps import CARBON, Killer, contents, run
 
+import edwc
 from network_data import InputError
 from optimizer.comparison import dask_workers as engine_dask
+from optimizer.comparison import workers
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.dask_workers import DaskExecutor
 from optimizer.comparison.runner import CaseRunner
-from optimizer.runs.metadata import library_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -76,26 +77,34 @@ def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone
 def test_a_running_scheduler_is_used_and_left_running(
     toy_sweep: Path, undisturbed_sweep: dict[str, Any], scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = run(toy_sweep, CARBON, toy_sweep.parent / "far", engine="dask", scheduler=scheduler)
+    out = toy_sweep.parent / "far"
+    results = run(toy_sweep, CARBON, out, engine="dask", scheduler=scheduler, shared_files=True)
     assert [result.status for result in results.values()] == [CaseStatus.SOLVED] * 3
-    assert contents(toy_sweep.parent / "far") == undisturbed_sweep
+    assert contents(out) == undisturbed_sweep
     # The same name, another folder: each process has a working directory of its own.
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="does not see the folder of the comparison"):
-        run(toy_sweep, CARBON, Path("/proc/self/cwd/out"), engine="dask", scheduler=scheduler)
+        run(toy_sweep, CARBON, Path("/proc/self/cwd/out"), engine="dask", scheduler=scheduler, shared_files=True)
 
 
 def test_what_keeps_a_worker_from_being_of_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_dask, "CONNECT_S", 0.5)
     with pytest.raises(InputError, match="does not answer"):
         DaskExecutor(1, tmp_path, "tcp://127.0.0.1:1")
+    with pytest.raises(InputError, match="is said of the workers of a scheduler"):
+        edwc.compare("base", sweeps={"price.west": [1.0]}, engine="dask", shared_files=True)
     with pytest.raises(InputError, match="does not answer"):
         DaskExecutor(1, tmp_path, "no address \x1b[2J")
     engine = object.__new__(DaskExecutor)
     engine._signals = tmp_path
     (tmp_path / "probe-7-t").touch()
-    other = {"pid": 7, "token": "t", "read": "t", "code": "another", "versions": library_versions()}
-    assert "other versions" in str(engine._problem(other, "t"))
+    engine._shares_files = True
+    here = workers.describe_process()
+    other = {**here, "pid": 7, "token": "t", "read": "t", "versions": here["versions"] | {"numpy": "1.0"}}
+    assert "other versions: numpy 1.0 instead of" in str(engine._problem(other, "t"))
     assert "another folder" in str(engine._problem(other, "t"))  # the file was taken away with the look before
+    engine._shares_files = False
+    assert engine._problem(here, "t") is None
+    assert "other built-in scenarios" in str(engine._problem({**here, "built_in": "another"}, "t"))
     assert "cannot run" in str(engine._problem(ImportError("no module named optimizer"), "t"))
     assert "does not answer" in str(engine._problem(None, "t"))
