@@ -21,7 +21,7 @@ export PIP_NO_INPUT := 1
 INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help demo scenarios test lint format bench dev pins clean
+.PHONY: help demo scenarios test lint format bench growth dev pins clean
 
 help:
 	@echo "make demo       solve the base scenario, write $(RUN) with a GeoPackage and a map"
@@ -30,6 +30,7 @@ help:
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make scenarios  solve every shipped scenario, rewrite the table in docs/scenarios.md; FORCE=1 solves again"
 	@echo "make bench      time and memory from arrays to a loaded solver"
+	@echo "make growth     solve networks that grow beside other solvers, rewrite docs/performance.md"
 	@echo "make dev        install the development environment into $(VENV)"
 	@echo "make pins       resolve constraints.txt anew from pyproject.toml (needs uv)"
 	@echo "make clean      remove everything that make and the tools made"
@@ -62,6 +63,10 @@ format: $(DEV)
 
 bench: $(BENCH)
 	$(PY) -m benchmarks
+
+# Takes hours. May be stopped and called again: what stands in docs/growth.csv is not solved again.
+growth: $(BENCH)
+	$(PY) -m benchmarks growth
 
 dev: $(DEV)
 

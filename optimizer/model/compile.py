@@ -1,7 +1,7 @@
 """
 Turn the rules of `equations` into one sparse matrix, equation by equation and not row by row.
 
-Each rule is templatized once per process (`_templates`); `template.evaluate` then evaluates it over a problem's
+Each rule is templatized once per process; `template.evaluate` then evaluates it over a problem's
 index tables. Columns and rows are laid out slice by slice, so an array that is the same in every slice is written
 T times without being computed T times. The matrix is emitted directly as compressed rows with 32-bit indices.
 """
@@ -20,8 +20,9 @@ import scipy.sparse as sp
 from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.model.data import AXIS, Int32Array, ModelData, model_data
-from optimizer.model.equations import CONSTRAINTS, COSTS, TIGHTENING
-from optimizer.model.template import Columns, Rows, Tables, Term, VariableBlock, evaluate, evaluate_sum
+from optimizer.model.equations import CONSTRAINTS, COSTS, EQUATIONS, TIGHTENING
+from optimizer.model.rows import RowBatch, RowWriter, stream_rows, write_rows
+from optimizer.model.template import Columns, Rows, Tables, VariableBlock, evaluate, evaluate_sum
 from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES, Equation
 from optimizer.problem.problem import FloatArray, PlacementProblem
 
@@ -99,13 +100,20 @@ def compile_model(
         If a rule holds an expression that cannot be compiled; names the expression.
     """
     tables, columns = _tables(problem)
-    matrix, row_lower, row_upper, rows = _emit(
-        _families(tables, (*CONSTRAINTS, *TIGHTENING) if with_tightening else CONSTRAINTS)
-    )
+    writers = _writers(tables, (*CONSTRAINTS, *TIGHTENING) if with_tightening else CONSTRAINTS)
+    matrix = write_rows(list(writers.values()))
     cost, costs = _costs(tables, columns, with_costs=with_costs)
-    lower, upper, is_integer = _bounds(tables, columns)
     return CompiledModel(
-        cost, costs, lower, upper, is_integer, row_lower, row_upper, *matrix, columns=columns, rows=rows
+        cost,
+        costs,
+        *_bounds(tables, columns),
+        row_lower=matrix.lower,
+        row_upper=matrix.upper,
+        starts=matrix.starts,
+        indices=matrix.indices,
+        values=matrix.values,
+        columns=columns,
+        rows=_row_blocks(writers),
     )
 
 
@@ -134,7 +142,7 @@ def compile_costs(problem: PlacementProblem) -> dict[str, dict[str, FloatArray]]
     """
     tables, columns = _tables(problem)
     costs = {}
-    for name, expression in _templates().costs.items():
+    for name, expression in _cost_templates().items():
         part = np.zeros(_column_count(columns))
         terms = evaluate_sum(expression, tables).terms
         for frame, column, coefficient, _, _ in terms:
@@ -153,34 +161,24 @@ class _CompiledColumns:
     is_integer: npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class _EquationRows:
-    """The compressed rows of one equation: sides (M,), starts (M + 1,), indices and values (Z,)."""
-
-    block: RowBlock  # Where they lie in the model
-    lower: FloatArray  # (M,) sides
-    upper: FloatArray
-    starts: Int32Array  # Compressed rows: (M + 1,), (Z,) and (Z,)
-    indices: Int32Array
-    values: FloatArray
-
-
-def stream_model(problem: PlacementProblem) -> tuple[_CompiledColumns, dict[str, ColumnBlock], Iterator[_EquationRows]]:
-    """Compile equation by equation: all columns, where each variable lies, and rows compiled as they are read."""
+def stream_model(
+    problem: PlacementProblem,
+) -> tuple[_CompiledColumns, dict[str, ColumnBlock], dict[str, RowBlock], Iterator[RowBatch]]:
+    """Compile piece by piece: all columns, where each variable and equation lies, and rows written as they are read."""
     tables, blocks = _tables(problem)
     cost, _ = _costs(tables, blocks, with_costs=False)
-    return _CompiledColumns(cost, *_bounds(tables, blocks)), blocks, _stream_rows(tables)
+    columns = _CompiledColumns(cost, *_bounds(tables, blocks))
+    writers = _writers(tables)
+    return columns, blocks, _row_blocks(writers), stream_rows(list(writers.values()))
 
 
-def _stream_rows(tables: Tables) -> Iterator[_EquationRows]:
-    first = 0
-    for name, rows in _families(tables):
-        count = rows.axis_length * rows.base_size
-        starts, size = np.zeros(count + 1, np.int32), _size(rows)
-        indices, values = np.empty(size, np.int32), np.empty(size)
-        used = _fill(rows, 0, starts, indices, values)
-        yield _EquationRows(_row_block(name, rows, first), *_sides(rows), starts, indices[:used], values[:used])
+def _row_blocks(writers: dict[str, RowWriter]) -> dict[str, RowBlock]:
+    blocks, first = {}, 0
+    for name, writer in writers.items():
+        count = writer.slices * writer.rows_per_slice
+        blocks[name] = RowBlock(name, slice(first, first + count), (writer.slices, writer.rows_per_slice))
         first += count
+    return blocks
 
 
 def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:
@@ -192,10 +190,15 @@ def _tables(problem: PlacementProblem) -> tuple[Tables, dict[str, ColumnBlock]]:
     return tables, columns
 
 
-def _families(tables: Tables, equations: Sequence[Equation] = CONSTRAINTS) -> Iterator[tuple[str, Rows]]:
-    templates = _templates()
-    for equation in equations:
-        yield equation.name, evaluate(*templates.constraints[equation.name], equation.over, tables)
+def _writers(tables: Tables, equations: Sequence[Equation] = CONSTRAINTS) -> dict[str, RowWriter]:
+    return {equation.name: RowWriter(_rows(equation, tables)) for equation in equations}
+
+
+def _rows(equation: Equation, tables: Tables) -> Rows:
+    if not len(tables.sets[equation.over[0]]):  # Most problems have no use for half of the equations
+        slices = tables.axis_length if AXIS in equation.over else 1
+        return Rows(0, slices, [], np.zeros((1, 1)), is_equality=False)
+    return evaluate(*_constraint_template(equation.name), equation.over, tables)
 
 
 def _costs(
@@ -203,7 +206,7 @@ def _costs(
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
     size = _column_count(columns)
     cost, costs = np.zeros(size), {}
-    for name, expression in _templates().costs.items():
+    for name, expression in _cost_templates().items():
         part = np.zeros(size) if with_costs else cost
         for frame, column, coefficient, _, _ in evaluate_sum(expression, tables).terms:
             _accumulate(part, column, coefficient, frame.size)
@@ -217,30 +220,29 @@ def _column_count(columns: dict[str, ColumnBlock]) -> int:
     return int(max(block.columns.stop for block in columns.values()))
 
 
-@dataclass(frozen=True)
-class _Templates:
-    constraints: dict[str, tuple[Any, tuple[IndexTemplate, ...]]]
-    costs: dict[str, Any]
+# Rules are templatized on a skeleton: the model's components with one member each and no data.
 
 
 @cache
-def _templates() -> _Templates:
-    """Templatize every rule on a skeleton: the model's components with one member each and no data."""
-    skeleton = _skeleton()
-    constraints = {}
-    for equation in (*CONSTRAINTS, *TIGHTENING):
-        over = [getattr(skeleton, name) for name in equation.over]
-        index = over[0] if len(over) == 1 else over[0] * over[1]
-        # Keep a nameless product of sets out of the way of Pyomo's component registry.
-        constraints[equation.name] = templatize_rule(skeleton, _unpacked(equation.rule), index)
-    costs = {cost.name: templatize_rule(skeleton, _unpacked(cost.rule), None)[0] for cost in COSTS}
-    return _Templates(constraints, costs)
+def _constraint_template(name: str) -> tuple[Any, tuple[IndexTemplate, ...]]:
+    equation, skeleton = EQUATIONS[name], _skeleton()
+    over = [getattr(skeleton, name) for name in equation.over]
+    index = over[0] if len(over) == 1 else over[0] * over[1]
+    # Keep a nameless product of sets out of the way of Pyomo's component registry.
+    relation, indices = templatize_rule(skeleton, _unpacked(equation.rule), index)
+    return relation, indices
+
+
+@cache
+def _cost_templates() -> dict[str, Any]:
+    return {cost.name: templatize_rule(_skeleton(), _unpacked(cost.rule), None)[0] for cost in COSTS}
 
 
 def _unpacked(rule: Any) -> Any:
     return lambda model, indices: rule(model, *indices)
 
 
+@cache
 def _skeleton() -> pyo.ConcreteModel:
     model = pyo.ConcreteModel()
     for declared in SETS:
@@ -323,96 +325,3 @@ def _accumulate(target: FloatArray, column: Columns, coefficient: Array, width: 
             target[first : first + width] += values
     else:
         np.add.at(target, (along + base).reshape(-1), coefficient.reshape(-1))
-
-
-def _emit(
-    families: Iterator[tuple[str, Rows]],
-) -> tuple[tuple[Int32Array, Int32Array, FloatArray], FloatArray, FloatArray, dict[str, RowBlock]]:
-    """Write all families into one matrix by rows: sizes first, then each family into its place."""
-    prepared = list(families)
-    counts = [rows.axis_length * rows.base_size for _, rows in prepared]
-    size = sum(_size(rows) for _, rows in prepared)
-    starts = np.zeros(sum(counts) + 1, np.int32)
-    indices, values = np.empty(size, np.int32), np.empty(size)
-    row_lower, row_upper = np.empty(sum(counts)), np.empty(sum(counts))
-    blocks, first, used = {}, 0, 0
-    for (name, rows), count in zip(prepared, counts, strict=True):
-        used = _fill(rows, used, starts[first : first + count + 1], indices, values)
-        row_lower[first : first + count], row_upper[first : first + count] = _sides(rows)
-        blocks[name] = _row_block(name, rows, first)
-        first += count
-    return (starts, indices[:used], values[:used]), row_lower, row_upper, blocks
-
-
-def _sides(rows: Rows) -> tuple[FloatArray, FloatArray]:
-    bound = np.ascontiguousarray(np.broadcast_to(rows.bound, (rows.axis_length, rows.base_size)), float).reshape(-1)
-    return (bound if rows.is_equality else np.full(len(bound), -np.inf)), bound
-
-
-def _row_block(name: str, rows: Rows, first: int) -> RowBlock:
-    shape = (rows.axis_length, rows.base_size)
-    return RowBlock(name, slice(first, first + rows.axis_length * rows.base_size), shape)
-
-
-def _size(rows: Rows) -> int:
-    """Entries that a family may have, before equal columns are summed and zeros dropped."""
-    return sum(_shape(rows, term)[0] * len(term.row) for term in rows.terms)
-
-
-def _shape(rows: Rows, term: Term) -> tuple[int, int]:
-    along = max(rows.axis_length, len(term.column.along), len(term.coefficient))
-    return along, len(term.row)
-
-
-def _fill(rows: Rows, used: int, starts: Int32Array, indices: Int32Array, values: FloatArray) -> int:
-    """Write one family from position `used`; return the position after it. `starts` covers this family's rows."""
-    names = [term.variable for term in rows.terms]
-    is_plain = (
-        len(set(names)) == len(names)
-        and all(term.has_distinct_columns for term in rows.terms)
-        and all(np.count_nonzero(term.coefficient) == term.coefficient.size for term in rows.terms)
-        and all(_shape(rows, term)[0] == rows.axis_length for term in rows.terms)
-    )
-    if not is_plain:
-        return _fill_summed(rows, used, starts, indices, values)
-    per_row = [np.bincount(term.row, minlength=rows.base_size) for term in rows.terms]
-    total = np.sum(per_row, axis=0, dtype=np.int64) if per_row else np.zeros(rows.base_size, np.int64)
-    first = np.concatenate(([0], np.cumsum(total)))
-    width = int(first[-1])
-    end = used + rows.axis_length * width
-    starts[1:] = used + (np.arange(rows.axis_length)[:, None] * width + first[1:]).reshape(-1)
-    starts[0] = used
-    into_index = indices[used:end].reshape(rows.axis_length, width)
-    into_value = values[used:end].reshape(rows.axis_length, width)
-    before = np.zeros(rows.base_size, np.int64)
-    for term, count in zip(rows.terms, per_row, strict=True):
-        rank = np.arange(len(term.row)) - (np.cumsum(count) - count)[term.row]
-        place = first[term.row] + before[term.row] + rank
-        if width == len(place):
-            np.add(term.column.along, term.column.base, out=into_index)
-            into_value[:] = term.coefficient
-        else:
-            into_index[:, place] = term.column.along + term.column.base
-            into_value[:, place] = term.coefficient
-        before += count
-    return int(end)
-
-
-def _fill_summed(rows: Rows, used: int, starts: Int32Array, indices: Int32Array, values: FloatArray) -> int:
-    """Write a family in which a column may come twice in a row, or a coefficient be zero: sum and drop."""
-    parts = []
-    for term in rows.terms:
-        shape = _shape(rows, term)
-        row = term.row[None, :] + (np.arange(rows.axis_length) * rows.base_size)[:, None]
-        column = term.column.along + term.column.base
-        parts.append([np.broadcast_to(array, shape).reshape(-1) for array in (row, column, term.coefficient)])
-    row, column, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    width = int(column.max(initial=0)) + 1
-    matrix = sp.csr_array((value, (row, column)), shape=(rows.base_size * rows.axis_length, width))
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    end = used + matrix.nnz
-    starts[:] = used + matrix.indptr
-    indices[used:end] = matrix.indices
-    values[used:end] = matrix.data
-    return int(end)

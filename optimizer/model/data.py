@@ -48,18 +48,22 @@ def model_data(problem: PlacementProblem) -> ModelData:
     """Collect the sets, families and parameters that `vocabulary` declares from a problem."""
     sets, families = {}, {}
     for declared in SETS:
-        members = declared.members(problem)
         if declared.owner is None:
-            sets[declared.name] = _rows(members, declared.labels).astype(np.int32)
-        else:
-            rows = _rows(members, (*LABELS[declared.owner], *declared.labels))
+            sets[declared.name] = _rows(declared.members(problem), declared.labels).astype(np.int32)
+        elif len(sets[declared.owner]):
+            rows = _rows(declared.members(problem), (*LABELS[declared.owner], *declared.labels))
             families[declared.name] = _family(declared.owner, sets[declared.owner], rows)
+        else:  # whatever its members would be, nobody asks for them
+            families[declared.name] = Family(
+                declared.owner, np.zeros(1, np.int32), np.zeros((0, declared.dimen), np.int32)
+            )
     return ModelData(sets, families, {declared.name: _values(problem, declared) for declared in PARAMETERS})
 
 
 def _rows(members: Any, labels: tuple[str, ...]) -> npt.NDArray[np.int64]:
     if isinstance(members, pd.DataFrame):
-        return members[[f"{label}_index" for label in labels]].to_numpy(np.int64)
+        # Column by column: picking several at once takes pandas many times longer.
+        return np.column_stack([members[f"{label}_index"].to_numpy(np.int64) for label in labels])
     if isinstance(members, int):
         members = np.arange(members)
     elif members.dtype == np.bool_:

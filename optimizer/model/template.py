@@ -346,8 +346,15 @@ def _add(parts: list[Linear]) -> Linear:
 
 
 def _scale(value: Linear, factor: Array, frame: _Frame) -> Linear:
-    terms = [(f, col, coef * f.seen_from(frame, factor), n, d) for f, col, coef, n, d in value.terms]
-    return Linear(value.constant * factor, terms)
+    terms = [(f, col, _times(coef, f.seen_from(frame, factor)), n, d) for f, col, coef, n, d in value.terms]
+    # Most have no constant: it need not become an array of zeros for each slice.
+    return Linear(value.constant * factor if value.constant.any() else value.constant, terms)
+
+
+def _times(coefficient: Array, factor: Array) -> Array:
+    """Multiply; a variable alone has the coefficient 1, and factors are large."""
+    is_one = coefficient.size == 1 and coefficient[0, 0] == 1.0
+    return factor.astype(float, copy=False) if is_one else coefficient * factor
 
 
 def _gather(values: Array, indices: list[Array]) -> Array:

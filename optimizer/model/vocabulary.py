@@ -180,7 +180,9 @@ def _candidates(p: PlacementProblem) -> pd.DataFrame:
 
 
 def _crossed_links(p: PlacementProblem) -> pd.DataFrame:
-    return p.route_links.merge(_candidates(p)[["route_index", "candidate_index"]], on="route_index", how="inner")
+    # Few links are limiting, or none, and routes cross many.
+    crossed = p.route_links[_flag(p.links, "is_limiting")[p.route_links["link_index"]]]
+    return crossed.merge(_candidates(p)[["route_index", "candidate_index"]], on="route_index", how="inner")
 
 
 def _processes_by_region(p: PlacementProblem) -> pd.DataFrame:

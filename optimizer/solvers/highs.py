@@ -137,30 +137,28 @@ def run_until_optimal(
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:
     """
-    Compile the formulation into a HiGHS instance without a model, equation by equation.
+    Compile the formulation into a HiGHS instance without a model, batch by batch of its rows.
 
-    No more than one equation's rows exist outside the solver at a time, so that this takes little more memory than the
-    solver itself.
+    No more than one batch exists outside the solver at a time, so that this takes little more memory than the solver
+    itself.
 
     Returns
     -------
     columns, rows
         Where each variable and equation lies.
     """
-    columns, blocks, equations = stream_model(problem)
+    columns, column_blocks, row_blocks, batches = stream_model(problem)
     empty, no_rows = np.zeros(0), sp.csr_array((0, len(columns.cost)))
     pass_model(
         highs, no_rows, cost=columns.cost, lower=columns.lower, upper=columns.upper, row_lower=empty, row_upper=empty,
         is_integer=columns.is_integer,
     )  # fmt: skip
     del columns
-    rows = {}
-    for equation in equations:
+    for batch in batches:
         status = highs.addRows(
-            len(equation.lower), equation.lower, equation.upper, len(equation.values), equation.starts[:-1],
-            equation.indices, equation.values,
+            len(batch.lower), batch.lower, batch.upper, len(batch.values), batch.starts[:-1], batch.indices,
+            batch.values,
         )  # fmt: skip
         if status == highspy.HighsStatus.kError:
-            raise ValueError(f"HiGHS refused the rows of {equation.block.name}")
-        rows[equation.block.name] = equation.block
-    return blocks, rows
+            raise ValueError("HiGHS refused rows of the model")
+    return column_blocks, row_blocks

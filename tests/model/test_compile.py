@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from toy_problems import random_problem, toy_problem
 
 from network_data.load import load_network
-from optimizer.model.compile import compile_model
+from optimizer.model import rows
+from optimizer.model.compile import compile_model, stream_model
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.highs import load_highs, new_highs, pass_model
@@ -66,7 +67,29 @@ def test_matrix_of_the_base_scenario_is_pyomos() -> None:
     assert_same_as_pyomo(assemble_problem(load_network("china_2026"), scenario))
 
 
-def test_loading_equation_by_equation_gives_the_same_model() -> None:
+@pytest.mark.parametrize("most_batches", [1, 7, 1000])
+@pytest.mark.parametrize("options", TOYS.values(), ids=TOYS.keys())
+def test_rows_in_batches_are_those_of_the_whole_matrix(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, object], most_batches: int
+) -> None:
+    monkeypatch.setattr(rows, "_BATCHES", most_batches)
+    monkeypatch.setattr(rows, "_SMALLEST_BATCH", 1)
+    problem = toy_problem(**options)
+    model = compile_model(problem)
+    _, columns, blocks, stream = stream_model(problem)
+    batches = list(stream)
+    assert len(batches) <= 2 * most_batches
+    assert len(batches) > 1 or most_batches == 1
+    for name, whole in (("lower", model.row_lower), ("upper", model.row_upper), ("indices", model.indices)):
+        assert np.array_equal(np.concatenate([getattr(batch, name) for batch in batches]), whole)
+    assert np.array_equal(np.concatenate([batch.values for batch in batches]), model.values)
+    per_row = np.concatenate([np.diff(batch.starts) for batch in batches])
+    assert np.array_equal(per_row, np.diff(model.starts))
+    assert {name: block.rows for name, block in blocks.items()} == {name: b.rows for name, b in model.rows.items()}
+    assert columns.keys() == model.columns.keys()
+
+
+def test_loading_batch_by_batch_gives_the_same_model() -> None:
     problem = toy_problem(deferrable_h=12, indivisible=(True, False), demand_charge_cny_per_kw_month=(40.0, 30.0))
     model = compile_model(problem)
     whole, parts = new_highs(), new_highs()
@@ -74,11 +97,11 @@ def test_loading_equation_by_equation_gives_the_same_model() -> None:
         whole, model.matrix, cost=model.cost, lower=model.lower, upper=model.upper, row_lower=model.row_lower,
         row_upper=model.row_upper, is_integer=model.is_integer,
     )  # fmt: skip
-    columns, rows = load_highs(problem, parts)
+    columns, blocks = load_highs(problem, parts)
     assert {name: block.columns for name, block in columns.items()} == {
         name: block.columns for name, block in model.columns.items()
     }
-    assert {name: block.rows for name, block in rows.items()} == {name: b.rows for name, b in model.rows.items()}
+    assert {name: block.rows for name, block in blocks.items()} == {name: b.rows for name, b in model.rows.items()}
     for highs in (whole, parts):
         highs.run()
     assert whole.getNumNz() == parts.getNumNz() == len(model.values)
