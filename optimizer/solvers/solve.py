@@ -215,7 +215,7 @@ def solve_whole(
     from optimizer.solvers.columns import columns_from_plan
     from optimizer.solvers.process import run_mip
 
-    compiled = compile_model(problem)
+    compiled = compile_model(problem, with_tightening=True)
     seconds = {"compile": time.monotonic() - began}
     control.say(np.inf, -np.inf, "compile")
     began = time.monotonic()
