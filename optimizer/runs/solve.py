@@ -191,7 +191,9 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     problem = assemble_problem(network, loaded)
     options = loaded.solver
     seconds = {"load": time.monotonic() - began}
-    control = Control(time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report)
+    control = Control(
+        time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report, goal=options.mip_rel_gap
+    )
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap

@@ -37,6 +37,7 @@ class Progress:
     incumbent_cny: float
     bound_cny: float
     phase: str
+    goal: float | None = None  # the gap at which the solve ends; None where nobody said
 
     @property
     def mip_rel_gap(self) -> float:
@@ -95,11 +96,14 @@ class Control:
         Set it (from a signal handler, say) and the solve ends with what it has.
     report
         Called with each `Progress`.
+    goal
+        The gap that is asked for, to be told with the progress.
     """
 
     time_limit_s: float = np.inf
     stop: threading.Event = field(default_factory=threading.Event)
     report: Callable[[Progress], None] | None = None
+    goal: float | None = None
     started: float = field(default_factory=time.monotonic)
     lines: list[Progress] = field(default_factory=list)
 
@@ -125,7 +129,7 @@ class Control:
 
     def say(self, incumbent_cny: float, bound_cny: float, phase: str) -> None:
         """Record a line of progress and pass it on."""
-        line = Progress(self.seconds, incumbent_cny, bound_cny, phase)
+        line = Progress(self.seconds, incumbent_cny, bound_cny, phase, self.goal)
         self.lines.append(line)
         if self.report is not None:
             self.report(line)

@@ -101,11 +101,22 @@ _LISTED = 40
 _DAYS_SHOWN = 6
 
 
+# A smaller gap would be written as 0.00%.
+LEAST_SHOWN_GAP = 1e-4
+
+
 def describe_progress(line: Progress) -> str:
     """Write a line of progress; costs in million CNY a year."""
     gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
+    goal = (
+        ""
+        if line.goal is None
+        else f" (to {line.goal:.2g})"
+        if line.goal < LEAST_SHOWN_GAP
+        else f" (to {line.goal:.2%})"
+    )
     plan, bound = format_million(line.incumbent_cny), format_million(line.bound_cny)
-    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}  {line.phase}"
+    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}{goal}  {line.phase}"
 
 
 def describe_run(run: Run) -> str:

@@ -46,6 +46,15 @@ def test_log_says_what_has_changed_and_nothing_twice() -> None:
     assert sweep[1].endswith("1 of 2 cases (1 stored)  3 s left  east: solved")
 
 
+def test_progress_tells_the_gap_that_is_asked_for() -> None:
+    lines = shown(
+        (Progress(1.0, 2e6, 1e6, "bound", 0.005), Progress(2.0, 2e6, 1e6, "bound", 3e-6)), "log", io.StringIO()
+    )
+    first, second = lines.splitlines()
+    assert first.endswith("gap  50.00% (to 0.50%)  bound")
+    assert second.endswith("gap  50.00% (to 3e-06)  bound")
+
+
 def test_terminal_shows_every_line_of_a_solve_and_one_line_of_a_comparison() -> None:
     assert len(shown(SOLVE, None, Terminal()).splitlines()) == len(SOLVE)
     text = shown(SWEEP, None, Terminal())

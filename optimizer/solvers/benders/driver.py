@@ -165,6 +165,7 @@ class _Run:
         if warm.cuts is not None:
             self._of.pool.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
         self._search = PlanSearch(self._of, control, seed=self._seed, start=self._known_deployments(warm))
+        self._other_search: PlanSearch | None = None
         # Outages are asked of the blocks by both: then the search waits for the bound.
         is_apart = self._threads > 1 and problem.outages.empty
         self._second = ThreadPoolExecutor(max_workers=1) if is_apart else None
@@ -223,11 +224,26 @@ class _Run:
                 is_rising = self._beside(self._raise_bound, EVALUATIONS_A_ROUND)
                 self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
             else:
-                self._search.run(EVALUATIONS_A_ROUND)
+                self._search_twice()
             self._lap("bound and search")
             is_rising |= self._keep_found()
             if not is_rising and self._search.idle >= PATIENCE:
                 return
+
+    def _search_twice(self) -> None:
+        """Search on both cores, each with random changes of its own, and go on from the better of what they find."""
+        if self._second is None:
+            self._search.run(EVALUATIONS_A_ROUND)
+            return
+        if self._other_search is None:
+            self._other_search = PlanSearch(self._of, self._control, seed=self._seed + 1)
+            self._other_search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
+        self._other_search.adopt(self._search.best)
+        self._beside(partial(self._other_search.run, EVALUATIONS_A_ROUND), EVALUATIONS_A_ROUND)
+        found, self._other_search.improved = self._other_search.improved, []
+        if found and (self._search.best is None or found[-1].cost_units < self._search.best.cost_units):
+            self._search.improved.append(found[-1])
+            self._search.adopt(found[-1])
 
     def _beside(self, work: Callable[[], T], evaluations: int) -> T:
         """Do some work, and evaluate plans beside it if there is a core for that, else after it."""

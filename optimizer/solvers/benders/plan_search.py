@@ -174,6 +174,11 @@ class PlanSearch:
         """Tell how far the relaxation deploys each, (N,)."""
         self._share, self._is_new_share, self._is_told = share.copy(), True, True
 
+    def adopt(self, choice: Choice | None) -> None:
+        """Go on from a choice that was found elsewhere, if it is better than the best."""
+        if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units):
+            self.best, self.idle, self._is_told = choice, 0, True
+
     def run(self, evaluations: int) -> None:
         """Go on for some evaluations, or until the control says stop."""
         if not self._is_told:
