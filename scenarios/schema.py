@@ -122,8 +122,8 @@ class Solver(Section):
         "auto", description="whole = one model; decomposed = per time slice; auto = by size"
     )
     mip_rel_gap: Share = Field(
-        0.02,
-        description="stop when the plan is proved within this share of the optimum (0.02 = 2 %)",
+        0.01,
+        description="stop when the plan is proved within this share of the optimum (0.01 = 1 %)",
         json_schema_extra={"unit": "share"},
     )
     time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = Field(120.0, description="stop after this many seconds")
