@@ -49,7 +49,7 @@ scenarios: $(CORE)
 	@$(PY) -m benchmarks.scenarios $(if $(FORCE),--force)
 
 test: lint
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 40
 
 lint: $(DEV)
 	$(PY) -m ruff check
