@@ -38,11 +38,13 @@ class Block:
     One slice or outage: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, x <= bounding - H y by column.
 
     x are the block columns in shares of the most they can be (`column = x * scale`), followed by artificial
-    columns that keep every master point solvable; y are the master columns. Costs in cost units; of a block that
+    columns that keep every master point solvable; y are the master columns. `rows` and `columns` count those of the
+    model. Costs in cost units; of a block that
     `costs_nothing` they count the share by which balances are missed, and no plan may miss any.
     """
 
     columns: IntArray
+    rows: IntArray
     scale: FloatArray
     cost: FloatArray
     bound: FloatArray
@@ -251,6 +253,7 @@ def _block(
     balance_component = of_rows_component[is_balance]
     block = Block(
         columns=columns,
+        rows=rows[~is_bound],
         scale=scale,
         cost=np.concatenate([model.cost[columns] / source.cny_per_unit * scale, np.tile(penalty, 2)]),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
@@ -291,7 +294,8 @@ def _implied_rows(
     From `sum of a x + B y = r` with a > 0 and `0 <= x <= h - H y` follow
     (i) B y <= r: what is asked of the block is never negative;
     (ii) sum of a (h - H y) >= r - B y: what is asked can be given, that is, a class is deployed within reach of
-    each workload, and is processed only where it is deployed and only as much as is asked for there;
+    each workload, and is processed only where it is deployed and only as much as is asked for there; of indivisible
+    workloads, only as much as those assigned there ask for;
     (iii) where two groups of balances share all their columns, workloads here and data centers there, the two
     have the same total.
     """
@@ -300,16 +304,15 @@ def _implied_rows(
     if (balance.data <= 0).any():
         return _no_rows(outer.shape[1])
     asks = np.diff(around.indptr) > 0
-    by_column = np.full(body.shape[1], -1)
-    by_column[bounds.column[::-1]] = np.arange(len(bounds.column))[::-1]
-    moving = by_column >= 0
-    most = bounds.upper.copy()
-    most[moving] = bounds.value[by_column[moving]]
-    give = sp.csr_array(balance[:, moving] @ bounds.master[by_column[moving]])
-    second = sp.csr_array(around - give)
-    parts = [sp.csr_array(around[asks]), second]
-    lowers = [np.full(int(asks.sum()), -np.inf), side - balance @ most]
-    uppers = [side[asks], np.full(len(side), np.inf)]
+    parts, lowers, uppers = [sp.csr_array(around[asks])], [np.full(int(asks.sum()), -np.inf)], [side[asks]]
+    for by_column in _picks(bounds.column, body.shape[1]):
+        moving = by_column >= 0
+        most = bounds.upper.copy()
+        most[moving] = bounds.value[by_column[moving]]
+        give = sp.csr_array(balance[:, moving] @ bounds.master[by_column[moving]])
+        parts.append(sp.csr_array(around - give))
+        lowers.append(side - balance @ most)
+        uppers.append(np.full(len(side), np.inf))
     totals, total_side = _equal_totals(balance, around, side, bounds.upper)
     parts.append(totals)
     lowers.append(total_side)
@@ -318,6 +321,18 @@ def _implied_rows(
     lower, upper = np.concatenate(lowers), np.concatenate(uppers)
     says = np.diff(rows.indptr) > 0
     return sp.csr_array(rows[says]), lower[says], upper[says]
+
+
+def _picks(column: IntArray, count: int) -> list[IntArray]:
+    """
+    Pick a moving bound for each column, -1 for none: the first of its bounds, and the last where any has several.
+
+    The first is that a class is deployed (6a), the last that an indivisible workload is assigned (7b).
+    """
+    first, last = np.full(count, -1), np.full(count, -1)
+    first[column[::-1]] = np.arange(len(column))[::-1]
+    last[column] = np.arange(len(column))
+    return [first] if np.array_equal(first, last) else [first, last]
 
 
 def _equal_totals(

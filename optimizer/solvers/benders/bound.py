@@ -18,6 +18,7 @@ from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
 from optimizer.model.outages import outage_tables
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, PlacementProblem
+from optimizer.solvers.benders.assignments import assignment_prices
 from optimizer.solvers.benders.blocks import Block, Master, split
 from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut, SlicePrograms
@@ -121,11 +122,19 @@ class Decomposition:
         self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
         self.split_blocks = blocks
+        assign = self.positions("Assign")
+        self.program.add(self.blocks.cuts_at([assignment_prices(block, self.compiled, assign) for block in blocks]))
+        self.first_cuts = len(self.program.cuts)  # those that stand before any point was looked at
         self.bound_units = -np.inf
         # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
         self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
         self.relaxed_missed_share = 0.0
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether there are cuts from points that were looked at, here or in a problem alike."""
+        return len(self.program.cuts) > self.first_cuts
 
     def positions(self, variable: str) -> np.ndarray:
         """Positions of a variable's columns among the master columns."""
@@ -184,7 +193,7 @@ class Decomposition:
             If the master's own rows contradict each other.
         """
         core: FloatArray | None = None
-        is_informed = bool(self.program.cuts)
+        is_informed = self.is_informed
         span = 1 if is_informed else 2  # rounds over which the bound is to rise
         history = [-np.inf] * span
         while not control.must_stop:

@@ -220,7 +220,7 @@ class _Run:
 
     def _raise_bound(self) -> None:
         small = len(self._of.master.cost) <= SMALL_MASTER_COLUMNS
-        least = WARM_ROUNDS if self._of.program.cuts else LEAST_ROUNDS
+        least = WARM_ROUNDS if self._of.is_informed else LEAST_ROUNDS
         exact = EXACT_ROUNDS if small else 0
         self._of.raise_bound(self._control, np.inf, least_rounds=least, exact_rounds=exact)
         if self._days.is_smaller:

@@ -319,7 +319,7 @@ class _CoarseSearch:
 
     def _begin(self, start: frozenset[int] | None) -> None:
         self._is_started = True
-        least = WARM_ROUNDS if self._of.program.cuts else LEAST_ROUNDS
+        least = WARM_ROUNDS if self._of.is_informed else LEAST_ROUNDS
         self._of.raise_bound(self._control, np.inf, least_rounds=least)
         # Under other prices the deployments of another case may be farther from a good choice than the relaxation's.
         tries = [None if start is None else self._search.evaluate(start), self._search.start()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from optimizer.problem.problem import FloatArray, IntArray
+from optimizer.solvers.benders.assignments import Prices
 from optimizer.solvers.benders.blocks import Block
 from optimizer.solvers.highs import UnsolvedError, is_optimal, new_highs, pass_model, run_until_optimal
 
@@ -113,6 +115,10 @@ class _SliceProgram:
         # Weighted counts are floats; numpy's stub says integers.
         return _SliceAnswer(costs.astype(np.float64, copy=False), cuts, missed)
 
+    def cuts_at(self, prices: Prices) -> list[Cut]:
+        """Cuts that given prices prove, without a solve; parts about which they say nothing have none."""
+        return [cut for cut in self._cuts(prices.duals, prices.binding, self._block.cost) if len(cut.columns)]
+
     def _balance_cuts(self, binding: IntArray) -> list[Cut]:
         """
         Derive cuts that forbid missing balances here, whatever missing them costs.
@@ -192,6 +198,11 @@ class SlicePrograms:
     def solve(self, point: FloatArray) -> list[_SliceAnswer]:
         """Solve every slice at a master point."""
         return list(self._pool.map(lambda program: program.solve(point), self._programs))
+
+    def cuts_at(self, prices: Sequence[Prices | None]) -> list[Cut]:
+        """Cuts that prices given for each block prove, without a solve."""
+        pairs = zip(self._programs, prices, strict=True)
+        return [cut for program, given in pairs if given is not None for cut in program.cuts_at(given)]
 
     def solve_outages(self, point: FloatArray) -> list[Cut]:
         """Cuts of the outages that cannot be survived at a master point."""
