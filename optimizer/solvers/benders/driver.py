@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.model.compile import compile_model
 from optimizer.model.outages import failover_mtok_per_h
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
@@ -20,16 +21,19 @@ from optimizer.solvers.benders.aggregation import (
     merge_days,
     merge_hubs,
 )
+from optimizer.solvers.benders.assignment_search import Places, improve, repair
 from optimizer.solvers.benders.bound import LEAST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
 from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
+from optimizer.solvers.benders.knapsacks import bound_assignments, integers_of, is_all_assigned, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.search import (
+    DEPLOYMENT,
     SMALL_MASTER_COLUMNS,
     WARM_ROUNDS,
     Choice,
     DeploymentSearch,
     FirstChoice,
-    round_pods,
+    make_whole,
 )
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control, Learned, Solution, Termination, relative_gap
@@ -66,6 +70,12 @@ def split_as_solved(
 EXACT_ROUNDS = 200
 MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
+
+# An assignment further from 0 and 1 than this is shared out among data centers.
+SHARED = 1e-6
+
+# Share of the time that is left for the knapsacks of indivisible workloads.
+ASSIGN_SHARE = 0.3
 
 # With cuts handed on from the merged days, this many rounds show whether the bound still rises.
 FEW_ROUNDS = 2
@@ -165,6 +175,7 @@ class _Run:
         self._objective_cny = np.inf
         self._earlier_bound_cny = -np.inf
         self._tried: set[bytes] = set()
+        self._places: Places | None = None  # where every workload is indivisible
         self._watched_links = watched_links
         self.overloaded_links = np.zeros(len(problem.links), np.bool_)
         self._lap("compile")
@@ -191,14 +202,12 @@ class _Run:
 
     def _phases(self, search: DeploymentSearch) -> Termination:
         control = self._control
-        self._raise_bound()
-        first = FirstChoice(self._of, search, control, seed=self._seed, threads=self._threads, warm=self._warm)
-        try:
-            start = first.find(self._settles, self._gap)
-        finally:
-            self._coarse_cuts = first.coarse_cuts
-        if start is not None and not self._settles(start):
-            search.improve(start, target_units=self._target_units())
+        if is_all_assigned(self._merged.problem):
+            self._assign()
+        if not self._is_done():
+            self._raise_bound()
+        if not self._is_done():
+            self._search(search)
         self._lap("search")
         self._keep(search.best)
         if not self._is_done() and control.must_stop:
@@ -213,6 +222,32 @@ class _Run:
         if self._plan is None and control.must_stop:
             self._keep_all_open()
         return Termination.OPTIMAL if self._is_done() else control.reason
+
+    def _search(self, search: DeploymentSearch) -> None:
+        first = FirstChoice(self._of, search, self._control, seed=self._seed, threads=self._threads, warm=self._warm)
+        try:
+            start = first.find(self._settles, self._gap)
+        finally:
+            self._coarse_cuts = first.coarse_cuts
+        if start is not None and not self._settles(start):
+            search.improve(start, target_units=self._target_units())
+
+    def _assign(self) -> None:
+        """Bound and plan a problem all of whose workloads are indivisible by a knapsack for each data center."""
+        problem, control = self._merged.problem, self._control
+        if self._days.is_smaller:
+            self._compiled = compile_model(problem)
+        self._places = places_of(problem, self._compiled)
+        until_s = control.seconds + ASSIGN_SHARE * control.seconds_left
+        part = replace(control, report=None, lines=[], time_limit_s=until_s)
+        found = bound_assignments(self._places, part, mip_rel_gap=self._gap, seed=self._seed)
+        self._earlier_bound_cny = max(self._earlier_bound_cny, found.bound_cny)
+        control.say(self._objective_cny, self._bound_cny, "assignments")
+        if found.place is not None:
+            self._keep_integers(integers_of(problem, self._compiled, found.place))
+            classes, centers = problem.workloads["workload_class"], problem.data_centers["id"].to_numpy()[found.place]
+            self._warm = replace(self._warm, deployed=frozenset(zip(classes, centers, strict=True)))
+        self._lap("assignments")
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
@@ -270,23 +305,45 @@ class _Run:
         """Turn a choice into a plan, exactly, and keep it if it is the best."""
         if choice is None:
             return
-        integers = self._round_decisions(choice.point)
+        point = choice.point
+        share = point[self._of.positions("Assign")]
+        if (np.minimum(share, 1.0 - share) > SHARED).any():
+            self._keep_assigned(point, share)
+            return
+        if not self._keep_integers(self._round_decisions(point)) and self._merged.problem.policy.limits_pods:
+            held = make_whole(self._of, point, (*DEPLOYMENT, "Assign"), seed=self._seed, control=self._control)
+            if held is not None:
+                self._keep_integers(self._round_decisions(held))
+
+    def _keep_assigned(self, point: FloatArray, share: FloatArray) -> None:
+        """Give each workload that a point shares out a single place, and keep the plan."""
+        if self._places is not None:
+            chosen = np.zeros(self._places.cost.shape)
+            chosen[tuple(self._of.compiled.columns["Assign"].members.T)] = share
+            is_open = point[self._of.positions("Open")] > 0.5  # noqa: PLR2004 - halves
+            place = repair(self._places, chosen >= np.maximum(chosen.max(axis=1, keepdims=True), SHARED), is_open)
+            if place is not None:
+                self._keep_integers(integers_of(self._merged.problem, self._compiled, improve(self._places, place)))
+        if not self._is_done():
+            whole = make_whole(self._of, point, DEPLOYMENT, seed=self._seed, control=self._control)
+            self._keep_integers(self._round_decisions(point if whole is None else whole))
+
+    def _keep_integers(self, integers: FloatArray) -> bool:
+        """Solve the fixed-integer LP of whole decisions not tried before, keep its plan; False where there is none."""
         key = integers.tobytes()
         if key in self._tried:
-            return
+            return True
         self._tried.add(key)
         fixed = self._with_fixed_integers(integers)
-        if fixed is None and self._merged.problem.policy.limits_pods:
-            point = round_pods(self._of, choice.point, seed=self._seed, control=self._control)
-            fixed = None if point is None else self._with_fixed_integers(self._round_decisions(point))
         if fixed is None:
-            return
+            return False
         if fixed.objective_cny < self._objective_cny:
             plan = self._merged.expand(fixed.plan)
             self._require_links(plan)
             self._objective_cny = fixed.objective_cny
             self._plan = plan
             self._control.say(self._objective_cny, self._bound_cny, "fixed integers")
+        return True
 
     def _with_fixed_integers(self, integers: FloatArray) -> FixedIntegerSolution | None:
         try:

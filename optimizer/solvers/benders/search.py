@@ -8,7 +8,7 @@ whose new cuts correct the next step. A coarse problem proposes where to start.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -399,19 +399,21 @@ class FirstChoice:
 
 MOST_SECONDS = 20.0
 REL_GAP = 1e-3
-HELD = ("Open", "Deploy", "Assign")
+DEPLOYMENT = ("Open", "Deploy")
 
 
-def round_pods(decomposition: Decomposition, point: FloatArray, *, seed: int, control: Control) -> FloatArray | None:
+def make_whole(
+    decomposition: Decomposition, point: FloatArray, held: Sequence[str], *, seed: int, control: Control
+) -> FloatArray | None:
     """
-    Choose whole new pods for the other integers of a master point, which are held, by a small integer program.
+    Choose the whole decisions of a master point by a small integer program, those of some variables held.
 
-    Rounding up would not do where one more pod can break a limit. Returns None if there is none or the time did not
-    suffice.
+    Rounding would not do where one more pod can break a limit, or where an indivisible workload is shared out. Returns
+    None if there is none or the time did not suffice.
     """
     model = decomposition.program.as_compiled()
     lower, upper = model.lower.copy(), model.upper.copy()
-    for name in HELD:
+    for name in held:
         columns = decomposition.positions(name)
         lower[columns] = upper[columns] = np.floor(point[columns] + 0.5)
     held = replace(model, lower=lower, upper=upper)
