@@ -103,7 +103,11 @@ class UnsolvedError(RuntimeError):
 
 
 def run_until_optimal(
-    highs: highspy.Highs, *, first_solver: str | None = None, trusts_infeasible: bool = False
+    highs: highspy.Highs,
+    *,
+    first_solver: str | None = None,
+    trusts_infeasible: bool = False,
+    time_limit_s: float = np.inf,
 ) -> bool:
     """
     Run; if that ends without an optimum, from scratch, and then with presolve.
@@ -117,22 +121,32 @@ def run_until_optimal(
         Method of the first run alone; None = the one that is set.
     trusts_infeasible
         End where the first run says that there is no feasible point.
+    time_limit_s
+        Seconds for all tries together.
     """
+    # HiGHS counts the time of all runs of an instance.
+    ends = highs.getRunTime() + time_limit_s if np.isfinite(time_limit_s) else INFINITY
+    highs.setOptionValue("time_limit", ends)
     solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
     highs.setOptionValue("solver", solver if first_solver is None else first_solver)
     highs.run()
     highs.setOptionValue("solver", solver)
-    if trusts_infeasible and is_infeasible(highs):
-        return False
-    if not is_optimal(highs):
+    if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
         highs.clearSolver()
         highs.run()
-    if not is_optimal(highs):
+    if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
         highs.clearSolver()
         highs.setOptionValue("presolve", "on")
         highs.run()
         highs.setOptionValue("presolve", presolve)
+    highs.setOptionValue("time_limit", INFINITY)
     return is_optimal(highs)
+
+
+def _is_settled(highs: highspy.Highs, *, trusts_infeasible: bool) -> bool:
+    """Whether another try would say nothing else, or there is no time for one."""
+    is_late = bool(highs.getModelStatus() == highspy.HighsModelStatus.kTimeLimit)
+    return is_optimal(highs) or is_late or (trusts_infeasible and is_infeasible(highs))
 
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:

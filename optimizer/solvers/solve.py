@@ -14,7 +14,7 @@ from optimizer.checker.check import check_plan
 from optimizer.model.outages import outage_tables
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.control import Control, Solution, Termination, relative_gap
+from optimizer.solvers.control import PRICING_SECONDS, Control, Solution, Termination, relative_gap
 
 if TYPE_CHECKING:
     from optimizer.model.compile import CompiledModel
@@ -228,7 +228,8 @@ def solve_whole(
     )
     seconds["solve"] = time.monotonic() - began
     began = time.monotonic()
-    fixed = _best_with_fixed_integers(problem, compiled, outcome, seed)
+    limit_s = max(control.seconds_left, PRICING_SECONDS)
+    fixed = _best_with_fixed_integers(problem, compiled, outcome, seed=seed, time_limit_s=limit_s)
     seconds["fixed_integers"] = time.monotonic() - began
     objective = np.inf if fixed is None else fixed.objective_cny
     # The plan proves that the optimum costs no more than it does; the solver's tolerances may put its bound above.
@@ -250,7 +251,7 @@ def solve_whole(
 
 
 def _best_with_fixed_integers(
-    problem: PlacementProblem, compiled: CompiledModel, outcome: MipOutcome, seed: int
+    problem: PlacementProblem, compiled: CompiledModel, outcome: MipOutcome, *, seed: int, time_limit_s: float
 ) -> FixedIntegerSolution | None:
     """
     Solve the fixed-integer LP of the best incumbent, or of the one before it where rounding leaves no plan.
@@ -265,7 +266,7 @@ def _best_with_fixed_integers(
     failure = None
     for point in reversed(outcome.incumbents):
         try:
-            return solve_fixed_integers(problem, compiled, point, seed=seed)
+            return solve_fixed_integers(problem, compiled, point, seed=seed, time_limit_s=time_limit_s)
         except FixedIntegerError as error:
             failure = error
     if failure is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from brute_facility import optimal_cost
 from facility_draws import skewed_instance, tight_instance
 from facility_files import FacilityInstance, write_facility_files
+from toy_problems import random_problem
 
 from network_data import load_network
 from optimizer.checker.check import check_plan
@@ -20,7 +23,8 @@ from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.benders.knapsacks import bound_assignments, is_all_assigned, places_of
 from optimizer.solvers.control import Control, Termination
-from optimizer.solvers.solve import solve_whole
+from optimizer.solvers.highs import new_highs, pass_model, run_until_optimal
+from optimizer.solvers.solve import solve_whole, why_not_decomposed
 from scenarios import load_scenario
 
 
@@ -41,7 +45,7 @@ def places_of_instance(instance: FacilityInstance) -> Places:
     return Places(np.array(instance.assignment_cost).T, demand[:, None] / capacity, np.array(instance.opening_cost))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_knapsack_bound_is_never_above_the_optimum(seed: int) -> None:
     instance = small_instance(seed)
     best = optimal_cost(instance)
@@ -89,6 +93,32 @@ def test_costs_needs_and_openings_are_those_of_the_instance(tmp_path: Path) -> N
     assert read.opening == pytest.approx(written.opening)
 
 
+def all_assigned_problem(seed: int) -> PlacementProblem:
+    """Draw a random problem (slices, classes, purchases, demand charges, policies) and make all work indivisible."""
+    problem = random_problem(np.random.default_rng(seed))
+    nothing = np.zeros_like(problem.demand_mtok_per_h)
+    return replace(
+        problem,
+        workloads=problem.workloads.assign(is_indivisible=True, is_deferrable=False),
+        backlog_limit_mtok=nothing,
+        shed_limit_mtok_per_h=nothing,
+        servable_mtok_per_h=problem.demand_mtok_per_h,
+    )
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_knapsack_bound_holds_with_slices_purchases_and_policies(seed: int) -> None:
+    problem = all_assigned_problem(seed)
+    best = solve_whole(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control(time_limit_s=30))
+    of = places_of(problem, compile_model(problem))
+    found = bound_assignments(of, Control(), mip_rel_gap=0.0, seed=1)
+    assert found.bound_cny <= best.objective_cny * (1 + 1e-9)
+    if best.termination is Termination.OPTIMAL and not why_not_decomposed(problem):
+        solution = solve_decomposed(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control(time_limit_s=30))
+        assert solution.objective_cny == pytest.approx(best.objective_cny, rel=1e-5)
+        assert solution.bound_cny <= best.objective_cny * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_relaxation_knows_the_assignments_before_the_first_cut(tmp_path: Path, seed: int) -> None:
     """One round of the cut loop proves what the whole model's relaxation does, and no more than the optimum."""
@@ -104,13 +134,13 @@ def test_relaxation_knows_the_assignments_before_the_first_cut(tmp_path: Path, s
     assert first * of.cny_per_unit <= best.objective_cny * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", ["skewed", "tight", "without fixed cost"])
 def test_decomposition_proves_the_whole_models_optimum(tmp_path: Path, kind: str, seed: int) -> None:
     instance = {
         "skewed": lambda: skewed_instance(seed, facilities=5, customers=10),
-        "tight": lambda: tight_instance(seed, facilities=6, customers=14, ratio=1.5),
-        "without fixed cost": lambda: tight_instance(seed, facilities=6, customers=14, ratio=1.3, has_fixed_cost=False),
+        "tight": lambda: tight_instance(seed, facilities=5, customers=10, ratio=1.5),
+        "without fixed cost": lambda: tight_instance(seed, facilities=5, customers=10, ratio=1.3, has_fixed_cost=False),
     }[kind]()
     problem = load_instance(tmp_path, instance)
     whole = solve_whole(problem, mip_rel_gap=1e-7, seed=1, threads=1, control=Control(time_limit_s=60))
@@ -128,3 +158,28 @@ def test_hundred_customers_are_solved_within_the_default_gap_before_any_relaxati
     solution = solve_decomposed(problem, mip_rel_gap=0.02, seed=1, threads=1, control=Control(time_limit_s=60))
     assert solution.termination is Termination.OPTIMAL
     assert not any(line.phase == "bound" for line in solution.progress)
+
+
+def test_linear_program_without_time_is_tried_once_and_given_up() -> None:
+    rng = np.random.default_rng(1)
+    matrix = sp.csr_array(rng.random((60, 80)))
+    highs = new_highs(presolve="off", solver="simplex")
+    pass_model(
+        highs, matrix, cost=rng.random(80), lower=np.zeros(80), upper=np.ones(80), row_lower=np.full(60, 10.0),
+        row_upper=np.full(60, np.inf),
+    )  # fmt: skip
+    assert not run_until_optimal(highs, time_limit_s=0.0)
+    assert highs.getInfo().simplex_iteration_count == 0
+    assert run_until_optimal(highs)  # the limit was of that call alone
+    assert highs.getInfo().simplex_iteration_count > 0
+
+
+@pytest.mark.parametrize("is_single_sourced", [False, True])
+def test_no_time_at_all_still_ends_with_a_plan_and_no_search(tmp_path: Path, *, is_single_sourced: bool) -> None:
+    """At a limit of 0 every linear program is cut off: the end is the time limit, not a failure of the solver."""
+    problem = load_instance(tmp_path, skewed_instance(3, facilities=8, is_single_sourced=is_single_sourced))
+    solution = solve_decomposed(problem, mip_rel_gap=1e-6, seed=1, threads=1, control=Control(time_limit_s=0.0))
+    assert solution.termination is Termination.TIME_LIMIT
+    assert solution.plan is not None
+    assert check_plan(problem, solution.plan).is_feasible
+    assert not {line.phase for line in solution.progress} & {"bound", "branch"}

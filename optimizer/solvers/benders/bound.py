@@ -101,6 +101,8 @@ class Decomposition:
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
     like
         Another problem decomposed (`split_problem`).
+    control
+        Whose time limit the linear programs keep.
     """
 
     def __init__(
@@ -111,16 +113,20 @@ class Decomposition:
         threads: int,
         is_costless: bool = False,
         like: Split | None = None,
+        control: Control | None = None,
     ) -> None:
         self.problem = problem
+        control = Control() if control is None else control
         parts = split_problem(problem, like=like, is_costless=is_costless)
         self.compiled, self.master, blocks, self.cny_per_unit = (
             parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
         )  # fmt: skip
         # A limit on the year can have any price, so that no penalty is sure to be above it.
         forbids = problem.policy.is_active and not is_costless
-        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
-        self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
+        self.blocks = SlicePrograms(
+            blocks, self.master.upper, control, threads=threads, seed=seed, forbids_misses=forbids
+        )
+        self.program = MasterProgram(self.master, self.blocks.part_count, control, seed=seed)
         self.split_blocks = blocks
         assign = self.positions("Assign")
         self.program.add(self.blocks.cuts_at([assignment_prices(block, self.compiled, assign) for block in blocks]))

@@ -36,7 +36,15 @@ from optimizer.solvers.benders.search import (
     make_whole,
 )
 from optimizer.solvers.benders.subproblems import Cut
-from optimizer.solvers.control import Control, Learned, Solution, Termination, relative_gap
+from optimizer.solvers.control import (
+    DECOMPOSED_TOLERANCE,
+    PRICING_SECONDS,
+    Control,
+    Learned,
+    Solution,
+    Termination,
+    relative_gap,
+)
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.process import run_mip
@@ -163,7 +171,7 @@ class _Run:
         self._clock = time.monotonic()
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
-        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
+        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like, control=control)
         self._warm = warm
         self._coarse_cuts: tuple[Cut, ...] = ()
         if warm.cuts is not None:
@@ -191,7 +199,10 @@ class _Run:
                 termination = self._phases(search)
             except UnsolvedError:
                 self._keep(search.best)
-                termination = Termination.STALLED
+                is_late = self._control.must_stop
+                if self._plan is None and is_late:
+                    self._keep_all_open()
+                termination = self._control.reason if is_late else Termination.STALLED
             return self._solution(termination)
         except InfeasibleMasterError:
             return self._solution(Termination.INFEASIBLE)
@@ -264,7 +275,8 @@ class _Run:
 
     def _bound_all_days(self) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
-        every = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
+        problem, control = self._merged.problem, self._control
+        every = Decomposition(problem, seed=self._seed, threads=self._threads, control=control)
         try:
             every.program.add(
                 transfer_cuts(
@@ -347,7 +359,13 @@ class _Run:
 
     def _with_fixed_integers(self, integers: FloatArray) -> FixedIntegerSolution | None:
         try:
-            return solve_fixed_integers(self._merged.problem, self._compiled, integers, seed=self._seed)
+            return solve_fixed_integers(
+                self._merged.problem,
+                self._compiled,
+                integers,
+                seed=self._seed,
+                time_limit_s=max(self._control.seconds_left, PRICING_SECONDS),
+            )
         except FixedIntegerError:
             return None
 
@@ -412,7 +430,8 @@ class _Run:
                 if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
                 if inner_gap < LEAST_INNER_GAP:
-                    return Termination.OPTIMAL if self._is_done() else Termination.STALLED
+                    is_within = relative_gap(self._objective_cny, self._bound_cny) <= DECOMPOSED_TOLERANCE
+                    return Termination.OPTIMAL if is_within else Termination.STALLED
                 inner_gap /= 10
         return None
 
@@ -426,7 +445,8 @@ class _Run:
 
     def _is_infeasible(self) -> bool:
         """Prove that no relaxed plan exists: even without costs, some balance must be missed."""
-        costless = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads, is_costless=True)
+        problem, control = self._merged.problem, self._control
+        costless = Decomposition(problem, seed=self._seed, threads=self._threads, is_costless=True, control=control)
         try:
             costless.raise_bound(self._control, np.inf, exact_rounds=EXACT_ROUNDS)
         except InfeasibleMasterError:

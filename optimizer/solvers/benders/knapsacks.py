@@ -132,7 +132,8 @@ def places_of(problem: PlacementProblem, compiled: CompiledModel) -> Places:
     classes = (len(demand), len(problem.classes), shape[1])
     cheapest = np.full(classes, np.inf)
     least_hours, least_mw = np.full(classes[1:], np.inf), np.full(classes[1:], np.inf)
-    np.minimum.at(cheapest, (slice(None), k, d), work)
+    for t in range(len(demand)):
+        np.minimum.at(cheapest[t], (k, d), work[t])
     np.minimum.at(least_hours, (k, d), hours)
     np.minimum.at(least_mw, (k, d), power)
     of_class = problem.workloads["class_index"].to_numpy(int)
@@ -140,7 +141,9 @@ def places_of(problem: PlacementProblem, compiled: CompiledModel) -> Places:
         cost = cost + np.nan_to_num(np.einsum("tw,twd->wd", demand, cheapest[:, of_class]), nan=np.inf)
     pools = problem.pools
     pods = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float)
-    room_h = np.bincount(pools["data_center_index"], pods * per_pod[pools["accelerator_index"]], shape[1])
+    room_h = np.bincount(pools["data_center_index"], pods * per_pod[pools["accelerator_index"]], shape[1]).astype(
+        np.float64
+    )
     share = _scarcest(
         demand,
         [

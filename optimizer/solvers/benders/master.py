@@ -12,6 +12,7 @@ from optimizer.model.compile import CompiledModel
 from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.solvers.benders.blocks import Master
 from optimizer.solvers.benders.subproblems import Cut
+from optimizer.solvers.control import Control
 from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_model, run_until_optimal
 
 # Without crossover HiGHS calls most interior-point answers "unknown": their duals are not exact, which we allow for.
@@ -25,7 +26,8 @@ _ANSWERED = (
 class MasterProgram:
     """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
 
-    def __init__(self, master: Master, part_count: int, *, seed: int) -> None:
+    def __init__(self, master: Master, part_count: int, control: Control, *, seed: int) -> None:
+        self._control = control
         self.master = master
         self.part_count = part_count
         self.cuts: list[Cut] = []
@@ -78,7 +80,13 @@ class MasterProgram:
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
-        if not run_until_optimal(self._highs, first_solver=first_solver, trusts_infeasible=is_trial):
+        is_solved = run_until_optimal(
+            self._highs,
+            first_solver=first_solver,
+            trusts_infeasible=is_trial,
+            time_limit_s=self._control.lp_seconds,
+        )
+        if not is_solved:
             status = str(self._highs.getModelStatus())
             raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)
         solution = self._highs.getSolution()

@@ -258,7 +258,8 @@ class _CoarseSearch:
     def __init__(
         self, problem: PlacementProblem, control: Control, *, seed: int, threads: int, warm: WarmCuts | None = None
     ) -> None:
-        self._of = Decomposition(problem, seed=seed, threads=threads, like=None if warm is None else warm.split)
+        like = None if warm is None else warm.split
+        self._of = Decomposition(problem, seed=seed, threads=threads, like=like, control=control)
         if warm is not None:
             self._of.program.add(transfer_all(warm.cuts, warm.split.blocks, self._of.split_blocks))
         self._control = replace(control, lines=[], report=lambda line: _report_coarse(control, line))
@@ -416,9 +417,9 @@ def make_whole(
     for name in held:
         columns = decomposition.positions(name)
         lower[columns] = upper[columns] = np.floor(point[columns] + 0.5)
-    held = replace(model, lower=lower, upper=upper)
+    part_model = replace(model, lower=lower, upper=upper)
     limit_s = min(control.time_limit_s, control.seconds + MOST_SECONDS)
     part = replace(control, report=None, lines=[], time_limit_s=limit_s)
     options = {"output_flag": False, "threads": 1, "random_seed": seed, "mip_rel_gap": REL_GAP}
-    outcome = run_mip(held, cny_per_cost_unit=1.0, options=options, control=part)
+    outcome = run_mip(part_model, cny_per_cost_unit=1.0, options=options, control=part)
     return outcome.incumbents[-1][: len(point)] if outcome.incumbents else None

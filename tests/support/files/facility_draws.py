@@ -51,4 +51,5 @@ def tight_instance(
 def _distance(rng: np.random.Generator, facilities: int, customers: int) -> np.ndarray:
     """(facilities, customers) distances of places in the unit square."""
     here, there = rng.random((facilities, 1, 2)), rng.random((1, customers, 2))
-    return np.linalg.norm(here - there, axis=2)
+    distance: np.ndarray = np.linalg.norm(here - there, axis=2)
+    return distance
