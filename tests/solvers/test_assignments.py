@@ -18,13 +18,13 @@ from optimizer.checker.check import check_plan
 from optimizer.model.compile import compile_model
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.benders.assignment_search import Places, exchange, improve, repair
+from optimizer.solvers.benders.assignment_search import Places, exchange, improve, is_all_assigned, repair
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.driver import solve_decomposed
-from optimizer.solvers.benders.knapsacks import bound_assignments, is_all_assigned, places_of
+from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.control import Control, Termination
 from optimizer.solvers.highs import new_highs, pass_model, run_until_optimal
-from optimizer.solvers.solve import solve_whole, why_not_decomposed
+from optimizer.solvers.solve import choose_method, solve_whole, why_not_decomposed
 from scenarios import load_scenario
 
 
@@ -150,6 +150,13 @@ def test_decomposition_proves_the_whole_models_optimum(tmp_path: Path, kind: str
     assert solution.bound_cny <= whole.objective_cny * (1 + 1e-9)
     assert solution.plan is not None
     assert check_plan(problem, solution.plan).is_feasible
+
+
+def test_method_is_chosen_by_what_was_measured(tmp_path: Path) -> None:
+    few = load_instance(tmp_path / "few", skewed_instance(1, facilities=16))
+    many = load_instance(tmp_path / "many", skewed_instance(1, facilities=25))
+    shared = load_instance(tmp_path / "shared", skewed_instance(1, facilities=25, is_single_sourced=False))
+    assert [choose_method(problem) for problem in (few, many, shared)] == ["whole", "decomposed", "whole"]
 
 
 def test_hundred_customers_are_solved_within_the_default_gap_before_any_relaxation(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.problem.problem import BoolArray, FloatArray, IntArray
+from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.control import Control
 
 FULL = 1 + 1e-9
@@ -47,6 +47,13 @@ class Places:
         has = np.flatnonzero(place >= 0)
         load: FloatArray = np.bincount(place[has], self.share[has, place[has]], len(self.opening)).astype(np.float64)
         return load
+
+
+def is_all_assigned(problem: PlacementProblem) -> bool:
+    """Whether every workload is indivisible, must be served when it arises, and may not be left unserved."""
+    workloads = problem.workloads
+    is_single = workloads["is_indivisible"].to_numpy(bool) & ~workloads["is_deferrable"].to_numpy(bool)
+    return bool(len(workloads) and is_single.all() and not problem.shed_limit_mtok_per_h.any())
 
 
 def repair(of: Places, chosen: BoolArray, is_open: BoolArray) -> IntArray | None:

@@ -21,10 +21,10 @@ from optimizer.solvers.benders.aggregation import (
     merge_days,
     merge_hubs,
 )
-from optimizer.solvers.benders.assignment_search import Places, improve, repair
+from optimizer.solvers.benders.assignment_search import Places, improve, is_all_assigned, repair
 from optimizer.solvers.benders.bound import LEAST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
 from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
-from optimizer.solvers.benders.knapsacks import bound_assignments, integers_of, is_all_assigned, places_of
+from optimizer.solvers.benders.knapsacks import bound_assignments, integers_of, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.search import (
     DEPLOYMENT,

@@ -47,13 +47,6 @@ class AssignmentBound:
     place: IntArray | None
 
 
-def is_all_assigned(problem: PlacementProblem) -> bool:
-    """Whether every workload is indivisible, must be served when it arises, and may not be left unserved."""
-    workloads = problem.workloads
-    is_single = workloads["is_indivisible"].to_numpy(bool) & ~workloads["is_deferrable"].to_numpy(bool)
-    return bool(len(workloads) and is_single.all() and not problem.shed_limit_mtok_per_h.any())
-
-
 def bound_assignments(of: Places, control: Control, *, mip_rel_gap: float, seed: int) -> AssignmentBound:
     """
     Bound the cost of a problem from where its workloads may go, and look for places.
