@@ -88,8 +88,8 @@ class Solution:
 
 
 # What a linear program may take where the time is up: seconds, and a share of the limit.
-LP_SECONDS = 1.0
-LP_SHARE = 0.05
+LP_SECONDS = 0.5
+LP_SHARE = 0.02
 
 # A plan that was found is priced even then; the program that does so is solved in a second or two.
 PRICING_SECONDS = 30.0
