@@ -43,6 +43,7 @@ FEW_SHARE = 0.2
 
 # The bound is left alone when so many rounds raised it by less than this share.
 STALLED_ROUNDS = 2
+PLATEAU_ROUNDS = 20  # or so many, far from the cost of the best plan: until enough is cut off a bound may stand still
 STALLED_SHARE = 1e-4
 LEAST_ROUNDS = 12
 MOST_ROUNDS = 200
@@ -239,11 +240,11 @@ class Decomposition:
         self.program.add(new)
         return bool(new)
 
-    def is_stalled(self, share: float) -> bool:
+    def is_stalled(self, share: float, rounds: int = STALLED_ROUNDS) -> bool:
         """Whether the last rounds raised the bound by less than a share of it."""
-        if len(self._history) <= STALLED_ROUNDS:
+        if len(self._history) <= rounds:
             return False
-        rise = self._history[-1] - self._history[-1 - STALLED_ROUNDS]
+        rise = self._history[-1] - self._history[-1 - rounds]
         return rise < share * max(abs(self._history[-1]), 1e-6)
 
     @property

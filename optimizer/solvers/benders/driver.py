@@ -21,7 +21,15 @@ from optimizer.solvers.benders.aggregation import (
     merge_hubs,
 )
 from optimizer.solvers.benders.assignment_search import is_all_assigned
-from optimizer.solvers.benders.bound import MOST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
+from optimizer.solvers.benders.bound import (
+    MOST_ROUNDS,
+    PLATEAU_ROUNDS,
+    STALLED_ROUNDS,
+    Decomposition,
+    Split,
+    cost_unit_cny,
+    split_problem,
+)
 from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
@@ -76,6 +84,7 @@ CHOICES_TO_LEARN_FROM = 3
 
 # The bound is raised no further once two rounds raise it by less than this share of the gap.
 STALLED_SHARE_OF_GAP = 0.02
+FAR_GAP = 0.2
 
 # Share of the time that is left for the knapsacks of indivisible workloads. Of small problems they need less; of large
 # ones the relaxation takes longer and bounds no better.
@@ -269,7 +278,8 @@ class _Run:
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
         is_rising = self._of.raise_once(self._control)
-        if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap):
+        is_far = relative_gap(self.best.cost_cny, self._bound_cny) > FAR_GAP
+        if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
         if not is_rising and self._days.is_smaller:
             self._bound_all_days()
