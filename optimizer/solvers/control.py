@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 class Termination(StrEnum):
     """Why the solver stopped; whether there is a plan is another fact (`Solution.plan`)."""
 
-    OPTIMAL = "optimal"  # within the requested gap
+    OPTIMAL = "optimal"  # within the requested gap, or within the decomposition's own tolerance
     TIME_LIMIT = "time_limit"
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
     GIVEN = "given"  # the plan was found elsewhere: nothing is proved of its cost
-    STALLED = "stalled"  # at the solver's precision plan and bound cannot be brought closer
+    STALLED = "stalled"  # the solver gave up, with plan and bound farther apart than its tolerance
+
+
+# A bound from cuts and the cost of a plan come out of different programs, each exact to the solver's tolerances only:
+# closer than this they need not come, whatever gap was asked for.
+DECOMPOSED_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,14 @@ class Solution:
         return relative_gap(self.objective_cny, self.bound_cny)
 
 
+# What a linear program may take where the time is up: seconds, and a share of the limit.
+LP_SECONDS = 0.5
+LP_SHARE = 0.02
+
+# A plan that was found is priced even then; the program that does so is solved in a second or two.
+PRICING_SECONDS = 30.0
+
+
 @dataclass
 class Control:
     """
@@ -116,6 +129,15 @@ class Control:
     def seconds_left(self) -> float:
         """Seconds until the deadline, at least 0."""
         return max(0.0, self.time_limit_s - self.seconds)
+
+    @property
+    def lp_seconds(self) -> float:
+        """
+        Seconds that a linear program may take: those left, and a few at the end so that what was begun can be finished.
+
+        Without a limit of its own one that the solver cannot settle would run for ever.
+        """
+        return max(self.seconds_left, LP_SECONDS + LP_SHARE * self.time_limit_s)
 
     @property
     def must_stop(self) -> bool:

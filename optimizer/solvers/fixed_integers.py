@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import highspy
 import numpy as np
@@ -189,6 +190,8 @@ class FixedProgram:
         Columns held at zero until `saving_with_open` opens them.
     like
         A solved program of the same model with other integers or bounds, to start from its basis.
+    time_limit_s
+        Seconds for each solve.
 
     Raises
     ------
@@ -196,7 +199,7 @@ class FixedProgram:
         If the integers alone break a row, or an outage cannot be survived with them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - options, keyword-only
         self,
         compiled: CompiledModel,
         integers: FloatArray,
@@ -205,7 +208,9 @@ class FixedProgram:
         stays: npt.NDArray[np.bool_] | None = None,
         closed: IntArray | None = None,
         like: FixedProgram | None = None,
+        time_limit_s: float = np.inf,
     ) -> None:
+        self._time_limit_s = time_limit_s
         self.compiled = compiled
         self.integers: FloatArray = np.where(compiled.is_integer, round_integers(compiled, integers), 0.0)
         self.matrix = compiled.matrix
@@ -382,7 +387,8 @@ class FixedProgram:
         return self._highs
 
     def _run(self, highs: highspy.Highs) -> None:
-        if not run_until_optimal(highs, trusts_infeasible=True) and not is_infeasible(highs):
+        is_solved = run_until_optimal(highs, trusts_infeasible=True, time_limit_s=self._time_limit_s)
+        if not is_solved and not is_infeasible(highs):
             raise FixedIntegerError(f"HiGHS stopped with {highs.getModelStatus()}")
 
     def _saving(self, highs: highspy.Highs) -> float:
@@ -441,6 +447,7 @@ def solve_fixed_integers(
     *,
     seed: int = 1,
     like: FixedProgram | None = None,
+    time_limit_s: float = np.inf,
 ) -> FixedIntegerSolution:
     """
     Fix the integers, solve the LP that is left, and drop integers that turn out to be unused.
@@ -453,6 +460,8 @@ def solve_fixed_integers(
     ----------
     integers
         A plan, or a solution vector (columns,); only its integers are read, rounded by halves.
+    time_limit_s
+        Seconds for each linear program.
 
     Raises
     ------
@@ -460,15 +469,14 @@ def solve_fixed_integers(
         If no plan has these integers.
     """
     vector = columns_from_plan(compiled, integers) if isinstance(integers, Plan) else integers
-    fixed = fixed_integer_solution(problem, FixedProgram(compiled, vector, seed=seed, like=like))
+    make = partial(FixedProgram, compiled, seed=seed, like=like, time_limit_s=time_limit_s)
+    fixed = fixed_integer_solution(problem, make(vector))
     if (problem.min_accelerators > 0).any():
         # A deployment taken back no longer keeps accelerators on: what runs without it is cheaper still.
         deployed = int(np.floor(vector[compiled.columns["Deploy"].columns] + 0.5).sum())
         while (count := int(fixed.plan.is_deployed.sum())) < deployed:
             deployed = count
-            fixed = fixed_integer_solution(
-                problem, FixedProgram(compiled, columns_from_plan(compiled, fixed.plan), seed=seed, like=like)
-            )
+            fixed = fixed_integer_solution(problem, make(columns_from_plan(compiled, fixed.plan)))
     return fixed
 
 

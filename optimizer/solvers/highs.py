@@ -103,7 +103,11 @@ class UnsolvedError(RuntimeError):
 
 
 def run_until_optimal(
-    highs: highspy.Highs, *, first_solver: str | None = None, trusts_infeasible: bool = False
+    highs: highspy.Highs,
+    *,
+    first_solver: str | None = None,
+    trusts_infeasible: bool = False,
+    time_limit_s: float = np.inf,
 ) -> bool:
     """
     Run; if that ends without an optimum, from scratch, and then with presolve.
@@ -117,22 +121,40 @@ def run_until_optimal(
         Method of the first run alone; None = the one that is set.
     trusts_infeasible
         End where the first run says that there is no feasible point.
+    time_limit_s
+        Seconds for all tries together.
     """
     solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
-    highs.setOptionValue("solver", solver if first_solver is None else first_solver)
-    highs.run()
-    highs.setOptionValue("solver", solver)
-    if trusts_infeasible and is_infeasible(highs):
-        return False
-    if not is_optimal(highs):
-        highs.clearSolver()
+    with within(highs, time_limit_s):
+        highs.setOptionValue("solver", solver if first_solver is None else first_solver)
         highs.run()
-    if not is_optimal(highs):
-        highs.clearSolver()
-        highs.setOptionValue("presolve", "on")
-        highs.run()
-        highs.setOptionValue("presolve", presolve)
+        highs.setOptionValue("solver", solver)
+        if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
+            highs.clearSolver()
+            highs.run()
+        if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
+            highs.clearSolver()
+            highs.setOptionValue("presolve", "on")
+            highs.run()
+            highs.setOptionValue("presolve", presolve)
     return is_optimal(highs)
+
+
+@contextmanager
+def within(highs: highspy.Highs, time_limit_s: float) -> Iterator[None]:
+    """Limit the seconds of the runs inside, all together; HiGHS counts the time of all runs of an instance."""
+    ends = highs.getRunTime() + max(time_limit_s, 0.0)
+    highs.setOptionValue("time_limit", ends if np.isfinite(ends) else INFINITY)
+    try:
+        yield
+    finally:
+        highs.setOptionValue("time_limit", INFINITY)
+
+
+def _is_settled(highs: highspy.Highs, *, trusts_infeasible: bool) -> bool:
+    """Whether another try would say nothing else, or there is no time for one."""
+    is_late = bool(highs.getModelStatus() == highspy.HighsModelStatus.kTimeLimit)
+    return is_optimal(highs) or is_late or (trusts_infeasible and is_infeasible(highs))
 
 
 def load_highs(problem: PlacementProblem, highs: highspy.Highs) -> tuple[dict[str, ColumnBlock], dict[str, RowBlock]]:

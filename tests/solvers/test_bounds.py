@@ -114,7 +114,7 @@ def test_exact_cost_of_a_set_is_that_of_the_fixed_integer_program(seed: int) -> 
     decomposition = Decomposition(problem, seed=1, threads=1)
     decomposition.blocks.close()
     deployed = frozenset(np.flatnonzero(solution.plan.is_deployed).tolist())
-    choice = ExactCosts(decomposition, seed=1).of(deployed)
+    choice = ExactCosts(decomposition, Control(), seed=1).of(deployed)
     assert choice is not None
     cost_cny = choice.cost_units * decomposition.cny_per_unit
     # What may be split among places there is whole here, and pods rounded up may be one too many: neither costs less.

@@ -143,5 +143,5 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
         raise decompose._OverloadedError
 
     monkeypatch.setattr(run, "_phases", give_up)
-    monkeypatch.setattr(run, "_keep", overload)
+    monkeypatch.setattr(run.best, "keep", overload)
     assert run.solve(None).plan is None

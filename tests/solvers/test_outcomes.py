@@ -22,7 +22,7 @@ from optimizer.runs.verify import verify_run
 from optimizer.solvers.benders import driver as decompose
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.control import Control, Solution, Termination, relative_gap
-from optimizer.text.run import ENDED
+from optimizer.text.run import ENDED, describe_run
 
 WITHOUT_PLAN: dict[str, Any] = {"plan": None, "objective_cny": math.inf}
 Command = Callable[..., tuple[int, str]]
@@ -54,7 +54,7 @@ def solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     [
         (Termination.TIME_LIMIT, "stopped at the time limit"),
         (Termination.INTERRUPTED, "stopped on request"),
-        (Termination.STALLED, "stopped at the solver's precision"),
+        (Termination.STALLED, "stopped where the solver came no closer"),
     ],
 )
 def test_plan_short_of_the_gap_ends_with_3_and_is_stored(
@@ -109,14 +109,24 @@ def test_every_end_has_words() -> None:
     assert ENDED.keys() == set(Termination)
 
 
-def test_decomposition_that_cannot_close_the_gap_stalls_with_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gap_below_the_decompositions_tolerance_is_solved_to_the_tolerance(solve: Command, tmp_path: Path) -> None:
+    code, out = solve("--mip-rel-gap", "0", method="decomposed", bound_share=1 - 3e-6)
+    assert code == 0
+    assert "solved to 3e-6, the tolerance of the decomposition after" in out
+    info = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert (info["termination"], info["method"], info["options"]["mip_rel_gap"]) == ("optimal", "decomposed", 0)
+    assert info["mip_rel_gap"] == pytest.approx(3e-6)
+    assert describe_run(open_run(tmp_path / "run")).splitlines()[1] == out.splitlines()[1]
+
+
+def test_decomposition_that_cannot_close_the_gap_ends_at_its_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for a gap of 0, rounding may leave 1e-16 for ever; here it always does."""
     monkeypatch.setattr(decompose, "relative_gap", lambda cost, bound: max(relative_gap(cost, bound), 1e-16))
     for seed in (1, 3):
         problem = random_problem(np.random.default_rng(seed))
         control = Control(time_limit_s=60)
         solution = solve_decomposed(problem, mip_rel_gap=0.0, seed=1, threads=1, control=control)
-        assert solution.termination == Termination.STALLED
+        assert solution.termination == Termination.OPTIMAL
         assert control.seconds < 60
         assert solution.plan is not None
         assert check_plan(problem, solution.plan).is_feasible

@@ -25,7 +25,7 @@ from optimizer.runs.results import describe_outcome, policy_outcome
 from optimizer.solvers.benders.aggregation import merge_hubs
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.driver import solve_decomposed
-from optimizer.solvers.benders.whole_pods import round_pods
+from optimizer.solvers.benders.whole_decisions import DEPLOYMENT, make_whole
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.solve import solve_whole
 
@@ -271,7 +271,7 @@ def test_pods_are_rounded_so_that_the_investment_limit_holds() -> None:
     assert point[pods] == pytest.approx([0.0, 3.4])
     for name in ("Open", "Deploy"):
         point[decomposition.positions(name)] = 1.0
-    whole = round_pods(decomposition, point, seed=1, control=Control())
+    whole = make_whole(decomposition, point, (*DEPLOYMENT, "Assign"), seed=1, control=Control())
     decomposition.blocks.close()
     assert whole is not None
     assert whole[pods] == pytest.approx([0.0, 3.0])

@@ -38,11 +38,13 @@ class Block:
     One slice or outage: minimize cost x, lower <= A x + B y <= upper, 0 <= x <= bound, x <= bounding - H y by column.
 
     x are the block columns in shares of the most they can be (`column = x * scale`), followed by artificial
-    columns that keep every master point solvable; y are the master columns. Costs in cost units; of a block that
-    `costs_nothing` they count the share by which balances are missed, and no plan may miss any.
+    columns that keep every master point solvable; y are the master columns. `rows` and `columns` count those of the
+    model. Costs in cost units; of a block that `costs_nothing` they count the share by which balances are missed, and
+    no plan may miss any.
     """
 
     columns: IntArray
+    rows: IntArray
     scale: FloatArray
     cost: FloatArray
     bound: FloatArray
@@ -251,6 +253,7 @@ def _block(
     balance_component = of_rows_component[is_balance]
     block = Block(
         columns=columns,
+        rows=rows[~is_bound],
         scale=scale,
         cost=np.concatenate([model.cost[columns] / source.cny_per_unit * scale, np.tile(penalty, 2)]),
         bound=np.concatenate([upper / scale, np.full(2 * len(unit), 1e3 * widest)]),
@@ -291,7 +294,8 @@ def _implied_rows(
     From `sum of a x + B y = r` with a > 0 and `0 <= x <= h - H y` follow
     (i) B y <= r: what is asked of the block is never negative;
     (ii) sum of a (h - H y) >= r - B y: what is asked can be given, that is, a class is deployed within reach of
-    each workload, and is processed only where it is deployed and only as much as is asked for there;
+    each workload, and is processed only where it is deployed and only as much as is asked for there, of indivisible
+    workloads only as much as those assigned there ask for;
     (iii) where two groups of balances share all their columns, workloads here and data centers there, the two
     have the same total.
     """

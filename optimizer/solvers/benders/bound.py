@@ -19,6 +19,7 @@ from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
 from optimizer.model.outages import outage_tables
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, PlacementProblem
+from optimizer.solvers.benders.assignments import assignment_prices
 from optimizer.solvers.benders.blocks import Block, Master, split
 from optimizer.solvers.benders.covers import FlowCovers
 from optimizer.solvers.benders.master import MasterProgram
@@ -42,6 +43,7 @@ FEW_SHARE = 0.2
 
 # The bound is left alone when so many rounds raised it by less than this share.
 STALLED_ROUNDS = 2
+PLATEAU_ROUNDS = 20  # or so many, far from the cost of the best plan: until enough is cut off a bound may stand still
 STALLED_SHARE = 1e-4
 LEAST_ROUNDS = 12
 MOST_ROUNDS = 200
@@ -109,6 +111,8 @@ class Decomposition:
         Forget all costs and price only missed balances: the bound is then above zero only if nothing is feasible.
     like
         Another problem decomposed (`split_problem`).
+    control
+        Whose time limit the linear programs keep.
     """
 
     def __init__(
@@ -119,18 +123,26 @@ class Decomposition:
         threads: int,
         is_costless: bool = False,
         like: Split | None = None,
+        control: Control | None = None,
     ) -> None:
         self.problem = problem
+        control = Control() if control is None else control
         parts = split_problem(problem, like=like, is_costless=is_costless)
         self.compiled, self.master, blocks, self.cny_per_unit = (
             parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
         )  # fmt: skip
         # A limit on the year can have any price, so that no penalty is sure to be above it.
         forbids = problem.policy.is_active and not is_costless
-        self.blocks = SlicePrograms(blocks, self.master.upper, threads=threads, seed=seed, forbids_misses=forbids)
+        self.blocks = SlicePrograms(
+            blocks, self.master.upper, control, threads=threads, seed=seed, forbids_misses=forbids
+        )
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
         self.split_blocks = blocks
         self.pool = CutPool(blocks)
+        assign = self.positions("Assign")
+        first = self.blocks.cuts_at([assignment_prices(block, self.compiled, assign) for block in blocks])
+        self.pool.add(first)
+        self.program.add(first)
         self.covers = FlowCovers(problem, self.compiled, self.master)
         self._core: FloatArray | None = None  # a point from which the next cuts are sought, drifting to the optimum
         self._history: list[float] = []  # the bound after each round
@@ -201,16 +213,17 @@ class Decomposition:
         InfeasibleMasterError
             If the master's own rows contradict each other.
         """
-        is_central = len(self._history) < CENTRAL_ROUNDS and not self.is_small
         try:
-            if is_central:
-                bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
-            else:
-                bound, point, part_costs = self.program.solve(time_limit_s=control.seconds_left)
+            return self._raise_once(control.seconds_left)
         except UnsolvedError:
             if control.must_stop:
                 return True
             raise
+
+    def _raise_once(self, time_limit_s: float) -> bool:
+        is_central = len(self._history) < CENTRAL_ROUNDS and not self.is_small
+        solve = self.program.solve_centrally if is_central else self.program.solve
+        bound, point, part_costs = solve(time_limit_s=time_limit_s)
         self._note(bound, point)
         self._history.append(self.bound_units)
         self._core = self._rich(point) if self._core is None else CORE_STEP * point + (1 - CORE_STEP) * self._core
@@ -227,11 +240,11 @@ class Decomposition:
         self.program.add(new)
         return bool(new)
 
-    def is_stalled(self, share: float) -> bool:
+    def is_stalled(self, share: float, rounds: int = STALLED_ROUNDS) -> bool:
         """Whether the last rounds raised the bound by less than a share of it."""
-        if len(self._history) <= STALLED_ROUNDS:
+        if len(self._history) <= rounds:
             return False
-        rise = self._history[-1] - self._history[-1 - STALLED_ROUNDS]
+        rise = self._history[-1] - self._history[-1 - rounds]
         return rise < share * max(abs(self._history[-1]), 1e-6)
 
     @property

@@ -13,23 +13,36 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.model.compile import compile_model
-from optimizer.model.outages import failover_mtok_per_h
-from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders.aggregation import (
     MergedDays,
     MergedProblem,
-    find_overloaded,
     merge_days,
     merge_hubs,
 )
-from optimizer.solvers.benders.bound import MOST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
+from optimizer.solvers.benders.assignment_search import is_all_assigned
+from optimizer.solvers.benders.bound import (
+    MOST_ROUNDS,
+    PLATEAU_ROUNDS,
+    STALLED_ROUNDS,
+    Decomposition,
+    Split,
+    cost_unit_cny,
+    split_problem,
+)
 from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
+from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
+from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.plan_search import Choice, PlanSearch
-from optimizer.solvers.benders.whole_pods import round_pods
-from optimizer.solvers.control import Control, Learned, Solution, Termination, relative_gap
-from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
+from optimizer.solvers.control import (
+    DECOMPOSED_TOLERANCE,
+    Control,
+    Learned,
+    Solution,
+    Termination,
+    relative_gap,
+)
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.process import MipOutcome, run_mip
 
@@ -71,16 +84,17 @@ CHOICES_TO_LEARN_FROM = 3
 
 # The bound is raised no further once two rounds raise it by less than this share of the gap.
 STALLED_SHARE_OF_GAP = 0.02
+FAR_GAP = 0.2
+
+# Share of the time that is left for the knapsacks of indivisible workloads. Of small problems they need less; of large
+# ones the relaxation takes longer and bounds no better.
+ASSIGN_SHARE = 0.7
 
 # With cuts handed on from the merged days, this many rounds show whether the bound still rises.
 FEW_ROUNDS = 2
 MOST_ROUNDS_OF_ALL_DAYS = 6
 
 T = TypeVar("T")
-
-
-class _OverloadedError(Exception):
-    """A plan overloads a link whose limit was left out."""
 
 
 def solve_decomposed(
@@ -124,8 +138,8 @@ def solve_decomposed(
         known = solution
         if solution.plan is not None and control.must_stop:
             return replace(solution, seconds=seconds)
-        if run.overloaded_links.any():
-            kept = kept | run.overloaded_links
+        if run.best.overloaded_links.any():
+            kept = kept | run.best.overloaded_links
         elif solution.termination == Termination.STALLED and solution.plan is None and (limiting & ~kept).any():
             kept = limiting  # what no plan was found for may be infeasible because of the links left out
         else:
@@ -161,41 +175,43 @@ class _Run:
         self._clock = time.monotonic()
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         like = None if warm.cuts is None else warm.cuts.split
-        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like)
+        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like, control=control)
         if warm.cuts is not None:
             self._of.pool.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
-        self._search = PlanSearch(self._of, control, seed=self._seed, start=self._known_deployments(warm))
+        self._search = PlanSearch(self._of, control, seed=self._seed)
+        if warm.deployed is not None:
+            self._search.start_from(self._deployments(warm.deployed))
         self._other_search: PlanSearch | None = None
         # Outages are asked of the blocks by both: then the search waits for the bound.
         is_apart = self._threads > 1 and problem.outages.empty
         self._second = ThreadPoolExecutor(max_workers=1) if is_apart else None
         if self._days.is_smaller:
             self._of.bound_of_all_days_units = -np.inf
-        self._compiled = compile_model(self._merged.problem) if self._days.is_smaller else self._of.compiled
+        compiled = compile_model(self._merged.problem) if self._days.is_smaller else self._of.compiled
+        stage = Stage(problem, self._merged, self._of, compiled, watched_links)
+        self.best = Incumbent(stage, control, lambda: self._bound_cny, mip_rel_gap=self._gap, seed=self._seed)
         self._all_days: Decomposition | None = None
-        self._plan: Plan | None = None
-        self._objective_cny = np.inf
         self._earlier_bound_cny = -np.inf
-        self._tried: set[bytes] = set()
-        self._watched_links = watched_links
-        self.overloaded_links = np.zeros(len(problem.links), np.bool_)
         self._lap("compile")
 
     def solve(self, known: Solution | None) -> Solution:
         """Go through the phases; `known` is what a run with fewer limits has proved, and its plan if it has one."""
         if known is not None:
             self._earlier_bound_cny = known.bound_cny
-            self._plan, self._objective_cny = known.plan, known.objective_cny
+            self.best.plan, self.best.cost_cny = known.plan, known.objective_cny
         try:
             try:
                 termination = self._phases()
             except UnsolvedError:
-                self._keep(self._search.best)
-                termination = Termination.STALLED
+                self.best.keep(self._search.best)
+                is_late = self._control.must_stop
+                if self.best.plan is None and is_late:
+                    self.best.keep_all_open()
+                termination = self._control.reason if is_late else Termination.STALLED
             return self._solution(termination)
         except InfeasibleMasterError:
             return self._solution(Termination.INFEASIBLE)
-        except _OverloadedError:
+        except OverloadedError:
             return self._solution(self._control.reason)
         finally:
             self._of.blocks.close()
@@ -206,15 +222,33 @@ class _Run:
 
     def _phases(self) -> Termination:
         control = self._control
+        if is_all_assigned(self._merged.problem):
+            self._assign()
         self._approach()
         if not self._is_done() and not control.must_stop:
             termination = self._branch()
             self._lap("branch")
             if termination is not None:
                 return termination
-        if self._plan is None and control.must_stop:
-            self._keep_all_open()
+        if self.best.plan is None and control.must_stop:
+            self.best.keep_all_open()
         return Termination.OPTIMAL if self._is_done() else control.reason
+
+    def _assign(self) -> None:
+        """Bound and plan a problem all of whose workloads are indivisible by a knapsack for each data center."""
+        problem, control, best = self._merged.problem, self._control, self.best
+        best.places = places_of(problem, best.compiled)
+        until_s = control.seconds + ASSIGN_SHARE * control.seconds_left
+        part = replace(control, report=None, lines=[], time_limit_s=until_s)
+        found = bound_assignments(best.places, part, mip_rel_gap=self._gap, seed=self._seed)
+        self._earlier_bound_cny = max(self._earlier_bound_cny, found.bound_cny)
+        control.say(best.cost_cny, self._bound_cny, "assignments")
+        if found.place is not None:
+            best.keep_places(found.place)
+            classes, centers = problem.workloads["workload_class"], problem.data_centers["id"].to_numpy()[found.place]
+            deployed = self._deployments(frozenset(zip(classes, centers, strict=True)))
+            self._search.start_from(deployed)
+        self._lap("assignments")
 
     def _approach(self) -> None:
         """Raise the bound and search for plans side by side until both stand still, or the gap is met."""
@@ -260,11 +294,12 @@ class _Run:
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
         is_rising = self._of.raise_once(self._control)
-        if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap):
+        is_far = relative_gap(self.best.cost_cny, self._bound_cny) > FAR_GAP
+        if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
         if not is_rising and self._days.is_smaller:
             self._bound_all_days()
-        self._control.say(self._objective_cny, self._bound_cny, "bound")
+        self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
 
     def _keep_found(self) -> bool:
@@ -272,7 +307,7 @@ class _Run:
         found, self._search.improved = self._search.improved, []
         if not found:
             return False
-        self._keep(found[-1])
+        self.best.keep(found[-1])
         self._lap("fixed_integers")
         before = len(self._of.pool)
         if not self._is_done() and not self._control.must_stop:
@@ -280,13 +315,12 @@ class _Run:
                 self._of.pool.add(self._of.cost_at(choice.point)[1])
         return len(self._of.pool) > before
 
-    def _known_deployments(self, warm: WarmStart) -> frozenset[int] | None:
-        if warm.deployed is None:
-            return None
+    def _deployments(self, pairs: frozenset[tuple[str, str]]) -> frozenset[int]:
+        """Numbers of deployments, given as class id and data center id."""
         problem = self._of.problem
         classes, centers = problem.classes["id"].tolist(), problem.data_centers["id"].tolist()
         members = self._of.compiled.columns["Deploy"].members.tolist()
-        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in warm.deployed)
+        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in pairs)
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
@@ -295,7 +329,8 @@ class _Run:
     def _bound_all_days(self) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
         if self._all_days is None:
-            self._all_days = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads)
+            problem, control = self._merged.problem, self._control
+            self._all_days = Decomposition(problem, seed=self._seed, threads=self._threads, control=control)
         every = self._all_days
         block_of = self._days.block_of(self._merged.problem)
         every.pool.add(transfer_cuts(self._of.pool.cuts, self._of.split_blocks, every.split_blocks, block_of))
@@ -305,68 +340,10 @@ class _Run:
     @property
     def _bound_cny(self) -> float:
         bound = self._of.proved_units * self._of.cny_per_unit - self._merged.bound_correction_cny
-        return min(max(bound, self._earlier_bound_cny), self._objective_cny)
+        return min(max(bound, self._earlier_bound_cny), self.best.cost_cny)
 
     def _is_done(self) -> bool:
-        return relative_gap(self._objective_cny, self._bound_cny) <= self._gap
-
-    def _keep(self, choice: Choice | None) -> None:
-        """Turn a choice into a plan, exactly, and keep it if it is the best."""
-        if choice is None:
-            return
-        integers = self._round_decisions(choice.point)
-        key = integers.tobytes()
-        if key in self._tried:
-            return
-        self._tried.add(key)
-        fixed = self._with_fixed_integers(integers)
-        if fixed is None and self._merged.problem.policy.limits_pods:
-            point = round_pods(self._of, choice.point, seed=self._seed, control=self._control)
-            fixed = None if point is None else self._with_fixed_integers(self._round_decisions(point))
-        if fixed is None:
-            return
-        if fixed.objective_cny < self._objective_cny:
-            plan = self._merged.expand(fixed.plan)
-            self._require_links(plan)
-            self._objective_cny = fixed.objective_cny
-            self._plan = plan
-            self._control.say(self._objective_cny, self._bound_cny, "fixed integers")
-
-    def _with_fixed_integers(self, integers: FloatArray) -> FixedIntegerSolution | None:
-        try:
-            return solve_fixed_integers(self._merged.problem, self._compiled, integers, seed=self._seed)
-        except FixedIntegerError:
-            return None
-
-    def _require_links(self, plan: Plan) -> None:
-        """End the run if a plan overloads a link whose limit was left out so far."""
-        flows = np.vstack([plan.flow_mtok_per_h, failover_mtok_per_h(self._original, plan.failover_share)])
-        self.overloaded_links = find_overloaded(self._original, flows, self._watched_links)
-        if self.overloaded_links.any():
-            raise _OverloadedError
-
-    def _keep_all_open(self) -> None:
-        """When stopped before any choice was found: a plan with everything open and deployed, rather than none."""
-        point = self._of.relaxed_point.copy()
-        for name in ("Open", "Deploy"):
-            point[self._of.positions(name)] = 1.0
-        self._keep(Choice(frozenset(), np.inf, point))
-
-    def _round_decisions(self, point: FloatArray) -> FloatArray:
-        """Round a master point, for all days: assignments to the largest share, pods up, the rest by halves."""
-        columns, blocks = self._of.columns_at(point), self._of.compiled.columns
-        pods = blocks["NewPods"].columns
-        columns[pods] = np.minimum(np.ceil(columns[pods] - 1e-6), self._of.compiled.upper[pods])
-        members, share = blocks["Assign"].members, columns[blocks["Assign"].columns]
-        assigned = np.zeros(len(share))
-        for workload in np.unique(members[:, 0]):
-            mine = np.flatnonzero(members[:, 0] == workload)
-            assigned[mine[np.argmax(share[mine])]] = 1.0
-        columns[blocks["Assign"].columns] = assigned
-        out = np.zeros(len(self._compiled.cost))
-        # Integer decisions are made for the year: merged days have the same ones, in the same order.
-        out[self._compiled.is_integer] = columns[self._of.compiled.is_integer]
-        return out
+        return relative_gap(self.best.cost_cny, self._bound_cny) <= self._gap
 
     def _branch(self) -> Termination | None:
         """
@@ -383,7 +360,7 @@ class _Run:
             if outcome.termination == Termination.INFEASIBLE:
                 return Termination.INFEASIBLE
             self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)  # of the merged days, if there are any
-            self._control.say(self._objective_cny, self._bound_cny, "branch")
+            self._control.say(self.best.cost_cny, self._bound_cny, "branch")
             missed, learned = 0.0, 0
             for point in outcome.incumbents[-1:]:
                 size = len(self._of.master.cost)
@@ -391,14 +368,16 @@ class _Run:
                 learned = self._of.learn(cuts, point[:size], point[size:])
                 deployed = np.flatnonzero(point[self._of.positions("Deploy")] > 0.5)  # noqa: PLR2004 - halves
                 self._search.consider(frozenset(deployed.tolist()))
-                self._keep(Choice(frozenset(), np.inf, point[:size]))
+                self.best.keep(Choice(frozenset(), np.inf, point[:size]))
             self._keep_found()
             if outcome.termination == Termination.OPTIMAL and not learned:
                 # The master's answer costs what the master says: there are no cuts left to add.
-                if self._plan is None and missed > MISSED_SHARE and self._is_infeasible():
+                if self.best.plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
                 if inner_gap < LEAST_INNER_GAP:
-                    return Termination.OPTIMAL if self._is_done() else Termination.STALLED
+                    gap = relative_gap(self.best.cost_cny, self._bound_cny)
+                    is_within = gap <= max(self._gap, DECOMPOSED_TOLERANCE)
+                    return Termination.OPTIMAL if is_within else Termination.STALLED
                 inner_gap /= 10
         return None
 
@@ -410,7 +389,8 @@ class _Run:
 
     def _is_infeasible(self) -> bool:
         """Prove that no relaxed plan exists: even without costs, some balance must be missed."""
-        costless = Decomposition(self._merged.problem, seed=self._seed, threads=self._threads, is_costless=True)
+        problem, control = self._merged.problem, self._control
+        costless = Decomposition(problem, seed=self._seed, threads=self._threads, is_costless=True, control=control)
         try:
             costless.raise_bound(self._control, least_rounds=MOST_ROUNDS)
         except InfeasibleMasterError:
@@ -428,8 +408,8 @@ class _Run:
         self._lap("fixed_integers")
         return Solution(
             termination=termination,
-            plan=self._plan,
-            objective_cny=self._objective_cny,
+            plan=self.best.plan,
+            objective_cny=self.best.cost_cny,
             bound_cny=self._bound_cny,
             method="decomposed",
             seconds=self._seconds,

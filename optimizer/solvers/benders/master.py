@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import highspy
 import numpy as np
@@ -14,7 +13,15 @@ from optimizer.model.compile import CompiledModel
 from optimizer.problem.problem import FloatArray
 from optimizer.solvers.benders.blocks import Master
 from optimizer.solvers.benders.subproblems import Cut
-from optimizer.solvers.highs import INFINITY, UnsolvedError, is_infeasible, new_highs, pass_model, run_until_optimal
+from optimizer.solvers.highs import (
+    INFINITY,
+    UnsolvedError,
+    is_infeasible,
+    new_highs,
+    pass_model,
+    run_until_optimal,
+    within,
+)
 
 # Without crossover HiGHS calls most interior-point answers "unknown": their duals are not exact, which we allow for.
 _ANSWERED = (
@@ -96,8 +103,7 @@ class MasterProgram:
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
-        with self._within(time_limit_s):
-            is_solved = run_until_optimal(self._highs, first_solver=first_solver)
+        is_solved = run_until_optimal(self._highs, first_solver=first_solver, time_limit_s=time_limit_s)
         if not is_solved:
             status = str(self._highs.getModelStatus())
             raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)
@@ -105,14 +111,6 @@ class MasterProgram:
         values, duals = np.array(solution.col_value), np.array(solution.row_dual)
         size = len(self.master.cost)
         return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
-
-    @contextmanager
-    def _within(self, time_limit_s: float) -> Iterator[None]:
-        """Set a limit to the time of the runs inside; HiGHS counts the time of all runs of an instance."""
-        ends = self._highs.getRunTime() + time_limit_s
-        self._highs.setOptionValue("time_limit", ends if np.isfinite(ends) else INFINITY)
-        yield
-        self._highs.setOptionValue("time_limit", INFINITY)
 
     def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
@@ -135,7 +133,7 @@ class MasterProgram:
         started = time.monotonic()
         for name, value in (("solver", "ipx"), ("run_crossover", "off")):
             self._highs.setOptionValue(name, value)
-        with self._within(time_limit_s):
+        with within(self._highs, time_limit_s):
             self._highs.run()
         solution, status = self._highs.getSolution(), self._highs.getModelStatus()
         for name, value in (("solver", "choose"), ("run_crossover", "on")):

@@ -46,10 +46,14 @@ class Choice:
 
 
 class ExactCosts:
-    """Costs of sets of deployments: the linear program that is left, with new pods rounded up."""
+    """
+    Costs of sets of deployments: the linear program that is left, with new pods rounded up.
 
-    def __init__(self, decomposition: Decomposition, *, seed: int) -> None:
-        self._of = decomposition
+    Indivisible workloads are shared out as it suits: with them a cost is a lower estimate.
+    """
+
+    def __init__(self, decomposition: Decomposition, control: Control, *, seed: int) -> None:
+        self._of, self._control = decomposition, control
         problem, self._seed = decomposition.problem, seed
         # What outages need is asked of their blocks, and comes as rows on what is open, deployed and bought.
         self._has_outages = not problem.outages.empty
@@ -107,7 +111,8 @@ class ExactCosts:
     def _solve(self, deployed: frozenset[int], integers: FloatArray) -> Choice | None:
         model = self._model
         try:
-            program = FixedProgram(model, integers, seed=self._seed, like=self._like)
+            limit_s = self._control.lp_seconds
+            program = FixedProgram(model, integers, seed=self._seed, like=self._like, time_limit_s=limit_s)
             solved, cost_cny = program.solve_cost()
         except FixedIntegerError:
             return None
@@ -144,31 +149,26 @@ class ExactCosts:
 
 
 class PlanSearch:
-    """
-    Iterated local search for the deployments.
+    """Iterated local search for the deployments."""
 
-    Parameters
-    ----------
-    start
-        Deployments of a plan that is known, to begin with.
-    """
-
-    def __init__(
-        self, decomposition: Decomposition, control: Control, *, seed: int, start: frozenset[int] | None = None
-    ) -> None:
-        self._costs = ExactCosts(decomposition, seed=seed)
+    def __init__(self, decomposition: Decomposition, control: Control, *, seed: int) -> None:
+        self._costs = ExactCosts(decomposition, control, seed=seed)
         self._control = control
         self._random = np.random.default_rng(seed)
         self._count = len(decomposition.positions("Deploy"))
         self._center = decomposition.compiled.columns["Deploy"].members[:, 1]
         self._share = np.zeros(self._count)
         self._is_new_share = False
-        self._is_told = start is not None
+        self._is_told = False
         self.best: Choice | None = None
         self.improved: list[Choice] = []  # since they were last taken away
         self.idle = 0  # evaluations since the last improvement
-        self._moves = self._search(start)
+        self._moves = self._search(None)
         self._next: frozenset[int] | None = None
+
+    def start_from(self, deployed: frozenset[int]) -> None:
+        """Begin, or begin again, with the deployments of a plan that is known."""
+        self._moves, self._next, self._is_told = self._search(deployed), None, True
 
     def follow(self, share: FloatArray) -> None:
         """Tell how far the relaxation deploys each, (N,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from optimizer.problem.problem import FloatArray, IntArray
+from optimizer.solvers.benders.assignments import Prices
 from optimizer.solvers.benders.blocks import Block
+from optimizer.solvers.control import Control
 from optimizer.solvers.highs import UnsolvedError, is_optimal, new_highs, pass_model, run_until_optimal
 
 # Gradient entries this much smaller than a cut's largest are dropped (and paid for): they only harm the numerics.
@@ -82,7 +85,7 @@ class _SliceProgram:
         """Whether this is an outage, which can be survived or not, and costs nothing."""
         return self._block.costs_nothing
 
-    def solve(self, point: FloatArray) -> _SliceAnswer:
+    def solve(self, point: FloatArray, time_limit_s: float = np.inf) -> _SliceAnswer:
         """
         Solve the slice at a master point and derive the cut that supports its cost there.
 
@@ -98,7 +101,7 @@ class _SliceProgram:
         lower, upper = block.row_lower - moved, block.row_upper - moved
         highs.changeColsBounds(len(bound), self._all_columns, np.zeros(len(bound)), bound)
         highs.changeRowsBounds(len(lower), self._all_rows, lower, upper)  # type: ignore[attr-defined]  # not in its stub
-        if not run_until_optimal(highs):
+        if not run_until_optimal(highs, time_limit_s=time_limit_s):
             raise UnsolvedError(f"slice of parts {self._first_part} and up: {highs.getModelStatus()}")
         solution = highs.getSolution()
         values = np.array(solution.col_value)
@@ -109,11 +112,15 @@ class _SliceProgram:
         costs = np.bincount(block.component_of_column, block.cost * values, block.component_count)
         cuts = self._cuts(np.array(solution.row_dual), binding, block.cost)
         if self.forbids_misses and missed > FORBIDDEN_SHARE:
-            cuts += self._balance_cuts(binding)
+            cuts += self._balance_cuts(binding, time_limit_s)
         # Weighted counts are floats; numpy's stub says integers.
         return _SliceAnswer(costs.astype(np.float64, copy=False), cuts, missed)
 
-    def _balance_cuts(self, binding: IntArray) -> list[Cut]:
+    def cuts_at(self, prices: Prices) -> list[Cut]:
+        """Cuts that given prices prove, without a solve; parts about which they say nothing have none."""
+        return [cut for cut in self._cuts(prices.duals, prices.binding, self._block.cost) if len(cut.columns)]
+
+    def _balance_cuts(self, binding: IntArray, time_limit_s: float) -> list[Cut]:
         """
         Derive cuts that forbid missing balances here, whatever missing them costs.
 
@@ -122,7 +129,7 @@ class _SliceProgram:
         """
         highs, count = self._highs, len(self._all_columns)
         highs.changeColsCost(count, self._all_columns, self._misses)
-        highs.run()
+        run_until_optimal(highs, time_limit_s=time_limit_s)
         solution = highs.getSolution()
         found = np.array(solution.col_value) * self._misses if is_optimal(highs) else np.zeros(count)
         missed = np.bincount(self._block.component_of_column, found, self._block.component_count)
@@ -178,8 +185,16 @@ class SlicePrograms:
     """All slices, solved side by side in threads (HiGHS releases Python's lock while it runs)."""
 
     def __init__(
-        self, blocks: list[Block], master_upper: FloatArray, *, threads: int, seed: int, forbids_misses: bool
+        self,
+        blocks: list[Block],
+        master_upper: FloatArray,
+        control: Control,
+        *,
+        threads: int,
+        seed: int,
+        forbids_misses: bool,
     ) -> None:
+        self._control = control
         first = np.concatenate([[0], np.cumsum([block.component_count for block in blocks])])
         self.part_count = int(first[-1])
         self._programs = [
@@ -191,11 +206,16 @@ class SlicePrograms:
 
     def solve(self, point: FloatArray) -> list[_SliceAnswer]:
         """Solve every slice at a master point."""
-        return list(self._pool.map(lambda program: program.solve(point), self._programs))
+        return list(self._pool.map(lambda program: program.solve(point, self._control.lp_seconds), self._programs))
+
+    def cuts_at(self, prices: Sequence[Prices | None]) -> list[Cut]:
+        """Cuts that prices given for each block prove, without a solve."""
+        pairs = zip(self._programs, prices, strict=True)
+        return [cut for program, given in pairs if given is not None for cut in program.cuts_at(given)]
 
     def solve_outages(self, point: FloatArray) -> list[Cut]:
         """Cuts of the outages that cannot be survived at a master point."""
-        answers = self._pool.map(lambda program: program.solve(point), self._outages)
+        answers = self._pool.map(lambda program: program.solve(point, self._control.lp_seconds), self._outages)
         return [cut for answer in answers for cut in answer.cuts]
 
     def forbid_misses(self) -> None:

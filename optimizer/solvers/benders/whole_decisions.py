@@ -1,7 +1,8 @@
-"""Whole new pods where rounding up would not do."""
+"""Whole decisions where rounding would not do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,24 +14,26 @@ from optimizer.solvers.process import run_mip
 
 MOST_SECONDS = 20.0
 REL_GAP = 1e-3
-HELD = ("Open", "Deploy", "Assign")
+DEPLOYMENT = ("Open", "Deploy")
 
 
-def round_pods(decomposition: Decomposition, point: FloatArray, *, seed: int, control: Control) -> FloatArray | None:
+def make_whole(
+    decomposition: Decomposition, point: FloatArray, held: Sequence[str], *, seed: int, control: Control
+) -> FloatArray | None:
     """
-    Choose whole new pods for the other integers of a master point, which are held, by a small integer program.
+    Choose the whole decisions of a master point by a small integer program, those of some variables held.
 
-    Rounding up would not do where one more pod can break a limit. Returns None if there is none or the time did not
-    suffice.
+    Rounding would not do where one more pod can break a limit, or where an indivisible workload is shared out. Returns
+    None if there is none or the time did not suffice.
     """
     model = decomposition.program.as_compiled()
     lower, upper = model.lower.copy(), model.upper.copy()
-    for name in HELD:
+    for name in held:
         columns = decomposition.positions(name)
         lower[columns] = upper[columns] = np.floor(point[columns] + 0.5)
-    held = replace(model, lower=lower, upper=upper)
+    part_model = replace(model, lower=lower, upper=upper)
     limit_s = min(control.time_limit_s, control.seconds + MOST_SECONDS)
     part = replace(control, report=None, lines=[], time_limit_s=limit_s)
     options = {"output_flag": False, "threads": 1, "random_seed": seed, "mip_rel_gap": REL_GAP}
-    outcome = run_mip(held, cny_per_cost_unit=1.0, options=options, control=part)
+    outcome = run_mip(part_model, cny_per_cost_unit=1.0, options=options, control=part)
     return outcome.incumbents[-1][: len(point)] if outcome.incumbents else None
