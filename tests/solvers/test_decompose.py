@@ -140,7 +140,7 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
         raise UnsolvedError
 
     def overload(*_: object) -> None:
-        raise decompose._OverloadedError
+        raise decompose.OverloadedError
 
     monkeypatch.setattr(run, "_phases", give_up)
     monkeypatch.setattr(run.best, "keep", overload)
