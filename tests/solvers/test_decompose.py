@@ -16,6 +16,7 @@ from optimizer.solvers.benders import driver as decompose
 from optimizer.solvers.benders.aggregation import merge_hubs
 from optimizer.solvers.benders.cuts import WarmStart
 from optimizer.solvers.benders.driver import solve_decomposed
+from optimizer.solvers.benders.incumbent import OverloadedError
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.solve import solve_whole
@@ -140,7 +141,7 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
         raise UnsolvedError
 
     def overload(*_: object) -> None:
-        raise decompose.OverloadedError
+        raise OverloadedError
 
     monkeypatch.setattr(run, "_phases", give_up)
     monkeypatch.setattr(run.best, "keep", overload)
