@@ -147,6 +147,10 @@ def _too_slow(problem: PlacementProblem) -> list[str]:
     return [f"{classes[k]} on {chips[a]}" for k, a in np.argwhere(~problem.can_process).tolist()]
 
 
+RESULTS_PER_BASELINES = 2.5
+MOST_RESERVED_SHARE = 0.1
+
+
 def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     scenario: str | Path,
     overrides: Sequence[str] = (),
@@ -197,6 +201,9 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
+    # The limit is that of the run: what comes after the search takes about so many times as long as the baselines did.
+    reserved_s = min(RESULTS_PER_BASELINES * seconds["baselines"], MOST_RESERVED_SHARE * options.time_limit_s)
+    control.time_limit_s -= reserved_s
     known = None if warm is None else warm(problem)
     start = _cheaper_start(problem, baselines, known)
     solution, without, failure = _solve(problem, loaded, control, start, known)
