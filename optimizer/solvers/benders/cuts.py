@@ -22,7 +22,7 @@ from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.benders.blocks import Block
 from optimizer.solvers.benders.bound import Split
 from optimizer.solvers.benders.subproblems import Cut
-from optimizer.solvers.control import Learned
+from optimizer.solvers.control import CUTS_TABLE, Learned
 
 # Numbers that agree to so many digits of the largest are the same.
 DIGITS = 9
@@ -118,7 +118,7 @@ def _digits(values: FloatArray) -> bytes:
     return rounded.tobytes() + f"{largest:.{DIGITS}g}".encode()
 
 
-CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE = "learned_cuts", "learned_gradients", "learned_links"
+GRADIENTS_TABLE, LINKS_TABLE = "learned_gradients", "learned_links"
 _KINDS = ("cuts", "coarse_cuts")
 
 
@@ -135,10 +135,12 @@ class WarmStart:
     """What a solve starts from."""
 
     deployed: frozenset[tuple[str, str]] | None = None  # class id and data center id, to begin the search with
-    plan: Plan | None = None  # of the problem to be solved; None where the reference's plan does not fit it
+    plan: Plan | None = None  # of the problem to be solved; None where no known plan fits it
     kept_links: npt.NDArray[np.bool_] | None = None  # (L,) link limits that the reference needed, if decomposed
     cuts: WarmCuts | None = None  # what the reference has learned about its blocks
     coarse: WarmCuts | None = None  # and about those of its coarse problem
+    bound_cny: float = -np.inf  # that an earlier solve has proved of this very problem
+    is_enough: bool = False  # whether the plan is to be taken as it is, without a search
 
 
 def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:

@@ -1,0 +1,286 @@
+"""
+Tighten solved cases until it is proved which costs less.
+
+Where two intervals of cost overlap, the sign of their difference is open. It is proved once the bound of the dearer
+case is above the cost of the cheaper one: so the dearer is solved again, to a smaller gap, from its own plan and cuts.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from optimizer.comparison.break_even_points import BreakEvenMap
+from optimizer.comparison.cases import CaseResult
+from optimizer.comparison.frontier import SIZE_NAMES, Frontier
+from optimizer.comparison.frontier_points import NOT_DISTINGUISHABLE
+from optimizer.comparison.latency_budgets import LatencyReturn
+from optimizer.comparison.runner import CaseRunner, Step
+from optimizer.comparison.searches import SearchResult
+from optimizer.comparison.shared_plans import share_plans
+from optimizer.comparison.tables import DECISION_COLUMNS, finite_or_nan, saving_interval, sign_of
+from optimizer.solvers.control import Termination
+
+DECIDE_TIME_S = 600.0
+
+# Cases whose plans differ by no more than this share of the cost are left as they are: no planner acts on less.
+LEAST_SHARE = 1e-3
+
+# A step asks for half the gap, or for what decides with some room.
+_HALF, _ROOM = 0.5, 0.9
+# Below this gap nothing can be tightened; a step that leaves more than this of a gap was of no use.
+_LEAST_GAP, _OF_NO_USE = 1e-7, 0.9
+_LEAST_S = 1.0
+
+Results = Mapping[str, CaseResult]
+
+
+@dataclass(frozen=True)
+class Want:
+    """A case that should be tightened."""
+
+    case: str  # its id
+    mip_rel_gap: float  # that would decide
+
+
+class Question(ABC):
+    """Something that the gaps of solved cases leave open."""
+
+    kind: str
+    name: str  # in words
+    first: str = ""  # ids of the two cases, where it is about two
+    second: str = ""
+
+    @abstractmethod
+    def why_open(self, results: Results) -> str:
+        """Say what is open; empty where it is decided."""
+
+    @abstractmethod
+    def wants(self, results: Results) -> list[Want]:
+        """List the cases to tighten, the most useful first; none where there is nothing to be gained."""
+
+    def interval_cny(self, results: Results) -> tuple[float, float]:  # noqa: ARG002 - of questions that have one
+        """Give what the saving is proved to lie between, CNY per year."""
+        return math.nan, math.nan
+
+
+@dataclass(frozen=True)
+class CostsLess(Question):
+    """Which of two cases costs less."""
+
+    kind: str
+    name: str
+    first: str
+    second: str
+
+    def why_open(self, results: Results) -> str:
+        """Say what is open; empty where it is decided."""
+        saving, least, most = saving_interval(results[self.first], results[self.second])
+        if sign_of(least, most):
+            return ""
+        if self._is_near(results):
+            share = abs(saving) / abs(results[self.first].objective_cny) if saving else 0.0
+            return f"the plans found differ by {share:.2%} of the cost: less than {LEAST_SHARE:.1%} is left open"
+        return "the gaps are too large"
+
+    def wants(self, results: Results) -> list[Want]:
+        """List the two, the dearer first."""
+        if self._is_near(results) or not self.why_open(results):
+            return []
+        cheap, dear = sorted((results[self.first], results[self.second]), key=lambda result: result.objective_cny)
+        enough = (dear.objective_cny - cheap.objective_cny) / max(abs(dear.objective_cny), 1e-9)
+        return [Want(dear.case.id, _ROOM * enough), Want(cheap.case.id, 0.0)]
+
+    def interval_cny(self, results: Results) -> tuple[float, float]:
+        """Give what the saving of the second case is proved to lie between, CNY per year."""
+        return saving_interval(results[self.first], results[self.second])[1:]
+
+    def _is_near(self, results: Results) -> bool:
+        costs = [results[name].objective_cny for name in (self.first, self.second)]
+        return abs(costs[0] - costs[1]) <= LEAST_SHARE * max(map(abs, costs))
+
+
+@dataclass
+class BreakPointsExist(Question):
+    """Whether the break points of a map lie on its range."""
+
+    found: BreakEvenMap
+    find: Callable[[], BreakEvenMap]  # draws the map again, from the results as they are
+    kind: str = "break_even"
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"break points of {self.found.parameter}"
+
+    def why_open(self, results: Results) -> str:
+        """Say how many are open; empty where none is."""
+        points = self._now(results).break_points
+        is_open = int((~points["is_certain"].astype(bool)).sum())
+        return f"{is_open} of {len(points)} may not lie on the range" if is_open else ""
+
+    def wants(self, results: Results) -> list[Want]:
+        """List the solved values beside each uncertain break point, larger gap first."""
+        found = self._now(results)
+        wanted: dict[str, CaseResult] = {}
+        solved = found.points
+        for row in found.break_points[~found.break_points["is_certain"].astype(bool)].to_dict("records"):
+            for side in (
+                solved[solved["value"] <= row["value"]].tail(1),
+                solved[solved["value"] >= row["value"]].head(1),
+            ):
+                wanted |= {str(name): results[str(name)] for name in side["case"] if results[str(name)].has_plan}
+        return [Want(name, 0.0) for name in sorted(wanted, key=lambda name: -wanted[name].mip_rel_gap)]
+
+    def _now(self, results: Results) -> BreakEvenMap:
+        """Draw the map again if one of its solved values is known better now."""
+        was = self.found.points[["cost_cny_per_year", "bound_cny_per_year"]].to_numpy(float)
+        now = [(results[name].objective_cny, results[name].bound_cny) for name in self.found.points["case"]]
+        if not np.array_equal(was, np.array(now).reshape(was.shape)):
+            self.found = self.find()
+        return self.found
+
+
+def questions_of(
+    cases: Sequence[str],
+    runner: CaseRunner,
+    searches: Sequence[SearchResult],
+    find: Mapping[str, Callable[[], SearchResult]],
+) -> list[Question]:
+    """
+    List what the gaps leave open.
+
+    Parameters
+    ----------
+    cases
+        Ids of cases to compare with the reference.
+    searches, find
+        What searches have found, and how each is found, by its stem.
+    """
+    results, reference = runner.results, runner.reference.id
+    asked: list[Question] = []
+    if results[reference].has_plan:
+        asked += [
+            CostsLess("case", f"saving of {results[name].case.label}", reference, name)
+            for name in cases
+            if name != reference and results[name].has_plan
+        ]
+    for search in searches:
+        if isinstance(search, BreakEvenMap):
+            asked.append(BreakPointsExist(search, cast("Callable[[], BreakEvenMap]", find[search.stem])))
+        elif isinstance(search, Frontier):
+            asked += _steps(search.points, search.steps, SIZE_NAMES[search.kind], f"{search.kind} frontier")
+        elif isinstance(search, LatencyReturn):
+            for name, steps in search.steps.groupby("workload_class", sort=False):
+                points = search.points[search.points["workload_class"] == name]
+                asked += _steps(points, steps, SIZE_NAMES["latency"], f"round trip of {name}")
+    return [question for question in asked if question.why_open(results)]
+
+
+def _steps(points: pd.DataFrame, steps: pd.DataFrame, size: str, what: str) -> list[Question]:
+    """Ask of neighbours on a frontier which costs less, where that is not proved."""
+    case_of = dict(zip(points[size], points["case"], strict=True))
+    asked: list[Question] = []
+    for row in steps[steps["verdict"] == NOT_DISTINGUISHABLE].to_dict("records"):
+        tighter, looser = (row[f"{side}_{size}"] for side in ("tighter", "looser"))
+        name = f"{what}: {tighter:.6g} against {looser:.6g}"
+        asked.append(CostsLess("frontier", name, case_of[tighter], case_of[looser]))
+    return asked
+
+
+def decide(
+    runner: CaseRunner, questions: Sequence[Question], *, time_limit_s: float, stop: threading.Event
+) -> pd.DataFrame:
+    """
+    Tighten cases until every question is decided, cannot be, or the time is up; then let cases share their plans.
+
+    Of the cases that are waited for the reference comes first and alone, since others may wait for it too; without it
+    all are tightened side by side. What has been done before is taken from the folder, its seconds counted.
+
+    Parameters
+    ----------
+    questions
+        From `questions_of`.
+    time_limit_s
+        Seconds for all of it.
+
+    Returns
+    -------
+    DataFrame
+        `tables.DECISION_COLUMNS`, a row for each question.
+    """
+    before = [question.interval_cny(runner.results) for question in questions]
+    stuck: dict[str, str] = {}
+    tightened: set[str] = set()
+    left_s = time_limit_s
+    while left_s >= _LEAST_S and not stop.is_set():
+        wanted = _choose(questions, runner, stuck)
+        if not wanted:
+            break
+        limit_s = left_s / math.ceil(len(wanted) / runner.workers)
+        results = runner.results
+        steps = {}
+        for name, gap in wanted.items():
+            folders = [results[other].folder for other in results if other in tightened and other != name]
+            steps[name] = Step(tuple(folder for folder in folders if folder is not None), gap, limit_s)
+        ended = runner.improve(steps)
+        for name, result in ended.items():
+            why = _why_stuck(results[name], result)
+            if why:
+                stuck[name] = why
+        tightened.update(name for name, result in ended.items() if result.has_plan)
+        left_s -= _seconds(ended) / min(runner.workers, len(wanted))
+    if not stop.is_set():
+        share_plans(runner)
+    ending = "interrupted" if stop.is_set() else "the time for deciding is up" if left_s < _LEAST_S else ""
+    rows = [_row(question, was, runner.results, stuck, ending) for question, was in zip(questions, before, strict=True)]
+    return pd.DataFrame(rows, columns=DECISION_COLUMNS)
+
+
+def _choose(questions: Sequence[Question], runner: CaseRunner, stuck: Mapping[str, str]) -> dict[str, float]:
+    """Choose the cases to tighten next, with the gap to ask for."""
+    results = runner.results
+    wanted: dict[str, float] = {}
+    for question in questions:
+        useful = [
+            want
+            for want in question.wants(results)
+            if want.case not in stuck and results[want.case].mip_rel_gap > _LEAST_GAP
+        ]
+        for want in useful[:1]:
+            gap = max(want.mip_rel_gap, _HALF * results[want.case].mip_rel_gap)
+            wanted[want.case] = min(gap, wanted.get(want.case, math.inf))
+    reference = runner.reference.id
+    return {reference: wanted[reference]} if reference in wanted else wanted
+
+
+def _why_stuck(before: CaseResult, after: CaseResult) -> str:
+    """Say why a step that has ended is no use trying again; empty where it may be."""
+    if not after.has_plan:
+        return after.reason.splitlines()[0] if after.reason else str(after.status)
+    ended = after.info.get("termination")
+    if ended == Termination.OPTIMAL or after.mip_rel_gap < _OF_NO_USE * before.mip_rel_gap:
+        return ""
+    return f"a gap of {after.mip_rel_gap:.2%} is left ({str(ended).replace('_', ' ')})"
+
+
+def _seconds(ended: Results) -> float:
+    return math.fsum(math.fsum(result.info.get("seconds", {}).values()) for result in ended.values())
+
+
+def _row(
+    question: Question, before: tuple[float, float], results: Results, stuck: Mapping[str, str], ending: str
+) -> tuple[object, ...]:
+    why = question.why_open(results)
+    if wants := question.wants(results) if why else []:
+        stopped = [f"{want.case}: {stuck[want.case]}" for want in wants if want.case in stuck]
+        why = "; ".join([why, *([ending] if ending else stopped)])
+    bounds = (*before, *question.interval_cny(results))
+    numbers = [finite_or_nan(value) for value in np.array(bounds, float)]
+    return question.kind, question.name, question.first, question.second, *numbers, not why, why
