@@ -26,7 +26,7 @@ from optimizer.comparison.cases import (
     split_price_cases,
 )
 from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
-from optimizer.comparison.decide import DECIDE_TIME_S, questions_of
+from optimizer.comparison.decide import DECIDE_TIME_S, BreakPointsExist, questions_of
 from optimizer.comparison.decide import decide as decide_questions
 from optimizer.comparison.effects import find_ends
 from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
@@ -184,9 +184,10 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                     before = runner.results
                     share_plans(runner)
                     if decide:
-                        by_stem = {found.stem: finds[name] for name, found in searches.items()}
-                        asked = questions_of(names, runner, list(searches.values()), by_stem)
+                        asked = questions_of(names, runner, list(searches.values()))
                         decisions = decide_questions(runner, asked, time_limit_s=decide_time_s, stop=event)
+                        finer = {one.found.parameter: one.draw for one in asked if isinstance(one, BreakPointsExist)}
+                        finds |= {f"break_even {name}": draw for name, draw in finer.items()}
                     if any(runner.results[name] is not result for name, result in before.items()):
                         # What searches show rests on plans and bounds that are better now.
                         searches |= _search(finds, event)[0]

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from optimizer.comparison.break_even import find_break_points
+from optimizer.comparison.break_even_limits import class_of_limit
 from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.frontier import SIZE_NAMES, Frontier
@@ -38,6 +39,9 @@ _HALF, _ROOM = 0.5, 0.9
 # Below this gap nothing can be tightened; a step that leaves more than this of a gap was of no use.
 _LEAST_GAP, _OF_NO_USE = 1e-7, 0.9
 _LEAST_S = 1.0
+
+# Values that are solved for the open break points of a map, at most; which share of its range is the same value.
+_MOST_ALSO, _SAME_VALUE = 6, 1e-9
 
 Results = Mapping[str, CaseResult]
 
@@ -107,51 +111,80 @@ class CostsLess(Question):
         return abs(costs[0] - costs[1]) <= LEAST_SHARE * max(map(abs, costs))
 
 
-@dataclass
 class BreakPointsExist(Question):
     """Whether the break points of a map lie on its range."""
 
-    found: BreakEvenMap
-    find: Callable[[], BreakEvenMap]  # draws the map again, from the results as they are
-    kind: str = "break_even"
-    name: str = field(init=False)
+    kind = "break_even"
 
-    def __post_init__(self) -> None:
-        self.name = f"break points of {self.found.parameter}"
+    def __init__(self, runner: CaseRunner, found: BreakEvenMap) -> None:
+        self._runner, self.found = runner, found
+        self.name = f"break points of {found.parameter}"
+        self._also: list[float] = []
 
-    def why_open(self, results: Results) -> str:
+    def draw(self) -> BreakEvenMap:
+        """Draw the map from what is known now, with the break points that were solved for it."""
+        found = self.found
+        self.found = find_break_points(
+            self._runner,
+            found.parameter,
+            found.low,
+            found.high,
+            tolerance_cny=found.tolerance_cny,
+            also=self._also,
+        )
+        return self.found
+
+    def why_open(self, results: Results) -> str:  # noqa: ARG002 - of the map as it was drawn last
         """Say how many are open; empty where none is."""
-        points = self._now(results).break_points
+        points = self.found.break_points
         is_open = int((~points["is_certain"].astype(bool)).sum())
         return f"{is_open} of {len(points)} may not lie on the range" if is_open else ""
 
-    def wants(self, results: Results) -> list[Want]:
-        """List the solved values beside each uncertain break point, larger gap first."""
-        found = self._now(results)
-        wanted: dict[str, CaseResult] = {}
-        solved = found.points
-        for row in found.break_points[~found.break_points["is_certain"].astype(bool)].to_dict("records"):
-            for side in (
-                solved[solved["value"] <= row["value"]].tail(1),
-                solved[solved["value"] >= row["value"]].head(1),
-            ):
-                wanted |= {str(name): results[str(name)] for name in side["case"] if results[str(name)].has_plan}
-        return [Want(name, 0.0) for name in sorted(wanted, key=lambda name: -wanted[name].mip_rel_gap)]
+    def draw_if_changed(self, results: Results) -> None:
+        """Draw the map again if more is known of its values."""
+        solved = self.found.points
+        was = solved[["cost_cny_per_year", "bound_cny_per_year"]].to_numpy(float)
+        now = [(results[name].objective_cny, results[name].bound_cny) for name in solved["case"]]
+        if not np.array_equal(was, np.array(now, float).reshape(was.shape)):
+            self.draw()
 
-    def _now(self, results: Results) -> BreakEvenMap:
-        """Draw the map again if one of its solved values is known better now."""
-        was = self.found.points[["cost_cny_per_year", "bound_cny_per_year"]].to_numpy(float)
-        now = [(results[name].objective_cny, results[name].bound_cny) for name in self.found.points["case"]]
-        if not np.array_equal(was, np.array(now).reshape(was.shape)):
-            self.found = self.find()
-        return self.found
+    def prepare(self, results: Results) -> None:
+        """Draw the map again if more is known of its values; solve it at break points that are open, a few times."""
+        self.draw_if_changed(results)
+        while len(self._also) < _MOST_ALSO:
+            new = [value for value in self._open_values if self._solved_at(value) is None]
+            if not new:
+                break
+            self._also += new
+            self.draw()
+
+    def wants(self, results: Results) -> list[Want]:
+        """List the solved values at the open break points, and beside those of a limit, larger gap first."""
+        solved, wanted = self.found.points, set[str]()
+        for value in self._open_values:
+            at = self._solved_at(value)
+            if class_of_limit(self.found.parameter) is not None:
+                wanted.update(solved.loc[solved["value"] < value, "case"].tail(1))
+            wanted.update([] if at is None else [at])
+        known = [results[name] for name in sorted(wanted) if results[name].has_plan]
+        return [Want(one.case.id, 0.0) for one in sorted(known, key=lambda one: -one.mip_rel_gap)]
+
+    @property
+    def _open_values(self) -> list[float]:
+        points = self.found.break_points
+        return [float(value) for value in points.loc[~points["is_certain"].astype(bool), "value"]]
+
+    def _solved_at(self, value: float) -> str | None:
+        """Name the case that was solved at a value; None if none was."""
+        solved, room = self.found.points, _SAME_VALUE * (self.found.high - self.found.low)
+        near = solved.loc[(solved["value"] - value).abs() <= room, "case"]
+        return str(near.iloc[0]) if len(near) else None
 
 
 def questions_of(
     cases: Sequence[str],
     runner: CaseRunner,
     searches: Sequence[SearchResult],
-    find: Mapping[str, Callable[[], SearchResult]],
 ) -> list[Question]:
     """
     List what the gaps leave open.
@@ -160,8 +193,8 @@ def questions_of(
     ----------
     cases
         Ids of cases to compare with the reference.
-    searches, find
-        What searches have found, and how each is found, by its stem.
+    searches
+        What searches have found.
     """
     results, reference = runner.results, runner.reference.id
     asked: list[Question] = []
@@ -173,7 +206,7 @@ def questions_of(
         ]
     for search in searches:
         if isinstance(search, BreakEvenMap):
-            asked.append(BreakPointsExist(search, cast("Callable[[], BreakEvenMap]", find[search.stem])))
+            asked.append(BreakPointsExist(runner, search))
         elif isinstance(search, Frontier):
             asked += _steps(search.points, search.steps, SIZE_NAMES[search.kind], f"{search.kind} frontier")
         elif isinstance(search, LatencyReturn):
@@ -220,8 +253,15 @@ def decide(
     tightened: set[str] = set()
     left_s = time_limit_s
     while left_s >= _LEAST_S and not stop.is_set():
+        known = runner.results
+        for question in questions:
+            if isinstance(question, BreakPointsExist):
+                question.prepare(known)
+        left_s -= _seconds({name: result for name, result in runner.results.items() if name not in known})
         wanted = _choose(questions, runner, stuck)
         if not wanted:
+            if share_plans(runner):
+                continue  # other costs: what was decided may be open again
             break
         limit_s = left_s / math.ceil(len(wanted) / runner.workers)
         results = runner.results
@@ -236,8 +276,11 @@ def decide(
                 stuck[name] = why
         tightened.update(name for name, result in ended.items() if result.has_plan)
         left_s -= _seconds(ended) / min(runner.workers, len(wanted))
-    if not stop.is_set():
+    if left_s < _LEAST_S and not stop.is_set():
         share_plans(runner)
+    for question in questions:
+        if isinstance(question, BreakPointsExist):
+            question.draw_if_changed(runner.results)
     ending = "interrupted" if stop.is_set() else "the time for deciding is up" if left_s < _LEAST_S else ""
     rows = [_row(question, was, runner.results, stuck, ending) for question, was in zip(questions, before, strict=True)]
     return pd.DataFrame(rows, columns=DECISION_COLUMNS)

@@ -164,6 +164,11 @@ class CaseRunner:
         return self.run([])[self.reference.id]
 
     @property
+    def reference_as_solved(self) -> CaseResult:
+        """The reference before any step: what cases are made from must not change when a step improves it."""
+        return self._first.get(self.reference.id) or self.reference_result
+
+    @property
     def results(self) -> dict[str, CaseResult]:
         """The results so far, by id, in the order of the requests; each with what its last step has improved."""
         return {name: self._done[name] for name in self._cases if name in self._done}
