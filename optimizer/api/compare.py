@@ -26,12 +26,13 @@ from optimizer.comparison.cases import (
     split_price_cases,
 )
 from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
-from optimizer.comparison.decide import DECIDE_TIME_S, BreakPointsExist, questions_of
+from optimizer.comparison.decide import DECIDE_TIME_S
 from optimizer.comparison.decide import decide as decide_questions
 from optimizer.comparison.effects import find_ends
 from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
 from optimizer.comparison.frontier import carbon_frontier, latency_frontier
 from optimizer.comparison.latency_budgets import latency_return
+from optimizer.comparison.questions import BreakPointsExist, questions_of
 from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.shared_plans import share_plans
@@ -191,8 +192,6 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                     if any(runner.results[name] is not result for name, result in before.items()):
                         # What searches show rests on plans and bounds that are better now.
                         searches |= _search(finds, event)[0]
-                if not event.is_set():
-                    runner.finish()
                 # Someone who wants it to end does not wait for the most expensive part.
                 wanted = False if event.is_set() else regret
                 results = {name: runner.results[name] for name in names}

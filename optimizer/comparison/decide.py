@@ -9,229 +9,31 @@ from __future__ import annotations
 
 import math
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from optimizer.comparison.break_even import find_break_points
-from optimizer.comparison.break_even_limits import class_of_limit
-from optimizer.comparison.break_even_points import BreakEvenMap
 from optimizer.comparison.cases import CaseResult
-from optimizer.comparison.frontier import SIZE_NAMES, Frontier
-from optimizer.comparison.frontier_points import NOT_DISTINGUISHABLE
-from optimizer.comparison.latency_budgets import LatencyReturn
+from optimizer.comparison.questions import BreakPointsExist, Question, Results
 from optimizer.comparison.runner import CaseRunner, Step
-from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.shared_plans import share_plans
-from optimizer.comparison.tables import DECISION_COLUMNS, finite_or_nan, saving_interval, sign_of
+from optimizer.comparison.tables import DECISION_COLUMNS, finite_or_nan
 from optimizer.solvers.control import Termination
 
 DECIDE_TIME_S = 600.0
 
-# Cases whose plans differ by no more than this share of the cost are left as they are: no planner acts on less.
-LEAST_SHARE = 1e-3
-
-# A step asks for half the gap, or for what decides with some room.
-_HALF, _ROOM = 0.5, 0.9
-# Below this gap nothing can be tightened; a step that leaves more than this of a gap was of no use.
+# A step asks for no less than half of the gap that is left: a plan found on the way may change what is needed.
+_HALF = 0.5
+# Below this gap nothing can be tightened; a step that leaves more than this share of a gap was of no use.
 _LEAST_GAP, _OF_NO_USE = 1e-7, 0.9
 _LEAST_S = 1.0
-
-# Values that are solved for the open break points of a map, at most; which share of its range is the same value.
-_MOST_ALSO, _SAME_VALUE = 6, 1e-9
-
-Results = Mapping[str, CaseResult]
-
-
-@dataclass(frozen=True)
-class Want:
-    """A case that should be tightened."""
-
-    case: str  # its id
-    mip_rel_gap: float  # that would decide
-
-
-class Question(ABC):
-    """Something that the gaps of solved cases leave open."""
-
-    kind: str
-    name: str  # in words
-    first: str = ""  # ids of the two cases, where it is about two
-    second: str = ""
-
-    @abstractmethod
-    def why_open(self, results: Results) -> str:
-        """Say what is open; empty where it is decided."""
-
-    @abstractmethod
-    def wants(self, results: Results) -> list[Want]:
-        """List the cases to tighten, the most useful first; none where there is nothing to be gained."""
-
-    def interval_cny(self, results: Results) -> tuple[float, float]:  # noqa: ARG002 - of questions that have one
-        """Give what the saving is proved to lie between, CNY per year."""
-        return math.nan, math.nan
-
-
-@dataclass(frozen=True)
-class CostsLess(Question):
-    """Which of two cases costs less."""
-
-    kind: str
-    name: str
-    first: str
-    second: str
-
-    def why_open(self, results: Results) -> str:
-        """Say what is open; empty where it is decided."""
-        saving, least, most = saving_interval(results[self.first], results[self.second])
-        if sign_of(least, most):
-            return ""
-        if self._is_near(results):
-            share = abs(saving) / abs(results[self.first].objective_cny) if saving else 0.0
-            return f"the plans found differ by {share:.2%} of the cost: less than {LEAST_SHARE:.1%} is left open"
-        return "the gaps are too large"
-
-    def wants(self, results: Results) -> list[Want]:
-        """List the two, the dearer first."""
-        if self._is_near(results) or not self.why_open(results):
-            return []
-        cheap, dear = sorted((results[self.first], results[self.second]), key=lambda result: result.objective_cny)
-        enough = (dear.objective_cny - cheap.objective_cny) / max(abs(dear.objective_cny), 1e-9)
-        return [Want(dear.case.id, _ROOM * enough), Want(cheap.case.id, 0.0)]
-
-    def interval_cny(self, results: Results) -> tuple[float, float]:
-        """Give what the saving of the second case is proved to lie between, CNY per year."""
-        return saving_interval(results[self.first], results[self.second])[1:]
-
-    def _is_near(self, results: Results) -> bool:
-        costs = [results[name].objective_cny for name in (self.first, self.second)]
-        return abs(costs[0] - costs[1]) <= LEAST_SHARE * max(map(abs, costs))
-
-
-class BreakPointsExist(Question):
-    """Whether the break points of a map lie on its range."""
-
-    kind = "break_even"
-
-    def __init__(self, runner: CaseRunner, found: BreakEvenMap) -> None:
-        self._runner, self.found = runner, found
-        self.name = f"break points of {found.parameter}"
-        self._also: list[float] = []
-
-    def draw(self) -> BreakEvenMap:
-        """Draw the map from what is known now, with the break points that were solved for it."""
-        found = self.found
-        self.found = find_break_points(
-            self._runner,
-            found.parameter,
-            found.low,
-            found.high,
-            tolerance_cny=found.tolerance_cny,
-            also=self._also,
-        )
-        return self.found
-
-    def why_open(self, results: Results) -> str:  # noqa: ARG002 - of the map as it was drawn last
-        """Say how many are open; empty where none is."""
-        points = self.found.break_points
-        is_open = int((~points["is_certain"].astype(bool)).sum())
-        return f"{is_open} of {len(points)} may not lie on the range" if is_open else ""
-
-    def draw_if_changed(self, results: Results) -> None:
-        """Draw the map again if more is known of its values."""
-        solved = self.found.points
-        was = solved[["cost_cny_per_year", "bound_cny_per_year"]].to_numpy(float)
-        now = [(results[name].objective_cny, results[name].bound_cny) for name in solved["case"]]
-        if not np.array_equal(was, np.array(now, float).reshape(was.shape)):
-            self.draw()
-
-    def prepare(self, results: Results) -> None:
-        """Draw the map again if more is known of its values; solve it at break points that are open, a few times."""
-        self.draw_if_changed(results)
-        while len(self._also) < _MOST_ALSO:
-            new = [value for value in self._open_values if self._solved_at(value) is None]
-            if not new:
-                break
-            self._also += new
-            self.draw()
-
-    def wants(self, results: Results) -> list[Want]:
-        """List the solved values at the open break points, and beside those of a limit, larger gap first."""
-        solved, wanted = self.found.points, set[str]()
-        for value in self._open_values:
-            at = self._solved_at(value)
-            if class_of_limit(self.found.parameter) is not None:
-                wanted.update(solved.loc[solved["value"] < value, "case"].tail(1))
-            wanted.update([] if at is None else [at])
-        known = [results[name] for name in sorted(wanted) if results[name].has_plan]
-        return [Want(one.case.id, 0.0) for one in sorted(known, key=lambda one: -one.mip_rel_gap)]
-
-    @property
-    def _open_values(self) -> list[float]:
-        points = self.found.break_points
-        return [float(value) for value in points.loc[~points["is_certain"].astype(bool), "value"]]
-
-    def _solved_at(self, value: float) -> str | None:
-        """Name the case that was solved at a value; None if none was."""
-        solved, room = self.found.points, _SAME_VALUE * (self.found.high - self.found.low)
-        near = solved.loc[(solved["value"] - value).abs() <= room, "case"]
-        return str(near.iloc[0]) if len(near) else None
-
-
-def questions_of(
-    cases: Sequence[str],
-    runner: CaseRunner,
-    searches: Sequence[SearchResult],
-) -> list[Question]:
-    """
-    List what the gaps leave open.
-
-    Parameters
-    ----------
-    cases
-        Ids of cases to compare with the reference.
-    searches
-        What searches have found.
-    """
-    results, reference = runner.results, runner.reference.id
-    asked: list[Question] = []
-    if results[reference].has_plan:
-        asked += [
-            CostsLess("case", f"saving of {results[name].case.label}", reference, name)
-            for name in cases
-            if name != reference and results[name].has_plan
-        ]
-    for search in searches:
-        if isinstance(search, BreakEvenMap):
-            asked.append(BreakPointsExist(runner, search))
-        elif isinstance(search, Frontier):
-            asked += _steps(search.points, search.steps, SIZE_NAMES[search.kind], f"{search.kind} frontier")
-        elif isinstance(search, LatencyReturn):
-            for name, steps in search.steps.groupby("workload_class", sort=False):
-                points = search.points[search.points["workload_class"] == name]
-                asked += _steps(points, steps, SIZE_NAMES["latency"], f"round trip of {name}")
-    return [question for question in asked if question.why_open(results)]
-
-
-def _steps(points: pd.DataFrame, steps: pd.DataFrame, size: str, what: str) -> list[Question]:
-    """Ask of neighbours on a frontier which costs less, where that is not proved."""
-    case_of = dict(zip(points[size], points["case"], strict=True))
-    asked: list[Question] = []
-    for row in steps[steps["verdict"] == NOT_DISTINGUISHABLE].to_dict("records"):
-        tighter, looser = (row[f"{side}_{size}"] for side in ("tighter", "looser"))
-        name = f"{what}: {tighter:.6g} against {looser:.6g}"
-        asked.append(CostsLess("frontier", name, case_of[tighter], case_of[looser]))
-    return asked
 
 
 def decide(
     runner: CaseRunner, questions: Sequence[Question], *, time_limit_s: float, stop: threading.Event
 ) -> pd.DataFrame:
     """
-    Tighten cases until every question is decided, cannot be, or the time is up; then let cases share their plans.
+    Tighten cases until every question is decided, cannot be, or the time is up; cases share their plans at the end.
 
     Of the cases that are waited for the reference comes first and alone, since others may wait for it too; without it
     all are tightened side by side. What has been done before is taken from the folder, its seconds counted.
@@ -249,58 +51,77 @@ def decide(
         `tables.DECISION_COLUMNS`, a row for each question.
     """
     before = [question.interval_cny(runner.results) for question in questions]
-    stuck: dict[str, str] = {}
-    tightened: set[str] = set()
-    left_s = time_limit_s
-    while left_s >= _LEAST_S and not stop.is_set():
-        known = runner.results
-        for question in questions:
-            if isinstance(question, BreakPointsExist):
-                question.prepare(known)
-        left_s -= _seconds({name: result for name, result in runner.results.items() if name not in known})
-        wanted = _choose(questions, runner, stuck)
-        if not wanted:
-            if share_plans(runner):
-                continue  # other costs: what was decided may be open again
+    work = _Deciding(runner, questions, time_limit_s)
+    while not (stop.is_set() or work.is_late):
+        wanted = work.choose()
+        if wanted:
+            work.tighten(wanted)
+        elif not share_plans(runner):  # with other costs, what was decided may be open again
             break
-        limit_s = left_s / math.ceil(len(wanted) / runner.workers)
-        results = runner.results
-        steps = {}
-        for name, gap in wanted.items():
-            folders = [results[other].folder for other in results if other in tightened and other != name]
-            steps[name] = Step(tuple(folder for folder in folders if folder is not None), gap, limit_s)
-        ended = runner.improve(steps)
-        for name, result in ended.items():
-            why = _why_stuck(results[name], result)
-            if why:
-                stuck[name] = why
-        tightened.update(name for name, result in ended.items() if result.has_plan)
-        left_s -= _seconds(ended) / min(runner.workers, len(wanted))
-    if left_s < _LEAST_S and not stop.is_set():
+    if work.is_late and not stop.is_set():
         share_plans(runner)
     for question in questions:
         if isinstance(question, BreakPointsExist):
             question.draw_if_changed(runner.results)
-    ending = "interrupted" if stop.is_set() else "the time for deciding is up" if left_s < _LEAST_S else ""
-    rows = [_row(question, was, runner.results, stuck, ending) for question, was in zip(questions, before, strict=True)]
+    ending = "interrupted" if stop.is_set() else "the time for deciding is up" if work.is_late else ""
+    rows = [work.row(question, was, ending) for question, was in zip(questions, before, strict=True)]
     return pd.DataFrame(rows, columns=DECISION_COLUMNS)
 
 
-def _choose(questions: Sequence[Question], runner: CaseRunner, stuck: Mapping[str, str]) -> dict[str, float]:
-    """Choose the cases to tighten next, with the gap to ask for."""
-    results = runner.results
-    wanted: dict[str, float] = {}
-    for question in questions:
-        useful = [
-            want
-            for want in question.wants(results)
-            if want.case not in stuck and results[want.case].mip_rel_gap > _LEAST_GAP
-        ]
-        for want in useful[:1]:
-            gap = max(want.mip_rel_gap, _HALF * results[want.case].mip_rel_gap)
-            wanted[want.case] = min(gap, wanted.get(want.case, math.inf))
-    reference = runner.reference.id
-    return {reference: wanted[reference]} if reference in wanted else wanted
+class _Deciding:
+    """The questions, the time that is left, and what has been of no use."""
+
+    def __init__(self, runner: CaseRunner, questions: Sequence[Question], left_s: float) -> None:
+        self._runner, self._questions, self._left_s = runner, questions, left_s
+        self._stuck: dict[str, str] = {}  # cases that cannot be tightened further, and why
+        self._tightened: set[str] = set()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time is up."""
+        return self._left_s < _LEAST_S
+
+    def choose(self) -> dict[str, float]:
+        """Choose the cases to tighten next, with the gap to ask for."""
+        known = self._runner.results
+        for question in self._questions:
+            if isinstance(question, BreakPointsExist):
+                question.prepare(known)
+        results = self._runner.results
+        self._left_s -= _seconds({name: result for name, result in results.items() if name not in known})
+        wanted: dict[str, float] = {}
+        for question in self._questions:
+            for want in question.wants(results):
+                gap = results[want.case].mip_rel_gap
+                if want.case not in self._stuck and gap > _LEAST_GAP:
+                    wanted[want.case] = min(max(want.mip_rel_gap, _HALF * gap), wanted.get(want.case, math.inf))
+                    break
+        reference = self._runner.reference.id
+        return {reference: wanted[reference]} if reference in wanted else wanted
+
+    def tighten(self, wanted: Mapping[str, float]) -> None:
+        """Take cases a step further, each with the plans of the others that were tightened."""
+        before, workers = self._runner.results, self._runner.workers
+        limit_s = self._left_s / math.ceil(len(wanted) / workers)
+        steps = {}
+        for name, gap in wanted.items():
+            folders = [before[other].folder for other in before if other in self._tightened and other != name]
+            steps[name] = Step(tuple(folder for folder in folders if folder is not None), gap, limit_s)
+        ended = self._runner.improve(steps)
+        stuck = {name: _why_stuck(before[name], result) for name, result in ended.items()}
+        self._stuck |= {name: why for name, why in stuck.items() if why}
+        self._tightened.update(name for name, result in ended.items() if result.has_plan)
+        self._left_s -= _seconds(ended) / min(workers, len(wanted))
+
+    def row(self, question: Question, before: tuple[float, float], ending: str) -> tuple[object, ...]:
+        """Say what has become of a question, as a row of `DECISION_COLUMNS`."""
+        results = self._runner.results
+        why = question.why_open(results)
+        if wants := question.wants(results) if why else []:
+            stopped = [f"{want.case}: {self._stuck[want.case]}" for want in wants if want.case in self._stuck]
+            why = "; ".join([why, *([ending] if ending else stopped)])
+        numbers = [finite_or_nan(value) for value in (*before, *question.interval_cny(results))]
+        return question.kind, question.name, question.first, question.second, *numbers, not why, why
 
 
 def _why_stuck(before: CaseResult, after: CaseResult) -> str:
@@ -315,15 +136,3 @@ def _why_stuck(before: CaseResult, after: CaseResult) -> str:
 
 def _seconds(ended: Results) -> float:
     return math.fsum(math.fsum(result.info.get("seconds", {}).values()) for result in ended.values())
-
-
-def _row(
-    question: Question, before: tuple[float, float], results: Results, stuck: Mapping[str, str], ending: str
-) -> tuple[object, ...]:
-    why = question.why_open(results)
-    if wants := question.wants(results) if why else []:
-        stopped = [f"{want.case}: {stuck[want.case]}" for want in wants if want.case in stuck]
-        why = "; ".join([why, *([ending] if ending else stopped)])
-    bounds = (*before, *question.interval_cny(results))
-    numbers = [finite_or_nan(value) for value in np.array(bounds, float)]
-    return question.kind, question.name, question.first, question.second, *numbers, not why, why

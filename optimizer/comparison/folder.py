@@ -81,15 +81,6 @@ class ComparisonFolder:
         """Name the run folder of a step by which a solved case was improved, counted from 1."""
         return self.path / _STEPS_FOLDER / case.id / str(number)
 
-    def drop_steps(self, case: Case, last: int) -> None:
-        """Remove what an older comparison has left of the steps after the last one of a case."""
-        for folder in (self.path / _STEPS_FOLDER / case.id).glob("*"):
-            if folder.name.isdigit() and int(folder.name) > last:
-                shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            (self.path / _STEPS_FOLDER / case.id).rmdir()
-            (self.path / _STEPS_FOLDER).rmdir()
-
     def stored_run(self, case: Case, key: str, folder: Path) -> CaseResult | None:
         """Take a case from a run folder, if it was solved from the same (`key`) and ended for good."""
         info = read_intact_info(folder)

@@ -256,11 +256,6 @@ class CaseRunner:
         self._write()
         return ended
 
-    def finish(self) -> None:
-        """Remove what an older comparison has left of steps that this one has not taken."""
-        for name, case in self._cases.items():
-            self._folder.drop_steps(case, self._steps[name])
-
     def _prepare_step(self, name: str, step: Step) -> CaseTask:
         case, result = self._cases[name], self._done[name]
         if result.folder is None:
