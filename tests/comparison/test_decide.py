@@ -63,7 +63,6 @@ def test_signs_that_exist_are_proved_and_the_rest_has_a_reason(found: Comparison
     assert decisions["is_decided"].to_dict() == {
         "carbon_price_0_2": False,
         "carbon_price_1": True,
-        "carbon_price_1": True,
     }
     assert "less than 0.1% is left open" in decisions["reason"]["carbon_price_0_2"]
     assert (decisions["least_before_cny_per_year"] < 0).all()
