@@ -151,6 +151,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         tuple(waterfalls),
     )
     given, texts, in_memory = _find_given(scenario_or_runs, overrides, network)
+    if decide and isinstance(given, list):
+        faults.add("decide", "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
     with naming_arguments(), reporting(report, progress=progress) as tell:
         request = _read_request(given, texts, words, faults)
         if request.scenario is None:

@@ -47,7 +47,7 @@ _OPTION_OF = {
     "price_cases": "--price-cases", "sweeps": "--sweep", "tornado": "--tornado", "break_even": "--break-even",
     "frontier": "--frontier", "waterfalls": "--waterfall", "overrides": "--set", "reference": "--reference",
     "engine": "--engine", "workers": "--workers", "scheduler": "--scheduler", "compare": "edwc compare",
-    "decide_time_s": "--decide-time",
+    "decide": "--decide", "decide_time_s": "--decide-time",
 }  # fmt: skip
 
 

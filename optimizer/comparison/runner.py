@@ -244,8 +244,7 @@ class CaseRunner:
 
         self._clock.total += len(steps)
         tasks = deque[CaseTask]()
-        for name, step in steps.items():
-            task = self._prepare_step(name, step)
+        for task in [self._prepare_step(name, step) for name, step in steps.items()]:
             stored = None if self._force else self._folder.stored_run(task.case, task.key, task.folder)
             if stored is None:
                 tasks.append(task)
