@@ -154,6 +154,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     out: str | Path | None = None,
     warm: Callable[[PlacementProblem], WarmStart | None] | None = None,
     keep_learned: bool = False,
+    time_limit_s: float = math.inf,
     notes: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
@@ -167,6 +168,10 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     warm
         Gives what was learned from a similar problem, to start from; None starts from nothing.
+    keep_learned
+        Store what a decomposed solve has learned, for others to start from.
+    time_limit_s
+        Where it is shorter than that of the scenario, it takes its place.
     notes
         Further keys of `run.json`, such as the case that the run is of.
     stop
@@ -191,7 +196,8 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     problem = assemble_problem(network, loaded)
     options = loaded.solver
     seconds = {"load": time.monotonic() - began}
-    control = Control(time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report)
+    limit_s = min(options.time_limit_s, time_limit_s)
+    control = Control(time_limit_s=limit_s, stop=stop or threading.Event(), report=report)
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap

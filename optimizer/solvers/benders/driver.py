@@ -24,7 +24,7 @@ from optimizer.solvers.benders.aggregation import (
     merge_hubs,
 )
 from optimizer.solvers.benders.bound import MOST_ROUNDS, Decomposition, Split, cost_unit_cny, split_problem
-from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
+from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all, transfer_cuts
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.plan_search import Choice, PlanSearch
 from optimizer.solvers.benders.whole_pods import round_pods
@@ -83,7 +83,7 @@ class _OverloadedError(Exception):
     """A plan overloads a link whose limit was left out."""
 
 
-def solve_decomposed(
+def solve_decomposed(  # noqa: PLR0913 - options, keyword-only
     problem: PlacementProblem,
     *,
     mip_rel_gap: float,
@@ -91,6 +91,7 @@ def solve_decomposed(
     threads: int,
     control: Control,
     warm: WarmStart | None = None,
+    known: Solution | None = None,
 ) -> Solution:
     """
     Solve a problem slice by slice.
@@ -101,6 +102,9 @@ def solve_decomposed(
         No slice may have a negative price of energy and carbon: pods are switched on with the work.
     control
         Deadline, stop request and progress. At a stop, the best choice found is still turned into a plan.
+
+    known
+        A plan that keeps every limit, its cost, and what is proved already: bound and search end once these meet.
 
     Returns
     -------
@@ -113,7 +117,6 @@ def solve_decomposed(
     known_links = np.zeros_like(limiting) if warm.kept_links is None else warm.kept_links
     kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
-    known: Solution | None = None
     options = _Options(mip_rel_gap, seed, threads)
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
@@ -265,12 +268,13 @@ class _Run:
         return len(self._of.pool) > before
 
     def _known_deployments(self, warm: WarmStart) -> frozenset[int] | None:
-        if warm.deployed is None:
+        pairs = warm.deployed if warm.plan is None else deployed_pairs(self._original, warm.plan)
+        if pairs is None:
             return None
         problem = self._of.problem
         classes, centers = problem.classes["id"].tolist(), problem.data_centers["id"].tolist()
         members = self._of.compiled.columns["Deploy"].members.tolist()
-        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in warm.deployed)
+        return frozenset(n for n, (k, d) in enumerate(members) if (classes[k], centers[d]) in pairs)
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
