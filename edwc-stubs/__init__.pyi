@@ -26,7 +26,7 @@ from optimizer.comparison.frontier import carbon_frontier as carbon_frontier
 from optimizer.comparison.frontier import latency_frontier as latency_frontier
 from optimizer.comparison.latency_budgets import LatencyReturn as LatencyReturn
 from optimizer.comparison.latency_budgets import latency_return as latency_return
-from optimizer.comparison.runner import SweepProgress as SweepProgress
+from optimizer.comparison.sweep_clock import SweepProgress as SweepProgress
 from optimizer.exports.export import export_comparison as export_comparison
 from optimizer.exports.export import export_run as export_run
 from optimizer.exports.layers import GisOptions as GisOptions

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
+
 from network_data.faults import Fault, FaultList, InputError, suggest
 from network_data.load import load_network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments, override_texts
@@ -24,12 +26,17 @@ from optimizer.comparison.cases import (
     split_price_cases,
 )
 from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
+from optimizer.comparison.decide import DECIDE_TIME_S
+from optimizer.comparison.decide import decide as decide_questions
 from optimizer.comparison.effects import find_ends
 from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
 from optimizer.comparison.frontier import carbon_frontier, latency_frontier
 from optimizer.comparison.latency_budgets import latency_return
-from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName, SweepProgress
+from optimizer.comparison.questions import BreakPointsExist, questions_of
+from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName
 from optimizer.comparison.searches import SearchResult
+from optimizer.comparison.shared_plans import share_plans
+from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.problem.assemble import assemble_problem
 from optimizer.runs.run import Run
 from scenarios.load import load_scenario
@@ -59,6 +66,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     waterfalls: Sequence[tuple[str, str] | str] = (),
     regret: bool | None = None,
     redispatch: bool = False,
+    decide: bool = False,
+    decide_time_s: float = DECIDE_TIME_S,
     out: str | Path | None = None,
     engine: EngineName = "local",
     workers: int | None = None,
@@ -99,6 +108,11 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         Whether to evaluate each plan under each case; None = if that takes no more than about a minute.
     redispatch
         In the regret, hold what is open, deployed, bought and assigned, and choose hours and routes anew.
+    decide
+        Where the gaps leave open whether a case costs less than the reference, a point of a frontier less than the
+        next, or whether a break point lies on its range, solve cases again to smaller gaps until it is proved.
+    decide_time_s
+        Seconds for all of that.
     out
         Folder to keep run folders, tables and charts in; None keeps nothing but what is returned.
     engine, workers, scheduler
@@ -129,6 +143,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     """
     faults = FaultList("the comparison")
     _check_options(engine, workers, scheduler, faults, shared_files=shared_files)
+    if not decide_time_s > 0:
+        faults.add("decide_time_s", "is no time", "Give seconds, above 0.", value=str(decide_time_s))
     words = _Words(
         tuple(split_price_cases(_listed(price_cases))),
         _value_texts(sweeps, ","),
@@ -139,6 +155,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         tuple(waterfalls),
     )
     given, texts, in_memory = _find_given(scenario_or_runs, overrides, network)
+    if decide and isinstance(given, list):
+        faults.add("decide", "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
     with naming_arguments(), reporting(report, progress=progress) as tell:
         request = _read_request(given, texts, words, faults)
         if request.scenario is None:
@@ -162,14 +180,31 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                 shared_files=shared_files,
                 request=request.kept,
                 force=force,
+                keep_learned=decide,
                 report=tell,
                 stop=event,
             ) as runner:
-                results = runner.run(request.cases)
+                names = list(runner.run(request.cases))
+                finds = _finds(request, runner)
+                searches, unfinished = _search(finds, event)
+                decisions = None
+                if not event.is_set():
+                    before = runner.results
+                    share_plans(runner)
+                    if decide:
+                        asked = questions_of(names, runner, list(searches.values()))
+                        decisions = decide_questions(runner, asked, time_limit_s=decide_time_s, stop=event)
+                        finer = {one.found.parameter: one.draw for one in asked if isinstance(one, BreakPointsExist)}
+                        finds |= {f"break_even {name}": draw for name, draw in finer.items()}
+                    if any(runner.results[name] is not result for name, result in before.items()):
+                        # What searches show rests on plans and bounds that are better now.
+                        searches |= _search(finds, event)[0]
                 # Someone who wants it to end does not wait for the most expensive part.
                 wanted = False if event.is_set() else regret
-                found = _build(request, runner.name, results, regret=wanted, redispatch=redispatch)
-                found = replace(_search(found, request, runner, event), results=runner.results)
+                results = {name: runner.results[name] for name in names}
+                found = _build(request, runner.name, results, regret=wanted, redispatch=redispatch, decisions=decisions)
+                kinds = searches_by_kind(list(searches.values()))
+                found = replace(found, **kinds, unfinished=unfinished, results=runner.results)
                 runner.keep_searches(found.searches.values())
                 return _keep(found, None if out is None else runner.out)
 
@@ -381,7 +416,13 @@ def _pair(pair: tuple[str, str] | str, cases: Sequence[Case], faults: FaultList)
 
 
 def _build(
-    request: _Request, name: str, results: Mapping[str, CaseResult], *, regret: bool | None, redispatch: bool
+    request: _Request,
+    name: str,
+    results: Mapping[str, CaseResult],
+    *,
+    regret: bool | None,
+    redispatch: bool,
+    decisions: pd.DataFrame | None = None,
 ) -> Comparison:
     return build_comparison(
         name,
@@ -391,26 +432,33 @@ def _build(
         waterfalls=request.waterfalls,
         regret=regret,
         redispatch=redispatch,
+        decisions=decisions,
     )
 
 
-def _search(found: Comparison, request: _Request, runner: CaseRunner, stop: threading.Event) -> Comparison:
-    """Add the analyses that choose their cases themselves; none is begun once an end was requested."""
-    wanted: dict[str, Callable[[], SearchResult]] = {
+def _finds(request: _Request, runner: CaseRunner) -> dict[str, Callable[[], SearchResult]]:
+    """List the analyses that choose their cases themselves, by what the request calls them."""
+    finds: dict[str, Callable[[], SearchResult]] = {
         f"break_even {item.key}": partial(find_break_points, runner, *item) for item in request.break_even
     }
-    wanted |= {f"frontier {kind}": partial(_FRONTIERS[kind], runner) for kind in request.words.frontier}
-    results: list[SearchResult] = []
+    return finds | {f"frontier {kind}": partial(_FRONTIERS[kind], runner) for kind in request.words.frontier}
+
+
+def _search(
+    finds: Mapping[str, Callable[[], SearchResult]], stop: threading.Event
+) -> tuple[dict[str, SearchResult], dict[str, InputError | None]]:
+    """Carry out searches; none is begun once an end was requested. Returns also those without a result, and why."""
+    results: dict[str, SearchResult] = {}
     unfinished: dict[str, InputError | None] = {}
-    for name, find in wanted.items():
+    for name, find in finds.items():
         try:
             if stop.is_set():
                 unfinished[name] = None
             else:
-                results.append(find())
+                results[name] = find()
         except InputError as error:  # the cases are still compared
             unfinished[name] = error
-    return replace(found, **searches_by_kind(results), unfinished=unfinished)
+    return results, unfinished
 
 
 def _keep(found: Comparison, out: Path | None) -> Comparison:

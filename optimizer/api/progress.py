@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO, Any, Literal, TypeVar
 
-from optimizer.comparison.runner import SweepProgress
+from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import describe_progress
 from optimizer.text.terminal import write_now

@@ -47,7 +47,8 @@ _OPTION_OF = {
     "price_cases": "--price-cases", "sweeps": "--sweep", "tornado": "--tornado", "break_even": "--break-even",
     "frontier": "--frontier", "waterfalls": "--waterfall", "overrides": "--set", "reference": "--reference",
     "engine": "--engine", "workers": "--workers", "scheduler": "--scheduler",
-    "shared_files": "--shared-files", "compare": "edwc compare",
+    "shared_files": "--shared-files", "decide": "--decide",
+    "decide_time_s": "--decide-time", "compare": "edwc compare",
 }  # fmt: skip
 
 
@@ -72,6 +73,13 @@ _OPTION_OF = {
     help="Each plan under every other case: fixed as it is, or with hours and routes chosen anew (redispatch); auto: "
     "fixed, if that takes no more than a minute or so.",
 )
+@click.option(
+    "--decide",
+    is_flag=True,
+    help="Where the gaps leave open which of two cases costs less, solve them again to smaller gaps until it is "
+    "proved; so for points of frontiers and break points.",
+)
+@click.option("--decide-time", "decide_time_s", type=float, metavar="SECONDS", help="For --decide (default: 600).")
 @overrides_option
 @click.option("--reference", metavar="ID", help="Case to compare the others with (default: the scenario).")
 @click.option("--out", metavar="DIR", shell_complete=complete_folder, help="Folder for run folders and tables.")
@@ -107,6 +115,8 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     given = find_scenario(inputs[0]) if len(inputs) == 1 else inputs
     options["regret"] = None if regret == "auto" else regret != "off"
     options["redispatch"] = regret == "redispatch"
+    if options["decide_time_s"] is None:  # its default stands in one place, slow to import
+        del options["decide_time_s"]
     solver = {name: options.pop(name) for name in ("mip_rel_gap", "time_limit_s")}
     with _named_by_options(), scenario_changes(options.pop("overrides"), **solver) as changes:
         found = run_until_stopped(lambda stop: compare_cases(given, changes, progress=not quiet, stop=stop, **options))

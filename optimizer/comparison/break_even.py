@@ -191,12 +191,19 @@ _LINEAR_SHARE = 1e-9
 _SAME_POSITION = 1e-9
 
 
-def map_prices(points: ParameterPoints, low: float, high: float, *, tolerance_cny: float | None = None) -> BreakEvenMap:
+def map_prices(
+    points: ParameterPoints,
+    low: float,
+    high: float,
+    *,
+    tolerance_cny: float | None = None,
+    also: Sequence[float] = (),
+) -> BreakEvenMap:
     """Find the points of a range at which the cheapest plan changes with a price; see `find_break_points`."""
     ends = points.problem(low), points.problem(high)
     _require_linear(points, ends, low, high)
     search = _Search(points, low, high, ends)
-    search.take(points.solve([low, high]))
+    search.take(points.solve([low, high, *also]))
     tolerance = points.tolerance_cny(tolerance_cny, low)
     while wanted := search.wanted(tolerance):
         found = points.solve(wanted)
@@ -362,7 +369,7 @@ def _is_close(found: FloatArray, expected: FloatArray) -> bool:
 _LEAST_SOLVES = 2
 
 
-def find_break_points(
+def find_break_points(  # noqa: PLR0913 - options, keyword-only
     runner: CaseRunner,
     parameter: str,
     low: float,
@@ -370,6 +377,7 @@ def find_break_points(
     *,
     tolerance_cny: float | None = None,
     max_solves: int = 25,
+    also: Sequence[float] = (),
 ) -> BreakEvenMap:
     """
     Find where on a range the plan changes, with integer pods and deployments.
@@ -387,6 +395,8 @@ def find_break_points(
         solved to. With a gap of 0 the break points are exact to the solver's precision.
     max_solves
         Most values to solve; `BreakEvenMap.notes` say what is left open then.
+    also
+        Values of a price to solve with both ends.
 
     Returns
     -------
@@ -409,4 +419,4 @@ def find_break_points(
     points = ParameterPoints(runner, parameter, max_solves)
     if class_of_limit(parameter) is not None:
         return map_limits(points, low, high, tolerance_cny=tolerance_cny)
-    return map_prices(points, low, high, tolerance_cny=tolerance_cny)
+    return map_prices(points, low, high, tolerance_cny=tolerance_cny, also=also)

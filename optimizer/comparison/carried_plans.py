@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,15 +63,52 @@ def carry_plan(plan: Run, to: Run) -> CarriedPlan:
     if differs_in_prices_alone(plan.problem, to.problem):
         return CarriedPlan(plan.plan, "", component_costs(plan.facts.at_prices(to.problem)))
     try:
-        moved = plan_from_tables(to.problem, plan.decisions)
+        settled = settle_plan(to.problem, plan.decisions)
     except UnknownLabelError as error:
         return CarriedPlan(None, _with_differences(plan, to, _describe_unknown(error)), pd.Series(dtype=float))
-    settled = _with_least_peaks(to.problem, moved)
     report = check_plan(to.problem, settled)
     if report.is_feasible:
         return CarriedPlan(settled, "", report.component_cny)
     why = _describe_violations(report.violations)
     return CarriedPlan(settled, _with_differences(plan, to, why), pd.Series(dtype=float))
+
+
+def settle_plan(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> Plan:
+    """Find the rows of a stored plan in another problem, by labels; raises UnknownLabelError where one is missing."""
+    return _with_least_peaks(problem, plan_from_tables(problem, tables))
+
+
+def cheapest_plan(
+    problem: PlacementProblem, known: Iterable[Mapping[str, pd.DataFrame]], *, below_cny: float = math.inf
+) -> tuple[int, Plan] | None:
+    """
+    Price stored plans under a problem, and find the cheapest that keeps its limits.
+
+    Parameters
+    ----------
+    problem
+        What they are priced under.
+    known
+        Tables of each plan.
+    below_cny
+        Plans that cost no less are of no use.
+
+    Returns
+    -------
+    tuple or None
+        Number of the plan, the first of equal ones, and the plan with the rows of the problem.
+    """
+    priced = []
+    for number, tables in enumerate(known):
+        with suppress(UnknownLabelError):
+            plan = settle_plan(problem, tables)
+            priced.append((math.fsum(component_costs(PlanFacts(problem, plan))), number, plan))
+    for cost, number, plan in sorted(priced, key=lambda one: one[:2]):
+        if cost >= below_cny:
+            break
+        if check_plan(problem, plan).is_feasible:
+            return number, plan
+    return None
 
 
 def _with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:

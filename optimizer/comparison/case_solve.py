@@ -9,14 +9,14 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from network_data.faults import InputError
+from optimizer.comparison.carried_plans import cheapest_plan
 from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, plan_hash
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import read_intact_info
-from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables
 from optimizer.runs.run import Run, open_run
 from optimizer.runs.solve import solve_scenario
-from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, learned_from_tables
+from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs, learned_from_tables
 from optimizer.solvers.benders.driver import split_as_solved
 from optimizer.solvers.control import Progress, Termination
 from optimizer.solvers.process import SolverError
@@ -32,16 +32,17 @@ def solve_case(
     """
     Solve a case and write its run folder; nothing that an input or a solver does is raised but MemoryError.
 
-    What is found depends on the case and the reference alone, not on what this process has solved before.
+    What is found depends on the task alone, not on what this process has solved before.
     """
     try:
-        overrides = [*task.overrides, *task.case.overrides]
+        overrides = [*task.overrides, *task.case.overrides, *task.further]
         run = solve_scenario(
             task.scenario,
             overrides,
             out=task.folder,
-            warm=None if task.reference is None else partial(_warm_start, task.reference),
-            keep_learned=task.reference is None,
+            warm=partial(_warm_start, task),
+            keep_learned=task.keep_learned,
+            time_limit_s=task.time_limit_s,
             notes=task.notes,
             report=report,
             stop=stop,
@@ -53,9 +54,15 @@ def solve_case(
     return _result(task.case, run)
 
 
-def _warm_start(reference: Path, problem: PlacementProblem) -> WarmStart | None:
-    state = reference_state(reference)
-    return None if state is None else state.for_problem(problem)
+def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
+    """Start from the cheapest known plan that is one here, and from the cuts of another case or an earlier solve."""
+    state = None if task.learned is None else reference_state(task.learned)
+    if state is None and not task.plans:
+        return None
+    warm = WarmStart() if state is None else state.for_problem(problem)
+    found = cheapest_plan(problem, (open_run(folder).tables for folder in task.plans))
+    plan = None if found is None else found[1]
+    return replace(warm, plan=plan, bound_cny=task.bound_cny, is_enough=task.is_enough)
 
 
 def _result(case: Case, run: Run) -> CaseResult:
@@ -76,15 +83,11 @@ class _ReferenceState:
     warm: WarmStart
 
     def for_problem(self, problem: PlacementProblem) -> WarmStart:
-        """Fit the plan to the problem of a case; without one where the case has other rows."""
-        try:
-            plan = plan_from_tables(problem, self.stored.tables)
-        except UnknownLabelError:
-            plan = None
+        """Find the links of the reference in the problem of a case; its plan is one of those that are priced."""
         kept = self.warm.kept_links
         if kept is not None:
             kept = problem.links["id"].isin(self.stored.problem.links["id"][kept]).to_numpy(bool)
-        return replace(self.warm, plan=plan, kept_links=kept)
+        return replace(self.warm, kept_links=kept)
 
 
 def reference_state(folder: Path) -> _ReferenceState | None:
@@ -103,11 +106,8 @@ def reference_state(folder: Path) -> _ReferenceState | None:
 @lru_cache(maxsize=1)
 def _read(folder: str, _plan_hash: str) -> _ReferenceState:
     stored = open_run(folder)
-    problem, classes = stored.problem, stored.problem.classes["id"].to_numpy(str)
-    pairs, centers = problem.deployments, problem.data_centers["id"].to_numpy(str)
-    deployed = pairs[stored.plan.is_deployed > 0]
-    names = zip(classes[deployed["class_index"]], centers[deployed["data_center_index"]], strict=True)
-    pairs_used = frozenset((str(class_id), str(center)) for class_id, center in names)
+    problem = stored.problem
+    pairs_used = deployed_pairs(problem, stored.plan)
     learned = learned_from_tables(problem, stored.tables)
     if learned is None:
         return _ReferenceState(stored, WarmStart(pairs_used))

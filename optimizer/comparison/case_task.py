@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -25,7 +26,14 @@ class CaseTask:
     overrides: tuple[str, ...]  # of all cases; those of the case come after them
     case: Case
     folder: Path  # run folder to write
-    reference: Path | None = None  # run folder that the solve starts from; None for the reference itself
+    key: str = ""  # of what it is solved from: see `CaseKeys`
+    learned: Path | None = None  # run folder whose cuts and deployments the solve starts from; None for the reference
+    plans: tuple[Path, ...] = ()  # run folders of known plans: the cheapest that is one of this case is the start
+    bound_cny: float = -math.inf  # what is proved of this case already
+    is_enough: bool = False  # whether the cheapest known plan is taken as it is, without a search
+    further: tuple[str, ...] = ()  # overrides after those of the case
+    time_limit_s: float = math.inf  # where it is shorter than that of the scenario
+    keep_learned: bool = False  # whether the run folder holds what others may start from
     notes: Mapping[str, Any] = field(default_factory=dict)  # further keys of `run.json`
     parcel: Parcel | None = None  # all these files, for workers that do not see them
 

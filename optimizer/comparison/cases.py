@@ -21,6 +21,7 @@ from network_data.faults import FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.runs.metadata import describe_network, describe_scenario, library_versions
 from optimizer.runs.run import Run, open_run
+from optimizer.solvers.control import CUTS_TABLE
 from scenarios.load import load_scenario
 from scenarios.price_case import load_price_case
 from scenarios.price_parameters import ParameterRange, Sweep, label_of, overrides_of, price_case_override, sweep_points
@@ -284,6 +285,16 @@ def key_of_run(info: Mapping[str, Any]) -> str | None:
 def plan_hash(info: Mapping[str, Any]) -> str:
     """Hash the plan of a run: its tables, by their hashes in `run.json`."""
     return _digest(info["files"])
+
+
+def state_hash(infos: Sequence[Mapping[str, Any]]) -> str:
+    """Hash what runs hand on to a step by which a case is improved: their tables, and the bound of the first."""
+    return _digest([infos[0].get("bound_cny_per_year"), *(info.get("files") for info in infos)])
+
+
+def has_learned(info: Mapping[str, Any]) -> bool:
+    """Whether a run holds cuts that another solve may start from."""
+    return f"{CUTS_TABLE}.parquet" in info["files"]
 
 
 @cache

@@ -26,7 +26,13 @@ from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_table
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.comparison.searches import SearchResult
-from optimizer.comparison.tables import case_tables, metrics_table, stack_tables
+from optimizer.comparison.tables import (
+    AFTER_TIGHTENING,
+    DECISION_COLUMNS,
+    case_tables,
+    metrics_table,
+    stack_tables,
+)
 from optimizer.numbers import format_million
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
@@ -45,7 +51,7 @@ _TEXTS = (
     "case", "label", "status", "reason", "plan", "under", "worst_under", "plan_of", "first", "second", "component",
     "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "day",
     "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
-    "high_reason",
+    "high_reason", "question",
 )  # fmt: skip
 
 
@@ -81,6 +87,11 @@ class Comparison:
         `effects.build_tornado`; empty without one.
     metrics
         What the columns of `cases` mean.
+    decisions
+        What the gaps left open and cases were tightened for, a row each: kind (case, frontier or break_even), question,
+        first and second (ids of the cases compared), what the saving of the second was proved to lie between before
+        (least_before_cny_per_year, most_before_cny_per_year) and is now, is_decided, reason (why not). Empty unless
+        asked for.
     results
         The result of each case by id, those that searches have chosen among them.
     pairs
@@ -119,6 +130,7 @@ class Comparison:
     regret_matrix: pd.DataFrame
     tornado: pd.DataFrame
     metrics: pd.DataFrame
+    decisions: pd.DataFrame
     results: Mapping[str, CaseResult] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
     break_even_maps: Mapping[str, BreakEvenMap] = field(default_factory=dict)
@@ -224,6 +236,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     waterfalls: Sequence[tuple[str, str]] = (),
     regret: bool | None = None,
     redispatch: bool = False,
+    decisions: pd.DataFrame | None = None,
 ) -> Comparison:
     """
     Compare cases that are solved; their run folders must be there.
@@ -236,11 +249,17 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
         Pairs of ids, besides those from the reference to each other case. Pairs without both plans are left out.
     regret, redispatch
         See `compare`.
+    decisions
+        From `decide`; None where nothing was tightened.
     """
     unknown = sorted({case for pair in waterfalls for case in pair} - results.keys())
     if unknown:
         raise ValueError(f"there is no case {', '.join(unknown)}")
     tables: dict[str, Any] = case_tables(list(results.values()), reference)
+    decided = pd.DataFrame(columns=DECISION_COLUMNS) if decisions is None else decisions
+    is_new = decided["is_decided"].astype(bool) & (decided["kind"] == "case")
+    is_tightened = tables["cases"]["case"].isin(decided["second"][is_new])
+    tables["cases"].loc[is_tightened, "verdict"] += f" ({AFTER_TIGHTENING})"
     plans = {case: result.open_run() for case, result in results.items() if result.has_plan}
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
@@ -265,6 +284,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
         regret_matrix=matrix,
         tornado=build_tornado(results[reference], tornado),
         metrics=metrics_table(),
+        decisions=decided,
         results=dict(results),
         pairs=tuple(waterfalls),
     )

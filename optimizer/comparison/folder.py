@@ -33,6 +33,7 @@ from optimizer.runs.run import Run
 
 COMPARISON_FILE = "comparison.json"
 _CASES_FOLDER = "cases"
+_STEPS_FOLDER = "improved"
 _RUNS_FOLDER = "runs"
 _FORMAT = 1
 _ID = re.compile("[a-z0-9_]+")
@@ -66,7 +67,8 @@ class ComparisonFolder:
     def close(self) -> None:
         """Let others write to the folder; what killed workers were writing is removed."""
         with suppress(OSError):
-            remove_stale_drafts(self.path / _CASES_FOLDER)
+            for folder in (self.path / _CASES_FOLDER, *(self.path / _STEPS_FOLDER).glob("*")):
+                remove_stale_drafts(folder)
         shutil.rmtree(self.signals, ignore_errors=True)
         with suppress(OSError):
             os.close(self._lock)
@@ -75,13 +77,22 @@ class ComparisonFolder:
         """Name the run folder of a case."""
         return self.path / _CASES_FOLDER / case.id
 
-    def stored(self, case: Case, key: str) -> CaseResult | None:
-        """Take a case from its folder, if it was solved from the same (`key`) and ended for good."""
-        folder = self.case_folder(case)
+    def step_folder(self, case: Case, number: int) -> Path:
+        """Name the run folder of a step by which a solved case was improved, counted from 1."""
+        return self.path / _STEPS_FOLDER / case.id / str(number)
+
+    def stored_run(self, case: Case, key: str, folder: Path) -> CaseResult | None:
+        """Take a case from a run folder, if it was solved from the same (`key`) and ended for good."""
         info = read_intact_info(folder)
-        if info is not None and key_of_run(info) == key:
-            found = CaseResult.of_run(case, folder, info)
-            return found if found.is_final else None
+        if info is None or key_of_run(info) != key:
+            return None
+        found = CaseResult.of_run(case, folder, info)
+        return found if found.is_final else None
+
+    def stored(self, case: Case, key: str) -> CaseResult | None:
+        """Take a case from its folder, or from the list where it has no plan, if it is of the same (`key`)."""
+        if (found := self.stored_run(case, key, self.case_folder(case))) is not None:
+            return found
         entry = self._before.get(case.id, {})
         if entry.get("key") == key and entry.get("status") == CaseStatus.INFEASIBLE:
             return CaseResult(case, CaseStatus.INFEASIBLE, str(entry.get("reason")))
@@ -256,7 +267,8 @@ def _result(path: Path, entry: Mapping[str, Any]) -> CaseResult:
     info = read_intact_info(folder)
     if info is None:  # it had a plan: a case without one is not what was found
         return CaseResult(case, CaseStatus.FAILED, f"its run folder is gone or damaged (it was {status})")
-    return CaseResult.of_run(case, folder, info)
+    # Not as the run alone would tell: one that was tightened may be within the gap of the case and not within its own.
+    return replace(CaseResult.of_run(case, folder, info), status=status, reason=reason)
 
 
 def _read_entries(path: Path) -> dict[str, dict[str, Any]]:

@@ -184,7 +184,8 @@ def carbon_frontier(
     if given is not None:
         caps = sorted(given)
     elif math.isfinite(emitted_t) and emitted_t > 0:
-        caps = _spaced(least_t, emitted_t, points)
+        first_t = float(runner.reference_as_solved.summary.get("carbon_t_per_year", math.inf))
+        caps = _spaced(least_t, first_t, points)
     cases = [
         Case(
             f"carbon_cap_{size_id(cap)}_t",

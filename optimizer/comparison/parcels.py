@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,13 +40,15 @@ class Parcel:
     built_in: Mapping[str, str] = field(default_factory=dict)  # files that every worker has: place in edwc, by name
     folders: frozenset[str] = frozenset()  # empty ones that a name goes through and back, as in `a/../b`
 
-    def __or__(self, other: Parcel) -> Parcel:
-        return Parcel(
-            {**self.files, **other.files},
-            {**self.links, **other.links},
-            {**self.built_in, **other.built_in},
-            self.folders | other.folders,
-        )
+
+def join_parcels(parcels: Sequence[Parcel]) -> Parcel:
+    """Put several parcels into one."""
+    return Parcel(
+        {name: sha256 for one in parcels for name, sha256 in one.files.items()},
+        {name: target for one in parcels for name, target in one.links.items()},
+        {name: own for one in parcels for name, own in one.built_in.items()},
+        frozenset(name for one in parcels for name in one.folders),
+    )
 
 
 def pack_inputs(scenario: Scenario, network: Network) -> Parcel:
@@ -61,9 +63,11 @@ def pack_inputs(scenario: Scenario, network: Network) -> Parcel:
     return packer.parcel()
 
 
-def pack_run(folder: Path, info: Mapping[str, Any]) -> Parcel:
-    """Name the files of a run folder whose `run.json` has this content."""
-    packer = _Packer()
+def pack_run(folder: Path) -> Parcel:
+    """Name the files of a run folder; none where it is not intact, which the worker will tell."""
+    packer, info = _Packer(), read_intact_info(folder)
+    if info is None:
+        return Parcel()
     for name, sha256 in info["files"].items():
         packer.add(folder / name, sha256)
     packer.add(folder / INFO_FILE, _sha256((folder / INFO_FILE).read_bytes()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
 from network_data.faults import InputError
+from network_data.load import Network
 from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import (
     CASE_KEY,
@@ -25,13 +27,16 @@ from optimizer.comparison.cases import (
     CaseResult,
     CaseStatus,
     code_hash,
+    has_learned,
     key_of_run,
     plan_hash,
+    state_hash,
 )
 from optimizer.comparison.folder import ComparisonFolder
 from optimizer.comparison.local_workers import LocalExecutor
-from optimizer.comparison.parcels import Parcel, SentRun, pack_inputs, pack_run
+from optimizer.comparison.parcels import Parcel, SentRun, join_parcels, pack_inputs, pack_run
 from optimizer.comparison.searches import SearchResult
+from optimizer.comparison.sweep_clock import UNKNOWN, SweepClock, SweepProgress
 from optimizer.comparison.workers import (
     Ended,
     Executor,
@@ -41,101 +46,32 @@ from optimizer.comparison.workers import (
 )
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.metadata import absolute_override, library_versions
-from optimizer.solvers.control import Progress, relative_gap
-
-_UNKNOWN = (float("inf"), float("-inf"))
-
-
-@dataclass(frozen=True)
-class Running:
-    """A case that is being solved."""
-
-    case_id: str
-    seconds: float  # since it was started
-    mip_rel_gap: float  # so far; infinite while there is none
-
-
-@dataclass(frozen=True)
-class SweepProgress:
-    """The progress of a comparison."""
-
-    done: int  # cases that have ended
-    total: int  # all that are known
-    reused: int  # of those done, how many were taken from the folder
-    running: tuple[Running, ...]  # cases that are being solved
-    seconds: float  # since the start
-    seconds_left: float | None  # an estimate; None before the first case has ended
-    ended: str = ""  # case that has just ended, with its status
-
-
-@dataclass
-class _SweepClock:
-    """Counts cases and reports them, in between at most every `every_s` seconds."""
-
-    report: Callable[[SweepProgress], None] | None
-    progress_of: Callable[[str], tuple[float, float] | None]  # best plan and bound of a case so far
-    every_s: float = 1.0
-    total: int = 0
-    done: int = 0
-    reused: int = 0
-    started: float = field(default_factory=time.monotonic)
-    _reported_s: float = -1e9
-    _workers: int = 1
-    _lengths_s: list[float] = field(default_factory=list)
-    _begun: dict[str, float] = field(default_factory=dict)
-
-    def begin(self, case_id: str) -> None:
-        """Note that a case is being solved, and report it."""
-        self._begun[case_id] = time.monotonic()
-        self._workers = max(self._workers, len(self._begun))
-        self._report()
-
-    def end(self, case_id: str, status: str, *, is_reused: bool = False) -> None:
-        """Note that a case has ended."""
-        if (begun := self._begun.pop(case_id, None)) is not None:
-            self._lengths_s.append(time.monotonic() - begun)
-        self.done += 1
-        self.reused += is_reused
-        if not is_reused:
-            self._report(f"{case_id} {status}")
-
-    def abandon(self, case_id: str) -> None:
-        """Note that a case is not being solved any more, and will be again."""
-        self._begun.pop(case_id, None)
-
-    def tick(self) -> None:
-        """Report the progress, if it is time for it."""
-        if time.monotonic() - self._reported_s >= self.every_s:
-            self._report()
-
-    def _report(self, ended: str = "") -> None:
-        if self.report is None:
-            return
-        now = time.monotonic()
-        if not ended:
-            self._reported_s = now
-        running = tuple(
-            Running(case_id, now - begun, relative_gap(*(self.progress_of(case_id) or _UNKNOWN)))
-            for case_id, begun in self._begun.items()
-        )
-        self.report(
-            SweepProgress(self.done, self.total, self.reused, running, now - self.started, self._left(running), ended)
-        )
-
-    def _left(self, running: tuple[Running, ...]) -> float | None:
-        """Estimate from the mean time of ended cases and the most workers that were busy at once."""
-        if not self._lengths_s:
-            return None
-        mean = sum(self._lengths_s) / len(self._lengths_s)
-        begun = sum(max(0.0, mean - case.seconds) for case in running)
-        waiting = max(0, self.total - self.done - len(running)) * mean
-        return (begun + waiting) / self._workers
-
+from optimizer.solvers.control import Progress
+from scenarios.schema import Scenario
 
 EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
 _MAX_TRIES = 3  # of a case whose workers die or run out of memory
+
+_End = Callable[[CaseTask, CaseResult], None]  # what is done with a task that has ended
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a solved case is taken further with."""
+
+    plans: tuple[Path, ...] = ()  # run folders of other cases, whose plans may be better
+    mip_rel_gap: float | None = None  # to search for; None takes the cheapest of the plans as it is
+    time_limit_s: float = math.inf  # where it is shorter than that of the scenario
+
+
+def _improved(first: CaseResult, after: CaseResult) -> CaseResult:
+    """Take what a step has found; the gap that was asked for is still that of the case as it was solved first."""
+    asked = float(first.info["options"]["mip_rel_gap"])
+    is_solved = first.status == CaseStatus.SOLVED or after.mip_rel_gap <= asked
+    return replace(after, status=CaseStatus.SOLVED, reason="") if is_solved else after
+
 
 # Each worker is one process with one thread: two settings that would make results depend on their number.
 _SETTINGS = ("solver.threads=1",)
@@ -164,6 +100,8 @@ class CaseRunner:
         Whether the workers of the scheduler see our files under the same names, and are sent names; else contents.
     request
         The request in words, kept in `comparison.json`.
+    keep_learned
+        Whether run folders hold the cuts that were found, for `improve`; that of the reference always does.
 
     Raises
     ------
@@ -184,6 +122,7 @@ class CaseRunner:
         shared_files: bool = False,
         request: Mapping[str, Any] | None = None,
         force: bool = False,
+        keep_learned: bool = False,
         report: Callable[[SweepProgress], None] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
@@ -198,15 +137,19 @@ class CaseRunner:
         self._engine_name, self._workers, self._scheduler = engine, workers or len(os.sched_getaffinity(0)), scheduler
         self._shared_files, self._sends_files = shared_files, scheduler is not None and not shared_files
         self._executor: Executor | None = None
-        self._request, self._force = dict(request or {}), force
+        self._request, self._force, self._keep_learned = dict(request or {}), force, keep_learned
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
-        self._clock = _SweepClock(report, self._progress_of)
+        self._clock = SweepClock(report, self._progress_of)
         self._progress: dict[str, tuple[float, float]] = {}  # of the serial executor
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
         self._cases: dict[str, Case] = {}
+        self._first: dict[str, CaseResult] = {}  # as solved, before any step
         self._done: dict[str, CaseResult] = {}
+        self._steps: Counter[str] = Counter()
+        self._packed: dict[Path, Parcel] = {}  # runs that have been sent
+        self._learned: dict[str, Path] = {}  # run folder with the cuts of the last solve of a case
 
     def __enter__(self) -> Self:
         return self
@@ -231,9 +174,19 @@ class CaseRunner:
         return self.run([])[self.reference.id]
 
     @property
+    def reference_as_solved(self) -> CaseResult:
+        """The reference before any step: what cases are made from must not change when a step improves it."""
+        return self._first.get(self.reference.id) or self.reference_result
+
+    @property
     def results(self) -> dict[str, CaseResult]:
-        """The results so far, by id, in the order of the requests."""
+        """The results so far, by id, in the order of the requests; each with what its last step has improved."""
         return {name: self._done[name] for name in self._cases if name in self._done}
+
+    @property
+    def workers(self) -> int:
+        """How many cases are solved at a time."""
+        return 1 if self._engine_name == "serial" else self._workers
 
     def run(self, cases: Sequence[Case]) -> dict[str, CaseResult]:
         """
@@ -270,16 +223,90 @@ class CaseRunner:
         self._searches = [{"kind": type(one).__name__, "stem": one.stem, "facts": one.facts()} for one in found]
         self._write()
 
+    def improve(self, steps: Mapping[str, Step]) -> dict[str, CaseResult]:
+        """
+        Take each of some solved cases a step further, all as one batch.
+
+        A step starts from the plan, the bound and the cuts that the case has, and from plans of others; its run folder
+        stands beside that of the case. What has been done in the same order before is taken from the folder.
+
+        Parameters
+        ----------
+        steps
+            By id of cases that have a plan.
+
+        Returns
+        -------
+        dict
+            How each step ended, by id. `results` hold the better of before and after.
+        """
+        ended: dict[str, CaseResult] = {}
+
+        def end(task: CaseTask, result: CaseResult) -> None:
+            name = task.case.id
+            ended[name] = result
+            if result.has_plan:
+                self._done[name] = _improved(self._first[name], result)
+                self._steps[name] += 1
+                if has_learned(result.info):  # nothing is learned where the known plan was within the gap
+                    self._learned[name] = task.folder
+            self._clock.end(name, result.status)
+
+        self._clock.total += len(steps)
+        tasks = deque[CaseTask]()
+        for task in [self._prepare_step(name, step) for name, step in steps.items()]:
+            stored = None if self._force else self._folder.stored_run(task.case, task.key, task.folder)
+            if stored is None:
+                tasks.append(task)
+            else:
+                end(task, stored)
+        if tasks:
+            self._run_tasks(tasks, end)
+        self._write()
+        return ended
+
+    def _prepare_step(self, name: str, step: Step) -> CaseTask:
+        case, result = self._cases[name], self._done[name]
+        if result.folder is None:
+            raise ValueError(f"case {name} has no plan")
+        own = tuple(absolute_override(text) for text in case.overrides)
+        further = () if step.mip_rel_gap is None else (f"solver.mip_rel_gap={step.mip_rel_gap!r}",)
+        plans, learned = (result.folder, *step.plans), None
+        if step.mip_rel_gap is not None:
+            learned = self._learned.get(name, self._learned.get(self.reference.id))
+        read = (*plans, *([] if learned is None else [learned]))
+        start = state_hash([read_intact_info(folder) or {} for folder in read])
+        scenario, network = self._keys.load((*self.overrides, *own, *further))
+        number = self._steps[name] + 1
+        return CaseTask(
+            self.scenario,
+            self.overrides,
+            replace(case, overrides=own),
+            self._folder.step_folder(case, number),
+            key=self._keys.key(scenario, network, start),
+            learned=learned,
+            plans=plans,
+            bound_cny=result.bound_cny,
+            is_enough=step.mip_rel_gap is None,
+            further=further,
+            time_limit_s=step.time_limit_s,
+            keep_learned=step.mip_rel_gap is not None,
+            parcel=self._pack(scenario, network, learned, plans),
+            notes={CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}},
+        )
+
     def _solve(self, cases: Sequence[Case]) -> None:
-        tasks = [task for case in cases if (task := self._prepare(case)) is not None]
+        # Of batches that are over, never of this one: what a case finds must not depend on which ends first.
+        plans = tuple(result.folder for result in self.results.values() if result.folder is not None)
+        tasks = [task for case in cases if (task := self._prepare(case, plans)) is not None]
         if len(tasks) < len(cases):
             self._write()
         if tasks:
-            self._run_tasks(deque(tasks))
+            self._run_tasks(deque(tasks), lambda _, result: self._end(result))
 
-    def _prepare(self, case: Case) -> CaseTask | None:
-        """Make the task of a case; None if its result is known: stored, or faults of the inputs."""
-        of_reference = self._done.get(self.reference.id)
+    def _prepare(self, case: Case, plans: tuple[Path, ...]) -> CaseTask | None:
+        """Make the task of a case, to start from the best of some plans; None if it is stored or its inputs are bad."""
+        of_reference = self._first.get(self.reference.id)
         start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
         own = tuple(absolute_override(text) for text in case.overrides)
         try:
@@ -289,41 +316,58 @@ class CaseRunner:
             return None
         key = self._key_of[case.id] = self._keys.key(scenario, network, start)
         if not self._force and (stored := self._folder.stored(case, key)) is not None:
-            self._done[case.id] = stored
+            self._keep(stored)
             self._clock.end(case.id, stored.status, is_reused=True)
             return None
-        folder = self._folder.case_folder(case)
-        notes = {CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}}
-        reference = None if of_reference is None else of_reference.folder
-        parcel = None
-        if self._sends_files:
-            parcel = pack_inputs(scenario, network)
-            if of_reference is not None and of_reference.folder is not None:
-                parcel |= self._reference_parcel
-        return CaseTask(self.scenario, self.overrides, replace(case, overrides=own), folder, reference, notes, parcel)
-
-    @cached_property
-    def _reference_parcel(self) -> Parcel:
-        """Name what the other cases start from: the run of the reference, with its inputs."""
-        found = self._done[self.reference.id]
-        own = (absolute_override(text) for text in self.reference.overrides)
-        return pack_inputs(*self._keys.load((*self.overrides, *own))) | pack_run(
-            self._folder.case_folder(self.reference), found.info
+        learned = None if of_reference is None else of_reference.folder
+        return CaseTask(
+            self.scenario,
+            self.overrides,
+            replace(case, overrides=own),
+            self._folder.case_folder(case),
+            key=key,
+            learned=learned,
+            plans=plans,
+            keep_learned=self._keep_learned or case == self.reference,
+            parcel=self._pack(scenario, network, learned, plans),
+            notes={CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}},
         )
 
-    def _run_tasks(self, waiting: deque[CaseTask]) -> None:
+    def _pack(
+        self, scenario: Scenario, network: Network, learned: Path | None, plans: tuple[Path, ...]
+    ) -> Parcel | None:
+        """Name all that a case is solved from, for workers that see none of it; None for those that do."""
+        if not self._sends_files:
+            return None
+        inputs = [pack_inputs(scenario, network)]
+        if learned is not None:  # cuts belong to a problem: that of the reference, or of the case itself
+            inputs.append(self._reference_inputs)
+        runs = dict.fromkeys((*plans, *([] if learned is None else [learned])))
+        return join_parcels([*inputs, *(self._pack_run(folder) for folder in runs)])
+
+    def _pack_run(self, folder: Path) -> Parcel:
+        if folder not in self._packed:
+            self._packed[folder] = pack_run(folder)
+        return self._packed[folder]
+
+    @cached_property
+    def _reference_inputs(self) -> Parcel:
+        own = (absolute_override(text) for text in self.reference.overrides)
+        return pack_inputs(*self._keys.load((*self.overrides, *own)))
+
+    def _run_tasks(self, waiting: deque[CaseTask], end: _End) -> None:
         executor = self._ready_executor()
         running: dict[str, CaseTask] = {}
         try:
-            self._drive(executor, waiting, running)
+            self._drive(executor, waiting, running, end)
         except ExecutorLostError as error:
-            self._give_up(running, waiting, CaseStatus.FAILED, (str(error), str(error)))
+            self._give_up(running, waiting, end, CaseStatus.FAILED, (str(error), str(error)))
 
-    def _drive(self, executor: Executor, waiting: deque[CaseTask], running: dict[str, CaseTask]) -> None:
+    def _drive(self, executor: Executor, waiting: deque[CaseTask], running: dict[str, CaseTask], end: _End) -> None:
         deaths: Counter[str] = Counter()
         while waiting or running:
             if self._stop.is_set():
-                self._end_early(executor, running, waiting)
+                self._end_early(executor, running, waiting, end)
                 return
             # A case that was lost waits in front for a worker that takes it; the others are all alike.
             while task := next((one for one in islice(waiting, len(deaths) + 1) if executor.has_room(one)), None):
@@ -339,36 +383,42 @@ class CaseRunner:
                         self._clock.abandon(ended.case_id)
                         waiting.appendleft(task)
                         continue
-                self._end(self._result(task, ended))
+                end(task, self._result(task, ended))
                 self._write()
             self._clock.tick()
 
-    def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask]) -> None:
+    def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask], end: _End) -> None:
         """Stop what is being solved, keep what it has found, and end workers that do not answer."""
         executor.stop()
         deadline = time.monotonic() + executor.stop_grace_s
         while running and (left := deadline - time.monotonic()) > 0:
             for ended in executor.wait(min(left, POLL_S)):
                 if ended.outcome is not None:
-                    self._end(self._result(running.pop(ended.case_id), ended))
+                    task = running.pop(ended.case_id)
+                    end(task, self._result(task, ended))
         executor.kill()
         reasons = ("interrupted", "not begun: the comparison was interrupted")
-        self._give_up(running, waiting, CaseStatus.NO_PLAN, reasons)
+        self._give_up(running, waiting, end, CaseStatus.NO_PLAN, reasons)
 
     def _give_up(
-        self, running: dict[str, CaseTask], waiting: deque[CaseTask], status: CaseStatus, reasons: tuple[str, str]
+        self,
+        running: dict[str, CaseTask],
+        waiting: deque[CaseTask],
+        end: _End,
+        status: CaseStatus,
+        reasons: tuple[str, str],
     ) -> None:
         """End cases that were running, and those that were not yet, with a reason each."""
         for tasks, reason in zip((running.values(), waiting), reasons, strict=True):
             for task in tasks:
-                self._end(CaseResult(self._cases[task.case.id], status, reason))
+                end(task, CaseResult(self._cases[task.case.id], status, reason))
         self._write()
 
     def _is_lost(self, task: CaseTask, ended: Ended) -> bool:
         """Whether a case is to be solved again: its worker died before its run was complete, or was too small."""
         if ended.outcome is not None:
             return ended.outcome.is_out_of_memory and self._engine_name == "dask"  # others may have more
-        return self._folder.stored(task.case, self._key_of[task.case.id]) is None
+        return self._folder.stored_run(task.case, task.key, task.folder) is None
 
     def _result(self, task: CaseTask, ended: Ended) -> CaseResult:
         case, outcome = self._cases[task.case.id], ended.outcome
@@ -377,7 +427,7 @@ class CaseRunner:
         if ended.run is not None and (fault := self._keep_run(task, ended.run)):
             return CaseResult(case, CaseStatus.FAILED, fault)
         info = read_intact_info(task.folder)
-        if info is not None and key_of_run(info) == self._key_of[case.id]:
+        if info is not None and key_of_run(info) == task.key:
             return CaseResult.of_run(case, task.folder, info)
         if outcome is None:
             why = f"its worker died each of the {_MAX_TRIES} times it was tried, the last time {ended.death}"
@@ -390,7 +440,7 @@ class CaseRunner:
     def _keep_run(self, task: CaseTask, run: SentRun) -> str:
         """Write a run that was sent; returns what keeps it from being written."""
         try:
-            scenario, network = self._keys.load((*task.overrides, *task.case.overrides))
+            scenario, network = self._keys.load((*task.overrides, *task.case.overrides, *task.further))
             if not run.is_of(scenario, network):
                 return _OTHER_INPUTS
             run.write(task.folder, scenario, network)
@@ -398,8 +448,13 @@ class CaseRunner:
             return str(error)
         return ""
 
+    def _keep(self, result: CaseResult) -> None:
+        self._first[result.case.id] = self._done[result.case.id] = result
+        if result.folder is not None and has_learned(result.info):
+            self._learned[result.case.id] = result.folder
+
     def _end(self, result: CaseResult) -> None:
-        self._done[result.case.id] = result
+        self._keep(result)
         self._clock.end(result.case.id, result.status)
         if not result.has_plan:
             self._folder.discard(result.case, self._key_of.get(result.case.id))
@@ -433,7 +488,7 @@ class CaseRunner:
 
     def _take_progress(self, case_id: str, line: Progress) -> None:
         """Note a line of progress of the serial executor, which is in this thread."""
-        plan_cny, bound_cny = self._progress.get(case_id, _UNKNOWN)
+        plan_cny, bound_cny = self._progress.get(case_id, UNKNOWN)
         self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
         self._clock.tick()
 

@@ -48,11 +48,13 @@ def forget(token: str) -> None:
 
 def work_on_copy(task: CaseTask, token: str) -> SentOutcome:
     """Solve a case in a worker that has its files; what an input or a solver does is not raised."""
-    copy, reference = _copies[token], task.reference
-    scenario = copy.place(task.scenario) if isinstance(task.scenario, Path) else task.scenario
-    folder = copy.place(task.folder)
+    copy, folder = _copies[token], _copies[token].place(task.folder)
     here = replace(
-        task, scenario=scenario, folder=folder, reference=None if reference is None else copy.place(reference)
+        task,
+        scenario=copy.place(task.scenario) if isinstance(task.scenario, Path) else task.scenario,
+        folder=folder,
+        learned=None if task.learned is None else copy.place(task.learned),
+        plans=tuple(map(copy.place, task.plans)),
     )
     send, is_abandoned = _lines_to_runner(token, task.case.id)
     with reading_copy(copy.root), stop_when(lambda: is_to_stop(token) or is_abandoned()) as stop:

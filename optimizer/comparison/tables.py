@@ -95,6 +95,14 @@ _PLACE_COLUMNS = [
 _SHOWN_SAVINGS = [metric.name for metric in _AGAINST_REFERENCE]
 
 
+# What was open before cases were tightened, and what became of it.
+DECISION_COLUMNS = [
+    "kind", "question", "first", "second", "least_before_cny_per_year", "most_before_cny_per_year",
+    "least_saving_cny_per_year", "most_saving_cny_per_year", "is_decided", "reason",
+]  # fmt: skip
+AFTER_TIGHTENING = "decided after tightening"
+
+
 def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.DataFrame]:
     """Build the tables of the cases, rows in the order of the results; raises InputError for a damaged run folder."""
     by_id = {result.case.id: result for result in results}
@@ -118,7 +126,7 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.D
     wide = pd.concat([family.reindex(ids).reset_index(drop=True) for family in families], axis=1)
     first = ["case", "label", "is_reference", "status"]
     points = [name for name in cases if str(name).startswith(f"{_PARAMETER.name}.")]
-    order = [*first, *points, "total_cny_per_year", *_SHOWN_SAVINGS]
+    order = [*first, *points, "total_cny_per_year", *_SHOWN_SAVINGS, "verdict"]
     rest = [name for name in cases if name not in {*order, "reason"}]
     table = pd.concat([cases[[*order, *rest]], wide, cases[["reason"]]], axis=1)
     return {"cases": table, "costs": costs, "regions": regions, "classes": classes, "data_centers": places}
@@ -142,6 +150,25 @@ def saving_interval(reference: CaseResult, case: CaseResult) -> tuple[float, flo
     )
 
 
+def sign_of(least_cny: float, most_cny: float) -> str:
+    """
+    Say what an interval proves of a saving: saves, costs more, or nothing.
+
+    Examples
+    --------
+    >>> sign_of(1.0, 2.0), sign_of(-2.0, -1.0), sign_of(-1.0, 1.0)
+    ('saves', 'costs more', '')
+    """
+    return "saves" if least_cny > 0 else "costs more" if most_cny < 0 else ""
+
+
+def _verdict(result: CaseResult, reference: CaseResult, least_cny: float, most_cny: float) -> str:
+    """Say what is proved of a case beside the reference; empty of the reference itself and without a plan."""
+    if result is reference or math.isnan(least_cny):
+        return ""
+    return sign_of(least_cny, most_cny) or "not proved"
+
+
 def _row(
     result: CaseResult, reference: CaseResult, tables: Mapping[str, Mapping[str, pd.DataFrame]]
 ) -> dict[str, object]:
@@ -159,6 +186,7 @@ def _row(
         "status": str(result.status),
         **{f"{_PARAMETER.name}.{name}": float(value) for name, value in result.case.point.items()},
         **dict(zip(_SHOWN_SAVINGS, against, strict=True)),
+        "verdict": _verdict(result, reference, least, most),
         **{metric.name: value for metric, value in zip(_OF_SOLVE, of_solve, strict=True)},
         **{metric.name: number(result.summary.get(metric.name)) for metric in _OF_SUMMARY},
         "reason": result.reason,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.comparison.comparison import Comparison, open_comparison
+from optimizer.comparison.tables import AFTER_TIGHTENING
 from optimizer.drawing.chart_data import (
     COSTS_MORE,
     SAVES,
@@ -76,11 +77,13 @@ def case_table(tables: _Tables) -> Table:
     regions = [name for name in cases if str(name).startswith("region_share.")]
     rows = []
     for row in cases.to_dict("records"):
-        proved = ""
+        proved, verdict = "", text_of(row.get("verdict"))
         least_saving = row.get("least_saving_cny_per_year")
         if least_saving is not None and math.isfinite(least_saving) and not row["is_reference"]:
             least, most = (format_million(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most"))
             proved = f"{least} to {most}"
+            if AFTER_TIGHTENING in verdict:
+                proved += f" ({AFTER_TIGHTENING})"
         numbers = (
             format_million(row.get("total_cny_per_year")),
             "" if row["is_reference"] else format_million(row.get("saving_cny_per_year")),
@@ -104,6 +107,23 @@ def case_table(tables: _Tables) -> Table:
         return Table(columns, rows, words=(0, 1))
     rows = [(*row, reason) for row, reason in zip(rows, reasons, strict=True)]
     return Table((*columns, "reason"), rows, words=(0, 1, len(columns)))
+
+
+def decision_table(tables: _Tables) -> Table | None:
+    """List what cases were tightened for; None where nothing was."""
+    if (table := _filled(tables, "decisions")) is None:
+        return None
+    rows = []
+    for row in table.to_dict("records"):
+        spans = [
+            [float(row[f"{side}_{when}_cny_per_year"]) for side in ("least", "most")] for when in ("before", "saving")
+        ]
+        shown = [
+            "" if math.isnan(least) else f"{format_million(least)} to {format_million(most)}" for least, most in spans
+        ]
+        verdict = AFTER_TIGHTENING if row["is_decided"] else f"not decided: {text_of(row['reason'])}"
+        rows.append((str(row["question"]), *shown, verdict))
+    return Table(("Left open by the gaps", f"before, {MILLION_CNY}", "proved now", "verdict"), rows, words=(0, 3))
 
 
 def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
@@ -351,6 +371,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "version": (found.head.get("versions") or {}).get("edwc") or "",
         "slice_count": len(runs),
         "cases": case_table(tables),
+        "decisions": decision_table(tables),
         "case_charts": list(filter(None, [_cost_by_case(tables, labels), _savings_chart(tables)])),
         "waterfalls": waterfall_charts(tables, labels),
         "moved": _moved_table(tables, labels, places),

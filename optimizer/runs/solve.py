@@ -158,6 +158,7 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     out: str | Path | None = None,
     warm: Callable[[PlacementProblem], WarmStart | None] | None = None,
     keep_learned: bool = False,
+    time_limit_s: float = math.inf,
     notes: Mapping[str, Any] | None = None,
     report: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
@@ -171,6 +172,10 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
         Texts such as `solver.mip_rel_gap=0.01`; solver options are keys like any other.
     warm
         Gives what was learned from a similar problem, to start from; None starts from nothing.
+    keep_learned
+        Store what a decomposed solve has learned, for others to start from.
+    time_limit_s
+        Where it is shorter than that of the scenario, it takes its place.
     notes
         Further keys of `run.json`, such as the case that the run is of.
     stop
@@ -195,14 +200,13 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     problem = assemble_problem(network, loaded)
     options = loaded.solver
     seconds = {"load": time.monotonic() - began}
-    control = Control(
-        time_limit_s=options.time_limit_s, stop=stop or threading.Event(), report=report, goal=options.mip_rel_gap
-    )
+    limit_s = min(options.time_limit_s, time_limit_s)
+    control = Control(time_limit_s=limit_s, stop=stop or threading.Event(), report=report, goal=options.mip_rel_gap)
     lap = time.monotonic()
     baselines = evaluate_baselines(problem, home_region(problem, network))
     seconds["baselines"] = time.monotonic() - lap
     # The limit is that of the run: what comes after the search takes about so many times as long as the baselines did.
-    reserved_s = min(RESULTS_PER_BASELINES * seconds["baselines"], MOST_RESERVED_SHARE * options.time_limit_s)
+    reserved_s = min(RESULTS_PER_BASELINES * seconds["baselines"], MOST_RESERVED_SHARE * limit_s)
     control.time_limit_s -= reserved_s
     known = None if warm is None else warm(problem)
     start = _cheaper_start(problem, baselines, known)

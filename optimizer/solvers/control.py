@@ -166,6 +166,9 @@ def relative_gap(objective: float, bound: float) -> float:
     return max(0.0, (objective - bound) / max(abs(objective), 1e-9))
 
 
+CUTS_TABLE = "learned_cuts"  # of a run folder, where it holds what was learned
+
+
 @dataclass(frozen=True, eq=False)
 class Learned:
     """What a decomposed solve can pass on to other cases."""

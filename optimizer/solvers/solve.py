@@ -71,7 +71,8 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     start
         A plan to begin with, a baseline say; one that breaks a limit is ignored.
     warm
-        What another case of the problem passes on, for the decomposition.
+        What another case of the problem passes on, for the decomposition; and what is proved of this one. Nothing is
+        searched where the plan to begin with is within the gap of that.
 
     Returns
     -------
@@ -92,6 +93,12 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
     else:
         control.say(start_cny, -np.inf, "start")
     chosen = choose_method(problem) if method == "auto" else method
+    known_cny = -np.inf if warm is None else warm.bound_cny
+    known = None
+    if start is not None and start_cny is not None:
+        known = _of_known(start, start_cny, known_cny, chosen, mip_rel_gap)
+        if known.termination == Termination.OPTIMAL or (warm is not None and warm.is_enough):
+            return replace(known, progress=tuple(control.lines))
     if chosen == "whole":
         solution = solve_whole(
             problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, start=start
@@ -102,9 +109,9 @@ def solve_problem(  # noqa: PLR0913 - options, keyword-only
         from optimizer.solvers.benders.driver import solve_decomposed
 
         solution = solve_decomposed(
-            problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm
+            problem, mip_rel_gap=mip_rel_gap, seed=seed, threads=threads, control=control, warm=warm, known=known
         )
-    solution = _checked(problem, solution)
+    solution = _with_bound(_checked(problem, solution), known_cny, mip_rel_gap)
     return solution if start is None or start_cny is None else _with_start(solution, start, start_cny, mip_rel_gap)
 
 
@@ -145,6 +152,23 @@ def _feasible(problem: PlacementProblem, plan: Plan) -> float | None:
     """Cost of a plan in CNY per year, None if it breaks a limit."""
     report = check_plan(problem, plan)
     return report.total_cny if report.is_feasible else None
+
+
+def _of_known(plan: Plan, cost_cny: float, bound_cny: float, method: str, mip_rel_gap: float) -> Solution:
+    """Say what is known of a problem before it is solved: a plan, and what an earlier solve has proved."""
+    bound = min(bound_cny, cost_cny)
+    is_proved = relative_gap(cost_cny, bound) <= mip_rel_gap
+    termination = Termination.OPTIMAL if is_proved else Termination.TIME_LIMIT
+    return Solution(termination, plan, cost_cny, bound, method, {}, ())
+
+
+def _with_bound(solution: Solution, bound_cny: float, mip_rel_gap: float) -> Solution:
+    """Raise the bound of a solve to that of an earlier one."""
+    if not bound_cny > solution.bound_cny:
+        return solution
+    bound = min(bound_cny, solution.objective_cny)
+    is_proved = relative_gap(solution.objective_cny, bound) <= mip_rel_gap
+    return replace(solution, bound_cny=bound, termination=Termination.OPTIMAL if is_proved else solution.termination)
 
 
 def _with_start(solution: Solution, start: Plan, start_cny: float, mip_rel_gap: float) -> Solution:

@@ -11,7 +11,7 @@ from network_data.faults import escape_text
 from optimizer.comparison.cases import CaseStatus
 from optimizer.comparison.comparison import Comparison
 from optimizer.comparison.effects import Regret
-from optimizer.comparison.tables import REGION, number
+from optimizer.comparison.tables import AFTER_TIGHTENING, REGION, number
 from optimizer.numbers import (
     NO_NUMBER,
     format_amount,
@@ -44,7 +44,7 @@ _KIND_WORDS = {
 
 def describe_comparison(found: Comparison) -> str:
     """Describe a comparison in lines of plain text."""
-    parts = [_cases(found)]
+    parts = [_cases(found), _decisions(found)]
     for pair in chosen_pairs(found):
         parts += [_waterfall(found, pair), _moved(found, pair)]
     parts += [_regret(found), _tornado(found), *([search.to_text()] for search in found.searches.values())]
@@ -135,6 +135,27 @@ def _case_row(row: pd.Series, label: str, region: str) -> str:
         format_number(row["mean_rtt_ms"], 1),
         gap,
     )
+
+
+def _decisions(found: Comparison) -> list[str]:
+    """Say what cases were tightened for, and what is proved now."""
+    lines = []
+    for row in found.decisions.to_dict("records"):
+        question, why = shorten(str(row["question"]), 48), str(row["reason"])
+        least, most = float(row["least_saving_cny_per_year"]), float(row["most_saving_cny_per_year"])
+        said = question
+        if not math.isnan(least):
+            costs = [found.results[str(row[side])].objective_cny for side in ("first", "second")]
+            proved = " and ".join(map(format_million, (least, most)))
+            said += f": {format_change(costs[0] - costs[1])}, proved between {proved}"
+        lines += _wrapped(f"{said} ({AFTER_TIGHTENING if row['is_decided'] else f'not decided: {why}'})")
+    if not lines:
+        return []
+    count, decided = len(found.decisions), int(found.decisions["is_decided"].astype(bool).sum())
+    return [
+        f"Left open by the gaps: {count}, of which {decided} decided; million CNY a year",
+        *(f"  {x}" for x in lines),
+    ]
 
 
 def _aligned(label: str, *cells: str) -> str:

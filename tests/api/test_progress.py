@@ -6,7 +6,7 @@ import io
 import math
 
 from optimizer.api.progress import Style, show_progress
-from optimizer.comparison.runner import SweepProgress
+from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.solvers.control import Progress
 
 

@@ -9,7 +9,8 @@ from sweeps import CARBON, write_toy
 
 from optimizer.comparison import case_solve
 from optimizer.comparison.cases import Case, CaseStatus
-from optimizer.comparison.runner import CaseRunner, SweepProgress
+from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.runs import folder as run_folder
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from sweeps import CARBON, Killer, children_of, contents, run, workers_of_this_process
 
 from optimizer.comparison.cases import Case, CaseStatus
-from optimizer.comparison.runner import CaseRunner, SweepProgress
+from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.sweep_clock import SweepProgress
 
 # Seconds of a solver's time: a plan from the start, and no proof to the last digit.
 LONG = ("time.slices_per_day=1", "solver.mip_rel_gap=0", "solver.method=whole", "solver.time_limit_s=100")

@@ -24,7 +24,8 @@ import edwc
 from network_data import InputError, load_network
 from optimizer.comparison import dask_workers
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
-from optimizer.comparison.runner import SweepProgress
+from optimizer.comparison.runner import CaseRunner, Step
+from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 
@@ -94,6 +95,39 @@ def test_each_file_is_sent_once_and_folders_are_the_same(
     (tmp_path / "dear.yaml").write_text((tmp_path / "dear.yaml").read_text("utf-8").replace("70", "80"), "utf-8")
     solve(scenario, "out", cluster, cases)
     assert str(tmp_path / "dear.yaml") in sent
+
+
+def test_steps_find_their_cuts_and_plans_on_the_worker_and_come_back(
+    cluster: FarCluster, toy_sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not cluster.workers:
+        cluster.add_worker("one")
+    sent: list[str] = []
+    read = dask_workers.read_contents
+
+    def note(files: Mapping[str, str]) -> dict[str, bytes]:
+        sent.extend(files)
+        return read(files)
+
+    monkeypatch.setattr(dask_workers, "read_contents", note)
+    loose = ("solver.method=decomposed", "solver.mip_rel_gap=0.5")
+    found = {}
+    for name, engine in {"far": {"engine": "dask", "scheduler": cluster.address}, "here": {"engine": "serial"}}.items():
+        out = toy_sweep.parent / name
+        with CaseRunner(toy_sweep, loose, out=out, keep_learned=True, **engine) as runner:
+            solved = runner.run(CARBON)
+            assert all(result.has_plan for result in solved.values()), [result.reason for result in solved.values()]
+            steps = {"carbon_20": Step((out / "cases" / "carbon_40",), 1e-6)}
+            assert runner.improve(steps)["carbon_20"].status == CaseStatus.SOLVED
+            # From what the step has learned, and from its plan.
+            steps = {"carbon_20": Step((), 1e-7), "reference": Step((out / "improved" / "carbon_20" / "1",))}
+            assert all(result.has_plan for result in runner.improve(steps).values())
+        found[name] = contents(out)
+    assert found["far"] == found["here"]
+    runs = ("cases/reference", "cases/carbon_20", "improved/carbon_20/1")
+    assert {f"{toy_sweep.parent}/far/{run}/learned_cuts.parquet" for run in runs} <= set(sent)
+    assert f"{toy_sweep.parent}/far/cases/carbon_40/run.json" in sent
+    assert len(sent) == len(set(sent))
 
 
 def test_inputs_made_in_memory_travel_too(cluster: FarCluster, toy_sweep: Path, tmp_path: Path) -> None:

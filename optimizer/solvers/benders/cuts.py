@@ -22,7 +22,7 @@ from optimizer.solvers.benders.blocks import Block
 from optimizer.solvers.benders.bound import Split
 from optimizer.solvers.benders.parts import describe_parts
 from optimizer.solvers.benders.subproblems import Cut
-from optimizer.solvers.control import Learned
+from optimizer.solvers.control import CUTS_TABLE, Learned
 
 
 def transfer_all(cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block]) -> list[Cut]:
@@ -65,7 +65,7 @@ def transfer_cuts(
     return out
 
 
-CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE = "learned_cuts", "learned_gradients", "learned_links"
+GRADIENTS_TABLE, LINKS_TABLE = "learned_gradients", "learned_links"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +80,20 @@ class WarmCuts:
 class WarmStart:
     """What a solve starts from."""
 
-    deployed: frozenset[tuple[str, str]] | None = None  # class id and data center id, to begin the search with
-    plan: Plan | None = None  # of the problem to be solved; None where the reference's plan does not fit it
+    deployed: frozenset[tuple[str, str]] | None = None  # pairs of class and data center, where there is no plan
+    plan: Plan | None = None  # of the problem to be solved, whose deployments the search begins with
     kept_links: npt.NDArray[np.bool_] | None = None  # (L,) link limits that the reference needed, if decomposed
     cuts: WarmCuts | None = None  # what the reference has learned about its blocks
+    bound_cny: float = -np.inf  # that an earlier solve has proved of this very problem
+    is_enough: bool = False  # whether the plan is to be taken as it is, without a search
+
+
+def deployed_pairs(problem: PlacementProblem, plan: Plan) -> frozenset[tuple[str, str]]:
+    """Name the class and the data center of each deployment of a plan."""
+    classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
+    pairs = problem.deployments[plan.is_deployed > 0]
+    names = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
+    return frozenset((str(class_id), str(center)) for class_id, center in names)
 
 
 def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.DataFrame]:

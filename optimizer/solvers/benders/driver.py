@@ -30,7 +30,7 @@ from optimizer.solvers.benders.bound import (
     cost_unit_cny,
     split_problem,
 )
-from optimizer.solvers.benders.cuts import WarmStart, transfer_all, transfer_cuts
+from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all, transfer_cuts
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
@@ -97,7 +97,7 @@ MOST_ROUNDS_OF_ALL_DAYS = 6
 T = TypeVar("T")
 
 
-def solve_decomposed(
+def solve_decomposed(  # noqa: PLR0913 - options, keyword-only
     problem: PlacementProblem,
     *,
     mip_rel_gap: float,
@@ -105,6 +105,7 @@ def solve_decomposed(
     threads: int,
     control: Control,
     warm: WarmStart | None = None,
+    known: Solution | None = None,
 ) -> Solution:
     """
     Solve a problem slice by slice.
@@ -115,6 +116,9 @@ def solve_decomposed(
         No slice may have a negative price of energy and carbon: pods are switched on with the work.
     control
         Deadline, stop request and progress. At a stop, the best choice found is still turned into a plan.
+
+    known
+        A plan that keeps every limit, its cost, and what is proved already: bound and search end once these meet.
 
     Returns
     -------
@@ -127,7 +131,6 @@ def solve_decomposed(
     known_links = np.zeros_like(limiting) if warm.kept_links is None else warm.kept_links
     kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
-    known: Solution | None = None
     options = _Options(mip_rel_gap, seed, threads)
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
@@ -179,8 +182,9 @@ class _Run:
         if warm.cuts is not None:
             self._of.pool.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
         self._search = PlanSearch(self._of, control, seed=self._seed)
-        if warm.deployed is not None:
-            self._search.start_from(self._deployments(warm.deployed))
+        pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
+        if pairs is not None:
+            self._search.start_from(self._deployments(pairs))
         self._other_search: PlanSearch | None = None
         # Outages are asked of the blocks by both: then the search waits for the bound.
         is_apart = self._threads > 1 and problem.outages.empty

@@ -15,7 +15,8 @@ from typing import Any
 from toy_scenario import ToyScenario
 
 from optimizer.comparison.cases import Case, CaseResult
-from optimizer.comparison.runner import CaseRunner, SweepProgress
+from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.sweep_clock import SweepProgress
 
 CARBON = [Case(f"carbon_{price}", f"carbon {price}", (f"costs.carbon_price_cny_per_t={price}",)) for price in (20, 40)]
 WITH_TIMES = ("seconds", "finished_utc", "peak_memory_mb", "progress")
