@@ -88,7 +88,7 @@ class DaskExecutor:
             with interrupts_blocked():
                 if scheduler is None:
                     self._cluster = distributed.LocalCluster(  # type: ignore[no-untyped-call]
-                        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
+                        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
                         memory_limit=0, silence_logs=logging.CRITICAL, local_directory=str(signals),
                     )  # fmt: skip
                 self._client: Client = distributed.Client(  # type: ignore[no-untyped-call]
