@@ -106,6 +106,7 @@ def run_until_optimal(
     highs: highspy.Highs,
     *,
     first_solver: str | None = None,
+    second_solver: str | None = None,
     trusts_infeasible: bool = False,
     time_limit_s: float = np.inf,
 ) -> bool:
@@ -119,6 +120,8 @@ def run_until_optimal(
     ----------
     first_solver
         Method of the first run alone; None = the one that is set.
+    second_solver
+        Method of the run from scratch.
     trusts_infeasible
         End where the first run says that there is no feasible point.
     time_limit_s
@@ -131,7 +134,9 @@ def run_until_optimal(
         highs.setOptionValue("solver", solver)
         if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
             highs.clearSolver()
+            highs.setOptionValue("solver", solver if second_solver is None else second_solver)
             highs.run()
+            highs.setOptionValue("solver", solver)
         if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
             highs.clearSolver()
             highs.setOptionValue("presolve", "on")

@@ -73,7 +73,7 @@ MISSED_SHARE = 1e-6
 LEAST_INNER_GAP = 1e-9
 
 # Sets of deployments that are evaluated beside one round of the bound, and beside one integer program.
-EVALUATIONS_A_ROUND = 12
+EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 
 # The search alone ends after so many evaluations without a better plan; more than a round of random changes.

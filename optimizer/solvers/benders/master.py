@@ -103,7 +103,9 @@ class MasterProgram:
         """
         # From the middle of the optimal face a crossover finds a corner; a cold simplex method takes far longer.
         first_solver, self._has_lost_basis = "ipx" if self._has_lost_basis else None, False
-        is_solved = run_until_optimal(self._highs, first_solver=first_solver, time_limit_s=time_limit_s)
+        is_solved = run_until_optimal(
+            self._highs, first_solver=first_solver, second_solver="ipx", time_limit_s=time_limit_s
+        )
         if not is_solved:
             status = str(self._highs.getModelStatus())
             raise InfeasibleMasterError(status) if is_infeasible(self._highs) else UnsolvedError(status)

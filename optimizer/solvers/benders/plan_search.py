@@ -31,7 +31,7 @@ UNDECIDED_SHARE = 0.02
 
 JITTER = 0.2  # of the order in which changes are tried, in shares
 RANDOM_CHANGES = 3
-MOST_TRIES = 90  # after random changes, before the next ones
+MOST_TRIES = 30  # after random changes, before the next ones
 LEAST_SAVING_SHARE = 1e-7
 OUTAGE_ROUNDS = 12
 
@@ -240,8 +240,10 @@ class PlanSearch:
         changed = self._random.choice(among, size=min(RANDOM_CHANGES, len(among)), replace=False)
         return deployed ^ frozenset(changed.tolist())
 
-    def _descend(self, begin: Choice, *, most_tries: int = 1_000_000) -> Generator[frozenset[int], Choice | None, None]:
-        """Change one deployment at a time while that saves, or until the relaxation has news."""
+    def _descend(
+        self, begin: Choice, *, most_tries: int | None = None
+    ) -> Generator[frozenset[int], Choice | None, None]:
+        """Change one deployment at a time while that saves; without a limit of tries, until the relaxation has news."""
         current, tries, is_better = begin, 0, True
         while is_better:
             is_better = False
@@ -249,7 +251,7 @@ class PlanSearch:
                 changed = current.deployed ^ {change}
                 if self._costs.is_known(changed):
                     continue
-                if tries >= most_tries or self._is_new_share:
+                if self._is_new_share if most_tries is None else tries >= most_tries:
                     return
                 choice = yield changed
                 tries += 1
