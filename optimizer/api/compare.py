@@ -26,7 +26,7 @@ from optimizer.comparison.cases import (
     split_price_cases,
 )
 from optimizer.comparison.comparison import Comparison, build_comparison, searches_by_kind
-from optimizer.comparison.decide import DECIDE_TIME_S
+from optimizer.comparison.decide import DECIDE_TIME_S, share_plans
 from optimizer.comparison.decide import decide as decide_questions
 from optimizer.comparison.effects import find_ends
 from optimizer.comparison.folder import COMPARISON_FILE, keep_stored, read_stored, save_in_memory
@@ -35,7 +35,6 @@ from optimizer.comparison.latency_budgets import latency_return
 from optimizer.comparison.questions import BreakPointsExist, questions_of
 from optimizer.comparison.runner import ENGINES, CaseRunner, EngineName
 from optimizer.comparison.searches import SearchResult
-from optimizer.comparison.shared_plans import share_plans
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.problem.assemble import assemble_problem
 from optimizer.runs.run import Run

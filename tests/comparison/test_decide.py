@@ -19,12 +19,11 @@ from sweeps import contents, write_toy
 from optimizer.cli.main import main
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.comparison import Comparison, open_comparison
-from optimizer.comparison.decide import decide
+from optimizer.comparison.decide import decide, share_plans
 from optimizer.comparison.frontier import carbon_frontier
 from optimizer.comparison.frontier_points import NOT_DISTINGUISHABLE
 from optimizer.comparison.questions import questions_of
 from optimizer.comparison.runner import CaseRunner
-from optimizer.comparison.shared_plans import share_plans
 from optimizer.report.comparison import build_comparison_report
 from optimizer.runs.verify import verify_run
 
