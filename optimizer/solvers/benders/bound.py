@@ -248,6 +248,11 @@ class Decomposition:
         return rise < share * max(abs(self._history[-1]), 1e-6)
 
     @property
+    def rounds(self) -> int:
+        """How often the relaxation was solved."""
+        return len(self._history)
+
+    @property
     def is_small(self) -> bool:
         """Whether the master is small enough for a simplex method from the start."""
         return len(self.master.cost) <= SMALL_MASTER_COLUMNS

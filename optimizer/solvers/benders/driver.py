@@ -90,6 +90,9 @@ FAR_GAP = 0.2
 # ones the relaxation takes longer and bounds no better.
 ASSIGN_SHARE = 0.7
 
+# After so many rounds all days are bounded for the first time: a solve that a limit ends later has a bound then.
+FIRST_ROUNDS = 6
+
 # With cuts handed on from the merged days, this many rounds show whether the bound still rises.
 FEW_ROUNDS = 2
 MOST_ROUNDS_OF_ALL_DAYS = 6
@@ -301,7 +304,7 @@ class _Run:
         is_far = relative_gap(self.best.cost_cny, self._bound_cny) > FAR_GAP
         if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
-        if not is_rising and self._days.is_smaller:
+        if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
             self._bound_all_days()
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
