@@ -175,8 +175,7 @@ def test_the_case_of_a_killed_worker_is_solved_by_one_that_joins_late(
     cluster: FarCluster, toy_sweep: Path, undisturbed_sweep: dict[str, Any]
 ) -> None:
     def replace_all() -> None:
-        for name in list(cluster.workers):
-            cluster.end_worker(name)
+        cluster.end_workers()
         cluster.add_worker("late")
 
     results = solve(toy_sweep, "late", cluster, report=once(replace_all, "carbon_20"))
@@ -187,8 +186,7 @@ def test_the_case_of_a_killed_worker_is_solved_by_one_that_joins_late(
 def test_a_case_that_the_kernel_ends_for_want_of_memory_goes_to_another_worker(
     cluster: FarCluster, toy_sweep: Path, undisturbed_sweep: dict[str, Any]
 ) -> None:
-    for name in list(cluster.workers):
-        cluster.end_worker(name)
+    cluster.end_workers()
     with memory_group() as group:
         small = cluster.add_worker("small")
         group.add(small.pid)
@@ -206,8 +204,7 @@ def test_a_case_that_the_kernel_ends_for_want_of_memory_goes_to_another_worker(
 def test_a_case_whose_solver_is_killed_tries_another_worker_and_says_what_it_lacks(
     cluster: FarCluster, toy_sweep: Path, undisturbed_sweep: dict[str, Any]
 ) -> None:
-    for name in list(cluster.workers):
-        cluster.end_worker(name)
+    cluster.end_workers()
     small, is_over = cluster.add_worker("small"), threading.Event()
 
     def hunt() -> None:

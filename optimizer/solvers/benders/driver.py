@@ -84,6 +84,7 @@ CHOICES_TO_LEARN_FROM = 3
 
 # The bound is raised no further once two rounds raise it by less than this share of the gap.
 STALLED_SHARE_OF_GAP = 0.02
+# With more than this share between plan and bound, a few flat rounds are a plateau, not the end.
 FAR_GAP = 0.2
 
 # Share of the time that is left for the knapsacks of indivisible workloads. Of small problems they need less; of large
@@ -119,7 +120,6 @@ def solve_decomposed(  # noqa: PLR0913 - options, keyword-only
         No slice may have a negative price of energy and carbon: pods are switched on with the work.
     control
         Deadline, stop request and progress. At a stop, the best choice found is still turned into a plan.
-
     known
         A plan that keeps every limit, its cost, and what is proved already: bound and search end once these meet.
 

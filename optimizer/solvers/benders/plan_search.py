@@ -26,7 +26,7 @@ from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 START_SHARES = (0.2, 0.35, 0.1, 0.5, 0.02)
 FEASIBLE_STARTS = 2  # so many starts that serve all are enough to compare
 
-# Deployments that the relaxation uses by less, or leaves by less, are changed last.
+# Where the relaxation decides by all but this share as the choice does, nothing is changed.
 UNDECIDED_SHARE = 0.02
 
 JITTER = 0.2  # of the order in which changes are tried, in shares
@@ -57,10 +57,9 @@ class ExactCosts:
         problem, self._seed = decomposition.problem, seed
         # What outages need is asked of their blocks, and comes as rows on what is open, deployed and bought.
         self._has_outages = not problem.outages.empty
-        self._plain = problem if not self._has_outages else replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
-        self._model = self._held(compile_model(self._plain))
+        plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))) if self._has_outages else problem
+        self._model = self._held(compile_model(plain))
         self._columns_of_master = self._positions()
-        self._outage_cuts: list[Cut] = []
         self._like: FixedProgram | None = None
         self._known: dict[frozenset[int], Choice | None] = {}
         self._center = self._model.columns["Deploy"].members[:, 1]
@@ -104,7 +103,6 @@ class ExactCosts:
             self._of.pool.add(cuts)
             if not cuts:
                 return choice
-            self._outage_cuts += cuts
             self._model, self._like = self._with_rows(cuts), None
         return None
 
@@ -156,7 +154,6 @@ class PlanSearch:
         self._control = control
         self._random = np.random.default_rng(seed)
         self._count = len(decomposition.positions("Deploy"))
-        self._center = decomposition.compiled.columns["Deploy"].members[:, 1]
         self._share = np.zeros(self._count)
         self._is_new_share = False
         self._is_told = False

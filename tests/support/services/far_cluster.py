@@ -71,6 +71,11 @@ class FarCluster:
         self.workers[name].kill()
         self.workers.pop(name).wait()
 
+    def end_workers(self) -> None:
+        """Kill all workers."""
+        for name in list(self.workers):
+            self.end_worker(name)
+
     def _start(self, command: list[str], *, code: Path = ROOT) -> subprocess.Popen[bytes]:
         options: dict[str, Any] = {"cwd": self._folder, "env": {**os.environ, "PYTHONPATH": str(code)}}
         return subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
