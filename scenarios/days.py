@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from network_data.tariffs import DAYS_IN_MONTH, HOURS_PER_DAY, MONTHS_PER_YEAR, format_months, parse_months
+from network_data.tariffs import DAYS_IN_MONTH, MONTHS_PER_YEAR, format_months, parse_months
 from scenarios.field_types import Id, Section, Text, fault
 
 DayKind = Literal["all", "weekday", "weekend"]
@@ -135,8 +135,14 @@ class Time(Section):
     )
     slices_per_day: Literal[1, 2, 3, 4, 6, 8, 12, 24] = Field(
         24,
-        description="time slices per day, a divisor of 24; a slice lasts 24 / slices_per_day hours",
+        description="time slices per day, a divisor of 24; below 24, hours are put together as slicing says",
         json_schema_extra={"unit": "slices per day"},
+    )
+    slicing: Literal["peaks", "blocks"] = Field(
+        "peaks",
+        description="how hours become fewer slices: peaks = runs of like hours, and hours in which the need for "
+        "accelerators peaks stay alone, so that capacity is sized for them; blocks = equal blocks from midnight on, "
+        "which average peaks away",
     )
 
     @field_validator("seasons")
@@ -153,8 +159,3 @@ class Time(Section):
             remedy = "Give days with kind weekday and weekend, or set days to null."
             raise fault("weekends does not go with explicit days", remedy)
         return weekends
-
-    @property
-    def hours_per_slice(self) -> int:
-        """Length of a slice in hours."""
-        return HOURS_PER_DAY // self.slices_per_day

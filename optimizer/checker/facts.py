@@ -54,9 +54,12 @@ class _ProblemIndex:
 
     @cached_property
     def slice_h(self) -> FloatArray:
-        """(T,) length of each slice in hours: its share of its day."""
-        slices_of_day = self.problem.slices.groupby("day")["hour"].transform("size")
-        return 24.0 / slices_of_day.to_numpy(np.float64)
+        """(T,) length of each slice in hours: from its beginning to that of the one after it, round the clock."""
+        begins = self.problem.slices["hour"].to_numpy(np.float64)
+        before = index_of(self.problem.slices, "previous_index")
+        out = np.empty(len(begins))
+        out[before] = (begins - begins[before]) % 24.0
+        return np.where(out > 0, out, 24.0)
 
     @cached_property
     def is_contracted(self) -> npt.NDArray[np.bool_]:

@@ -154,7 +154,9 @@ def _slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
     """List the time slices with their weight, and begin and end on the made-up date of their day."""
     clock = links_by_slice[[*_SLICE, "weight_h"]].drop_duplicates(_SLICE, ignore_index=True)
     days = pd.Index(clock["day"].unique())
-    next_hour = clock.groupby("day", sort=False)["hour"].shift(-1).fillna(24.0)
+    by_day = clock.groupby("day", sort=False)["hour"]
+    # The last slice of a day ends where its first begins again, which may be after midnight: days follow without gaps.
+    next_hour = by_day.shift(-1).fillna(by_day.transform("first") + 24.0)
     midnight = _FIRST_DAY + pd.to_timedelta(days.get_indexer(pd.Index(clock["day"])), unit="D")
     for name, hour in (("slice_begin", clock["hour"]), ("slice_end", next_hour)):
         clock[name] = pd.DatetimeIndex(midnight + pd.to_timedelta(hour.to_numpy(), unit="h")).as_unit("ms")
@@ -365,7 +367,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "day": ("–", "representative day"),
     "hour": ("hours after midnight", "begin of the time slice"),
     "slice_begin": ("date and time", "begin of the time slice, on a made-up date: day n of the run is day n of 2000"),
-    "slice_end": ("date and time", "last millisecond of the time slice, on the same date"),
+    "slice_end": (
+        "date and time",
+        "last millisecond of the time slice; of the last one of a day perhaps on the next date",
+    ),
     "weight_h": ("hours per year", "hours that the time slice stands for"),
     "mtok_per_h": ("million tokens per hour", "tokens served in the time slice"),
     "load_gbps": ("Gbps", "load in the time slice, both directions together"),

@@ -6,6 +6,7 @@ What contradicts the network is refused here: policies, RTT limits, workloads wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -13,11 +14,11 @@ import pandas as pd
 
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
-from optimizer.problem.demand import demand_by_workload, representative_days, slice_demand, time_slices
+from optimizer.problem.demand import day_factors, demand_by_workload, representative_days, slice_demand, time_slices
 from optimizer.problem.equivalence import PRICE_COLUMNS
 from optimizer.problem.fleet import accelerator_table, fleet_pools, pool_table
 from optimizer.problem.price_changes import ScenarioPrices, scenario_prices
-from optimizer.problem.prices import energy_prices, price_calendar
+from optimizer.problem.prices import PriceCalendar, energy_prices, price_calendar
 from optimizer.problem.problem import (
     GB_PER_GBPS_H,
     FloatArray,
@@ -40,6 +41,8 @@ from optimizer.problem.routing import (
     residency_mask,
     what_admits,
 )
+from optimizer.problem.slicing import Slicing, choose_slicing, hourly_needs
+from scenarios.days import RepresentativeDay
 from scenarios.schema import Scenario, WorkloadClass
 
 
@@ -183,7 +186,6 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     # Before any change of prices: all price cases of a scenario share their days and slices.
     days = representative_days(scenario.time, calendar)
     prices = scenario_prices(network, scenario, calendar, faults)
-    slices, billing = time_slices(days, scenario.time.slices_per_day)
     offered = fleet_pools(network, scenario, faults)
     accelerators = accelerator_table(network, offered, faults)
     centers = _center_table(network, prices)
@@ -201,12 +203,15 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     limit_ms = rtt_limits_ms(classes["rtt_limit_ms"].to_numpy(float), budget_ms, pools, len(centers))
     workloads["class_index"] = workloads["workload_class"].map({k: i for i, k in enumerate(classes["id"])})
     workloads["is_indivisible"] = classes["is_indivisible"].to_numpy(bool)[workloads["class_index"]]
-    demand = slice_demand(workloads, classes, scenario, days)
+    # The slices do not depend on changes of prices either.
+    slicing = _slicing(scenario, days, classes, workloads, accelerators, calendar)
+    demand = slice_demand(workloads, classes, scenario, days, slicing)
     workloads["is_deferrable"] = demand.is_deferrable
     links = merge_links(network, scenario.routing, link_share=scenario.network_use.link_share)
-    hubs = list(dict.fromkeys(workloads["demand_hub"]))
     graph = fibre_graph(network, links)
-    routes, route_links = candidate_routes(graph, links, hubs, centers, scenario.routing)
+    routes, route_links = candidate_routes(
+        graph, links, list(dict.fromkeys(workloads["demand_hub"])), centers, scenario.routing
+    )
     routes["is_transfer"] = ~is_same(
         scenario.costs.data_transfer_scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"]
     )
@@ -222,6 +227,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     links["is_limiting"] = limiting_links(
         links, route_links, candidates, workloads, classes, demand.servable_mtok_per_h
     )
+    slices, billing = time_slices(days, slicing)
     return PlacementProblem(
         name=scenario.name,
         slices=slices,
@@ -239,7 +245,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         backlog_limit_mtok=demand.backlog_limit_mtok,
         servable_mtok_per_h=demand.servable_mtok_per_h,
         shed_limit_mtok_per_h=demand.demand_mtok_per_h * (shed_penalty is not None),
-        energy_price_cny_per_mwh=energy_prices(prices.calendar, days, scenario.time.hours_per_slice),
+        energy_price_cny_per_mwh=energy_prices(prices.calendar, days, slicing),
         accel_h_per_mtok=_accelerator_hours(classes, accelerators),
         utilization_limit_share=scenario.fleet.utilization_limit,
         carbon_price_cny_per_t=prices.carbon_price_cny_per_t,
@@ -254,6 +260,22 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         is_protected=protected_workloads(reachable, scenario, len(workloads)),
         unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
+
+
+def _slicing(
+    scenario: Scenario,
+    days: Sequence[RepresentativeDay],
+    classes: pd.DataFrame,
+    workloads: pd.DataFrame,
+    accelerators: pd.DataFrame,
+    calendar: PriceCalendar,
+) -> Slicing:
+    """Cut the days, by the needs and the prices of their hours."""
+    ids, class_index = classes["id"].tolist(), workloads["class_index"].to_numpy(int)
+    of_day = day_factors(days, np.array([scenario.workload_classes[k].weekend_share for k in ids]))[:, class_index]
+    mtok_per_day = of_day * workloads["mtok_per_day"].to_numpy(float)
+    needs = hourly_needs(scenario, ids, workloads, mtok_per_day, _accelerator_hours(classes, accelerators).min(axis=1))
+    return choose_slicing(scenario, days, needs, [calendar.price_of_day(day) for day in days])
 
 
 def _center_table(network: Network, prices: ScenarioPrices) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from network_data.load import Network
 from network_data.tariffs import MONTHS_PER_YEAR, format_months
 from optimizer.problem.prices import KINDS, PriceCalendar
 from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.slicing import Slicing
 from scenarios.days import RepresentativeDay, Time
 from scenarios.schema import Scenario
 
@@ -32,7 +33,7 @@ class Demand:
     is_deferrable: npt.NDArray[np.bool_]
 
 
-def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def time_slices(days: Sequence[RepresentativeDay], slicing: Slicing) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Cut the representative days into slices, and assign them to billing periods.
 
@@ -42,7 +43,7 @@ def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple
         As described at `PlacementProblem`. Days that stand for the same months share a billing period, weekdays
         and weekends among them; a month that several periods stand for is divided among them.
     """
-    per_day, hours = slices_per_day, HOURS_PER_DAY // slices_per_day
+    per_day = len(slicing.starts)
     groups = list(dict.fromkeys(day.month_numbers for day in days))
     share_of_month = {m: 1 / sum(m in group for group in groups) for group in groups for m in group}
     billing = pd.DataFrame(
@@ -54,8 +55,8 @@ def time_slices(days: Sequence[RepresentativeDay], slices_per_day: int) -> tuple
     rows = [
         {
             "day": day.id,
-            "hour": step * hours,
-            "weight_h": day.days_per_year * hours,
+            "hour": slicing.starts[step],
+            "weight_h": day.days_per_year * slicing.lengths_h[step],
             "billing_index": groups.index(day.month_numbers),
             "previous_index": number * per_day + (step - 1) % per_day,
         }
@@ -109,30 +110,35 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
 
 
 def slice_demand(
-    workloads: pd.DataFrame, classes: pd.DataFrame, scenario: Scenario, days: Sequence[RepresentativeDay]
+    workloads: pd.DataFrame,
+    classes: pd.DataFrame,
+    scenario: Scenario,
+    days: Sequence[RepresentativeDay],
+    slicing: Slicing,
 ) -> Demand:
     """
     Shape the daily demand by the classes' profiles, and bound what may wait.
 
-    A class that may wait less than one slice is urgent. The backlog at the end of a slice holds at most what arrived in
-    the last `deferrable_h` hours (a whole day at the most: days repeat). A weekend day has `weekend_share` of the
-    demand of a weekday, and all days together have what the scenario states per day.
+    The backlog at the end of a slice holds at most what arrived in the last `deferrable_h` hours, whole slices (a whole
+    day at the most: days repeat). A class that may wait less than any slice is urgent. A weekend day has
+    `weekend_share` of the demand of a weekday, and all days together have what the scenario states per day.
     """
-    hours, per_day = scenario.time.hours_per_slice, scenario.time.slices_per_day
+    per_day, hours = len(slicing.starts), np.array(slicing.lengths_h, dtype=float)[:, None]
     items = [scenario.workload_classes[k] for k in classes["id"]]
-    profiles = np.array([scenario.profiles[item.demand_profile] for item in items])
-    shape = profiles.reshape(len(items), per_day, hours).mean(axis=2)
+    shape = slicing.mean(np.array([scenario.profiles[item.demand_profile] for item in items]))
     class_index = workloads["class_index"].to_numpy(int)
     hourly = workloads["mtok_per_day"].to_numpy(float) / HOURS_PER_DAY
     one_day = (shape[class_index] * hourly[:, None]).T  # (slices of a day, W)
-    window = np.array([min(item.deferrable_h // hours, per_day) for item in items])
-    waiting = np.zeros_like(one_day)
+    window_h = np.array([item.deferrable_h for item in items])[class_index]
+    arrived = one_day * hours  # mtok
+    waiting, since_h = np.zeros_like(one_day), np.zeros_like(hours)
     for back in range(per_day):
-        waiting += np.roll(one_day, back, axis=0) * (back < window[class_index]) * hours
-    servable = np.minimum(one_day + np.roll(waiting, 1, axis=0) / hours, one_day.sum(axis=0))
-    is_deferrable = window[class_index] > 0
+        since_h = since_h + np.roll(hours, back, axis=0)
+        waiting += np.roll(arrived, back, axis=0) * (since_h <= window_h)
+    servable = np.minimum(arrived + np.roll(waiting, 1, axis=0), arrived.sum(axis=0)) / hours
+    is_deferrable = window_h >= hours.min()
     servable[:, ~is_deferrable] = one_day[:, ~is_deferrable]
-    of_day = _day_factors(days, np.array([item.weekend_share for item in items]))[:, class_index]
+    of_day = day_factors(days, np.array([item.weekend_share for item in items]))[:, class_index]
     by_slice = [
         (of_day[:, None, :] * array[None, :, :]).reshape(len(days) * per_day, -1)
         for array in (one_day, waiting, servable)
@@ -140,7 +146,7 @@ def slice_demand(
     return Demand(by_slice[0], by_slice[1], by_slice[2], is_deferrable)
 
 
-def _day_factors(days: Sequence[RepresentativeDay], weekend_share: FloatArray) -> FloatArray:
+def day_factors(days: Sequence[RepresentativeDay], weekend_share: FloatArray) -> FloatArray:
     """Demand of each day relative to the stated one, (days, K): weekdays and weekend days have a mean of 1."""
     count = {kind: sum(day.days_per_year for day in days if day.kind == kind) for kind in ("weekday", "weekend")}
     weekday = np.ones_like(weekend_share)

@@ -12,6 +12,7 @@ from network_data.faults import FaultList, suggest
 from network_data.load import Network
 from network_data.tariffs import DAYS_IN_MONTH, HOURS_PER_DAY, MONTHS_PER_YEAR, build_tariffs
 from optimizer.problem.problem import FloatArray
+from optimizer.problem.slicing import Slicing
 from scenarios.days import DayKind, RepresentativeDay
 from scenarios.price_series import PriceSeries
 
@@ -86,10 +87,9 @@ def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> d
     }
 
 
-def energy_prices(calendar: PriceCalendar, days: Sequence[RepresentativeDay], hours_per_slice: int) -> FloatArray:
+def energy_prices(calendar: PriceCalendar, days: Sequence[RepresentativeDay], slicing: Slicing) -> FloatArray:
     """(T, D) prices averaged onto the slices of representative days, CNY/MWh."""
-    by_day = [calendar.price_of_day(day) for day in days]
-    return np.concatenate([price.reshape(len(price), -1, hours_per_slice).mean(axis=2).T for price in by_day])
+    return np.concatenate([slicing.mean_price(calendar.price_of_day(day), number).T for number, day in enumerate(days)])
 
 
 def price_confidence(network: Network, calendar: PriceCalendar) -> list[str]:

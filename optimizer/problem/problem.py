@@ -335,9 +335,10 @@ class PlacementProblem:
 
     @cached_property
     def slice_h(self) -> FloatArray:
-        """(T,) length of each slice in hours: the 24 hours of its day shared equally among the day's slices."""
-        per_day = self.slices.groupby("day")["hour"].transform("size")
-        return 24.0 / per_day.to_numpy(float)
+        """(T,) length of each slice in hours: until the next of its day begins, after the last the first again."""
+        by_day = self.slices.groupby("day")["hour"]
+        ends = by_day.shift(-1).fillna(by_day.transform("first") + 24.0)
+        return (ends - self.slices["hour"]).to_numpy(float)
 
     @cached_property
     def candidate_class(self) -> IntArray:

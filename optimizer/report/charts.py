@@ -76,12 +76,20 @@ def hourly_of(run: Run) -> Hourly | None:
 def time_axis(slices: pd.DataFrame) -> TimeAxis:
     """Label time slices."""
     days = [str(day) for day in slices["day"]]
-    clock = [format_clock(hour) for hour in slices["hour"]]
+    begins = slices["hour"].to_numpy(float)
+    clock = [format_clock(hour) for hour in begins]
     weights = tuple(float(weight) for weight in slices["weight_h"])
+    if slices.groupby("day")["weight_h"].transform("nunique").max() > 1:
+        # Slices of different lengths: their beginnings alone would not say how long they are.
+        by_day = slices.groupby("day", sort=False)["hour"]
+        ends = by_day.shift(-1).fillna(by_day.transform("first") + 24.0).to_numpy(float) % 24.0
+        spans = [f"{clock[i]} to {format_clock(end)}" for i, end in enumerate(ends)]
+    else:
+        spans = clock
     if len(set(days)) <= 1:
-        return TimeAxis(tuple(clock), _thin_out(clock, _MOST_HOURS), weights)
+        return TimeAxis(tuple(spans), _thin_out(clock, _MOST_HOURS), weights)
     starts = [day if i == 0 or days[i - 1] != day else "" for i, day in enumerate(days)]
-    labels = tuple(f"{shorten(day, 40)} {hour}" for day, hour in zip(days, clock, strict=True))
+    labels = tuple(f"{shorten(day, 40)} {span}" for day, span in zip(days, spans, strict=True))
     return TimeAxis(labels, _thin_out([shorten(day, _DAY_CHARS) for day in starts], _MOST_DAYS), weights)
 
 

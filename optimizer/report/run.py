@@ -34,7 +34,15 @@ from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
-from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_saving, facts_of, limited_classes, why_no_plan
+from optimizer.text.run import (
+    ENDED,
+    LATENCY_COLUMNS,
+    describe_saving,
+    facts_of,
+    limited_classes,
+    warn_of_slices,
+    why_no_plan,
+)
 from optimizer.units import TOKENS_PER_MTOK
 
 _POWER_COLOUR, _PRICE_COLOUR = "#0072B2", "#D55E00"
@@ -76,6 +84,8 @@ def _lead_of(run: Run) -> list[str]:
     ended = str(info.get("termination"))
     if ended in set(Termination) and ended != Termination.OPTIMAL:
         lead.append(f"The search {ENDED[Termination(ended)]}.")
+    if (warning := warn_of_slices(info.get("slicing"))) is not None:
+        lead.append(f"Warning: {warning}")
     return lead
 
 

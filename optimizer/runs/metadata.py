@@ -18,6 +18,8 @@ from network_data.faults import FaultList
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from network_data.load import Network, list_networks
 from network_data.session import session_folder_of
+from optimizer.problem.problem import PlacementProblem
+from optimizer.problem.slicing import WARNED_LOSS_SHARE, lost_peaks
 from optimizer.runs.folder import BASEMAP_FILE, INFO_FILE, INPUTS_FOLDER, missing_file
 from optimizer.runs.results import Results
 from optimizer.sensitivity.price_table import top_prices
@@ -72,6 +74,24 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
 def library_versions() -> dict[str, str | None]:
     """Versions of Python, of this program and of the libraries that results depend on."""
     return {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}}
+
+
+def slicing_facts(scenario: Scenario, problem: PlacementProblem) -> dict[str, Any]:
+    """
+    Say how the days are cut, and which peaks the slices average away.
+
+    Returns
+    -------
+    dict
+        slices_per_day, slicing, and lost_peaks: the rows of `optimizer.problem.slicing.lost_peaks` that lose more than
+        `WARNED_LOSS_SHARE` of their peak, the largest loss of accelerators first.
+    """
+    peaks = lost_peaks(problem, scenario)
+    return {
+        "slices_per_day": scenario.time.slices_per_day,
+        "slicing": scenario.time.slicing,
+        "lost_peaks": peaks[peaks["lost_share"] > WARNED_LOSS_SHARE].to_dict("records"),
+    }
 
 
 def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:

@@ -22,7 +22,7 @@ from optimizer.problem.plan import Plan
 from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import check_target, json_ready
-from optimizer.runs.metadata import run_info
+from optimizer.runs.metadata import run_info, slicing_facts
 from optimizer.runs.results import ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
 from optimizer.solvers.control import Control, Progress, Solution, Termination
@@ -73,8 +73,10 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
     dict
         Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
         choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
-        that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
-        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
+        that a workload reaches, `slicing`: how days are cut and which peaks that loses (see
+        `optimizer.runs.metadata.slicing_facts`), `policy`: for each demand of the policy name, holds (whether it is in
+        reach) and message, with numbers; and `prices`, what price cases and price changes do to them (see
+        `price_facts`).
 
     Raises
     ------
@@ -88,6 +90,7 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         "scenario": loaded.name,
         "network": network.name,
         **describe_problem(problem),
+        "slicing": slicing_facts(loaded, problem),
         "demand_region_share": demand_by_region(problem, network),
         "policy": _check_policy(problem),
         "prices": price_facts(network, loaded),
@@ -223,7 +226,8 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     solution = replace(solution, seconds=seconds | solution.seconds)
     price = price_of_resilience(solution, without)
     info = run_info(loaded, network, solution, results)
-    info |= {"resilience": None if price is None else price.as_dict(), **(notes or {})}
+    info |= {"resilience": None if price is None else price.as_dict(), "slicing": slicing_facts(loaded, problem)}
+    info |= notes or {}
     tables = {} if results is None else dict(results.tables)
     if keep_learned and results is not None and solution.learned is not None:
         from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
@@ -242,7 +246,8 @@ def run_of_plan(network: Network, scenario: Scenario, problem: PlacementProblem,
     results = build_results(problem, network, plan, baselines)
     cost = check_plan(problem, plan).total_cny
     solution = Solution(Termination.GIVEN, plan, cost, -math.inf, method, {}, ())
-    info = run_info(scenario, network, solution, results) | {"resilience": None}
+    info = run_info(scenario, network, solution, results)
+    info |= {"resilience": None, "slicing": slicing_facts(scenario, problem)}
     inputs = RunInputs(scenario, network, problem, plan)
     return Run(json_ready(info), tables=dict(results.tables), inputs=inputs, solution=solution)
 

@@ -16,7 +16,7 @@ from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.demand import home_region
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import json_ready
-from optimizer.runs.metadata import changed_inputs, value_beside_cost
+from optimizer.runs.metadata import changed_inputs, slicing_facts, value_beside_cost
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.runs.result_tables import result_tables
 from optimizer.runs.results import ResiliencePrice, compare_baseline, summarize
@@ -113,6 +113,8 @@ def verify_run(run: Run) -> VerifyReport:
     found.compare("summary", run.info["summary"], json_ready(summary))
     beside = json_ready(value_beside_cost(scenario, summary["cny_per_mtok"]))
     found.compare("market_value", run.info.get("market_value"), beside)
+    if "slicing" in run.info:
+        found.compare("slicing", run.info["slicing"], json_ready(slicing_facts(scenario, problem)))
     found.compare("objective_cny_per_year", run.info.get("objective_cny_per_year"), report.total_cny)
     _compare_bound(run.info, report.total_cny, found)
     _compare_price(run.info, found)

@@ -228,7 +228,9 @@ def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year:
 
 
 def _stretches(stretches: list[tuple[float, float]]) -> str:
-    return f"{', '.join(f'{start:g}-{end:g}' for start, end in stretches)} h"
+    # A slice that ends on the next day ends at a time of day all the same: 23-14 h.
+    ends = [(start, end - _DAY_H if end > _DAY_H else end) for start, end in stretches]
+    return f"{', '.join(f'{start:g}-{end:g}' for start, end in ends)} h"
 
 
 def _next_best_lines(found: PlacementExplanation) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import escape_text
-from optimizer.numbers import format_amount, format_million, format_number, format_percent
+from optimizer.numbers import format_amount, format_clock, format_million, format_number, format_percent
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
@@ -83,6 +83,38 @@ def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["ttft_limit_ms"].notna() | table["stated_rtt_limit_ms"].notna()]
 
 
+_CLEARLY_MORE = 1.1
+
+
+def warn_of_slices(slicing: Mapping[str, Any] | None) -> str | None:
+    """
+    Say which peaks the slices of `slicing` in `run.json` average away, and what to do; None where they keep them.
+
+    Names come from the input and are not escaped.
+    """
+    if not slicing or not slicing["lost_peaks"]:
+        return None
+    lost, count = slicing["lost_peaks"], slicing["slices_per_day"]
+    worst = max(lost, key=lambda row: row["lost_share"])
+    # The one that loses most accelerators, and the one that loses most of its own where that is another story.
+    shown = [lost[0], *([worst] if worst["lost_share"] > _CLEARLY_MORE * lost[0]["lost_share"] else [])]
+    parts = [f"{format_percent(row['lost_share'])} of the peak of {_need_words(row)}" for row in shown]
+    others = f", and more than 1% of {len(lost) - len(shown)} other peaks" if len(lost) > len(shown) else ""
+    more = "Take more time.slices_per_day; 24 lose nothing."
+    remedy = more if slicing["slicing"] == "peaks" else f"Set time.slicing to peaks. {more}"
+    slices = "one slice" if count == 1 else f"{count} slices"
+    return (
+        f"{slices} a day average away {' and '.join(parts)}{others}. Pods and power for these hours are missing from a "
+        f"plan, which may not serve them and cost too little. {remedy}"
+    )
+
+
+def _need_words(row: Mapping[str, Any]) -> str:
+    what = "all work" if row["kind"] == "all" else f"the {row['kind'].replace('_', ' ')} {row['id']}"
+    peak, lost = row["peak_accelerators"], row["peak_accelerators"] - row["kept_accelerators"]
+    return f"{what} ({lost:,.0f} of {peak:,.0f} accelerators, at {format_clock(row['hour'])})"
+
+
 def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
     """Say what a plan of a cost a year saves against the best of `Run.baselines`."""
     fitting = [item for item in baselines if item["is_feasible"]]
@@ -135,10 +167,11 @@ def describe_run(run: Run) -> str:
     ended = how_it_ended(solution.termination, solution.method, solution.mip_rel_gap, wanted)
     lines = [head, f"  {ended} after {sum(solution.seconds.values()):.1f} s ({solution.method})"]
     if not run.has_plan:
-        return "\n".join([*lines, *_without_plan(run)])
+        return "\n".join([*lines, *_without_plan(run), *_slice_warning(run.info.get("slicing"))])
     summary = run.summary
     lines += [
         _proof(solution),
+        *_slice_warning(run.info.get("slicing")),
         "",
         *_cost_table(summary),
         "",
@@ -189,7 +222,13 @@ def describe_check(found: Mapping[str, Any]) -> str:
     rows |= _price_rows(found["prices"])
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
-    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])
+    lines = [f"  {name:<{width}}  {text}" for name, text in rows.items()]
+    return "\n".join([head, *lines, *_slice_warning(found["slicing"]), *_policy_check(found)])
+
+
+def _slice_warning(slicing: Mapping[str, Any] | None) -> list[str]:
+    warning = warn_of_slices(slicing)
+    return [] if warning is None else [f"  warning: {escape_text(warning)}"]
 
 
 def _price_rows(prices: Mapping[str, Any]) -> dict[str, str]:

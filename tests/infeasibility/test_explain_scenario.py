@@ -178,7 +178,7 @@ def test_workload_that_a_single_data_center_is_in_reach_of(toy: Callable[..., Pa
 
 
 def test_full_size_in_two_slices_is_explained() -> None:
-    explanation = explain_scenario("base", [*SHORT, "time.slices_per_day=2"])
+    explanation = explain_scenario("base", [*SHORT, "time.slices_per_day=2", "time.slicing=blocks"])
     assert explanation.status == "infeasible"
     pods = alone(explanation, "pods")
     assert pods.result == "proved"

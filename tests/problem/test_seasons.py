@@ -156,7 +156,7 @@ def test_every_month_of_the_built_in_tariffs_counts() -> None:
     days = np.array(DAYS_IN_MONTH, dtype=float)
     expected = [(days @ hourly[tariff]).sum() for tariff in network.data_centers["tariff"]]
     for seasons in (1, 4, 5, 12):
-        scenario = load_scenario("base", [f"time.seasons={seasons}", "time.slices_per_day=6"])
+        scenario = load_scenario("base", [f"time.seasons={seasons}", "time.slices_per_day=6", "time.slicing=blocks"])
         problem = assemble_problem(network, scenario)
         assert total_price(problem) == pytest.approx(np.array(expected), rel=1e-12)
         assert problem.weight_h.sum() == pytest.approx(YEAR_H, rel=1e-12)

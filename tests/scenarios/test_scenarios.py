@@ -159,7 +159,7 @@ def test_extends_takes_a_built_in_name(tmp_path: Path) -> None:
 def test_overrides_apply_last_and_are_kept() -> None:
     overrides = ("time.slices_per_day=4", "workload_classes.chat.rtt_limit_ms=50", "solver={threads: 1}")
     scenario = load_scenario("base", overrides)
-    assert scenario.time.hours_per_slice == 6
+    assert (scenario.time.slices_per_day, scenario.time.slicing) == (4, "peaks")
     assert scenario.workload_classes["chat"].rtt_limit_ms == 50
     assert (scenario.solver.threads, scenario.solver.seed) == (1, 1)
     assert scenario.overrides == overrides

@@ -57,8 +57,9 @@ def reduced_overrides(name: str, folder: Path) -> list[str]:
         writer.writerow(["demand_hub", "workload_class", "mtok_per_day"])
         for row in kept.itertuples(index=False):
             writer.writerow([row.demand_hub, row.workload_class, repr(float(row.mtok_per_day) * scale)])
-    slices = f"time.slices_per_day={SLICES_PER_DAY.get(name, 2)}"
-    return ["demand.tokens_per_day_trillion=null", f"demand.workloads_table={path}", slices, *SETTINGS]
+    # Blocks: the pins are of the same problems whatever becomes of how hours are put together.
+    slices = [f"time.slices_per_day={SLICES_PER_DAY.get(name, 2)}", "time.slicing=blocks"]
+    return ["demand.tokens_per_day_trillion=null", f"demand.workloads_table={path}", *slices, *SETTINGS]
 
 
 @cache

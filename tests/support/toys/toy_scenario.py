@@ -51,7 +51,7 @@ class ToyScenario:
         tables: dict[str, Override] | None = None,
         **keys: Any,
     ) -> PlacementProblem:
-        """Assemble, with changes to the classes, the tables and the other keys of the scenario."""
+        """Assemble, with changes to the classes, the tables and the other keys; slices are equal blocks if unsaid."""
         write_toy_network(self.folder / "net", **(tables or {}))
         (self.folder / "profiles.csv").write_text(PROFILES, encoding="utf-8")
         scenario = {
@@ -60,8 +60,8 @@ class ToyScenario:
             "demand": {"tokens_per_day_trillion": 0.0024},
             "demand_profiles_table": "profiles.csv",
             "workload_classes": {"chat": CHAT | (chat or {}), "batch": BATCH | (batch or {})},
-            "time": {"slices_per_day": 4},
         }
+        keys["time"] = {"slicing": "blocks"} | keys.get("time", {"slices_per_day": 4})
         path = self.folder / "toy.yaml"
         path.write_text(json.dumps(scenario | keys), encoding="utf-8")  # JSON is YAML
         loaded = load_scenario(path)
