@@ -61,7 +61,8 @@ class Slicing:
 
     def mean(self, hourly: FloatArray) -> FloatArray:
         """Means of the hours (..., 24) of each slice: (..., slices of a day)."""
-        return np.stack([hourly[..., hours].mean(axis=-1) for hours in self.hours], axis=-1)
+        # Contiguous, so that the last bit of a sum does not depend on how hours were picked.
+        return np.stack([np.ascontiguousarray(hourly[..., hours]).mean(axis=-1) for hours in self.hours], axis=-1)
 
     def mean_price(self, hourly: FloatArray, day: int) -> FloatArray:
         """Mean prices (D, 24) of each slice of a day, weighted by what is needed in each hour: (D, slices of a day)."""
@@ -218,9 +219,9 @@ def hourly_needs(
     class_index = workloads["class_index"].to_numpy(int)
     hub, hubs = pd.factorize(workloads["demand_hub"])
     busy = mtok_per_day / HOURS_PER_DAY * accel_h_per_mtok[class_index]
-    by_class = np.zeros((len(busy), len(hubs) * len(classes)))
-    np.add.at(by_class.T, hub * len(classes) + class_index, busy.T)
-    by_class = by_class.reshape(len(busy), len(hubs), len(classes))
+    flat = np.zeros((len(busy), len(hubs) * len(classes)))
+    np.add.at(flat.T, hub * len(classes) + class_index, busy.T)
+    by_class = flat.reshape(len(busy), len(hubs), len(classes))
     of_class = by_class.sum(axis=1)[:, :, None] * shape
     hourly = np.concatenate([of_class.sum(axis=1, keepdims=True), by_class @ shape, of_class], axis=1)
     of_hubs, of_classes = [("demand_hub", str(name)) for name in hubs], [("workload_class", name) for name in classes]
