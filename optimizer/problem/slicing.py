@@ -269,7 +269,7 @@ def lost_peaks(problem: PlacementProblem, scenario: Scenario) -> pd.DataFrame:
         peak_accelerators, kept_accelerators (the most in any slice; both over the utilization limit), lost_share.
         The largest loss of accelerators first.
     """
-    per_day = scenario.time.slices_per_day
+    per_day = int((problem.slices["day"] == problem.slices["day"].iloc[0]).sum())
     volume = problem.demand_mtok_per_h * problem.slice_h[:, None]
     mtok_per_day = volume.reshape(-1, per_day, volume.shape[1]).sum(axis=1)
     fastest = problem.accel_h_per_mtok.min(axis=1)
