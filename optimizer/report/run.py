@@ -233,7 +233,7 @@ def _limits_chart(run: Run) -> Chart | None:
 
 def _price_sentences(run: Run) -> tuple[list[str], int]:
     """List what one more step of each limit saves, largest first, and count the limits that save nothing."""
-    table = _shadow_prices(run)
+    table = run.shadow_prices
     limits = table[table["kind"] != "token"]
     valued = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
     return [f"{text[:1].upper()}{text[1:]}." for text in valued["sentence"].astype(str)], len(limits) - len(valued)
@@ -241,18 +241,13 @@ def _price_sentences(run: Run) -> tuple[list[str], int]:
 
 def _token_table(run: Run) -> Table | None:
     """List what a million tokens more of each class cost; None where that was not computed."""
-    table = _shadow_prices(run)
+    table = run.shadow_prices
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
         return None
     ordered = by_class.sort_values("value", ascending=False, kind="stable")
     rows = [(words(str(name)), f"{value:.4f}") for name, value in zip(ordered["id"], ordered["value"], strict=True)]
     return Table(("Workload class", "CNY per million tokens more"), rows)
-
-
-def _shadow_prices(run: Run) -> pd.DataFrame:
-    table = run.tables.get("shadow_prices")
-    return pd.DataFrame(columns=["kind", "id", "value", "sentence"]) if table is None else table
 
 
 def latency_table(run: Run) -> Table | None:

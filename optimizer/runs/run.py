@@ -41,6 +41,7 @@ from optimizer.runs.plan_tables import (
     labelled_decisions,
     plan_from_tables,
 )
+from optimizer.sensitivity.price_table import COLUMNS as PRICE_COLUMNS
 from optimizer.solvers.control import Progress, Solution, Termination
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
@@ -366,7 +367,7 @@ class Run:
     @property
     def shadow_prices(self) -> pd.DataFrame:
         """What one more unit of each limit would save; empty where that was not computed."""
-        return self.tables.get("shadow_prices", pd.DataFrame())
+        return self.tables.get("shadow_prices", pd.DataFrame(columns=PRICE_COLUMNS))
 
     @cached_property
     def workloads(self) -> pd.DataFrame:
