@@ -21,6 +21,7 @@ from optimizer.cli.built_in import keys, list_built_in, show
 from optimizer.cli.compare import compare
 from optimizer.cli.export import export
 from optimizer.cli.init import init
+from optimizer.cli.near_optimal import alternatives, range_of_plans
 from optimizer.cli.options import (
     EXIT_BAD_INPUT,
     EXIT_INFEASIBLE,
@@ -69,7 +70,7 @@ def edwc(context: click.Context) -> None:
         emit(context.get_help())
 
 
-for command in (list_built_in, show, keys, init, compare, export):
+for command in (list_built_in, show, keys, init, compare, range_of_plans, alternatives, export):
     edwc.add_command(command)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
 from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain

@@ -274,8 +274,22 @@ def _solve(
         part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report)
         without = solve(replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))), control=part)
         seconds["without_reserve"] = time.monotonic() - lap
+        warm = _learned_without_reserve(without, options.mip_rel_gap, problem) if warm is None else warm
     solution = solve(problem, control=control, start=start, warm=warm)
     return replace(solution, seconds=seconds | solution.seconds), without, None
+
+
+def _learned_without_reserve(without: Solution, mip_rel_gap: float, problem: PlacementProblem) -> WarmStart | None:
+    """Start from what is deployed without a reserve, and from the cuts found on the way: routing costs the same."""
+    from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs
+    from optimizer.solvers.benders.driver import split_as_solved
+
+    if without.plan is None or without.learned is None:
+        return None
+    plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
+    split = split_as_solved(plain, without.learned.kept_links, mip_rel_gap=mip_rel_gap)
+    deployed = deployed_pairs(problem, without.plan)
+    return WarmStart(deployed, kept_links=without.learned.kept_links, cuts=WarmCuts(without.learned.cuts, split))
 
 
 def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:

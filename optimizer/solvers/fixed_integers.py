@@ -237,11 +237,11 @@ class FixedProgram:
         except NoFailoverError as error:
             raise FixedIntegerError(str(error)) from error
         held = hold_failover(compiled)
-        self._facts = like._facts if like is not None and like.compiled is compiled else _Body.of(held)
-        self._body = self._facts.matrix
+        self.body_facts: _Body = like.body_facts if like is not None and like.compiled is compiled else _Body.of(held)
+        self._body = self.body_facts.matrix
         none = np.zeros(len(compiled.row_upper), np.bool_)
         moved = self.matrix @ self.integers
-        self._reduced = _reduce_program(held, self._facts, moved, none if stays is None else stays)
+        self._reduced = _reduce_program(held, self.body_facts, moved, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
         self._like = like

@@ -94,6 +94,7 @@ ASSIGN_SHARE = 0.7
 
 # After so many rounds all days are bounded for the first time: a solve that a limit ends later has a bound then.
 FIRST_ROUNDS = 9
+MOST_ROUNDS_OF_ALL_DAYS = 6
 
 T = TypeVar("T")
 
@@ -260,7 +261,8 @@ class _Run:
                 is_rising = self._beside(self._raise_bound, EVALUATIONS_A_ROUND)
                 self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
-                    self._beside(self._bound_all_days, EVALUATIONS_A_BRANCH)
+                    rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
+                    self._beside(partial(self._bound_all_days, rounds), EVALUATIONS_A_BRANCH)
             else:
                 self._search_twice()
             self._lap("bound and search")
@@ -328,13 +330,13 @@ class _Run:
         """Hand on what the run has learned about the blocks."""
         return Learned(kept_links, self._of.pool.cuts)
 
-    def _bound_all_days(self) -> None:
+    def _bound_all_days(self, most_rounds: int) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
         if self._control.must_stop:
             return
         if self._all_days is None:
             self._all_days = AllDays(self._merged.problem, self._days, self._of, seed=self._seed)
-        if self._all_days.raise_once(self._control, STALLED_SHARE_OF_GAP * self._gap):
+        if self._all_days.raise_bound(self._control, STALLED_SHARE_OF_GAP * self._gap, most_rounds=most_rounds):
             self._of.bound_of_all_days_units = self._all_days.bound_cny / self._of.cny_per_unit
             self._control.say(self.best.cost_cny, self._bound_cny, "bound of all days")
 
