@@ -40,7 +40,7 @@ _RANGE_EPILOG = (
     "--of",
     default="",
     metavar="NAME,...",
-    help="Indicators, such as west_share, carbon, mean_rtt, new_pods, tokens@zhongwei, peak_power@guian, open@hami, "
+    help="Indicators, such as west_share, carbon, mean_rtt, new_pods, tokens@PLACE, peak_power@PLACE, open@PLACE, "
     "latency_cost. Without it, those of every summary.",
 )
 @_slack(help="What a plan may cost more than this one, e.g. 1%. Without it, the gap of the run.")

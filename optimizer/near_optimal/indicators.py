@@ -50,7 +50,7 @@ class Indicator:
     Attributes
     ----------
     name
-        As it was asked for, e.g. west_share or tokens@zhongwei.
+        As it was asked for, e.g. west_share or tokens@PLACE.
     unit
         Of its values: share, mtok/year, MWh/year, t/year, ms, pods, MW, CNY/year, or empty for a count.
     what

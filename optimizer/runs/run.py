@@ -496,7 +496,7 @@ class Run:
         Parameters
         ----------
         of
-            Such as west_share, carbon, tokens@zhongwei; none = those of every summary (see `ranges.find_ranges`).
+            Such as west_share, carbon, tokens@PLACE; none = those of every summary (see `ranges.find_ranges`).
         slack
             Share of the cost; None = the gap of the run.
         time_limit_s
