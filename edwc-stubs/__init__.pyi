@@ -37,6 +37,8 @@ from optimizer.infeasibility.explain import Explanation as Explanation
 from optimizer.infeasibility.explain import explain_problem as explain_problem
 from optimizer.maps.options import MapOptions as MapOptions
 from optimizer.model.pyomo_model import to_pyomo as to_pyomo
+from optimizer.near_optimal.alternatives import Alternatives as Alternatives
+from optimizer.near_optimal.ranges import PlanRange as PlanRange
 from optimizer.problem.assemble import assemble_problem as assemble_problem
 from optimizer.problem.plan import Plan as Plan
 from optimizer.problem.price_changes import price_effect as price_effect
