@@ -1,5 +1,6 @@
 from network_data.faults import Fault as Fault
 from network_data.faults import InputError as InputError
+from network_data.faults import InputWarning as InputWarning
 from network_data.load import Network as Network
 from network_data.load import NetworkWarning as NetworkWarning
 from network_data.load import list_networks as list_networks
@@ -53,6 +54,7 @@ from optimizer.solvers.control import Termination as Termination
 from optimizer.solvers.highs import load_highs as load_highs
 from optimizer.solvers.solve import InvalidPlanError as InvalidPlanError
 from optimizer.solvers.solve import solve_problem as solve_problem
+from scenarios.load import ScenarioWarning as ScenarioWarning
 from scenarios.load import list_scenarios as list_scenarios
 from scenarios.load import load_scenario as load_scenario
 from scenarios.load import scenario_json_schema as scenario_json_schema
