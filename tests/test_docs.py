@@ -203,7 +203,7 @@ def test_own_network_gives_what_the_page_says(tmp_path: Path) -> None:
 
 
 def test_facility_tables_of_the_page_are_those_of_the_writer(tmp_path: Path) -> None:
-    from facility_files import FacilityInstance, write_facility_files
+    from optimizer.validation.facility_files import FacilityInstance, write_facility_files
 
     page = "docs/facility_location.md"
     _, shown = load_example(page, tmp_path / "page")

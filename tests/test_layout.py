@@ -42,6 +42,7 @@ ROOMS = (
     "infeasibility",
     "runs",
     "comparison",
+    "validation",
     "text",
     "drawing",
     "maps",

@@ -347,7 +347,20 @@ def test_override_of_a_file_is_found_again_from_elsewhere(
 
 def test_help_names_every_command_and_flag() -> None:
     out, _ = edwc("--help")
-    for command in ("list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify"):
+    for command in (
+        "list",
+        "show",
+        "keys",
+        "init",
+        "check",
+        "solve",
+        "compare",
+        "explain",
+        "why",
+        "export",
+        "verify",
+        "validate",
+    ):
         assert f"  {command} " in out
     assert edwc() == (out, "")  # no command: the help, and no error
     out, _ = edwc("solve", "--help")
@@ -430,7 +443,7 @@ def test_front_door_offers_each_command_as_a_function() -> None:
     code = (
         "import edwc; "
         "print(all(callable(getattr(edwc, name)) for name in "
-        "('list_networks', 'list_scenarios', 'check', 'solve', 'explain', 'compare', 'open_run')), "
+        "('list_networks', 'list_scenarios', 'check', 'solve', 'explain', 'compare', 'open_run', 'validate')), "
         "set(edwc.__all__) <= set(dir(edwc)))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from brute_facility import optimal_cost
-from facility_files import FacilityInstance, write_facility_files
 
 from network_data import load_network
 from optimizer.problem.assemble import assemble_problem
@@ -17,6 +16,7 @@ from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.solve import solve_whole
+from optimizer.validation.facility_files import FacilityInstance, write_facility_files
 from scenarios import load_scenario
 
 Solver = Callable[..., Solution]

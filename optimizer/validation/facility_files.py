@@ -1,7 +1,7 @@
 """
 Write a capacitated facility-location instance as native tables and a scenario: docs/facility_location.md as code.
 
-Nothing here is known to the package. A facility is a data center, a customer a demand hub, and the only class has
+A facility is a data center, a customer a demand hub, and the only class has
 a latency value that makes one millisecond one way cost one CNY per year and unit of demand.
 """
 
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HOURS_PER_DAY, HOURS_PER_YEAR = 24.0, 8760.0
+from network_data.tariffs import HOURS_PER_DAY
+from optimizer.units import HOURS_PER_YEAR
+
 # Revenue share lost per 100 ms is 1, and a round trip is two ways: 1 / 100 x price x 2 x 8760 h = 1.
 TOKEN_PRICE_CNY_PER_MTOK = 100.0 / (2.0 * HOURS_PER_YEAR)
 # A pod takes 1 MW and does 1 mtok in an hour, so capacity in MW is capacity in units of demand. Its accelerators take
