@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.numbers import format_number
@@ -112,7 +112,7 @@ def _size(found: Validation) -> str:
     return ", at full size" if found.is_full else f", the base scenario with {', '.join(found.overrides)}"
 
 
-def _range_of(row: Mapping[str, Any]) -> str:
+def _range_of(row: Mapping[Hashable, Any]) -> str:
     low, high = row["published_low"], row["published_high"]
     if math.isinf(low):
         return f"at most {_figure(high)}"

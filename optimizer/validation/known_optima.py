@@ -53,7 +53,7 @@ class KnownOptimum:
 
     def solve(self, folder: Path) -> Run:
         """Write and solve the problem."""
-        options = [f"solver.mip_rel_gap={_GAP}", "solver.time_limit_s=60", "solver.threads=1"]
+        options = [f"solver.mip_rel_gap={_GAP}", "solver.time_limit_s=600", "solver.threads=1"]
         return solve_scenario(self.write(folder), options)
 
 

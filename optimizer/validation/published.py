@@ -40,7 +40,7 @@ from scenarios.schema import Scenario
 
 PUBLISHED_FILE = Path(__file__).with_name("published.csv")
 BASE = "base"
-QUICK = ("time.slices_per_day=2", "solver.mip_rel_gap=0.03", "solver.time_limit_s=60")
+QUICK = ("time.slices_per_day=2", "solver.mip_rel_gap=0.03", "solver.time_limit_s=600")
 POINTS = 100.0
 
 
@@ -169,6 +169,10 @@ class OurFigures:
         inside = (self.problem.data_centers["region"] == region).to_numpy(bool)
         return np.asarray(self.problem.energy_price_cny_per_mwh[:, inside].mean(axis=1))
 
+    def _accelerator(self, name: str) -> dict[str, Any]:
+        """Row of the table of accelerators."""
+        return {str(column): value for column, value in self.network.accelerators.loc[name].items()}
+
     # ------------------------------------------------------------ moving work
 
     def carbon_change(self, inputs: Mapping[str, str], *, with_pue: bool) -> float:
@@ -187,7 +191,7 @@ class OurFigures:
     def benefit_over_capital(self, inputs: Mapping[str, str]) -> float:
         """Energy cost that a move saves at full load, over the capital a year of one more accelerator and its site."""
         pool = self.problem.pools.iloc[0]
-        chip = self.network.accelerators.loc[str(self.problem.accelerators["id"].iloc[int(pool["accelerator_index"])])]
+        chip = self._accelerator(str(self.problem.accelerators["id"].iloc[int(pool["accelerator_index"])]))
         pods = float(chip["accelerators_per_pod"])
         capital_cny = (float(pool["pod_cny_per_year"]) + float(pool["site_cny_per_year"])) / pods
         cost = []
@@ -219,9 +223,7 @@ class OurFigures:
         key = (*sorted(inputs.values()), str(utilization_limit))
         if key not in self._days:
             run = self.solve(f"day at {utilization_limit:g}", self._write_day(inputs, utilization_limit))
-            if run.inputs is None or run.inputs.plan is None:
-                raise AssertionError("a solved run has its plan")
-            pods = run.inputs.plan.active_pods.sum(axis=1)
+            pods = run.plan.active_pods.sum(axis=1)
             weight = run.problem.weight_h
             self._days[key] = float(weight @ pods / weight.sum()), float(pods.max())
         return self._days[key]
@@ -250,7 +252,7 @@ class OurFigures:
 
     def accelerator_hour(self, inputs: Mapping[str, str]) -> float:
         """Capital of an accelerator and energy at full load, USD per hour."""
-        chip = self.network.accelerators.loc[inputs["accelerator"]]
+        chip = self._accelerator(inputs["accelerator"])
         share = annuity_share(self.scenario.fleet.interest_rate, float(chip["lifetime_years"]))
         at = self.problem.data_centers.index[self.problem.data_centers["id"] == inputs["data_center"]]
         pue, price = self.problem.data_centers["pue"][at], self.problem.energy_price_cny_per_mwh[:, at].mean()
@@ -289,7 +291,7 @@ class OurFigures:
         k = self.problem.classes["id"].tolist().index(inputs["workload_class"])
         a = self.problem.accelerators["id"].tolist().index(inputs["accelerator"])
         hours = float(self.problem.accel_h_per_mtok[k, a]) * (item.input_tokens + item.output_tokens) / 1e6
-        chip = self.network.accelerators.loc[inputs["accelerator"]]
+        chip = self._accelerator(inputs["accelerator"])
         if not whole_stack:
             return hours * float(chip["tdp_w"])
         return hours * float(chip["full_power_w"]) * float(self.base.summary["mean_pue"])

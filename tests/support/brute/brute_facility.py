@@ -1,4 +1,4 @@
-"""Optimal capacitated facility location by trying everything: knows nothing of the package but how an instance is written."""
+"""Optimal capacitated facility location by trying everything; of the package it knows how an instance is written."""
 
 from __future__ import annotations
 
