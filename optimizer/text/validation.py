@@ -19,7 +19,8 @@ _PAGE_HEAD = """\
 Written by `make validation` (`{command}`){size}.
 Every figure of ours is worked out when the command runs, from the tables and from plans that it solves; none is stored.
 Misses stay. `circular`: our inputs were made from the same publication. `context`: the two differ in more than the
-model. Sources read as abstract or press were not read in full.
+model. Sources read as abstract or press were not read in full. Tolerances are our judgement, most of them made with
+both figures in sight: read the distance, not the word.
 """
 _OPTIMA_HEAD = """\
 ## Known optima, and the plans behind the figures
