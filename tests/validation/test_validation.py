@@ -57,7 +57,7 @@ def test_typed_tables_are_those_of_the_literature() -> None:
     assert cost.loc[34, "warehouse_13"] == pytest.approx(1361570.4)
     assert cost.loc[23, "warehouse_11"] == 0.0
     # Without capacity and fixed costs each customer takes its cheapest warehouse: no published optimum is below.
-    assert cost.min(axis=1).sum() < min(known.optimum_cny for name, known in OPTIMA.items() if "cap" in name)
+    assert cost.min(axis=1).sum() < min(known.optimum_cny for name, known in OPTIMA.items() if "Library" in name)
     assert sum(name.startswith("OR-Library") for name in OPTIMA) == 13
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_optimum_is_a_miss_and_ends_with_1(
         # Official factors of 2022: Sichuan over Shanghai, Inner Mongolia over Beijing.
         ("carbon_grid_first", 0.1404 / 0.5849 - 1),
         ("carbon_grid_second", 0.6849 / 0.558 - 1),
-        # 250,000 CNY over 5 years at 6 % are 59,349 a year, 6.775 an hour; 1.15 kW x PUE x the mean price are the rest.
+        # As a separate search of the shortest ways found them: 14.3 ms at most, and 33 of the 42 metros (79 %).
         ("between_clusters_ms", 14.3),
         ("cities_in_reach", 33 / 42),
     ],
