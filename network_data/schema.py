@@ -150,7 +150,8 @@ class Attribute:
         if math.isfinite(self.maximum):
             bounds.append(f"of at most {self.maximum:g}")
         unit = f" in {self.unit}" if self.unit else ""
-        return f"Give a finite number{unit}{' ' if bounds else ''}{' and '.join(bounds)}."
+        hint = " Are latitude and longitude swapped?" if self.name == "latitude_deg" else ""
+        return f"Give a finite number{unit}{' ' if bounds else ''}{' and '.join(bounds)}.{hint}"
 
 
 def parse_id(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, ValidationInfo, field_validator
 
 from network_data.display import short_html, short_text
+from network_data.faults import Fault
 from scenarios.days import RepresentativeDay, Time
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
@@ -222,6 +223,7 @@ class Scenario(ScenarioKeys):
     )
     file_paths: dict[str, Path] = Field(description="where each of these files was read, by the same names", repr=False)
     overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")
+    warnings: tuple[Fault, ...] = Field((), description="what is allowed but hardly meant", repr=False)
 
     def _key_facts(self) -> dict[str, object]:
         tokens, table = self.demand.tokens_per_day_trillion, self.workloads_path

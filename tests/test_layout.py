@@ -43,6 +43,7 @@ ROOMS = (
     "runs",
     "near_optimal",
     "comparison",
+    "validation",
     "text",
     "drawing",
     "maps",

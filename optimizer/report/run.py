@@ -336,6 +336,13 @@ def _version_line(run: Run) -> str:
     return f"Solved in {format_number(seconds, 0)} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
+def _warning_table(run: Run) -> Table | None:
+    """List what is allowed but hardly meant in the inputs; None if nothing is."""
+    columns = ("file", "row", "column", "value", "problem", "remedy")
+    rows = [tuple(_format(item.get(name)) for name in columns) for item in run.info.get("warnings") or ()]
+    return Table(columns, rows, words=(0, 2, 3, 4, 5)) if rows else None
+
+
 def _version_table(run: Run) -> Table:
     """List the versions, how the solve ended, and the files the run was made from."""
     info = run.info
@@ -421,6 +428,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "latency": latency_table(run),
         "facts": _facts_table(run),
         "confidence": _confidence_sentence(run),
+        "warnings": _warning_table(run),
         "assumptions": _assumption_table(run),
         "classes": _class_table(run),
         "sources": _source_table(run),

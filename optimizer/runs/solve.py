@@ -22,7 +22,7 @@ from optimizer.problem.plan import Plan
 from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import check_target, json_ready
-from optimizer.runs.metadata import run_info
+from optimizer.runs.metadata import describe_warnings, run_info
 from optimizer.runs.results import ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
 from optimizer.solvers.control import Control, Progress, Solution, Termination
@@ -74,7 +74,8 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
         choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
         that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
-        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
+        message, with numbers; `prices`, what price cases and price changes do to them (see `price_facts`); and
+        `warnings`: file, row, column, value, problem and remedy of what is allowed but hardly meant.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         "demand_region_share": demand_by_region(problem, network),
         "policy": _check_policy(problem),
         "prices": price_facts(network, loaded),
+        "warnings": describe_warnings(loaded, network),
     }
 
 
