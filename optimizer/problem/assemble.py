@@ -122,7 +122,7 @@ MS_PER_S = 1e3
 
 
 def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
-    """(K, A) time to compute the input of a request."""
+    """(K, A) time to compute the input of a request, at full load whatever a fleet attains on average."""
     classes = [scenario.workload_classes[name] for name in class_ids]
     tokens = np.array([item.input_tokens * (1 - item.cache_hit_share) for item in classes])
     rate = accelerators["prefill_tok_per_s"].to_numpy(float) * accelerators["prefill_accelerators"].to_numpy(float)
@@ -185,7 +185,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     prices = scenario_prices(network, scenario, calendar, faults)
     slices, billing = time_slices(days, scenario.time.slices_per_day)
     offered = fleet_pools(network, scenario, faults)
-    accelerators = accelerator_table(network, offered, faults)
+    accelerators = accelerator_table(network, scenario, offered, faults)
     centers = _center_table(network, prices)
     pools = pool_table(network, scenario, offered, accelerators, faults)
     workloads = demand_by_workload(network, scenario, faults)
@@ -309,8 +309,8 @@ def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> Flo
 
     Prefill and decode both count: 1e6 (input share (1 - cache hit) / prefill rate + output share / decode rate).
     """
-    prefill = np.outer(classes["prefill_share"], 1 / accelerators["prefill_tok_per_s"])
-    decode = np.outer(classes["decode_share"], 1 / accelerators["decode_tok_per_s"])
+    prefill = np.outer(classes["prefill_share"], 1 / accelerators["counted_prefill_tok_per_s"])
+    decode = np.outer(classes["decode_share"], 1 / accelerators["counted_decode_tok_per_s"])
     return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
 
 
