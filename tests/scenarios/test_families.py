@@ -200,6 +200,7 @@ def test_rules_never_make_a_plan_cheaper() -> None:
     assert total("resilience_off") <= total("resilient") * slack
     assert total("mixed_fleet") <= total("domestic_only") * slack
     assert total("green_70") <= total("target_green_80") * slack
+    assert total("domestic_only") <= total("domestic_only_low_efficiency") * slack
     for name in ("batch_west", "west_share_95", "green_70", "carbon_cap", "target_utilization_60"):
         assert total("base") <= total(name) * slack, name
 
@@ -224,7 +225,7 @@ def test_rates_of_a_fleet_take_more_energy_and_fill_the_west_sooner() -> None:
     assert costs("fleet_average")["energy"] > 1.3 * costs("base")["energy"]
     assert west_share("fleet_average") < west_share("base")
     # The three fleets are on the same basis, so that they can be read beside it.
-    for name in ("fleet_average", "mixed_fleet", "domestic_only", "pre_control"):
+    for name in ("fleet_average", "mixed_fleet", "domestic_only", "domestic_only_low_efficiency", "pre_control"):
         fleet = load_scenario(name).fleet
         assert (fleet.rate_basis, fleet.utilization_limit) == ("fleet_average", 1)
 

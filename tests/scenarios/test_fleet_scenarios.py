@@ -50,6 +50,25 @@ def test_domestic_only_is_the_mixed_fleet_without_its_foreign_chips() -> None:
     assert domestic == {chip: mixed[chip] for chip in DOMESTIC}
 
 
+def kwh_per_mtok(problem: PlacementProblem) -> dict[str, float]:
+    """IT energy for a million tokens of the year's mix, by accelerator, with every active accelerator busy."""
+    table = problem.accelerators
+    idle_mw = (table["idle_mw_per_pod"] / table["accelerators_per_pod"]).to_numpy(float)
+    mtok = problem.weight_h @ problem.class_demand_mtok_per_h
+    hours = (mtok / mtok.sum()) @ problem.accel_h_per_mtok
+    kwh = hours * (idle_mw + table["dynamic_mw_per_accelerator"].to_numpy(float)) * 1e3
+    return dict(zip(table["id"], kwh.tolist(), strict=True))
+
+
+def test_sources_conflict_on_the_sign_of_domestic_chips_and_both_sides_can_be_solved() -> None:
+    h20 = kwh_per_mtok(assembled("mixed_fleet"))["h20"]
+    measured, press = (kwh_per_mtok(assembled(f"domestic_only{side}")) for side in ("", "_low_efficiency"))
+    assert measured["ascend_910c"] / h20 == pytest.approx(0.774, abs=1e-3)
+    assert measured["ascend_910b"] / h20 == pytest.approx(0.976, abs=1e-3)
+    for chip in DOMESTIC:  # 30 to 50 % above it
+        assert press[chip] / h20 == pytest.approx(1.4, abs=2e-3)
+
+
 def test_mix_keeps_the_pflops_in_place() -> None:
     """Whole pods only: at most a pod a chip and data center is lost."""
     network = load_network("china_2026")
