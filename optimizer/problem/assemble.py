@@ -189,7 +189,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
     offered = fleet_pools(network, scenario, faults)
     accelerators = accelerator_table(network, scenario, offered, faults)
     centers = _center_table(network, prices)
-    pools = pool_table(network, scenario, offered, accelerators, faults)
+    pools = _with_surcharge(pool_table(network, scenario, offered, accelerators, faults), network, prices, accelerators)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
     policy = _policy_limits(scenario, centers, pools, faults)
@@ -255,6 +255,15 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         is_protected=protected_workloads(reachable, scenario, len(workloads)),
         unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
+
+
+def _with_surcharge(
+    pools: pd.DataFrame, network: Network, prices: ScenarioPrices, accelerators: pd.DataFrame
+) -> pd.DataFrame:
+    """Add to the pools what each pays on top of the energy price of its data center."""
+    position = network.accelerators.index.get_indexer(accelerators["id"])[pools["accelerator_index"]]
+    surcharge = prices.energy_surcharge_cny_per_mwh[pools["data_center_index"], position]
+    return pools.assign(energy_surcharge_cny_per_mwh=surcharge)
 
 
 def _center_table(network: Network, prices: ScenarioPrices) -> pd.DataFrame:

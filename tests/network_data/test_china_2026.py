@@ -103,7 +103,7 @@ def test_existing_stock_fits_into_the_power_of_its_data_center(china: Network) -
 
 def test_accelerator_rates_stand_on_one_basis(china: Network) -> None:
     chips = china.accelerators
-    # DeepSeek's day, per card: 32,206 input tokens per second without cache hits and 14,800 output tokens, by node of 8.
+    # DeepSeek's day, by node of 8: 32,206 input tokens per second without cache hits, 14,800 output tokens.
     h800 = chips.loc["h800"]
     assert h800["prefill_tok_per_s"] * h800["prefill_fleet_share"] * 8 == pytest.approx(32_206, rel=1e-3)
     assert h800["decode_tok_per_s"] * h800["decode_fleet_share"] * 8 == pytest.approx(14_800, rel=1e-3)
