@@ -261,7 +261,7 @@ def _with_surcharge(
     pools: pd.DataFrame, network: Network, prices: ScenarioPrices, accelerators: pd.DataFrame
 ) -> pd.DataFrame:
     """Add to the pools what each pays on top of the energy price of its data center."""
-    position = network.accelerators.index.get_indexer(accelerators["id"])[pools["accelerator_index"]]
+    position = network.accelerators.index.get_indexer(pd.Index(accelerators["id"]))[pools["accelerator_index"]]
     surcharge = prices.energy_surcharge_cny_per_mwh[pools["data_center_index"], position]
     return pools.assign(energy_surcharge_cny_per_mwh=surcharge)
 

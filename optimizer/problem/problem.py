@@ -316,10 +316,9 @@ class PlacementProblem:
 
     @cached_property
     def lowest_energy_price_cny_per_mwh(self) -> FloatArray:
-        """(T, D) energy price of the accelerator that pays least."""
-        return self.energy_price_cny_per_mwh + np.minimum(
-            self.energy_surcharge_cny_per_mwh.min(axis=1, initial=0.0), 0.0
-        )
+        """(T, D) a price that no accelerator pays less than: with what the least one gets off, if it gets anything."""
+        least = self.energy_surcharge_cny_per_mwh.min(axis=1, initial=0.0)
+        return np.asarray(self.energy_price_cny_per_mwh + least, dtype=float)
 
     @cached_property
     def cannot_wait(self) -> BoolArray:
