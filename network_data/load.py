@@ -12,12 +12,13 @@ from network_data.check import check_tables
 from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, InputWarning, quote_value, suggest
 from network_data.plausibility import find_doubts, warn_once
-from network_data.read import Table, read_table
-from network_data.schema import ID_PATTERN, Attribute, load_schema
+from network_data.read import FORMATS, Table, read_table
+from network_data.schema import ID_PATTERN, RANGES_TABLE, Attribute, load_schema
 from network_data.session import keep_files, network_content
 
 BUILT_IN_FOLDER = Path(__file__).parent
 BASEMAP_FILE = "basemap.geojson"
+RANGES_FILES = tuple(f"{RANGES_TABLE}{suffix}" for suffix in FORMATS)
 
 
 class NetworkWarning(InputWarning):
@@ -58,6 +59,8 @@ class Network:
         SHA-256 of each file read, by file name.
     warnings : tuple of Fault
         What is allowed but hardly meant, with file, row, column, value and remedy.
+    ranges_path : Path or None
+        Table of ranges of its figures, if the folder has one; read for `edwc uncertainty` alone.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Network:
     basemap: Path | None
     file_hashes: dict[str, str]
     warnings: tuple[Fault, ...] = ()
+    ranges_path: Path | None = None
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -110,6 +114,8 @@ class Network:
         files = network_content(self.tables | tables)
         if self.basemap is not None:
             files[BASEMAP_FILE] = self.basemap.read_bytes()
+        if self.ranges_path is not None:
+            files[self.ranges_path.name] = self.ranges_path.read_bytes()
         folder = keep_files({f"{self.name}/{name}": content for name, content in files.items()})
         return load_network(folder / self.name)
 
@@ -192,6 +198,8 @@ def load_network(name_or_folder: str | Path) -> Network:
         basemap=basemap if basemap.is_file() else None,
         file_hashes=hashes,
         warnings=doubts,
+        # Neither read nor hashed here: a plan is the same whatever is said of ranges.
+        ranges_path=next((path for path in map(folder.joinpath, RANGES_FILES) if path.is_file()), None),
         **frames,
     )
 

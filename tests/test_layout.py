@@ -44,6 +44,7 @@ ROOMS = (
     "near_optimal",
     "comparison",
     "validation",
+    "uncertainty",
     "text",
     "drawing",
     "maps",

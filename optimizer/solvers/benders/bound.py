@@ -327,7 +327,8 @@ def _penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     per_mtok = _new_pod_cny_per_year(problem) * longest_h[index] / capacity_h[index]
     energy_mwh = mw_per_busy_accelerator(problem) * longest_h
     carbon = problem.data_centers["carbon_kg_per_kwh"].to_numpy(float) * problem.carbon_price_cny_per_t
-    energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
+    price = np.abs(problem.energy_price_cny_per_mwh) + np.abs(problem.energy_surcharge_cny_per_mwh).max(axis=1)
+    energy = float(((price + carbon) * problem.data_centers["pue"].to_numpy()).max())
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
     if (problem.min_accelerators > 0).any():

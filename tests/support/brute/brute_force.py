@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from brute_outage import Outages
-from brute_policy import YearRows
+from brute_policy import YearRows, surcharge_row
 from scipy.optimize import linprog
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
@@ -295,7 +295,7 @@ class Operation:
             contracted[at["contract"][d]] = -1.0
             self._at_most.append((contracted, 0.0))
             cny_per_mwh = p.energy_price_cny_per_mwh[t, d] + p.carbon_price_cny_per_t * center.carbon_kg_per_kwh
-            self._cost += p.slices["weight_h"][t] * center.pue * cny_per_mwh * power
+            self._cost += p.slices["weight_h"][t] * center.pue * (cny_per_mwh * power + surcharge_row(p, t, power, at))
 
     def _links(self, t: int) -> None:
         """Traffic of all routes over a link stays within its capacity."""
