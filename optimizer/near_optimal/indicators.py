@@ -400,9 +400,17 @@ def _scaled_field(name: str) -> Callable[[PlacementProblem, float], PlacementPro
     return scale
 
 
+def _scaled_energy(problem: PlacementProblem, factor: float) -> PlacementProblem:
+    scaled = replace(problem, energy_price_cny_per_mwh=problem.energy_price_cny_per_mwh * factor)
+    column = "energy_surcharge_cny_per_mwh"  # what some accelerators pay on top
+    if column in problem.pools:
+        scaled = replace(scaled, pools=problem.pools.assign(**{column: problem.pools[column] * factor}))
+    return scaled
+
+
 # Components by the checker's names, and the prices that each of them is proportional to.
 _COST_SCALES: dict[str, Callable[[PlacementProblem, float], PlacementProblem]] = {
-    "energy": _scaled_field("energy_price_cny_per_mwh"),
+    "energy": _scaled_energy,
     "demand_charge": _scaled("data_centers", "demand_charge_cny_per_kw_month"),
     "latency": _scaled("classes", "latency_cny_per_ms_per_mtok"),
     "network": _scaled("candidates", "network_cny_per_mtok"),
