@@ -132,7 +132,7 @@ def row(name: str, info: Mapping[str, Any]) -> str:
     summary, value = info["summary"], info.get("market_value")
     beside = "–"
     if value is not None:
-        beside = f"{value['cost_share_of_high']:.1%} to {value['cost_share_of_low']:.1%}"
+        beside = f"{value['full_cost_share_of_high']:.1%} to {value['full_cost_share_of_low']:.1%}"
     return _line(
         [
             f"`{name}`",
