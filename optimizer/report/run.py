@@ -184,7 +184,7 @@ def _baseline_table(run: Run) -> Table:
 
 
 def _saving_table(run: Run) -> Table | None:
-    """Split the saving against each rule by component; None where nothing compares, or the run is of an older version."""
+    """Split the saving against each rule by component; None where nothing compares or an older version made the run."""
     fitting = [item for item in run.info.get("baselines") or () if item.get("component_saving_cny_per_year")]
     if not fitting:
         return None

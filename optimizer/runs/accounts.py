@@ -1,4 +1,4 @@
-"""Numbers that put a plan in proportion: full cost, what moves by the hour, clusters, limits that bind and that idle."""
+"""Numbers that put a plan in proportion: full cost, what moves by the hour, clusters, limits that bind or idle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def full_cost_numbers(f: PlanFacts, report: CheckReport) -> dict[str, Any]:
         full_cost_cny_per_year, full_cny_per_mtok, used_stock_capital_cny_per_year, whole_stock_capital_cny_per_year,
         full_cost_with_whole_stock_cny_per_year, accelerators_in_use (at the peak), accelerators_in_stock, spare_pods:
         counted_share (of their idle power) and counted_cny_per_year (part of the full cost), accelerators, facility_mw,
-        mwh_per_year and cny_per_year (what they would draw if all of them idled). NaN per token where nothing is served.
+        mwh_per_year and cny_per_year (what they would draw if all idled). NaN per token where nothing is served.
     """
     cost, spare = full_cost(f, report.total_cny), spare_draw(f)
     served = report.mtok_per_year

@@ -81,8 +81,8 @@ def value_beside_cost(scenario: Scenario, full_cny_per_mtok: float) -> dict[str,
     Returns
     -------
     dict or None
-        low and high value in USD and CNY per million tokens, and the full cost as a share of each; None where the scenario
-        states no value.
+        low and high value in USD and CNY per million tokens, and the full cost as a share of each; None where the
+        scenario states no value.
     """
     value = scenario.market_value
     if value is None:

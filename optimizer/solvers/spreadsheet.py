@@ -242,12 +242,12 @@ class _Spreadsheet:
         mw = self.fill.mw_per_busy[p]
         if mw > 0:
             room = np.minimum(room, self.room.power_mw[d] / mw)
-        mtok = room / busy if busy > 0 else np.full(len(room), np.inf)
+        mtok: FloatArray = room / busy if busy > 0 else np.full(len(room), np.inf)
         links = self.fill.limiting_links_of.get(int(self.fill.route[self.lists["r"][o]]))
         gbps = self.fill.gbps[self.lists["k"][o]]
         if links is not None and gbps > 0:
             mtok = np.minimum(mtok, self.room.link_gbps[links].min(axis=0) / gbps)
-        return np.maximum(mtok, 0.0)
+        return mtok.clip(min=0.0)
 
     def _use(self, o: int, mtok: FloatArray) -> None:
         """Take room for work; a negative amount gives it back."""

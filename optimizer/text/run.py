@@ -94,10 +94,9 @@ def two_costs(summary: Mapping[str, Any]) -> dict[str, str]:
 
 def _spare_pods(spare: Mapping[str, float]) -> str:
     """Write what pods that are not needed would draw, and whether that is counted."""
-    draw = (
-        f"{spare['facility_mw']:,.1f} MW, {spare['mwh_per_year']:,.0f} MWh and {format_million(spare['cny_per_year'])}"
-    )
-    what = f"{spare['accelerators']:,.0f} accelerators on average; idling they would draw {draw} million CNY a year"
+    draw = f"{spare['facility_mw']:,.1f} MW, {spare['mwh_per_year']:,.0f} MWh"
+    cost = f"{format_million(spare['cny_per_year'])} million CNY a year"
+    what = f"{spare['accelerators']:,.0f} accelerators on average; idling they would draw {draw} and cost {cost}"
     if not spare["counted_share"]:
         return f"{what}; taken as off, so no cost has it"
     counted = format_million(spare["counted_cny_per_year"])
