@@ -193,8 +193,9 @@ def describe_split(item: Mapping[str, Any]) -> str:
     if not shown:
         return ""
     split = ", ".join(f"{name.replace('_', ' ')} {format_million(cny)}" for name, cny in shown)
-    rests = format_million(item["estimated_saving_cny_per_year"])
-    return f" By component: {split}; {rests} of it at prices that are estimates."
+    guessed = item["estimated_saving_cny_per_year"]
+    rests = f"{format_million(guessed)}, all others for {format_million(item['saving_cny_per_year'] - guessed)}"
+    return f" By component: {split}. Prices that are estimates account for {rests}."
 
 
 # As `format_million` writes 0.1.
