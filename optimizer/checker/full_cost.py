@@ -70,7 +70,7 @@ def pods_in_use(f: PlanFacts) -> FloatArray:
 
 def full_cost(f: PlanFacts, decision_cny: float) -> FullCost:
     r"""
-    Add to the objective what it takes as given, equation (14) of docs/formulation.md.
+    Add to the objective what it takes as given: "Full cost" in docs/formulation.md.
 
     .. math:: F = Z + \sum_p C_p \left(\max(\lceil \max_t b_{pt} \rceil, n^{new}_p) - n^{new}_p\right) + \sigma S
 

@@ -313,18 +313,17 @@ def compare_baselines(
         `estimated_cny`), None where the baseline is not feasible and so does not compare.
     """
     guessed = sum(estimated_cny(problem, network, plan, report).values())
+    own = {str(name): float(value) for name, value in report.component_cny.items()}
     found = []
     for baseline in baselines:
         there, facts = baseline.report, PlanFacts(problem, baseline.plan)
-        components = {name: float(value) for name, value in there.component_cny.items()}
+        components = {str(name): float(value) for name, value in there.component_cny.items()}
         saving = there.total_cny - report.total_cny
         on_estimates = sum(estimated_cny(problem, network, baseline.plan, there).values()) - guessed
         against = {
             "saving_cny_per_year": saving,
             "saving_share": _per(saving, abs(there.total_cny)),
-            "component_saving_cny_per_year": {
-                name: cny - float(report.component_cny[name]) for name, cny in components.items()
-            },
+            "component_saving_cny_per_year": {name: cny - own[name] for name, cny in components.items()},
             "estimated_saving_cny_per_year": on_estimates,
         }
         found.append(
