@@ -65,7 +65,7 @@ class SpareDraw:
 def pods_in_use(f: PlanFacts) -> FloatArray:
     r"""(P,) whole pods on in the slice in which most are, no fewer than are new: max(ceil(max_t b), n_new)."""
     on = np.ceil(f.plan.active_pods.max(axis=0, initial=0.0) - _ROUNDING_PODS)
-    return np.maximum(on, f.plan.new_pods)
+    return np.asarray(np.maximum(on, f.plan.new_pods))
 
 
 def full_cost(f: PlanFacts, decision_cny: float) -> FullCost:
