@@ -21,7 +21,7 @@ export PIP_NO_INPUT := 1
 INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help demo scenarios test lint format bench growth dev pins clean
+.PHONY: help demo scenarios validation test lint format bench growth dev pins clean
 
 help:
 	@echo "make demo       solve the base scenario, write $(RUN) with a GeoPackage and a map"
@@ -29,6 +29,7 @@ help:
 	@echo "make lint       lint, types and docstrings alone"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make scenarios  solve every shipped scenario, rewrite the table in docs/scenarios.md; FORCE=1 solves again"
+	@echo "make validation hold the model against published results, rewrite docs/validation.md; FULL=1 at full size"
 	@echo "make bench      time and memory from arrays to a loaded solver"
 	@echo "make growth     solve networks that grow beside other solvers, rewrite docs/performance.md"
 	@echo "make dev        install the development environment into $(VENV)"
@@ -47,6 +48,9 @@ demo: $(CORE)
 # Takes an hour or two. May be stopped and called again: what is solved is not solved again, unless FORCE is set.
 scenarios: $(CORE)
 	@$(PY) -m benchmarks.scenarios $(if $(FORCE),--force)
+
+validation: $(CORE)
+	@$(EDWC) validate --out docs/validation.md $(if $(FULL),--full)
 
 test: lint
 	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 40

@@ -203,8 +203,9 @@ def _add_objective(b: _Builder) -> None:
     price = (p.energy_price_cny_per_mwh + b.parameter("carbon_cny_per_mwh")) * b.parameter("pue")
     d, a, k = (p.processes[f"{name}_index"].to_numpy() for name in ("data_center", "accelerator", "class"))
     place, kind = p.pools["data_center_index"].to_numpy(), p.pools["accelerator_index"].to_numpy()
-    dynamic = price[:, d] * b.parameter("dynamic_mw_per_accelerator")[a] * p.accel_h_per_mtok[k, a]
-    idle = price[:, place] * b.parameter("idle_mw_per_pod")[kind]
+    surcharge = b.parameter("energy_surcharge_cny_per_mwh") * b.parameter("pue")[:, None]
+    dynamic = (price[:, d] + surcharge[d, a]) * b.parameter("dynamic_mw_per_accelerator")[a] * p.accel_h_per_mtok[k, a]
+    idle = (price[:, place] + surcharge[place, kind]) * b.parameter("idle_mw_per_pod")[kind]
     capital = (b.parameter("pod_cny_per_year") + b.parameter("site_cny_per_year"))[place, kind]
     on_the_way = ("latency_cny_per_mtok", "network_cny_per_mtok", "data_transfer_cny_per_mtok")
     transit = np.sum([b.parameter(name) for name in on_the_way], axis=0)

@@ -1,5 +1,6 @@
 from network_data.faults import Fault as Fault
 from network_data.faults import InputError as InputError
+from network_data.faults import InputWarning as InputWarning
 from network_data.load import Network as Network
 from network_data.load import NetworkWarning as NetworkWarning
 from network_data.load import list_networks as list_networks
@@ -15,6 +16,7 @@ from optimizer.api.jobs import solve as solve
 from optimizer.api.problems import Problem as Problem
 from optimizer.api.problems import build_problem as build_problem
 from optimizer.api.problems import run_from_pyomo as run_from_pyomo
+from optimizer.api.validation import validate as validate
 from optimizer.checker.check import CheckReport as CheckReport
 from optimizer.checker.check import check_plan as check_plan
 from optimizer.comparison.break_even import find_break_points as find_break_points
@@ -37,6 +39,8 @@ from optimizer.infeasibility.explain import Explanation as Explanation
 from optimizer.infeasibility.explain import explain_problem as explain_problem
 from optimizer.maps.options import MapOptions as MapOptions
 from optimizer.model.pyomo_model import to_pyomo as to_pyomo
+from optimizer.near_optimal.alternatives import Alternatives as Alternatives
+from optimizer.near_optimal.ranges import PlanRange as PlanRange
 from optimizer.problem.assemble import assemble_problem as assemble_problem
 from optimizer.problem.plan import Plan as Plan
 from optimizer.problem.price_changes import price_effect as price_effect
@@ -53,6 +57,8 @@ from optimizer.solvers.control import Termination as Termination
 from optimizer.solvers.highs import load_highs as load_highs
 from optimizer.solvers.solve import InvalidPlanError as InvalidPlanError
 from optimizer.solvers.solve import solve_problem as solve_problem
+from optimizer.validation.validation import Validation as Validation
+from scenarios.load import ScenarioWarning as ScenarioWarning
 from scenarios.load import list_scenarios as list_scenarios
 from scenarios.load import load_scenario as load_scenario
 from scenarios.load import scenario_json_schema as scenario_json_schema

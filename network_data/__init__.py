@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from network_data.faults import Fault, FaultList, InputError
+    from network_data.faults import Fault, FaultList, InputError, InputWarning
     from network_data.load import Network, NetworkWarning, list_networks, load_network
     from network_data.tariffs import hourly_prices, parse_hours, parse_months
 
@@ -15,6 +15,7 @@ __all__ = [
     "Fault",
     "FaultList",
     "InputError",
+    "InputWarning",
     "Network",
     "NetworkWarning",
     "hourly_prices",
@@ -29,6 +30,7 @@ _MODULE_OF = {
     "Fault": "network_data.faults",
     "FaultList": "network_data.faults",
     "InputError": "network_data.faults",
+    "InputWarning": "network_data.faults",
     "Network": "network_data.load",
     "NetworkWarning": "network_data.load",
     "hourly_prices": "network_data.tariffs",

@@ -135,6 +135,10 @@ class InputError(ValueError):
         return "\n".join([head, *map(str, self.faults)])
 
 
+class InputWarning(UserWarning):
+    """Something in an input is allowed but hardly meant; its text is that of a `Fault`."""
+
+
 class FaultList:
     """
     Collect faults so that all of them reach the user at once.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +10,19 @@ import pandas as pd
 
 from network_data.check import check_tables
 from network_data.display import short_html, short_text
-from network_data.faults import Fault, FaultList, quote_value, suggest
-from network_data.read import Table, read_table
-from network_data.schema import ID_PATTERN, Attribute, load_schema
+from network_data.faults import Fault, FaultList, InputWarning, quote_value, suggest
+from network_data.plausibility import find_doubts, warn_once
+from network_data.read import FORMATS, Table, read_table
+from network_data.schema import ID_PATTERN, RANGES_TABLE, Attribute, load_schema
 from network_data.session import keep_files, network_content
 
 BUILT_IN_FOLDER = Path(__file__).parent
 BASEMAP_FILE = "basemap.geojson"
+RANGES_FILES = tuple(f"{RANGES_TABLE}{suffix}" for suffix in FORMATS)
 
 
-class NetworkWarning(UserWarning):
-    """Something in a network is allowed but probably not meant."""
+class NetworkWarning(InputWarning):
+    """Something in a network is allowed but hardly meant."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,10 @@ class Network:
         Backdrop of maps, if the folder has one.
     file_hashes : dict
         SHA-256 of each file read, by file name.
+    warnings : tuple of Fault
+        What is allowed but hardly meant, with file, row, column, value and remedy.
+    ranges_path : Path or None
+        Table of ranges of its figures, if the folder has one; read for `edwc uncertainty` alone.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Network:
     accelerators: pd.DataFrame
     basemap: Path | None
     file_hashes: dict[str, str]
+    warnings: tuple[Fault, ...] = ()
+    ranges_path: Path | None = None
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -107,6 +114,8 @@ class Network:
         files = network_content(self.tables | tables)
         if self.basemap is not None:
             files[BASEMAP_FILE] = self.basemap.read_bytes()
+        if self.ranges_path is not None:
+            files[self.ranges_path.name] = self.ranges_path.read_bytes()
         folder = keep_files({f"{self.name}/{name}": content for name, content in files.items()})
         return load_network(folder / self.name)
 
@@ -158,12 +167,14 @@ def load_network(name_or_folder: str | Path) -> Network:
     ------
     InputError
         With every fault: missing folder, file or column, unknown column, blank or unreadable cell, number out
-        of range, unknown reference, duplicate key, tariff with gaps or overlaps, demand hub cut off.
+        of range, unknown reference, duplicate key, tariff with gaps or overlaps, demand hub cut off, link shorter
+        than the great circle between its ends.
 
     Warns
     -----
     NetworkWarning
-        If a data center has no pool, and so cannot take any work.
+        If something is allowed but hardly meant, such as a data center without a pool or what `plausibility.csv`
+        describes; of each once in a process. `Network.warnings` holds all.
     """
     folder = _find_folder(name_or_folder)
     faults = FaultList(f"network {quote_value(folder.name)}")
@@ -173,9 +184,9 @@ def load_network(name_or_folder: str | Path) -> Network:
         for name, attributes in schema.items()
         if (table := read_table(folder, name, attributes, faults)) is not None
     }
-    doubts = check_tables(tables, schema, faults)
+    doubts = (*check_tables(tables, schema, faults), *find_doubts(tables, faults))
     faults.raise_if_any()
-    _warn(doubts)
+    warn_once(doubts, str(folder), NetworkWarning, stacklevel=2)
     frames = {name: _build_frame(table, schema[name]) for name, table in tables.items()}
     hashes = {table.file: table.sha256 for table in tables.values()}
     basemap = folder / BASEMAP_FILE
@@ -186,6 +197,9 @@ def load_network(name_or_folder: str | Path) -> Network:
         folder=folder,
         basemap=basemap if basemap.is_file() else None,
         file_hashes=hashes,
+        warnings=doubts,
+        # Neither read nor hashed here: a plan is the same whatever is said of ranges.
+        ranges_path=next((path for path in map(folder.joinpath, RANGES_FILES) if path.is_file()), None),
         **frames,
     )
 
@@ -206,11 +220,6 @@ def _find_folder(name_or_folder: str | Path) -> Path:
     remedy = f"Give a folder with network tables, or a built-in network: {', '.join(known)}.{near}"
     faults.add(text, "there is no such network folder", remedy)
     raise faults.error()
-
-
-def _warn(doubts: list[Fault]) -> None:
-    for doubt in doubts:
-        warnings.warn(str(doubt), NetworkWarning, stacklevel=3)
 
 
 def _build_frame(table: Table, attributes: dict[str, Attribute]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from network_data.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from scenarios.load import list_scenarios, load_scenario, scenario_json_schema
+    from scenarios.load import ScenarioWarning, list_scenarios, load_scenario, scenario_json_schema
     from scenarios.price_case import list_price_cases, load_price_case, price_case_json_schema
     from scenarios.price_changes import PriceCase, PriceChange
     from scenarios.schema import Scenario
@@ -17,6 +17,7 @@ __all__ = [
     "PriceCase",
     "PriceChange",
     "Scenario",
+    "ScenarioWarning",
     "WorkloadClass",
     "list_price_cases",
     "list_scenarios",
@@ -31,6 +32,7 @@ _MODULE_OF = {
     "PriceCase": "scenarios.price_changes",
     "PriceChange": "scenarios.price_changes",
     "Scenario": "scenarios.schema",
+    "ScenarioWarning": "scenarios.load",
     "WorkloadClass": "scenarios.workload_class",
     "list_price_cases": "scenarios.price_case",
     "list_scenarios": "scenarios.load",

@@ -42,6 +42,12 @@ class Fleet(Section):
         description="most of an active accelerator's time that may be busy, as a share, 0 to 1",
         json_schema_extra={"unit": "share"},
     )
+    rate_basis: Literal["full_load", "fleet_average"] = Field(
+        "full_load",
+        description="rates that accelerator time is counted at: full_load = prefill_tok_per_s and decode_tok_per_s of "
+        "the network; fleet_average = these times prefill_fleet_share and decode_fleet_share, which hold the headroom "
+        "that utilization_limit keeps otherwise",
+    )
     interest_rate: Annotated[float, Field(ge=0, le=1)] = Field(
         0.06,
         description="yearly interest rate for annualized prices, as a share (0.06 = 6 %)",

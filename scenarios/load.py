@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
+from network_data.faults import Fault, FaultList, InputError, InputWarning, quote_value, suggest
 from network_data.load import list_networks, load_network
+from network_data.plausibility import warn_once
 from scenarios.document import Node, Place, merge, plain, without
 from scenarios.price_case import price_steps, read_price_cases
 from scenarios.price_series import PriceSeries, read_price_series
@@ -23,6 +24,10 @@ __all__ = ["list_scenarios", "load_scenario", "scenario_json_schema"]
 
 OVERRIDE_OPTION = "--set"
 SHARE_SUM_TOLERANCE = 1e-6
+
+
+class ScenarioWarning(InputWarning):
+    """Something in a scenario is allowed but hardly meant."""
 
 
 def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
@@ -46,7 +51,14 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     ------
     InputError
         With every fault found in the files, the tables and the overrides.
+
+    Warns
+    -----
+    ScenarioWarning
+        If something is allowed but hardly meant, such as a profile that nearly but not quite sums to 24; of each
+        once in a process. `Scenario.warnings` holds all.
     """
+    doubts: list[Fault] = []
     faults = FaultList(f"scenario {quote_value(name_or_path)}")
     sources = Sources(find_scenario(name_or_path, Path()), faults)
     root = sources.read_chain()
@@ -55,7 +67,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         raise faults.error()
     root = _add_classes(merge(root, changes), sources, faults)
     root = _find_network(root, faults)
-    profiles = _read_profiles(root, sources, faults)
+    profiles = _read_profiles(root, sources, faults, doubts)
     workloads, workloads_path = _read_workloads(root, sources, faults)
     price_series = _read_price_series(root, sources, faults)
     price_cases = read_price_cases(root, sources, faults)
@@ -64,6 +76,7 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     if keys is None or profiles is None or len(faults):
         faults.extend(_faults_of_network(root))
         raise faults.error()
+    warn_once(doubts, str(sources.path), ScenarioWarning, stacklevel=2)
     return Scenario(
         **{name: getattr(keys, name) for name in ScenarioKeys.model_fields},
         profiles=profiles,
@@ -72,10 +85,13 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         price_series=price_series,
         loaded_price_cases=price_cases,
         price_steps=price_steps(keys.price_changes, root.get("price_changes"), "price_changes", None),
+        # Neither read nor hashed: a plan is the same whatever is said of its ranges.
+        ranges_path=_path_of(root, "ranges_table"),
         source_path=sources.path,
         file_hashes=sources.file_hashes,
         file_paths=sources.file_paths,
         overrides=tuple(overrides),
+        warnings=tuple(doubts),
     )
 
 
@@ -173,10 +189,12 @@ def _faults_of_network(root: Node) -> tuple[Fault, ...]:
     return ()
 
 
-def _read_profiles(root: Node, sources: Sources, faults: FaultList) -> dict[str, tuple[float, ...]] | None:
+def _read_profiles(
+    root: Node, sources: Sources, faults: FaultList, doubts: list[Fault]
+) -> dict[str, tuple[float, ...]] | None:
     """Read the profiles and check that every class names one of them."""
     path = sources.find_table(root, "demand_profiles_table")
-    profiles, table = read_profiles(path, faults) if path else (None, None)
+    profiles, table = read_profiles(path, faults, doubts) if path else (None, None)
     if path is None or profiles is None or table is None:
         return None
     sources.remember(path, table.sha256)
@@ -208,6 +226,12 @@ def _read_price_series(root: Node, sources: Sources, faults: FaultList) -> Price
     series, sha256 = read_price_series(path, faults)
     sources.remember(path, sha256)
     return series
+
+
+def _path_of(root: Node, key: str) -> Path | None:
+    """Find where a file is that a key names, whether it is there or not."""
+    node, name = root.get(key), root.text(key)
+    return None if node is None or not name else join_name(Path(node.place.file).parent, name)
 
 
 def _check_shares(root: Node, faults: FaultList) -> None:

@@ -118,6 +118,11 @@ class PriceChange(Section):
     workload_classes: Names | None = Field(
         None, description="ids of workload classes, as a list, of a token_price; null = all"
     )
+    accelerators: Names | None = Field(
+        None,
+        description="ids of accelerators, as a list, whose pods pay `add` on top of the energy_price of their data "
+        "center, in all hours; null = it is changed whatever the accelerator",
+    )
     source: Prose = Field("", description="where the figure comes from")
     confidence: Confidence | None = Field(
         None, description="kind of the figure; null = that of the price case, in a scenario an estimate"
@@ -129,8 +134,12 @@ class PriceChange(Section):
         given = [name for name in OPERATIONS if getattr(self, name) is not None]
         if len(given) != 1:
             problems.append(f"{' and '.join(given) if given else 'none'} of {', '.join(OPERATIONS)} given, not one")
-        selectors = (*PLACE_SELECTORS, *TIME_SELECTORS, "workload_classes")
+        selectors = (*PLACE_SELECTORS, *TIME_SELECTORS, "workload_classes", "accelerators")
         allowed = _SELECTORS[self.what]
+        if self.accelerators is not None and self.what == "energy_price":
+            allowed = (*PLACE_SELECTORS, "accelerators")
+            if self.add is None:
+                problems.append("accelerators goes with add alone")
         if self.move_period is not None:
             allowed = (*PLACE_SELECTORS, "months")
             if self.what != "energy_price":

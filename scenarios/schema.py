@@ -12,11 +12,13 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, ValidationInfo, field_validator
 
 from network_data.display import short_html, short_text
+from network_data.faults import Fault
 from scenarios.days import RepresentativeDay, Time
 from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
+from scenarios.network_changes import NetworkChange
 from scenarios.policy import Policy
 from scenarios.price_changes import PriceCase, PriceChange, PriceStep
 from scenarios.price_series import PriceSeries
@@ -29,6 +31,7 @@ __all__ = [
     "Fleet",
     "Latency",
     "MarketValue",
+    "NetworkChange",
     "NetworkUse",
     "Policy",
     "RepresentativeDay",
@@ -172,6 +175,16 @@ class ScenarioKeys(Section):
         description="changes of prices by id, applied in this order, after the price cases",
         json_schema_extra={"each": "CHANGE"},
     )
+    network_changes: dict[Id, NetworkChange] = Field(
+        {},
+        description="changes of numbers in the tables of the network by id, applied in this order",
+        json_schema_extra={"each": "CHANGE"},
+    )
+    ranges_table: FilePath | None = Field(
+        None,
+        description="CSV table of ranges, relative to this file: between what keys of the scenario may lie, for "
+        "`edwc uncertainty`; no plan depends on it",
+    )
     routing: Routing = Field(Routing(), description="which routes are offered")
     latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
@@ -214,6 +227,7 @@ class Scenario(ScenarioKeys):
     price_series: PriceSeries | None = Field(None, description="hourly energy prices, or None", repr=False)
     loaded_price_cases: tuple[PriceCase, ...] = Field((), description="price cases to apply, in order", repr=False)
     price_steps: tuple[PriceStep, ...] = Field((), description="price_changes with their places, in order", repr=False)
+    ranges_path: Path | None = Field(None, description="file of ranges_table, or None; not read here", repr=False)
     source_path: Path = Field(description="scenario file that was asked for")
     file_hashes: dict[str, str] = Field(
         description="SHA-256 of every file read, by file name relative to the scenario's folder; built-in "
@@ -222,6 +236,7 @@ class Scenario(ScenarioKeys):
     )
     file_paths: dict[str, Path] = Field(description="where each of these files was read, by the same names", repr=False)
     overrides: tuple[str, ...] = Field(description="key=value overrides that were applied")
+    warnings: tuple[Fault, ...] = Field((), description="what is allowed but hardly meant", repr=False)
 
     def _key_facts(self) -> dict[str, object]:
         tokens, table = self.demand.tokens_per_day_trillion, self.workloads_path

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from network_data.faults import FaultList, suggest
+from network_data.faults import Fault, FaultList, suggest
+from network_data.plausibility import PROFILES, SUMS_OF_HOURS, doubt_of_sum, find_threshold
 from network_data.read import RawTable, Table, read_raw, read_table
 from network_data.schema import ID_PATTERN, Attribute
 from network_data.tariffs import HOURS_PER_DAY
@@ -64,7 +65,9 @@ def read_classes(path: Path, faults: FaultList) -> tuple[Node | None, Table | No
     return Node(dict(classes), Place(table.file, in_table=True)), table
 
 
-def read_profiles(path: Path, faults: FaultList) -> tuple[dict[str, tuple[float, ...]] | None, Table | None]:
+def read_profiles(
+    path: Path, faults: FaultList, doubts: list[Fault]
+) -> tuple[dict[str, tuple[float, ...]] | None, Table | None]:
     """
     Read daily profiles and scale each to a mean of 1.
 
@@ -74,6 +77,8 @@ def read_profiles(path: Path, faults: FaultList) -> tuple[dict[str, tuple[float,
         CSV file with column hour (0 to 23, each once) and one column per profile.
     faults
         Receives what is wrong with the table.
+    doubts
+        Receives profiles whose sum is nearly but not quite that of 24 factors or shares.
 
     Returns
     -------
@@ -100,6 +105,7 @@ def read_profiles(path: Path, faults: FaultList) -> tuple[dict[str, tuple[float,
     if not profiles:
         faults.add(table.file, "the table has no profile", "Add a column per profile beside hour.", row=raw.header_row)
     row_of_hour = _hours(table, faults)
+    doubts.extend(_doubts_of_profiles(table, profiles))
     return {name: _profile(table, name, row_of_hour, faults) for name in profiles}, table
 
 
@@ -190,6 +196,17 @@ def _hours(table: Table, faults: FaultList) -> dict[int, int]:
         problem = f"the table has {len(table.rows)} rows, and none for hour {', '.join(missing)}"
         faults.add(table.file, problem, "Give one row for each hour from 0 to 23.", column="hour")
     return position
+
+
+def _doubts_of_profiles(table: Table, profiles: Sequence[str]) -> Iterator[Fault]:
+    one = find_threshold("sum", PROFILES)
+    for name in profiles:
+        values = [float(cell) for cell in table.columns[name] if cell is not None]
+        if len(values) == HOURS_PER_DAY and (meant := doubt_of_sum(values, one, SUMS_OF_HOURS)) is not None:
+            total = math.fsum(values)
+            problem = f"the 24 values of the profile sum to {total:.6g}, nearly but not quite {meant:g}"
+            remedy = f"Look for a wrong hour, or divide each by {total / meant:.6g}; as they are, they are scaled."
+            yield Fault(table.file, table.rows[0], name, f"{values[0]:.10g}", problem, remedy)
 
 
 def _profile(table: Table, name: str, row_of_hour: dict[int, int], faults: FaultList) -> tuple[float, ...]:

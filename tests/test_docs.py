@@ -132,6 +132,7 @@ def test_commands_of_the_pages_are_understood() -> None:
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {
         "list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify",
+        "validate",
     }  # fmt: skip
     for words in shown:
         edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand
@@ -203,7 +204,7 @@ def test_own_network_gives_what_the_page_says(tmp_path: Path) -> None:
 
 
 def test_facility_tables_of_the_page_are_those_of_the_writer(tmp_path: Path) -> None:
-    from facility_files import FacilityInstance, write_facility_files
+    from optimizer.validation.facility_files import FacilityInstance, write_facility_files
 
     page = "docs/facility_location.md"
     _, shown = load_example(page, tmp_path / "page")

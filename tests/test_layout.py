@@ -41,7 +41,10 @@ ROOMS = (
     "sensitivity",
     "infeasibility",
     "runs",
+    "near_optimal",
     "comparison",
+    "validation",
+    "uncertainty",
     "text",
     "drawing",
     "maps",
@@ -133,7 +136,9 @@ def test_imports_flow_from_network_data_to_optimizer() -> None:
 
 # Where a class opens a door to a room above it for its users, when they ask: `run.map()` draws, `run.report()` writes.
 FRONT_DOORS = {
-    *(("optimizer.runs.run", room) for room in ("drawing", "maps", "exports")),
+    *(("optimizer.runs.run", room) for room in ("near_optimal", "drawing", "maps", "exports")),
+    *((f"optimizer.near_optimal.{module}", "text") for module in ("ranges", "alternatives")),
+    ("optimizer.near_optimal.alternatives", "drawing"),
     *(
         (f"optimizer.comparison.{module}", room)
         for module in ("break_even_points", "comparison", "frontier", "latency_budgets")

@@ -333,12 +333,16 @@ class PlanFacts(_ProblemIndex):
         return slowest
 
     @cached_property
-    def it_power_mw(self) -> FloatArray:
-        """(T, D) idle power of the active pods and dynamic power of the busy accelerators."""
+    def pool_it_power_mw(self) -> FloatArray:
+        """(T, P) idle power of the active pods and dynamic power of the busy accelerators."""
         accelerators, a = self.problem.accelerators, self.pool_accelerator
         idle_mw = self.plan.active_pods * numbers_of(accelerators, "idle_mw_per_pod")[a]
-        dynamic_mw = self.busy_accelerators * numbers_of(accelerators, "dynamic_mw_per_accelerator")[a]
-        return sum_by_group(idle_mw + dynamic_mw, self.pool_data_center, len(self.problem.data_centers))
+        return idle_mw + self.busy_accelerators * numbers_of(accelerators, "dynamic_mw_per_accelerator")[a]
+
+    @cached_property
+    def it_power_mw(self) -> FloatArray:
+        """(T, D) power of the pools."""
+        return sum_by_group(self.pool_it_power_mw, self.pool_data_center, len(self.problem.data_centers))
 
     @cached_property
     def facility_power_mw(self) -> FloatArray:
@@ -460,8 +464,14 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
     def add_up(values: FloatArray, data_center: IntArray) -> FloatArray:
         return sum_once(values, data_center, len(f.data_center_labels))
 
+    energy_cny = (price_cny_h_per_mwh * f.facility_power_mw).sum(axis=0)
+    # Read from the pools, not from the matrix that the model takes.
+    if "energy_surcharge_cny_per_mwh" in problem.pools:
+        pool_mwh = problem.weight_h @ f.pool_it_power_mw * f.data_center_column("pue")[f.pool_data_center]
+        energy_cny = energy_cny + add_up(f.pool_column("energy_surcharge_cny_per_mwh") * pool_mwh, f.pool_data_center)
+
     return {
-        "energy": (price_cny_h_per_mwh * f.facility_power_mw).sum(axis=0),
+        "energy": energy_cny,
         "demand_charge": charge_cny_per_mw_month * np.where(f.is_contracted, months.sum() * plan.contract_mw, by_peak),
         "latency": add_up(latency_cny_per_ms * f.candidate_column("rtt_ms"), f.candidate_data_center),
         "network": add_up(network_cny, f.candidate_data_center),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.checker.facts import PlanFacts, numbers_of, sum_by_group
+from optimizer.checker.facts import PlanFacts, numbers_of
 from optimizer.problem.problem import FloatArray
 
 # Part-time pods are counted up to whole ones; what a solver leaves over is none.
@@ -108,12 +108,14 @@ def spare_draw(f: PlanFacts) -> SpareDraw:
     problem, hours = f.problem, float(f.problem.weight_h.sum())
     spare = (f.pool_column("existing_pods") + f.plan.new_pods - f.plan.active_pods).clip(min=0.0)
     idle_mw = numbers_of(problem.accelerators, "idle_mw_per_pod")[f.pool_accelerator]
-    power = sum_by_group(spare * idle_mw, f.pool_data_center, len(problem.data_centers))
-    power = power * f.data_center_column("pue")
+    power = spare * idle_mw * f.data_center_column("pue")[f.pool_data_center]
+    price = problem.energy_price_cny_per_mwh[:, f.pool_data_center]
+    if "energy_surcharge_cny_per_mwh" in problem.pools:
+        price = price + f.pool_column("energy_surcharge_cny_per_mwh")
     mwh = float((problem.weight_h @ power).sum())
     return SpareDraw(
         accelerators=float(problem.weight_h @ (spare @ f.accelerators_per_pod)) / hours if hours else 0.0,
         facility_mw=mwh / hours if hours else 0.0,
         mwh_per_year=mwh,
-        cny_per_year=float((problem.weight_h[:, None] * problem.energy_price_cny_per_mwh * power).sum()),
+        cny_per_year=float((problem.weight_h[:, None] * price * power).sum()),
     )

@@ -16,11 +16,12 @@ from typing import Any
 
 import click
 
-from network_data.faults import escape_text, suggest
+from network_data.faults import InputWarning, escape_text, suggest
 from optimizer.cli.built_in import keys, list_built_in, show
 from optimizer.cli.compare import compare
 from optimizer.cli.export import export
 from optimizer.cli.init import init
+from optimizer.cli.near_optimal import alternatives, range_of_plans
 from optimizer.cli.options import (
     EXIT_BAD_INPUT,
     EXIT_INFEASIBLE,
@@ -38,6 +39,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
+from optimizer.cli.validate import validate
 
 _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
@@ -69,7 +71,7 @@ def edwc(context: click.Context) -> None:
         emit(context.get_help())
 
 
-for command in (list_built_in, show, keys, init, compare, export):
+for command in (list_built_in, show, keys, init, compare, range_of_plans, alternatives, export, validate):
     edwc.add_command(command)
 
 
@@ -102,7 +104,8 @@ def check(scenario: str, overrides: tuple[str, ...], price_cases: tuple[str, ...
     from optimizer.api import jobs
     from optimizer.text.run import describe_check
 
-    with scenario_changes(overrides, price_cases) as changes:
+    with warnings.catch_warnings(), scenario_changes(overrides, price_cases) as changes:
+        warnings.simplefilter("ignore", InputWarning)  # they are part of what is found
         found = jobs.check(find_scenario(scenario), changes, price_cases=price_cases)
     emit_json(found) if as_json else emit(describe_check(found))
     return EXIT_OK if all(item["holds"] for item in found["policy"]) else EXIT_INFEASIBLE

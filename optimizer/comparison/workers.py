@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Protocol
 
+from network_data.faults import InputWarning
 from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import code_hash
 from optimizer.comparison.parcels import SentRun, built_in_hash
@@ -50,8 +52,10 @@ def stay_with_parent() -> None:
 
 
 def warm_up() -> None:
-    """Import what a solve needs, which is slow."""
+    """Import what a solve needs, which is slow; the runner tells what is doubtful in the inputs, once for all cases."""
     import optimizer.comparison.case_solve  # noqa: F401 - for its effect
+
+    warnings.simplefilter("ignore", InputWarning)
 
 
 def work(task: CaseTask, signals: Path) -> Outcome:

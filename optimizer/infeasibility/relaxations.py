@@ -392,7 +392,7 @@ class YearRelaxation:
         """
         problem, centers = self.problem, self.problem.data_centers
         carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)
-        price = (problem.energy_price_cny_per_mwh + carbon).min(axis=0)
+        price = (problem.lowest_energy_price_cny_per_mwh + carbon).min(axis=0)
         if (price < 0).any():
             return None
         # A period's peak is no less than its mean; of all periods the one counts that bills the fewest months an hour.

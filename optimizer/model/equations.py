@@ -17,11 +17,13 @@ from optimizer.model.vocabulary import CostComponent, Equation, Expression, Mode
 from optimizer.units import CNY_PER_MCNY
 
 
-def _facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Expression:
-    """Sum up facility power over data centers and slices, each times a weight."""
-    idle = sum(weight(d, t) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t] for d, a in m.POOLS for t in m.SLICES)
+def _facility_sum(m: Model, weight: Callable[[Any, Any, Any], Expression]) -> Expression:
+    """Sum up facility power over data centers, accelerators and slices, each times a weight."""
+    idle = sum(
+        weight(d, a, t) * m.pue[d] * m.idle_mw_per_pod[a] * m.Active[d, a, t] for d, a in m.POOLS for t in m.SLICES
+    )
     dynamic = sum(
-        weight(d, t) * m.pue[d] * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
+        weight(d, a, t) * m.pue[d] * m.dynamic_mw_per_accelerator[a] * m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t]
         for k, d, a in m.PROCESSES
         for t in m.SLICES
     )
@@ -29,13 +31,15 @@ def _facility_sum(m: Model, weight: Callable[[Any, Any], Expression]) -> Express
 
 
 def energy_cost(m: Model) -> Expression:
-    r"""Energy bill, CNY/year: :math:`\sum_{d,t} \omega_t c_{dt} PUE_d\, P^{IT}_{dt}`."""
-    return _facility_sum(m, lambda d, t: m.weight_h[t] * m.energy_price_cny_per_mwh[d, t])
+    r"""Energy bill, CNY/year: :math:`\sum_{d,a,t} \omega_t (c_{dt} + s_{da}) PUE_d\, P^{IT}_{dat}`."""
+    return _facility_sum(
+        m, lambda d, a, t: m.weight_h[t] * (m.energy_price_cny_per_mwh[d, t] + m.energy_surcharge_cny_per_mwh[d, a])
+    )
 
 
 def carbon_cost(m: Model) -> Expression:
     r"""Carbon price on location-based emissions, CNY/year: :math:`\sum_{d,t} \omega_t e_d PUE_d\, P^{IT}_{dt}`."""
-    return _facility_sum(m, lambda d, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
+    return _facility_sum(m, lambda d, _, t: m.weight_h[t] * m.carbon_cny_per_mwh[d])
 
 
 def demand_charge_cost(m: Model) -> Expression:
@@ -128,7 +132,7 @@ def require_green_share(m: Model, n: Any) -> Expression:
 
     .. math:: \sum_{d,t} \phi_t (\gamma_d - \Gamma)\, PUE_d P^{IT}_{dt} \ge 0 \tag{10b}
     """
-    return _facility_sum(m, lambda d, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
+    return _facility_sum(m, lambda d, _, t: m.year_share[t] * (m.green_power_share[d] - m.min_green_share[n])) >= 0.0
 
 
 def keep_carbon_cap(m: Model, n: Any) -> Expression:
@@ -141,7 +145,7 @@ def keep_carbon_cap(m: Model, n: Any) -> Expression:
     -----
     Average grid factors. Contracts for green power are no part of it.
     """
-    return _facility_sum(m, lambda d, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
+    return _facility_sum(m, lambda d, _, t: m.year_share[t] * m.carbon_t_per_mwh[d]) <= m.carbon_cap_t_per_h[n]
 
 
 def require_utilization(m: Model, d: Any) -> Expression:
@@ -173,7 +177,7 @@ def keep_spending_limit(m: Model, n: Any) -> Expression:
     r"""
     Keep what data centers cost in a year within the budget.
 
-    .. math:: \sum_{d,t} \omega_t (c_{dt} + e_d) PUE_d P^{IT}_{dt} + \sum_{d,b} c^{peak}_d M_b \hat p_{db}
+    .. math:: \sum_{d,a,t} \omega_t (c_{dt} + s_{da} + e_d) PUE_d P^{IT}_{dat} + \sum_{d,b} c^{peak}_d M_b \hat p_{db}
               + \sum_{d \in D^{contract}} c^{peak}_d M\, \bar p_d + \sum_{d,a} (C_{da} + B_{da}) n^{new}_{da}
               + \sum_d O_d y_d + \sum_{k,d} X_k x_{kd} \le \bar S \tag{10f}
 

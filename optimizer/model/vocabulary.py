@@ -497,6 +497,10 @@ PARAMETERS = (
     ParameterDeclaration(
         "link_capacity_gbps", ("LINKS",), "Gbps", "capacity open to inference", lambda p: p.links["capacity_gbps"],
     ),
+    ParameterDeclaration(
+        "energy_surcharge_cny_per_mwh", ("DATA_CENTERS", "ACCELERATORS"), "CNY/MWh",
+        "on top of the energy price, for an accelerator",
+    ),
     ParameterDeclaration("energy_price_cny_per_mwh", ("DATA_CENTERS", "SLICES"), "CNY/MWh", "energy price"),
     ParameterDeclaration(
         "demand_charge_cny_per_mw_month", ("DATA_CENTERS",), "CNY/MW/month", "demand charge",

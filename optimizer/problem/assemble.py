@@ -40,6 +40,7 @@ from optimizer.problem.routing import (
     residency_mask,
     what_admits,
 )
+from scenarios.network_changes import change_network
 from scenarios.schema import Scenario, WorkloadClass
 
 
@@ -122,7 +123,7 @@ MS_PER_S = 1e3
 
 
 def _first_token_ms(scenario: Scenario, class_ids: list[str], accelerators: pd.DataFrame) -> FloatArray:
-    """(K, A) time to compute the input of a request."""
+    """(K, A) time to compute the input of a request, at full load whatever a fleet attains on average."""
     classes = [scenario.workload_classes[name] for name in class_ids]
     tokens = np.array([item.input_tokens * (1 - item.cache_hit_share) for item in classes])
     rate = accelerators["prefill_tok_per_s"].to_numpy(float) * accelerators["prefill_accelerators"].to_numpy(float)
@@ -179,15 +180,16 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         limits (and by how many ms), a demand hub that the network does not have, an accelerator without rates.
     """
     faults = FaultList(f"scenario {scenario.name} on network {network.name}")
+    network = change_network(network, scenario.network_changes, scenario.source_path.name, faults)
     calendar = price_calendar(network, scenario.price_series, faults)
     # Before any change of prices: all price cases of a scenario share their days and slices.
     days = representative_days(scenario.time, calendar)
     prices = scenario_prices(network, scenario, calendar, faults)
     slices, billing = time_slices(days, scenario.time.slices_per_day)
     offered = fleet_pools(network, scenario, faults)
-    accelerators = accelerator_table(network, offered, faults)
+    accelerators = accelerator_table(network, scenario, offered, faults)
     centers = _center_table(network, prices)
-    pools = pool_table(network, scenario, offered, accelerators, faults)
+    pools = _with_surcharge(pool_table(network, scenario, offered, accelerators, faults), network, prices, accelerators)
     workloads = demand_by_workload(network, scenario, faults)
     record_unknown_regions(scenario, centers, faults)
     policy = _policy_limits(scenario, centers, pools, faults)
@@ -211,8 +213,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         scenario.costs.data_transfer_scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"]
     )
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
-    reachable = add_second_routes(reachable, graph, links, routes, scenario)
-    reachable = _mark_allowed(reachable, network, centers, scenario)
+    reachable = _mark_allowed(add_second_routes(reachable, graph, links, routes, scenario), network, centers, scenario)
     of_reach = FaultList(scenario.name) if allow_stranded else faults
     _record_stranded(workloads, reachable, scenario, of_reach)
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)
@@ -255,6 +256,15 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         spare_power_share=scenario.fleet.spare_power_share,
         unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
+
+
+def _with_surcharge(
+    pools: pd.DataFrame, network: Network, prices: ScenarioPrices, accelerators: pd.DataFrame
+) -> pd.DataFrame:
+    """Add to the pools what each pays on top of the energy price of its data center."""
+    position = network.accelerators.index.get_indexer(pd.Index(accelerators["id"]))[pools["accelerator_index"]]
+    surcharge = prices.energy_surcharge_cny_per_mwh[pools["data_center_index"], position]
+    return pools.assign(energy_surcharge_cny_per_mwh=surcharge)
 
 
 def _center_table(network: Network, prices: ScenarioPrices) -> pd.DataFrame:
@@ -310,8 +320,8 @@ def _accelerator_hours(classes: pd.DataFrame, accelerators: pd.DataFrame) -> Flo
 
     Prefill and decode both count: 1e6 (input share (1 - cache hit) / prefill rate + output share / decode rate).
     """
-    prefill = np.outer(classes["prefill_share"], 1 / accelerators["prefill_tok_per_s"])
-    decode = np.outer(classes["decode_share"], 1 / accelerators["decode_tok_per_s"])
+    prefill = np.outer(classes["prefill_share"], 1 / accelerators["counted_prefill_tok_per_s"])
+    decode = np.outer(classes["decode_share"], 1 / accelerators["counted_decode_tok_per_s"])
     return np.asarray((prefill + decode) * 1e6 / SECONDS_PER_HOUR, dtype=float)
 
 

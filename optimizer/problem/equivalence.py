@@ -35,7 +35,7 @@ PART_NAMES: Mapping[str, str] = {
 PRICE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "classes": ("latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
     "data_centers": ("opening_cny_per_year", "demand_charge_cny_per_kw_month"),
-    "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny"),
+    "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny", "energy_surcharge_cny_per_mwh"),
     "candidates": ("network_cny_per_mtok", "data_transfer_cny_per_mtok"),
     "routes": ("network_cny_per_gbps_h", "is_transfer"),
 }
@@ -65,6 +65,17 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
         if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
             return first is second
     return parts_of(first) == parts_of(second)
+
+
+def is_same_problem(first: PlacementProblem, second: PlacementProblem) -> bool:
+    """Say whether two problems are the same to every cost and limit, prices too."""
+    if parts_of(first) != parts_of(second):
+        return False
+    prices = all(np.array_equal(getattr(first, name), getattr(second, name)) for name in PRICE_FIELDS)
+    return prices and all(
+        getattr(first, table).filter(columns).equals(getattr(second, table).filter(columns))
+        for table, columns in PRICE_COLUMNS.items()
+    )
 
 
 def parts_of(problem: PlacementProblem) -> dict[str, bytes]:

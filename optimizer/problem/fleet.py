@@ -24,14 +24,15 @@ def annuity_share(interest_rate: float, lifetime_years: float) -> float:
     return float(interest_rate / -np.expm1(-lifetime_years * np.log1p(interest_rate)))
 
 
-def accelerator_table(network: Network, pools: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
+def accelerator_table(network: Network, scenario: Scenario, pools: pd.DataFrame, faults: FaultList) -> pd.DataFrame:
     """
-    List the accelerators in the pools (`fleet_pools`) with power per pod.
+    List the accelerators in the pools (`fleet_pools`) with power per pod and the rates that their time is counted at.
 
     Returns
     -------
     DataFrame
-        The network's columns and idle_mw_per_pod, dynamic_mw_per_accelerator; 0..A-1.
+        The network's columns and idle_mw_per_pod, dynamic_mw_per_accelerator, counted_prefill_tok_per_s,
+        counted_decode_tok_per_s; 0..A-1.
     """
     held = set(pools["accelerator"])
     table = network.accelerators.loc[[a for a in network.accelerators.index if a in held]].reset_index()
@@ -47,6 +48,11 @@ def accelerator_table(network: Network, pools: pd.DataFrame, faults: FaultList) 
             )
     table["idle_mw_per_pod"] = table["idle_power_w"] * table["accelerators_per_pod"] / W_PER_MW
     table["dynamic_mw_per_accelerator"] = (table["full_power_w"] - table["idle_power_w"]) / W_PER_MW
+    for phase in ("prefill", "decode"):
+        counted = table[f"{phase}_tok_per_s"]
+        if scenario.fleet.rate_basis == "fleet_average":
+            counted = counted * table[f"{phase}_fleet_share"]
+        table[f"counted_{phase}_tok_per_s"] = counted
     return table
 
 

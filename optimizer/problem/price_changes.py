@@ -40,6 +40,7 @@ _NOUN = {
     "tariffs": "tariff in use",
     "periods": "period of a tariff",
     "workload_classes": "workload class",
+    "accelerators": "accelerator",
 }
 
 
@@ -244,6 +245,7 @@ class ScenarioPrices:
     carbon_price_cny_per_t: float  # Carbon price
     token_price_cny_per_mtok: dict[str, float]  # By workload class
     token_price_confidence: dict[str, str]
+    energy_surcharge_cny_per_mwh: FloatArray  # (D, all accelerators of the network) on top of the energy price
 
 
 def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalendar, faults: FaultList) -> ScenarioPrices:
@@ -315,6 +317,7 @@ class _State:
         self._energy_confidence = price_confidence(network, calendar)
         self._demand_charge = self._centers["demand_charge_cny_per_kw_month"].to_numpy(float).copy()
         self._demand_charge_confidence = [str(value) for value in self._centers["confidence"]]
+        self._surcharge: FloatArray = np.zeros((len(self._centers), len(network.accelerators)))
         self._carbon = scenario.costs.carbon_price_cny_per_t
         self._token = {name: item.token_price_cny_per_mtok for name, item in scenario.workload_classes.items()}
         self._token_confidence = {
@@ -335,6 +338,7 @@ class _State:
             self._carbon,
             self._token,
             self._token_confidence,
+            self._surcharge,
         )
 
     def replace_by(self, series: PriceSeries, confidence: str | None, faults: FaultList) -> None:
@@ -366,6 +370,8 @@ class _State:
             return
         if change.what == "demand_charge":
             self._change_demand_charge(step, selection, at_step)
+        elif change.accelerators is not None:
+            self._add_for_accelerators(step, selection, change.accelerators, at_step)
         else:
             self._change_energy(step, selection, at_step)
 
@@ -392,6 +398,20 @@ class _State:
             self._demand_charge_confidence[at] = _rests_on(step, kind, replaces_all=step.change.replace is not None)
         results = {str(self._centers.index[at]): float(self._demand_charge[at]) for at in range(len(old))}
         self._require_not_negative(step.change, results, faults)
+
+    def _add_for_accelerators(
+        self, step: PriceStep, selection: _Selection, names: Sequence[str], faults: _StepFaults
+    ) -> None:
+        """Add to the energy price of some accelerators, whatever the hour."""
+        known, before = list(self._network.accelerators.index), len(faults)
+        chosen = [name for wanted in names for name in _matching(wanted, known, "accelerators", faults)]
+        if selection.periods is not None:
+            faults.add("select", "an accelerator pays in all periods", "Name a place.", step.change.select)
+        if len(faults) > before:
+            return
+        self._surcharge[np.ix_(selection.centers, np.isin(known, chosen))] += step.change.add or 0.0
+        for at in np.flatnonzero(selection.centers):
+            self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], replaces_all=False)
 
     def _change_energy(self, step: PriceStep, selection: _Selection, faults: _StepFaults) -> None:
         change = step.change

@@ -128,7 +128,8 @@ class PlacementProblem:
     pools
         (P,) data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods,
         pod_cny_per_year (annualized price of one new pod), site_cny_per_year (annualized building and power for it),
-        pod_cny, site_cny (the same up front).
+        pod_cny, site_cny (the same up front); optional: energy_surcharge_cny_per_mwh (on top of the energy price of
+        the data center).
     links
         (L,) id, from_node, to_node, length_km, one_way_ms, capacity_gbps (the share open to inference), is_limiting
         (False where no plan can exceed the capacity: the limit is then left out, exactly).
@@ -307,6 +308,21 @@ class PlacementProblem:
         if "min_accelerators" not in self.classes:
             return np.zeros(len(self.classes))
         return self.classes["min_accelerators"].to_numpy(float)
+
+    @cached_property
+    def energy_surcharge_cny_per_mwh(self) -> FloatArray:
+        """(D, A) what an accelerator pays on top of the energy price of its data center; 0 where there is no pool."""
+        matrix: FloatArray = np.zeros((len(self.data_centers), len(self.accelerators)))
+        if "energy_surcharge_cny_per_mwh" in self.pools:
+            place = (self.pools["data_center_index"], self.pools["accelerator_index"])
+            matrix[place] = self.pools["energy_surcharge_cny_per_mwh"].to_numpy(float)
+        return matrix
+
+    @cached_property
+    def lowest_energy_price_cny_per_mwh(self) -> FloatArray:
+        """(T, D) a price that no accelerator pays less than: with what the least one gets off, if it gets anything."""
+        least = self.energy_surcharge_cny_per_mwh.min(axis=1, initial=0.0)
+        return np.asarray(self.energy_price_cny_per_mwh + least, dtype=float)
 
     @cached_property
     def cannot_wait(self) -> BoolArray:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
 from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
@@ -259,7 +258,7 @@ def _limits_chart(run: Run) -> Chart | None:
 
 def _price_sentences(run: Run) -> tuple[list[str], int]:
     """List what one more step of each limit saves, largest first, and count the limits that save nothing."""
-    table = _shadow_prices(run)
+    table = run.shadow_prices
     limits = table[table["kind"] != "token"]
     valued = limits[limits["value"].abs() >= LEAST_VALUE_CNY].sort_values("value", ascending=False, kind="stable")
     return [f"{text[:1].upper()}{text[1:]}." for text in valued["sentence"].astype(str)], len(limits) - len(valued)
@@ -267,18 +266,13 @@ def _price_sentences(run: Run) -> tuple[list[str], int]:
 
 def _token_table(run: Run) -> Table | None:
     """List what a million tokens more of each class cost; None where that was not computed."""
-    table = _shadow_prices(run)
+    table = run.shadow_prices
     by_class = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")]
     if by_class.empty:
         return None
     ordered = by_class.sort_values("value", ascending=False, kind="stable")
     rows = [(words(str(name)), f"{value:.4f}") for name, value in zip(ordered["id"], ordered["value"], strict=True)]
     return Table(("Workload class", "CNY per million tokens more"), rows)
-
-
-def _shadow_prices(run: Run) -> pd.DataFrame:
-    table = run.tables.get("shadow_prices")
-    return pd.DataFrame(columns=["kind", "id", "value", "sentence"]) if table is None else table
 
 
 def latency_table(run: Run) -> Table | None:
@@ -368,6 +362,13 @@ def _version_line(run: Run) -> str:
     return f"Solved in {format_number(seconds, 0)} s by the method {run.info.get('method', '')}. {versions}.".strip()
 
 
+def _warning_table(run: Run) -> Table | None:
+    """List what is allowed but hardly meant in the inputs; None if nothing is."""
+    columns = ("file", "row", "column", "value", "problem", "remedy")
+    rows = [tuple(_format(item.get(name)) for name in columns) for item in run.info.get("warnings") or ()]
+    return Table(columns, rows, words=(0, 2, 3, 4, 5)) if rows else None
+
+
 def _version_table(run: Run) -> Table:
     """List the versions, how the solve ended, and the files the run was made from."""
     info = run.info
@@ -454,6 +455,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "latency": latency_table(run),
         "facts": _facts_table(run),
         "confidence": _confidence_sentence(run),
+        "warnings": _warning_table(run),
         "assumptions": _assumption_table(run),
         "classes": _class_table(run),
         "sources": _source_table(run),

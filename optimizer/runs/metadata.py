@@ -34,6 +34,7 @@ _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx"
 # Keys whose value is a file name; given with --set, it starts from the working directory.
 _PATH_KEYS = (
     "network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table", "price_series_table",
+    "ranges_table",
 )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
     return {
         "scenario": describe_scenario(scenario, None),
         "network": describe_network(network, None),
+        "warnings": describe_warnings(scenario, network),
         "versions": library_versions(),
         "options": scenario.solver.model_dump(),
         "finished_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,6 +69,11 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
         "top_shadow_prices": [] if shadow_prices is None else top_prices(shadow_prices).to_dict("records"),
         "progress": [asdict(line) | {"seconds": round(line.seconds, 3)} for line in solution.progress],
     }
+
+
+def describe_warnings(scenario: Scenario, network: Network) -> list[dict[str, Any]]:
+    """List what is allowed but hardly meant in the inputs: file, row, column, value, problem and remedy of each."""
+    return [asdict(doubt) for doubt in (*scenario.warnings, *network.warnings)]
 
 
 def library_versions() -> dict[str, str | None]:

@@ -41,6 +41,7 @@ from optimizer.runs.plan_tables import (
     labelled_decisions,
     plan_from_tables,
 )
+from optimizer.sensitivity.price_table import COLUMNS as PRICE_COLUMNS
 from optimizer.solvers.control import Progress, Solution, Termination
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
@@ -51,9 +52,16 @@ if TYPE_CHECKING:
     from optimizer.drawing.words import Lang
     from optimizer.infeasibility.relaxations import Condition
     from optimizer.maps.options import ColourBy, MapKind
+    from optimizer.near_optimal.alternatives import Alternatives
+    from optimizer.near_optimal.ranges import PlanRange
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
 
+RANGES_TABLE = "ranges"
+RANGE_COLUMNS = (
+    "indicator", "unit", "what", "value", "least_limit", "least_found", "most_found", "most_limit",
+    "slack_share", "budget_cny_per_year",
+)  # fmt: skip
 CASE_KEY = "case"  # of `run.json`: the case of a comparison that a run is of
 # What a run must hold to be drawn or exported; further columns travel along as attributes.
 _PLACE_COLUMNS = {
@@ -371,7 +379,7 @@ class Run:
     @property
     def shadow_prices(self) -> pd.DataFrame:
         """What one more unit of each limit would save; empty where that was not computed."""
-        return self.tables.get("shadow_prices", pd.DataFrame())
+        return self.tables.get("shadow_prices", pd.DataFrame(columns=PRICE_COLUMNS))
 
     @cached_property
     def workloads(self) -> pd.DataFrame:
@@ -478,6 +486,74 @@ class Run:
         from optimizer.runs.verify import verify_run
 
         return verify_run(self)
+
+    @property
+    def ranges(self) -> pd.DataFrame:
+        """Ranges of indicators over near-optimal plans, as `range` left them; empty where that was not computed."""
+        return self.tables.get(RANGES_TABLE, pd.DataFrame(columns=RANGE_COLUMNS)) if self.has_tables else pd.DataFrame()
+
+    def range(
+        self, of: Sequence[str] = (), *, slack: float | None = None, time_limit_s: float = math.inf, keep: bool = True
+    ) -> PlanRange:
+        """
+        Find and prove between what indicators lie over all plans that cost no more than (1 + slack) of this one.
+
+        Parameters
+        ----------
+        of
+            Such as west_share, carbon, tokens@PLACE; none = those of every summary (see `ranges.find_ranges`).
+        slack
+            Share of the cost; None = the gap of the run.
+        time_limit_s
+            Seconds for all of them together.
+        keep
+            Keep the table with the run, in its folder if it has one, where summary and report find it.
+
+        Returns
+        -------
+        PlanRange
+            Its table, its text, and the plans that were found.
+
+        Raises
+        ------
+        InputError
+            Naming what is no indicator, or a slack that is no share.
+        """
+        from optimizer.near_optimal.ranges import find_ranges
+
+        found = find_ranges(self, of, slack=slack, time_limit_s=time_limit_s)
+        if keep:
+            self.keep_table(RANGES_TABLE, found.merged_into(self.ranges))
+        return found
+
+    def alternatives(self, *, slack: float = 0.03, count: int = 8, time_limit_s: float = math.inf) -> Alternatives:
+        """
+        Find plans within a budget that serve the tokens elsewhere as far as possible.
+
+        Parameters
+        ----------
+        slack
+            Share of the cost that an alternative may cost more.
+        count
+            Alternatives to find.
+        time_limit_s
+            Seconds for all of them together.
+
+        Returns
+        -------
+        Alternatives
+            Their runs, and which data centers are in all, some and none of them.
+        """
+        from optimizer.near_optimal.alternatives import find_alternatives
+
+        return find_alternatives(self, slack=slack, count=count, time_limit_s=time_limit_s)
+
+    def keep_table(self, name: str, table: pd.DataFrame) -> None:
+        """Add a table to the run, or replace it; in the folder too, where the run is stored."""
+        self.__dict__["tables"] = {**dict(self.tables), name: table}
+        self._given = self.tables
+        if self.folder is not None:
+            self.save(self.folder)
 
     def map(  # noqa: PLR0913 - options, keyword-only
         self,

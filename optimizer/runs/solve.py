@@ -22,7 +22,7 @@ from optimizer.problem.plan import Plan
 from optimizer.problem.price_changes import price_facts
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import check_target, json_ready
-from optimizer.runs.metadata import run_info
+from optimizer.runs.metadata import describe_warnings, run_info
 from optimizer.runs.results import ResiliencePrice, Results, build_results
 from optimizer.runs.run import Run, RunInputs
 from optimizer.solvers.control import Control, Progress, Solution, Termination
@@ -74,7 +74,8 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         Sizes (workloads, candidates, ...), representative days with their days per year, method (that `auto` would
         choose), demand and capacity in mtok/h, accelerators and MW, limiting links, the least number of data centers
         that a workload reaches, `policy`: for each demand of the policy name, holds (whether it is in reach) and
-        message, with numbers; and `prices`, what price cases and price changes do to them (see `price_facts`).
+        message, with numbers; `prices`, what price cases and price changes do to them (see `price_facts`); and
+        `warnings`: file, row, column, value, problem and remedy of what is allowed but hardly meant.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[
         "demand_region_share": demand_by_region(problem, network),
         "policy": _check_policy(problem),
         "prices": price_facts(network, loaded),
+        "warnings": describe_warnings(loaded, network),
     }
 
 
@@ -274,8 +276,22 @@ def _solve(
         part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report)
         without = solve(replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))), control=part)
         seconds["without_reserve"] = time.monotonic() - lap
+        warm = _learned_without_reserve(without, options.mip_rel_gap, problem) if warm is None else warm
     solution = solve(problem, control=control, start=start, warm=warm)
     return replace(solution, seconds=seconds | solution.seconds), without, None
+
+
+def _learned_without_reserve(without: Solution, mip_rel_gap: float, problem: PlacementProblem) -> WarmStart | None:
+    """Start from what is deployed without a reserve, and from the cuts found on the way: routing costs the same."""
+    from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs
+    from optimizer.solvers.benders.driver import split_as_solved
+
+    if without.plan is None or without.learned is None:
+        return None
+    plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
+    split = split_as_solved(plain, without.learned.kept_links, mip_rel_gap=mip_rel_gap)
+    deployed = deployed_pairs(problem, without.plan)
+    return WarmStart(deployed, kept_links=without.learned.kept_links, cuts=WarmCuts(without.learned.cuts, split))
 
 
 def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:

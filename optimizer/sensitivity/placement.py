@@ -274,8 +274,7 @@ def list_workloads(allocation: pd.DataFrame, shadow_prices: pd.DataFrame) -> pd.
     flows["mtok_ms"] = flows["mtok"] * flows["rtt_ms"]
     by_place = flows.groupby(["workload", "data_center"])["mtok"].sum().reset_index().sort_values("mtok")
     sums = flows.groupby("workload")[["mtok", "mtok_ms"]].sum()
-    prices = shadow_prices if len(shadow_prices) else pd.DataFrame(columns=["kind", "id", "value"])
-    price = prices[prices["kind"] == "token"].set_index("id")["value"].reindex(sums.index).astype(float)
+    price = shadow_prices[shadow_prices["kind"] == "token"].set_index("id")["value"].reindex(sums.index).astype(float)
     table = pd.DataFrame(
         {
             "workload": sums.index,

@@ -53,8 +53,29 @@ class _ReducedProgram:
     row_upper: FloatArray
 
 
+@dataclass(frozen=True)
+class _Body:
+    """The columns that are not integer, and facts of their rows: the same whatever the integers are."""
+
+    matrix: sp.csr_array
+    counts: IntArray  # (rows,) entries
+    row_of: IntArray  # (entries,)
+    size: FloatArray  # (rows,) largest entry
+    has_negative: npt.NDArray[np.bool_]  # (rows,)
+
+    @staticmethod
+    def of(held: CompiledModel) -> _Body:
+        """Take the columns of a model that are not integer."""
+        matrix = sp.csr_array(held.matrix[:, np.flatnonzero(~held.is_integer)])
+        counts = np.diff(matrix.indptr)
+        row_of = np.repeat(np.arange(len(counts)), counts)
+        size = np.zeros(len(counts))
+        np.maximum.at(size, row_of, np.abs(matrix.data))
+        return _Body(matrix, counts, row_of, size, np.bincount(row_of, matrix.data <= 0, len(counts)) > 0)
+
+
 def _reduce_program(
-    compiled: CompiledModel, body: sp.csr_array, moved: FloatArray, stays: npt.NDArray[np.bool_]
+    compiled: CompiledModel, facts: _Body, moved: FloatArray, stays: npt.NDArray[np.bool_]
 ) -> _ReducedProgram:
     """
     Turn rows into bounds where that loses nothing.
@@ -63,16 +84,12 @@ def _reduce_program(
     of its columns if b = 0; either way the row can go, unless it is one that `stays`.
     """
     lower, upper = compiled.row_lower - moved, compiled.row_upper - moved
-    counts = np.diff(body.indptr)
-    row_of = np.repeat(np.arange(len(counts)), counts)
-    size = np.zeros(len(counts))
-    np.maximum.at(size, row_of, np.abs(body.data))
-    slack = ROUNDING * np.maximum(1.0, np.maximum(size, np.abs(moved)))
+    body, counts, row_of, has_negative = facts.matrix, facts.counts, facts.row_of, facts.has_negative
+    slack = ROUNDING * np.maximum(1.0, np.maximum(facts.size, np.abs(moved)))
     empty = counts == 0
     broken = empty & ((upper < -slack) | (lower > slack))
     if broken.any():
         raise FixedIntegerError(f"the integers alone break {_where(compiled, broken)}")
-    has_negative = np.bincount(row_of, body.data <= 0, len(counts)) > 0
     packs = ~empty & np.isneginf(lower) & ~has_negative
     upper = np.where(packs & (np.abs(upper) <= slack), 0.0, upper)
     broken = packs & (upper < 0)
@@ -220,9 +237,11 @@ class FixedProgram:
         except NoFailoverError as error:
             raise FixedIntegerError(str(error)) from error
         held = hold_failover(compiled)
-        self._body = sp.csr_array(self.matrix[:, np.flatnonzero(~held.is_integer)])
+        self.body_facts: _Body = like.body_facts if like is not None and like.compiled is compiled else _Body.of(held)
+        self._body = self.body_facts.matrix
         none = np.zeros(len(compiled.row_upper), np.bool_)
-        self._reduced = _reduce_program(held, self._body, self.matrix @ self.integers, none if stays is None else stays)
+        moved = self.matrix @ self.integers
+        self._reduced = _reduce_program(held, self.body_facts, moved, none if stays is None else stays)
         self._seed = seed
         self._closed = np.zeros(0, np.int64) if closed is None else closed
         self._like = like
@@ -359,13 +378,12 @@ class FixedProgram:
         """Take over what was basic; columns and rows that the other program lacked are at a bound and basic."""
         basis, old, new = like.basis, like._reduced, self._reduced
         status = highspy.HighsBasisStatus
-        columns = np.full(len(self.compiled.cost), status.kLower, dtype=object)
-        rows = np.full(len(self.compiled.row_upper), status.kBasic, dtype=object)
-        columns[old.free[old.is_kept_column]] = np.array(basis.col_status, dtype=object)
-        rows[old.is_kept_row] = np.array(basis.row_status, dtype=object)
+        old_column = like._positions(new.free[new.is_kept_column])
+        old_row = np.where(old.is_kept_row, np.cumsum(old.is_kept_row) - 1, -1)[new.is_kept_row]
         start = highspy.HighsBasis()
-        start.col_status = columns[new.free[new.is_kept_column]].tolist()
-        start.row_status = rows[new.is_kept_row].tolist()
+        # The last entry is what stands for -1.
+        start.col_status = _objects(basis.col_status, status.kLower)[old_column].tolist()
+        start.row_status = _objects(basis.row_status, status.kBasic)[old_row].tolist()
         start.valid, start.alien = True, True
         highs.setBasis(start)
 
@@ -398,6 +416,12 @@ class FixedProgram:
         if is_infeasible(highs):
             return -np.inf
         return float(self._cost_units - highs.getInfo().objective_function_value) * CNY_PER_COST_UNIT
+
+
+def _objects(first: list[highspy.HighsBasisStatus], last: highspy.HighsBasisStatus) -> npt.NDArray[np.object_]:
+    out = np.empty(len(first) + 1, dtype=object)
+    out[:-1], out[-1] = first, last
+    return out
 
 
 def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntArray) -> FloatArray:

@@ -140,7 +140,7 @@ def why_not_decomposed(problem: PlacementProblem) -> str:
     """
     centers = problem.data_centers
     carbon = problem.carbon_price_cny_per_t * centers["carbon_kg_per_kwh"].to_numpy(float)
-    lowest = (problem.energy_price_cny_per_mwh + carbon).min(axis=0)
+    lowest = (problem.lowest_energy_price_cny_per_mwh + carbon).min(axis=0)
     paid = np.flatnonzero(lowest < 0)
     if not len(paid):
         return ""

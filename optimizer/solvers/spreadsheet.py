@@ -130,7 +130,7 @@ class _Spreadsheet:
         yearly = (self.demand * self.weight_h) @ self.full_price.T
         total = self.demand @ self.weight_h
         mean_price = np.divide(yearly, total[:, None], out=np.zeros_like(yearly), where=total[:, None] > 0)
-        unit = way + energy * mean_price[w, d]
+        unit = way + energy * mean_price[w, p]
         capital = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float) / fill.usable_per_pod
         new_unit = unit + busy * capital[p] / hours_of_use(problem)
         has_old, has_new = fill.pods[p] > 0, fill.may_buy[p] > 0
@@ -171,10 +171,10 @@ class _Spreadsheet:
         centers, pools = problem.data_centers, problem.pools
         table = problem.accelerators
         idle_mw = (table["idle_mw_per_pod"] / table["accelerators_per_pod"]).to_numpy(float)[fill.pool_accelerator]
+        pool_cny = idle_mw * centers["pue"].to_numpy(float)[fill.pool_center] * (self.full_price @ self.weight_h)
         least = np.full(self.centers, np.inf)
-        np.minimum.at(least, fill.pool_center, idle_mw)
-        idle_cny = np.where(np.isfinite(least), least, 0.0) * centers["pue"].to_numpy(float)
-        idle_cny = idle_cny * (self.full_price @ self.weight_h)
+        np.minimum.at(least, fill.pool_center, pool_cny)
+        idle_cny = np.where(np.isfinite(least), least, 0.0)
         deploy = problem.classes["deploy_cny_per_year"].to_numpy(float)[:, None]
         short = (pools["min_pods"] - pools["existing_pods"]).clip(lower=0).to_numpy(float)
         site = centers["opening_cny_per_year"].to_numpy(float).copy()
@@ -262,7 +262,7 @@ class _Spreadsheet:
     def _cny(self, o: int, mtok: FloatArray) -> float:
         """Yearly cost of work on an option, apart from what peaks and standing costs come to."""
         hours = self.weight_h * mtok
-        return float(self.energy[o] * (hours @ self.price[self.lists["d"][o]]) + self.way[o] * hours.sum())
+        return float(self.energy[o] * (hours @ self.price[self.lists["p"][o]]) + self.way[o] * hours.sum())
 
     def _new_pods(self) -> FloatArray:
         """(P,) whole pods that the work on new ones needs at its peak."""
@@ -499,7 +499,7 @@ class _Spreadsheet:
         kept_o = np.flatnonzero(stays[self.w])
         limited = bool(fill.limiting_links_of)
         for t in range(len(self.weight_h)):
-            cost = self.way + self.energy * self.full_price[self.d, t]
+            cost = self.way + self.energy * self.full_price[self.p, t]
             room, power = pod_room.copy(), fill.power_room_mw[t].copy()
             links = fill.link_room_gbps[t].copy()
             for o in kept_o[kept[t] > 0].tolist():

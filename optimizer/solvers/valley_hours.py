@@ -10,14 +10,17 @@ from optimizer.units import KW_PER_MW
 
 
 def price_cny_per_mwh(problem: PlacementProblem) -> FloatArray:
-    """(T, D) price of facility energy with its carbon."""
+    """(T, P) price of the facility energy of each pool, with what its accelerator pays on top, and its carbon."""
+    center, kind = (problem.pools[f"{name}_index"].to_numpy(int) for name in ("data_center", "accelerator"))
     carbon = problem.carbon_price_cny_per_t * problem.data_centers["carbon_kg_per_kwh"].to_numpy(float)
-    return np.asarray(problem.energy_price_cny_per_mwh + carbon)
+    on_top = problem.energy_surcharge_cny_per_mwh[center, kind]
+    return np.asarray((problem.energy_price_cny_per_mwh + carbon)[:, center] + on_top)
 
 
 def full_price_cny_per_mwh(problem: PlacementProblem) -> FloatArray:
-    """(T, D) the same with the demand charge spread over the hours of expected use."""
-    monthly = KW_PER_MW * problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float)
+    """(T, P) the same with the demand charge spread over the hours of expected use."""
+    center = problem.pools["data_center_index"].to_numpy(int)
+    monthly = KW_PER_MW * problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float)[center]
     return np.asarray(price_cny_per_mwh(problem) + monthly * problem.billing["months"].sum() / hours_of_use(problem))
 
 
@@ -86,7 +89,7 @@ def _merit_order_price(problem: PlacementProblem, load: FloatArray) -> FloatArra
     per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[kind]
     room = (pools["existing_pods"] + pools["max_new_pods"]).to_numpy(float) * per_pod * problem.utilization_limit_share
     pue = problem.data_centers["pue"].to_numpy(float)[center]
-    price = full_price_cny_per_mwh(problem)[:, center] * pue * mw_per_busy_accelerator(problem)[kind]
+    price = full_price_cny_per_mwh(problem) * pue * mw_per_busy_accelerator(problem)[kind]
     order = np.argsort(price, axis=1, kind="stable")
     last = (np.cumsum(room[order], axis=1) < load[:, None]).sum(axis=1).clip(max=len(pools) - 1)
     rows = np.arange(len(load))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from network_data.faults import escape_text
+from network_data.faults import Fault, escape_text
 from optimizer.numbers import format_amount, format_million, format_number, format_percent
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.price_table import price_lines
@@ -259,9 +259,26 @@ def describe_run(run: Run) -> str:
         f"Limits that made the difference: {describe_limits(run.limits_cny_per_year)}",
         *map(escape_text, price_lines(run.shadow_prices)),
     ]
+    if doubts := warning_lines(run.info.get("warnings") or ()):
+        lines += ["", *doubts]
     if run.folder is not None:
         lines += ["", f"Run folder: {escape_text(str(run.folder))}"]
     return "\n".join(lines)
+
+
+def warning_lines(warnings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """
+    List the `warnings` of `run.json`, safe to print; nothing if there are none.
+
+    Examples
+    --------
+    >>> warning_lines([])
+    []
+    """
+    if not warnings:
+        return []
+    count = f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}"
+    return [f"{count} about the inputs, which are allowed but hardly meant:", *(f"  {Fault(**w)}" for w in warnings)]
 
 
 def describe_check(found: Mapping[str, Any]) -> str:
@@ -296,7 +313,9 @@ def describe_check(found: Mapping[str, Any]) -> str:
     rows |= _price_rows(found["prices"])
     width = max(map(len, rows))
     head = f"Scenario {found['scenario']} on network {escape_text(found['network'])}: no fault found"
-    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)])
+    doubts = warning_lines(found["warnings"])
+    lines = [head, *(f"  {name:<{width}}  {text}" for name, text in rows.items()), *_policy_check(found)]
+    return "\n".join([*lines, "", *doubts] if doubts else lines)
 
 
 def _price_rows(prices: Mapping[str, Any]) -> dict[str, str]:

@@ -170,6 +170,23 @@ def power_by_loops(problem: PlacementProblem, plan: Plan, t: int, d: int) -> flo
     return power
 
 
+def surcharge_by_loops(problem: PlacementProblem, plan: Plan, t: int) -> float:
+    """CNY per hour that pools pay on top of the energy price of their data centers."""
+    cny_per_h, accelerators, processes = 0.0, problem.accelerators, problem.processes
+    busy = [
+        problem.accel_h_per_mtok[k, a] * plan.work_mtok_per_h[t, x]
+        for x, (k, a) in enumerate(zip(processes["class_index"], processes["accelerator_index"], strict=True))
+    ]
+    for q, pool in enumerate(problem.pools.itertuples()):
+        a = pool.accelerator_index
+        mw = plan.active_pods[t, q] * accelerators["idle_mw_per_pod"][a]
+        mw += accelerators["dynamic_mw_per_accelerator"][a] * sum(
+            busy[x] for x, of_pool in enumerate(processes["pool_index"]) if of_pool == q
+        )
+        cny_per_h += problem.data_centers["pue"][pool.data_center_index] * pool.energy_surcharge_cny_per_mwh * mw
+    return cny_per_h
+
+
 def costs_by_loops(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
     """CNY per year by component, one term at a time."""
     cost = dict.fromkeys(("energy", "carbon", "latency", "network", "data_transfer", "shedding"), 0.0)
@@ -179,6 +196,7 @@ def costs_by_loops(problem: PlacementProblem, plan: Plan) -> dict[str, float]:
             mwh = part["weight_h"] * center["pue"] * power_by_loops(problem, plan, t, d)
             cost["energy"] += problem.energy_price_cny_per_mwh[t, d] * mwh
             cost["carbon"] += problem.carbon_price_cny_per_t * center["carbon_kg_per_kwh"] * mwh
+        cost["energy"] += part["weight_h"] * surcharge_by_loops(problem, plan, t)
         for r, candidate in problem.candidates.iterrows():
             mtok = part["weight_h"] * plan.flow_mtok_per_h[t, r]
             k = problem.workloads.loc[int(candidate["workload_index"]), "class_index"]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,43 @@ def test_check_sizes_the_problem_without_solving(toy: Path, here: Here) -> None:
     assert found["time_slices"] == 2
     assert found["workloads"] == 4
     assert found["limiting_links"] == []
+
+
+def test_what_is_hardly_meant_is_told_once_by_check_solve_and_compare_and_kept(tmp_path: Path) -> None:
+    """A price per kWh and a profile that lost a part of an hour; the name of its file is hostile."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cheap: dict[str, Any] = {"tariffs": lambda rows: changed(rows, 2, price_cny_per_mwh=0.3)}
+        ToyScenario(tmp_path)(solver={"threads": 1}, tables=cheap)
+    name = "<b>profiles.csv"
+    rows = "".join(f"{hour},{1.0 if hour else 0.25},1\n" for hour in range(24))
+    (tmp_path / name).write_text(f"hour,day,flat\n{rows}", encoding="utf-8")
+    toy, options = tmp_path / "toy.yaml", {"env": ENVIRONMENT | {"PYTHONWARNINGS": "default"}}
+    profiles = ["--set", f"demand_profiles_table={json.dumps(str(tmp_path / name))}"]
+    told = ["tariffs.csv:4 column 'price_cny_per_mwh' value '0.3'", "sum to 23.25, nearly but not quite 24"]
+
+    out, err = edwc("check", toy, *profiles, **options)
+    assert "2 warnings about the inputs" in out
+    assert [out.count(text) for text in told] == [1, 1]
+    assert err == ""
+    found = json.loads(edwc("check", toy, *profiles, "--json", **options)[0])["warnings"]
+    assert [(one["file"], one["row"], one["column"], one["value"]) for one in found] == [
+        (name, 2, "day", "0.25"), ("tariffs.csv", 4, "price_cny_per_mwh", "0.3"),
+    ]  # fmt: skip
+
+    out, err = edwc("solve", toy, *profiles, "--out", tmp_path / "run", **options)
+    assert [err.count(f"{text}") for text in told] == [out.count(text) for text in told] == [1, 1]
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["warnings"] == found
+    edwc("export", tmp_path / "run", "--to", tmp_path / "run.html", "--basemap", "none", **options)
+    page = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "Warnings about the inputs" in page
+    assert "Did you mean 300?" in page
+    assert "&lt;b&gt;profiles.csv" in page
+    assert "<b>profiles" not in page
+
+    sweep = ["--sweep", "costs.carbon_price_cny_per_t=0,50,100", "--workers", "2", "--regret", "off"]
+    _, err = edwc("compare", toy, *profiles, *sweep, **options)
+    assert [err.count(text) for text in told] == [1, 1]
 
 
 def test_solve_prints_costs_baselines_and_what_it_was_worth(run: Path) -> None:
@@ -309,7 +347,20 @@ def test_override_of_a_file_is_found_again_from_elsewhere(
 
 def test_help_names_every_command_and_flag() -> None:
     out, _ = edwc("--help")
-    for command in ("list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify"):
+    for command in (
+        "list",
+        "show",
+        "keys",
+        "init",
+        "check",
+        "solve",
+        "compare",
+        "explain",
+        "why",
+        "export",
+        "verify",
+        "validate",
+    ):
         assert f"  {command} " in out
     assert edwc() == (out, "")  # no command: the help, and no error
     out, _ = edwc("solve", "--help")
@@ -392,7 +443,7 @@ def test_front_door_offers_each_command_as_a_function() -> None:
     code = (
         "import edwc; "
         "print(all(callable(getattr(edwc, name)) for name in "
-        "('list_networks', 'list_scenarios', 'check', 'solve', 'explain', 'compare', 'open_run')), "
+        "('list_networks', 'list_scenarios', 'check', 'solve', 'explain', 'compare', 'open_run', 'validate')), "
         "set(edwc.__all__) <= set(dir(edwc)))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)

@@ -26,7 +26,12 @@ COMPONENTS = tuple(cost.rule.__name__ for cost in COSTS)
 @pytest.fixture(scope="module")
 def model() -> pyo.ConcreteModel:
     """Build the toy of the worked plan: it has rows of every equation and a price for every cost."""
-    problem = worked_problem(demand_charge_basis=("monthly_peak", "contracted"), policy=GREEN, survives=(0,))
+    problem = worked_problem(
+        demand_charge_basis=("monthly_peak", "contracted"),
+        policy=GREEN,
+        survives=(0,),
+        energy_surcharge_cny_per_mwh=(25.0, 0.0),
+    )
     return to_pyomo(problem, with_tightening=True)
 
 

@@ -52,6 +52,18 @@ def flow(plan: Plan, workload: int, data_center: int) -> np.ndarray:
     return plan.flow_mtok_per_h[:, 2 * workload + data_center]
 
 
+@pytest.mark.parametrize(
+    ("surcharge", "cny_per_h", "fast_pods"), [(40.0, 3.5 * 1.2 * 340, 2), (60.0, 4 * 1.2 * 300, 0)]
+)
+def test_dearer_power_of_an_accelerator_is_paid_until_another_one_is_cheaper(
+    surcharge: float, cny_per_h: float, fast_pods: int
+) -> None:
+    # Chat on the fast accelerator: 5 busy ones in a pod of 10, 2 + 5 x 0.3 = 3.5 MW for a workload, instead of 4 MW.
+    _, plan, costs = optimum(accelerators=2, energy_surcharge_cny_per_mwh=(0.0, surcharge))
+    assert costs == pytest.approx({"energy": 2 * YEAR_H * cny_per_h})
+    assert plan.active_pods[:, 2 * WEST + 1] == pytest.approx(fast_pods)
+
+
 def test_full_west_sends_the_second_workload_east() -> None:
     _, plan, costs = optimum(it_capacity_mw=(100.0, 4.0))
     assert costs == pytest.approx({"energy": YEAR_H * (EAST_CNY_PER_H + WEST_CNY_PER_H)})

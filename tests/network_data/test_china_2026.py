@@ -101,6 +101,21 @@ def test_existing_stock_fits_into_the_power_of_its_data_center(china: Network) -
     assert (power_mw <= china.data_centers["it_capacity_mw"]).all()
 
 
+def test_accelerator_rates_stand_on_one_basis(china: Network) -> None:
+    chips = china.accelerators
+    # DeepSeek's day, by node of 8: 32,206 input tokens per second without cache hits, 14,800 output tokens.
+    h800 = chips.loc["h800"]
+    assert h800["prefill_tok_per_s"] * h800["prefill_fleet_share"] * 8 == pytest.approx(32_206, rel=1e-3)
+    assert h800["decode_tok_per_s"] * h800["decode_fleet_share"] * 8 == pytest.approx(14_800, rel=1e-3)
+    # No other fleet average is published: its shares stand for all, but for a prefill measured on uneven experts.
+    others = chips.drop("h20")
+    assert set(others["prefill_fleet_share"]) == {h800["prefill_fleet_share"]}
+    assert set(chips["decode_fleet_share"]) == {h800["decode_fleet_share"]}
+    stated = chips["decode_tpot_ms"].notna()
+    assert chips.index[~stated].tolist() == ["mlu590", "kunlun_p800", "hygon_k100ai", "thead_ppu"]
+    assert chips.loc[stated, "decode_tpot_ms"].between(50, 55).all()
+
+
 def test_built_in_tables_survive_parquet(china: Network, tmp_path: Path) -> None:
     for table in TABLES:
         frame = getattr(china, table)

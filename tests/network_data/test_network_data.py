@@ -327,7 +327,8 @@ def test_demand_hub_cut_off_names_its_component(tmp_path: Path) -> None:
 
 def test_demand_hub_with_a_data_center_on_its_node_needs_no_link(tmp_path: Path) -> None:
     def on_metro(rows: list[Row]) -> list[Row]:
-        return changed(changed(rows, 0, node="metro_a"), 1, node="metro_b")
+        east = changed(rows, 0, node="metro_a")
+        return changed(east, 1, node="metro_b", latitude_deg=32.0, longitude_deg=116.0)
 
     network = load_network(write_toy_network(tmp_path, data_centers=on_metro, links=lambda rows: rows[:1]))
     assert len(network.links) == 1

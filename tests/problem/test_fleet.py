@@ -42,6 +42,20 @@ def test_prefill_and_decode_both_take_accelerator_time(toy: ToyScenario) -> None
     assert hours == pytest.approx(np.array([[chat_s, chat_s / 2], [batch_s, batch_s / 2]]) / 3600)
 
 
+def _half_in_service(rows: list[Row]) -> list[Row]:
+    return changed(rows, 0, prefill_fleet_share=0.5, decode_fleet_share=0.8)
+
+
+def test_fleet_average_takes_more_accelerator_time_and_no_more_for_one_request(toy: ToyScenario) -> None:
+    tables: Override = {"accelerators": _half_in_service}
+    full, fleet = toy(tables=tables), toy(tables=tables, fleet={"rate_basis": "fleet_average"})
+    # Chip a: 4,000 x 0.5 and 1,000 x 0.8 tok/s. Chip b gives no shares, so that its rates hold in service too.
+    chat_s = 1e6 * (0.375 / 2000 + 0.25 / 800)
+    assert fleet.accel_h_per_mtok[:, 0] == pytest.approx(np.array([chat_s, 1e6 / 2000]) / 3600)
+    assert (fleet.accel_h_per_mtok[:, 1] == full.accel_h_per_mtok[:, 1]).all()
+    assert (fleet.compute_ms == full.compute_ms).all()
+
+
 # Fleet
 
 

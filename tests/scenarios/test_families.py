@@ -100,22 +100,29 @@ def demand(name: str) -> float | None:
 
 
 def test_demand_series_is_the_official_one() -> None:
-    # National Data Administration, trillion tokens per day; the outlook is ours.
+    # National Data Administration, trillion tokens per day; mid-2026 is an estimate and the outlook is ours.
     assert {name: demand(name) for name in list_scenarios() if name.startswith("demand_")} == {
         "demand_2024_01": 0.1,
         "demand_2025_06": 30,
         "demand_2025_12": 100,
         "demand_2026_03": 140,
+        "demand_2026_06": 300,
         "demand_1000": 1000,
-        "demand_2025_early_1t": 1,  # the brief's, not of the series
+        "demand_2025_early_1t": 1,
     }
 
 
-def test_point_that_conflicts_with_the_series_says_so() -> None:
+def test_point_at_odds_with_a_provider_says_so() -> None:
     text = (BUILT_IN / "demand_2025_early_1t.yaml").read_text(encoding="utf-8")
-    assert "IN CONFLICT WITH THE OFFICIAL SERIES" in text.splitlines()[0]
-    assert "in conflict with the official series" in load_scenario("demand_2025_early_1t").description
+    assert "AT ODDS WITH A PROVIDER" in text.splitlines()[0]
+    assert "at odds with a provider" in load_scenario("demand_2025_early_1t").description
     assert "demand_2025_early_1t" in (BUILT_IN / "SOURCES.md").read_text(encoding="utf-8")
+
+
+def test_demand_of_mid_2026_lies_between_its_bounds() -> None:
+    """What one provider reported is the least; its share of the official total at the end of 2025 gives the most."""
+    provider_2026, provider_2025, national_2025 = 180.0, 50.0, demand("demand_2025_12") or 0.0
+    assert provider_2026 < (demand("demand_2026_06") or 0.0) < provider_2026 / (provider_2025 / national_2025)
 
 
 def prices(scenario: Scenario) -> dict[str, float]:
@@ -192,7 +199,9 @@ def test_rules_never_make_a_plan_cheaper() -> None:
     assert total("base") <= total("residency_strict") * slack
     assert total("resilience_off") <= total("resilient") * slack
     assert total("mixed_fleet") <= total("domestic_only") * slack
-    for name in ("batch_west", "west_share_95", "green_70", "carbon_cap"):
+    assert total("green_70") <= total("target_green_80") * slack
+    assert total("domestic_only") <= total("domestic_only_low_efficiency") * slack
+    for name in ("batch_west", "west_share_95", "green_70", "carbon_cap", "target_utilization_60"):
         assert total("base") <= total(name) * slack, name
 
 
@@ -202,6 +211,23 @@ def test_policies_are_kept_and_cost_something() -> None:
     assert total("green_70") > 1.02 * total("base")
     assert summary("carbon_price_100")["carbon_t_per_year"] < summary("base")["carbon_t_per_year"]
     assert costs("data_transfer_price")["data_transfer"] > 0
+
+
+def test_published_targets_are_kept_and_cost_something() -> None:
+    green = {item["name"]: item for item in summary("target_green_80")["policy"]}
+    assert green["min_green_share"]["achieved"] >= 0.8 - 1e-6
+    busy = {item["name"]: item for item in summary("target_utilization_60")["policy"]}
+    assert busy["min_utilization_share"]["achieved"] >= 0.6 - 1e-6
+    assert total("target_utilization_60") > 1.02 * total("base")
+
+
+def test_rates_of_a_fleet_take_more_energy_and_fill_the_west_sooner() -> None:
+    assert costs("fleet_average")["energy"] > 1.3 * costs("base")["energy"]
+    assert west_share("fleet_average") < west_share("base")
+    # The three fleets are on the same basis, so that they can be read beside it.
+    for name in ("fleet_average", "mixed_fleet", "domestic_only", "domestic_only_low_efficiency", "pre_control"):
+        fleet = load_scenario(name).fleet
+        assert (fleet.rate_basis, fleet.utilization_limit) == ("fleet_average", 1)
 
 
 def test_strict_residency_keeps_the_east_in_the_east() -> None:

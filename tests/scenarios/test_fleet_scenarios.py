@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from network_data import load_network
+from network_data import hourly_prices, load_network
 from optimizer.checker.check import check_plan
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import PlacementProblem
@@ -48,6 +48,45 @@ def test_fleets_hold_and_buy_what_they_say(name: str, bought: str) -> None:
 def test_domestic_only_is_the_mixed_fleet_without_its_foreign_chips() -> None:
     mixed, domestic = (accelerators(assembled(name), "existing_pods") for name in ("mixed_fleet", "domestic_only"))
     assert domestic == {chip: mixed[chip] for chip in DOMESTIC}
+
+
+def kwh_per_mtok(problem: PlacementProblem) -> dict[str, float]:
+    """Work out IT energy for a million tokens of the year's mix, by accelerator, with every active accelerator busy."""
+    table = problem.accelerators
+    idle_mw = (table["idle_mw_per_pod"] / table["accelerators_per_pod"]).to_numpy(float)
+    mtok = problem.weight_h @ problem.class_demand_mtok_per_h
+    hours = (mtok / mtok.sum()) @ problem.accel_h_per_mtok
+    kwh = hours * (idle_mw + table["dynamic_mw_per_accelerator"].to_numpy(float)) * 1e3
+    return dict(zip(table["id"], kwh.tolist(), strict=True))
+
+
+def test_sources_conflict_on_the_sign_of_domestic_chips_and_both_sides_can_be_solved() -> None:
+    h20 = kwh_per_mtok(assembled("mixed_fleet"))["h20"]
+    measured, press = (kwh_per_mtok(assembled(f"domestic_only{side}")) for side in ("", "_low_efficiency"))
+    assert measured["ascend_910c"] / h20 == pytest.approx(0.774, abs=1e-3)
+    assert measured["ascend_910b"] / h20 == pytest.approx(0.976, abs=1e-3)
+    for chip in DOMESTIC:  # 30 to 50 % above it
+        assert press[chip] / h20 == pytest.approx(1.4, abs=2e-3)
+
+
+def test_foreign_chips_pay_the_tariff_of_the_province_where_the_special_price_is_for_domestic_ones() -> None:
+    network = load_network("china_2026")
+    mean = {name: float(price.mean()) for name, price in hourly_prices(network.tariffs).items()}
+    charge_cny_per_mwh = 40 * 12 * 1e3 / 8760  # of 1 kW, at an even load
+    problem = assembled("mixed_fleet")
+    extra, chips = problem.energy_surcharge_cny_per_mwh, problem.accelerators["id"]
+    of_province = {
+        "qingyang": "gansu", "guian": "guizhou", "horinger": "inner_mongolia_west", "ulanqab": "inner_mongolia_west",
+    }  # fmt: skip
+    for d, center in enumerate(problem.data_centers["id"]):
+        paid = 0.0
+        if center in of_province:
+            special = mean[network.data_centers.loc[center, "tariff"]]
+            paid = mean[of_province[center]] + charge_cny_per_mwh - special
+        for a, chip in enumerate(chips):
+            assert extra[d, a] == pytest.approx(0.0 if chip in DOMESTIC else paid, abs=0.5), (center, chip)
+    # Without controls there is no such rule.
+    assert not assembled("pre_control").energy_surcharge_cny_per_mwh.any()
 
 
 def test_mix_keeps_the_pflops_in_place() -> None:

@@ -27,6 +27,36 @@ def toy(tmp_path: Path) -> ToyScenario:
     return ToyScenario(tmp_path)
 
 
+def test_accelerators_pay_on_top_of_the_price_of_their_data_center(toy: ToyScenario) -> None:
+    before = with_changes(toy)
+    problem = with_changes(
+        toy,
+        energy(add=50, accelerators=["chip_b"], regions=["west"]),
+        energy(add=-20, accelerators=["chip_a", "chip_b"]),
+    )
+    # East has chip a, west both.
+    assert problem.pools["energy_surcharge_cny_per_mwh"].tolist() == [-20.0, -20.0, 30.0]
+    assert (problem.energy_price_cny_per_mwh == before.energy_price_cny_per_mwh).all()
+    assert (problem.lowest_energy_price_cny_per_mwh == before.energy_price_cny_per_mwh - 20.0).all()
+
+
+def test_faults_of_prices_by_accelerator(toy: ToyScenario) -> None:
+    found = faults_of(
+        toy, energy(add=1, accelerators=["chip_c", "chip_a"]), energy(add=1, accelerators=["chip_a"], select="valley")
+    )
+    start = "price_changes.change_"
+    assert [(str(fault.column).removeprefix(start), fault.value) for fault in found] == [
+        ("0.accelerators", "chip_c"), ("1.select", "valley"),
+    ]  # fmt: skip
+    for change in (
+        energy(scale=2, accelerators=["chip_a"]),
+        energy(add=1, accelerators=["chip_a"], hours="0-8"),
+        {"what": "demand_charge", "add": 1, "accelerators": ["chip_a"]},
+    ):
+        (fault,) = faults_of(toy, change)
+        assert "accelerators" in fault.problem or "hours does not select" in fault.problem
+
+
 def test_every_fault_of_the_selections_is_found_at_once(toy: ToyScenario) -> None:
     found = faults_of(
         toy,

@@ -10,7 +10,6 @@ import pytest
 import scipy.sparse as sp
 from brute_facility import optimal_cost
 from facility_draws import skewed_instance, tight_instance
-from facility_files import FacilityInstance, write_facility_files
 from toy_problems import random_problem
 
 from network_data import load_network
@@ -25,6 +24,7 @@ from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.control import Control, Termination
 from optimizer.solvers.highs import new_highs, pass_model, run_until_optimal
 from optimizer.solvers.solve import choose_method, solve_whole, why_not_decomposed
+from optimizer.validation.facility_files import FacilityInstance, write_facility_files
 from scenarios import load_scenario
 
 

@@ -96,7 +96,7 @@ def test_a_cut_of_one_part_holds_for_all_parts_of_its_function(seed: int) -> Non
     for _ in range(6):
         point = rng.uniform(0.0, 1.0, len(master.cost)) * master.upper
         true = np.concatenate([answer.costs for answer in decomposition.blocks.solve(point)])
-        cuts = [cut for cut in decomposition.pool.violated(point, np.full(parts, -1e9)) if not cut.is_of_balances]
+        cuts = [cut for cut in decomposition.pool.violated(point, np.full(parts, -1e9), 2) if not cut.is_of_balances]
         assert cuts
         for cut in cuts:
             assert cut.at(point) <= true[cut.part] + 1e-6 * max(1.0, np.abs(true).max())

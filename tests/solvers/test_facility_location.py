@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from brute_facility import optimal_cost
-from facility_files import FacilityInstance, write_facility_files
 
 from network_data import load_network
 from optimizer.problem.assemble import assemble_problem
@@ -17,6 +16,7 @@ from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.solve import solve_whole
+from optimizer.validation.facility_files import FacilityInstance, write_facility_files
 from scenarios import load_scenario
 
 Solver = Callable[..., Solution]
@@ -61,7 +61,7 @@ def test_mapping_carries_every_number_of_the_instance(tmp_path: Path) -> None:
     assert problem.data_centers["opening_cny_per_year"].tolist() == instance.opening_cost
     assert problem.data_centers["it_capacity_mw"].tolist() == instance.capacity
     assert problem.demand_mtok_per_h == pytest.approx(np.array([instance.demand]))
-    assert problem.accel_h_per_mtok == pytest.approx(1.0)
+    assert problem.accel_h_per_mtok == pytest.approx(1000.0)  # of 1 kW each: 1 MW for 1 mtok per hour
     assert problem.weight_h.tolist() == [8760.0]
     served = problem.candidates.assign(units=problem.demand_mtok_per_h[0, problem.candidates["workload_index"]])
     latency = problem.classes["latency_cny_per_ms_per_mtok"].iloc[0]

@@ -71,6 +71,14 @@ def test_plan_short_of_the_gap_ends_with_3_and_is_stored(
     assert report.is_verified, report.differences
 
 
+def test_run_that_was_stopped_before_its_limits_were_priced_is_told(solve: Command, tmp_path: Path) -> None:
+    solve()
+    stored = open_run(tmp_path / "run")
+    assert "is worth" in describe_run(stored)
+    tables = {name: table for name, table in stored.tables.items() if name not in {"duals", "shadow_prices"}}
+    assert "is worth" not in describe_run(type(stored)(stored.info, folder=stored.folder, tables=tables))
+
+
 @pytest.mark.parametrize("termination", [Termination.TIME_LIMIT, Termination.INTERRUPTED, Termination.STALLED])
 def test_no_plan_ends_with_4_and_nothing_is_stored(solve: Command, tmp_path: Path, termination: Termination) -> None:
     code, out = solve(termination=termination, bound_share=0.9, **WITHOUT_PLAN)

@@ -33,9 +33,13 @@ from optimizer.solvers.highs import UnsolvedError
 SEPARATION_STEP = 0.5
 CORE_STEP = 0.5
 
-# The first rounds are solved by an interior-point method: from the middle of the optimal face the cuts see more. Then
-# few rows change, and a simplex method is faster.
+# The first rounds, and all that still raise the bound by more than a share of it, are solved by an interior-point
+# method: from the middle of the optimal face the cuts see more. Once few rows change a simplex method is faster.
 CENTRAL_ROUNDS = 4
+FAST_RISE_SHARE = 2e-3
+
+# Cuts of a part that the master gets at a time: while the bound rises fast, more of them save whole rounds.
+FEW_PER_PART, MANY_PER_PART = 2, 8
 SMALL_MASTER_COLUMNS = 1500
 
 # With cuts for fewer of the parts than this the master's optimum is cut off too, not only a point on the way to it.
@@ -47,6 +51,9 @@ PLATEAU_ROUNDS = 20  # or so many, far from the cost of the best plan: until eno
 STALLED_SHARE = 1e-4
 LEAST_ROUNDS = 12
 MOST_ROUNDS = 200
+
+# A cost that is what is left of a larger one, and is no more than this share of it, is rounding.
+ROUNDING_SHARE = 1e-12
 
 # A balance missed by less than this share is rounding.
 MISSED_SHARE = 1e-3
@@ -80,7 +87,8 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     if is_costless:
         compiled.cost[:] = 0.0
     most = _column_limits(problem, compiled)
-    master, blocks = split(compiled, slices, penalty, most, cny_per_unit=unit)
+    priced = compiled if is_costless else replace(compiled, cost=_cost_with_ways_at_work(problem, compiled))
+    master, blocks = split(priced, slices, penalty, most, cny_per_unit=unit)
     return Split(problem, compiled, master, blocks, penalty, unit)
 
 
@@ -88,15 +96,35 @@ def _priced_anew(
     like: Split, problem: PlacementProblem, compiled: CompiledModel, penalty_units: FloatArray, unit: float
 ) -> Split:
     master, blocks = like.master, []
+    cost = _cost_with_ways_at_work(problem, compiled)
     for number, block in enumerate(like.blocks):
         real = len(block.columns)
         missed = block.cost[real:]
         if number < len(penalty_units):
             missed = missed * (penalty_units[number] / like.penalty_units[number])
-        own = compiled.cost[block.columns] / unit * block.scale
+        own = cost[block.columns] / unit * block.scale
         blocks.append(replace(block, cost=np.concatenate([own, missed])))
-    master = replace(master, cost=compiled.cost[master.columns] / unit * master.scale)
+    master = replace(master, cost=cost[master.columns] / unit * master.scale)
     return Split(problem, compiled, master, blocks, penalty_units, unit)
+
+
+def _cost_with_ways_at_work(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
+    """
+    Costs of the columns, (columns,), with the least cost of the way to a data center paid where the work is done.
+
+    What is routed to a deployment is processed there (2), so every plan costs the same. But the master knows the larger
+    part of these costs from the start, and a price on where tokens go leaves the blocks, and their cuts, as they are.
+    """
+    processes, center = problem.processes, problem.candidates["data_center_index"].to_numpy(np.int64)
+    least: FloatArray = np.full((len(problem.classes), len(problem.data_centers)), np.inf)
+    np.minimum.at(least, (problem.candidate_class, center), _way_cny_per_mtok(problem).to_numpy(float))
+    cost, weight_h = compiled.cost.copy(), problem.weight_h[:, None]
+    flow = compiled.columns["Flow"].columns
+    extra = cost[flow] - (weight_h * least[problem.candidate_class, center]).reshape(-1)
+    cost[flow] = np.where(np.abs(extra) <= ROUNDING_SHARE * np.abs(cost[flow]), 0.0, extra)
+    at_work = least[processes["class_index"], processes["data_center_index"]]
+    cost[compiled.columns["Work"].columns] += (weight_h * at_work).reshape(-1)
+    return cost
 
 
 class Decomposition:
@@ -172,7 +200,7 @@ class Decomposition:
     def learn(self, cuts: Iterable[Cut], point: FloatArray, part_costs: FloatArray) -> int:
         """Keep cuts, and give the master those that its solution breaks; return how many."""
         self.pool.add(cuts)
-        broken = self.pool.violated(point, part_costs)
+        broken = self.pool.violated(point, part_costs, FEW_PER_PART)
         self.program.add(broken)
         return len(broken)
 
@@ -221,7 +249,9 @@ class Decomposition:
             raise
 
     def _raise_once(self, time_limit_s: float) -> bool:
-        is_central = len(self._history) < CENTRAL_ROUNDS and not self.is_small
+        is_fast = not self.is_stalled(FAST_RISE_SHARE, 1)
+        is_central = (is_fast or len(self._history) < CENTRAL_ROUNDS) and not self.is_small
+        most = MANY_PER_PART if is_fast else FEW_PER_PART
         solve = self.program.solve_centrally if is_central else self.program.solve
         bound, point, part_costs = solve(time_limit_s=time_limit_s)
         self._note(bound, point)
@@ -231,10 +261,10 @@ class Decomposition:
         self.pool.add(self.cost_at(aim)[1])
         # At the core, where much is open, every outage is survived: outages are solved at the point itself.
         self.pool.add(self.blocks.solve_outages(point))
-        new = self.pool.violated(point, part_costs)
+        new = self.pool.violated(point, part_costs, most)
         if len(new) < self.blocks.part_count * FEW_SHARE:
             self.pool.add(self.cost_at(point)[1])
-            new = self.pool.violated(point, part_costs)
+            new = self.pool.violated(point, part_costs, most)
         new += self.covers.violated(point)
         self.covers.forget(self.program.purge(point, part_costs))
         self.program.add(new)
@@ -297,7 +327,8 @@ def _penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     per_mtok = _new_pod_cny_per_year(problem) * longest_h[index] / capacity_h[index]
     energy_mwh = mw_per_busy_accelerator(problem) * longest_h
     carbon = problem.data_centers["carbon_kg_per_kwh"].to_numpy(float) * problem.carbon_price_cny_per_t
-    energy = float(((np.abs(problem.energy_price_cny_per_mwh) + carbon) * problem.data_centers["pue"].to_numpy()).max())
+    price = np.abs(problem.energy_price_cny_per_mwh) + np.abs(problem.energy_surcharge_cny_per_mwh).max(axis=1)
+    energy = float(((price + carbon) * problem.data_centers["pue"].to_numpy()).max())
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
     if (problem.min_accelerators > 0).any():

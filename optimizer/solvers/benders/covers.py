@@ -55,12 +55,12 @@ class FlowCovers:
         self._pools = list(_pools(problem, compiled, master))
         self._seen: set[bytes] = set()
 
-    def violated(self, point: FloatArray) -> list[Cut]:
-        """Find the most broken cover of each pool in each slice, each row once."""
+    def violated(self, point: FloatArray, *, broken_share: float = BROKEN_SHARE) -> list[Cut]:
+        """Find the cover of each pool and slice that is broken most, by at least a share of the pool, each row once."""
         found = []
         for pool in self._pools:
-            for cut in _most_broken(pool, point):
-                key = cut.columns.tobytes() + np.round(cut.gradient, 9).tobytes()
+            for cut in _most_broken(pool, point, broken_share):
+                key = _key(cut)
                 if key not in self._seen:
                     self._seen.add(key)
                     found.append(cut)
@@ -69,7 +69,15 @@ class FlowCovers:
     def forget(self, cuts: list[Cut]) -> None:
         """Let rows that were taken out of the master be found again."""
         for cut in cuts:
-            self._seen.discard(cut.columns.tobytes() + np.round(cut.gradient, 9).tobytes())
+            self._seen.discard(_key(cut))
+
+    def is_one(self, cut: Cut) -> bool:
+        """Whether a row of the master is one of the covers."""
+        return _key(cut) in self._seen
+
+
+def _key(cut: Cut) -> bytes:
+    return cut.columns.tobytes() + np.round(cut.gradient, 9).tobytes()
 
 
 def _pools(problem: PlacementProblem, compiled: CompiledModel, master: Master) -> list[_Pool]:
@@ -107,7 +115,7 @@ def _pools(problem: PlacementProblem, compiled: CompiledModel, master: Master) -
     return out
 
 
-def _most_broken(pool: _Pool, point: FloatArray) -> list[Cut]:
+def _most_broken(pool: _Pool, point: FloatArray, broken_share: float) -> list[Cut]:
     taken = pool.hours * point[pool.work]
     if taken.shape[1] > MOST_CLASSES:
         chosen = np.sort(np.argsort(-taken.sum(axis=0), kind="stable")[:MOST_CLASSES])
@@ -128,7 +136,7 @@ def _most_broken(pool: _Pool, point: FloatArray) -> list[Cut]:
     total[excess <= 0] = -np.inf
     best = np.argmax(total, axis=0)
     cuts = []
-    for t in np.flatnonzero(total[best, np.arange(len(best))] > offered + BROKEN_SHARE * pool.capacity):
+    for t in np.flatnonzero(total[best, np.arange(len(best))] > offered + broken_share * pool.capacity):
         cover, over, top = subsets[best[t]], float(excess[best[t], t]), float(largest[best[t], t])
         cuts.append(_row(pool, chosen, int(t), cover, over, top, taken[t], share))
     return cuts

@@ -20,6 +20,7 @@ from optimizer.solvers.benders.aggregation import (
     merge_days,
     merge_hubs,
 )
+from optimizer.solvers.benders.all_days import AllDays
 from optimizer.solvers.benders.assignment_search import is_all_assigned
 from optimizer.solvers.benders.bound import (
     MOST_ROUNDS,
@@ -30,7 +31,7 @@ from optimizer.solvers.benders.bound import (
     cost_unit_cny,
     split_problem,
 )
-from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all, transfer_cuts
+from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
@@ -92,10 +93,7 @@ FAR_GAP = 0.2
 ASSIGN_SHARE = 0.7
 
 # After so many rounds all days are bounded for the first time: a solve that a limit ends later has a bound then.
-FIRST_ROUNDS = 6
-
-# With cuts handed on from the merged days, this many rounds show whether the bound still rises.
-FEW_ROUNDS = 2
+FIRST_ROUNDS = 9
 MOST_ROUNDS_OF_ALL_DAYS = 6
 
 T = TypeVar("T")
@@ -197,7 +195,7 @@ class _Run:
         compiled = compile_model(self._merged.problem) if self._days.is_smaller else self._of.compiled
         stage = Stage(problem, self._merged, self._of, compiled, watched_links)
         self.best = Incumbent(stage, control, lambda: self._bound_cny, mip_rel_gap=self._gap, seed=self._seed)
-        self._all_days: Decomposition | None = None
+        self._all_days: AllDays | None = None
         self._earlier_bound_cny = -np.inf
         self._lap("compile")
 
@@ -222,8 +220,6 @@ class _Run:
             return self._solution(self._control.reason)
         finally:
             self._of.blocks.close()
-            if self._all_days is not None:
-                self._all_days.blocks.close()
             if self._second is not None:
                 self._second.shutdown()
 
@@ -264,6 +260,9 @@ class _Run:
             if is_rising:
                 is_rising = self._beside(self._raise_bound, EVALUATIONS_A_ROUND)
                 self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
+                if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
+                    rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
+                    self._beside(partial(self._bound_all_days, rounds), EVALUATIONS_A_BRANCH)
             else:
                 self._search_twice()
             self._lap("bound and search")
@@ -304,8 +303,6 @@ class _Run:
         is_far = relative_gap(self.best.cost_cny, self._bound_cny) > FAR_GAP
         if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
-        if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
-            self._bound_all_days()
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
 
@@ -333,16 +330,15 @@ class _Run:
         """Hand on what the run has learned about the blocks."""
         return Learned(kept_links, self._of.pool.cuts)
 
-    def _bound_all_days(self) -> None:
+    def _bound_all_days(self, most_rounds: int) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""
+        if self._control.must_stop:
+            return
         if self._all_days is None:
-            problem, control = self._merged.problem, self._control
-            self._all_days = Decomposition(problem, seed=self._seed, threads=self._threads, control=control)
-        every = self._all_days
-        block_of = self._days.block_of(self._merged.problem)
-        every.pool.add(transfer_cuts(self._of.pool.cuts, self._of.split_blocks, every.split_blocks, block_of))
-        every.raise_bound(self._control, least_rounds=FEW_ROUNDS, most_rounds=MOST_ROUNDS_OF_ALL_DAYS)
-        self._of.bound_of_all_days_units = every.bound_units * every.cny_per_unit / self._of.cny_per_unit
+            self._all_days = AllDays(self._merged.problem, self._days, self._of, seed=self._seed)
+        if self._all_days.raise_bound(self._control, STALLED_SHARE_OF_GAP * self._gap, most_rounds=most_rounds):
+            self._of.bound_of_all_days_units = self._all_days.bound_cny / self._of.cny_per_unit
+            self._control.say(self.best.cost_cny, self._bound_cny, "bound of all days")
 
     @property
     def _bound_cny(self) -> float:

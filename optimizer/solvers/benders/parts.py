@@ -31,7 +31,9 @@ def describe_parts(block: Block) -> list[tuple[bytes, IntArray, float]]:
         master = np.unique(np.concatenate([outer.indices, moving.indices])).astype(np.int64)
         inner = sp.csr_array(sp.csr_array(matrix[rows])[:, columns])
         cost = block.cost[columns]
-        size = float(np.abs(cost).sum()) or 1.0
+        # Where no way costs anything here, what a cut says is in terms of what a miss costs.
+        missed = block.cost[real:][block.component_of_column[real:] == part]
+        size = float(np.abs(cost).sum()) or float(missed.sum()) or 1.0
         numbers = (cost / size, block.bound[columns], block.row_lower[rows], block.row_upper[rows])
         key = b"|".join(
             [

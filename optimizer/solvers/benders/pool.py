@@ -22,9 +22,6 @@ from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut
 # A cut is added where it raises the master's cost by more than this: 1e-8 of the total cost.
 VIOLATION_UNITS = 1e-5
 
-# Cuts of a part that the master gets at a time: more of them make it slower by more than they save rounds.
-MOST_PER_PART = 2
-
 DIGITS = 10
 
 
@@ -80,8 +77,8 @@ class CutPool:
             function.gradients.append(gradient)
             function.of_balances.append(cut.is_of_balances)
 
-    def violated(self, point: FloatArray, part_costs: FloatArray) -> list[Cut]:
-        """Cuts that a master solution breaks most, up to `MOST_PER_PART` of each part."""
+    def violated(self, point: FloatArray, part_costs: FloatArray, most_per_part: int) -> list[Cut]:
+        """Cuts that a master solution breaks most, so many of each part."""
         out: list[Cut] = []
         for function in self._functions:
             if not function.constants:
@@ -93,7 +90,7 @@ class CutPool:
             excess = np.where(
                 of_balances, at - FORBIDDEN_SHARE / 2, at * sizes - part_costs[function.parts] - VIOLATION_UNITS
             )
-            worst = np.argsort(-excess, axis=0)[:MOST_PER_PART]
+            worst = np.argsort(-excess, axis=0)[:most_per_part]
             for number, part in enumerate(function.parts):
                 broken = [int(cut) for cut in worst[:, number] if excess[cut, number] > 0]
                 out += [self._cut(function, number, part, cut) for cut in broken]

@@ -1,4 +1,4 @@
-"""Optimal capacitated facility location by trying everything: knows nothing of the package."""
+"""Optimal capacitated facility location by trying everything; of the package it knows how an instance is written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from itertools import product
 
 import numpy as np
 import scipy.optimize
-from facility_files import FacilityInstance
+
+from optimizer.validation.facility_files import FacilityInstance
 
 
 def optimal_cost(instance: FacilityInstance) -> float:

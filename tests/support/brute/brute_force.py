@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from brute_outage import Outages
-from brute_policy import YearRows
+from brute_policy import YearRows, surcharge_row
 from scipy.optimize import linprog
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
@@ -150,6 +150,15 @@ class Operation:
         None stands for everything at once: all open, deployed and bought, no minimum kept, no workload tied to one
         data center. No choice operates more cheaply.
         """
+        return self._least(choice, self._cost, np.inf)
+
+    def least_of(self, choice: Choice, flow_weight: FloatArray, budget_cny: float) -> float:
+        """Least sum of flows times (slices, candidates) weights with a choice, for what its operation may cost."""
+        objective = np.zeros(self._size)
+        objective[self._at["flow"]] = flow_weight
+        return self._least(choice, objective, budget_cny)
+
+    def _least(self, choice: Choice | None, objective: FloatArray, budget_cny: float) -> float:
         p = self._problem
         limits = np.array([limit for _, limit in self._at_most])
         upper = np.full(self._size, np.inf)
@@ -181,10 +190,15 @@ class Operation:
         kept_on = p.classes["min_accelerators"].to_numpy(float)[here["class_index"]]
         loaded = np.bincount(here["data_center_index"], kept_on, len(centers))
         year_limits = [each.limit_for(installed, loaded, standing) for each in self._year_rows]
+        rows = [row for row, _ in self._at_most] + [each.row for each in self._year_rows]
+        most = np.append(limits, year_limits)
+        if np.isfinite(budget_cny):
+            size = float(np.abs(self._cost).max())
+            rows, most = [*rows, self._cost / size], np.append(most, budget_cny / size)
         answer = linprog(
-            self._cost,
-            A_ub=np.array([row for row, _ in self._at_most] + [each.row for each in self._year_rows]),
-            b_ub=np.append(limits, year_limits),
+            objective,
+            A_ub=np.array(rows),
+            b_ub=most,
             A_eq=np.array([row for row, _ in self._equal]),
             b_eq=np.array([amount for _, amount in self._equal]),
             bounds=np.column_stack([np.zeros(self._size), upper]),
@@ -281,7 +295,7 @@ class Operation:
             contracted[at["contract"][d]] = -1.0
             self._at_most.append((contracted, 0.0))
             cny_per_mwh = p.energy_price_cny_per_mwh[t, d] + p.carbon_price_cny_per_t * center.carbon_kg_per_kwh
-            self._cost += p.slices["weight_h"][t] * center.pue * cny_per_mwh * power
+            self._cost += p.slices["weight_h"][t] * center.pue * (cny_per_mwh * power + surcharge_row(p, t, power, at))
 
     def _links(self, t: int) -> None:
         """Traffic of all routes over a link stays within its capacity."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+
+
+def surcharge_row(p: PlacementProblem, t: int, power: FloatArray, at: Mapping[str, IntArray]) -> FloatArray:
+    """Weigh IT power of a row: each column times what its pool pays on top of the energy price."""
+    row, extra = np.zeros_like(power), p.pools["energy_surcharge_cny_per_mwh"]
+    for q in range(len(p.pools)):
+        row[at["active"][t, q]] = extra[q] * power[at["active"][t, q]]
+    for x, q in enumerate(p.processes["pool_index"]):
+        row[at["work"][t, x]] = extra[q] * power[at["work"][t, x]]
+    return row
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +128,8 @@ class YearRows:
         carbon = p.carbon_price_cny_per_t * p.data_centers["carbon_kg_per_kwh"]
         for (t, d), power in self.power.items():
             price = p.energy_price_cny_per_mwh[t, d] + carbon[d]
-            row += p.slices["weight_h"][t] * p.data_centers["pue"][d] * price * power
+            surcharge = surcharge_row(p, t, power, self.at)
+            row += p.slices["weight_h"][t] * p.data_centers["pue"][d] * (price * power + surcharge)
         charges = zip(
             p.data_centers["demand_charge_cny_per_kw_month"], p.data_centers["demand_charge_basis"], strict=True
         )

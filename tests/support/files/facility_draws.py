@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from facility_files import FacilityInstance
+
+from optimizer.validation.facility_files import FacilityInstance
 
 DEMAND_UNITS = 58_268.0
 LARGEST_DEMAND_UNITS = 12_000.0

@@ -24,7 +24,9 @@ def with_costs_scaled(p: PlacementProblem, factor: float) -> PlacementProblem:
         p,
         classes=with_columns_scaled(p.classes, factor, "latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
         data_centers=with_columns_scaled(p.data_centers, factor, *centers),
-        pools=with_columns_scaled(p.pools, factor, "pod_cny_per_year", "site_cny_per_year"),
+        pools=with_columns_scaled(
+            p.pools, factor, "pod_cny_per_year", "site_cny_per_year", "energy_surcharge_cny_per_mwh"
+        ),
         routes=with_columns_scaled(p.routes, factor, "network_cny_per_gbps_h"),
         candidates=with_columns_scaled(p.candidates, factor, "network_cny_per_mtok", "data_transfer_cny_per_mtok"),
         energy_price_cny_per_mwh=p.energy_price_cny_per_mwh * factor,

@@ -104,6 +104,7 @@ DEFAULTS: dict[str, Any] = {
     "existing_pods": (10, 10),
     "max_new_pods": (10, 10),
     "min_pods": (0, 0),
+    "energy_surcharge_cny_per_mwh": (0.0, 0.0),  # by accelerator, at both data centers
     "pod_cny_per_year": 1.0e6,
     "site_cny_per_year": (2.0e5, 1.0e5),
     "link_capacity_gbps": (1000.0, 1000.0, 1000.0, 1000.0),
@@ -154,6 +155,7 @@ def _toy_accelerators(count: int) -> pd.DataFrame:
 def _toy_pools(o: Mapping[str, Any]) -> pd.DataFrame:
     """Every accelerator at both data centers; per-data-center numbers hold for each of its accelerators."""
     count = o["accelerators"]
+    surcharge = np.array(o["energy_surcharge_cny_per_mwh"], dtype=float)[:count]
     return pd.DataFrame(
         {
             "data_center_index": np.repeat(np.arange(2, dtype=np.int64), count),
@@ -161,6 +163,7 @@ def _toy_pools(o: Mapping[str, Any]) -> pd.DataFrame:
             "existing_pods": np.repeat(np.array(o["existing_pods"], dtype=np.int64), count),
             "max_new_pods": np.repeat(np.array(o["max_new_pods"], dtype=np.int64), count),
             "min_pods": np.repeat(np.array(o["min_pods"], dtype=np.int64), count),
+            "energy_surcharge_cny_per_mwh": np.tile(surcharge, 2),
             "pod_cny_per_year": np.full(2 * count, float(o["pod_cny_per_year"])),
             "site_cny_per_year": np.repeat(np.array(o["site_cny_per_year"], dtype=float), count),
             "pod_cny": np.full(2 * count, float(o["pod_cny"])),
@@ -349,6 +352,8 @@ def _random_pools(rng: np.random.Generator, centers: int, accelerators: int, pod
             "min_pods": kept,
             "pod_cny_per_year": rng.choice([5.0e5, 2.0e6], len(keys)),
             "site_cny_per_year": rng.choice([0.0, 2.0e5], len(keys)),
+            # The second accelerator pays more, in one place in two.
+            "energy_surcharge_cny_per_mwh": [60.0 * a * (d % 2) for d, a in keys],
         }
     ).assign(pod_cny=lambda t: 4 * t["pod_cny_per_year"], site_cny=lambda t: 10 * t["site_cny_per_year"])
 

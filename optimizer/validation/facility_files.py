@@ -1,7 +1,7 @@
 """
 Write a capacitated facility-location instance as native tables and a scenario: docs/facility_location.md as code.
 
-Nothing here is known to the package. A facility is a data center, a customer a demand hub, and the only class has
+A facility is a data center, a customer a demand hub, and the only class has
 a latency value that makes one millisecond one way cost one CNY per year and unit of demand.
 """
 
@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HOURS_PER_DAY, HOURS_PER_YEAR = 24.0, 8760.0
+from network_data.tariffs import HOURS_PER_DAY
+from optimizer.units import HOURS_PER_YEAR
+
 # Revenue share lost per 100 ms is 1, and a round trip is two ways: 1 / 100 x price x 2 x 8760 h = 1.
 TOKEN_PRICE_CNY_PER_MTOK = 100.0 / (2.0 * HOURS_PER_YEAR)
-# An accelerator takes 1 MW and does 1 mtok in an hour, so capacity in MW is capacity in units of demand.
-DECODE_TOK_PER_S = 1e6 / 3600.0
+# A pod takes 1 MW and does 1 mtok in an hour, so capacity in MW is capacity in units of demand. Its accelerators take
+# 1 kW each: one of 1 MW, which no rack holds, would be warned of.
+ACCELERATORS_PER_POD = 1_000
+DECODE_TOK_PER_S = 1e6 / 3600.0 / ACCELERATORS_PER_POD
 PLACE = {"country": "Plane", "province": "Plane", "region": "plane"}
 
 
@@ -132,9 +136,9 @@ def _tables(instance: FacilityInstance) -> dict[str, list[dict[str, Any]]]:
             {
                 "id": "unit",
                 "name": "Unit",
-                "accelerators_per_pod": 1,
+                "accelerators_per_pod": ACCELERATORS_PER_POD,
                 "idle_power_w": 0,
-                "full_power_w": 1_000_000,
+                "full_power_w": 1_000,
                 "bf16_dense_tflops": 1,
                 "prefill_tok_per_s": DECODE_TOK_PER_S,
                 "decode_tok_per_s": DECODE_TOK_PER_S,

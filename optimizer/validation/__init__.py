@@ -1,0 +1,1 @@
+"""What the model gives beside published results, and beside optima that are known."""
