@@ -29,7 +29,7 @@ HOME = "west"  # the region whose share of the tokens is shown
 # What `edwc solve` ends with when it has a plan: proved within the gap, or stopped by a limit.
 WITH_PLAN = (0, 3)
 HEAD = (
-    "scenario", "CNY per million tokens", "of the market value", "total", "energy bill", "capital", "carbon",
+    "scenario", "CNY per million tokens", "full cost of the market value", "total", "energy bill", "capital", "carbon",
     "western share", "mean round trip", "gap", "time",
 )  # fmt: skip
 UNITS = ("", "", "high to low", "M CNY/a", "M CNY/a", "M CNY/a", "kt/a", "of tokens", "ms", "proven", "s")
@@ -132,7 +132,7 @@ def row(name: str, info: Mapping[str, Any]) -> str:
     summary, value = info["summary"], info.get("market_value")
     beside = "–"
     if value is not None:
-        beside = f"{value['cost_share_of_high']:.1%} to {value['cost_share_of_low']:.1%}"
+        beside = f"{value['full_cost_share_of_high']:.1%} to {value['full_cost_share_of_low']:.1%}"
     return _line(
         [
             f"`{name}`",

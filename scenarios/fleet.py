@@ -75,8 +75,21 @@ class Fleet(Section):
         description="kind of accelerators that may be bought: any; uncontrolled = not under export control; or "
         "domestic. Those in place may be used whatever their kind",
     )
+    spare_pods: Literal["off", "standby", "on"] = Field(
+        "off",
+        description="what pods draw while they are not needed: off = nothing; standby = standby_power_share of their "
+        "idle power; on = all of it. It is part of the full cost and moves no plan",
+    )
+    standby_power_share: Share = Field(
+        0.2, description="power of a pod in standby as a share of its idle power, 0 to 1; an assumption, not measured"
+    )
     purchase_accelerators: Ids | None = Field(
         None,
         description="ids of the accelerators that may be bought, each in every data center that has accelerators; "
         "null = those of each data center's pools, as far as `purchase` allows",
     )
+
+    @property
+    def spare_power_share(self) -> float:
+        """Share of their idle power that pods draw while they are not needed."""
+        return {"off": 0.0, "standby": self.standby_power_share, "on": 1.0}[self.spare_pods]

@@ -25,7 +25,7 @@ def info(**changes: Any) -> dict[str, Any]:
         "capital_cny_per_year": 0.0, "carbon_t_per_year": 2_000_400.0, "region_share": {"east": 0.2, "west": 0.8},
         "mean_rtt_ms": 16.04,
     }  # fmt: skip
-    value = {"cost_share_of_low": 0.1, "cost_share_of_high": 0.01}
+    value = {"full_cost_share_of_low": 0.1, "full_cost_share_of_high": 0.01}
     seconds = {"solve": 70.0, "load": 2.4}
     return {
         "summary": summary, "market_value": value, "mip_rel_gap": 0.0188, "termination": "optimal", "seconds": seconds,

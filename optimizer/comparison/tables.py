@@ -41,6 +41,9 @@ _OF_SOLVE = (
     _Metric("mip_rel_gap", "share", "what of the cost may still be saved, at most"),
 )
 _OF_SUMMARY = (
+    _Metric("full_cost_cny_per_year", "CNY/year", "cost with the annualized price of the accelerators in use"),
+    _Metric("full_cny_per_mtok", "CNY per million tokens", "full cost of a million tokens"),
+    _Metric("used_stock_capital_cny_per_year", "CNY/year", "annualized price of the accelerators in place in use"),
     _Metric("capital_cny_per_year", "CNY/year", "annualized price of new pods, building and power"),
     _Metric("investment_cny", "CNY", "the same up front"),
     _Metric("new_pods", "pods", "pods bought"),
@@ -55,6 +58,7 @@ _OF_SUMMARY = (
     _Metric("unserved_share", "share", "share of the requested tokens that is not served"),
     _Metric("cny_per_mtok", "CNY per million tokens", "cost of a million tokens"),
     _Metric("mean_rtt_ms", "ms", "mean round trip by tokens"),
+    _Metric("hourly_move_share", "share", "share of the tokens that run elsewhere than in the slice before"),
 )
 
 # Numbers of a case beside the reference.

@@ -30,7 +30,7 @@ from optimizer.infeasibility.relaxations import (
 from optimizer.infeasibility.relaxed_problem import sum_by_group
 from optimizer.numbers import format_clock, list_some
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY
 
 # A requirement missed by less than this share of its size is rounding of the linear program.

@@ -22,7 +22,7 @@ from optimizer.infeasibility.relaxations import pod_sizes, pool_pods
 from optimizer.model.compile import compile_model
 from optimizer.model.outages import outage_tables
 from optimizer.problem.problem import FloatArray, IntArray, PolicyLimits
-from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 
 # A shortage of a row below this is rounding of the solver.

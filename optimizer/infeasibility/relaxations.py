@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 from optimizer.units import KW_PER_MW
 
 

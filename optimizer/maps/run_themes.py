@@ -113,6 +113,9 @@ def _numbers(run: Run, words: Words) -> tuple[str, ...]:
         words("numbers.cost", amount=words.amount(float(run.costs["cny_per_year"].sum()))),
         words("numbers.open", used=used, all=everywhere),
     ]
+    full_cny = run.full_cost_cny_per_year
+    if math.isfinite(full_cny):
+        parts.insert(2, words("numbers.full_cost", amount=words.amount(full_cny)))
     gap = run.info.get("mip_rel_gap")
     if isinstance(gap, int | float) and 0 <= gap < 1:
         parts.append(words("numbers.gap", gap=format_percent(gap)))

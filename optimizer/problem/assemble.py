@@ -259,6 +259,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         policy=policy,
         outage_demand_mtok_per_h=_outage_demand(demand.demand_mtok_per_h, workloads, scenario),
         is_protected=protected_workloads(reachable, scenario, len(workloads)),
+        spare_power_share=scenario.fleet.spare_power_share,
         unprotected_candidates=int((_is_allowed_in_time(reachable) & ~reachable["is_protected"]).sum()),
     )
 

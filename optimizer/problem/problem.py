@@ -182,6 +182,9 @@ class PlacementProblem:
         (W,) True where every candidate has a second, link-disjoint route within the limit; (0,) where none need have.
     unprotected_candidates
         Number of candidates that were left out for want of one.
+    spare_power_share
+        Share of their idle power that pods draw while they are not needed: 0 off, 1 idling. No equation reads it: it
+        is part of the full cost, not of the objective.
     """
 
     name: str
@@ -214,6 +217,7 @@ class PlacementProblem:
     outage_demand_mtok_per_h: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     is_protected: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
     unprotected_candidates: int = 0
+    spare_power_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse non-finite numbers: HiGHS answers a NaN cost with "optimal" and a NaN capacity with "infeasible"."""

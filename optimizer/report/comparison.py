@@ -86,6 +86,7 @@ def case_table(tables: _Tables) -> Table:
                 proved += f" ({AFTER_TIGHTENING})"
         numbers = (
             format_million(row.get("total_cny_per_year")),
+            format_million(row.get("full_cost_cny_per_year")),
             "" if row["is_reference"] else format_million(row.get("saving_cny_per_year")),
             proved,
             format_percent(row.get("mip_rel_gap"), 2),
@@ -98,7 +99,7 @@ def case_table(tables: _Tables) -> Table:
         )
         rows.append((str(row["label"]), str(row["status"]), *numbers))
     columns = (
-        "Case", "status", MILLION_CNY, "saving", "proved saving", "gap",
+        "Case", "status", MILLION_CNY, "full cost", "saving", "proved saving", "gap",
         *(str(name).removeprefix("region_share.") for name in regions),
         "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved",
     )  # fmt: skip

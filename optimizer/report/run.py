@@ -93,6 +93,9 @@ def _tiles_of(run: Run) -> list[Tile]:
     summary, info = run.summary, run.info
     price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
     tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
+    if "full_cost_cny_per_year" in summary:
+        note = f"{summary['full_cny_per_mtok']:.4f} CNY per million tokens, with the accelerators in use at the peak"
+        tiles.append(Tile("Full cost", format_million(summary["full_cost_cny_per_year"]), MILLION_CNY, note))
     for item in info.get("baselines") or ():
         against = f"Against {item['name']}"
         if item["is_feasible"]:
@@ -160,6 +163,14 @@ def _cost_table(run: Run) -> Table:
     for label, (name, cny) in (costs | {"Total": ("total", total)}).items():
         share = format_percent(cny / total if total else 0.0)
         rows.append((label, format_million(cny), share, format_percent(guessed.get(name), 0)))
+    if "full_cost_cny_per_year" in summary:
+        names = {
+            "Accelerators in place, in use at the peak": summary["used_stock_capital_cny_per_year"],
+            "Spare pods": summary["spare_pods"]["counted_cny_per_year"],
+            "Full cost": summary["full_cost_cny_per_year"],
+            "Note: full cost with the whole stock": summary["full_cost_with_whole_stock_cny_per_year"],
+        }
+        rows += [(label, format_million(cny), "", "") for label, cny in names.items()]
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
@@ -179,6 +190,21 @@ def _baseline_table(run: Run) -> Table:
         row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
+
+
+def _saving_table(run: Run) -> Table | None:
+    """Split the saving against each rule by component; None where nothing compares or an older version made the run."""
+    fitting = [item for item in run.info.get("baselines") or () if item.get("component_saving_cny_per_year")]
+    if not fitting:
+        return None
+    splits = [item["component_saving_cny_per_year"] for item in fitting]
+    rows = [
+        (words(name).capitalize(), *(format_million(split.get(name, 0.0)) for split in splits))
+        for name in by_size(splits)
+    ]
+    rows.append(("Saving", *(format_million(item["saving_cny_per_year"]) for item in fitting)))
+    rows.append(("Of it on estimates", *(format_million(item["estimated_saving_cny_per_year"]) for item in fitting)))
+    return Table((f"Saving against, {MILLION_CNY}", *(item["name"] for item in fitting)), rows)
 
 
 def _power_charts(run: Run) -> list[Chart]:
@@ -428,6 +454,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "cost_chart": _cost_chart(run),
         "cost_table": _cost_table(run),
         "baseline_table": _baseline_table(run),
+        "saving_table": _saving_table(run),
         "limits_line": (
             f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."
         ),

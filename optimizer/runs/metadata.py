@@ -65,7 +65,7 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
         "seconds": solution.seconds,
         "peak_memory_mb": peak_memory_mb(),
         "summary": {} if results is None else results.summary,
-        "market_value": None if results is None else value_beside_cost(scenario, results.summary["cny_per_mtok"]),
+        "market_value": None if results is None else value_beside_cost(scenario, results.summary["full_cny_per_mtok"]),
         "baselines": [] if results is None else results.baselines,
         "limit_values_cny_per_year": {} if results is None else results.limits,
         "top_shadow_prices": [] if shadow_prices is None else top_prices(shadow_prices).to_dict("records"),
@@ -101,15 +101,15 @@ def slicing_facts(scenario: Scenario, problem: PlacementProblem) -> dict[str, An
     }
 
 
-def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, float] | None:
+def value_beside_cost(scenario: Scenario, full_cny_per_mtok: float) -> dict[str, float] | None:
     """
-    Compare the cost of a plan with the market value of the tokens.
+    Compare the full cost of a plan with the market value of the tokens.
 
     Returns
     -------
     dict or None
-        low and high value in USD and CNY per million tokens, and the cost as a share of each; None where the scenario
-        states no value.
+        low and high value in USD and CNY per million tokens, and the full cost as a share of each; None where the
+        scenario states no value.
     """
     value = scenario.market_value
     if value is None:
@@ -119,8 +119,8 @@ def value_beside_cost(scenario: Scenario, cny_per_mtok: float) -> dict[str, floa
         "high_usd_per_mtok": value.high_usd_per_mtok,
         "low_cny_per_mtok": value.low_cny_per_mtok,
         "high_cny_per_mtok": value.high_cny_per_mtok,
-        "cost_share_of_low": cny_per_mtok / value.low_cny_per_mtok,
-        "cost_share_of_high": cny_per_mtok / value.high_cny_per_mtok,
+        "full_cost_share_of_low": full_cny_per_mtok / value.low_cny_per_mtok,
+        "full_cost_share_of_high": full_cny_per_mtok / value.high_cny_per_mtok,
     }
 
 

@@ -16,11 +16,13 @@ import pandas as pd
 from network_data.load import Network
 from optimizer.checker.check import CheckReport, check_plan
 from optimizer.checker.facts import PlanFacts, sum_once
+from optimizer.checker.full_cost import full_cost
 from optimizer.checker.limits import processed_mtok_per_year, spending_cny_per_year
 from optimizer.problem.demand import amount_shares, demand_by_region
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
 from optimizer.problem.routing import HOURS_PER_MONTH
+from optimizer.runs.accounts import cluster_shares, full_cost_numbers, hourly_moves, limit_use
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
@@ -115,8 +117,15 @@ def _quotient(part: float, whole: float) -> float | None:
 
 
 def _estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
+    """Work out what share of each cost component, and of all (`total`), rests on estimates (see `estimated_cny`)."""
+    totals, amounts = report.component_cny.to_dict(), estimated_cny(problem, network, plan, report)
+    shares = {name: _share(amount, totals[name]) for name, amount in amounts.items() if totals[name]}
+    return {**shares, "total": _share(sum(amounts.values()), report.total_cny)}
+
+
+def estimated_cny(problem: PlacementProblem, network: Network, plan: Plan, report: CheckReport) -> dict[str, float]:
     """
-    Work out what share of each cost component, and of all (`total`), rests on estimates.
+    Work out how much of each cost component rests on estimates, CNY per year.
 
     A cost rests on an estimate if the row of the input that sets its price has confidence `estimate`, or none:
     energy by its tariff (any row; an hourly price series counts as one), latency, deployment and data transfer (its
@@ -156,10 +165,7 @@ def _estimate_shares(problem: PlacementProblem, network: Network, plan: Plan, re
         * _is_estimate(network.links["confidence"].reindex(links["id"])),
         "data_transfer": facts.candidate_column("data_transfer_cny_per_mtok") * mtok * class_guessed[k],
     }
-    totals = report.component_cny.to_dict()
-    amounts = {name: float(np.sum(values)) for name, values in estimated.items()}
-    shares = {name: _share(amount, totals[name]) for name, amount in amounts.items() if totals[name]}
-    return {**shares, "total": _share(sum(amounts.values()), report.total_cny)}
+    return {name: float(np.sum(values)) for name, values in estimated.items()}
 
 
 def _share(part: float, whole: float) -> float:
@@ -223,7 +229,7 @@ def build_results(
     return Results(
         tables=plan_tables(problem, plan) | result_tables(problem, network, plan, report) | dict(prices or {}),
         summary=summarize(problem, network, plan, report),
-        baselines=[compare_baseline(problem, baseline, report.total_cny) for baseline in baselines],
+        baselines=compare_baselines(problem, network, baselines, plan, report),
         limits=limits or {},
     )
 
@@ -242,7 +248,8 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         market_carbon_t_per_year (of the energy that no contract for green power covers), green_share (None without
         energy), capital_cny_per_year, investment_cny (up front), policy (see `policy_outcome`), new_pods,
         peak_it_power_mw, peak_facility_power_mw, open_data_centers, data_centers, estimate_share (of the cost, by
-        component and in total). NaN where nothing is served.
+        component and in total); what `full_cost_numbers` and `hourly_moves` return; cluster_region_share (see
+        `cluster_shares`) and limit_use (see `limit_use`). NaN where nothing is served.
     """
     mtok, energy = report.mtok_per_year, float(report.energy_mwh_per_year.sum())
     it_energy = float((problem.weight_h @ report.it_power_mw).sum())
@@ -278,36 +285,64 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         "open_data_centers": int(np.sum(plan.is_open)),
         "data_centers": len(problem.data_centers),
         "estimate_share": _estimate_shares(problem, network, plan, report),
+        **full_cost_numbers(facts, report),
+        **hourly_moves(facts),
+        "cluster_region_share": cluster_shares(facts, network),
+        "limit_use": limit_use(facts, report),
     }
 
 
-def compare_baseline(problem: PlacementProblem, baseline: Baseline, total_cny: float) -> dict[str, Any]:
+def compare_baselines(
+    problem: PlacementProblem, network: Network, baselines: Iterable[Baseline], plan: Plan, report: CheckReport
+) -> list[dict[str, Any]]:
     """
-    Compare a baseline with a plan.
+    Compare baselines with a plan.
+
+    Parameters
+    ----------
+    plan, report
+        The plan, and what the checker says of it.
 
     Returns
     -------
-    dict
+    list of dict
         id, name, is_feasible, unserved_share, broken (equations), total_cny_per_year and component_cny_per_year (of
-        the served part), cny_per_mtok, mean_rtt_ms, region_share; saving_cny_per_year and saving_share of the plan
-        against it, None where the baseline is not feasible and so does not compare.
+        the served part), full_cost_cny_per_year, cny_per_mtok, mean_rtt_ms, region_share; and of the plan against it
+        saving_cny_per_year, saving_share, component_saving_cny_per_year (they sum to the saving; negative where the
+        plan spends more) and estimated_saving_cny_per_year (what of the saving rests on estimates, see
+        `estimated_cny`), None where the baseline is not feasible and so does not compare.
     """
-    report = baseline.report
-    saving = report.total_cny - total_cny if baseline.is_feasible else None
-    return {
-        "id": baseline.id,
-        "name": baseline.name,
-        "is_feasible": baseline.is_feasible,
-        "unserved_share": baseline.unserved_share,
-        "broken": list(baseline.broken),
-        "total_cny_per_year": report.total_cny,
-        "component_cny_per_year": {name: float(value) for name, value in report.component_cny.items()},
-        "cny_per_mtok": _per(report.total_cny, report.mtok_per_year),
-        "mean_rtt_ms": report.mean_rtt_ms,
-        "region_share": _region_shares(problem, baseline.plan),
-        "saving_cny_per_year": saving,
-        "saving_share": None if saving is None else _per(saving, abs(report.total_cny)),
-    }
+    guessed = sum(estimated_cny(problem, network, plan, report).values())
+    own = {str(name): float(value) for name, value in report.component_cny.items()}
+    found = []
+    for baseline in baselines:
+        there, facts = baseline.report, PlanFacts(problem, baseline.plan)
+        components = {str(name): float(value) for name, value in there.component_cny.items()}
+        saving = there.total_cny - report.total_cny
+        on_estimates = sum(estimated_cny(problem, network, baseline.plan, there).values()) - guessed
+        against = {
+            "saving_cny_per_year": saving,
+            "saving_share": _per(saving, abs(there.total_cny)),
+            "component_saving_cny_per_year": {name: cny - own[name] for name, cny in components.items()},
+            "estimated_saving_cny_per_year": on_estimates,
+        }
+        found.append(
+            {
+                "id": baseline.id,
+                "name": baseline.name,
+                "is_feasible": baseline.is_feasible,
+                "unserved_share": baseline.unserved_share,
+                "broken": list(baseline.broken),
+                "total_cny_per_year": there.total_cny,
+                "component_cny_per_year": components,
+                "full_cost_cny_per_year": full_cost(facts, there.total_cny).total_cny,
+                "cny_per_mtok": _per(there.total_cny, there.mtok_per_year),
+                "mean_rtt_ms": there.mean_rtt_ms,
+                "region_share": _region_shares(problem, baseline.plan),
+                **(against if baseline.is_feasible else dict.fromkeys(against)),
+            }
+        )
+    return found
 
 
 def _region_shares(problem: PlacementProblem, plan: Plan) -> dict[str, float]:

@@ -264,6 +264,11 @@ class Run:
         return _or(self.info.get("objective_cny_per_year"), math.inf)
 
     @property
+    def full_cost_cny_per_year(self) -> float:
+        """Cost of the plan with the accelerators in place that it uses (see `checker.full_cost`); NaN if not known."""
+        return _or(self.summary.get("full_cost_cny_per_year"), math.nan)
+
+    @property
     def bound_cny_per_year(self) -> float:
         """Proved lower bound on the cost of any plan; minus infinity where none is known."""
         return _or(self.info.get("bound_cny_per_year"), -math.inf)
@@ -292,7 +297,7 @@ class Run:
 
     @property
     def baselines(self) -> list[dict[str, Any]]:
-        """Plans of simple rules beside it (see `results.compare_baseline`)."""
+        """Plans of rules beside it (see `results.compare_baselines`)."""
         return list(self.info.get("baselines") or ())
 
     @property

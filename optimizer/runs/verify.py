@@ -19,7 +19,7 @@ from optimizer.runs.folder import json_ready
 from optimizer.runs.metadata import changed_inputs, slicing_facts, value_beside_cost
 from optimizer.runs.plan_tables import UnknownLabelError, plan_from_tables, plan_tables
 from optimizer.runs.result_tables import result_tables
-from optimizer.runs.results import ResiliencePrice, compare_baseline, summarize
+from optimizer.runs.results import ResiliencePrice, compare_baselines, summarize
 from optimizer.runs.run import Run, load_inputs
 from optimizer.solvers.greedy import evaluate_baselines
 from scenarios.schema import Scenario
@@ -111,14 +111,17 @@ def verify_run(run: Run) -> VerifyReport:
             found.compare_tables(name, run.tables.get(name), table)
     summary = summarize(problem, network, plan, report)
     found.compare("summary", run.info["summary"], json_ready(summary))
-    beside = json_ready(value_beside_cost(scenario, summary["cny_per_mtok"]))
+    beside = json_ready(value_beside_cost(scenario, summary["full_cny_per_mtok"]))
     found.compare("market_value", run.info.get("market_value"), beside)
     if "slicing" in run.info:
         found.compare("slicing", run.info["slicing"], json_ready(slicing_facts(scenario, problem)))
     found.compare("objective_cny_per_year", run.info.get("objective_cny_per_year"), report.total_cny)
     _compare_bound(run.info, report.total_cny, found)
     _compare_price(run.info, found)
-    _compare_baselines(run.info, problem, network, report.total_cny, found)
+    if run.info.get("baselines"):
+        rules = evaluate_baselines(problem, home_region(problem, network))
+        again = compare_baselines(problem, network, rules, plan, report)
+        found.compare("baselines", run.info["baselines"], json_ready(again))
     found.compare("scenario.name", run.info["scenario"].get("name"), scenario.name)
     notes = [f"an older version made this run, which did not store {' and '.join(older)}"] if older else []
     return VerifyReport(tuple(found.lines), report.total_cny, found.checked, tuple(notes))
@@ -160,17 +163,6 @@ def _compare_price(info: Mapping[str, Any], found: _Differences) -> None:
     known = [float(number) for number in numbers if isinstance(number, int | float)]
     if len(known) == len(numbers):  # a bound that was not found has no number
         found.compare("resilience", stored, json_ready(ResiliencePrice(*known).as_dict()))
-
-
-def _compare_baselines(
-    info: Mapping[str, Any], problem: PlacementProblem, network: Network, total_cny: float, found: _Differences
-) -> None:
-    stored = info.get("baselines")
-    if not stored:
-        return
-    plans = evaluate_baselines(problem, home_region(problem, network))
-    again = [compare_baseline(problem, baseline, total_cny) for baseline in plans]
-    found.compare("baselines", stored, json_ready(again))
 
 
 class _Differences:

@@ -107,8 +107,23 @@ def _cases(found: Comparison) -> list[str]:
         for _, row in found.cases.iterrows()
     ]
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
+    lines += _full_costs(found)
     notes = ["* stopped by a limit before its gap was reached"] if stopped else []
     return [*head, *lines, *_named_by_values(found), *notes]
+
+
+def _full_costs(found: Comparison) -> list[str]:
+    """Say between what the full costs of the cases lie; nothing where no run knows them."""
+    if "full_cost_cny_per_year" not in found.cases or found.cases["full_cost_cny_per_year"].isna().all():
+        return []
+    cases = found.cases.dropna(subset=["full_cost_cny_per_year"]).sort_values("full_cost_cny_per_year", kind="stable")
+    ends = [
+        f"{format_million(row['full_cost_cny_per_year'])} ({_label_of(found, str(row['case']), 24)})"
+        for _, row in cases.iloc[[0, -1]].iterrows()
+    ]
+    return _wrapped(
+        f"full cost, with the accelerators in use at the peak: {' to '.join(dict.fromkeys(ends))} million CNY a year"
+    )
 
 
 def _case_row(row: pd.Series, label: str, region: str) -> str:

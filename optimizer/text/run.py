@@ -50,32 +50,109 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
     """
     price, per_mtok = summary["mean_price_cny_per_mwh"], summary["energy_kwh_per_mtok"]
     use = f"{summary['energy_mwh_per_year']:,.0f} MWh a year at {price:.1f} CNY/MWh"
+    floor = "a floor: only accelerators switched on, at the token rates of the tables"
     power = (summary["peak_it_power_mw"], summary["peak_facility_power_mw"])
     emitted = (summary["carbon_t_per_year"], summary["market_carbon_t_per_year"])
     capital, invested = (format_million(summary[name]) for name in ("capital_cny_per_year", "investment_cny"))
     rows = {
-        "tokens": f"{format_amount(summary['tokens_per_day'])} a day, {summary['cny_per_mtok']:.4f} CNY per million",
+        "tokens": f"{format_amount(summary['tokens_per_day'])} a day",
+        **two_costs(summary),
         **({} if value is None else {"market value": _market_value(value)}),
-        "served in": _shares(summary["region_share"]),
+        "served in": _served_in(summary),
         "demand in": _shares(summary["demand_region_share"]),
         "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
-        "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens",
+        "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens ({floor})",
         "carbon": f"{emitted[0]:,.0f} t a year location-based, {emitted[1]:,.0f} t market-based",
         "peak power": f"{power[0]:,.1f} MW IT, {power[1]:,.1f} MW facility",
         "capital": f"{capital} million CNY a year for {summary['new_pods']:,} new pods, {invested} up front",
         "data centers": f"{summary['open_data_centers']} of {summary['data_centers']} used",
+        **_limits_in_use(summary.get("limit_use") or ()),
+        **_hourly_moves(summary),
     }
     if summary["unserved_share"] > 0:
         rows["unserved"] = format_percent(summary["unserved_share"], 3)
     return rows
 
 
+def two_costs(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Write what the plan decides beside the full cost, and what spare pods draw; a run of an older version has one."""
+    decided = f"{format_million(summary['total_cny_per_year'])} million CNY a year"
+    rows = {"decision cost": f"{decided}, {summary['cny_per_mtok']:.4f} CNY per million tokens"}
+    if "full_cost_cny_per_year" not in summary:
+        return rows
+    full, capital, stock = (
+        format_million(summary[f"{name}_cny_per_year"])
+        for name in ("full_cost", "used_stock_capital", "full_cost_with_whole_stock")
+    )
+    used = f"{summary['accelerators_in_use']:,.0f} accelerators in use at the peak"
+    rows["full cost"] = (
+        f"{full} million CNY a year, {summary['full_cny_per_mtok']:.4f} CNY per million tokens: {capital} more for the "
+        f"capital of the {used}; {stock} with the whole stock of {summary['accelerators_in_stock']:,.0f}"
+    )
+    return rows | {"spare pods": _spare_pods(summary["spare_pods"])}
+
+
+def _spare_pods(spare: Mapping[str, float]) -> str:
+    """Write what pods that are not needed would draw, and whether that is counted."""
+    draw = f"{spare['facility_mw']:,.1f} MW, {spare['mwh_per_year']:,.0f} MWh"
+    cost = f"{format_million(spare['cny_per_year'])} million CNY a year"
+    what = f"{spare['accelerators']:,.0f} accelerators on average; idling they would draw {draw} and cost {cost}"
+    if not spare["counted_share"]:
+        return f"{what}; taken as off, so no cost has it"
+    counted = format_million(spare["counted_cny_per_year"])
+    return f"{what}; the full cost has {format_percent(spare['counted_share'], 0)} of it, {counted} million CNY"
+
+
+def _served_in(summary: Mapping[str, Any]) -> str:
+    """Write the share of each region, and what of it clusters of a national programme serve."""
+    clusters = summary.get("cluster_region_share") or {}
+    parts = []
+    for name, share in summary["region_share"].items():
+        apart = f" ({format_percent(clusters[name])} in programme clusters)" if name in clusters else ""
+        parts.append(f"{name} {format_percent(share)}{apart}")
+    return ", ".join(parts)
+
+
+def _limits_in_use(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say which kinds of limits bind, and how near the others come."""
+    found = {}
+    for row in rows:
+        most = format_percent(row["largest_use_share"])
+        if row["limit"] == "links":
+            what = f"the largest load is {most} of what inference may use"
+            can = f"{row['can_bind']} of {row['count']} can bind, {row['full']} full"
+            found["links"] = f"{'no link can bind' if not row['can_bind'] else can}; {what}"
+        elif row["limit"] == "it_power":
+            most_used = f"the most used, {row['where']}, has {row['used']:,.1f} of {row['available']:,.0f} MW in use"
+            bind = "binds nowhere" if not row["full"] else f"is used up in {row['full']} of {row['count']} data centers"
+            found["IT power"] = f"{bind}; {most_used}" if row["where"] else bind
+        else:
+            found["pods"] = f"all on at some hour in {row['full']} of {row['count']} pools"
+    return found
+
+
+def _hourly_moves(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Say what share of the tokens changes its data center from hour to hour, with the classes that move most."""
+    if "hourly_move_share" not in summary:
+        return {}
+    classes = sorted(summary["class_hourly_move_share"].items(), key=lambda item: -item[1])
+    most = ", ".join(f"{name} {format_percent(share)}" for name, share in classes[:_CLASSES_SHOWN] if share > 0)
+    total = f"{format_percent(summary['hourly_move_share'])} of the tokens run elsewhere than in the slice before"
+    return {"moves": f"{total}{f'; most: {most}' if most else ''}"}
+
+
+# Classes named in a line.
+_CLASSES_SHOWN = 3
+
+
 def _market_value(value: Mapping[str, float]) -> str:
-    """Write what the market is said to pay, and the cost as a share of it."""
+    """Write what the market is said to pay, and the full cost as a share of it."""
     cny = f"{value['low_cny_per_mtok']:.3g} to {value['high_cny_per_mtok']:.3g} CNY per million"
     usd = f"{value['low_usd_per_mtok']:g} to {value['high_usd_per_mtok']:g} USD"
-    shares = (format_percent(value["cost_share_of_low"]), format_percent(value["cost_share_of_high"]))
-    return f"{cny} ({usd}); the cost is {shares[0]} to {shares[1]} of it"
+    if "full_cost_share_of_low" not in value:
+        return f"{cny} ({usd})"
+    shares = (format_percent(value["full_cost_share_of_low"]), format_percent(value["full_cost_share_of_high"]))
+    return f"{cny} ({usd}); the full cost is {shares[0]} to {shares[1]} of it"
 
 
 def limited_classes(table: pd.DataFrame) -> pd.DataFrame:
@@ -116,15 +193,45 @@ def _need_words(row: Mapping[str, Any]) -> str:
 
 
 def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
-    """Say what a plan of a cost a year saves against the best of `Run.baselines`."""
-    fitting = [item for item in baselines if item["is_feasible"]]
+    """Say what a plan of a cost a year saves against the best of `Run.baselines`, in what, and on what that rests."""
+    fitting = sorted((item for item in baselines if item["is_feasible"]), key=lambda item: item["total_cny_per_year"])
     if not fitting:
         return "None of them keeps all limits: only the optimization gives a plan."
-    best = min(fitting, key=lambda item: item["total_cny_per_year"])
-    saving = best["total_cny_per_year"] - total_cny
-    share = saving / abs(best["total_cny_per_year"]) if best["total_cny_per_year"] else 0.0
-    saved = f"{format_million(saving)} million CNY a year ({format_percent(share)})"
-    return f"The optimization saves {saved} against the best of them, {best['name']}."
+    best = fitting[0]
+    said = f"The optimization saves {_saved(best, total_cny)} against the best of them, {best['name']}."
+    split = describe_split(best)
+    simple = next((item for item in fitting[1:] if item["id"] != _STRONG), None)
+    if best["id"] == _STRONG and simple is not None:
+        split += f" Against the best of the others, {simple['name']}, it would be {_saved(simple, total_cny)}."
+    return said + split
+
+
+# Of the rules, the one that knows all costs.
+_STRONG = "spreadsheet"
+
+
+def _saved(item: Mapping[str, Any], total_cny: float) -> str:
+    saving = item["total_cny_per_year"] - total_cny
+    share = saving / abs(item["total_cny_per_year"]) if item["total_cny_per_year"] else 0.0
+    return f"{format_million(saving)} million CNY a year ({format_percent(share)})"
+
+
+def describe_split(item: Mapping[str, Any]) -> str:
+    """Say what components a saving consists of, and how much of it rests on estimates; empty for older runs."""
+    parts = item.get("component_saving_cny_per_year")
+    if not parts:
+        return ""
+    shown = sorted(((name, cny) for name, cny in parts.items() if abs(cny) >= _LEAST_SHOWN_CNY), key=lambda x: -x[1])
+    if not shown:
+        return ""
+    split = ", ".join(f"{name.replace('_', ' ')} {format_million(cny)}" for name, cny in shown)
+    guessed = item["estimated_saving_cny_per_year"]
+    rests = f"{format_million(guessed)}, all others for {format_million(item['saving_cny_per_year'] - guessed)}"
+    return f" By component: {split}. Prices that are estimates account for {rests}."
+
+
+# As `format_million` writes 0.1.
+_LEAST_SHOWN_CNY = 5e4
 
 
 def why_no_plan(baseline: Mapping[str, Any]) -> str:

@@ -85,7 +85,7 @@ def test_without_a_policy_nothing_is_said_of_it(tmp_path: Path, edwc: Run) -> No
 
 def test_greedy_plan_that_breaks_the_policy_is_no_plan() -> None:
     problem = toy_problem(policy={"min_region_share": {"east": 0.3}})
-    cheapest, nearest, _ = evaluate_baselines(problem, "east")
+    cheapest, nearest, *_ = evaluate_baselines(problem, "east")
     assert not cheapest.is_feasible
     assert cheapest.broken == ("require_region_share",)
     assert nearest.is_feasible

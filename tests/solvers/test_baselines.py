@@ -22,6 +22,7 @@ from optimizer.solvers.greedy import (
     nearest_data_center,
 )
 from optimizer.solvers.solve import solve_whole
+from optimizer.solvers.spreadsheet import spreadsheet_plan
 
 EAST, WEST = range(2)
 # What greedy filling does not know of: whole shares, and what it could not serve.
@@ -172,6 +173,7 @@ def test_every_greedy_plan_keeps_every_limit_it_knows(seed: int) -> None:
         cheapest_energy(problem),
         nearest_data_center(problem),
         cheapest_in_region(problem, "east"),
+        spreadsheet_plan(problem),
     ):
         report = check_plan(problem, plan)
         broken = set(report.violations["name"])

@@ -26,7 +26,7 @@ from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.pool import CutPool
 from optimizer.solvers.benders.subproblems import Cut, SlicePrograms
 from optimizer.solvers.control import Control
-from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 from optimizer.solvers.highs import UnsolvedError
 
 # How far the separation point lies from the core point (0) to the master's optimum (1), and how fast the core moves.

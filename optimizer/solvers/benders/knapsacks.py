@@ -18,7 +18,7 @@ from optimizer.model.compile import CompiledModel
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.benders.assignment_search import Places, exchange, improve, repair, shake
 from optimizer.solvers.control import Control
-from optimizer.solvers.greedy import mw_per_busy_accelerator
+from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 
 # Capacity is counted in so many parts. Needs are rounded down to them, which can only lower the bound.
 PARTS = 1000
