@@ -12,12 +12,13 @@ import pandas as pd
 from network_data.check import check_tables
 from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, quote_value, suggest
-from network_data.read import Table, read_table
-from network_data.schema import ID_PATTERN, Attribute, load_schema
+from network_data.read import FORMATS, Table, read_table
+from network_data.schema import ID_PATTERN, RANGES_TABLE, Attribute, load_schema
 from network_data.session import keep_files, network_content
 
 BUILT_IN_FOLDER = Path(__file__).parent
 BASEMAP_FILE = "basemap.geojson"
+RANGES_FILES = tuple(f"{RANGES_TABLE}{suffix}" for suffix in FORMATS)
 
 
 class NetworkWarning(UserWarning):
@@ -56,6 +57,8 @@ class Network:
         Backdrop of maps, if the folder has one.
     file_hashes : dict
         SHA-256 of each file read, by file name.
+    ranges_path : Path or None
+        Table of ranges of its figures, if the folder has one; read for `edwc uncertainty` alone.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Network:
     accelerators: pd.DataFrame
     basemap: Path | None
     file_hashes: dict[str, str]
+    ranges_path: Path | None = None
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -107,6 +111,8 @@ class Network:
         files = network_content(self.tables | tables)
         if self.basemap is not None:
             files[BASEMAP_FILE] = self.basemap.read_bytes()
+        if self.ranges_path is not None:
+            files[self.ranges_path.name] = self.ranges_path.read_bytes()
         folder = keep_files({f"{self.name}/{name}": content for name, content in files.items()})
         return load_network(folder / self.name)
 
@@ -186,6 +192,8 @@ def load_network(name_or_folder: str | Path) -> Network:
         folder=folder,
         basemap=basemap if basemap.is_file() else None,
         file_hashes=hashes,
+        # Neither read nor hashed here: a plan is the same whatever is said of ranges.
+        ranges_path=next((path for path in map(folder.joinpath, RANGES_FILES) if path.is_file()), None),
         **frames,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ATTRIBUTES_FILE = Path(__file__).with_name("attributes.csv")
+RANGES_TABLE = "ranges"
 ID_PATTERN = re.compile(r"[a-z0-9_]+")
 # Python's float() also takes underscores and non-ASCII digits; in a table both are more likely slips.
 NUMBER_PATTERN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -208,7 +209,6 @@ def parse_text(text: str, *, multiline: bool = False) -> str:
     return text
 
 
-@functools.cache
 def load_schema() -> dict[str, dict[str, Attribute]]:
     """
     Read the schema of all network tables.
@@ -218,6 +218,23 @@ def load_schema() -> dict[str, dict[str, Attribute]]:
     dict
         Table name to column name to attribute, in the order of the file.
     """
+    return {name: columns for name, columns in _read_schema().items() if name != RANGES_TABLE}
+
+
+def ranges_schema() -> dict[str, Attribute]:
+    """
+    Read the schema of a table of ranges, which a network may have and scenarios may name.
+
+    Returns
+    -------
+    dict
+        Column name to attribute.
+    """
+    return _read_schema()[RANGES_TABLE]
+
+
+@functools.cache
+def _read_schema() -> dict[str, dict[str, Attribute]]:
     tables: dict[str, dict[str, Attribute]] = {}
     with ATTRIBUTES_FILE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, strict=True):

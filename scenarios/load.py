@@ -72,6 +72,8 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
         price_series=price_series,
         loaded_price_cases=price_cases,
         price_steps=price_steps(keys.price_changes, root.get("price_changes"), "price_changes", None),
+        # Neither read nor hashed: a plan is the same whatever is said of its ranges.
+        ranges_path=_path_of(root, "ranges_table"),
         source_path=sources.path,
         file_hashes=sources.file_hashes,
         file_paths=sources.file_paths,
@@ -208,6 +210,12 @@ def _read_price_series(root: Node, sources: Sources, faults: FaultList) -> Price
     series, sha256 = read_price_series(path, faults)
     sources.remember(path, sha256)
     return series
+
+
+def _path_of(root: Node, key: str) -> Path | None:
+    """Find where a file is that a key names, whether it is there or not."""
+    node, name = root.get(key), root.text(key)
+    return None if node is None or not name else join_name(Path(node.place.file).parent, name)
 
 
 def _check_shares(root: Node, faults: FaultList) -> None:

@@ -2,8 +2,10 @@
 Parameters of a sweep: what each is called, its values, and the overrides that set it.
 
 `price`, `price.SELECTOR`, `demand_charge`, `demand_charge.SELECTOR`, `token_price` and `token_price.CLASS` are factors,
-`carbon_price` is CNY per tonne of CO2; every other name is the key path of a scenario. A selector is the name of a
-region, province, data center, tariff or period; where a name is that of two, `price.province.NAME` says which is meant.
+`carbon_price` is CNY per tonne of CO2; `network.TABLE.ROW.COLUMN` is a number of the network's tables and
+`network_factor.TABLE.ROW.COLUMN` a factor on it, `*` for ROW meaning all rows; every other name is the key path of a
+scenario. A selector is the name of a region, province, data center, tariff or period; where a name is that of two,
+`price.province.NAME` says which is meant.
 """
 
 from __future__ import annotations
@@ -21,8 +23,14 @@ from network_data.schema import ID_PATTERN
 from scenarios.sources import price_case_names
 
 __all__ = [
+    "ALL_ROWS",
+    "CARBON",
+    "CELL",
+    "CELL_FACTOR",
+    "FACTOR_NAMES",
     "ParameterRange",
     "Sweep",
+    "check_key",
     "label_of",
     "overrides_of",
     "parse_ranges",
@@ -34,7 +42,10 @@ __all__ = [
 MAX_VALUES = 10_000
 MAX_ID_LENGTH = 64
 _FACTORS = {"price": "energy_price", "demand_charge": "demand_charge", "token_price": "token_price"}
-_CARBON = "carbon_price"
+CARBON = "carbon_price"
+CELL, CELL_FACTOR = "network", "network_factor"
+_CELL_PARTS = 4  # network.TABLE.ROW.COLUMN
+ALL_ROWS = "*"
 _KINDS = {
     "region": "regions",
     "province": "provinces",
@@ -42,7 +53,8 @@ _KINDS = {
     "tariff": "tariffs",
     "period": "periods",
 }
-_NAMES = (*_FACTORS, _CARBON)
+_NAMES = (*_FACTORS, CARBON)
+FACTOR_NAMES = (*_FACTORS, CELL_FACTOR)
 
 
 class Sweep(NamedTuple):
@@ -221,10 +233,12 @@ def price_case_override(texts: Sequence[str]) -> str:
 def _override(key: str, value: float) -> str:
     name, _, selector = key.partition(".")
     number: float | int = json.loads(format_value(value))
-    if name == _CARBON and not selector:
+    if name == CARBON and not selector:
         return _price_change(key, {"what": "carbon_price", "replace": number})
     if name in _FACTORS:
         return _price_change(key, {"what": _FACTORS[name], "scale": number} | _selector(name, selector))
+    if name in {CELL, CELL_FACTOR}:
+        return _cell_change(key, number)
     return f"{key}={format_value(value)}"
 
 
@@ -240,10 +254,21 @@ def _selector(name: str, selector: str) -> dict[str, Any]:
 
 
 def _price_change(key: str, change: dict[str, Any]) -> str:
+    return f"price_changes.{_change_id(key)}={json.dumps(change, ensure_ascii=False)}"
+
+
+def _cell_change(key: str, number: float) -> str:
+    name, table, row, column = key.split(".")
+    rows = {} if row == ALL_ROWS else {"rows": [row]}
+    change = {"table": table, **rows, "column": column, "replace" if name == CELL else "scale": number}
+    return f"network_changes.{_change_id(key)}={json.dumps(change, ensure_ascii=False)}"
+
+
+def _change_id(key: str) -> str:
     name = "sweep_" + key.replace(".", "_")
     if not ID_PATTERN.fullmatch(name) or len(name) > MAX_ID_LENGTH:
         name = f"sweep_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    return f"price_changes.{name}={json.dumps(change, ensure_ascii=False)}"
+    return name
 
 
 def _split(texts: Sequence[str], option: str, form: str, faults: FaultList) -> Iterator[tuple[str, str, str]]:
@@ -259,14 +284,31 @@ def _split(texts: Sequence[str], option: str, form: str, faults: FaultList) -> I
         if key in seen:
             faults.add(option, "the parameter is there twice", "Give all its values at once.", value=text)
         seen.add(key)
-        _check_key(key, text, option, faults)
+        check_key(key, text, option, faults)
         yield key, values, text
 
 
-def _check_key(key: str, text: str, option: str, faults: FaultList) -> None:
+def check_key(key: str, text: str, option: str, faults: FaultList) -> None:
+    """
+    Record what is wrong with the name of a parameter, as far as the name alone shows it.
+
+    Parameters
+    ----------
+    key
+        Name of the parameter.
+    text
+        What was given, for the faults.
+    option
+        Name of the option or file, for the faults.
+    faults
+        Receives what is wrong.
+    """
     name, dot, selector = key.partition(".")
-    if name == _CARBON and dot:
-        faults.add(option, "a carbon price has no selector", f"Write {_CARBON}=VALUES.", value=text)
+    if name in {CELL, CELL_FACTOR} and key.count(".") != _CELL_PARTS - 1:
+        remedy = f"Write {name}.TABLE.ROW.COLUMN, {ALL_ROWS} for all rows, such as {name}.data_centers.*.pue."
+        faults.add(option, "is no cell of the network", remedy, value=text)
+    elif name == CARBON and dot:
+        faults.add(option, "a carbon price has no selector", f"Write {CARBON}=VALUES.", value=text)
     elif not all(part.strip() for part in key.split(".")):
         faults.add(option, "a part of the key is blank", "Write parts with dots between them.", value=text)
     elif not dot and name not in _NAMES:
@@ -324,6 +366,6 @@ def _number(text: str, whole: str, option: str, faults: FaultList) -> Decimal | 
 
 
 def _check_values(key: str, values: Sequence[Decimal], whole: str, option: str, faults: FaultList) -> None:
-    if key.partition(".")[0] in _NAMES and any(value < 0 for value in values):
-        what = "a carbon price" if key == _CARBON else "a factor"
+    if key.partition(".")[0] in (*_NAMES, CELL_FACTOR) and any(value < 0 for value in values):
+        what = "a carbon price" if key == CARBON else "a factor"
         faults.add(option, f"{what} is negative", "Give 0 or more.", value=whole)

@@ -17,6 +17,7 @@ from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Sha
 from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
+from scenarios.network_changes import NetworkChange
 from scenarios.policy import Policy
 from scenarios.price_changes import PriceCase, PriceChange, PriceStep
 from scenarios.price_series import PriceSeries
@@ -29,6 +30,7 @@ __all__ = [
     "Fleet",
     "Latency",
     "MarketValue",
+    "NetworkChange",
     "NetworkUse",
     "Policy",
     "RepresentativeDay",
@@ -172,6 +174,16 @@ class ScenarioKeys(Section):
         description="changes of prices by id, applied in this order, after the price cases",
         json_schema_extra={"each": "CHANGE"},
     )
+    network_changes: dict[Id, NetworkChange] = Field(
+        {},
+        description="changes of numbers in the tables of the network by id, applied in this order",
+        json_schema_extra={"each": "CHANGE"},
+    )
+    ranges_table: FilePath | None = Field(
+        None,
+        description="CSV table of ranges, relative to this file: between what keys of the scenario may lie, for "
+        "`edwc uncertainty`; no plan depends on it",
+    )
     routing: Routing = Field(Routing(), description="which routes are offered")
     latency: Latency = Field(Latency(), description="what the time to the first token is spent on")
     fleet: Fleet = Field(Fleet(), description="what is done with the accelerators")
@@ -214,6 +226,7 @@ class Scenario(ScenarioKeys):
     price_series: PriceSeries | None = Field(None, description="hourly energy prices, or None", repr=False)
     loaded_price_cases: tuple[PriceCase, ...] = Field((), description="price cases to apply, in order", repr=False)
     price_steps: tuple[PriceStep, ...] = Field((), description="price_changes with their places, in order", repr=False)
+    ranges_path: Path | None = Field(None, description="file of ranges_table, or None; not read here", repr=False)
     source_path: Path = Field(description="scenario file that was asked for")
     file_hashes: dict[str, str] = Field(
         description="SHA-256 of every file read, by file name relative to the scenario's folder; built-in "

@@ -42,6 +42,7 @@ ROOMS = (
     "infeasibility",
     "runs",
     "comparison",
+    "uncertainty",
     "text",
     "drawing",
     "maps",

@@ -40,6 +40,7 @@ from optimizer.problem.routing import (
     residency_mask,
     what_admits,
 )
+from scenarios.network_changes import change_network
 from scenarios.schema import Scenario, WorkloadClass
 
 
@@ -179,6 +180,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         limits (and by how many ms), a demand hub that the network does not have, an accelerator without rates.
     """
     faults = FaultList(f"scenario {scenario.name} on network {network.name}")
+    network = change_network(network, scenario.network_changes, scenario.source_path.name, faults)
     calendar = price_calendar(network, scenario.price_series, faults)
     # Before any change of prices: all price cases of a scenario share their days and slices.
     days = representative_days(scenario.time, calendar)
@@ -211,8 +213,7 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         scenario.costs.data_transfer_scope, network.nodes, centers, routes["demand_hub"], routes["data_center_index"]
     )
     reachable = _reachable(workloads, classes, routes, pools, limit_ms)
-    reachable = add_second_routes(reachable, graph, links, routes, scenario)
-    reachable = _mark_allowed(reachable, network, centers, scenario)
+    reachable = _mark_allowed(add_second_routes(reachable, graph, links, routes, scenario), network, centers, scenario)
     of_reach = FaultList(scenario.name) if allow_stranded else faults
     _record_stranded(workloads, reachable, scenario, of_reach)
     candidates, left_out = _candidates(reachable, scenario.costs.data_transfer_cny_per_gb)

@@ -67,6 +67,17 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
     return parts_of(first) == parts_of(second)
 
 
+def is_same_problem(first: PlacementProblem, second: PlacementProblem) -> bool:
+    """Say whether two problems are the same to every cost and limit, prices too."""
+    if parts_of(first) != parts_of(second):
+        return False
+    prices = all(np.array_equal(getattr(first, name), getattr(second, name)) for name in PRICE_FIELDS)
+    return prices and all(
+        getattr(first, table).filter(columns).equals(getattr(second, table).filter(columns))
+        for table, columns in PRICE_COLUMNS.items()
+    )
+
+
 def parts_of(problem: PlacementProblem) -> dict[str, bytes]:
     """Hash each part of a problem, prices aside; worked out once, since every pair of cases is compared."""
     if problem not in _PARTS:

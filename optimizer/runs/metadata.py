@@ -34,6 +34,7 @@ _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx"
 # Keys whose value is a file name; given with --set, it starts from the working directory.
 _PATH_KEYS = (
     "network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table", "price_series_table",
+    "ranges_table",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Uncertain inputs: their ranges, samples of them, and what the plans of the samples say together."""
