@@ -15,6 +15,7 @@ from optimizer.api.jobs import solve as solve
 from optimizer.api.problems import Problem as Problem
 from optimizer.api.problems import build_problem as build_problem
 from optimizer.api.problems import run_from_pyomo as run_from_pyomo
+from optimizer.api.uncertainty import uncertainty as uncertainty
 from optimizer.checker.check import CheckReport as CheckReport
 from optimizer.checker.check import check_plan as check_plan
 from optimizer.comparison.break_even import find_break_points as find_break_points
@@ -53,6 +54,7 @@ from optimizer.solvers.control import Termination as Termination
 from optimizer.solvers.highs import load_highs as load_highs
 from optimizer.solvers.solve import InvalidPlanError as InvalidPlanError
 from optimizer.solvers.solve import solve_problem as solve_problem
+from optimizer.uncertainty.result import Uncertainty as Uncertainty
 from scenarios.load import list_scenarios as list_scenarios
 from scenarios.load import load_scenario as load_scenario
 from scenarios.load import scenario_json_schema as scenario_json_schema

@@ -38,6 +38,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
+from optimizer.cli.uncertainty import uncertainty
 
 _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
@@ -69,7 +70,7 @@ def edwc(context: click.Context) -> None:
         emit(context.get_help())
 
 
-for command in (list_built_in, show, keys, init, compare, export):
+for command in (list_built_in, show, keys, init, compare, uncertainty, export):
     edwc.add_command(command)
 
 

@@ -49,7 +49,7 @@ class InputRange:
         quantile
             0 (low) to 1 (high).
         """
-        found = _quantile(self.row.shape, self.low, self.value, self.high, quantile)
+        found = value_at(self.row.shape, self.low, self.value, self.high, quantile)
         return float(round(found)) if self.is_whole else found
 
 
@@ -77,8 +77,19 @@ class UncertainInput:
         return {one.key: one.at(quantile) for one in self.ranges}
 
 
-def _quantile(shape: str, low: float, mode: float, high: float, quantile: float) -> float:
-    """Invert the distribution function; of a triangle with its peak at the mode, in closed form."""
+def value_at(shape: str, low: float, mode: float, high: float, quantile: float) -> float:
+    """
+    Invert a distribution function.
+
+    Parameters
+    ----------
+    shape
+        uniform, loguniform or triangular.
+    low, mode, high
+        Ends, and the peak of a triangle.
+    quantile
+        0 to 1.
+    """
     if shape == "uniform":
         return low + (high - low) * quantile
     if shape == "loguniform":
