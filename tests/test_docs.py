@@ -132,6 +132,7 @@ def test_commands_of_the_pages_are_understood() -> None:
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {
         "list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify",
+        "uncertainty",
     }  # fmt: skip
     for words in shown:
         edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Sheet
 
 from optimizer.drawing.colours import FAINT_INK, INK, PALETTE
 from optimizer.drawing.lettering import HALO, write_text
-from optimizer.drawing.sheet import label_x, make_sheet, style_axes, write_figure
-from optimizer.numbers import format_number, format_percent, format_plain, shorten
+from optimizer.drawing.sheet import make_sheet, style_axes, write_figure
+from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.text.uncertainty import headline
-from optimizer.uncertainty.figures import COST
+from optimizer.uncertainty.figures import COST, Figure
 from optimizer.uncertainty.inputs import value_at
 from optimizer.uncertainty.result import QUANTILE_OF, QUANTILES, Uncertainty, region_shares
 
@@ -42,7 +42,7 @@ def draw_fans(found: Uncertainty, target: Path | str) -> Path:
     return write_figure(fan_figure(found), target)
 
 
-def fan_figure(found: Uncertainty) -> Figure:
+def fan_figure(found: Uncertainty) -> Sheet:
     """Draw the cost and the most uncertain share of a region, each over its most decisive input."""
     plans = int(found.samples[COST].notna().sum())
     if plans < _LEAST_PLANS:
@@ -78,10 +78,10 @@ def fan_bands(at: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
-    figure = found.figures.set_index("figure").loc[name]
+    figure = found.figure(name)
     row = found.distributions.set_index("figure").loc[name]
     planned = found.samples[found.samples[name].notna()]
-    values = planned[name].to_numpy(float) / float(figure["factor"])
+    values = planned[name].to_numpy(float) / figure.factor
     drivers = found.drivers[found.drivers["figure"] == name]
     driver = str(drivers["input"].iloc[0] if len(drivers) else found.inputs["input"].iloc[0])
     at = planned[f"{QUANTILE_OF}{driver}"].to_numpy(float)
@@ -93,27 +93,27 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     axes.scatter(at, values, s=9, color=_POINT, alpha=0.5, linewidths=0, zorder=4)
     _draw_all(axes, row, figure)
     if np.isfinite(row["as_stated"]):
-        axes.axhline(row["as_stated"] / figure["factor"], color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
-    style_axes(axes, f"{str(figure['title']).capitalize()},\n{figure['unit']}")
+        axes.axhline(row["as_stated"] / figure.factor, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
+    style_axes(axes, f"{figure.title.capitalize()},\n{figure.unit}")
     axes.set_xlim(-0.02, _RIGHT)
     _label_driver(axes, found.inputs, driver, drivers)
 
 
-def _draw_all(axes: Axes, row: pd.Series, figure: pd.Series) -> None:
+def _draw_all(axes: Axes, row: pd.Series, figure: Figure) -> None:
     """Draw the distribution of all samples beside the fan, with its numbers."""
-    levels = row[list(QUANTILES)].to_numpy(float) / float(figure["factor"])
+    levels = row[list(QUANTILES)].to_numpy(float) / figure.factor
     for low, high, colour in ((0, 4, _WIDE), (1, 3, _NARROW)):
         axes.fill_between([_ALL_AT - _ALL_HALF, _ALL_AT + _ALL_HALF], levels[low], levels[high], color=colour,
                           linewidth=0, zorder=2)  # fmt: skip
     axes.hlines(levels[2], _ALL_AT - _ALL_HALF, _ALL_AT + _ALL_HALF, color=_MEDIAN, linewidth=2.2, zorder=3)
     for at in (0, 2, 4):
-        text = format_number(float(levels[at]), int(figure["decimals"]))
+        text = figure.write(float(row[list(QUANTILES)[at]]))
         write_text(axes, _ALL_AT + 1.4 * _ALL_HALF, float(levels[at]), text, va="center", fontsize=9.5, color=INK,
                    path_effects=HALO, zorder=6)  # fmt: skip
 
 
 def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.DataFrame) -> None:
-    """Name the input along the axis, with values at its quantiles; of several ranges those of the first."""
+    """Name the input, with values at its quantiles along the axis; of several ranges those of the first."""
     ranges = inputs[inputs["input"] == driver]
     first = ranges.iloc[0]
     ends = [float(first[name]) for name in ("low", "value", "high")]
@@ -125,5 +125,5 @@ def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.Dat
     weight = float(drivers["rank_coefficient"].iloc[0]) if len(drivers) else float("nan")
     told = f", rank coefficient {weight:+.2f}" if np.isfinite(weight) else ""
     more = f" and {len(ranges) - 1} more that move with it" if len(ranges) > 1 else ""
-    key = shorten(str(first["key"]), 60)
-    label_x(axes, f"{shorten(driver, 30)}{told}: {key}{more}, with the quantile below")
+    text = f"by {shorten(driver, 30)}{told}: {shorten(str(first['key']), 60)}{more}"
+    write_text(axes, 0.0, 1.04, text, transform=axes.transAxes, fontsize=10.5, color=FAINT_INK)

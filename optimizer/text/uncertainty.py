@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from network_data.faults import escape_text
-from optimizer.numbers import format_number, format_percent, format_plain, list_some, shorten
+from optimizer.numbers import format_percent, format_plain, list_some, shorten
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, SAMPLES_PER_INPUT, Uncertainty, region_shares
 
@@ -70,7 +70,8 @@ def _head(found: Uncertainty) -> list[str]:
 
 def _solved_with(facts: Mapping[str, Any]) -> str:
     slices, full = facts["slices_per_day"], facts["slices_of_scenario"]
-    text = f"solved with {slices} time slices a day to a gap of {format_percent(facts['mip_rel_gap'])}"
+    several = "" if slices == 1 else "s"
+    text = f"solved with {slices} time slice{several} a day to a gap of {format_plain(100 * facts['mip_rel_gap'], 3)}%"
     if slices < full:
         text += (
             f"; the scenario has {full}: what peaks within a slice is averaged, so that cost and new pods may come out "
@@ -85,10 +86,10 @@ def _row(title: str, cells: Sequence[str]) -> str:
 
 def _table(found: Uncertainty) -> list[str]:
     lines = [_row("", _HEADS)]
-    merged = found.distributions.merge(found.figures, on="figure")
-    for row in merged.to_dict("records"):
-        cells = [format_number(row[level], row["decimals"], row["factor"]) for level in _LEVELS]
-        lines.append(_row(shorten(f"{row['title']}, {row['unit']}", _TITLE - 1), cells))
+    for row in found.distributions.to_dict("records"):
+        figure = found.figure(row["figure"])
+        cells = [figure.write(row[level]) for level in _LEVELS]
+        lines.append(_row(shorten(f"{figure.title}, {figure.unit}", _TITLE - 1), cells))
     return lines
 
 

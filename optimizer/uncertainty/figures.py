@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import finite_or_nan, number
+from optimizer.numbers import format_number
 
+_DIGITS, _MOST_DECIMALS = 3, 9
 REGION_SHARE = "region_share"
 COST, BOUND = "total_cny_per_year", "bound_cny_per_year"
 
@@ -22,6 +24,25 @@ class Figure:
     unit: str  # that it is written in
     factor: float = 1.0  # what the number is divided by for that
     decimals: int = 1
+
+    def write(self, value: float) -> str:
+        """
+        Write a number in the unit of the figure, with three digits at least where it is below 1.
+
+        Parameters
+        ----------
+        value
+            As the samples have it; NaN is "-".
+
+        Examples
+        --------
+        >>> Figure("a", "cost", "M CNY", 1e6).write(1_548_012_345.0), Figure("a", "cost", "M CNY", 1e6).write(32_100.0)
+        ('1,548.0', '0.0321')
+        """
+        amount = abs(value) / self.factor
+        small = 0 < amount < 1
+        decimals = max(self.decimals, _DIGITS - 1 - math.floor(math.log10(amount))) if small else self.decimals
+        return format_number(value, min(decimals, _MOST_DECIMALS), self.factor)
 
 
 _FIXED = (

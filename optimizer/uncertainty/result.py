@@ -78,6 +78,18 @@ class Uncertainty:
         """Every table by the name of the file it goes to."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.type == "pd.DataFrame"}
 
+    def figure(self, name: str) -> Figure:
+        """
+        Find how a figure is written.
+
+        Parameters
+        ----------
+        name
+            As in the tables.
+        """
+        row = self.figures.set_index("figure").loc[name]
+        return Figure(name, str(row["title"]), str(row["unit"]), float(row["factor"]), int(row["decimals"]))
+
     def _key_facts(self) -> dict[str, object]:
         plans = int(self.samples[COST].notna().sum())
         return {"samples": f"{len(self.samples)}, {plans} with a plan", "inputs": self.inputs["input"].nunique()}
