@@ -58,7 +58,7 @@ _FIXED = (
 )
 # The cost with the capital of the accelerators in use, where a run states it.
 _FULL = {
-    "full_cny_per_year": Figure("full_cny_per_year", "full cost", "M CNY a year", 1e6),
+    "full_cost_cny_per_year": Figure("full_cost_cny_per_year", "full cost", "M CNY a year", 1e6),
     "full_cny_per_mtok": Figure("full_cny_per_mtok", "full cost of a million tokens", "CNY", 1.0, 4),
 }
 

@@ -10,6 +10,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from network_data import InputError
 from optimizer.cli.main import main
+from optimizer.comparison import case_solve
+from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.drawing.uncertainty import fan_bands, fan_figure
 from optimizer.runs.run import open_run
@@ -36,7 +39,7 @@ RANGES = (
     "chip,network_factor.accelerators.chip_b.price_cny,factor,0.5,2,loguniform,nobody buys it\n"
 )
 EXACT = ("solver.mip_rel_gap=1e-7",)
-SAMPLES = 20
+SAMPLES = 12
 
 
 def write_study(folder: Path, ranges: str = RANGES) -> Path:
@@ -125,10 +128,24 @@ def test_a_sample_is_a_run_folder_that_can_be_verified_and_solved_again(study: U
     assert again.cost_cny_per_year == pytest.approx(study.samples["total_cny_per_year"].iloc[1])
 
 
+def test_a_sample_does_not_start_from_the_plan_of_the_reference(study: Uncertainty, folder: Path) -> None:
+    reference = folder / "out" / "cases" / "reference"
+    case = study.results["sample_0001"].case
+    task = CaseTask(folder / "toy.yaml", EXACT, case, folder / "unused", learned=reference)
+    problem = open_run(reference).problem
+    alone = case_solve._warm_start(task, problem)
+    assert alone is not None
+    assert alone.plan is None
+    assert alone.deployed is None
+    with_plan = case_solve._warm_start(replace(task, plans=(reference,)), problem)
+    assert with_plan is not None
+    assert with_plan.plan is not None
+
+
 def test_text_says_what_was_done_and_what_is_not_known(study: Uncertainty) -> None:
     lines = study.to_text().splitlines()
-    assert lines[0] == "Uncertainty of toy: 20 samples of 2 inputs (Latin hypercube, seed 3)"
-    assert "samples: 20 solved" in lines
+    assert lines[0] == "Uncertainty of toy: 12 samples of 2 inputs (Latin hypercube, seed 3)"
+    assert "samples: 12 solved" in lines
     assert any(line.startswith("solved with 1 time slice a day to a gap of 1e-05%") for line in lines)
     assert "noise of the solver: below 10% of the variance of every figure" in study.to_text()
     assert "change nothing in this scenario, and were left out: chip" in study.to_text()
@@ -168,7 +185,7 @@ def report(progress):
 
 scenario, out = sys.argv[1:]
 exact = ("solver.mip_rel_gap=1e-7",)
-sample_scenario(scenario, exact, samples=20, out=out, engine="serial", seed=3, report=report)
+sample_scenario(scenario, exact, samples=12, out=out, engine="serial", seed=3, report=report)
 """
 
 
@@ -223,6 +240,15 @@ def test_the_command_names_its_options(folder: Path, capsys: pytest.CaptureFixtu
     assert "--samples value '7': is no useful number of samples" in told
     assert "--inputs value 'wst': there is no such uncertain input" in told
     assert "Did you mean 'west'?" in told
+
+
+def test_a_check_tells_faults_of_ranges_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_study(tmp_path, RANGES.replace("value,1.2,1.4", "value,1.4,1.6"))
+    assert main(["check", str(path)]) == 1
+    assert "net/ranges.csv:3 column 'key'" in capsys.readouterr().err
+    write_study(tmp_path)
+    assert main(["check", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["uncertain_inputs"] == ["west", "pue", "chip"]
 
 
 def test_a_scenario_without_ranges_says_what_to_do(tmp_path: Path) -> None:
