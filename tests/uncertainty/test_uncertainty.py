@@ -146,7 +146,7 @@ def test_text_says_what_was_done_and_what_is_not_known(study: Uncertainty) -> No
     lines = study.to_text().splitlines()
     assert lines[0] == "Uncertainty of toy: 12 samples of 2 inputs (Latin hypercube, seed 3)"
     assert "samples: 12 solved" in lines
-    assert any(line.startswith("solved with 1 time slice a day to a gap of 1e-05%") for line in lines)
+    assert any(line.startswith("solved with 1 time slice a day to a gap of 0.00001%") for line in lines)
     assert "noise of the solver: below 10% of the variance of every figure" in study.to_text()
     assert "change nothing in this scenario, and were left out: chip" in study.to_text()
     assert any(line.startswith("  cost (R2 ") and ": west +" in line for line in lines)
