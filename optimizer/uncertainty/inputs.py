@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -93,7 +94,7 @@ def value_at(shape: str, low: float, mode: float, high: float, quantile: float) 
     if shape == "uniform":
         return low + (high - low) * quantile
     if shape == "loguniform":
-        return low * (high / low) ** quantile
+        return float(low * (high / low) ** quantile)
     if quantile * (high - low) < mode - low:
         return low + math.sqrt(quantile * (high - low) * (mode - low))
     return high - math.sqrt((1 - quantile) * (high - low) * (high - mode))
@@ -238,7 +239,7 @@ def _expand(
     row: RangeRow, scenario: Scenario, network: Network, faults: FaultList, *, is_of_network: bool
 ) -> Iterator[InputRange]:
     """Turn a row into the parameters that it names, with their values."""
-    where = {"row": row.row, "column": "key", "value": row.key}
+    where: dict[str, Any] = {"row": row.row, "column": "key", "value": row.key}
     name = row.key.partition(".")[0]
     named = FaultList()
     check_key(row.key, row.key, row.file, named)
