@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def fan_bands(at: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArra
 
 def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     figure = found.figure(name)
-    row = found.distributions.set_index("figure").loc[name]
+    row = found.distribution(name)
     planned = found.samples[found.samples[name].notna()]
     values = planned[name].to_numpy(float) / figure.factor
     drivers = found.drivers[found.drivers["figure"] == name]
@@ -99,9 +100,9 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     _label_driver(axes, found.inputs, driver, drivers)
 
 
-def _draw_all(axes: Axes, row: pd.Series, figure: Figure) -> None:
+def _draw_all(axes: Axes, row: Mapping[str, Any], figure: Figure) -> None:
     """Draw the distribution of all samples beside the fan, with its numbers."""
-    levels = row[list(QUANTILES)].to_numpy(float) / figure.factor
+    levels = np.array([float(row[name]) for name in QUANTILES]) / figure.factor
     for low, high, colour in ((0, 4, _WIDE), (1, 3, _NARROW)):
         axes.fill_between([_ALL_AT - _ALL_HALF, _ALL_AT + _ALL_HALF], levels[low], levels[high], color=colour,
                           linewidth=0, zorder=2)  # fmt: skip
@@ -116,9 +117,9 @@ def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.Dat
     """Name the input, with values at its quantiles along the axis; of several ranges those of the first."""
     ranges = inputs[inputs["input"] == driver]
     first = ranges.iloc[0]
-    ends = [float(first[name]) for name in ("low", "value", "high")]
+    shape, (low, mode, high) = str(first["shape"]), (float(first[name]) for name in ("low", "value", "high"))
     labels = [
-        f"{format_plain(value_at(str(first['shape']), *ends, quantile), 3)}\n{format_percent(quantile, 0)}"
+        f"{format_plain(value_at(shape, low, mode, high, quantile), 3)}\n{format_percent(quantile, 0)}"
         for quantile in _TICKS
     ]
     axes.set_xticks([*_TICKS, _ALL_AT], [*labels, "all"], color=FAINT_INK)

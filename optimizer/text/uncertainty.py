@@ -35,7 +35,7 @@ def headline(found: Uncertainty) -> str:
     names = region_shares(found)
     if not names:
         return ""
-    row = found.distributions.set_index("figure").loc[names[0]]
+    row = found.distribution(names[0])
     region = escape_text(names[0].partition(".")[2])
     return (
         f"{region} serves {format_percent(row['as_stated'])} of the tokens as stated, "
@@ -111,7 +111,8 @@ def _gaps(found: Uncertainty) -> list[str]:
         return [*lines, "noise of the solver: not known, no sample was solved again with another seed."]
     table = found.distributions[found.distributions["figure"] != BOUND].merge(found.figures, on="figure")
     noisy = table[table["noise_share"] > NOISY_SHARE]
-    told = [f"{escape_text(str(row.title))} {format_percent(row.noise_share, 0)}" for row in noisy.itertuples()]
+    rows = noisy.to_dict("records")
+    told = [f"{escape_text(str(row['title']))} {format_percent(row['noise_share'], 0)}" for row in rows]
     if told:
         text = f"noise of the solver (plans within the gap differ): of the variance of {', '.join(told)}"
     else:

@@ -87,8 +87,20 @@ class Uncertainty:
         name
             As in the tables.
         """
-        row = self.figures.set_index("figure").loc[name]
+        row: dict[str, Any] = self.figures[self.figures["figure"] == name].to_dict("records")[0]
         return Figure(name, str(row["title"]), str(row["unit"]), float(row["factor"]), int(row["decimals"]))
+
+    def distribution(self, name: str) -> dict[str, Any]:
+        """
+        Find the row of a figure in `distributions`.
+
+        Parameters
+        ----------
+        name
+            As in the tables.
+        """
+        row: dict[str, Any] = self.distributions[self.distributions["figure"] == name].to_dict("records")[0]
+        return row
 
     def _key_facts(self) -> dict[str, object]:
         plans = int(self.samples[COST].notna().sum())
