@@ -16,6 +16,7 @@ from optimizer.api.jobs import solve as solve
 from optimizer.api.problems import Problem as Problem
 from optimizer.api.problems import build_problem as build_problem
 from optimizer.api.problems import run_from_pyomo as run_from_pyomo
+from optimizer.api.uncertainty import uncertainty as uncertainty
 from optimizer.api.validation import validate as validate
 from optimizer.checker.check import CheckReport as CheckReport
 from optimizer.checker.check import check_plan as check_plan
@@ -57,6 +58,7 @@ from optimizer.solvers.control import Termination as Termination
 from optimizer.solvers.highs import load_highs as load_highs
 from optimizer.solvers.solve import InvalidPlanError as InvalidPlanError
 from optimizer.solvers.solve import solve_problem as solve_problem
+from optimizer.uncertainty.result import Uncertainty as Uncertainty
 from optimizer.validation.validation import Validation as Validation
 from scenarios.load import ScenarioWarning as ScenarioWarning
 from scenarios.load import list_scenarios as list_scenarios

@@ -63,7 +63,7 @@ def _rows(table: Table, faults: FaultList) -> Iterator[RangeRow]:
     for *values, line in cells:
         if None in values:
             continue
-        row = RangeRow(*values, table.file, line)
+        row = RangeRow._make((*values, table.file, line))
         before = len(faults)
         if row.key in first_row:
             remedy = f"Keep one row; the first is row {first_row[row.key]}."

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from network_data.faults import FaultList, suggest
-from network_data.schema import Attribute, Cell, CellError
+from network_data.schema import RANGES_TABLE, Attribute, Cell, CellError
 from network_data.tariff_calendar import parse_hours, parse_months
 
 FORMATS = (".csv", ".parquet")
+_MAY_BE_EMPTY = ("links", RANGES_TABLE)
 
 
 @dataclass
@@ -69,7 +70,7 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
     if raw is None or not _check_header(path.name, raw, attributes, faults):
         return None
     table = Table(name, path.name, raw.rows, sha256=raw.sha256)
-    if not raw.rows and len(faults) == before and name != "links":
+    if not raw.rows and len(faults) == before and name not in _MAY_BE_EMPTY:
         faults.add(path.name, f"table {name} has no rows", "Add at least one row below the header.")
     for attribute in attributes.values():
         at = raw.header.index(attribute.name) if attribute.name in raw.header else None

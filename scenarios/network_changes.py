@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -97,7 +97,8 @@ def change_network(network: Network, changes: Mapping[str, NetworkChange], file:
         _change_cells(frame, change, attribute, (file, where), faults)
     if len(faults) == before:
         check_tables({name: _as_table(name, frame, schema[name]) for name, frame in frames.items()}, schema, faults)
-    return network if len(faults) > before else replace(network, **frames)
+    changed: dict[str, Any] = dict(frames)
+    return network if len(faults) > before else replace(network, **changed)
 
 
 def numeric_attribute(table: str, column: str) -> Attribute:
@@ -162,7 +163,7 @@ def _change_cells(
         if math.isnan(value):  # a blank cell, scaled
             continue
         try:
-            values[at] = attribute.parse(repr(value))
+            values[at] = float(attribute.parse(repr(value)))
         except CellError as error:
             key = f"{where}.{'replace' if change.scale is None else 'scale'}"
             problem = f"makes {change.column} of {row} {value:g}, which {error.problem}"

@@ -133,6 +133,9 @@ def test_commands_of_the_pages_are_understood() -> None:
     assert {words[1] for words in shown} == {
         "list", "show", "keys", "init", "check", "solve", "compare", "explain", "why", "export", "verify",
         "validate",
+        "uncertainty",
+        "range",
+        "alternatives",
     }  # fmt: skip
     for words in shown:
         edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand

@@ -144,6 +144,7 @@ FRONT_DOORS = {
         for module in ("break_even_points", "comparison", "frontier", "latency_budgets")
         for room in ("drawing", "text")
     ),
+    *(("optimizer.uncertainty.result", room) for room in ("drawing", "text")),
 }
 
 

@@ -141,7 +141,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
         With every fault of the request, of the scenario, or of the stored runs.
     """
     faults = FaultList("the comparison")
-    _check_options(engine, workers, scheduler, faults, shared_files=shared_files)
+    check_engine(engine, workers, scheduler, faults, shared_files=shared_files)
     if not decide_time_s > 0:
         faults.add("decide_time_s", "is no time", "Give seconds, above 0.", value=str(decide_time_s))
     words = _Words(
@@ -333,9 +333,19 @@ def _refuse_solving(overrides: tuple[str, ...], words: _Words, faults: FaultList
             faults.add(name, "stored runs are not solved again", "Leave it out, or give a scenario in their place.")
 
 
-def _check_options(
+def check_engine(
     engine: str, workers: int | None, scheduler: str | None, faults: FaultList, *, shared_files: bool
 ) -> None:
+    """
+    Record what is wrong with who is to solve.
+
+    Parameters
+    ----------
+    engine, workers, scheduler, shared_files
+        As of `compare`.
+    faults
+        Receives what is wrong.
+    """
     if engine not in ENGINES:
         faults.add("engine", "there is no such engine", f"Name {', '.join(ENGINES)}.", value=engine)
     if workers is not None and workers < 1:

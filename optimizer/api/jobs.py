@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from network_data.faults import FaultList
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
 from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.runs.run import Run
 from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
+from optimizer.uncertainty.inputs import read_inputs
 
 if TYPE_CHECKING:
     from optimizer.infeasibility.explain import Explanation
@@ -79,7 +81,7 @@ def check(
     Returns
     -------
     dict
-        See `check_scenario`.
+        See `check_scenario`; and uncertain_inputs, the names of those that the tables of ranges hold.
 
     Raises
     ------
@@ -88,7 +90,12 @@ def check(
     """
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
     with naming_arguments():
-        return check_scenario(inputs.scenario, inputs.overrides)
+        found = check_scenario(inputs.scenario, inputs.overrides)
+        network_found, loaded = inputs.load()
+        faults = FaultList(f"the ranges of scenario {loaded.name} and network {network_found.name}")
+        uncertain = read_inputs(loaded, network_found, faults)
+        faults.raise_if_any()
+        return found | {"uncertain_inputs": [one.name for one in uncertain]}
 
 
 def explain(  # noqa: PLR0913 - options, keyword-only

@@ -17,6 +17,7 @@ from optimizer.cli.options import (
     complete_folder,
     complete_price_cases,
     complete_scenario,
+    engine_options,
     find_scenario,
     gap_option,
     overrides_option,
@@ -83,21 +84,7 @@ _OPTION_OF = {
 @overrides_option
 @click.option("--reference", metavar="ID", help="Case to compare the others with (default: the scenario).")
 @click.option("--out", metavar="DIR", shell_complete=complete_folder, help="Folder for run folders and tables.")
-@click.option(
-    "--engine",
-    type=click.Choice(("local", "dask", "serial")),
-    default="local",
-    help="Where cases are solved: processes of this machine, a Dask cluster, or this process.",
-)
-@click.option("--workers", type=int, metavar="N", help="Processes, one thread each (default: processors).")
-@click.option("--scheduler", metavar="ADDRESS", help="Of Dask (default: a cluster on this machine).")
-@click.option(
-    "--shared-files",
-    is_flag=True,
-    help="The workers of --scheduler see the files of this machine under the same names, also --out: send them names, "
-    "not contents.",
-)
-@click.option("--force", is_flag=True, help="Solve also what is stored already.")
+@engine_options
 @gap_option
 @time_limit_option
 @quiet_option
@@ -121,7 +108,7 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     with _named_by_options(), scenario_changes(options.pop("overrides"), **solver) as changes:
         found = run_until_stopped(lambda stop: compare_cases(given, changes, progress=not quiet, stop=stop, **options))
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
-    code = 1 if any(unfinished.values()) else _exit_code(found.results.values())
+    code = 1 if any(unfinished.values()) else exit_code_of(found.results.values())
     if as_json:
         folder = None if out is None else str(Path(out).absolute())
         head = {"exit_code": code, "folder": folder, "reference": found.reference}
@@ -140,8 +127,15 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     return code
 
 
-def _exit_code(results: Collection[CaseResult]) -> int:
-    """Say with one number how a comparison ended."""
+def exit_code_of(results: Collection[CaseResult]) -> int:
+    """
+    Say with one number how the cases of a comparison ended.
+
+    Parameters
+    ----------
+    results
+        One for each case.
+    """
     from optimizer.comparison.cases import CaseStatus
 
     statuses = {result.status for result in results}

@@ -39,6 +39,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
+from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
 
 _EPILOG = (
@@ -71,7 +72,10 @@ def edwc(context: click.Context) -> None:
         emit(context.get_help())
 
 
-for command in (list_built_in, show, keys, init, compare, range_of_plans, alternatives, export, validate):
+_COMMANDS = (
+    list_built_in, show, keys, init, compare, range_of_plans, alternatives, uncertainty, export, validate,
+)  # fmt: skip
+for command in _COMMANDS:
     edwc.add_command(command)
 
 

@@ -96,6 +96,20 @@ gap_option = click.option(
 time_limit_option = click.option(
     "--time-limit", "time_limit_s", type=float, metavar="S", help="Stop after S seconds, keeping what is found."
 )
+_ENGINE_OPTIONS = (
+    click.option(
+        "--engine", type=click.Choice(("local", "dask", "serial")), default="local",
+        help="Where cases are solved: processes of this machine, a Dask cluster, or this process.",
+    ),
+    click.option("--workers", type=int, metavar="N", help="Processes, one thread each (default: processors)."),
+    click.option("--scheduler", metavar="ADDRESS", help="Of Dask (default: a cluster on this machine)."),
+    click.option(
+        "--shared-files", is_flag=True,
+        help="The workers of --scheduler see the files of this machine under the same names, also --out: send them "
+        "names, not contents.",
+    ),
+    click.option("--force", is_flag=True, help="Solve also what is stored already."),
+)  # fmt: skip
 _FLAG_OF_KEY = {
     "solver.mip_rel_gap": "--mip-rel-gap",
     "solver.time_limit_s": "--time-limit",
@@ -112,6 +126,13 @@ def scenario_options(command: Decorated) -> Decorated:
     )  # fmt: skip
     argument = click.argument("scenario", shell_complete=complete_scenario)
     return argument(overrides_option(price_case_option(command)))
+
+
+def engine_options(command: Decorated) -> Decorated:
+    """Add the options of commands that solve many cases: who solves them, and whether stored ones count."""
+    for option in reversed(_ENGINE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def find_scenario(scenario: str) -> str | Path:

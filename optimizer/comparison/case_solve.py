@@ -60,6 +60,8 @@ def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
     if state is None and not task.plans:
         return None
     warm = WarmStart() if state is None else state.for_problem(problem)
+    if not task.plans:  # then the search is not to begin where a plan has its deployments either
+        return replace(warm, deployed=None)
     found = cheapest_plan(problem, (open_run(folder).tables for folder in task.plans))
     plan = None if found is None else found[1]
     return replace(warm, plan=plan, bound_cny=task.bound_cny, is_enough=task.is_enough)

@@ -102,6 +102,9 @@ class CaseRunner:
         The request in words, kept in `comparison.json`.
     keep_learned
         Whether run folders hold the cuts that were found, for `improve`; that of the reference always does.
+    known_plans
+        Whether a case may start from the plans of the batches before it, and keep one that is within its gap. Without,
+        what is found says nothing of the plan of the reference.
 
     Raises
     ------
@@ -123,6 +126,7 @@ class CaseRunner:
         request: Mapping[str, Any] | None = None,
         force: bool = False,
         keep_learned: bool = False,
+        known_plans: bool = True,
         report: Callable[[SweepProgress], None] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
@@ -138,6 +142,7 @@ class CaseRunner:
         self._shared_files, self._sends_files = shared_files, scheduler is not None and not shared_files
         self._executor: Executor | None = None
         self._request, self._force, self._keep_learned = dict(request or {}), force, keep_learned
+        self._known_plans = known_plans
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
         self._clock = SweepClock(report, self._progress_of)
@@ -297,7 +302,8 @@ class CaseRunner:
 
     def _solve(self, cases: Sequence[Case]) -> None:
         # Of batches that are over, never of this one: what a case finds must not depend on which ends first.
-        plans = tuple(result.folder for result in self.results.values() if result.folder is not None)
+        known = self.results.values() if self._known_plans else ()
+        plans = tuple(result.folder for result in known if result.folder is not None)
         tasks = [task for case in cases if (task := self._prepare(case, plans)) is not None]
         if len(tasks) < len(cases):
             self._write()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -49,7 +50,7 @@ class InputRange:
         quantile
             0 (low) to 1 (high).
         """
-        found = _quantile(self.row.shape, self.low, self.value, self.high, quantile)
+        found = value_at(self.row.shape, self.low, self.value, self.high, quantile)
         return float(round(found)) if self.is_whole else found
 
 
@@ -77,12 +78,23 @@ class UncertainInput:
         return {one.key: one.at(quantile) for one in self.ranges}
 
 
-def _quantile(shape: str, low: float, mode: float, high: float, quantile: float) -> float:
-    """Invert the distribution function; of a triangle with its peak at the mode, in closed form."""
+def value_at(shape: str, low: float, mode: float, high: float, quantile: float) -> float:
+    """
+    Invert a distribution function.
+
+    Parameters
+    ----------
+    shape
+        uniform, loguniform or triangular.
+    low, mode, high
+        Ends, and the peak of a triangle.
+    quantile
+        0 to 1.
+    """
     if shape == "uniform":
         return low + (high - low) * quantile
     if shape == "loguniform":
-        return low * (high / low) ** quantile
+        return float(low * (high / low) ** quantile)
     if quantile * (high - low) < mode - low:
         return low + math.sqrt(quantile * (high - low) * (mode - low))
     return high - math.sqrt((1 - quantile) * (high - low) * (high - mode))
@@ -227,7 +239,7 @@ def _expand(
     row: RangeRow, scenario: Scenario, network: Network, faults: FaultList, *, is_of_network: bool
 ) -> Iterator[InputRange]:
     """Turn a row into the parameters that it names, with their values."""
-    where = {"row": row.row, "column": "key", "value": row.key}
+    where: dict[str, Any] = {"row": row.row, "column": "key", "value": row.key}
     name = row.key.partition(".")[0]
     named = FaultList()
     check_key(row.key, row.key, row.file, named)

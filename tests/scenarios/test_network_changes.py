@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from toy_scenario import ToyScenario
 
-from network_data import InputError, load_network
+from network_data import FaultList, InputError, load_network
+from scenarios.network_changes import NetworkChange, change_network
 from scenarios.price_parameters import overrides_of, parse_sweeps
 
 
@@ -31,18 +32,28 @@ def test_rows_are_replaced_and_multiplied_in_order_and_the_files_stay_as_they_ar
         "one": {"table": "data_centers", "rows": ["dc_west"], "column": "pue", "replace": 2.0},
         "twice": {"table": "data_centers", "rows": ["dc_west"], "column": "pue", "scale": 0.75},
         "pods": {"table": "pools", "rows": ["dc_west"], "column": "existing_pods", "scale": 0.5},
-        "blank": {"table": "pools", "column": "max_pods", "scale": 2},
         "length": {"table": "links", "rows": ["a_east"], "column": "length_km", "replace": 200},
     }
     before, after = toy(), toy(network_changes=changes)
     assert after.data_centers["pue"].tolist() == pytest.approx([1.3 * 1.1, 1.5])
     assert before.pools["existing_pods"].tolist() == [100, 100, 0]
     assert after.pools["existing_pods"].tolist() == [100, 50, 0]
-    assert after.pools["max_pods"].tolist() == before.pools["max_pods"].tolist()  # what is blank stays blank
     # metro_a to the east: 100 km more of fibre, both ways, at 4.9 us per km.
     further = after.routes["rtt_ms"].iloc[0] - before.routes["rtt_ms"].iloc[0]
     assert further == pytest.approx(2 * 100 * 4.9e-3)
     assert load_network(toy.folder / "net").data_centers["pue"].tolist() == [1.3, 1.2]
+
+
+def test_a_factor_leaves_blank_cells_blank_and_a_number_fills_them(toy: ToyScenario) -> None:
+    toy()
+    network, faults = load_network(toy.folder / "net"), FaultList()
+    doubled = NetworkChange(table="pools", column="max_pods", scale=2.0)
+    filled = NetworkChange(table="pools", rows=("dc_west",), column="max_pods", replace=7.0)
+    assert change_network(network, {"a": doubled}, "toy.yaml", faults).pools["max_pods"].isna().all()
+    found = change_network(network, {"b": filled, "c": doubled}, "toy.yaml", faults).pools["max_pods"]
+    assert not len(faults)
+    assert found.isna().tolist() == [True, False, False]
+    assert found.dropna().tolist() == [14.0, 14.0]
 
 
 def test_every_fault_is_told_with_its_place(toy: ToyScenario) -> None:
