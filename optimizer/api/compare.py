@@ -341,10 +341,12 @@ def check_engine(
 
     Parameters
     ----------
-    engine, workers, scheduler, shared_files
+    engine, workers, scheduler
         As of `compare`.
     faults
         Receives what is wrong.
+    shared_files
+        As of `compare`.
     """
     if engine not in ENGINES:
         faults.add("engine", "there is no such engine", f"Name {', '.join(ENGINES)}.", value=engine)

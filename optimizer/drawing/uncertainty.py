@@ -127,4 +127,6 @@ def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.Dat
     told = f", rank coefficient {weight:+.2f}" if np.isfinite(weight) else ""
     more = f" and {len(ranges) - 1} more that move with it" if len(ranges) > 1 else ""
     text = f"by {shorten(driver, 30)}{told}: {shorten(str(first['key']), 60)}{more}"
-    write_text(axes, 0.0, 1.04, text, transform=axes.transAxes, fontsize=10.5, color=FAINT_INK)
+    # Inside the panel: below it stand its own ticks, above it those of the panel before.
+    write_text(axes, 0.01, 0.96, text, transform=axes.transAxes, va="top", fontsize=10.5, color=FAINT_INK,
+               path_effects=HALO, zorder=7)  # fmt: skip

@@ -87,7 +87,7 @@ class Uncertainty:
         name
             As in the tables.
         """
-        row: dict[str, Any] = self.figures[self.figures["figure"] == name].to_dict("records")[0]
+        row = self.figures[self.figures["figure"] == name].to_dict("records")[0]
         return Figure(name, str(row["title"]), str(row["unit"]), float(row["factor"]), int(row["decimals"]))
 
     def distribution(self, name: str) -> dict[str, Any]:
@@ -99,8 +99,8 @@ class Uncertainty:
         name
             As in the tables.
         """
-        row: dict[str, Any] = self.distributions[self.distributions["figure"] == name].to_dict("records")[0]
-        return row
+        row = self.distributions[self.distributions["figure"] == name].to_dict("records")[0]
+        return {str(column): value for column, value in row.items()}
 
     def _key_facts(self) -> dict[str, object]:
         plans = int(self.samples[COST].notna().sum())
