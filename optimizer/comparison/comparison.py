@@ -177,6 +177,13 @@ class Comparison:
         """Every table by the name of the file it goes to."""
         return {name: table for part in self.parts().values() for name, table in part.items()}
 
+    def ranges(self, case: str) -> pd.DataFrame:
+        """Ranges that `edwc range` has left with a case's run; empty where there are none."""
+        result = self.results.get(case)
+        if result is None or result.folder is None or not (result.folder / "run.json").is_file():
+            return pd.DataFrame()
+        return open_run(result.folder).ranges
+
     def to_text(self) -> str:
         """Describe the comparison for a reader, in lines of plain text."""
         from optimizer.text.comparison import describe_comparison

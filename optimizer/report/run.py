@@ -33,6 +33,7 @@ from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
+from optimizer.text.near_optimal import describe_share_range, format_value
 from optimizer.text.run import (
     ENDED,
     LATENCY_COLUMNS,
@@ -107,15 +108,16 @@ def _tiles_of(run: Run) -> list[Tile]:
     if isinstance(info.get("bound_cny_per_year"), float):
         bound = f"no plan costs less than {format_million(info['bound_cny_per_year'])} million CNY"
         tiles.append(Tile("Proved gap", format_percent(info.get("mip_rel_gap"), 2), "", bound))
-    tiles += [_region_tile(summary), _carbon_tile(summary)]
+    tiles += [_region_tile(run), _carbon_tile(summary)]
     return tiles
 
 
-def _region_tile(summary: Mapping[str, Any]) -> Tile:
+def _region_tile(run: Run) -> Tile:
     """Show the region that takes most work from others."""
-    served, demand = summary["region_share"], summary["demand_region_share"]
+    served, demand = run.summary["region_share"], run.summary["demand_region_share"]
     region = max(served, key=lambda name: served[name] - demand.get(name, 0.0), default="")
-    note = f"of the tokens; {format_percent(demand.get(region, 0.0))} of the demand is there"
+    there = f"of the tokens; {format_percent(demand.get(region, 0.0))} of the demand is there"
+    note = f"{there}; {describe_share_range(run.ranges, region)}"
     return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
 
 
@@ -127,7 +129,7 @@ def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
 
 def _facts_table(run: Run) -> Table:
     """List the numbers of the plan, and what it achieves of the policy."""
-    facts = facts_of(run.summary, run.info.get("market_value"))
+    facts = facts_of(run.summary, run.info.get("market_value"), run.ranges)
     rows = [(name.capitalize(), text) for name, text in facts.items()]
     rows += [("Policy", describe_outcome(item)) for item in run.summary.get("policy") or ()]
     return Table(("What", "How much"), rows, words=(0, 1))
@@ -190,6 +192,18 @@ def _baseline_table(run: Run) -> Table:
         row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
     return Table(("Plan", MILLION_CNY, "saving of this plan", "mean RTT, ms", *regions), rows)
+
+
+def ranges_table(run: Run) -> Table | None:
+    """List between what figures lie over near-optimal plans; None where that was not computed."""
+    if run.ranges.empty:
+        return None
+    rows = []
+    for row in run.ranges.to_dict("records"):
+        limits = (row[name] for name in ("value", "least_found", "most_found", "least_limit", "most_limit"))
+        written = (format_value(float(value), row["unit"]) for value in limits)
+        rows.append((row["indicator"], row["unit"], *written, format_percent(row["slack_share"], 2)))
+    return Table(("Figure", "unit", "this plan", "found from", "to", "proved from", "to", "slack"), rows, words=(0, 1))
 
 
 def _saving_table(run: Run) -> Table | None:
@@ -454,6 +468,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "cost_chart": _cost_chart(run),
         "cost_table": _cost_table(run),
         "baseline_table": _baseline_table(run),
+        "ranges_table": ranges_table(run),
         "saving_table": _saving_table(run),
         "limits_line": (
             f"Limits that made the difference: {describe_limits(run.info.get('limit_values_cny_per_year') or {})}."

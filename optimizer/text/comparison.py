@@ -22,6 +22,7 @@ from optimizer.numbers import (
     shorten,
 )
 from optimizer.runs.difference import MOVES
+from optimizer.text.near_optimal import describe_must_move
 from scenarios.price_parameters import format_value, label_of
 
 WIDTH = 110
@@ -237,6 +238,7 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     share = math.fsum(by_kind["share"].reindex(list(MOVES)).fillna(0.0))
     if rows.empty:
         return [f"What moved from {first} to {second}: nothing"]
+    must_move = describe_must_move(*(found.ranges(case) for case in pair))
     shown = [
         f"{_KIND_WORDS[str(kind)]} {format_percent(row['share'])} ({int(row['workloads'])} workloads)"
         for kind, row in by_kind.iterrows()
@@ -245,6 +247,7 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     lines = [
         f"What moved from {first} to {second}: {format_percent(share)} of the tokens",
         *(f"  {line}" for line in _wrapped("changed " + ", ".join(shown))),
+        *(f"  {line}" for line in _wrapped(must_move)),
         f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
     ]
     for row in rows.head(_MOVED_SHOWN).itertuples(index=False):

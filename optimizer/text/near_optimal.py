@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from network_data.faults import escape_text
+from optimizer.near_optimal.moves import must_move_share, share_range
 from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_percent, list_some
 
 if TYPE_CHECKING:
     from optimizer.near_optimal.alternatives import Alternatives
 
 WHOLE_UNITS = ("", "pods")  # of counts
+RANGE_UNKNOWN = "range not computed: edwc range"
 
 
 def format_value(value: float, unit: str) -> str:
@@ -23,6 +25,23 @@ def format_value(value: float, unit: str) -> str:
     if unit in WHOLE_UNITS and value == round(value):
         return f"{value:,.0f}"
     return format_percent(value) if unit == "share" else format_digits(value)
+
+
+def describe_share_range(ranges: pd.DataFrame, region: str) -> str:
+    """Say between what the share of a region lies, or that this was not computed."""
+    known = share_range(ranges, region)
+    if known is None:
+        return RANGE_UNKNOWN
+    least, most, slack = known
+    return f"{format_percent(least)} to {format_percent(most)} in all plans of up to {format_percent(slack, 2)} more"
+
+
+def describe_must_move(first: pd.DataFrame, second: pd.DataFrame) -> str:
+    """Say how much must move between two runs, given the ranges of both."""
+    least = must_move_share(first, second)
+    if least is None:
+        return f"How much of it must move, and what merely did between these two plans: {RANGE_UNKNOWN}"
+    return f"Of all tokens {format_percent(least)} must move (proved); what else did may not move in other plans"
 
 
 def describe_ranges(table: pd.DataFrame) -> str:

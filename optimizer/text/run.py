@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import Fault, escape_text
+from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import format_amount, format_clock, format_million, format_number, format_percent
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
+from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_share_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,9 +44,9 @@ LATENCY_COLUMNS = {
 }  # fmt: skip
 
 
-def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> dict[str, str]:
+def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None, ranges: pd.DataFrame) -> dict[str, str]:
     """
-    Write `summary` and `market_value` of `run.json` as text by label.
+    Write `summary` and `market_value` of `run.json` as text by label, with the ranges of the run.
 
     Names of regions come from the input and are not escaped.
     """
@@ -58,7 +60,7 @@ def facts_of(summary: Mapping[str, Any], value: Mapping[str, float] | None) -> d
         "tokens": f"{format_amount(summary['tokens_per_day'])} a day",
         **two_costs(summary),
         **({} if value is None else {"market value": _market_value(value)}),
-        "served in": _served_in(summary),
+        "served in": _served_in(summary, ranges),
         "demand in": _shares(summary["demand_region_share"]),
         "mean round trip": f"{summary['mean_rtt_ms']:.2f} ms",
         "energy": f"{use}, mean PUE {summary['mean_pue']:.3f}, {per_mtok:.4f} kWh per million tokens ({floor})",
@@ -103,14 +105,17 @@ def _spare_pods(spare: Mapping[str, float]) -> str:
     return f"{what}; the full cost has {format_percent(spare['counted_share'], 0)} of it, {counted} million CNY"
 
 
-def _served_in(summary: Mapping[str, Any]) -> str:
-    """Write the share of each region, and what of it clusters of a national programme serve."""
+def _served_in(summary: Mapping[str, Any], ranges: pd.DataFrame) -> str:
+    """Write the share of each region, what of it clusters of a national programme serve, and between what it lies."""
     clusters = summary.get("cluster_region_share") or {}
-    parts = []
+    parts, is_unknown = [], False
     for name, share in summary["region_share"].items():
-        apart = f" ({format_percent(clusters[name])} in programme clusters)" if name in clusters else ""
-        parts.append(f"{name} {format_percent(share)}{apart}")
-    return ", ".join(parts)
+        apart = [f"{format_percent(clusters[name])} in programme clusters"] if name in clusters else []
+        is_known = share_range(ranges, name) is not None
+        is_unknown |= not is_known
+        apart += [describe_share_range(ranges, name)] if is_known else []
+        parts.append(f"{name} {format_percent(share)}" + (f" ({'; '.join(apart)})" if apart else ""))
+    return ", ".join(parts) + (f"; of this plan, {RANGE_UNKNOWN}" if is_unknown else "")
 
 
 def _limits_in_use(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -276,13 +281,14 @@ def describe_run(run: Run) -> str:
     if not run.has_plan:
         return "\n".join([*lines, *_without_plan(run), *_slice_warning(run.info.get("slicing"))])
     summary = run.summary
+    facts = facts_of(summary, run.info["market_value"], run.ranges)
     lines += [
         _proof(solution),
         *_slice_warning(run.info.get("slicing")),
         "",
         *_cost_table(summary),
         "",
-        *(f"  {name:<16}{escape_text(text)}" for name, text in facts_of(summary, run.info["market_value"]).items()),
+        *(f"  {name:<16}{escape_text(text)}" for name, text in facts.items()),
         "",
         *_policy_lines(summary),
         *_latency_table(run.tables["latency"]),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from brute_force import Operation, every_choice
 from hypothesis import assume, given, settings
@@ -21,11 +22,14 @@ from optimizer.checker.facts import PlanFacts
 from optimizer.cli.main import main
 from optimizer.near_optimal.alternatives import distances, find_alternatives, shares_of
 from optimizer.near_optimal.indicators import Indicator, find_indicators
+from optimizer.near_optimal.moves import must_move_share
 from optimizer.near_optimal.plan_space import PlanSpace
 from optimizer.near_optimal.ranges import find_ranges
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.control import Control
 from optimizer.solvers.solve import solve_problem, solve_whole
+from optimizer.text.near_optimal import describe_must_move
+from optimizer.text.run import describe_run
 
 MOST_CHOICES = 1500
 LINEAR = (
@@ -192,3 +196,34 @@ def test_distance_is_the_share_of_tokens_that_move() -> None:
 def test_range_needs_a_share(solved: Path) -> None:
     with pytest.raises(InputError, match="is no share"):
         find_ranges(edwc.open_run(solved), slack=-0.1)
+
+
+def limits(**shares: tuple[float, float]) -> pd.DataFrame:
+    rows = [(name.replace("_at_", "@"), "share", low, high, 0.01) for name, (low, high) in shares.items()]
+    return pd.DataFrame(rows, columns=["indicator", "unit", "least_limit", "most_limit", "slack_share"])
+
+
+def test_what_must_move_is_what_lies_between_ranges_that_do_not_meet() -> None:
+    """West has at most 40 % before and at least 55 % after: 15 points must move; what east loses at least is 10."""
+    before = limits(west_share=(0.2, 0.4), east_share=(0.6, 0.8))
+    after = limits(west_share=(0.55, 0.7), east_share=(0.3, 0.5))
+    assert must_move_share(before, after) == pytest.approx(0.15)
+    assert must_move_share(before, before) == 0.0
+    assert must_move_share(before, limits(share_at_hill=(0.0, 1.0))) is None
+    by_place = limits(share_at_hill=(0.0, 0.1), share_at_dale=(0.0, 0.1), share_at_sea=(0.8, 1.0))
+    moved = limits(share_at_hill=(0.3, 0.5), share_at_dale=(0.2, 0.4), share_at_sea=(0.1, 0.5))
+    assert must_move_share(by_place, moved) == pytest.approx(0.3)
+    assert "15.0% must move" in describe_must_move(before, after)
+    assert "not computed" in describe_must_move(before, pd.DataFrame())
+
+
+def test_summary_and_report_say_the_range_or_that_there_is_none(solved: Path, tmp_path: Path) -> None:
+    run = edwc.open_run(solved)
+    run.__dict__["tables"] = {name: table for name, table in run.tables.items() if name != "ranges"}
+    assert "range not computed" in describe_run(run)
+    run.keep_table("ranges", limits(west_share=(0.25, 0.75)).assign(**dict.fromkeys(("value", "least_found"), 0.5)))
+    assert "25.0% to 75.0% in all plans of up to 1.00% more" in describe_run(run)
+    table = run.ranges.assign(what="west", most_found=0.5, budget_cny_per_year=1.0)
+    run.keep_table("ranges", table)
+    page = edwc.export_run(run, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Plans that cost about as little" in page
