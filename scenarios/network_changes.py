@@ -42,7 +42,7 @@ class NetworkChange(Section):
     column: Text = Field(description="column of numbers, such as pue")
     replace: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] | None = Field(
         None,
-        description="number to put in place, also where a cell is blank",
+        description="number to put in place, in the unit of the column, also where a cell is blank",
         json_schema_extra={"unit": "unit of the column"},
     )
     scale: Factor | None = Field(

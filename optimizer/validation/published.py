@@ -244,7 +244,8 @@ class OurFigures:
             "workload_classes:",
             f"  day: {{name: Day, input_tokens: {given}, output_tokens: {out}, cache_hit_share: {cached / given},",
             "    demand_profile: day, token_price_cny_per_mtok: 0}",
-            f"fleet: {{accelerators: [{chip}], utilization_limit: {utilization_limit}, allow_purchase: false}}",
+            f"fleet: {{accelerators: [{chip}], utilization_limit: {utilization_limit}, rate_basis: fleet_average,",
+            "    allow_purchase: false}",
             "solver: {mip_rel_gap: 1.0e-6, time_limit_s: 60, threads: 1}",
         ]
         files = {"demand.csv": table_content(pd.DataFrame(demand)), "profile.csv": table_content(profile)}

@@ -141,7 +141,8 @@ def test_nothing_said_is_one_average_day(toy: ToyScenario) -> None:
 def test_a_tariff_that_no_data_center_uses_makes_no_season(toy: ToyScenario) -> None:
     def with_stray(rows: list[Row]) -> list[Row]:
         stray = [
-            {**rows[2], "tariff": "stray", "months": m, "price_cny_per_mwh": p} for m, p in (("1-3", 1), ("4-12", 2))
+            {**rows[2], "tariff": "stray", "months": m, "price_cny_per_mwh": p}
+            for m, p in (("1-3", 100), ("4-12", 200))
         ]
         return [*seasonal_tariff(rows), *stray]
 

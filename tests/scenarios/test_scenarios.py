@@ -250,6 +250,8 @@ def test_numbers_state_their_unit_in_name_or_description() -> None:
         "data centers",
         "threads",
         "seed",
+        "unit of the column",
+        "factor",
     )
     schema = scenario_json_schema()
     for part in (schema, *schema["$defs"].values()):
