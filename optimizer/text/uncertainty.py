@@ -74,8 +74,8 @@ def _solved_with(facts: Mapping[str, Any]) -> str:
     text = f"solved with {slices} time slice{several} a day to a gap of {format_plain(100 * facts['mip_rel_gap'], 3)}%"
     if slices < full:
         text += (
-            f"; the scenario has {full}: what peaks within a slice is averaged, so that cost and new pods may come out "
-            "low (add --set time.slices_per_day=...)"
+            f"; the scenario has {full}: peaks that size capacity stay, the choice among hours is coarser "
+            "(add --set time.slices_per_day=...)"
         )
     return text
 
