@@ -93,7 +93,7 @@ def check(
         found = check_scenario(inputs.scenario, inputs.overrides)
         network_found, loaded = inputs.load()
         faults = FaultList(f"the ranges of scenario {loaded.name} and network {network_found.name}")
-        uncertain = read_inputs(loaded, network_found, faults)
+        uncertain = read_inputs(loaded, network_found, faults, skips_what_does_not_fit=True)
         faults.raise_if_any()
         return found | {"uncertain_inputs": [one.name for one in uncertain]}
 

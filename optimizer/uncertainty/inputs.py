@@ -100,7 +100,13 @@ def value_at(shape: str, low: float, mode: float, high: float, quantile: float) 
     return high - math.sqrt((1 - quantile) * (high - low) * (high - mode))
 
 
-def read_inputs(scenario: Scenario, network: Network, faults: FaultList) -> tuple[UncertainInput, ...]:
+class _OutsideError(CellError):
+    """A value lies outside its range."""
+
+
+def read_inputs(
+    scenario: Scenario, network: Network, faults: FaultList, *, skips_what_does_not_fit: bool = False
+) -> tuple[UncertainInput, ...]:
     """
     Read the ranges of a scenario and of its network, and join them with their values.
 
@@ -110,6 +116,9 @@ def read_inputs(scenario: Scenario, network: Network, faults: FaultList) -> tupl
         As loaded.
     faults
         Receives what is wrong: of the tables, keys that do not exist, values outside their range.
+    skips_what_does_not_fit
+        Leave out values outside their range, which a change of the scenario may well put there, and keys that a
+        scenario with ranges from elsewhere lacks.
 
     Returns
     -------
@@ -128,7 +137,9 @@ def read_inputs(scenario: Scenario, network: Network, faults: FaultList) -> tupl
     found: dict[str, list[InputRange]] = {}
     rows_of_key: dict[str, RangeRow] = {}
     for row, is_of_network in rows:
-        for one in _expand(row, scenario, network, faults, is_of_network=is_of_network):
+        is_own = is_of_network or scenario.ranges_path is None or _is_own(scenario)
+        skipped = (_OutsideError if is_own else CellError) if skips_what_does_not_fit else ()
+        for one in _expand(row, scenario, network, faults, is_of_network=is_of_network, skipped=skipped):
             if (first := rows_of_key.setdefault(one.key, row)) is not row:
                 remedy = f"Keep one; the first is {first.file} row {first.row}."
                 faults.add(row.file, f"{one.key} has a range already", remedy, row=row.row, column="key", value=row.key)
@@ -138,6 +149,11 @@ def read_inputs(scenario: Scenario, network: Network, faults: FaultList) -> tupl
         remedy = f"Give rows of one cause the same name of an input; no more than {MAX_INPUTS} are sampled."
         faults.add("ranges", f"make {len(found):,} inputs", remedy)
     return tuple(UncertainInput(name, tuple(ranges)) for name, ranges in found.items())
+
+
+def _is_own(scenario: Scenario) -> bool:
+    """Whether the table of ranges stands beside the file of the scenario, not beside one that it extends."""
+    return scenario.ranges_path is not None and scenario.ranges_path.parent == scenario.source_path.parent
 
 
 def choose_inputs(
@@ -236,9 +252,15 @@ def _of_row(fault: Fault, one: UncertainInput, quantile: float) -> Fault:
 
 
 def _expand(
-    row: RangeRow, scenario: Scenario, network: Network, faults: FaultList, *, is_of_network: bool
+    row: RangeRow,
+    scenario: Scenario,
+    network: Network,
+    faults: FaultList,
+    *,
+    is_of_network: bool,
+    skipped: type[CellError] | tuple[()],
 ) -> Iterator[InputRange]:
-    """Turn a row into the parameters that it names, with their values."""
+    """Turn a row into the parameters that it names, with their values; faults of the kind `skipped` are none."""
     where: dict[str, Any] = {"row": row.row, "column": "key", "value": row.key}
     name = row.key.partition(".")[0]
     named = FaultList()
@@ -262,6 +284,8 @@ def _expand(
         else:
             found = _keys(row, scenario)
         yield from _ranges(row, found)
+    except skipped:
+        return
     except CellError as error:
         faults.add(row.file, error.problem, error.remedy, **where)
 
@@ -275,7 +299,7 @@ def _ranges(row: RangeRow, values: Mapping[str, float]) -> list[InputRange]:
         low, high = sorted((row.low * value, row.high * value)) if is_factor else (row.low, row.high)
         if not low <= value <= high:
             problem = f"the value of {key} is {value:g}, outside {low:g} to {high:g}"
-            raise CellError(problem, "Widen the range, or correct the value.")
+            raise _OutsideError(problem, "Widen the range, or correct the value.")
         ranges.append(InputRange(key, float(value), low, high, isinstance(value, int), row))
     return ranges
 
@@ -320,6 +344,8 @@ def _keys(row: RangeRow, scenario: Scenario) -> dict[str, float]:
                     raise CellError("there is no such key", f"Name a key of the scenario that holds a number.{near}")
                 deeper[f"{path}.{name}" if path else name] = held[name]
         found = deeper
+    if all(value is None for value in found.values()):
+        return {}  # the scenario leaves it open: there is nothing beside which a range could stand
     numbers: dict[str, float] = {
         key: value for key, value in found.items() if isinstance(value, int | float) and not isinstance(value, bool)
     }

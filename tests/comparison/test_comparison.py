@@ -166,7 +166,7 @@ def test_points_of_a_grid_are_told_apart() -> None:
     text = describe_comparison(build_comparison("base", {"reference": found["reference"], **grid}, "reference"))
     table = text.split("\n\n")[0].splitlines()
     assert [line.split("  ")[0] for line in table[4:6]] == ["0.5, 100", "1.5, 100"]
-    assert table[6] == "named by values: price.northwestern, carbon_price"
+    assert "named by values: price.northwestern, carbon_price" in table
     assert "(2) 0.5, 100 " in text
 
 

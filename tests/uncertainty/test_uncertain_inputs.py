@@ -8,6 +8,7 @@ import pytest
 from frontier_case import write_two_places
 from scipy import stats
 
+import edwc
 from network_data import InputError, load_network
 from network_data.faults import Fault, FaultList
 from optimizer.uncertainty.inputs import UncertainInput, choose_inputs, find_effective, read_inputs
@@ -181,3 +182,14 @@ def test_a_table_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     assert read_inputs(loaded, load_network(loaded.network), faults) == ()
     with pytest.raises(InputError, match="there is no such file"):
         faults.raise_if_any()
+
+
+def test_check_takes_a_value_that_a_user_puts_outside_its_range() -> None:
+    changes = ["fleet.utilization_limit=0.5", "workload_classes.chat.cache_hit_share=0.9"]
+    found = edwc.check("base", changes)
+    everything = set(edwc.check("base")["uncertain_inputs"])
+    assert set(found["uncertain_inputs"]) < everything
+    faults = FaultList()
+    loaded = load_scenario("base", changes)
+    read_inputs(loaded, load_network(loaded.network), faults)
+    assert len(list(faults)) == 2  # the study itself refuses them
