@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -170,6 +171,15 @@ def test_map_shows_itself_in_a_notebook(tmp_path: Path) -> None:
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.fixture
+def _takes_interrupts() -> Iterator[None]:
+    """Take SIGINT as Python does, also where a shell has started the tests in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_takes_interrupts")
 def test_interrupt_keeps_what_was_found_and_a_second_one_gives_up() -> None:
     from optimizer.api.progress import run_until_interrupted
 

@@ -243,9 +243,9 @@ def test_the_command_names_its_options(folder: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_check_tells_faults_of_ranges_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write_study(tmp_path, RANGES.replace("value,1.2,1.4", "value,1.4,1.6"))
+    path = write_study(tmp_path, RANGES.replace("value,1.2,1.4", "value,1.4,1.2"))
     assert main(["check", str(path)]) == 1
-    assert "net/ranges.csv:3 column 'key'" in capsys.readouterr().err
+    assert "ranges.csv:3 column" in capsys.readouterr().err
     write_study(tmp_path)
     assert main(["check", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["uncertain_inputs"] == ["west", "pue", "chip"]
