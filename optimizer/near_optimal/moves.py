@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 PLACE_SHARE = "share@"
+Limits = dict[str, tuple[float, float]]  # least and most, by indicator
 
 
 def share_range(ranges: pd.DataFrame, region: str) -> tuple[float, float, float] | None:
@@ -28,27 +29,33 @@ def must_move_share(first: pd.DataFrame, second: pd.DataFrame) -> float | None:
     Returns
     -------
     float or None
-        Where two proved ranges of a place do not meet, the tokens between them must move: the sum over the places that
-        gain, or over those that lose, whichever is more. None where the two have no such range in common.
+        Where two proved ranges of a place do not meet, the tokens between them must move. Regions share out the tokens
+        among them, so those that gain are added up, and those that lose; other places may overlap (a data center
+        and its region), so that of them the largest single move counts. None where the two have no range in common.
     """
     found: list[float] = []
-    for is_place in (True, False):
-        limits = [_limits(table, is_place=is_place) for table in (first, second)]
-        common = sorted(limits[0].keys() & limits[1].keys())
-        if common:
-            pairs = [(limits[0][name], limits[1][name]) for name in common]
-            gained = sum(max(0.0, new[0] - old[1]) for old, new in pairs)
-            lost = sum(max(0.0, old[0] - new[1]) for old, new in pairs)
-            found.append(max(gained, lost))
+    for is_place in (False, True):
+        old, new = (_limits(table, is_place=is_place) for table in (first, second))
+        if old.keys() & new.keys():
+            gained, lost = _moves(old, new)
+            found += [*gained, *lost] if is_place else [sum(gained), sum(lost)]
     return max(found) if found else None
 
 
-def _limits(ranges: pd.DataFrame, *, is_place: bool) -> dict[str, tuple[float, float]]:
-    """Proved limits of shares, of places or of regions: two sets that each share out the tokens once."""
+def _moves(old: Limits, new: Limits) -> tuple[list[float], list[float]]:
+    """Least that each place in both gains, and loses."""
+    common = sorted(old.keys() & new.keys())
+    gained = [max(0.0, new[name][0] - old[name][1]) for name in common]
+    return gained, [max(0.0, old[name][0] - new[name][1]) for name in common]
+
+
+def _limits(ranges: pd.DataFrame, *, is_place: bool) -> Limits:
+    """Proved limits of the shares of places, or of regions, by the name of the indicator."""
     out = {}
     for row in ranges.to_dict("records"):
         name = str(row["indicator"])
-        is_share = name.startswith(PLACE_SHARE) and "/" not in name if is_place else name.endswith("_share")
+        is_region = name.endswith("_share") and "@" not in name
+        is_share = (name.startswith(PLACE_SHARE) and "/" not in name) if is_place else is_region
         if is_share and row["unit"] == "share":
             out[name] = (float(row["least_limit"]), float(row["most_limit"]))
     return out

@@ -16,7 +16,8 @@ the budget, one linear program. A small problem is solved as one integer program
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -81,11 +82,6 @@ class Extreme:
     plan: KnownPlan
     sign: float  # +1 for the least, -1 for the most
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether the limit is attained, as far as such numbers can be told apart."""
-        return math.isclose(self.found, self.limit, rel_tol=1e-4, abs_tol=1e-6)
-
 
 @dataclass
 class PlanSpace:
@@ -101,7 +97,8 @@ class PlanSpace:
     bound_cny
         Proved: no plan costs less.
     plans
-        Plans within the budget that are known; the first is the cheapest. More are added as they are found.
+        Plans within the budget that are known; the first is the one that the budget was made from. More are added as
+        they are found.
     """
 
     problem: PlacementProblem
@@ -111,7 +108,6 @@ class PlanSpace:
     seed: int = 1
     threads: int = 1
     warm: WarmStart | None = None
-    _compiled: list[CompiledModel] = field(default_factory=list)
 
     @property
     def slack_cny(self) -> float:
@@ -156,12 +152,10 @@ class PlanSpace:
 
     # One integer program
 
-    @property
+    @cached_property
     def compiled(self) -> CompiledModel:
         """The problem as a matrix."""
-        if not self._compiled:
-            self._compiled.append(compile_model(self.problem))
-        return self._compiled[0]
+        return compile_model(self.problem)
 
     def within_budget(self, indicator: Indicator, sign: float) -> tuple[CompiledModel, float]:
         """Make the program whose objective is the indicator, with the budget as a row; and the size of its unit."""

@@ -213,6 +213,9 @@ def test_what_must_move_is_what_lies_between_ranges_that_do_not_meet() -> None:
     by_place = limits(share_at_hill=(0.0, 0.1), share_at_dale=(0.0, 0.1), share_at_sea=(0.8, 1.0))
     moved = limits(share_at_hill=(0.3, 0.5), share_at_dale=(0.2, 0.4), share_at_sea=(0.1, 0.5))
     assert must_move_share(by_place, moved) == pytest.approx(0.3)
+    # A data center and its region gain the same 20 points, not 40.
+    inside = limits(share_at_hill=(0.0, 0.1), share_at_uplands=(0.0, 0.1))
+    assert must_move_share(inside, limits(share_at_hill=(0.3, 0.5), share_at_uplands=(0.3, 0.5))) == pytest.approx(0.2)
     assert "15.0% must move" in describe_must_move(before, after)
     assert "not computed" in describe_must_move(before, pd.DataFrame())
 
