@@ -75,7 +75,7 @@ def _lead_of(run: Run) -> list[str]:
     info, lead = run.info, []
     if info.get("baselines"):
         saving = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
-        saving = saving.replace("the best of them", "the best of the simple rules")
+        saving = saving.replace("the best of them", "the best of the rules")
         lead.append(saving.replace("of them", "of the rules"))
     bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
     if isinstance(bound, float) and isinstance(gap, float):
