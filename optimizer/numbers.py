@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 from network_data.faults import escape_text
 from optimizer.units import CNY_PER_MCNY
@@ -12,6 +13,7 @@ from optimizer.units import CNY_PER_MCNY
 _LEAST_MILLIONS_CNY = 1e4
 _SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 NO_NUMBER = "-"
+_LEAST_CNY = 0.5  # less than this a year is nothing, or rounding of a solver
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
@@ -21,13 +23,47 @@ def format_million(cny: float | None) -> str:
 
     Examples
     --------
-    >>> format_million(1_530_897_331.0), format_million(2_500.0), format_million(float("nan"))
-    ('1,530.9', '0.0025', '-')
+    >>> format_million(1_530_897_331.0), format_million(2_500.0), format_million(-3e-8), format_million(float("nan"))
+    ('1,530.9', '0.0025', '0.0', '-')
     """
     if cny is None or not math.isfinite(cny):
         return NO_NUMBER
     amount = cny / CNY_PER_MCNY
-    return f"{amount:,.1f}" if abs(amount) >= 1 or amount == 0 else f"{amount:.4g}"
+    return f"{amount:z,.1f}" if abs(amount) >= 1 or abs(cny) < _LEAST_CNY else _plain(float(f"{amount:.4g}"), 4)
+
+
+def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False) -> Callable[[float | None], str]:
+    """
+    Choose how the amounts of a column are written in million CNY: all with the decimals that the largest needs.
+
+    Parameters
+    ----------
+    signed
+        Whether amounts above 0 get a sign.
+
+    Examples
+    --------
+    >>> write = million_writer([1_537_100_000.0, 499_900.0])
+    >>> write(1_537_100_000.0), write(499_900.0), write(None)
+    ('1,537.1', '0.5', '-')
+    >>> million_writer([2_500.0])(2_500.0), million_writer([5e6], signed=True)(-3e-8)
+    ('0.002500', '0.0')
+    """
+    known = (abs(cny) for cny in amounts_cny if cny is not None and math.isfinite(cny))
+    largest = max(known, default=0.0)
+    decimals = 1 if largest >= CNY_PER_MCNY or largest < _LEAST_CNY else _decimals_of(largest / CNY_PER_MCNY)
+
+    def write(cny: float | None) -> str:
+        if cny is None or not math.isfinite(cny):
+            return NO_NUMBER
+        text = f"{cny / CNY_PER_MCNY:z,.{decimals}f}"
+        return f"+{text}" if signed and cny > 0 and float(text.replace(",", "")) else text
+
+    return write
+
+
+def _decimals_of(amount: float) -> int:
+    return min(6, 3 - math.floor(math.log10(amount)))
 
 
 def format_percent(share: float | None, decimals: int = 1) -> str:
@@ -107,15 +143,17 @@ def format_change(cny: float) -> str:
 
     Examples
     --------
-    >>> format_change(201_865_500.0), format_change(-8_810.0), format_change(0.0)
+    >>> format_change(201_865_500.0), format_change(-8_810.0), format_change(-3e-8)
     ('+201.9', '-0.00881', '0')
     """
     if not math.isfinite(cny):
         return NO_NUMBER
     amount = cny / CNY_PER_MCNY
-    if amount == 0:
+    if abs(cny) < _LEAST_CNY:
         return "0"
-    return f"{amount:+,.1f}" if abs(amount) >= 0.05 else f"{amount:+.3g}"  # noqa: PLR2004 - rounds to 0.1
+    if abs(amount) >= 0.05:  # noqa: PLR2004 - rounds to 0.1
+        return f"{amount:+,.1f}"
+    return ("+" if amount > 0 else "") + _plain(float(f"{amount:.3g}"), 3)
 
 
 def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, str]] = _SCALES) -> str:
@@ -157,6 +195,29 @@ def shorten(text: str, most_chars: int) -> str:
     if len(clean) > most_chars and " (" in clean:
         clean = clean[: clean.index(" (")].rstrip() or clean
     return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
+
+
+def shorten_all(names: Iterable[str], most_chars: int) -> dict[str, str]:
+    """
+    Cut names to a length so that different names stay different: where beginnings are alike, ends are kept.
+
+    Examples
+    --------
+    >>> shorten_all(["carbon_price_case_a", "carbon_price_case_b", "base"], 12)
+    {'carbon_price_case_a': 'carbo…case_a', 'carbon_price_case_b': 'carbo…case_b', 'base': 'base'}
+    """
+    short = {name: shorten(name, most_chars) for name in names}
+    counts = Counter(short.values())
+    taken = {text for text in short.values() if counts[text] == 1}
+    kept = (most_chars - 1) // 2
+    for number, (name, text) in enumerate(short.items(), start=1):
+        if counts[text] == 1:
+            continue
+        clean, mark = escape_text(name).strip(), f"… ({number})"
+        middle = f"{clean[: most_chars - kept - 2]}…{clean[-kept - 1 :]}"
+        short[name] = clean[: most_chars - len(mark)] + mark if middle in taken else middle
+        taken.add(short[name])
+    return short
 
 
 def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: str = ", ") -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 from optimizer.comparison.carried_plans import Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
+from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE
 from optimizer.runs.run import Run
 from scenarios.price_parameters import ParameterRange, label_of
 
@@ -36,7 +37,7 @@ class Waterfall:
     # prices; `reoptimize`: what the second case's own plan costs more than that, negative where it saves; `change`:
     # direct difference, where the first plan is no plan in the second case; `end`: cost of the second case), component
     # ("" of the ends), cny_per_year (height), from_cny_per_year and to_cny_per_year (where the bar begins and ends).
-    # Components without a difference have no bar. The heights between the ends sum to the difference.
+    # Components without a difference have no bar. The heights between the ends sum to the difference, but for rounding.
     bars: pd.DataFrame
     reason: str  # Why the first plan is no plan in the second case; empty if it is one
 
@@ -68,7 +69,9 @@ def build_waterfall(first: Run, second: Run) -> Waterfall:
 def _differences(kind: Kind, before: pd.Series, after: pd.Series) -> list[tuple[Kind, str, float]]:
     names = dict.fromkeys([*before.index, *after.index])
     changes: Mapping[str, float] = {n: float(after.get(n, 0.0)) - float(before.get(n, 0.0)) for n in names}
-    return [(kind, name, change) for name, change in changes.items() if change]
+    # Rounding of the sums behind a cost is no change of it.
+    least = LEAST_DIFFERENCE_SHARE * float(before.abs().sum())
+    return [(kind, name, change) for name, change in changes.items() if abs(change) > least]
 
 
 def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.DataFrame:

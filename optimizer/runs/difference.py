@@ -6,7 +6,7 @@ Rows are matched by the labels of the network.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -26,9 +26,10 @@ MOVED_COLUMNS = [
 TOTAL_COLUMNS = ["kind", "workloads", "mtok_per_year", "share"]
 PLACE_COLUMNS = ["data_center", "before_mtok_per_year", "after_mtok_per_year", "change_mtok_per_year"]
 
-# Another data center in the same hour, another hour in the same data center, both; served in only one of the plans.
+# Another data center in the same hour, another hour in the same data center, both: these are moves. Served in only one
+# of the plans is none: because the demand is lower or higher, or because the plan leaves more or less of it unserved.
 MOVES = ("data_center", "hour", "data_center_and_hour")
-KINDS = (*MOVES, "no_longer_served", "newly_served")
+KINDS = (*MOVES, "less_demand", "more_demand", "no_longer_served", "newly_served")
 
 # Below this share of all tokens (or of the cost) a change is rounding of a solver.
 LEAST_DIFFERENCE_SHARE = 1e-9
@@ -126,11 +127,9 @@ class RunDifference:
     @cached_property
     def token_moves(self) -> TokenMoves:
         """Tokens that change data center or hour."""
-        before, after = (
-            run.tables["allocation"] if run.has_tables else run.decisions["allocation"]
-            for run in (self.before, self.after)
-        )
-        return find_moves(before, after)
+        first, second = (run.tables if run.has_tables else run.decisions for run in (self.before, self.after))
+        shed = tuple(_shed(tables) for tables in (first, second))
+        return find_moves(first["allocation"], second["allocation"], shed=(shed[0], shed[1]))
 
     @cached_property
     def moves(self) -> pd.DataFrame:
@@ -253,7 +252,9 @@ class TokenMoves:
         return float(self.totals.loc[self.totals["kind"].isin(MOVES), "share"].sum())
 
 
-def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
+def find_moves(
+    before: pd.DataFrame, after: pd.DataFrame, *, shed: tuple[pd.Series, pd.Series] | None = None
+) -> TokenMoves:
     """
     Find the tokens that change data center or hour between two plans.
 
@@ -265,6 +266,9 @@ def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
     ----------
     before, after
         Table `allocation` of the two plans.
+    shed
+        What each plan leaves unserved, mtok per year by demand_hub and workload_class; None = nothing, so that whatever
+        is served in one plan alone is a difference of demand.
     """
     has_hours = _days(before).equals(_days(after))
     first, second = (_volumes(table, has_hours=has_hours) for table in (before, after))
@@ -276,7 +280,9 @@ def find_moves(before: pd.DataFrame, after: pd.DataFrame) -> TokenMoves:
     same_place, loss, gain = _in_order(loss, gain, ["day", *_WORKLOAD, "data_center"])
     elsewhere, loss, gain = _in_order(loss, gain, ["day", *_WORKLOAD])
     total = float(first.sum())
-    rows = _rows([same_hour, same_place, elsewhere, _one_sided(loss, "from"), _one_sided(gain, "to")], total)
+    more_shed = pd.Series(dtype=float) if shed is None else shed[1].sub(shed[0], fill_value=0.0)
+    alone = [_one_sided(loss, "from", more_shed), _one_sided(gain, "to", -more_shed)]
+    rows = _rows([same_hour, same_place, elsewhere, *(part for parts in alone for part in parts)], total)
     return TokenMoves(rows, _totals(rows), _places(first, second), has_hours)
 
 
@@ -362,12 +368,33 @@ def _first_with_first(loss: FloatArray, gain: FloatArray) -> tuple[IntArray, Int
     return np.searchsorted(lost, middles), np.searchsorted(gained, middles), lengths
 
 
-def _one_sided(left: pd.DataFrame, side: str) -> pd.DataFrame:
-    """Rows for what is served in one of the plans alone."""
+def _shed(tables: Mapping[str, pd.DataFrame]) -> pd.Series:
+    """Sum up what a plan leaves unserved, mtok per year by workload; nothing where its run does not store it."""
+    if "unserved" not in tables:
+        return pd.Series(dtype=float, index=pd.MultiIndex.from_tuples([], names=_WORKLOAD))
+    unserved, hours = tables["unserved"], tables["allocation"][["day", "hour", "weight_h"]].drop_duplicates()
+    table = unserved[unserved["shed_mtok_per_h"] > 0].merge(hours, on=["day", "hour"], how="left")
+    # A slice in which nothing at all is served has no row in the allocation.
+    amounts = table["shed_mtok_per_h"] * table["weight_h"].fillna(hours["weight_h"].mean())
+    shed: pd.Series = amounts.groupby([table[name] for name in _WORKLOAD]).sum()
+    return shed
+
+
+def _one_sided(left: pd.DataFrame, side: str, more_shed: pd.Series) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows for what is served in one of the plans alone: that of other demand, and that left unserved by the other."""
     other = "to" if side == "from" else "from"
     named = left.rename(columns={"data_center": f"{side}_data_center", "hour": f"{side}_hour"})
     named[[f"{other}_data_center", f"{other}_hour"]] = "", np.nan
-    return named
+    workloads = pd.MultiIndex.from_frame(named[_WORKLOAD])
+    total = named.groupby(_WORKLOAD)[_AMOUNT].transform("sum").to_numpy(float)
+    shed = (
+        np.clip(more_shed.reindex(workloads).fillna(0.0).to_numpy(float), 0.0, total) if len(more_shed) else 0.0 * total
+    )
+    share = np.divide(shed, total, out=np.zeros_like(total), where=total > 0)
+    return (
+        _some(named.assign(**{_AMOUNT: named[_AMOUNT] * (1.0 - share)}, is_shed=False)),
+        _some(named.assign(**{_AMOUNT: named[_AMOUNT] * share}, is_shed=True)),
+    )
 
 
 def _rows(parts: Sequence[pd.DataFrame], total_mtok: float) -> pd.DataFrame:
@@ -378,8 +405,11 @@ def _rows(parts: Sequence[pd.DataFrame], total_mtok: float) -> pd.DataFrame:
     other_place = (table["from_data_center"] != table["to_data_center"]).to_numpy(bool)
     other_hour = (table["from_hour"] != table["to_hour"]).to_numpy(bool)
     gone, came = ((table[f"{side}_data_center"] == "").to_numpy(bool) for side in ("to", "from"))
+    is_shed = table["is_shed"].fillna(value=0).to_numpy(bool) if "is_shed" in table else np.zeros(len(table), bool)
     kind = np.select(
-        [gone, came, other_place & other_hour, other_hour], [KINDS[3], KINDS[4], KINDS[2], KINDS[1]], KINDS[0]
+        [gone & is_shed, came & is_shed, gone, came, other_place & other_hour, other_hour],
+        [*KINDS[5:], *KINDS[3:5], KINDS[2], KINDS[1]],
+        KINDS[0],
     )
     has_hour = np.isin(kind, ["hour", "data_center_and_hour"])
     table["kind"] = kind

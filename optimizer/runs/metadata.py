@@ -73,6 +73,26 @@ def run_info(scenario: Scenario, network: Network, solution: Solution, results: 
     }
 
 
+def changed_keys(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """
+    List what a run changes in its scenario, as KEY=VALUE; how the solver is steered is no change of it.
+
+    Parameters
+    ----------
+    info
+        Content of `run.json`.
+
+    Examples
+    --------
+    >>> changed_keys({"scenario": {"overrides": ["sites.max=3", "solver.threads=1", "sites.max=4"]}})
+    ('sites.max=4',)
+    """
+    scenario = info.get("scenario")
+    texts = scenario.get("overrides") or () if isinstance(scenario, Mapping) else ()
+    last = {key: f"{key}={value}" for key, _, value in (str(text).partition("=") for text in texts)}
+    return tuple(text for key, text in last.items() if not key.startswith("solver."))
+
+
 def describe_warnings(scenario: Scenario, network: Network) -> list[dict[str, Any]]:
     """List what is allowed but hardly meant in the inputs: file, row, column, value, problem and remedy of each."""
     return [asdict(doubt) for doubt in (*scenario.warnings, *network.warnings)]

@@ -59,7 +59,7 @@ def test_largest_first_and_in_proportion_where_several_take_over() -> None:
         ("data_center", "chat", "b", None, "d", None, 50.0),
     ]
     assert moved.share == pytest.approx(600.0 / 650.0)
-    assert moved.totals.set_index("kind")["workloads"].to_dict() == dict(zip(KINDS, (1, 0, 0, 0, 0), strict=True))
+    assert moved.totals.set_index("kind")["workloads"].to_dict() == {kind: int(kind == "data_center") for kind in KINDS}
 
 
 def test_work_that_waits_changes_its_hour_and_only_what_must_both() -> None:
@@ -82,12 +82,27 @@ def test_other_demand_is_no_move() -> None:
     after = allocation((0.0, "alpha", "chat", "a", 14.0), (0.0, "beta", "chat", "b", 3.0))
     moved = find_moves(before, after)
     assert told(moved) == [
-        ("newly_served", "chat", "", None, "a", None, 40.0),
-        ("newly_served", "chat", "", None, "b", None, 30.0),
+        ("more_demand", "chat", "", None, "a", None, 40.0),
+        ("more_demand", "chat", "", None, "b", None, 30.0),
     ]
     assert moved.share == 0.0
     back = find_moves(after, before)
-    assert [row[0] for row in told(back)] == ["no_longer_served", "no_longer_served"]
+    assert [row[0] for row in told(back)] == ["less_demand", "less_demand"]
+
+
+def test_lower_demand_is_told_from_tokens_left_unserved() -> None:
+    """Of 100 fewer of alpha, 30 are left unserved and 70 not asked for; of beta nothing is left unserved."""
+    before = allocation((0.0, "alpha", "chat", "a", 20.0), (0.0, "beta", "chat", "b", 5.0))
+    after = allocation((0.0, "alpha", "chat", "a", 10.0), (0.0, "beta", "chat", "b", 3.0))
+    index = pd.MultiIndex.from_tuples([("alpha", "chat")], names=["demand_hub", "workload_class"])
+    shed = (pd.Series(dtype=float, index=index[:0]), pd.Series([30.0], index=index))
+    moved = find_moves(before, after, shed=shed)
+    amounts = moved.totals.set_index("kind")["mtok_per_year"]
+    assert amounts[["less_demand", "no_longer_served"]].to_dict() == pytest.approx(
+        {"less_demand": 90.0, "no_longer_served": 30.0}
+    )
+    back = find_moves(after, before, shed=shed[::-1]).totals.set_index("kind")["mtok_per_year"]
+    assert back[["more_demand", "newly_served"]].to_dict() == pytest.approx({"more_demand": 90.0, "newly_served": 30.0})
 
 
 def test_other_slices_are_compared_by_the_year() -> None:
