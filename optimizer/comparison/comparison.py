@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +35,11 @@ from optimizer.comparison.tables import (
     metrics_table,
     stack_tables,
 )
-from optimizer.numbers import format_million
+from optimizer.numbers import format_million, shorten_all
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
 from optimizer.runs.folder import read_csv_table
+from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run, open_run
 
 # Every plan under every case: so many pairs at most, of which so many may take a full check.
@@ -147,6 +150,31 @@ class Comparison:
         frontiers = {found.stem: found for found in self.frontiers.values()}
         returns = {} if self.latency_return is None else {self.latency_return.stem: self.latency_return}
         return {**maps, **frontiers, **returns}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What a reader calls each case, by id; where two have one label, with the id."""
+        counts = Counter(result.case.label for result in self.results.values())
+        named = ((case, result.case.label) for case, result in self.results.items())
+        return {case: label if counts[label] == 1 else f"{label} ({case})" for case, label in named}
+
+    def short_labels(self, most_chars: int) -> dict[str, str]:
+        """Cut the labels to a length; they stay different."""
+        if most_chars not in self._short_labels:
+            short = shorten_all(self.labels.values(), most_chars)
+            self._short_labels[most_chars] = {case: short[label] for case, label in self.labels.items()}
+        return self._short_labels[most_chars]
+
+    @cached_property
+    def _short_labels(self) -> dict[int, dict[str, str]]:
+        return {}
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What all cases change in the scenario alike, as KEY=VALUE, such as with `--set`."""
+        planned = [result for result in self.results.values() if result.has_plan]
+        found = [[text for text in changed_keys(one.info) if text not in one.case.overrides] for one in planned]
+        return tuple(text for text in found[0] if all(text in other for other in found[1:])) if found else ()
 
     def parts(self) -> dict[str, dict[str, pd.DataFrame]]:
         """Tables of the cases, then those of each search, by name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from optimizer.drawing.colours import INK
+from optimizer.drawing.colours import INK, TOKENS, colour_scale
 from optimizer.drawing.lettering import write_text
 from optimizer.drawing.sheet import label_rows, make_sheet, separate_cells, write_figure
 from optimizer.numbers import format_million, format_percent, shorten
@@ -36,7 +36,12 @@ def _figure(found: Alternatives) -> Figure:
     under = "Share of the tokens that each data center serves, %; data centers that serve most on average first"
     figure, (axes,) = make_sheet((title, under), [_ROW_IN * len(shares) + _NAMES_IN], left_in=3.1)
     axes.imshow(
-        shares, cmap="Blues", vmin=0.0, vmax=max(float(shares.max()), 1e-9), aspect="auto", interpolation="nearest"
+        shares,
+        cmap=colour_scale(TOKENS),
+        vmin=0.0,
+        vmax=max(float(shares.max()), 1e-9),
+        aspect="auto",
+        interpolation="nearest",
     )
     for (y, x), share in np.ndenumerate(shares):
         if share >= _LEAST_SHOWN:

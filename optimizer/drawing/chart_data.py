@@ -11,13 +11,11 @@ import pandas as pd
 from optimizer.comparison.frontier import SIZE_NAMES
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS
-from optimizer.drawing.colours import PALETTE
+from optimizer.drawing.colours import COSTS_MORE, SAVES, TOTAL
 from optimizer.numbers import format_change, format_million, format_plain, format_size
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY
 
-# Colour-blind readers can tell vermilion and blue apart; each bar shows its sign.
-COSTS_MORE, SAVES, TOTAL = PALETTE[0], PALETTE[2], "#6B6B6B"
 _ENDS = ("low", "high")
 
 # What a frontier's limit is divided by where it is drawn: caps in thousand tonnes.

@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from optimizer.comparison.comparison import Comparison
 from optimizer.drawing.chart_data import (
-    COSTS_MORE,
-    SAVES,
     Bar,
     TornadoEnd,
     difference_cny,
@@ -25,7 +22,7 @@ from optimizer.drawing.chart_data import (
     tornado_rows,
     waterfall_bars,
 )
-from optimizer.drawing.colours import FAINT_INK, INK
+from optimizer.drawing.colours import COSTS_MORE, FAINT_INK, INK, NO_PLAN, REGRETS, SAVES, colour_scale
 from optimizer.drawing.lettering import FONT, drawable, write_text
 from optimizer.drawing.sheet import (
     GRID,
@@ -48,9 +45,7 @@ _MAX_MATRIX = 24
 _MAX_WORDS_IN_CELL = 14
 _DARK_SHARE = 0.55
 _LEAST_IN_CELL = 0.05  # million CNY; less would round to 0.0, and is not nothing
-_NO_PLAN = "#EDEDED"
 _KIND_WORDS = {"price": "New prices, plan unchanged", "reoptimize": "Re-optimizing", "change": "Difference"}
-_REGRET_COLOURS = LinearSegmentedColormap.from_list("regret", ["#FBF3EB", "#F6C9A8", COSTS_MORE, "#7A3300"])
 
 
 def draw_charts(
@@ -175,8 +170,8 @@ def regret_figure(found: Comparison) -> Figure:
         below += f" Proved between {least} and {most} at worst (framed row)."
     figure, (axes,) = make_sheet((title, below), [max(height_in, 1.6)], left_in=_LEFT_IN, top_in=_MATRIX_TOP_IN)
     highest = float(np.nanmax(np.abs(matrix), initial=0.0)) or 1.0
-    axes.set_facecolor(_NO_PLAN)
-    axes.imshow(matrix, cmap=_REGRET_COLOURS, vmin=0.0, vmax=highest, aspect="auto", interpolation="nearest")
+    axes.set_facecolor(NO_PLAN)
+    axes.imshow(matrix, cmap=colour_scale(REGRETS), vmin=0.0, vmax=highest, aspect="auto", interpolation="nearest")
     for (row, column), value in np.ndenumerate(matrix):
         is_known = not math.isnan(value)
         text = _cell(value) if is_known else "no plan" if len(cases) <= _MAX_WORDS_IN_CELL else ""
@@ -256,6 +251,9 @@ def _foot(figure: Figure, found: Comparison) -> None:
         proved = f" Proved within {gap} of the least cost: {whose}."
     text = f"edwc, comparison of {shorten(found.name, 40)}, {len(found.cases)} cases.{proved}"
     write_on_sheet(figure, 0.16, shorten(text, 150), fontsize=9, color=FAINT_INK)
+    if found.changes:
+        changed = f"Changed in the scenario: {', '.join(found.changes)}"
+        write_on_sheet(figure, 0.32, shorten(changed, 150), fontsize=9, color=FAINT_INK)
 
 
 def _label(axes: Axes, rows: Sequence[str], below: str) -> None:
@@ -268,5 +266,4 @@ def _label(axes: Axes, rows: Sequence[str], below: str) -> None:
 
 
 def _name(found: Comparison, case: str) -> str:
-    result = found.results.get(case)
-    return drawable(shorten(case if result is None else result.case.label, _NAME_CHARS))
+    return drawable(found.short_labels(_NAME_CHARS).get(case) or shorten(case, _NAME_CHARS))

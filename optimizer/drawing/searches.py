@@ -16,18 +16,29 @@ from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES
 from optimizer.comparison.latency_budgets import LatencyReturn
 from optimizer.drawing.chart_data import Break, Stretch, breaks, cost_curve, latency_releases, stretches
-from optimizer.drawing.colours import FAINT_INK, INK, PALETTE, assign_colours
+from optimizer.drawing.colours import (
+    DECISION,
+    FAINT_INK,
+    INK,
+    NO_PLAN,
+    PLAN,
+    PRICE,
+    PROVED,
+    ROUTING,
+    TOKENS,
+    UNCERTAIN,
+    assign_colours,
+    colour_scale,
+)
 from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
 from optimizer.drawing.sheet import label_rows, label_x, make_sheet, separate_cells, style_axes, write_figure
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
 
-_PLAN, _DECISION, _ROUTING, _BAND = PALETTE[2], PALETTE[0], "#B0B0B0", "#F6C9A8"
-_PROVED, _UNCERTAIN, _PROVINCE, _NO_PLAN = "#56B4E9", "#B0B0B0", PALETTE[0], "#EDEDED"
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24
-_MAX_ROWS = 30
+_MAX_ROWS, _MAX_RANGES = 30, 16
 _DARK_SHARE = 0.55
 _KG_PER_T = 1e3
 
@@ -70,22 +81,25 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
     decisions = sum(not change.is_routing for change in changes)
     title = f"Where the plan changes with {format_parameter(found.parameter)}"
     below = (
-        f"Orange lines ({decisions}): data centers, deployments or purchases change; bands: where that is proved. "
+        f"Black lines ({decisions}): data centers, deployments or purchases change; bars: where that is proved. "
         f"Grey lines ({len(changes) - decisions}): only routes, places or hours."
     )
-    figure, (money, shares, places) = make_sheet(
-        (title, below), [_MONEY_IN, _SHARES_IN, _ROW_IN * max(len(centers), 1) + 0.1]
+    proved = [change for change in changes if not change.is_routing]
+    heights = [_MONEY_IN, _ROW_IN * max(min(len(proved), _MAX_RANGES), 1) + 0.1, _SHARES_IN]
+    figure, (money, ranges, shares, places) = make_sheet(
+        (title, below), [*heights, _ROW_IN * max(len(centers), 1) + 0.1]
     )
     _draw_money(money, parts)
     style_axes(money, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
     _draw_shares(shares, found, regions)
     _draw_places(places, parts, centers)
-    for axes in (money, shares, places):
+    _draw_ranges(ranges, proved)
+    for axes in (money, ranges, shares, places):
         axes.set_xlim(found.low, found.high)
-        _mark_breaks(axes, changes, with_bands=axes is not shares)
+        _mark_breaks(axes, changes if axes is not ranges else ())
         if found.low <= found.reference_value <= found.high:
             axes.axvline(found.reference_value, color=INK, linewidth=1.2, linestyle=(0, (1, 2)), zorder=4)
-    for axes in (money, shares):
+    for axes in (money, ranges, shares):
         axes.tick_params(labelbottom=False)
     _label_breaks(money, found, changes)
     write_text(places, 0.0, -0.62 / (places.get_position().height * figure.get_figheight()), describe_range(found),
@@ -98,10 +112,10 @@ def _draw_money(axes: Axes, parts: Sequence[Stretch]) -> None:
     """Draw the saving against the fixed plan; the cost where there is no such plan."""
     for part in parts:
         if all(map(math.isfinite, part.amounts)):
-            look: dict[str, Any] = {"color": _PLAN, "linewidth": 2.4, "solid_capstyle": "butt", "zorder": 5}
+            look: dict[str, Any] = {"color": PLAN, "linewidth": 2.4, "solid_capstyle": "butt", "zorder": 5}
             axes.plot([part.start, part.end], part.amounts, **look)
         else:
-            axes.axvspan(part.start, part.end, color=_NO_PLAN, zorder=0)
+            axes.axvspan(part.start, part.end, color=NO_PLAN, zorder=0)
             _write_faint(axes, ((part.start + part.end) / 2, 0.5), "no plan", transform=axes.get_xaxis_transform())
     if not parts:
         _write_faint(axes, (0.5, 0.5), "no plan is possible")
@@ -133,7 +147,7 @@ def _draw_places(axes: Axes, parts: Sequence[Stretch], centers: Sequence[str]) -
         for place, center in enumerate(centers):
             if center in part.centers:
                 width = part.end - part.start
-                axes.barh(place, width, left=part.start, height=0.62, color=_PLAN, linewidth=0, zorder=2)
+                axes.barh(place, width, left=part.start, height=0.62, color=PLAN, linewidth=0, zorder=2)
     if not centers:
         _write_faint(axes, (0.5, 0.5), "no data center opens or closes", va="center")
     style_axes(axes, "Open here,\nnot everywhere")
@@ -148,18 +162,30 @@ def _changing_centers(sets: Sequence[frozenset[str]]) -> list[str]:
     return sorted(changing, key=lambda center: (open_at[center][0], open_at[center][-1], center))[:_MAX_ROWS]
 
 
-def _mark_breaks(axes: Axes, changes: Sequence[Break], *, with_bands: bool) -> None:
-    """Draw a line at each break point, over the band that it is proved to lie in."""
+def _draw_ranges(axes: Axes, changes: Sequence[Break]) -> None:
+    """Draw the range that each change of decisions is proved to lie in, a row each, so that none hides another."""
+    shown = changes[:_MAX_RANGES]
+    for row, change in enumerate(shown):
+        axes.barh(row, change.most - change.least, left=change.least, height=0.5, color=PROVED, linewidth=0, zorder=2)
+        axes.plot([change.value], [row], "|", color=DECISION, markersize=9, markeredgewidth=1.6, zorder=3)
+    if not shown:
+        _write_faint(axes, (0.5, 0.5), "no data center, deployment or purchase changes", va="center")
+    more = len(changes) - len(shown)
+    style_axes(axes, "Proved to\nlie in" + (f"\n({more} more)" if more else ""))
+    axes.grid(visible=False, axis="y")
+    label_rows(axes, [f"{change.value:.4g}" for change in shown])
+
+
+def _mark_breaks(axes: Axes, changes: Sequence[Break]) -> None:
+    """Draw a line at each break point."""
     for change in changes:
-        if with_bands and not change.is_routing:
-            axes.axvspan(change.least, change.most, color=_BAND, alpha=0.45, linewidth=0, zorder=1)
-        colour, width = (_ROUTING, 0.9) if change.is_routing else (_DECISION, 1.3)
+        colour, width = (ROUTING, 0.9) if change.is_routing else (DECISION, 1.3)
         axes.axvline(change.value, color=colour, linewidth=width, zorder=3)
 
 
 def _label_breaks(axes: Axes, found: BreakEvenMap, changes: Sequence[Break]) -> None:
     """Write the values of the break points above the chart, decisions first, none over another; and the present one."""
-    wanted = [(change.value, f"{change.value:.4g}", _DECISION) for change in changes if not change.is_routing]
+    wanted = [(change.value, f"{change.value:.4g}", DECISION) for change in changes if not change.is_routing]
     if found.low <= found.reference_value <= found.high:
         wanted.insert(0, (found.reference_value, "now", INK))
     room = _LABEL_SHARE * (found.high - found.low)
@@ -185,7 +211,7 @@ def latency_figure(frontier: Frontier) -> Figure:
     _draw_costs(cost, frontier, at.astype(float))
     for place in at[(points["plan_of"] == "").to_numpy(bool)]:
         for axes in (cost, leaving, table):
-            axes.axvspan(place - 0.49, place + 0.49, color="#F1F1F1", zorder=0)
+            axes.axvspan(place - 0.49, place + 0.49, color=NO_PLAN, zorder=0)
         _write_faint(cost, (place, 0.5), "no plan", va="center", transform=cost.get_xaxis_transform())
     _draw_leaving(leaving, frontier, at)
     _draw_class_table(table, frontier, names, at)
@@ -210,17 +236,17 @@ def carbon_figure(frontier: Frontier) -> Figure:
         value, low, high = (float(row[f"{name}abatement_cny_per_t"]) for name in ("", "least_", "most_"))
         if not math.isfinite(low) or not math.isfinite(high):
             continue
-        colour = _PROVED if row["is_certain"] else _UNCERTAIN
+        colour = PROVED if row["is_certain"] else UNCERTAIN
         steps.fill_between([left, right], low, high, color=colour, alpha=0.55, linewidth=0, zorder=2)
         if row["is_certain"]:
-            steps.hlines(value, left, right, color=_PLAN, linewidth=2.2, zorder=3)
+            steps.hlines(value, left, right, color=PLAN, linewidth=2.2, zorder=3)
         text = format_number(value, 0) if row["is_certain"] else f"at most {format_number(high, 0)}"
         write_text(steps, (left + right) / 2, high, text, ha="center", va="bottom", fontsize=10, zorder=4)
     style_axes(steps, "CNY for a tonne less")
     steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
-    marks = [("_", _PLAN, _PLAN, "between the best known plans"), ("s", _PROVED, _PROVED, "proved range")]
+    marks = [("_", PLAN, PLAN, "between the best known plans"), ("s", PROVED, PROVED, "proved range")]
     if not frontier.steps["is_certain"].all():
-        marks.append(("s", _UNCERTAIN, _UNCERTAIN, "not distinguishable from 0"))
+        marks.append(("s", UNCERTAIN, UNCERTAIN, "not distinguishable from 0"))
     _key(steps, marks)
     if len(kt) and np.isfinite(kt).all():
         room = 0.06 * max(kt.max() - kt.min(), 1e-9)
@@ -245,12 +271,12 @@ def return_figure(found: LatencyReturn) -> Figure:
         if not math.isfinite(row.least) or not math.isfinite(row.most):
             _write_faint(axes, (0.015 * highest, place), "nothing is proved", va="center", ha="left")
             continue
-        colour = _PROVED if row.is_certain else _UNCERTAIN
+        colour = PROVED if row.is_certain else UNCERTAIN
         axes.barh(place, row.most - row.least, left=row.least, height=0.42, color=colour, zorder=2)
         text = f"at most {format_digits(row.most)}, not distinguishable from 0"
         if row.is_certain:
-            axes.plot([row.saving], [place], "o", color=_PLAN, markersize=8, zorder=4)
-            look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": _PROVINCE, "markersize": 7}
+            axes.plot([row.saving], [place], "o", color=PLAN, markersize=8, zorder=4)
+            look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": PRICE, "markersize": 7}
             axes.plot([row.energy], [place], "D", zorder=3, **look)
             saving, least, most, energy = map(format_digits, (row.saving, row.least, row.most, row.energy))
             text = f"{saving} (proved {least} to {most}), energy alone {energy}"
@@ -259,8 +285,8 @@ def return_figure(found: LatencyReturn) -> Figure:
     label_rows(axes, [f"{shorten(row.workload_class, _NAME_CHARS)}\n{row.limits}" for row in rows])
     axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * highest)
     label_x(axes, "Million CNY a year saved per millisecond")
-    _key(axes, [("o", _PLAN, _PLAN, "best known plans"), ("s", _PROVED, _PROVED, "proved range"),
-                ("D", "white", _PROVINCE, "of it energy")])  # fmt: skip
+    _key(axes, [("o", PLAN, PLAN, "best known plans"), ("s", PROVED, PROVED, "proved range"),
+                ("D", "white", PRICE, "of it energy")])  # fmt: skip
     return figure
 
 
@@ -274,35 +300,35 @@ def _draw_costs(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
         return
     x, most, is_dominated = at[known], curve.most[known], is_dominated[known]
     least = curve.least[known]
-    axes.plot(x, most, color=_PLAN, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
+    axes.plot(x, most, color=PLAN, linewidth=1.0, linestyle=(0, (2, 3)), zorder=2)
     lowest = np.where(np.isfinite(least), least, most)
-    axes.vlines(x, lowest, most, color=_PROVED, linewidth=9, alpha=0.8, zorder=3)
+    axes.vlines(x, lowest, most, color=PROVED, linewidth=9, alpha=0.8, zorder=3)
     # A frontier that is flat, or a single point, still needs room for its labels.
     height = max(float(np.ptp(most)), 0.01 * float(np.abs(most).max()), 1e-9)
     style: dict[str, Any] = {"ha": "center", "zorder": 5, "path_effects": HALO}
     for place, low, high, hollow in zip(x, least, most, is_dominated, strict=True):
-        face = "white" if hollow else _PLAN
-        axes.plot([place], [high], "o", markerfacecolor=face, markeredgecolor=_PLAN, markersize=8, zorder=4)
+        face = "white" if hollow else PLAN
+        axes.plot([place], [high], "o", markerfacecolor=face, markeredgecolor=PLAN, markersize=8, zorder=4)
         proved = f"at least {format_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
         cost = format_million(high * CNY_PER_MCNY)
         write_text(axes, place, high + 0.13 * height, cost, weight="bold", fontsize=10.5, **style)
         write_text(axes, place, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most.min()) - 0.12 * height, float(most.max()) + 0.24 * height)
-    marks = [("o", _PLAN, _PLAN, "best known plan"), ("s", _PROVED, _PROVED, "down to what is proved")]
+    marks = [("o", PLAN, PLAN, "best known plan"), ("s", PROVED, PROVED, "down to what is proved")]
     if frontier.points["is_dominated"].any():
-        marks.append(("o", "white", _PLAN, "dominated: a tighter limit costs no more"))
+        marks.append(("o", "white", PLAN, "dominated: a tighter limit costs no more"))
     _key(axes, marks)
 
 
 def _draw_leaving(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     """Draw the shares of all tokens that leave their own region and province."""
-    for scope, colour, mark in (("region", _PLAN, "o"), ("province", _PROVINCE, "s")):
+    for scope, colour, mark in (("region", TOKENS[5], "o"), ("province", TOKENS[2], "s")):
         share = frontier.points.get(f"leaves_{scope}_share")
         if share is not None:
             axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
     style_axes(axes, "% of the tokens that\nleave their own ...")
     axes.set_ylim(-4, 112)
-    _key(axes, [("s", _PROVINCE, _PROVINCE, "province"), ("o", _PLAN, _PLAN, "region")])
+    _key(axes, [("s", TOKENS[2], TOKENS[2], "province"), ("o", TOKENS[5], TOKENS[5], "region")])
 
 
 def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: np.ndarray) -> None:
@@ -313,7 +339,7 @@ def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: 
         index="workload_class", columns=frontier.size_name, values="leaves_region_share", aggfunc="last"
     )
     shares = wide.reindex(index=list(names), columns=frontier.points[frontier.size_name]).to_numpy(float)
-    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest", zorder=1)
+    axes.imshow(shares, cmap=colour_scale(TOKENS), vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest", zorder=1)
     for (y, x), share in np.ndenumerate(shares):
         if np.isfinite(share):
             look: dict[str, Any] = {"fontsize": 9.5, "color": "white" if share > _DARK_SHARE else INK, "zorder": 2}

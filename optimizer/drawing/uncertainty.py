@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
-from optimizer.drawing.colours import FAINT_INK, INK, PALETTE
+from optimizer.drawing.colours import FAINT_INK, INK, PLAN, PROVED
 from optimizer.drawing.lettering import HALO, write_text
 from optimizer.drawing.sheet import make_sheet, style_axes, write_figure
 from optimizer.numbers import format_percent, format_plain, shorten
@@ -22,7 +22,7 @@ from optimizer.uncertainty.inputs import value_at
 from optimizer.uncertainty.result import QUANTILE_OF, QUANTILES, Uncertainty, region_shares
 
 _PANEL_IN = 3.4
-_MEDIAN, _WIDE, _NARROW, _POINT = PALETTE[2], "#D3E6F3", "#8FC1E3", "#5F5F5F"
+_MEDIAN, _WIDE, _NARROW, _POINT = PLAN, "#DDE3EE", PROVED, FAINT_INK
 _ALL_AT, _ALL_HALF, _RIGHT = 1.09, 0.025, 1.2  # where the distribution of all samples stands, beside the fan
 _LEAST_WINDOW, _WINDOWS = 10, 5  # samples in a window of the fan, and how many windows beside each other fill it
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
-from optimizer.drawing.colours import OTHER_COLOUR, PALETTE
+from optimizer.drawing.colours import LESS, MORE, OTHER_COLOUR
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import stop_positions
@@ -21,8 +21,6 @@ from optimizer.problem.problem import FloatArray
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
 from optimizer.units import TOKENS_PER_MTOK
 
-# Colour-blind readers can tell blue and orange apart; signs in the labels and dashes on links do so in grey.
-GREW, SHRANK = PALETTE[2], PALETTE[0]
 _MOVED = "#3A3A3A"
 _WIDEST_LINK_PT, _THINNEST_LINK_PT, _WIDEST_MOVE_PT, _THINNEST_MOVE_PT = 11.0, 0.7, 7.0, 1.0
 _MOST_MOVES = 8
@@ -99,15 +97,15 @@ def difference_theme(scene: Scene, difference: RunDifference) -> Theme:
 
 def _explain(panel: Panel, changes: _Changes, scene: Scene) -> None:
     panel.heading("key.center_change")
-    panel.disc("key.grew", GREW)
-    panel.disc("key.shrank", SHRANK)
+    panel.disc("key.grew", MORE)
+    panel.disc("key.shrank", LESS)
     panel.disc("key.unchanged", OTHER_COLOUR, _UNCHANGED_RADIUS_PT)
     if changes.largest > changes.least:
         panel.circles("key.change_tokens", changes.largest, changes.radius, scene.tokens)
     if len(changes.links):
         panel.heading("key.link_change")
-        panel.line("key.link_more", GREW, 5.0)
-        panel.line("key.link_less", SHRANK, 5.0, _DASHES)
+        panel.line("key.link_more", MORE, 5.0)
+        panel.line("key.link_less", LESS, 5.0, _DASHES)
         panel.widths(float(changes.links["change_mtok_per_day"].abs().max()), changes.link_width, scene.tokens)
     if len(changes.moves):
         panel.heading("key.moves")
@@ -121,7 +119,7 @@ def _mark(row: dict[str, Any], at: tuple[float, float], name: str, changes: _Cha
     if abs(amount) <= changes.least and not word:
         return Marker(*at, _UNCHANGED_RADIUS_PT, face=OTHER_COLOUR)
     note = words.signed(amount * TOKENS_PER_MTOK) + (f", {word}" if word else "")
-    face = GREW if amount > 0 else SHRANK
+    face = MORE if amount > 0 else LESS
     must = bool(word) or abs(amount) >= _LABELLED_SHARE * changes.largest
     return Marker(*at, changes.radius(abs(amount)), name, face=face, notes=(note,), must=must)
 
@@ -135,10 +133,10 @@ def _draw_links(canvas: Canvas, difference: RunDifference, changes: _Changes) ->
     for order, (start, end, change) in enumerate(rows.itertuples(index=False)):
         line = canvas.geodesic(positions[start], positions[end])
         bands.append((line, changes.link_width(abs(change))))
-        band = LineCollection([line], linewidths=bands[-1][1], colors=GREW, alpha=0.8, zorder=2.5 + 1e-4 * order)
+        band = LineCollection([line], linewidths=bands[-1][1], colors=MORE, alpha=0.8, zorder=2.5 + 1e-4 * order)
         band.set_capstyle("round")
         if change < 0:
-            band.set(color=SHRANK, linestyles=[_DASHES], capstyle="butt")
+            band.set(color=LESS, linestyles=[_DASHES], capstyle="butt")
         canvas.axes.add_collection(band)
     return bands
 
@@ -208,7 +206,9 @@ def _numbers(difference: RunDifference, words: Words) -> tuple[str, ...]:
     cost = words("numbers.cost_same") if difference.has_same_cost else words("numbers.cost_change", amount=change)
     if difference.has_same_plan:
         return (words("numbers.same"), cost)
-    amount, share = words.amount(difference.moved_mtok_per_day * TOKENS_PER_MTOK), difference.moved_mtok_per_day / total
+    # Of the first plan's tokens, as in the tables of a comparison.
+    first = float(difference.data_centers["before_mtok_per_day"].sum()) or total
+    amount, share = words.amount(difference.moved_mtok_per_day * TOKENS_PER_MTOK), difference.moved_mtok_per_day / first
     percent = "<0.1%" if 0 < share < _LEAST_WRITTEN_SHARE else format_percent(share)
     parts = [words("numbers.moved", amount=amount, share=percent), cost]
     if difference.retimed_mtok_per_day > _LEAST_DRAWN_SHARE * total:

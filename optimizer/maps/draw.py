@@ -50,11 +50,12 @@ from optimizer.maps.run_themes import allocation_theme, carbon_theme, links_them
 from optimizer.maps.theme import Drawn, Scene, Theme, distinct_labels, place_names, run_label
 from optimizer.numbers import format_percent, shorten
 from optimizer.runs.difference import RunDifference, difference_of_runs
+from optimizer.runs.metadata import changed_keys
 from optimizer.runs.places import positions_shown
 from optimizer.runs.run import Run, open_run
 
 _DATE_CHARS = 10
-_NAME_CHARS = 40
+_NAME_CHARS, _CHANGES_CHARS = 40, 110
 
 
 def _source_parts(
@@ -70,6 +71,8 @@ def _source_parts(
         parts = [words("foot.source", date=date, version=shorten(str(version), _NAME_CHARS), **facts)]
     else:
         parts = [words("foot.source_undated", **facts)]
+    if changes := changed_keys(run.info):
+        parts.insert(0, words("foot.changed", changes=shorten(", ".join(changes), _CHANGES_CHARS)))
     if difference is not None:
         parts.append(words("foot.against", run=other, date=_date(difference.before) or "?"))
     estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")

@@ -173,12 +173,6 @@ MOST_CLASSES = 6
 _SKEWED = 20.0
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 
-# Sequential palettes after ColorBrewer (Cynthia Brewer, Apache 2.0), of kinds that it lists as safe for colour-blind
-# readers; each grows darker from class to class, so that it also works in grey.
-BLUES = ("#9AD3B5", "#5BBCC0", "#3590C0", "#2B62A8", "#253A86", "#0B1747")
-BROWNS = ("#FFF0B3", "#FED46A", "#FBA536", "#E5701A", "#B5430A", "#6E2406")
-PURPLES = ("#CFE0EE", "#A9C4E0", "#8FA3CF", "#8672B4", "#79398F", "#470A45")
-
 
 @dataclass(frozen=True)
 class Classes:

@@ -11,7 +11,17 @@ import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
 from network_data.faults import FaultList
-from optimizer.drawing.colours import INK, NEUTRAL_COLOUR, OTHER, OTHER_COLOUR, assign_colours, region_colours
+from optimizer.drawing.colours import (
+    CARBONS,
+    INK,
+    LOADS,
+    NEUTRAL_COLOUR,
+    OTHER,
+    OTHER_COLOUR,
+    PRICES,
+    assign_colours,
+    region_colours,
+)
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import (
@@ -25,10 +35,7 @@ from optimizer.maps.flows import (
 from optimizer.maps.labels import LabelRequest
 from optimizer.maps.options import ColourBy
 from optimizer.maps.places import (
-    BLUES,
-    BROWNS,
     FIBRE_COLOUR,
-    PURPLES,
     Classes,
     Marker,
     Panel,
@@ -56,6 +63,8 @@ from optimizer.units import TOKENS_PER_MTOK
 _KG_PER_T, _G_PER_KG = 1e3, 1e3
 _UNUSED_RADIUS_PT, _CENTER_RADIUS_PT = 5.0, 4.0
 _WIDEST_PT, _THINNEST_PT = 10.0, 1.6
+# From an empty link to a full one, whatever the data: a link that is hardly used must not look like one that is full.
+_LOAD_EDGES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 _LABELLED, _LISTED = 8, 8
 _LEAST_LABELLED_PT = 25.0
 
@@ -161,7 +170,7 @@ def links_theme(scene: Scene) -> Theme:
     # A load that is a rounding error counts as none.
     used = links[links["load_share"] > 1e-9 * max(float(links["load_share"].max()), 1e-9)]
     shares = tuple(used["load_share"].astype(float))
-    classes = fit_classes(shares, BLUES)
+    classes = Classes(_LOAD_EDGES, LOADS) if shares else None
     peak_gbps = used["peak_gbps"] if "peak_gbps" in used else used["load_share"] * used["capacity_gbps"]
     width = width_scale(peak_gbps, _WIDEST_PT, _THINNEST_PT)
 
@@ -315,7 +324,7 @@ def price_theme(scene: Scene) -> Theme:
     def note(_: float, price: float) -> str:
         return words("note.price", price=format_number(price, 0))
 
-    rated = _Rated("price", table, BROWNS, format_plain, note, numbers, key, hub_radius)
+    rated = _Rated("price", table, PRICES, format_plain, note, numbers, key, hub_radius)
     return _center_theme(scene, rated)
 
 
@@ -352,7 +361,7 @@ def carbon_theme(scene: Scene) -> Theme:
     def note(amount: float, _: float) -> str:
         return words("note.carbon", amount=words.amount(amount))
 
-    return _center_theme(scene, _Rated("carbon", table, PURPLES, lambda rate: f"{rate:.3g}", note, numbers, key))
+    return _center_theme(scene, _Rated("carbon", table, CARBONS, lambda rate: f"{rate:.3g}", note, numbers, key))
 
 
 def _center_theme(scene: Scene, rated: _Rated) -> Theme:

@@ -2,8 +2,8 @@
 Charts of a report as SVG shapes, each with a sentence and a table of the same content.
 
 A chart is data: positions and colours of rectangles, lines and texts. The page's template writes it and escapes every
-text, so that a name from an input file cannot become markup. Charts are 460 units wide, which fits a telephone; wide
-screens and paper show two in a row.
+text, so that a name from an input file cannot become markup. Drawings are 460 units wide. Charts of rows are a drawing
+for each row, whose names and amounts the page sets as text of its own: they wrap and keep their size on a telephone.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from optimizer.drawing.chart_data import Break
-from optimizer.drawing.colours import PALETTE, round_down_nicely
+from optimizer.drawing.colours import component_colour, round_down_nicely
 from optimizer.numbers import format_clock, format_digits, format_million, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
@@ -27,10 +28,8 @@ Write = Callable[[float], str]
 _WIDTH = 460
 _LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
 _PLOT_HEIGHT = 170.0
-_ROW, _BAR, _BAR_TOP, _LABEL_DROP, _LABEL_CHARS = 50.0, 22.0, 20.0, 14.0, 44
-_GREYS = ("#5F6B76", "#9AA5AF", "#C3CAD1", "#7B7F55")
-_CELL_HEIGHT, _NAME_WIDTH = 17.0, 142.0
-_NAME_CHARS = 22
+_BAR, _CELL = 20.0, 16.0
+_NAME_CHARS = 28
 
 
 _HOURLY_COLUMNS = ("facility_power_mw", "price_cny_per_mwh")
@@ -120,16 +119,39 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A row of a chart: its name, an amount in words, and a drawing as high as the chart says."""
+
+    label: str
+    note: str
+    shapes: list[Shape]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a matrix, as strong as its amount."""
+
+    text: str
+    opacity: float  # 0 to 1, of the colour behind it
+    is_strong: bool  # Whether its text must be light
+    tip: str
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A chart with its texts and its table."""
+    """A chart with its texts and its table: one drawing, a drawing for each row, or the cells of a matrix."""
 
     id: str  # Of the element on the page
     title: str
     sentence: str  # What the chart shows
-    height: float  # Of the drawing, which is 460 units wide
+    height: float  # Of a drawing, which is 460 units wide
     shapes: list[Shape]
     table: Table
     legend: Mapping[str, str] = field(default_factory=dict)  # Name to colour; empty where one colour is enough
+    rows: Sequence[Row] = ()
+    ticks: Sequence[str] | None = None  # Of equal parts of the width; rows then have their names at their left
+    cells: Sequence[Sequence[Cell]] = ()  # Of the rows of the table, without their first column
+    colour: str = ""  # Of the cells
 
 
 def stacked_rows(
@@ -141,23 +163,17 @@ def stacked_rows(
 ) -> Chart:
     """Draw amounts as horizontal bars divided into parts; `rows`: label, note at the right, and parts of each bar."""
     largest = max((sum(parts.values()) for _, _, parts in rows), default=0.0) or 1.0
-    shapes = []
-    for i, (label, note, parts) in enumerate(rows):
-        shapes += _label_bar(i, label, note)
-        left = 0.0
+    drawn = []
+    for label, note, parts in rows:
+        shapes, left = [], 0.0
         for part, colour in colours.items():
             width = _WIDTH * max(parts.get(part, 0.0), 0.0) / largest
             if width > 0.0:
                 tip = f"{label}\n{part}: {write(parts[part])}"
-                box = (left, i * _ROW + _BAR_TOP, width, _BAR)
-                shapes.append(rect(box, tip, fill=colour, **{"class": "mark part"}))
+                shapes.append(rect((left, 0.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
             left += width
-    return Chart(*name, len(rows) * _ROW, shapes, table, dict(colours))
-
-
-def _label_bar(i: int, label: str, note: str) -> list[Shape]:
-    y = i * _ROW + _LABEL_DROP
-    return [text(0.0, y, label, "label"), text(_WIDTH, y, note, "note end")]
+        drawn.append(Row(label, note, shapes))
+    return Chart(*name, _BAR, [], table, dict(colours), drawn)
 
 
 def stacked_costs(
@@ -165,8 +181,7 @@ def stacked_costs(
 ) -> Chart:
     """Draw the costs of plans by component, CNY a year."""
     order = by_size(parts for _, _, parts in plans)
-    greys = [_GREYS[i % len(_GREYS)] for i in range(max(0, len(order) - len(PALETTE)))]
-    colours = dict(zip(map(words, order), [*PALETTE, *greys], strict=False))
+    colours = {words(part): component_colour(part) for part in order}
     rows = [(label, note, {words(part): parts.get(part, 0.0) for part in order}) for label, note, parts in plans]
     return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
 
@@ -231,25 +246,23 @@ def heat_map(
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     start = 0.0 if low < high / 3 else low - (high - low) / 8
-    step = (_WIDTH - _NAME_WIDTH) / max(len(axis.labels), 1)
-    shapes = []
-    for r, row in enumerate(rows):
-        top = _TOP + r * _CELL_HEIGHT
-        shapes.append(text(0.0, top + 12.5, shorten(row, _NAME_CHARS), "label small"))
+    step = _WIDTH / max(len(axis.labels), 1)
+    drawn = []
+    for row, amounts in zip(rows, values, strict=True):
+        shapes = []
         for t, label in enumerate(axis.labels):
-            value = float(values[r, t])
+            value = float(amounts[t])
             if not math.isfinite(value):
                 continue
             share = (value - start) / ((high - start) or 1.0)
-            box = (_NAME_WIDTH + t * step, top, step * 0.94, _CELL_HEIGHT - 1.0)
             extra = {"class": "mark cell", "data-slice": t, "fill-opacity": f"{0.04 + 0.96 * share:.2f}"}
-            shapes.append(rect(box, f"{row}\n{label}: {format_digits(value)} {unit}", fill=colour, **extra))
-    shapes += _slice_labels(axis, _NAME_WIDTH, step, 14.0)
-    height = _TOP + len(rows) * _CELL_HEIGHT
+            tip = f"{row}\n{label}: {format_digits(value)} {unit}"
+            shapes.append(rect((t * step, 0.0, step * 0.94, _CELL), tip, fill=colour, **extra))
+        drawn.append(Row(shorten(row, _NAME_CHARS), "", shapes))
     cells = [(row, *(format_digits(float(value)) for value in line)) for row, line in zip(rows, values, strict=True)]
     table = Table((f"{unit} by hour", *axis.labels), cells)
     legend = f"{format_digits(low)} (lightest) to {format_digits(high)} {unit} (strongest)"
-    return Chart(*name, height, shapes, table, {legend: colour})
+    return Chart(*name, _CELL, [], table, {legend: colour}, drawn, axis.ticks)
 
 
 class _Axes:
@@ -297,7 +310,9 @@ def _grid(
 
 
 def _slice_labels(axis: TimeAxis, left: float, step: float, y: float) -> list[Shape]:
-    return [text(left + i * step, y, tick, "tick") for i, tick in enumerate(axis.ticks) if tick]
+    """Write the labels of slices; on a telephone there is room for every second one."""
+    written = [(i, tick) for i, tick in enumerate(axis.ticks) if tick]
+    return [text(left + i * step, y, tick, "tick odd" if n % 2 else "tick") for n, (i, tick) in enumerate(written)]
 
 
 def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> Table:
@@ -321,9 +336,7 @@ def text(x: float, y: float, content: str, kind: str) -> Shape:
 _CUT_SHARE = 0.6
 _SPAN_LEFT, _SPAN_RIGHT, _SPAN_TOP, _SPAN_PLOT_HEIGHT, _SPAN_FOOT = 60.0, 12.0, 22.0, 190.0, 38.0
 _LOG_FROM = 20.0
-_SPAN_NAME_CHARS, _SPAN_NAME_WIDTH, _SPAN_CELL_HEIGHT = 24, 150.0, 24.0
-_DIGIT_WIDTH = 6.6  # of an amount's type, in the units of the drawing
-_STRONG_SHARE = 0.65  # a colour this strong needs dark digits on any page
+_STRONG_SHARE = 0.65  # a colour this strong needs light digits
 
 
 @dataclass(frozen=True)
@@ -332,7 +345,8 @@ class Span:
 
     label: str  # Above it, at the left
     note: str  # Above it, at the right
-    pieces: Sequence[tuple[float, float, str]]  # From, to and colour of each
+    # From, to and colour of each; several that overlap stand below each other
+    pieces: Sequence[tuple[float, float, str]]
     proved: tuple[float, float] | None = None  # Range that is proved, drawn as a line through the middle
 
 
@@ -346,7 +360,7 @@ class Curve:
     marks: Sequence[Break] = ()  # Where something happens
 
 
-def span_rows(
+def span_rows(  # noqa: PLR0913 - options, keyword-only
     name: tuple[str, str, str],
     rows: Sequence[Span],
     write: Write,
@@ -354,43 +368,55 @@ def span_rows(
     legend: Mapping[str, str],
     *,
     from_zero: bool = False,
+    window: tuple[float, float] | None = None,
 ) -> Chart:
     """
     Draw rows of spans on one scale, such as a waterfall or a tornado.
 
-    Where all amounts are far from 0, the scale begins near the least, and the sentence mentions it; not with
-    `from_zero`.
+    Where all amounts are far from 0, the scale begins near the least, bars that begin at 0 are shown broken, and the
+    sentence says so; not with `from_zero`. A `window` is the whole scale.
     """
     ends = [value for row in rows for piece in row.pieces for value in piece[:2]]
     ends += [value for row in rows if row.proved for value in row.proved if math.isfinite(value)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     inner = [value for value in ends if value != 0.0]
-    is_cut = not from_zero and bool(inner) and min(inner) > _CUT_SHARE * high
-    if is_cut:
+    is_cut = window is None and not from_zero and bool(inner) and min(inner) > _CUT_SHARE * high
+    if window is not None:
+        low, high = window
+    elif is_cut:
         low = min(inner) - 0.15 * (high - min(inner))
     scale = _WIDTH / ((high - low) or 1.0)
 
     def at(value: float) -> float:
         return (min(max(value, low), high) - low) * scale
 
-    shapes = []
-    for i, row in enumerate(rows):
-        top = i * _ROW
-        shapes += _label_bar(i, shorten(row.label, _LABEL_CHARS), row.note)
-        for start, end, colour in row.pieces:
+    drawn = []
+    for row in rows:
+        shapes = []
+        height = _BAR / (len(row.pieces) if _overlap(row.pieces) else 1)
+        for n, (start, end, colour) in enumerate(row.pieces):
             left, right = sorted((at(start), at(end)))
-            box = (left, top + _BAR_TOP, max(right - left, 1.5), _BAR)
+            box = (left, n * height if height < _BAR else 0.0, max(right - left, 1.5), height)
             tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {write(end)}"
             shapes.append(rect(box, tip, fill=colour, **{"class": "mark"}))
+        if is_cut and any(piece[0] == 0.0 for piece in row.pieces):
+            shapes.append(Shape("path", {"d": f"M10 -1L4 {_BAR + 1}M17 -1L11 {_BAR + 1}", "class": "break"}))
         if row.proved and all(map(math.isfinite, row.proved)):
             left, right = (at(value) for value in row.proved)
-            y = top + _BAR_TOP + _BAR / 2
+            y = _BAR / 2
             line = f"M{left:.1f} {y:.1f}H{right:.1f}M{left:.1f} {y - 4:.1f}v8M{right:.1f} {y - 4:.1f}v8"
             shapes.append(Shape("path", {"d": line, "class": "whisker"}))
-    if low < 0.0 < high:
-        shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} 0V{len(rows) * _ROW:.1f}", "class": "axis"}))
-    cut = f" The scale begins at {write(low)}, not at 0." if is_cut else ""
-    return Chart(name[0], name[1], name[2] + cut, len(rows) * _ROW, shapes, table, dict(legend))
+        if low < 0.0 < high:
+            shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} -3V{_BAR + 3}", "class": "axis"}))
+        drawn.append(Row(row.label, row.note, shapes))
+    cut = f" The scale begins at {write(low)}, not at 0: broken bars." if is_cut else ""
+    return Chart(name[0], name[1], name[2] + cut, _BAR, [], table, dict(legend), drawn)
+
+
+def _overlap(pieces: Sequence[tuple[float, float, str]]) -> bool:
+    """Whether a piece would hide another one."""
+    spans = sorted(sorted(piece[:2]) for piece in pieces)
+    return any(after[0] < before[1] for before, after in pairwise(spans))
 
 
 def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str], colour: str, table: Table) -> Chart:
@@ -418,13 +444,10 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
     ticks = [bottom + i * tick for i in range(round((top - bottom) / tick) + 1)]
     shapes = _grid(unit, ticks, y_of, (_SPAN_LEFT, _SPAN_RIGHT, 6.0))
     for mark in curve.marks:
-        begin, middle, stop = (x_of(min(max(at, x.min()), x.max())) for at in (mark.least, mark.value, mark.most))
-        least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
-        tip = f"{what} {value} ({least} to {most})\n{mark.change}"
-        shapes.append(rect((begin - 1.0, _SPAN_TOP, stop - begin + 2.0, _SPAN_PLOT_HEIGHT), tip, **{"class": "event"}))
-        shapes.append(
-            Shape("path", {"d": f"M{middle:.1f} {_SPAN_TOP}v{_SPAN_PLOT_HEIGHT}", "class": "axis", "data-tip": tip})
-        )
+        tip = f"{what} {format_plain(mark.value)}\n{mark.change}"
+        place = f"M{x_of(min(max(mark.value, x.min()), x.max())):.1f} {_SPAN_TOP}v{_SPAN_PLOT_HEIGHT}"
+        kind = "event routing" if mark.is_routing else "event"
+        shapes.append(Shape("path", {"d": place, "class": kind, "data-tip": tip}))
     line = "L".join(f"{x_of(a):.1f} {y_of(b):.1f}" for a, b in zip(x, high, strict=True))
     shapes.append(Shape("path", {"d": f"M{line}", "stroke": colour, "class": "line"}))
     written = -math.inf
@@ -451,28 +474,21 @@ def matrix(
     colour: str,
     unit: str = "",
 ) -> Chart:
-    """Draw a matrix of amounts, not negative: the larger, the stronger the colour; columns are named by number."""
+    """Lay out a matrix of amounts, not negative: the larger, the stronger the colour; columns are named by number."""
     rows, columns = labels
     head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
-    step = (_WIDTH - _SPAN_NAME_WIDTH) / max(len(columns), 1)
-    has_room = step * 0.96 >= _DIGIT_WIDTH * max((len(write(float(value))) for value in values.flat), default=0)
-    shapes = [text(_SPAN_NAME_WIDTH + (j + 0.5) * step, 14.0, str(j + 1), "tick middle") for j in range(len(columns))]
-    for i, row in enumerate(rows):
-        top = _SPAN_TOP + i * _SPAN_CELL_HEIGHT
-        shapes.append(text(0.0, top + 16.0, f"{i + 1}  {shorten(row, _SPAN_NAME_CHARS)}", "label small"))
-        for j, column in enumerate(columns):
-            value = float(values[i, j])
+    cells = []
+    for row, line in zip(rows, values, strict=True):
+        drawn = []
+        for column, value in zip(columns, map(float, line), strict=True):
             is_known = math.isfinite(value)
             share = max(value, 0.0) / largest if is_known and largest > 0 else 0.0
-            box = (_SPAN_NAME_WIDTH + j * step, top, step * 0.96, _SPAN_CELL_HEIGHT - 2.0)
             tip = f"{row}\nunder {column}: {write(value) + unit if is_known else 'no plan'}"
-            look = {"fill": colour, "fill-opacity": f"{0.04 + 0.9 * share:.2f}", "class": "mark"}
-            shapes.append(rect(box, tip, **(look if is_known else {"class": "unknown"})))
-            if is_known and has_room:
-                kind = "amount strong middle" if share > _STRONG_SHARE else "amount middle"
-                shapes.append(text(box[0] + box[2] / 2, top + 15.5, write(value), kind))
-    cells = [(row, *(write(float(v)) for v in line)) for row, line in zip(rows, values, strict=True)]
-    table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), cells)
+            opacity = round(0.04 + 0.9 * share, 2) if is_known else 0.0
+            drawn.append(Cell(write(value) if is_known else "no plan", opacity, share > _STRONG_SHARE, tip))
+        cells.append(drawn)
+    texts = [(row, *(cell.text for cell in line)) for row, line in zip(rows, cells, strict=True)]
+    table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), texts)
     legend = {f"0 (lightest) to {write(largest)}{unit} (strongest)": colour}
-    return Chart(*name, _SPAN_TOP + len(rows) * _SPAN_CELL_HEIGHT, shapes, table, legend)
+    return Chart(*name, 0.0, [], table, legend, cells=cells, colour=colour)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,6 @@ import pandas as pd
 from optimizer.comparison.comparison import Comparison, open_comparison
 from optimizer.comparison.tables import AFTER_TIGHTENING
 from optimizer.drawing.chart_data import (
-    COSTS_MORE,
-    SAVES,
-    TOTAL,
     breaks,
     cost_curve,
     difference_cny,
@@ -27,7 +25,7 @@ from optimizer.drawing.chart_data import (
     tornado_rows,
     waterfall_bars,
 )
-from optimizer.drawing.colours import PALETTE
+from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
 from optimizer.numbers import (
     format_amount,
     format_change,
@@ -36,6 +34,7 @@ from optimizer.numbers import (
     format_percent,
     format_plain,
     format_size,
+    million_writer,
 )
 from optimizer.report.charts import (
     MILLION_CNY,
@@ -52,13 +51,13 @@ from optimizer.report.charts import (
 )
 from optimizer.report.map import case_map_data
 from optimizer.report.page import render_page
-from optimizer.report.run import Tile
+from optimizer.report.run import Head, Tile, end_sentence, list_changes
 from optimizer.runs.run import Run, open_run
+from optimizer.text.comparison import KIND_WORDS, describe_moves
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 
 _Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
-_END_COLOURS = {"low": PALETTE[5], "high": PALETTE[0]}
 _MOST_WATERFALLS, _MOST_MOVED = 4, 20
 _STEP_WORDS = {
     "price": "prices on the unchanged plan", "reoptimize": "re-optimizing", "change": "difference",
@@ -75,29 +74,28 @@ def case_table(tables: _Tables) -> Table:
     """List the cases."""
     cases = tables["cases"]
     regions = [name for name in cases if str(name).startswith("region_share.")]
-    rows = []
+    rows, write, change = [], million_writer(cases["total_cny_per_year"]), _saving_writer(cases)
     for row in cases.to_dict("records"):
         proved, verdict = "", text_of(row.get("verdict"))
         least_saving = row.get("least_saving_cny_per_year")
         if least_saving is not None and math.isfinite(least_saving) and not row["is_reference"]:
-            least, most = (format_million(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most"))
+            least, most = (change(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most"))
             proved = f"{least} to {most}"
-            if AFTER_TIGHTENING in verdict:
-                proved += f" ({AFTER_TIGHTENING})"
         numbers = (
-            format_million(row.get("total_cny_per_year")),
-            format_million(row.get("full_cost_cny_per_year")),
-            "" if row["is_reference"] else format_million(row.get("saving_cny_per_year")),
+            write(row.get("total_cny_per_year")),
+            write(row.get("full_cost_cny_per_year")),
+            "" if row["is_reference"] else change(row.get("saving_cny_per_year")),
             proved,
             format_percent(row.get("mip_rel_gap"), 2),
             *(format_percent(row[name]) for name in regions),
             format_number(row.get("mean_rtt_ms")),
             format_number(row.get("energy_mwh_per_year"), 0, 1e3),
             format_number(row.get("carbon_t_per_year"), 0, 1e3),
-            format_million(row.get("capital_cny_per_year")),
+            write(row.get("capital_cny_per_year")),
             "" if row["is_reference"] else format_percent(row.get("moved_share")),
         )
-        rows.append((str(row["label"]), str(row["status"]), *numbers))
+        status = f"{row['status']}, {AFTER_TIGHTENING}" if AFTER_TIGHTENING in verdict else str(row["status"])
+        rows.append((str(row["label"]), status, *numbers))
     columns = (
         "Case", "status", MILLION_CNY, "full cost", "saving", "proved saving", "gap",
         *(str(name).removeprefix("region_share.") for name in regions),
@@ -108,6 +106,10 @@ def case_table(tables: _Tables) -> Table:
         return Table(columns, rows, words=(0, 1))
     rows = [(*row, reason) for row, reason in zip(rows, reasons, strict=True)]
     return Table((*columns, "reason"), rows, words=(0, 1, len(columns)))
+
+
+def _saving_writer(cases: pd.DataFrame) -> Callable[[float | None], str]:
+    return million_writer(cases["saving_cny_per_year"], signed=True)
 
 
 def decision_table(tables: _Tables) -> Table | None:
@@ -132,12 +134,12 @@ def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
     wide = tables["costs"].pivot_table(
         index="case", columns="component", values="cny_per_year", aggfunc="sum", sort=False
     )
-    plans = []
+    plans, write = [], million_writer(wide.sum(axis=1))
     for case, row in wide.iterrows():
         parts = {str(name): float(cny) for name, cny in row.items()}
-        plans.append((labels.get(str(case), str(case)), format_million(float(row.sum())), parts))
+        plans.append((labels.get(str(case), str(case)), write(float(row.sum())), parts))
     order = by_size(parts for _, _, parts in plans)
-    cells = [(label, *(format_million(parts[name]) for name in order), total) for label, total, parts in plans]
+    cells = [(label, *(write(parts[name]) for name in order), total) for label, total, parts in plans]
     table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
     return stacked_costs(("cases-chart", "Cost of each case", "Total cost in million CNY a year."), plans, table)
 
@@ -148,22 +150,24 @@ def _savings_chart(tables: _Tables) -> Chart | None:
     others = cases[~cases["is_reference"].astype(bool) & cases["saving_cny_per_year"].notna()]
     if others.empty:
         return None
-    rows, cells = [], []
+    rows, cells, write = [], [], _saving_writer(others)
     for row in others.to_dict("records"):
-        amounts = [float(row[f"{name}saving_cny_per_year"]) / CNY_PER_MCNY for name in ("", "least_", "most_")]
-        rows.append(_saving(str(row["label"]), *amounts))
-        cells.append((str(row["label"]), *map(_change, amounts)))
+        amounts = [float(row[f"{name}saving_cny_per_year"]) for name in ("", "least_", "most_")]
+        texts = tuple(map(write, amounts))
+        saving, least, most = (amount / CNY_PER_MCNY for amount in amounts)
+        rows.append(_saving(str(row["label"]), saving, least, most, texts[0]))
+        cells.append((str(row["label"]), *texts))
     table = Table(("Case, million CNY a year", "saving", "proved least", "proved most"), cells)
     about = (
         "Against the reference, in million CNY a year; the line is the range in which the best plans of both differ."
     )
     legend = {"saves": SAVES, "costs more": COSTS_MORE}
-    return span_rows(("savings-chart", "Saving of each case", about), rows, _change, table, legend)
+    return span_rows(("savings-chart", "Saving of each case", about), rows, _change, table, legend, from_zero=True)
 
 
-def _saving(label: str, saving: float, least: float, most: float) -> Span:
+def _saving(label: str, saving: float, least: float, most: float, text: str) -> Span:
     pieces = [(0.0, saving, SAVES if saving >= 0 else COSTS_MORE)] if math.isfinite(saving) else []
-    return Span(label, _change(saving), pieces, (least, most))
+    return Span(label, text, pieces, (least, most))
 
 
 def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
@@ -205,7 +209,7 @@ def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | Non
                 places.get(str(row["demand_hub"]), str(row["demand_hub"])),
                 words(str(row["workload_class"])),
                 *(places.get(end, end) for end in ends),
-                words(str(row["kind"])),
+                KIND_WORDS[str(row["kind"])],
                 format_amount(float(row["mtok_per_year"]) * TOKENS_PER_MTOK),
                 format_percent(float(row["share"]), 2),
             )
@@ -221,11 +225,12 @@ def tornado_chart(tables: _Tables) -> Chart | None:
     rows, cells = [], []
     for parameter, ends in tornado_rows(table):
         texts = [end.text for end in ends]
-        pieces = [(0.0, end.effect, _END_COLOURS[end.end]) for end in ends if math.isfinite(end.effect)]
+        known = [end.effect for end in ends if math.isfinite(end.effect)]
+        pieces = [(0.0, effect, COSTS_MORE if effect > 0 else SAVES) for effect in known]
         rows.append(Span(parameter, " · ".join(texts), pieces))
         cells.append((parameter, *texts))
     about = "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
-    legend = {f"{end} end": colour for end, colour in _END_COLOURS.items()}
+    legend = {"costs more": COSTS_MORE, "saves": SAVES}
     numbers = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
     return span_rows(("tornado-chart", "Tornado", about), rows, _change, numbers, legend)
 
@@ -261,7 +266,7 @@ def frontier_charts(tables: _Tables) -> list[Chart]:
             "Cost in million CNY a year of the best known plan; the line below each point is what may still be saved."
         )
         name, drawn = (f"{kind}-frontier", f"Cost against {kind}", about), Curve(curve.size, curve.least, curve.most)
-        charts.append(curve_chart(name, drawn, (MILLION_CNY, what), PALETTE[2], Table(columns, cells, (0, 1))))
+        charts.append(curve_chart(name, drawn, (MILLION_CNY, what), PLAN, Table(columns, cells, (0, 1))))
     return charts
 
 
@@ -272,7 +277,7 @@ def latency_return_chart(tables: _Tables) -> Chart | None:
     rows, cells = [], []
     for release in latency_releases(ranking):
         label, amounts = f"{words(release.workload_class)}, {release.limits}", (release.least, release.most)
-        rows.append(_saving(label, release.saving, *amounts))
+        rows.append(_saving(label, release.saving, *amounts, _change(release.saving)))
         cells.append((label, *map(_change, (release.saving, *amounts)), release.verdict))
     columns = ("Class and range of its round trip", f"{MILLION_CNY} per ms", "proved least", "proved most", "verdict")
     about = (
@@ -299,11 +304,35 @@ def break_even_charts(tables: _Tables, parameters: Labels | None = None) -> list
             for part in parts
         ]
         table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
-        about = "Cost of the best plan; lines are where the plan changes, bands how exactly that is certified."
+        about = (
+            "Cost of the best plan; black lines are where what is open, deployed or bought changes, grey ones where "
+        )
+        about += "only routes, places or hours do."
         title = (name.replace("_", "-"), f"Break-even map of {parameter}", about)
         curve = Curve(x, cost, cost, breaks(events))
-        charts.append(curve_chart(title, curve, (MILLION_CNY, parameter), PALETTE[2], table))
+        charts.append(curve_chart(title, curve, (MILLION_CNY, parameter), PLAN, table))
+        if (ranges := _break_ranges(name, parameter, curve)) is not None:
+            charts.append(ranges)
     return charts
+
+
+def _break_ranges(name: str, parameter: str, curve: Curve) -> Chart | None:
+    """Draw between what each change of decisions is proved to lie, a row each; None where there is none."""
+    changes = [mark for mark in curve.marks if not mark.is_routing]
+    if not changes:
+        return None
+    low, high = float(np.nanmin(curve.x)), float(np.nanmax(curve.x))
+    rows, cells, tick = [], [], (high - low) / 150.0
+    for mark in changes:
+        least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
+        piece = (mark.value - tick / 2, mark.value + tick / 2, DECISION)
+        rows.append(Span(f"{value}: {mark.change}", f"{least} to {most}", [piece], (mark.least, mark.most)))
+        cells.append((value, least, most, mark.change))
+    about = f"Values of {parameter}, {format_plain(low)} at the left to {format_plain(high)} at the right; the line is "
+    about += "the range in which the change is proved to lie."
+    table = Table(("Value", "proved from", "to", "change"), cells, words=(3,))
+    title = (f"{name.replace('_', '-')}-ranges", f"Where the plan changes with {parameter}", about)
+    return span_rows(title, rows, format_plain, table, {}, window=(low, high))
 
 
 def _million(amount: float) -> str:
@@ -343,14 +372,14 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         If the folder holds no comparison, or the basemap cannot be used.
     """
     found = open_comparison(folder)
-    labels = {case: result.case.label for case, result in found.results.items()}
+    labels = found.labels
     runs = {case: open_run(result.folder) for case, result in found.results.items() if result.folder is not None}
     drawn, places = None, {}
     if found.reference in runs:
         run = runs[found.reference]
         if basemap is None and not no_basemap:
             basemap = run.basemap
-        drawn = _map(runs, found.reference, labels, None if no_basemap else basemap)
+        drawn = _map(found, runs, None if no_basemap else basemap)
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
     tables = found.tables()
     sensitivity = [
@@ -367,7 +396,8 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
         "eyebrow": title,
         "heading": _heading(found),
         "lead": _lead(found, labels),
-        "tiles": _tiles(found, labels),
+        "head": _head(found, labels),
+        "changes": list_changes(found.changes),
         "sections": sections,
         "version": (found.head.get("versions") or {}).get("edwc") or "",
         "slice_count": len(runs),
@@ -383,54 +413,91 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=_MAP_WORDS)
 
 
-def _map(runs: Mapping[str, Run], reference: str, labels: Mapping[str, str], basemap: Path | None) -> dict[str, Any]:
-    # Two cases may have one label; a slider needs each of them once.
-    names = {case: labels[case] if list(labels.values()).count(labels[case]) == 1 else case for case in runs}
-    cases = {names[case]: run for case, run in runs.items()}
-    return case_map_data(runs[reference], cases, list(runs).index(reference), basemap)
+def _map(found: Comparison, runs: Mapping[str, Run], basemap: Path | None) -> dict[str, Any]:
+    labels, told = found.labels, {}
+    for case in runs:
+        of_pair = (found.moved_totals["first"] == found.reference) & (found.moved_totals["second"] == case)
+        if of_pair.any():
+            moves = describe_moves(found.moved_totals[of_pair], labels[found.reference], labels[case])
+            told[labels[case]] = end_sentence(moves)
+    cases = {labels[case]: run for case, run in runs.items()}
+    return case_map_data(runs[found.reference], cases, list(runs).index(found.reference), basemap, told)
 
 
 def _heading(found: Comparison) -> str:
-    costs = [result.objective_cny for result in found.results.values() if result.has_plan]
+    costs, count = found.cases["total_cny_per_year"].dropna(), len(found.cases)
     subject = f"cases of {found.name}" if found.name else "stored runs"
-    if not costs:
-        return f"None of {len(found.results)} {subject} has a plan"
-    count = f"{len(costs)} {subject}"
-    return f"{count} cost between {format_million(min(costs))} and {format_million(max(costs))} {MILLION_CNY}"
+    if costs.empty:
+        return f"None of {count} {subject} has a plan"
+    ends = f"between {format_million(costs.min())} and {format_million(costs.max())} {MILLION_CNY}"
+    return f"{len(costs)} {subject} cost {ends}"
 
 
 def _others(found: Comparison) -> pd.DataFrame:
-    cases = found.tables()["cases"]
-    return cases[~cases["is_reference"].astype(bool) & cases["total_cny_per_year"].notna()]
+    """Cases with a plan besides the reference, the cheapest first."""
+    cases = found.cases
+    others = cases[~cases["is_reference"].astype(bool) & cases["total_cny_per_year"].notna()]
+    return others.sort_values("total_cny_per_year", kind="stable")
 
 
 def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
-    others, lead = _others(found), []
-    if len(others):
-        ends = others.sort_values("total_cny_per_year", kind="stable").iloc[[0, -1]].to_dict("records")
-        costs = [f"{row['label']} at {format_million(float(row['total_cny_per_year']))}" for row in ends]
-        lead.append(f"The cheapest of the others is {costs[0]}, the most expensive {costs[1]} {MILLION_CNY}.")
-    failed = [labels[case] for case, result in found.results.items() if not result.has_plan and case not in found.lost]
+    lead, searched = [], len(found.results) - len(found.cases)
+    failed = [labels[case] for case in found.cases["case"] if not _has_plan(found, case) and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")
     if found.lost:
         gone = ", ".join(labels[case] for case in found.lost)
         lead.append(f"These run folders are gone or damaged, and are not on the map: {gone}.")
+    if searched > 0:
+        lead.append(f"Searches solved {searched} more, which are in their own charts and on the map.")
     return lead
 
 
-def _tiles(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
-    tiles = []
+def _has_plan(found: Comparison, case: str) -> bool:
+    return case in found.results and found.results[case].has_plan
+
+
+def _head(found: Comparison, labels: Mapping[str, str]) -> Head:
+    """Choose the key numbers: the cheapest and the most expensive case, what they are held against, and the others."""
+    others = _others(found)
+    write, reference = million_writer(others["saving_cny_per_year"]), labels.get(found.reference, found.reference)
+    tiles = [_case_tile(row, reference, write) for row in others.to_dict("records")]
+    if len(tiles) > 1:
+        answers = [replace(tile, label=f"{what}: {tile.label}") for what, tile in
+                   zip(("Cheapest of the others", "Most expensive"), (tiles[0], tiles[-1]), strict=True)]  # fmt: skip
+    else:
+        answers = tiles
+    return Head(answers, _basis(found, labels), tiles[1:-1][:_MOST_TILES])
+
+
+def _case_tile(row: Mapping[Hashable, Any], reference: str, write: Callable[[float | None], str]) -> Tile:
+    """Show the cost of a case, and what it is proved to save or to cost more."""
+    saving, least, most = (float(row[f"{side}saving_cny_per_year"]) for side in ("", "least_", "most_"))
+    note = "saving not known: the reference has no plan"
+    if math.isfinite(saving):
+        sign = 1.0 if saving >= 0 else -1.0
+        amount, low, high = (write(cny) for cny in (sign * saving, *sorted((sign * least, sign * most))))
+        note = f"saves {amount} against {reference}" if saving >= 0 else f"costs {amount} more than {reference}"
+        if math.isfinite(least):
+            is_open = "; which costs less is not proved" if least <= 0.0 <= most else ""
+            note += f" (proved of the best plans: {low} to {high}{is_open})"
+    return Tile(str(row["label"]), format_million(float(row["total_cny_per_year"])), MILLION_CNY, note)
+
+
+def _basis(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
+    """Show the reference, how far the costs may lie above the least possible ones, and how much rests on estimates."""
+    basis, label = [], labels.get(found.reference, found.reference)
     result = found.results.get(found.reference)
     if result is not None and result.has_plan:
-        gap = f"gap {format_percent(result.mip_rel_gap, 2)}"
-        tiles.append(
-            Tile(f"Reference: {labels[found.reference]}", format_million(result.objective_cny), MILLION_CNY, gap)
-        )
-    for row in _others(found).sort_values("total_cny_per_year").to_dict("records")[:_MOST_TILES]:
-        saving = float(row["saving_cny_per_year"])
-        amount = format_million(abs(saving))
-        note = f"saves {amount}" if saving >= 0 else f"costs {amount} more"
-        cost = format_million(float(row["total_cny_per_year"]))
-        tiles.append(Tile(str(row["label"]), cost, MILLION_CNY, note))
-    return tiles
+        name = "Reference" if label == "reference" else f"Reference: {label}"
+        bound = format_million(result.bound_cny) if math.isfinite(result.bound_cny) else ""
+        note = f"no plan costs less than {bound}" if bound else "nothing is proved of the least possible cost"
+        basis.append(Tile(name, format_million(result.objective_cny), MILLION_CNY, note))
+    if (gaps := found.cases["mip_rel_gap"].dropna()).size:
+        note = "so far may a cost lie above the least possible one"
+        basis.append(Tile("Largest proved gap", format_percent(float(gaps.max()), 2), "of the cost", note))
+    share = ((result.summary.get("estimate_share") or {}) if result is not None else {}).get("total")
+    if share is not None:
+        note = "of the reference: prices marked as estimates, or not marked"
+        basis.append(Tile("On estimates", format_percent(share, 0), "of the cost", note))
+    return basis

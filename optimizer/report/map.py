@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.colours import PALETTE, region_colours
+from optimizer.drawing.colours import LESS, MORE, region_colours
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
 from optimizer.problem.problem import FloatArray
@@ -204,15 +204,21 @@ def _round(points: FloatArray) -> list[list[float]]:
     return rounded
 
 
-# Colour-blind readers can tell blue and orange apart.
-_CATEGORIES = ({"name": "more than the reference", "colour": PALETTE[2]}, {"name": "less", "colour": PALETTE[0]})
+_CATEGORIES = ({"name": "more than the reference", "colour": MORE}, {"name": "less", "colour": LESS})
 _ROUTE_KEY = ["demand_hub", "data_center", "nodes"]
 _LEAST_SHARE = 1e-6
 
 
-def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, basemap: Path | None) -> dict[str, Any]:
+def case_map_data(
+    reference: Run, cases: Mapping[str, Run], of_reference: int, basemap: Path | None, told: Mapping[str, str]
+) -> dict[str, Any]:
     """
     Build the map of several plans on one network: what hours are to a run, cases are here.
+
+    Parameters
+    ----------
+    told
+        By case: what of its tokens runs elsewhere than in the reference, in words.
 
     Returns
     -------
@@ -221,11 +227,13 @@ def case_map_data(reference: Run, cases: Mapping[str, Run], of_reference: int, b
         reference's, and whether they are more or less.
     """
     merged = _merge(reference, cases)
-    slices = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
+    columns = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
     axis = TimeAxis(tuple(cases), ("",) * len(cases), (24.0,) * len(cases))
-    drawn = map_data(merged, basemap, slices, axis, None)
+    drawn = map_data(merged, basemap, columns, axis, None)
     flows = pd.DataFrame(drawn["flows"])
-    return drawn | {"difference": _difference(flows, len(cases), of_reference)}
+    slices = [one | {"told": told.get(case, "")} for one, case in zip(drawn["slices"], cases, strict=True)]
+    difference = _difference(flows, len(cases), of_reference)
+    return drawn | {"difference": difference, "reference": of_reference, "slices": slices}
 
 
 def _merge(reference: Run, cases: Mapping[str, Run]) -> Run:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from optimizer.report.words import SCRIPT_WORDS
 from optimizer.runs.folder import json_ready
 
 # Scripts of a map, in the order in which they run; what of it the template draws, and the scripts need not know.
 _MAP_SCRIPTS = ("map_shapes.js", "map_flows.js", "map_view.js", "map_labels.js", "map_draw.js", "map.js")
 _MAP_SHAPES = {"land", "outlines", "fibre"}
 _ASSETS = Path(__file__).resolve().parent / "assets"
+
+# After a sign between two words of an id; not within a number such as 0.5.
+_JOINTS = re.compile(r"(?<=[_=/])(?=\S)|(?<=\.)(?=[^\W\d])")
 
 # What could end a script element early, or is no line of JavaScript in old engines.
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -57,10 +62,15 @@ def render_page(
         loader=FileSystemLoader(_ASSETS), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["breakable"] = breakable
     style = _read("page.css")
     codes = [_read(script) for script in ("page.js", *(() if drawn is None else _MAP_SCRIPTS), *scripts)]
     shown = drawn or {}
-    data = {"name": name, "map": {k: v for k, v in shown.items() if k not in _MAP_SHAPES}, "words": map_words}
+    data = {
+        "name": name,
+        "map": {k: v for k, v in shown.items() if k not in _MAP_SHAPES},
+        "words": {**SCRIPT_WORDS, **map_words},
+    }
     of_map = {
         "map": {k: v for k, v in shown.items() if k in {"width", "height"} | _MAP_SHAPES},
         "map_words": map_words,
@@ -87,11 +97,23 @@ def render_page(
     )
 
 
+def breakable(text: str) -> Markup:
+    """
+    Let a line end after the signs that join the words of an id, where otherwise it would break within a word.
+
+    Examples
+    --------
+    >>> breakable("price.west=0.5, <b>"), breakable("carbon_50")
+    (Markup('price.<wbr>west=<wbr>0.5, &lt;b&gt;'), Markup('carbon_<wbr>50'))
+    """
+    return Markup("<wbr>").join(map(escape, _JOINTS.split(text)))
+
+
 def embed_json(value: Any) -> str:
     """Write a value as JSON that may stand inside a script element, whatever texts it holds."""
     text = json.dumps(json_ready(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for char, escape in _ESCAPED.items():
-        text = text.replace(char, escape)
+    for char, spelled in _ESCAPED.items():
+        text = text.replace(char, spelled)
     return text
 
 

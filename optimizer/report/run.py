@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from optimizer.drawing.colours import OTHER_COLOUR, PALETTE, region_colours
-from optimizer.numbers import format_amount, format_million, format_number, format_percent, format_plain
+from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, region_colours
+from optimizer.near_optimal.moves import share_range
+from optimizer.numbers import (
+    format_amount,
+    format_million,
+    format_number,
+    format_percent,
+    format_plain,
+    million_writer,
+    shorten,
+)
 from optimizer.report.charts import (
     MILLION_CNY,
     Chart,
@@ -29,11 +38,12 @@ from optimizer.report.charts import (
 )
 from optimizer.report.map import map_data
 from optimizer.report.page import render_page
+from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
-from optimizer.text.near_optimal import describe_share_range, format_value
+from optimizer.text.near_optimal import RANGE_UNKNOWN, format_value
 from optimizer.text.run import (
     ENDED,
     LATENCY_COLUMNS,
@@ -45,8 +55,8 @@ from optimizer.text.run import (
 )
 from optimizer.units import TOKENS_PER_MTOK
 
-_POWER_COLOUR, _PRICE_COLOUR = "#0072B2", "#D55E00"
-_LINE_COLOURS = (_PRICE_COLOUR, OTHER_COLOUR)
+_LINE_COLOURS = (PRICE, OTHER_COLOUR)
+_CHANGE_CHARS = 80
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,33 @@ class Tile:
     value: str
     unit: str
     note: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a page: the answer, what it rests on, and further key numbers, each less prominent than the last."""
+
+    answers: Sequence[Tile]
+    basis: Sequence[Tile]
+    rest: Sequence[Tile]
+
+
+def list_changes(changes: Sequence[str]) -> list[str]:
+    """Shorten what differs from the scenario as it is stored, KEY=VALUE, for the head of a page."""
+    return [shorten(text, _CHANGE_CHARS) for text in changes]
+
+
+def end_sentence(text: str) -> str:
+    """
+    End a user's text with a full stop, so that another sentence may follow.
+
+    Examples
+    --------
+    >>> end_sentence("As it is"), end_sentence("Really?"), end_sentence("")
+    ('As it is.', 'Really?', '')
+    """
+    clean = text.strip()
+    return f"{clean}." if clean and clean[-1] not in ".!?\u3002\uff01\uff1f" else clean
 
 
 def _title_of(run: Run) -> str:
@@ -71,16 +108,12 @@ def _heading_of(run: Run) -> str:
 
 
 def _lead_of(run: Run) -> list[str]:
-    """Write what the optimization saves, what is proved, and why the search ended where it did not prove enough."""
+    """Write what the optimization saves in what, and why the search ended where it did not prove enough."""
     info, lead = run.info, []
     if info.get("baselines"):
         saving = describe_saving(info["baselines"], run.summary["total_cny_per_year"])
         saving = saving.replace("the best of them", "the best of the rules")
         lead.append(saving.replace("of them", "of the rules"))
-    bound, gap = info.get("bound_cny_per_year"), info.get("mip_rel_gap")
-    if isinstance(bound, float) and isinstance(gap, float):
-        least = format_million(bound)
-        lead.append(f"It is proved that no plan costs less than {least} million CNY (gap {format_percent(gap, 2)}).")
     ended = str(info.get("termination"))
     if ended in set(Termination) and ended != Termination.OPTIMAL:
         lead.append(f"The search {ENDED[Termination(ended)]}.")
@@ -89,36 +122,89 @@ def _lead_of(run: Run) -> list[str]:
     return lead
 
 
-def _tiles_of(run: Run) -> list[Tile]:
-    """Choose the key numbers."""
-    summary, info = run.summary, run.info
-    price = f"{summary['cny_per_mtok']:.4f} CNY per million tokens"
-    tiles = [Tile("Cost of the plan", format_million(summary["total_cny_per_year"]), MILLION_CNY, price)]
+def _head_of(run: Run) -> Head:
+    """Choose the key numbers, the answer first."""
+    summary, fitting = run.summary, [item for item in run.info.get("baselines") or () if item["is_feasible"]]
+    best = min(fitting, key=lambda item: item["total_cny_per_year"], default=None)
+    basis = [_gap_tile(run.info), _region_tile(run)]
+    share = (summary.get("estimate_share") or {}).get("total")
+    if share is not None:
+        basis.insert(
+            0,
+            Tile("On estimates", format_percent(share, 0), "of the cost", "prices marked as estimates, or not marked"),
+        )
+    rest = []
     if "full_cost_cny_per_year" in summary:
         note = f"{summary['full_cny_per_mtok']:.4f} CNY per million tokens, with the accelerators in use at the peak"
-        tiles.append(Tile("Full cost", format_million(summary["full_cost_cny_per_year"]), MILLION_CNY, note))
-    for item in info.get("baselines") or ():
-        against = f"Against {item['name']}"
-        if item["is_feasible"]:
-            saved, of = (format_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
-            note = f"saves {saved} of {of} million CNY"
-            tiles.append(Tile(against, format_percent(item["saving_share"]), "less", note))
-        else:
-            tiles.append(Tile(against, "no plan", "", why_no_plan(item)))
-    if isinstance(info.get("bound_cny_per_year"), float):
-        bound = f"no plan costs less than {format_million(info['bound_cny_per_year'])} million CNY"
-        tiles.append(Tile("Proved gap", format_percent(info.get("mip_rel_gap"), 2), "", bound))
-    tiles += [_region_tile(run), _carbon_tile(summary)]
-    return tiles
+        rest.append(Tile("Full cost", format_million(summary["full_cost_cny_per_year"]), MILLION_CNY, note))
+    rest += [_rule_tile(item) for item in run.info.get("baselines") or () if item is not best]
+    rest.append(_carbon_tile(summary))
+    return Head([_cost_tile(run), _saving_tile(run, best)], basis, rest)
+
+
+def _bound_of(info: Mapping[str, Any]) -> float | None:
+    """Find the proved bound on the cost; None where nothing is proved."""
+    bound = info.get("bound_cny_per_year")
+    return bound if isinstance(bound, float) and math.isfinite(bound) else None
+
+
+def _cost_tile(run: Run) -> Tile:
+    """Show the cost with what is proved of it."""
+    summary, bound = run.summary, _bound_of(run.info)
+    note = f"{summary['cny_per_mtok']:.4f} CNY per million tokens. "
+    note += "How much less another plan may cost is not proved." if bound is None else (
+        f"Proved: no plan costs less than {format_million(bound)}."
+    )  # fmt: skip
+    return Tile("Cost of what the plan decides", format_million(summary["total_cny_per_year"]), MILLION_CNY, note)
+
+
+def _saving_tile(run: Run, best: Mapping[str, Any] | None) -> Tile:
+    """Show what the plan saves against the best rule, and what the best possible plan would."""
+    if best is None:
+        return Tile(
+            "Saving against the best rule", "–", "", "no rule keeps all limits: only the optimization gives a plan"
+        )
+    saving, bound = float(best["saving_cny_per_year"]), _bound_of(run.info)
+    most = "" if bound is None else (
+        f" Proved: no plan saves more than {format_million(best['total_cny_per_year'] - bound)}."
+    )  # fmt: skip
+    share = f"{MILLION_CNY}, {format_percent(best['saving_share'])}"
+    note = f"{best['name'].capitalize()} costs {format_million(best['total_cny_per_year'])}.{most}"
+    return Tile(f"Saving against the best rule, {best['name']}", format_million(saving), share, note)
+
+
+def _gap_tile(info: Mapping[str, Any]) -> Tile:
+    """Show how far the cost may lie above the least possible one."""
+    bound = _bound_of(info)
+    if bound is None:
+        return Tile("Proved gap", "–", "", "nothing is proved of the least possible cost")
+    note = f"the least possible cost lies between {format_million(bound)} and the cost of the plan"
+    return Tile("Proved gap", format_percent(info.get("mip_rel_gap"), 2), "of the cost", note)
+
+
+def _rule_tile(item: Mapping[str, Any]) -> Tile:
+    """Show what a rule would cost more; that it is no plan where it is none."""
+    against = f"Against {item['name']}"
+    if not item["is_feasible"]:
+        return Tile(against, "–", "no plan", why_no_plan(item))
+    saved, of = (format_million(item[f"{name}_cny_per_year"]) for name in ("saving", "total"))
+    return Tile(against, format_percent(item["saving_share"]), "less", f"saves {saved} of {of} million CNY")
 
 
 def _region_tile(run: Run) -> Tile:
-    """Show the region that takes most work from others."""
+    """Show the region that takes most work from others; where other plans were examined, the range of its share."""
     served, demand = run.summary["region_share"], run.summary["demand_region_share"]
     region = max(served, key=lambda name: served[name] - demand.get(name, 0.0), default="")
-    there = f"of the tokens; {format_percent(demand.get(region, 0.0))} of the demand is there"
-    note = f"{there}; {describe_share_range(run.ranges, region)}"
-    return Tile(f"Served in the region {region}", format_percent(served.get(region)), "", note)
+    share, there = (
+        format_percent(served.get(region)),
+        f"{format_percent(demand.get(region, 0.0))} of the demand is there",
+    )
+    label, known = f"Served in the region {region}", share_range(run.ranges, region)
+    if known is None:
+        return Tile(label, share, "in this plan", f"{there}; other plans within the gap may differ, {RANGE_UNKNOWN}")
+    least, most, slack = known
+    note = f"in all plans of up to {format_percent(slack, 2)} more (proved), {share} in this one; {there}"
+    return Tile(label, f"{format_percent(least)} to {format_percent(most)}", "", note)
 
 
 def _carbon_tile(summary: Mapping[str, Any]) -> Tile:
@@ -142,18 +228,19 @@ def _cost_chart(run: Run) -> Chart:
     for item in run.info.get("baselines") or ():
         note = "" if item["is_feasible"] else f" ({why_no_plan(item)})"
         plans.append((item["name"].capitalize(), note, item))
+    write = million_writer(plan["total_cny_per_year"] for _, _, plan in plans)
     rows = [
-        (label, f"{format_million(plan['total_cny_per_year'])}{note}", plan["component_cny_per_year"])
+        (label, f"{write(plan['total_cny_per_year'])}{note}", plan["component_cny_per_year"])
         for label, note, plan in plans
     ]
     cells = [
-        (words(name).capitalize(), *(format_million(parts.get(name, 0.0)) for _, _, parts in rows))
+        (words(name).capitalize(), *(write(parts.get(name, 0.0)) for _, _, parts in rows))
         for name in by_size(parts for _, _, parts in rows)
     ]
-    cells.append(("Total", *(format_million(plan["total_cny_per_year"]) for _, _, plan in plans)))
+    cells.append(("Total", *(write(plan["total_cny_per_year"]) for _, _, plan in plans)))
     table = Table((f"Component, {MILLION_CNY}", *(label for label, _, _ in plans)), cells)
-    sentence = "Total cost in million CNY a year, this plan above the plans of simple rules."
-    return stacked_costs(("cost-chart", "Cost beside simple rules", sentence), rows, table)
+    sentence = "Total cost in million CNY a year, this plan above those of the rules."
+    return stacked_costs(("cost-chart", "Cost beside the rules", sentence), rows, table)
 
 
 def _cost_table(run: Run) -> Table:
@@ -161,10 +248,10 @@ def _cost_table(run: Run) -> Table:
     summary = run.summary
     total, guessed = summary["total_cny_per_year"], summary.get("estimate_share") or {}
     costs = {words(name).capitalize(): (name, cny) for name, cny in summary["component_cny_per_year"].items() if cny}
-    rows = []
+    rows, write = [], million_writer([total])
     for label, (name, cny) in (costs | {"Total": ("total", total)}).items():
         share = format_percent(cny / total if total else 0.0)
-        rows.append((label, format_million(cny), share, format_percent(guessed.get(name), 0)))
+        rows.append((label, write(cny), share, format_percent(guessed.get(name), 0)))
     if "full_cost_cny_per_year" in summary:
         names = {
             "Accelerators in place, in use at the peak": summary["used_stock_capital_cny_per_year"],
@@ -172,7 +259,7 @@ def _cost_table(run: Run) -> Table:
             "Full cost": summary["full_cost_cny_per_year"],
             "Note: full cost with the whole stock": summary["full_cost_with_whole_stock_cny_per_year"],
         }
-        rows += [(label, format_million(cny), "", "") for label, cny in names.items()]
+        rows += [(label, write(cny), "", "") for label, cny in names.items()]
     return Table(("Cost", MILLION_CNY, "share", "on estimates"), rows)
 
 
@@ -212,12 +299,10 @@ def _saving_table(run: Run) -> Table | None:
     if not fitting:
         return None
     splits = [item["component_saving_cny_per_year"] for item in fitting]
-    rows = [
-        (words(name).capitalize(), *(format_million(split.get(name, 0.0)) for split in splits))
-        for name in by_size(splits)
-    ]
-    rows.append(("Saving", *(format_million(item["saving_cny_per_year"]) for item in fitting)))
-    rows.append(("Of it on estimates", *(format_million(item["estimated_saving_cny_per_year"]) for item in fitting)))
+    write = million_writer(cny for split in splits for cny in split.values())
+    rows = [(words(name).capitalize(), *(write(split.get(name, 0.0)) for split in splits)) for name in by_size(splits)]
+    rows.append(("Saving", *(write(item["saving_cny_per_year"]) for item in fitting)))
+    rows.append(("Of it on estimates", *(write(item["estimated_saving_cny_per_year"]) for item in fitting)))
     return Table((f"Saving against, {MILLION_CNY}", *(item["name"] for item in fitting)), rows)
 
 
@@ -251,9 +336,9 @@ def _power_charts(run: Run) -> list[Chart]:
     names = [str(centers["name"].iloc[d]) for d in order]
     about = "Data centers in use, the one that takes most energy on top."
     name = ("power-map", "Facility power by data center", about)
-    charts.append(heat_map(name, names, axis, power[:, order].T, (_POWER_COLOUR, "MW")))
+    charts.append(heat_map(name, names, axis, power[:, order].T, (POWER, "MW")))
     name = ("price-map", "Energy price by data center", about)
-    charts.append(heat_map(name, names, axis, price[:, order].T, (_PRICE_COLOUR, "CNY/MWh")))
+    charts.append(heat_map(name, names, axis, price[:, order].T, (PRICE, "CNY/MWh")))
     return charts
 
 
@@ -270,12 +355,10 @@ def _limits_chart(run: Run) -> Chart | None:
     limits = {name: cny for name, cny in (run.info.get("limit_values_cny_per_year") or {}).items() if cny}
     if not limits:
         return None
-    about = "What the plan would save a year if each limit vanished at its present price."
-    spans = [
-        Span(limit[:1].upper() + limit[1:], f"{format_million(cny)} {MILLION_CNY}", [(0.0, cny, PALETTE[2])])
-        for limit, cny in limits.items()
-    ]
-    table = Table(("Limit", "Value at the margin"), [(span.label, span.note) for span in spans])
+    about = "What the plan would save if each limit vanished at its present price, million CNY a year."
+    write = million_writer(limits.values())
+    spans = [Span(limit[:1].upper() + limit[1:], write(cny), [(0.0, cny, SAVES)]) for limit, cny in limits.items()]
+    table = Table(("Limit", f"value at the margin, {MILLION_CNY}"), [(span.label, span.note) for span in spans])
     chart = ("limits-chart", "Limits that made the difference", about)
     return span_rows(chart, spans, format_million, table, {}, from_zero=True)
 
@@ -454,12 +537,13 @@ def build_report(run: Run, basemap: Path | None) -> str:
         "title": f"{_title_of(run)}: where inference runs",
         "heading": _heading_of(run),
         "eyebrow": _title_of(run),
-        "about": run.info["scenario"].get("description") or "",
+        "about": end_sentence(str(run.info["scenario"].get("description") or "")),
+        "changes": list_changes(changed_keys(run.info)),
         "sections": _SECTIONS,
         "version": (run.info.get("versions") or {}).get("edwc") or "",
         "finished": run.info.get("finished_utc") or "",
         "lead": _lead_of(run),
-        "tiles": _tiles_of(run),
+        "head": _head_of(run),
         "checked": _checked(run),
         "slice_count": len(run.slices),
         "power": _power_charts(run),

@@ -21,25 +21,35 @@ from optimizer.numbers import (
     format_percent,
     shorten,
 )
-from optimizer.runs.difference import MOVES
+from optimizer.runs.difference import KINDS, MOVES
 from optimizer.text.near_optimal import describe_must_move
 from scenarios.price_parameters import format_value, label_of
 
 WIDTH = 110
 _LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
 _COLUMNS = (10, 10, 8, 22, 8, 8, 9, 6, 5)
+_LEAST_TOLD_SHARE = 5e-5  # less would be written as 0.0%
 _MOVED_SHOWN, _MATRIX_SHOWN, _PLANS_SHOWN, _BAR = 10, 8, 5, "█"
 _KIND_HEADS = {
     "price": "prices of {second} on the unchanged plan of {first}",
     "reoptimize": "what re-optimizing changed",
     "change": "difference",
 }
-_KIND_WORDS = {
+# What changed of the tokens of a row of `TokenMoves.rows`.
+KIND_WORDS = {
     "data_center": "data center",
     "hour": "hour",
-    "data_center_and_hour": "both",
+    "data_center_and_hour": "data center and hour",
+    "less_demand": "less demand",
+    "more_demand": "more demand",
     "no_longer_served": "no longer served",
     "newly_served": "newly served",
+}
+_ALONE_WORDS = {
+    "less_demand": "{share} is demand that {second} does not have",
+    "more_demand": "{share} is demand that {first} does not have",
+    "no_longer_served": "{share} is left unserved in {second} alone",
+    "newly_served": "{share} is left unserved in {first} alone",
 }
 
 
@@ -53,6 +63,8 @@ def describe_comparison(found: Comparison) -> str:
         parts.append(
             [f"{escape_text(name)}: not begun, the comparison was interrupted" if error is None else str(error)]
         )
+    if found.changes:
+        parts.insert(0, _wrapped(f"Changed in the scenario: {', '.join(found.changes)}"))
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -68,8 +80,7 @@ def chosen_pairs(found: Comparison) -> list[tuple[str, str]]:
 
 
 def _label_of(found: Comparison, case: str, length: int = _LABEL) -> str:
-    result = found.results.get(case)
-    return shorten(case if result is None else result.case.label, length)
+    return found.short_labels(length).get(case) or shorten(case, length)
 
 
 def _label_in_column(found: Comparison, case: str, length: int) -> str:
@@ -234,26 +245,19 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     if totals.empty:
         return []
     first, second = (_label_of(found, case, 28) for case in pair)
-    by_kind = totals.set_index("kind")
-    share = math.fsum(by_kind["share"].reindex(list(MOVES)).fillna(0.0))
     if rows.empty:
         return [f"What moved from {first} to {second}: nothing"]
     must_move = describe_must_move(*(found.ranges(case) for case in pair))
-    shown = [
-        f"{_KIND_WORDS[str(kind)]} {format_percent(row['share'])} ({int(row['workloads'])} workloads)"
-        for kind, row in by_kind.iterrows()
-        if row["mtok_per_year"] > 0
-    ]
     lines = [
-        f"What moved from {first} to {second}: {format_percent(share)} of the tokens",
-        *(f"  {line}" for line in _wrapped("changed " + ", ".join(shown))),
+        f"What moved from {first} to {second}",
+        *(f"  {line}" for line in _wrapped(describe_moves(totals, first, second))),
         *(f"  {line}" for line in _wrapped(must_move)),
         f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
     ]
     for row in rows.head(_MOVED_SHOWN).itertuples(index=False):
         workload = shorten(f"{row.workload_class} of {row.demand_hub}", 34)
         ends = [
-            f"{_place(name, hour):<26}"
+            f"{_place(name, hour, str(row.kind)):<26}"
             for name, hour in ((row.from_data_center, row.from_hour), (row.to_data_center, row.to_hour))
         ]
         tokens = format_amount(float(row.mtok_per_year) * 1e6)  # type: ignore[arg-type]
@@ -262,9 +266,34 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     return [*lines, f"  and {more:,} smaller ones"] if more > 0 else lines
 
 
-def _place(name: object, hour: object) -> str:
+def describe_moves(totals: pd.DataFrame, first: str, second: str) -> str:
+    """
+    Say what of the tokens of a plan another plan serves elsewhere, and what is served in one of them alone.
+
+    Parameters
+    ----------
+    totals
+        Rows of `TokenMoves.totals` of the two plans; shares are of the first plan's tokens, here and on maps.
+    """
+    share = totals.set_index("kind")["share"].reindex(KINDS).fillna(0.0)
+    place, both, hour = share["data_center"], share["data_center_and_hour"], share["hour"]
+    parts = [f"{format_percent(place + both)} in another data center"]
+    if both > 0:
+        parts[0] += f" ({format_percent(both)} at another hour too)"
+    if hour > 0:
+        parts.append(f"{format_percent(hour)} there at another hour")
+    moved = f"{format_percent(share[list(MOVES)].sum())} of the tokens of {first} run elsewhere: {', '.join(parts)}"
+    alone = [
+        words.format(share=format_percent(share[kind]), first=first, second=second)
+        for kind, words in _ALONE_WORDS.items()
+        if share[kind] > _LEAST_TOLD_SHARE
+    ]
+    return "; ".join([moved, *([f"beside that, of as many tokens, {' and '.join(alone)}"] if alone else [])])
+
+
+def _place(name: object, hour: object, kind: str) -> str:
     if not name:
-        return "(not served)"
+        return "(not asked for)" if kind in {"less_demand", "more_demand"} else "(not served)"
     clock = float(hour)  # type: ignore[arg-type]
     at = "" if math.isnan(clock) else f" {int(clock):02d}:{round(clock % 1 * 60):02d}"
     return shorten(str(name), 25 - len(at)) + at

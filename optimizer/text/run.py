@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from network_data.faults import Fault, escape_text
 from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import format_amount, format_clock, format_million, format_number, format_percent
+from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
@@ -277,7 +278,8 @@ def describe_run(run: Run) -> str:
     head = f"Scenario {run.scenario.name} on network {escape_text(run.network.name)}"
     wanted = run.info["options"]["mip_rel_gap"]
     ended = how_it_ended(solution.termination, solution.method, solution.mip_rel_gap, wanted)
-    lines = [head, f"  {ended} after {sum(solution.seconds.values()):.1f} s ({solution.method})"]
+    changes = [f"  changed in it: {escape_text(', '.join(changed))}"] if (changed := changed_keys(run.info)) else []
+    lines = [head, *changes, f"  {ended} after {sum(solution.seconds.values()):.1f} s ({solution.method})"]
     if not run.has_plan:
         return "\n".join([*lines, *_without_plan(run), *_slice_warning(run.info.get("slicing"))])
     summary = run.summary

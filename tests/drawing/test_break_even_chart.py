@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from network_data.faults import InputError
 from optimizer.comparison.break_even_points import BREAK_COLUMNS, BreakEvenMap, interval_table
-from optimizer.drawing.colours import assign_colours
+from optimizer.drawing.colours import PLAN, assign_colours
 from optimizer.drawing.searches import break_even_figure, draw_break_even
 
 
@@ -57,8 +57,8 @@ def texts_of(figure: Figure) -> str:
 
 def test_saving_shares_and_open_places_stand_where_the_table_says() -> None:
     figure = break_even_figure(a_map())
-    money, shares, places = figure.axes[:3]
-    lines = [line.get_xydata() for line in money.lines if len(line.get_xdata()) == 2 and line.get_color() == "#0072B2"]
+    money, ranges, shares, places = figure.axes[:4]
+    lines = [line.get_xydata() for line in money.lines if len(line.get_xdata()) == 2 and line.get_color() == PLAN]
     assert [np.asarray(line).tolist() for line in lines] == [
         [[0.5, 6.0], [0.8, 0.0]],
         [[0.8, 0.0], [1.2, 0.0]],
@@ -69,6 +69,13 @@ def test_saving_shares_and_open_places_stand_where_the_table_says() -> None:
     (bar,) = [patch for patch in places.patches if patch.get_height() < 1 and patch.get_y() > -0.5]
     assert (bar.get_x(), bar.get_width()) == pytest.approx((0.5, 0.3))
     assert [label.get_text() for label in places.get_yticklabels()] == ["west only"]
+    # Each change of decisions has a row of its own for the range it is proved to lie in: none hides another.
+    proved = [(bar.get_x(), bar.get_width(), round(bar.get_y() + bar.get_height() / 2)) for bar in ranges.patches]
+    rows = [row for row in a_map().break_points.to_dict("records") if row["kind"] != "routing"]
+    assert proved == [
+        (row["certified_low"], pytest.approx(row["certified_high"] - row["certified_low"]), at)
+        for at, row in enumerate(rows)
+    ]
     assert "0.8" in texts_of(figure).split("\n")
     assert "now" in texts_of(figure)
     assert "No other plan could save more than 1,000 CNY a year" in texts_of(figure)
@@ -76,7 +83,7 @@ def test_saving_shares_and_open_places_stand_where_the_table_says() -> None:
 
 def test_regions_have_the_colours_of_maps() -> None:
     """West first there; a region without data centers keeps its place."""
-    shares = break_even_figure(a_map(), ("west", "islands", "east")).axes[1]
+    shares = break_even_figure(a_map(), ("west", "islands", "east")).axes[2]
     bars = {text.get_text(): bar for text, bar in zip(shares.get_legend().get_texts(), shares.containers, strict=True)}
     assert list(bars) == ["west", "east"]
     of_maps = assign_colours(["west", "islands", "east"])

@@ -10,15 +10,13 @@ from test_compare_charts import toy_comparison
 
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.drawing.chart_data import (
-    COSTS_MORE,
-    SAVES,
-    TOTAL,
     latency_releases,
     regret_matrix,
     stretches,
     tornado_rows,
     waterfall_bars,
 )
+from optimizer.drawing.colours import COSTS_MORE, SAVES, TOTAL
 from optimizer.drawing.comparison import tornado_figure, waterfall_figure
 from optimizer.drawing.words import minus_sign
 from optimizer.report.comparison import tornado_chart, waterfall_charts
@@ -30,7 +28,8 @@ def test_waterfall_of_file_and_page_have_the_same_amounts_and_colours() -> None:
     (axes, *_) = waterfall_figure(found, "cheap", "dear").axes
     drawn = {text.get_text() for text in axes.texts}
     assert {minus_sign(amount) for _, amount in page.table.rows} <= drawn
-    fills = [shape.attributes["fill"] for shape in page.shapes if shape.attributes["class"] == "mark"]
+    shapes = [shape for row in page.rows for shape in row.shapes]
+    fills = [shape.attributes["fill"] for shape in shapes if shape.attributes["class"] == "mark"]
     bars = [patch for patch in axes.patches if patch.get_height() == pytest.approx(0.62)]
     assert fills == [mpl.colors.to_hex(bar.get_facecolor()).upper() for bar in bars]
     assert set(fills) == {TOTAL, COSTS_MORE, SAVES}

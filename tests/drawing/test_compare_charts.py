@@ -18,7 +18,7 @@ from network_data import InputError
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.comparison import Comparison, build_comparison
 from optimizer.comparison.effects import TornadoEnds, build_tornado, build_waterfall, find_regret
-from optimizer.drawing.chart_data import COSTS_MORE
+from optimizer.drawing.colours import COSTS_MORE
 from optimizer.drawing.comparison import draw_charts, regret_figure, tornado_figure, waterfall_figure
 
 HOSTILE = "a$b$ \\frac{1}{0} <b>\u202e\x07 \u672c " + "w" * 200

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from optimizer.drawing.colours import PALETTE
-from optimizer.maps.difference import GREW, SHRANK
-from optimizer.maps.places import BLUES, BROWNS, PURPLES
+from optimizer.drawing import colours
+from optimizer.drawing.colours import CARBONS, COSTS_MORE, LESS, LOADS, MORE, PALETTE, PRICES, REGRETS, SAVES, TOKENS
+from optimizer.model.equations import COSTS
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 SIGHT = {
@@ -53,8 +53,25 @@ def apart(first: str, second: str, sight: str) -> float:
 @pytest.mark.parametrize("sight", SIGHT)
 def test_colours_stay_apart(sight: str) -> None:
     assert min(apart(a, b, sight) for a, b in combinations(PALETTE, 2)) > 15
-    assert apart(GREW, SHRANK, sight) > 80
-    for palette in (BLUES, BROWNS, PURPLES):
-        assert min(apart(a, b, sight) for a, b in pairwise(palette)) > 10
+    assert apart(SAVES, COSTS_MORE, sight) > 50
+    assert apart(MORE, LESS, sight) > 50
+    for palette in (LOADS, PRICES, CARBONS, TOKENS, REGRETS):
+        assert min(apart(a, b, sight) for a, b in pairwise(palette)) > 9
         lightness = [lab(colour, sight)[0] for colour in palette]
         assert lightness == sorted(lightness, reverse=True)
+
+
+def test_each_colour_has_one_meaning() -> None:
+    """A colour that says "west" on the map must not say "costs more" in the chart below it."""
+    pairs = (SAVES, COSTS_MORE, MORE, LESS, colours.TOTAL, colours.PLAN, colours.PROVED, colours.POWER, colours.PRICE)
+    components = [colours.component_colour(cost.rule.__name__.removesuffix("_cost")) for cost in COSTS]
+    meanings = [*PALETTE, *pairs, *(colour for colour in components if colour != colours.OTHER_COLOUR)]
+    assert colours.OTHER_COLOUR not in components
+    told_twice = {colour for colour in meanings if meanings.count(colour) > 1}
+    assert told_twice <= {colours.POWER}  # power of links: the network's share of the cost has the colour of its load
+
+
+@pytest.mark.parametrize("palette", [LOADS, PRICES, CARBONS, TOKENS, REGRETS])
+def test_scales_begin_near_paper(palette: tuple[str, ...]) -> None:
+    """Next to nothing must not look like an alarm."""
+    assert lab(palette[0], "all cones")[0] > 85

@@ -12,9 +12,10 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from benchmarks.map_fonts import FAMILY, WEIGHTS, gb2312_characters, wanted_characters
+from optimizer.drawing.colours import CARBONS, PRICES
 from optimizer.drawing.lettering import has_glyph
 from optimizer.drawing.words import ASSETS, WORDS_FILE, Words, read_words
-from optimizer.maps.places import BLUES, BROWNS, MOST_CLASSES, PURPLES, fit_classes, wrap_label
+from optimizer.maps.places import MOST_CLASSES, fit_classes, wrap_label
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL_1 = 3755
@@ -108,7 +109,7 @@ def test_classes_cover_any_values_with_round_breaks() -> None:
         for scale in (1e-4, 0.3, 700.0, 3e6):
             for spread in (0.02, 0.5, 3.0):
                 values = tuple(float(x) for x in scale * np.exp(spread * random.normal(size=size)))
-                classes = fit_classes(values, BLUES)
+                classes = fit_classes(values, PRICES)
                 assert classes is not None
                 assert len(classes.colours) == len(classes.edges) - 1 <= MOST_CLASSES
                 assert classes.edges[0] <= min(values)
@@ -116,7 +117,7 @@ def test_classes_cover_any_values_with_round_breaks() -> None:
                 assert len(set(classes.colours)) == len(classes.colours)
                 for edge in classes.edges:
                     assert float(f"{edge:.6g}") == edge
-    assert fit_classes((), BLUES) is None
-    assert fit_classes((0.0, 0.0), BLUES).edges == (0.0, 1.0)  # type: ignore[union-attr]
-    assert fit_classes((300.0, 848.0), BROWNS).edges == (300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0)  # type: ignore[union-attr]
-    assert fit_classes((0.0, 0.002, 0.23), PURPLES).edges == (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # type: ignore[union-attr]
+    assert fit_classes((), PRICES) is None
+    assert fit_classes((0.0, 0.0), PRICES).edges == (0.0, 1.0)  # type: ignore[union-attr]
+    assert fit_classes((300.0, 848.0), PRICES).edges == (300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0)  # type: ignore[union-attr]
+    assert fit_classes((0.0, 0.002, 0.23), CARBONS).edges == (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # type: ignore[union-attr]

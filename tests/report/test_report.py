@@ -24,6 +24,7 @@ from optimizer.maps.options import MapOptions
 from optimizer.numbers import format_digits, format_million
 from optimizer.report.charts import (
     Chart,
+    Shape,
     Span,
     Table,
     heat_map,
@@ -34,7 +35,8 @@ from optimizer.report.charts import (
     time_lines,
 )
 from optimizer.report.page import embed_json
-from optimizer.runs.run import open_run
+from optimizer.report.run import build_report
+from optimizer.runs.run import RANGES_TABLE, open_run
 from scenarios.price_parameters import overrides_of
 
 
@@ -99,16 +101,53 @@ def test_headline_says_cost_saving_gap_and_where(run: Path, page: Page) -> None:
     cost = format_million(info["summary"]["total_cny_per_year"])
     assert f"costs {cost} million CNY a year" in page.text
     words = " ".join(page.text.split())
+    fitting = [item for item in info["baselines"] if item["is_feasible"]]
+    best = min(fitting, key=lambda item: item["total_cny_per_year"])
+    most = format_million(best["total_cny_per_year"] - info["bound_cny_per_year"])
+    assert f"Saving against the best rule, {best['name']} {format_million(best['saving_cny_per_year'])}" in words
+    assert f"Proved: no plan saves more than {most}." in words
+    assert f"Proved: no plan costs less than {format_million(info['bound_cny_per_year'])}." in words
     for item in info["baselines"]:
-        assert f"Against {item['name']}" in words
+        if item is not best:
+            assert f"Against {item['name']}" in words
         if item["is_feasible"]:
             assert f"{item['saving_share']:.1%}" in words
+    estimated = info["summary"]["estimate_share"]["total"]
+    assert f"On estimates {estimated:.0%} of the cost" in words
     for text in ("Proved gap", "Served in the region", "Carbon", "rests on estimates", "highspy", "no limit is broken"):
         assert text in words
 
 
+def test_description_of_a_user_ends_before_the_next_sentence_begins(page: Page) -> None:
+    assert f"{SCRIPT_NAME}. Checked again from its inputs" in " ".join(page.text.split())
+
+
+def test_what_was_set_is_named_at_the_head(run: Path, tmp_path: Path) -> None:
+    changed = {"demand.tokens_per_day_trillion": 0.002, "solver.threads": 1}
+    edwc.solve(run.parent / "toy.yaml", changed, out=tmp_path / "set")
+    shown = Page(edwc.export_run(open_run(tmp_path / "set"), tmp_path / "a.html"))
+    words = " ".join(shown.text.split())
+    assert "Changed in the scenario: demand.tokens_per_day_trillion=0.002 " in words
+    assert "solver.threads=1 " not in words.partition("Where inference runs")[0]
+
+
+def test_share_of_a_region_is_a_range_where_one_was_computed(run: Path, tmp_path: Path) -> None:
+    """The head must not show a bare number that other plans within the gap may not have."""
+    moved = shutil.copytree(run, tmp_path / "run")
+    assert "in this plan" in " ".join(Page(edwc.export_run(open_run(moved), tmp_path / "a.html")).text.split())
+    row = {
+        "indicator": "west_share", "unit": "share", "what": "", "value": 0.5, "least_found": 0.2, "most_found": 0.9,
+        "least_limit": 0.125, "most_limit": 0.975, "slack_share": 0.01, "budget_cny_per_year": 1e6,
+    }  # fmt: skip
+    found = open_run(moved)
+    found.keep_table(RANGES_TABLE, pd.DataFrame([row]))
+    words = " ".join(build_report(found, None).split())
+    assert "<strong>12.5% to 97.5%</strong>" in words
+
+
 def test_every_chart_has_a_title_a_description_and_a_table(page: Page) -> None:
-    charts = [attributes for tag, attributes in page.elements if tag == "svg" and attributes.get("class") == "chart"]
+    charts = [attributes for tag, attributes in page.elements if attributes.get("role") == "img" and tag != "svg"]
+    charts += [attributes for tag, attributes in page.elements if tag == "svg" and attributes.get("class") == "chart"]
     ids = {attributes.get("id") for _, attributes in page.elements}
     assert len(charts) >= 5
     for chart in charts:
@@ -249,8 +288,12 @@ NAME = ("chart", "Title", "Sentence.")
 NO_TABLE = Table(("a",), [])
 
 
+def row_shapes(chart: Chart) -> list[Shape]:
+    return [shape for row in chart.rows for shape in row.shapes]
+
+
 def widths(chart: Chart) -> list[float]:
-    return [float(shape.attributes["width"]) for shape in chart.shapes if shape.attributes.get("class") == "mark part"]
+    return [float(shape.attributes["width"]) for shape in row_shapes(chart)]
 
 
 def test_stacked_rows_are_to_scale() -> None:
@@ -262,7 +305,7 @@ def test_stacked_rows_are_to_scale() -> None:
 def test_bars_run_both_ways_from_one_zero() -> None:
     rows = [Span(label, str(value), [(0.0, value, "red")]) for label, value in (("up", 30.0), ("down", -10.0))]
     chart = span_rows(NAME, rows, str, NO_TABLE, {}, from_zero=True)
-    boxes = [shape.attributes for shape in chart.shapes if shape.tag == "rect"]
+    boxes = [shape.attributes for shape in row_shapes(chart) if shape.tag == "rect"]
     assert [float(box[name]) for box in boxes for name in ("x", "width")] == pytest.approx([115.0, 345.0, 0.0, 115.0])
 
 
@@ -288,7 +331,7 @@ def test_lines_break_where_nothing_is_known() -> None:
 def test_cells_are_stronger_where_more_is() -> None:
     values = np.array([[0.0, 5.0, 10.0, np.nan]])
     chart = heat_map(NAME, ["row"], AXIS, values, ("red", "MW"))
-    cells = [float(shape.attributes["fill-opacity"]) for shape in chart.shapes if "fill-opacity" in shape.attributes]
+    cells = [float(shape.attributes["fill-opacity"]) for shape in row_shapes(chart)]
     assert cells == pytest.approx([0.04, 0.52, 1.0])
 
 
@@ -296,7 +339,7 @@ def test_charts_of_nothing_are_drawn() -> None:
     nothing = np.zeros(4)
     assert time_columns(NAME, AXIS, {"a": nothing}, {"a": "red"}, "MW").shapes
     assert heat_map(NAME, [], AXIS, np.zeros((0, 4)), ("red", "MW")).table.rows == []
-    assert stacked_rows(NAME, [], {}, str, NO_TABLE).shapes == []
+    assert stacked_rows(NAME, [], {}, str, NO_TABLE).rows == []
 
 
 def test_several_days_are_labelled_where_they_begin() -> None:

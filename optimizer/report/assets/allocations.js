@@ -8,15 +8,15 @@
   const daysPerYear = slices.reduce((sum, slice) => sum + slice.weight_h, 0) / 24;
 
   const columns = [
-    { name: "Demand hub", of: (row) => row.hub.name },
-    { name: "Class", of: (row) => row.class.name },
-    { name: "Data center", of: (row) => row.center.name },
-    { name: "Region", of: (row) => regions[row.center.region].name },
-    { name: "Million tokens a day", of: (row) => row.mtok_per_day, write: (value) => edwc.fixed(value, 1) },
-    { name: "Share of the workload", of: (row) => row.share, write: edwc.percent },
-    { name: "RTT, ms", of: (row) => row.rtt_ms, write: (value) => edwc.fixed(value, 2) },
-    { name: "Hours in use a day", of: (row) => row.hours, write: (value) => edwc.fixed(value, 1) },
-    { name: "Way", of: (row) => row.via },
+    { name: edwc.say("allocation_hub"), of: (row) => row.hub.name },
+    { name: edwc.say("allocation_class"), of: (row) => row.class.name },
+    { name: edwc.say("allocation_center"), of: (row) => row.center.name },
+    { name: edwc.say("allocation_region"), of: (row) => regions[row.center.region].name },
+    { name: edwc.say("allocation_tokens"), of: (row) => row.mtok_per_day, write: (value) => edwc.fixed(value, 1) },
+    { name: edwc.say("allocation_share"), of: (row) => row.share, write: edwc.percent },
+    { name: edwc.say("allocation_rtt"), of: (row) => row.rtt_ms, write: (value) => edwc.fixed(value, 2) },
+    { name: edwc.say("allocation_hours"), of: (row) => row.hours, write: (value) => edwc.fixed(value, 1) },
+    { name: edwc.say("allocation_way"), of: (row) => row.via },
   ];
 
   const rows = (() => {
@@ -74,8 +74,10 @@
       }),
     );
     const tokens = shown.reduce((sum, row) => sum + row.mtok_per_day, 0) * 1e6;
-    edwc.byId("found").textContent = `${shown.length} of ${rows.length} allocations, ${edwc.amount(tokens)} tokens a day`;
-    edwc.byId("page").textContent = `Page ${page + 1} of ${pages}`;
+    edwc.byId("found").textContent = edwc.say("found", {
+      shown: shown.length, all: rows.length, amount: edwc.amount(tokens),
+    });
+    edwc.byId("page").textContent = edwc.say("page", { page: page + 1, pages });
     edwc.byId("previous").disabled = page === 0;
     edwc.byId("next").disabled = page === pages - 1;
   };

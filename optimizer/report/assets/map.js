@@ -8,6 +8,7 @@
   const model = edwc.readFlows(map, words);
   const { state } = model;
   let sums = model.addUp(state.slice);
+  let reference = null; // of the same classes and place, while differences from it are shown
 
   let pending = 0;
   const redraw = () => {
@@ -34,8 +35,13 @@
   let marked = [];
 
   const summaryText = () => {
-    const parts = [`${edwc.amount(sums.total * 1e6)} tokens an hour${model.isDifference() ? " on other ways" : ""}`];
-    if (sums.total > 0 && !model.isDifference()) parts.push(`mean RTT ${edwc.fixed(sums.rtt / sums.total, 1)} ms`);
+    if (model.isDifference()) {
+      const [more, less] = [...sums.categories].map((rate) => edwc.amount(rate * 1e6));
+      const told = slices[state.slice].told; // of all classes and places, as everywhere on the page
+      return [told, edwc.say("moved_more", { amount: more, less })].filter(Boolean).join(" · ");
+    }
+    const parts = [edwc.say("tokens_an_hour", { amount: edwc.amount(sums.total * 1e6) })];
+    if (sums.total > 0) parts.push(edwc.say("mean_rtt", { rtt: edwc.fixed(sums.rtt / sums.total, 1) }));
     if (map.power_mw) {
       const add = (values) => values.reduce((sum, value) => sum + value, 0);
       const drawnAt = (t) => add(map.power_mw[t]);
@@ -43,26 +49,32 @@
       // What was paid in a mean hour is the mean of what was paid, not mean price times mean power.
       const at = (of) => (state.slice >= 0 ? of(state.slice) : model.meanOf(slices.map((_, t) => of(t))));
       const price = edwc.fixed(at(paidAt) / at(drawnAt), 0);
-      parts.push(`${edwc.fixed(at(drawnAt), 0)} MW at ${price} CNY/MWh (all classes)`);
+      parts.push(edwc.say("power_and_price", { power: edwc.fixed(at(drawnAt), 0), price }));
     }
     return parts.join(" · ");
   };
 
   const fillPanel = () => {
     const text = model.sliceText();
-    edwc.byId("now").textContent = state.slice < 0 ? "Mean of all hours" : text;
+    edwc.byId("now").textContent = state.slice < 0 ? edwc.say("mean_of_all") : text;
     edwc.byId("hour-text").textContent = text;
     edwc.byId("hour").setAttribute("aria-valuetext", text);
     edwc.byId("all-hours").setAttribute("aria-pressed", String(state.slice < 0));
     edwc.byId("now-text").textContent = summaryText();
-    const all = sums.categories.reduce((sum, rate) => sum + rate, 0);
-    const bars = model.categories().map((category, c) => {
+    // Of the plan: the share of each region. Of a difference: what each region gains or loses, from the middle.
+    const isDifference = model.isDifference();
+    const largest = isDifference ? Math.max(...sums.regions.map(Math.abs)) : sums.total;
+    const bars = regions.map((region, r) => {
       const row = edwc.make("div", { class: "region" });
       const bar = edwc.make("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-      const share = all > 0 ? sums.categories[c] / all : 0;
+      const share = largest > 0 ? sums.regions[r] / largest : 0;
+      const width = Math.abs(share) * (isDifference ? 50 : 100);
+      const x = isDifference ? Math.min(50, 50 + 50 * share) : 0;
+      const fill = isDifference ? model.categories()[share < 0 ? 1 : 0].colour : region.colour;
       bar.append(edwc.make("rect", { width: 100, height: 10, class: "track" }));
-      bar.append(edwc.make("rect", { width: 100 * share, height: 10, fill: category.colour, class: "mark" }));
-      row.append(edwc.make("span", {}, category.name), bar, edwc.make("span", { class: "number" }, edwc.percent(share)));
+      bar.append(edwc.make("rect", { x, width, height: 10, fill, class: "mark" }));
+      const amount = isDifference ? edwc.signed(sums.regions[r] * 1e6) : edwc.percent(share);
+      row.append(edwc.make("span", {}, region.name), bar, edwc.make("span", { class: "number" }, amount));
       return row;
     });
     edwc.byId("regions").replaceChildren(...bars);
@@ -72,27 +84,36 @@
     for (const element of marked) element.classList.add("now");
   };
 
-  const columns = [
-    { name: "Data center", of: (c) => centers[c].name, isWord: true },
-    { name: "region", of: (c) => regions[centers[c].region].name, isWord: true },
-    { name: "tokens/h", of: (c) => edwc.amount(sums.centers[c] * 1e6) },
-    { name: "share", of: (c) => edwc.percent(sums.centers[c] / sums.total) },
-    { name: "RTT, ms", of: (c) => (model.isDifference() ? "–" : edwc.fixed(sums.centerRtt[c] / sums.centers[c], 1)) },
+  const planColumns = [
+    { name: edwc.say("column_center"), of: (c) => centers[c].name, isWord: true },
+    { name: edwc.say("column_region"), of: (c) => regions[centers[c].region].name, isWord: true },
+    { name: edwc.say("column_tokens"), of: (c) => edwc.amount(sums.centers[c] * 1e6) },
+    { name: edwc.say("column_share"), of: (c) => edwc.percent(sums.centers[c] / sums.total) },
+    { name: edwc.say("column_rtt"), of: (c) => edwc.fixed(sums.centerRtt[c] / sums.centers[c], 1) },
     ...(map.power_mw
       ? [
-          { name: "MW", of: (c) => edwc.fixed(model.hourly(map.power_mw, c), 1) },
-          { name: "CNY/MWh", of: (c) => edwc.fixed(model.hourly(map.price_cny_per_mwh, c), 0) },
+          { name: edwc.say("column_power"), of: (c) => edwc.fixed(model.hourly(map.power_mw, c), 1) },
+          { name: edwc.say("column_price"), of: (c) => edwc.fixed(model.hourly(map.price_cny_per_mwh, c), 0) },
         ]
       : []),
   ];
+  // A change is told beside what it is a change of: a share of all moves would read as growth or loss of the place.
+  const before = (c) => reference.centers[c];
+  const changeColumns = [
+    ...planColumns.slice(0, 2),
+    { name: edwc.say("column_change"), of: (c) => edwc.signed(sums.centers[c] * 1e6) },
+    { name: edwc.say("column_before"), of: (c) => edwc.amount(before(c) * 1e6) },
+    { name: edwc.say("column_change_share"), of: (c) =>
+      (before(c) > 0 ? edwc.signedPercent(sums.centers[c] / before(c)) : edwc.say("new")) },
+  ];
   const centersNow = edwc.byId("centers-now");
   const head = centersNow.createTHead().insertRow();
-  for (const { name, isWord } of columns) {
-    head.append(edwc.make("th", { scope: "col", ...(isWord ? {} : { class: "number" }) }, name));
-  }
   const body = centersNow.createTBody();
   const fillCenters = () => {
-    edwc.byId("centers-now-title").textContent = `Data centers, ${model.sliceText()}`;
+    edwc.byId("centers-now-title").textContent = edwc.say("centers_at", { time: model.sliceText() });
+    const columns = model.isDifference() ? changeColumns : planColumns;
+    head.replaceChildren(...columns.map(({ name, isWord }) =>
+      edwc.make("th", { scope: "col", ...(isWord ? {} : { class: "number" }) }, name)));
     const order = [...centers.keys()].filter((c) => sums.centers[c] !== 0)
       .sort((a, b) => Math.abs(sums.centers[b]) - Math.abs(sums.centers[a]));
     body.replaceChildren(...order.map((c) => {
@@ -109,15 +130,18 @@
 
   const refresh = () => {
     sums = model.addUp(state.slice);
+    reference = model.isDifference() ? model.ofReference() : null;
     drawing.show(sums);
     fillPanel();
     drawing.drawHour();
   };
   const say = () => {
-    const best = regions.map((region, r) => [sums.regions[r], region.name]).sort((a, b) => b[0] - a[0])[0];
-    const isShare = sums.total > 0 && !model.isDifference();
-    const share = isShare ? `, ${edwc.percent(best[0] / sums.total)} in the ${best[1]}` : "";
-    edwc.byId("status").textContent = `${model.sliceText()}: ${edwc.amount(sums.total * 1e6)} tokens an hour${share}`;
+    const told = [summaryText().split(" · ")[0]];
+    if (sums.total > 0 && !model.isDifference()) {
+      const [rate, region] = regions.map((one, r) => [sums.regions[r], one.name]).sort((a, b) => b[0] - a[0])[0];
+      told.push(edwc.say("share_in_region", { share: edwc.percent(rate / sums.total), region }));
+    }
+    edwc.byId("status").textContent = `${model.sliceText()}: ${told.join(", ")}`;
   };
   const setSlice = (slice, isQuiet = false) => {
     state.slice = slice;
@@ -152,7 +176,7 @@
       say();
       return;
     }
-    play.textContent = "❚❚ Pause";
+    play.textContent = `❚❚ ${edwc.say("pause")}`;
     play.setAttribute("aria-pressed", "true");
     const step = () => setSlice((state.slice + 1) % slices.length, true);
     step();
@@ -188,8 +212,8 @@
   edwc.byId("classes-none").addEventListener("click", () => setAll(false));
 
   const select = edwc.byId("place");
-  select.append(edwc.make("option", { value: "" }, "all places"));
-  for (const [title, kind, list] of [["Demand hubs", "h", hubs], ["Data centers", "c", centers]]) {
+  select.append(edwc.make("option", { value: "" }, edwc.say("all_places")));
+  for (const [title, kind, list] of [[edwc.say("hubs"), "h", hubs], [edwc.say("centers"), "c", centers]]) {
     const group = edwc.make("optgroup", { label: title });
     list.forEach((place, i) => {
       if (kind === "h" || model.used.has(i)) group.append(edwc.make("option", { value: `${kind}${i}` }, place.name));

@@ -18,7 +18,7 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
     const [largest, most] = isCenter ? [scale.center, largestCenterPx] : [scale.hub, largestHubPx];
     return largest > 0 && rate > 0 ? Math.max(leastPx, small * most * Math.sqrt(rate / largest)) : 0;
   };
-  const tokens = (rate) => `${edwc.amount(rate * 1e6)} tokens/h`;
+  const tokens = (rate) => edwc.say("tokens_per_h", { amount: edwc.amount(rate * 1e6) });
 
   // Bands --------------------------------------------------------------------------------------------------------
 
@@ -68,9 +68,10 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
     const hit = edwc.make("path", { class: "hit", d: path(leg.line), "data-told": "" });
     hit.tell = () =>
       partsOf(i).map(({ isBack, category, rate }) => {
-        const [from, to] = isBack ? [...leg.ends].reverse() : leg.ends;
+        const [start, end] = isBack ? [...leg.ends].reverse() : leg.ends;
         const { name } = model.categories()[category];
-        return `${from} → ${to}, ${model.isDifference() ? name : `for the ${name}`}: ${tokens(rate)}`;
+        const what = model.isDifference() ? name : edwc.say("for_region", { region: name });
+        return edwc.say("way", { start, end, what, amount: tokens(rate) });
       }).join("\n");
     return layer("hit").appendChild(hit);
   });
@@ -83,13 +84,16 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
     const { place, isCenter, number } = one;
     const rate = rateOf(one, sums);
     const lines = [place.name + (place.local ? ` · ${place.local}` : "")];
-    lines.push(`${isCenter ? "data center" : "demand hub"}, ${regions[place.region].name}`);
-    if (isCenter && !model.used.has(number)) lines.push("not used");
-    else lines.push(tokens(rate) + (model.isDifference() ? " of difference" : ""));
-    if (isCenter && rate > 0 && !model.isDifference()) lines.push(`mean RTT ${edwc.fixed(sums.centerRtt[number] / rate, 1)} ms`);
+    lines.push(edwc.say(isCenter ? "center_in" : "hub_in", { region: regions[place.region].name }));
+    if (isCenter && !model.used.has(number)) lines.push(edwc.say("not_used"));
+    else if (model.isDifference() && isCenter) lines.push(edwc.say("change_against", { amount: edwc.signed(rate * 1e6) }));
+    else if (!model.isDifference()) lines.push(tokens(rate));
+    if (isCenter && rate > 0 && !model.isDifference()) {
+      lines.push(edwc.say("mean_rtt", { rtt: edwc.fixed(sums.centerRtt[number] / rate, 1) }));
+    }
     if (isCenter && map.power_mw) {
-      lines.push(`${edwc.fixed(model.hourly(map.power_mw, number), 1)} MW (all classes)`);
-      lines.push(`${edwc.fixed(model.hourly(map.price_cny_per_mwh, number), 0)} CNY/MWh`);
+      lines.push(edwc.say("power", { power: edwc.fixed(model.hourly(map.power_mw, number), 1) }));
+      lines.push(edwc.say("price", { price: edwc.fixed(model.hourly(map.price_cny_per_mwh, number), 0) }));
     }
     return lines.join("\n");
   };
@@ -107,17 +111,28 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
       event.preventDefault();
       choose(one.key);
     });
-    group.addEventListener("focus", () => edwc.tip.showBeside(mark, group.tell()));
-    group.addEventListener("blur", edwc.tip.hide);
     layer("place").append(group);
     return one;
   };
   const places = [...hubs.map((hub, i) => addPlace(hub, false, i)), ...centers.map((one, i) => addPlace(one, true, i))];
+  // On a small map a place is called by the first words of its name that no other place of its kind begins with.
+  for (const one of places) {
+    const words = one.place.name.split(" ");
+    const others = places.filter((other) => other !== one && other.isCenter === one.isCenter).map(({ place }) => place.name);
+    const count = words.findIndex((_, i) => {
+      const start = words.slice(0, i + 1).join(" ");
+      return !others.some((name) => name === start || name.startsWith(`${start} `));
+    });
+    one.shortName = words.slice(0, count + 1).join(" ") || one.place.name;
+  }
   // The keyboard stops at the data centers in use; the list of places beside the map chooses among all.
   const stops = places.filter(({ isCenter, number }) => isCenter && model.used.has(number));
   for (const { group } of stops) {
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", "button");
+    // Chromium lets the keyboard stop at every shape that listens for the focus: only these may.
+    group.addEventListener("focus", () => edwc.tip.showBeside(group.querySelector(".center"), group.tell()));
+    group.addEventListener("blur", edwc.tip.hide);
   }
 
   const drawPlaces = (k) => {
@@ -150,19 +165,24 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
   const drawLabels = (k) => {
     const { x, y, w, h } = getWindow();
     const isLocal = edwc.byId("local").checked;
+    const isNarrow = small < 0.8 && w > map.width / 3;
     const circles = places.map((one) => {
       const { place, isCenter } = one;
       const rate = Math.abs(rateOf(one, mean));
-      // First the data centers that matter, then demand hubs, then the small data centers.
+      // First the data centers that matter, then demand hubs, then the small data centers, where there is room for them.
       const rank = isCenter ? (rate > scale.center / 100 ? 2 : 0) : 1;
       const at = { cx: (place.at[0] - x) / k, cy: (place.at[1] - y) / k, r: radiusPx(rate, isCenter) };
-      const [size, weight] = isCenter ? [12, 600] : [11, 400];
-      return { ...at, isCenter, rate, rank, size, weight, text: (isLocal && place.local) || place.name };
-    }).filter(({ rate }) => rate > 0).sort((a, b) => b.rank - a.rank || b.rate - a.rate);
+      const [size, weight] = isCenter ? [isNarrow ? 11 : 12, 600] : [isNarrow ? 10 : 11, 400];
+      const text = (isLocal && place.local) || (isNarrow && one.shortName) || place.name;
+      return { ...at, isCenter, rate, rank, size, weight, text };
+    }).filter(({ rate, rank }) => rate > 0 && !(isNarrow && rank === 0));
+    circles.sort((a, b) => b.rank - a.rank || b.rate - a.rate);
+    // On a small map a name may stand over the circle of a place that is hardly used, so that those that matter fit.
+    const blocking = isNarrow ? circles.filter(({ rank, r }) => rank === 2 || r > 4) : circles;
     const [width, height] = [w / k, h / k];
     // The buttons at the right and the scale at the left keep their corners.
-    const corners = [[width - 56, height - 130, width, height], [0, height - 40, 150, height]];
-    const labels = edwc.placeLabels(circles, width, height, corners).map(({ circle, text, left, base }) => {
+    const corners = [[width - 56, height - (isNarrow ? 110 : 130), width, height], [0, height - 40, isNarrow ? 110 : 150, height]];
+    const labels = edwc.placeLabels(circles, blocking, width, height, corners).map(({ circle, text, left, base }) => {
       const at = { x: (x + left * k).toFixed(1), y: (y + base * k).toFixed(1), "stroke-width": (3 * k).toFixed(2) };
       const label = edwc.make("text", { ...at, class: circle.isCenter ? "center-name" : "hub-name" }, text);
       label.style.fontSize = `${(circle.size * k).toFixed(2)}px`;
@@ -190,12 +210,12 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
       }
       y += 6;
     };
-    group("Band, tokens an hour", scale.leg, (amount) => {
+    group(edwc.say("key_band"), scale.leg, (amount) => {
       const px = widthPx(amount);
       key.append(edwc.make("line", { x1: 2, x2: 40, y1: y, y2: y, class: "key-band", "stroke-width": px }));
       return px;
     });
-    group("Data center (ring: demand hub)", scale.center, (amount) => {
+    group(edwc.say("key_center"), scale.center, (amount) => {
       const r = radiusPx(amount, true);
       key.append(edwc.make("circle", { cx: 20, cy: y, r, class: "key-circle" }));
       return r + 6;
@@ -207,7 +227,7 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
   const drawScaleBar = (k) => {
     const length = roundDown(120 * k * map.km_per_unit);
     const bar = edwc.byId("scale");
-    bar.querySelector("span").textContent = `${length.toLocaleString("en-US")} km`;
+    bar.querySelector("span").textContent = edwc.say("length_km", { length: length.toLocaleString("en-US") });
     bar.querySelector("i").style.width = `${length / map.km_per_unit / k}px`;
   };
 

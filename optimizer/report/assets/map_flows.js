@@ -46,8 +46,8 @@ edwc.readFlows = (map, words) => {
     }
   };
 
-  // Add up what travels: mtok/h by leg, direction and category, by place, and in all. Of a difference, places gain (+)
-  // or lose (-), and the total is what changed its place.
+  // Add up what travels: mtok/h by leg, direction and category, by place and region, and in all. Of a difference, places
+  // and regions gain (+) or lose (-), and circles of hubs show half of what travels on other ways.
   const addUp = (slice) => {
     const count = shown.categories.length;
     const sums = {
@@ -66,7 +66,7 @@ edwc.readFlows = (map, words) => {
       sums.centerRtt[route.center] += rate * rtt;
       sums.hubs[route.hub] += shown === difference ? amount / 2 : rate;
       sums.regions[centers[route.center].region] += rate;
-      sums.total += shown === difference ? amount / 2 : rate;
+      sums.total += rate;
       sums.rtt += rate * rtt;
     });
     return sums;
@@ -103,6 +103,13 @@ edwc.readFlows = (map, words) => {
     used: new Set(routes.map((route) => route.center)),
     categories: () => shown.categories,
     isDifference: () => shown === difference,
+    ofReference: () => {
+      const now = shown;
+      shown = plain;
+      const sums = addUp(map.reference);
+      shown = now;
+      return sums;
+    },
     showDifference: (isOn) => { shown = isOn ? difference : plain; },
     sliceText: () => (state.slice < 0 ? words.all : slices[state.slice].label),
     meanOf: (values) => values.reduce((sum, value, t) => sum + value * slices[t].weight_h, 0) / hoursPerYear,

@@ -13,14 +13,15 @@
   };
 
   // Circles in pixels, the most important first: cx, cy, r, text, size, weight. `taken` are boxes that stay free: left,
-  // top, right, bottom. Returns the circles that get a label, with the text and where it begins.
-  edwc.placeLabels = (circles, width, height, taken) => {
+  // top, right, bottom; no label stands over a circle that is `blocking`. Returns the circles that get a label, with the
+  // text and where it begins.
+  edwc.placeLabels = (circles, blocking, width, height, taken) => {
     const placed = [];
     const boxes = [...taken];
     const isFree = ([left, top, right, bottom], own) =>
       left >= 2 && top >= 2 && right <= width - 2 && bottom <= height - 2 &&
       !boxes.some(([l, t, r, b]) => left < r && right > l && top < b && bottom > t) &&
-      !circles.some((other) => {
+      !blocking.some((other) => {
         const dx = Math.max(left - other.cx, 0, other.cx - right);
         const dy = Math.max(top - other.cy, 0, other.cy - bottom);
         return other !== own && dx * dx + dy * dy < other.r * other.r;

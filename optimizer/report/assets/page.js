@@ -14,13 +14,18 @@ edwc.make = (tag, attributes = {}, text = null) => {
   return element;
 };
 
+// Words: looked up by key, with values in the place of what stands in braces.
+edwc.say = (key, values = {}) =>
+  edwc.data.words[key].replace(/\{(\w+)\}/g, (_, name) => (name in values ? values[name] : `{${name}}`));
+
 // Amounts -----------------------------------------------------------------------------------------------------------
 
 edwc.amount = (value, digits = 3) => {
   if (!Number.isFinite(value)) return "–";
   const rounded = Number(value.toPrecision(digits));
-  for (const [scale, word] of [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]]) {
-    if (Math.abs(rounded) >= scale) return `${Number((rounded / scale).toPrecision(digits))} ${word}`;
+  const names = edwc.say("scales").split(" ");
+  for (const [i, scale] of [1e12, 1e9, 1e6].entries()) {
+    if (Math.abs(rounded) >= scale) return `${Number((rounded / scale).toPrecision(digits))} ${names[i]}`;
   }
   return rounded.toLocaleString("en-US", { maximumSignificantDigits: digits });
 };
@@ -29,6 +34,9 @@ edwc.fixed = (value, decimals) =>
   Number.isFinite(value)
     ? value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
     : "–";
+
+edwc.signed = (value) => (value > 0 ? "+" : "") + edwc.amount(value);
+edwc.signedPercent = (share) => (share > 0 ? "+" : "") + edwc.percent(share);
 
 // Colours -----------------------------------------------------------------------------------------------------------
 
@@ -40,7 +48,7 @@ edwc.fixed = (value, decimals) =>
     chosen = (chosen + 1) % choices.length;
     if (chosen === 0) delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = choices[chosen];
-    button.textContent = `Colours: ${choices[chosen]}`;
+    button.textContent = edwc.say("colours", { choice: edwc.say(`colours_${choices[chosen]}`) });
   });
 }
 
@@ -120,6 +128,51 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
     rows.sort((a, b) => edwc.compare(a[0], b[0]) * (isDown ? -1 : 1));
     table.tBodies[0].append(...rows.map(([, row]) => row));
   });
+}
+
+// Long tables show their first rows until all are asked for; on paper they are whole.
+{
+  const [shown, fewest] = [12, 16];
+  for (const table of document.querySelectorAll(".scroll > table")) {
+    const body = table.tBodies[0];
+    if (!body || body.rows.length < fewest) continue;
+    table.classList.add("short");
+    const button = edwc.make("button", { type: "button", class: "all-rows" }, edwc.say("show_rows", { count: body.rows.length }));
+    button.addEventListener("click", () => {
+      table.classList.remove("short");
+      button.remove();
+    });
+    table.closest(".sideways").after(button);
+  }
+}
+
+// What is wider than its place scrolls: it says so, and the keyboard can stop there.
+{
+  const watch = (box) => {
+    const [outer, scroll] = [box.parentElement, box];
+    const isCut = scroll.scrollWidth > scroll.clientWidth + 1;
+    outer.classList.toggle("cut", isCut && scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 2);
+    let hint = outer.querySelector(".more");
+    if (!isCut) {
+      hint?.remove();
+      for (const name of ["tabindex", "role", "aria-label"]) scroll.removeAttribute(name);
+      return;
+    }
+    const table = scroll.querySelector("table");
+    const labelledBy = table?.getAttribute("aria-labelledby");
+    const label = table?.getAttribute("aria-label") ?? (labelledBy && edwc.byId(labelledBy)?.textContent);
+    for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", label ?? ""]]) scroll.setAttribute(name, value);
+    if (hint) return;
+    hint = edwc.make("p", { class: "more" }, edwc.say("more_columns"));
+    outer.prepend(hint);
+  };
+  const boxes = [...document.querySelectorAll(".scroll")];
+  const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => watch(target.closest(".scroll"))));
+  for (const box of boxes) {
+    sizes.observe(box);
+    for (const table of box.children) sizes.observe(table);
+    box.addEventListener("scroll", () => watch(box), { passive: true });
+  }
 }
 
 // Files -------------------------------------------------------------------------------------------------------------

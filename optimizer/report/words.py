@@ -1,0 +1,63 @@
+"""The words that the scripts of a page write, by key; what stands in braces is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SCRIPT_WORDS: Mapping[str, str] = {
+    # Every page
+    "colours": "Colours: {choice}",
+    "colours_system": "system",
+    "colours_light": "light",
+    "colours_dark": "dark",
+    "scales": "trillion billion million",
+    "more_columns": "More columns to the right: scroll sideways",
+    "show_rows": "Show all {count} rows",
+    # The map
+    "pause": "Pause",
+    "tokens_an_hour": "{amount} tokens an hour",
+    "tokens_per_h": "{amount} tokens/h",
+    "moved_more": "{amount} tokens an hour more on the ways shown, {less} fewer",
+    "mean_rtt": "mean RTT {rtt} ms",
+    "power_and_price": "{power} MW at {price} CNY/MWh (all classes)",
+    "mean_of_all": "Mean of all hours",
+    "share_in_region": "{share} in the {region}",
+    "centers_at": "Data centers, {time}",
+    "column_center": "Data center",
+    "column_region": "region",
+    "column_tokens": "tokens/h",
+    "column_share": "share",
+    "column_rtt": "RTT, ms",
+    "column_power": "MW",
+    "column_price": "CNY/MWh",
+    "column_change": "change, tokens/h",
+    "column_before": "in the reference",
+    "column_change_share": "change of its own",
+    "new": "new",
+    "all_places": "all places",
+    "hubs": "Demand hubs",
+    "centers": "Data centers",
+    "way": "{start} → {end}, {what}: {amount}",
+    "for_region": "for the {region}",
+    "center_in": "data center, {region}",
+    "hub_in": "demand hub, {region}",
+    "not_used": "not used",
+    "change_against": "{amount} tokens/h against the reference",
+    "power": "{power} MW (all classes)",
+    "price": "{price} CNY/MWh",
+    "key_band": "Band, tokens an hour",
+    "key_center": "Data center (ring: demand hub)",
+    "length_km": "{length} km",
+    # The table of allocations
+    "allocation_hub": "Demand hub",
+    "allocation_class": "Class",
+    "allocation_center": "Data center",
+    "allocation_region": "Region",
+    "allocation_tokens": "Million tokens a day",
+    "allocation_share": "Share of the workload",
+    "allocation_rtt": "RTT, ms",
+    "allocation_hours": "Hours in use a day",
+    "allocation_way": "Way",
+    "found": "{shown} of {all} allocations, {amount} tokens a day",
+    "page": "Page {page} of {pages}",
+}
