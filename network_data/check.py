@@ -47,9 +47,11 @@ def check_tables(tables: dict[str, Table], schema: dict[str, dict[str, Attribute
     list of Fault
         What is allowed but probably not meant.
     """
+    # What a row that could not be read would have said is no fault of another table.
+    whole = {name: table for name, table in tables.items() if not table.misses_rows}
     for name, table in tables.items():
         _check_keys(table, KEYS[name], faults)
-        _check_references(table, schema[name], tables, faults)
+        _check_references(table, schema[name], whole, faults)
     checks = {
         "nodes": _check_nodes,
         "pools": _check_pools,
@@ -58,12 +60,12 @@ def check_tables(tables: dict[str, Table], schema: dict[str, dict[str, Attribute
         "accelerators": _check_accelerators,
     }
     for name, check in checks.items():
-        if name in tables:
-            check(tables[name], faults)
-    if {"nodes", "links", "data_centers"} <= tables.keys():
-        _check_connected(tables["nodes"], tables["links"], tables["data_centers"], faults)
-    if {"data_centers", "pools"} <= tables.keys():
-        return _find_idle_data_centers(tables["data_centers"], tables["pools"])
+        if name in whole:
+            check(whole[name], faults)
+    if {"nodes", "links", "data_centers"} <= whole.keys():
+        _check_connected(whole["nodes"], whole["links"], whole["data_centers"], faults)
+    if {"data_centers", "pools"} <= whole.keys():
+        return _find_idle_data_centers(whole["data_centers"], whole["pools"])
     return []
 
 

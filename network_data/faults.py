@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 QUOTE_LENGTH = 80
 # Near-match search compares with every candidate; above this many it would cost more than it helps.
 MAX_SUGGESTION_CANDIDATES = 2000
+MAX_RUNS = 6
+# The same fault in more rows than this is told once, with the list of the rows.
+MOST_ALIKE = 3
 
 
 def escape_text(text: str) -> str:
@@ -73,6 +76,29 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
     return f" Did you mean {quote_value(near[0])}?" if near else ""
 
 
+def list_rows(rows: Sequence[int]) -> str:
+    """
+    List lines of a file, neighbours as a range, no more than six entries.
+
+    Parameters
+    ----------
+    rows
+        Lines in ascending order, at least one.
+
+    Examples
+    --------
+    >>> list_rows([3, 4, 5, 9, 11])
+    '3-5, 9, 11'
+    """
+    runs: list[tuple[int, int]] = []
+    for row in rows:
+        runs = [*runs[:-1], (runs[-1][0], row)] if runs and row == runs[-1][1] + 1 else [*runs, (row, row)]
+        if len(runs) > MAX_RUNS:
+            break
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:MAX_RUNS]]
+    return ", ".join(shown) + (", ..." if len(runs) > MAX_RUNS else "")
+
+
 @dataclass(frozen=True)
 class Fault:
     """
@@ -129,10 +155,21 @@ class InputError(ValueError):
         super().__init__(self.faults, subject)
 
     def __str__(self) -> str:
-        """List the faults, one per line, after a line with their number."""
+        """List the faults, one per line, after a line with their number; the same fault of many rows is one line."""
         count = len(self.faults)
-        head = f"{count} fault{'' if count == 1 else 's'} in {escape_text(self.subject)}:"
-        return "\n".join([head, *map(str, self.faults)])
+        lines = [f"{count} fault{'' if count == 1 else 's'} in {escape_text(self.subject)}:"]
+        alike: dict[object, list[Fault]] = {}
+        for fault in self.faults:
+            # What stands in no row stands alone.
+            place = fault if fault.row is None else (fault.file, fault.column, fault.problem, fault.remedy)
+            alike.setdefault(place, []).append(fault)
+        for same in alike.values():
+            if len(same) <= MOST_ALIKE:
+                lines += map(str, same)
+            else:
+                rows = sorted({fault.row for fault in same[1:] if fault.row is not None})
+                lines.append(f"{same[0]} The same in {len(same) - 1} more cells: rows {list_rows(rows)}.")
+        return "\n".join(lines)
 
 
 class InputWarning(UserWarning):

@@ -82,6 +82,25 @@ class Network:
         """All tables by name."""
         return {name: getattr(self, name) for name in load_schema()}
 
+    def tariff_rows(self, tariff: str) -> list[int]:
+        """
+        Find the lines of the table of tariffs that hold one, as its file is now.
+
+        Parameters
+        ----------
+        tariff
+            Id of the tariff.
+
+        Returns
+        -------
+        list of int
+            Lines, counted from 1; none if the file has gone.
+        """
+        table = read_table(self.folder, "tariffs", load_schema()["tariffs"], FaultList())
+        if table is None:
+            return []
+        return [row for row, name in zip(table.rows, table.columns["tariff"], strict=True) if name == tariff]
+
     def with_tables(self, **tables: pd.DataFrame) -> Network:
         """
         Make a network in which tables are replaced; this one stays as it is.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from network_data.faults import FaultList, suggest
-from network_data.schema import RANGES_TABLE, Attribute, Cell, CellError
+from network_data.csv_text import NotUtf8Error, RawTable, decode_text, read_csv_text
+from network_data.faults import FaultList, quote_value, suggest
+from network_data.schema import RANGES_TABLE, Attribute, Cell, CellError, load_schema
 from network_data.tariff_calendar import parse_hours, parse_months
 
 FORMATS = (".csv", ".parquet")
@@ -33,6 +32,8 @@ class Table:
         Column name to values, one per row; None where the cell was faulty.
     sha256 : str
         Hash of the file's bytes.
+    misses_rows : bool
+        Whether rows are left out that do not fit the header.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Table:
     rows: list[int] = field(default_factory=list)
     columns: dict[str, list[Cell | None]] = field(default_factory=dict)
     sha256: str = ""
+    misses_rows: bool = False
 
 
 def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults: FaultList) -> Table | None:
@@ -69,7 +71,7 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
     raw = read_raw(path, faults)
     if raw is None or not _check_header(path.name, raw, attributes, faults):
         return None
-    table = Table(name, path.name, raw.rows, sha256=raw.sha256)
+    table = Table(name, path.name, raw.rows, sha256=raw.sha256, misses_rows=raw.misses_rows)
     if not raw.rows and len(faults) == before and name not in _MAY_BE_EMPTY:
         faults.add(path.name, f"table {name} has no rows", "Add at least one row below the header.")
     for attribute in attributes.values():
@@ -79,32 +81,6 @@ def read_table(folder: Path, name: str, attributes: dict[str, Attribute], faults
             for row, cells in zip(raw.rows, raw.cells, strict=True)
         ]
     return table
-
-
-@dataclass
-class RawTable:
-    """
-    One table as text, before any cell is read.
-
-    Attributes
-    ----------
-    header : list of str
-        Columns as they stand; none may be blank, there may be doubles.
-    rows : list of int
-        Line of each row in the file.
-    cells : list of list of str
-        Stripped cells of each row, one per column.
-    sha256 : str
-        Hash of the file's bytes.
-    header_row : int
-        Line of the header: the first below comments.
-    """
-
-    header: list[str]
-    rows: list[int]
-    cells: list[list[str]]
-    sha256: str = ""
-    header_row: int = 1
 
 
 def read_raw(path: Path, faults: FaultList) -> RawTable | None:
@@ -146,47 +122,31 @@ def _find_file(folder: Path, name: str, faults: FaultList) -> Path | None:
     if present:
         faults.add(present[0].name, f"table {name} is there twice, as CSV and as Parquet", "Remove one of them.")
         return None
-    others = [path.name for path in folder.iterdir() if path.suffix in FORMATS]
-    near = suggest(f"{name}.csv", others)
-    faults.add(f"{name}.csv", "the table is missing", f"Add {name}.csv or {name}.parquet to the folder.{near}")
+    faults.add(f"{name}.csv", "the table is missing", _where_it_may_be(folder, name))
     return None
+
+
+def _where_it_may_be(folder: Path, name: str) -> str:
+    """Say what to do about a missing table: the name of a file that may well be it, if there is one."""
+    taken = {f"{table}{suffix}" for table in load_schema() for suffix in FORMATS}
+    others = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in taken)
+    # nodes.xlsx, Nodes.CSV, nodes.csv.txt: what a spreadsheet or a file manager makes of the name.
+    same = next((other for other in others if other.lower().split(".")[0] == name), None)
+    if same is None:
+        near = suggest(f"{name}.csv", [other for other in others if Path(other).suffix.lower() in FORMATS])
+        return f"Add {name}.csv or {name}.parquet to the folder.{near}"
+    if same.lower().endswith((".csv", ".csv.txt")):
+        return f"Rename {quote_value(same)} to {name}.csv."
+    return f"Save {quote_value(same)} as CSV UTF-8 under the name {name}.csv."
 
 
 def _read_csv(content: bytes, path: Path, faults: FaultList) -> RawTable | None:
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content.count(b"\n", 0, error.start) + 1
-        faults.add(path.name, "is not UTF-8 text", "Save the table as CSV in UTF-8.", row=row)
+        text = decode_text(content, path.name)
+    except NotUtf8Error as error:
+        faults.add(path.name, error.problem, error.remedy, row=error.row)
         return None
-    stream, comments = io.StringIO(text, newline=""), 0
-    # Comments stand above the header: below it, # may begin a text. A spreadsheet quotes one that holds a comma.
-    while (start := stream.tell()) < len(text) and stream.readline().startswith(("#", '"#')):
-        comments += 1
-    stream.seek(start)
-    reader = csv.reader(stream, strict=True)
-    header: list[str] = []
-    raw = RawTable(header, [], [], header_row=comments + 1)
-    line = comments + 1
-    try:
-        for record in reader:
-            row, line = line, comments + reader.line_num + 1
-            cells = [cell.strip() for cell in record]
-            if not any(cells):
-                continue
-            if not header:
-                header.extend(cells)
-            elif len(cells) != len(header):
-                problem = f"the row has {len(cells)} cells, the header {len(header)}"
-                faults.add(path.name, problem, "Add or remove commas, or quote cells that hold commas.", row=row)
-            else:
-                raw.rows.append(row)
-                raw.cells.append(cells)
-    except csv.Error as error:
-        remedy = "Check the quotation marks of this row and the one before."
-        faults.add(path.name, f"is not well-formed CSV ({error})", remedy, row=line)
-        return None
-    return raw
+    return read_csv_text(text, path.name, faults)
 
 
 def _read_parquet(content: bytes, path: Path, faults: FaultList) -> RawTable | None:
@@ -219,12 +179,12 @@ def _check_header(file: str, raw: RawTable, attributes: dict[str, Attribute], fa
     if not header:
         faults.add(file, "the file is empty", f"Give a header with: {_required_names(attributes)}.", row=raw.header_row)
         return False
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        faults.add(file, "cells are not separated by commas", "Save the table with commas.", row=raw.header_row)
-        return False
     usable = True
     for at, column in enumerate(header):
-        if column in header[:at]:
+        if not column:
+            problem = f"column {at + 1} has no name"
+            faults.add(file, problem, "Name it, or remove it with its cells.", row=raw.header_row)
+        elif column in header[:at]:
             faults.add(file, "the column is there twice", "Remove one of them.", row=raw.header_row, column=column)
             usable = False
         elif column not in attributes:

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from network_data.csv_text import RawTable
 from network_data.faults import FaultList
-from network_data.read import RawTable, read_raw
+from network_data.read import read_raw
 from network_data.schema import ID_PATTERN, Attribute, CellError
 from network_data.tariffs import HOURS_PER_DAY
 
@@ -71,9 +72,6 @@ def _check_header(path: Path, raw: RawTable, faults: FaultList) -> bool:
         faults.add(
             path.name, "the file is empty", "Give a header with time and the ids of tariffs.", row=raw.header_row
         )
-        return False
-    if len(raw.header) == 1 and (";" in raw.header[0] or "\t" in raw.header[0]):
-        faults.add(path.name, "cells are not separated by commas", "Save the table with commas.", row=raw.header_row)
         return False
     usable = True
     if TIME not in raw.header:

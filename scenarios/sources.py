@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from network_data.csv_text import NotUtf8Error, decode_text
 from network_data.faults import FaultList, suggest
 from scenarios.document import Node, Place, merge, without
 from scenarios.yaml_reader import read_yaml
@@ -257,10 +258,9 @@ class Sources:
             return None
         self.remember(path, hashlib.sha256(content).hexdigest())
         try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            row = content.count(b"\n", 0, error.start) + 1
-            self._fault(Place(str(path), row), "is not UTF-8 text", "Save the file in UTF-8.", None)
+            text = decode_text(content, path.name)
+        except NotUtf8Error as error:
+            self._fault(Place(str(path), error.row), error.problem, error.remedy, None)
             return None
         node = read_yaml(text, str(path), self._faults)
         if node is not None and not isinstance(node.value, dict):

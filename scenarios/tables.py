@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from network_data.csv_text import RawTable
 from network_data.faults import Fault, FaultList, suggest
 from network_data.plausibility import PROFILES, SUMS_OF_HOURS, doubt_of_sum, find_threshold
-from network_data.read import RawTable, Table, read_raw, read_table
+from network_data.read import Table, read_raw, read_table
 from network_data.schema import ID_PATTERN, Attribute
 from network_data.tariffs import HOURS_PER_DAY
 from scenarios.document import Node, Place

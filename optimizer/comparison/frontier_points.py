@@ -17,6 +17,7 @@ import pandas as pd
 
 from network_data.faults import FaultList
 from network_data.load import Network
+from network_data.place_names import plain_name
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
 from optimizer.comparison.tables import finite_or_nan
@@ -124,8 +125,8 @@ def _relocated_shares(allocation: pd.DataFrame, network: Network) -> pd.DataFram
     mtok = allocation["mtok_per_h"] * allocation["weight_h"]
     table = pd.DataFrame({"workload_class": allocation["workload_class"], "mtok_per_year": mtok})
     for scope in _SCOPES:
-        home = network.nodes[scope].reindex(allocation["demand_hub"]).to_numpy(str)
-        place = network.data_centers[scope].reindex(allocation["data_center"]).to_numpy(str)
+        home = network.nodes[scope].map(plain_name).reindex(allocation["demand_hub"]).to_numpy(str)
+        place = network.data_centers[scope].map(plain_name).reindex(allocation["data_center"]).to_numpy(str)
         table[f"leaves_{scope}_share"] = mtok * (home != place)
     numbers = table.columns[1:]
     by_class = table.groupby("workload_class", sort=True)[list(numbers)].sum().reset_index()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from network_data.faults import FaultList, suggest
+from network_data.faults import FaultList
 from network_data.load import Network
 from network_data.tariffs import (
     DAYS_IN_MONTH,
@@ -21,141 +21,13 @@ from network_data.tariffs import (
     build_tariffs,
     format_months,
     parse_hours,
-    parse_months,
 )
+from optimizer.problem.price_selection import BoolArray, Selection, StepFaults, matching, select, select_classes
 from optimizer.problem.prices import PriceCalendar, price_calendar, price_confidence, series_prices
 from optimizer.problem.problem import FloatArray
 from scenarios.price_changes import LARGEST_PRICE, PeriodMove, PriceChange, PriceStep
 from scenarios.price_series import PriceSeries
 from scenarios.schema import Scenario
-
-BoolArray = npt.NDArray[np.bool_]
-
-# Selectors of data centers, and the column of the table that each looks into; their ids are its index.
-_PLACE_COLUMNS = {"regions": "region", "provinces": "province", "data_centers": "", "tariffs": "tariff"}
-_NOUN = {
-    "regions": "region",
-    "provinces": "province",
-    "data_centers": "data center",
-    "tariffs": "tariff in use",
-    "periods": "period of a tariff",
-    "workload_classes": "workload class",
-    "accelerators": "accelerator",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class _Selection:
-    """What a change is applied to."""
-
-    centers: BoolArray  # (D,) the data centers
-    half_hours: BoolArray  # (12, 48) the half hours, by month
-    periods: tuple[str, ...] | None  # Names of the tariff periods; None for all hours, whatever their period
-
-
-class _StepFaults:
-    """Records the faults of one change, with the file and line of each of its keys."""
-
-    def __init__(self, step: PriceStep, faults: FaultList) -> None:
-        self._step = step
-        self._faults = faults
-
-    def add(self, key: str, problem: str, remedy: str, value: object = None) -> None:
-        """Record a fault."""
-        step = self._step
-        column = f"{step.column}.{key}" if key else step.column
-        self._faults.add(step.file, problem, remedy, row=step.rows.get(key, step.rows[""]), column=column, value=value)
-
-    def __len__(self) -> int:
-        return len(self._faults)
-
-
-def select(
-    change: PriceChange, centers: pd.DataFrame, periods: Sequence[str], faults: _StepFaults
-) -> _Selection | None:
-    """
-    Find what a change selects; several selectors select what all of them do.
-
-    None if names select nothing, or selectors have nothing in common: both are recorded as faults.
-    """
-    before = len(faults)
-    chosen = np.ones(len(centers), np.bool_)
-    for key in _PLACE_COLUMNS:
-        if (names := getattr(change, key)) is not None:
-            found = [_matching(name, _names(centers, key), key, faults) for name in names]
-            chosen &= np.isin(_names(centers, key), [name for names in found for name in names])
-    wanted: tuple[str, ...] | None = None
-    if change.periods is not None:
-        wanted = tuple(name for period in change.periods for name in _matching(period, periods, "periods", faults))
-    if change.select is not None:
-        mask, named = _resolve(change.select, centers, periods, faults)
-        chosen &= mask
-        wanted = named if wanted is None else wanted if named is None else tuple(set(wanted) & set(named))
-    months = range(1, MONTHS_PER_YEAR + 1) if change.months is None else parse_months(change.months)
-    hours = range(HALF_HOURS_PER_DAY) if change.hours is None else parse_hours(change.hours)
-    half_hours = np.zeros((MONTHS_PER_YEAR, HALF_HOURS_PER_DAY), np.bool_)
-    half_hours[np.ix_(np.array(months) - 1, np.array(hours))] = True
-    if len(faults) == before and not chosen.any():
-        faults.add("", "its selectors have no data center in common", "Remove one of them, or correct its names.")
-    return _Selection(chosen, half_hours, wanted) if len(faults) == before else None
-
-
-def _select_classes(change: PriceChange, classes: Iterable[str], faults: _StepFaults) -> list[str]:
-    """Find the workload classes that a change selects."""
-    known = list(classes)
-    if change.workload_classes is None:
-        return known
-    return [name for wanted in change.workload_classes for name in _matching(wanted, known, "workload_classes", faults)]
-
-
-def _plain_name(name: str) -> str:
-    """Write a name like an id ("West Toyland": west_toyland), so that a place can be named on a command line."""
-    return "_".join(name.casefold().replace("-", " ").replace("_", " ").split())
-
-
-def _names(centers: pd.DataFrame, key: str) -> list[str]:
-    column = _PLACE_COLUMNS[key]
-    return [str(name) for name in (centers[column] if column else centers.index)]
-
-
-def _same_names(name: str, known: Iterable[str]) -> list[str]:
-    """Names meant by one: itself, else those that differ from it in case and spaces alone."""
-    different = list(dict.fromkeys(known))
-    return [name] if name in different else [other for other in different if _plain_name(other) == _plain_name(name)]
-
-
-def _matching(name: str, known: Sequence[str], key: str, faults: _StepFaults) -> list[str]:
-    found = _same_names(name, known)
-    if not found:
-        listed = ", ".join(sorted(set(known))[:12]) or "none"
-        remedy = f"Name one that is there: {listed}.{suggest(name, set(known))}"
-        faults.add(key, f"there is no such {_NOUN[key]}", remedy, name)
-    return found
-
-
-def _resolve(
-    name: str, centers: pd.DataFrame, periods: Sequence[str], faults: _StepFaults
-) -> tuple[BoolArray, tuple[str, ...] | None]:
-    """Find what a bare name means: the data centers, and the periods if it is one."""
-    meanings: dict[str, tuple[BoolArray, tuple[str, ...] | None]] = {}
-    everywhere = np.ones(len(centers), np.bool_)
-    for key in _PLACE_COLUMNS:
-        if found := _same_names(name, _names(centers, key)):
-            meanings[key] = (np.isin(_names(centers, key), found), None)
-    if found := _same_names(name, periods):
-        meanings["periods"] = (everywhere, tuple(found))
-    if not meanings:
-        known = {_plain_name(other) for key in _PLACE_COLUMNS for other in _names(centers, key)} | set(periods)
-        problem = "there is no region, province, data center, tariff in use or period of this name"
-        faults.add("select", problem, "Correct the name." + suggest(name, known), name)
-        return everywhere, None
-    first = next(iter(meanings.values()))
-    if any(names != first[1] or (mask != first[0]).any() for mask, names in meanings.values()):
-        nouns = " and a ".join(_NOUN[key] for key in meanings)
-        written = ", ".join(f"{key}: [{name}]" for key in meanings)
-        faults.add("select", f"is the name of a {nouns}, which differ", f"Write one of {written} instead.", name)
-    return first
-
 
 Operation = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
@@ -287,7 +159,7 @@ class _CenterPrice:
     def of_series(cls, hourly: FloatArray) -> _CenterPrice:
         return cls(np.repeat(hourly, 2, axis=-1), None)
 
-    def chosen(self, selection: _Selection) -> BoolArray:
+    def chosen(self, selection: Selection) -> BoolArray:
         """(12, 48) half hours selected here."""
         if selection.periods is None:
             return selection.half_hours
@@ -349,14 +221,14 @@ class _State:
 
     def apply(self, step: PriceStep, faults: FaultList) -> None:
         """Apply one change, or record why that cannot be."""
-        at_step = _StepFaults(step, faults)
+        at_step = StepFaults(step, faults)
         change = step.change
         if change.what == "carbon_price":
             self._carbon = float(operation(change)(np.array(self._carbon)))
             self._require_not_negative(change, {"": self._carbon}, at_step)
             return
         if change.what == "token_price":
-            chosen = _select_classes(change, self._token, at_step)
+            chosen = select_classes(change, self._token, at_step)
             for name in chosen:
                 old = self._token[name]
                 self._token[name] = float(operation(change)(np.array(old)))
@@ -365,7 +237,7 @@ class _State:
                     self._token_confidence[name] = _rests_on(step, kind, replaces_all=change.replace is not None)
             self._require_not_negative(change, {name: self._token[name] for name in chosen}, at_step)
             return
-        selection = select(change, self._centers, self._periods(), at_step)
+        selection = select(change, self._network, self._periods(), at_step)
         if selection is None:
             return
         if change.what == "demand_charge":
@@ -387,7 +259,7 @@ class _State:
         tariffs = [self._center(at).tariff for at in range(len(self._centers))]
         return list(dict.fromkeys(name for tariff in tariffs if tariff is not None for name in tariff.periods))
 
-    def _change_demand_charge(self, step: PriceStep, selection: _Selection, faults: _StepFaults) -> None:
+    def _change_demand_charge(self, step: PriceStep, selection: Selection, faults: StepFaults) -> None:
         if selection.periods is not None:
             faults.add("select", "a demand charge has no periods", "Name a place.", step.change.select)
             return
@@ -400,11 +272,11 @@ class _State:
         self._require_not_negative(step.change, results, faults)
 
     def _add_for_accelerators(
-        self, step: PriceStep, selection: _Selection, names: Sequence[str], faults: _StepFaults
+        self, step: PriceStep, selection: Selection, names: Sequence[str], faults: StepFaults
     ) -> None:
         """Add to the energy price of some accelerators, whatever the hour."""
         known, before = list(self._network.accelerators.index), len(faults)
-        chosen = [name for wanted in names for name in _matching(wanted, known, "accelerators", faults)]
+        chosen = [name for wanted in names for name in matching(wanted, known, "accelerators", faults)]
         if selection.periods is not None:
             faults.add("select", "an accelerator pays in all periods", "Name a place.", step.change.select)
         if len(faults) > before:
@@ -413,7 +285,7 @@ class _State:
         for at in np.flatnonzero(selection.centers):
             self._energy_confidence[at] = _rests_on(step, self._energy_confidence[at], replaces_all=False)
 
-    def _change_energy(self, step: PriceStep, selection: _Selection, faults: _StepFaults) -> None:
+    def _change_energy(self, step: PriceStep, selection: Selection, faults: StepFaults) -> None:
         change = step.change
         before = len(faults)
         found = {int(at): self._center(int(at)) for at in np.flatnonzero(selection.centers)}
@@ -437,7 +309,7 @@ class _State:
             self._energy[at] = center
 
     def _with_energy_price(
-        self, change: PriceChange, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
+        self, change: PriceChange, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         """Change what is paid in the end."""
         change_price = operation(change)
@@ -448,7 +320,7 @@ class _State:
                 yield at, center.with_price(np.where(chosen[at], change_price(center.half_hours), center.half_hours))
 
     def _with_flat_price(
-        self, change: PriceChange, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
+        self, change: PriceChange, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         """Change the flat price; the formula of the tariff carries it to each period."""
         if selection.periods is not None:
@@ -474,7 +346,7 @@ class _State:
                 yield at, _CenterPrice.of_tariff(new)
 
     def _with_moved_period(
-        self, move: PeriodMove, selection: _Selection, found: dict[int, _CenterPrice], faults: _StepFaults
+        self, move: PeriodMove, selection: Selection, found: dict[int, _CenterPrice], faults: StepFaults
     ) -> Iterator[tuple[int, _CenterPrice]]:
         months = np.asarray(selection.half_hours.any(axis=1))
         tariffs = {at: center.tariff for at, center in found.items() if center.tariff is not None}
@@ -491,7 +363,7 @@ class _State:
                 return
             yield at, _CenterPrice.of_tariff(move_period(tariff, move, months))
 
-    def _require_not_negative(self, change: PriceChange, results: dict[str, float], faults: _StepFaults) -> None:
+    def _require_not_negative(self, change: PriceChange, results: dict[str, float], faults: StepFaults) -> None:
         for name, value in results.items():
             if value < 0 or value > LARGEST_PRICE:
                 where = f" of {name}" if name else ""
@@ -504,10 +376,10 @@ class _State:
 
 def _require_periods(
     change: PriceChange,
-    selection: _Selection,
+    selection: Selection,
     centers: list[_CenterPrice],
     chosen: list[BoolArray],
-    faults: _StepFaults,
+    faults: StepFaults,
 ) -> None:
     """Record periods that no selected tariff has, and selectors of time that have no half hour in common."""
     if selection.periods is None:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
+from network_data.place_names import plain_name
 from optimizer.problem.problem import BoolArray, FloatArray
 from optimizer.units import HOURS_PER_YEAR
 from scenarios.schema import Routing, Scenario, WorkloadClass
@@ -356,5 +357,5 @@ def is_same(
     column: str, nodes: pd.DataFrame, centers: pd.DataFrame, demand_hub: pd.Series, data_center_index: pd.Series
 ) -> npt.NDArray[np.bool_]:
     """Mark the pairs of demand hub and data center that lie in the same country, region or province."""
-    of_hub = nodes[column].reindex(demand_hub).to_numpy(str)
-    return np.asarray(of_hub == centers[column].to_numpy(str)[data_center_index.to_numpy(int)])
+    of_hub = nodes[column].map(plain_name).reindex(demand_hub).to_numpy(str)
+    return np.asarray(of_hub == centers[column].map(plain_name).to_numpy(str)[data_center_index.to_numpy(int)])

@@ -244,7 +244,7 @@ RAW_FAULTS: list[tuple[str | bytes, int | None, str]] = [
     ("id,name,carbon_kg_per_kwh\n", None, "table grids has no rows"),
     ("id,name,carbon_kg_per_kwh,id\na,A,1,a\n", 1, "the column is there twice"),
     ("id,name,carbon_kg_per_kwh\ngrid_east,E,1\ngrid_west,W,1,9\n", 3, "the row has 4 cells, the header 3"),
-    ("id;name;carbon_kg_per_kwh\na;A;1\n", 1, "cells are not separated by commas"),
+    ("id|name|carbon_kg_per_kwh\na|A|1\n", 1, "cells are separated by '|'"),
     ('id,name,carbon_kg_per_kwh\ngrid_east,"E"x,1\n', 2, "not well-formed CSV"),
     (b"id,name,carbon_kg_per_kwh\ngrid_east,\xff,1\n", 2, "is not UTF-8 text"),
 ]

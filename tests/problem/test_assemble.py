@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from network_files import Row, changed
+from network_files import Override, Row, changed
 from toy_scenario import CHAT_GBPS, ToyScenario, reached
 
 from network_data import InputError, load_network
@@ -77,6 +77,19 @@ def test_preference_does_not_leave_the_country(toy: ToyScenario) -> None:
     with pytest.raises(InputError, match="region_preferred") as caught:
         toy(chat={"residency": "region_preferred", "rtt_limit_ms": 6.5}, tables={"data_centers": abroad})
     assert {fault.value for fault in caught.value.faults} == {"chat of metro_a", "chat of metro_b"}
+
+
+def test_province_in_another_script_is_the_same_province(toy: ToyScenario) -> None:
+    def tables(of_hub: str, of_center: str) -> dict[str, Override]:
+        def east(rows: list[Row], name: str) -> list[Row]:
+            return [{**row, "province": name} if row["province"] == "Sunrise" else row for row in rows]
+
+        return {"nodes": lambda rows: east(rows, of_hub), "data_centers": lambda rows: east(rows, of_center)}
+
+    expected = reached(toy(chat={"residency": "province"}))
+    assert reached(toy(chat={"residency": "province"}, tables=tables("宁夏回族自治区", "Ningxia"))) == expected
+    with pytest.raises(InputError, match="residency"):
+        toy(chat={"residency": "province"}, tables=tables("宁夏", "Gansu"))
 
 
 @pytest.mark.parametrize(

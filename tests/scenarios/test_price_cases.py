@@ -285,3 +285,32 @@ def test_a_price_rests_on_what_changed_it(toy: ToyScenario) -> None:
     )
     assert charge.data_centers["demand_charge_confidence"].tolist() == ["estimate", "reported"]  # 2 x 0 is 0
     assert charge.data_centers["price_confidence"].tolist() == ["reported", "reported"]
+
+
+# Names of provinces, and tariffs that nobody pays
+
+
+def in_ningxia(rows: list[Row]) -> list[Row]:
+    return [{**row, "province": "Ningxia"} if row["id"] == "dc_west" else row for row in rows]
+
+
+@pytest.mark.parametrize("name", ["宁夏", "宁夏回族自治区", "ningxia"])
+def test_province_is_selected_by_its_chinese_name(toy: ToyScenario, name: str) -> None:
+    tables = {"data_centers": in_ningxia}
+    for change in (energy(scale=2, provinces=[name]), energy(scale=2, select=name)):
+        assert hours(with_changes(toy, change, tables=tables), WEST) == [600.0] * 24
+    assert overrides_of({f"price.{name}": 2.0})[0].endswith(f'"scale": 2, "select": "{name}"}}')
+
+
+def test_tariff_that_nobody_pays_is_told_what_is_paid_there_and_where_it_stands(toy: ToyScenario) -> None:
+    def with_provincial(rows: list[Row]) -> list[Row]:
+        provincial = {**rows[2], "tariff": "ningxia", "province": "Ningxia"}
+        return [rows[0], rows[1], provincial, {**rows[2], "province": "Ningxia"}]
+
+    tables = {"data_centers": in_ningxia, "tariffs": with_provincial}
+    (fault,) = faults_of(toy, energy(scale=2, tariffs=["ningxia"]), tables=tables)
+    assert (fault.problem, fault.value) == ("no data center pays this tariff", "ningxia")
+    assert fault.remedy == (
+        "In Ningxia, dc_west pays tariff_west (rows 5), while ningxia stands in rows 4 of the tariffs and is billed "
+        "nowhere. Write tariffs: [tariff_west], or provinces: [Ningxia]."
+    )

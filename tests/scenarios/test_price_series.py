@@ -227,7 +227,7 @@ def test_id_of_both_a_tariff_and_a_data_center_is_refused(toy: ToyScenario) -> N
         (lambda lines: ["hour,tariff_west", *lines[1:]], 1, "the required column is missing"),
         (lambda lines: [line.split(",")[0] for line in lines], 1, "the table has no column of prices"),
         (lambda lines: ["time,Tariff West", *lines[1:]], 1, "is not a valid id"),
-        (lambda _: ["time;tariff_west"], 1, "not separated by commas"),
+        (lambda _: ["time|tariff_west"], 1, "cells are separated by '|'"),
         (lambda lines: [line + end for line, end in zip(lines, [",time", *[",1"] * 8760])], 1, "is there twice"),  # noqa: B905
         (
             lambda lines: [lines[0], *(line.replace(",300.0", ",0.3") for line in lines[1:])],
