@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ _LEAST_MILLIONS_CNY = 1e4
 _SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 NO_NUMBER = "-"
 _LEAST_CNY = 0.5  # less than this a year is nothing, or rounding of a solver
+_LEAST_KEPT = 4  # characters of a name's beginning, before what tells it apart
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
@@ -199,25 +201,37 @@ def shorten(text: str, most_chars: int) -> str:
 
 def shorten_all(names: Iterable[str], most_chars: int) -> dict[str, str]:
     """
-    Cut names to a length so that different names stay different: where beginnings are alike, ends are kept.
+    Cut names to a length so that they stay different: those that would look alike keep what tells them apart.
 
     Examples
     --------
     >>> shorten_all(["carbon_price_case_a", "carbon_price_case_b", "base"], 12)
-    {'carbon_price_case_a': 'carbo…case_a', 'carbon_price_case_b': 'carbo…case_b', 'base': 'base'}
+    {'carbon_price_case_a': 'carbon_pri…a', 'carbon_price_case_b': 'carbon_pri…b', 'base': 'base'}
+    >>> list(shorten_all(["price_case_1 in winter", "price_case_2 in winter"], 12).values())
+    ['price_cas…1…', 'price_cas…2…']
     """
     short = {name: shorten(name, most_chars) for name in names}
     counts = Counter(short.values())
     taken = {text for text in short.values() if counts[text] == 1}
-    kept = (most_chars - 1) // 2
-    for number, (name, text) in enumerate(short.items(), start=1):
-        if counts[text] == 1:
-            continue
-        clean, mark = escape_text(name).strip(), f"… ({number})"
-        middle = f"{clean[: most_chars - kept - 2]}…{clean[-kept - 1 :]}"
-        short[name] = clean[: most_chars - len(mark)] + mark if middle in taken else middle
-        taken.add(short[name])
+    alike = {text: [name for name in short if short[name] == text] for text in counts if counts[text] > 1}
+    for text, members in alike.items():
+        clean = [escape_text(name).strip() for name in members]
+        begin = _count_shared(clean)
+        end = _count_shared([name[begin:][::-1] for name in clean])
+        for number, (name, whole) in enumerate(zip(members, clean, strict=True), start=1):
+            own = f"…{whole[begin : len(whole) - end]}" + ("…" if end else "")
+            told = whole[: most_chars - len(own)] + own
+            if len(own) > most_chars - _LEAST_KEPT or told in taken:
+                mark = f"… ({number})"
+                told = text[: most_chars - len(mark)] + mark
+            short[name] = told
+            taken.add(told)
     return short
+
+
+def _count_shared(names: Sequence[str]) -> int:
+    """Count the characters with which all names begin."""
+    return sum(1 for _ in itertools.takewhile(lambda chars: len(set(chars)) == 1, zip(*names, strict=False)))
 
 
 def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: str = ", ") -> str:

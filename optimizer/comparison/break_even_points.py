@@ -93,7 +93,7 @@ class BreakEvenMap(SearchResult):
 
         return describe_break_even(self)
 
-    def plot(self, target: Path | str, *, regions: Sequence[str] = ()) -> Path:
+    def plot(self, target: Path | str, *, changes: Sequence[str] = (), regions: Sequence[str] = ()) -> Path:
         """
         Draw the map.
 
@@ -101,12 +101,14 @@ class BreakEvenMap(SearchResult):
         ----------
         target
             File to write, `.png` or `.svg`.
+        changes
+            What the scenario was changed in, as KEY=VALUE.
         regions
             In the order of the network, for the colours that its maps have; none = in alphabetical order.
         """
         from optimizer.drawing.searches import draw_break_even
 
-        return draw_break_even(self, target, regions=regions)
+        return draw_break_even(self, target, changes=changes, regions=regions)
 
 
 @dataclass(eq=False)

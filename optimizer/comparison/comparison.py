@@ -255,7 +255,8 @@ class Comparison:
         drawn = draw_charts(self, folder, pairs=self.pairs)
         for name, found in self.searches.items():
             target = folder / f"{name}.png"
-            drawn.append(found.plot(target, regions=regions) if isinstance(found, BreakEvenMap) else found.plot(target))
+            of_map = {"regions": regions} if isinstance(found, BreakEvenMap) else {}
+            drawn.append(found.plot(target, changes=self.changes, **of_map))
         return drawn
 
 

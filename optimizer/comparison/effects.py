@@ -19,11 +19,11 @@ import pandas as pd
 from optimizer.comparison.carried_plans import Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
-from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE
 from optimizer.runs.run import Run
 from scenarios.price_parameters import ParameterRange, label_of
 
 Kind = Literal["start", "price", "reoptimize", "change", "end"]
+_ROUNDING_SHARE = 1e-12  # of the cost: less is rounding of the sums behind it
 WATERFALL_COLUMNS = ["kind", "component", "cny_per_year", "from_cny_per_year", "to_cny_per_year"]
 
 
@@ -69,8 +69,7 @@ def build_waterfall(first: Run, second: Run) -> Waterfall:
 def _differences(kind: Kind, before: pd.Series, after: pd.Series) -> list[tuple[Kind, str, float]]:
     names = dict.fromkeys([*before.index, *after.index])
     changes: Mapping[str, float] = {n: float(after.get(n, 0.0)) - float(before.get(n, 0.0)) for n in names}
-    # Rounding of the sums behind a cost is no change of it.
-    least = LEAST_DIFFERENCE_SHARE * float(before.abs().sum())
+    least = _ROUNDING_SHARE * float(before.abs().sum())
     return [(kind, name, change) for name, change in changes.items() if abs(change) > least]
 
 

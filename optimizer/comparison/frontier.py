@@ -87,11 +87,11 @@ class Frontier(SearchResult):
 
         return describe_frontier(self)
 
-    def plot(self, target: Path | str) -> Path:
-        """Draw the frontier into a file, `.png` or `.svg`; returns the file."""
+    def plot(self, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
+        """Draw the frontier into a file, `.png` or `.svg`, with what the scenario was changed in; returns the file."""
         from optimizer.drawing.searches import draw_frontier
 
-        return draw_frontier(self, target)
+        return draw_frontier(self, target, changes=changes)
 
 
 SIZE_NAMES = {"latency": "budget_ms", "carbon": "cap_t_per_year"}

@@ -286,11 +286,11 @@ class LatencyReturn(SearchResult):
 
         return describe_latency_return(self)
 
-    def plot(self, target: Path | str) -> Path:
-        """Draw the return into a file, `.png` or `.svg`; returns the file."""
+    def plot(self, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
+        """Draw the return into a file, `.png` or `.svg`, with what the scenario was changed in; returns the file."""
         from optimizer.drawing.searches import draw_latency_return
 
-        return draw_latency_return(self, target)
+        return draw_latency_return(self, target, changes=changes)
 
 
 def latency_return(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -27,8 +27,8 @@ class SearchResult(ABC):
         """Describe the result for a reader, in lines of plain text."""
 
     @abstractmethod
-    def plot(self, target: Path | str) -> Path:
-        """Draw the result into a file, `.png` or `.svg`; returns the file."""
+    def plot(self, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
+        """Draw the result into a file, `.png` or `.svg`, with what the scenario was changed in; returns the file."""
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from optimizer.drawing.colours import INK, TOKENS, colour_scale
 from optimizer.drawing.lettering import write_text
-from optimizer.drawing.sheet import label_rows, make_sheet, separate_cells, write_figure
+from optimizer.drawing.sheet import label_rows, make_sheet, note_changes, separate_cells, write_figure
 from optimizer.numbers import format_million, format_percent, shorten
+from optimizer.runs.metadata import changed_keys
 
 if TYPE_CHECKING:
     from optimizer.near_optimal.alternatives import Alternatives
@@ -24,7 +25,7 @@ _LEAST_SHOWN = 0.0005
 
 def draw_alternatives(found: Alternatives, path: Path) -> Path:
     """Draw a cell for each plan and data center in use, shaded by the share of the tokens served there."""
-    return write_figure(_figure(found), path)
+    return write_figure(note_changes(_figure(found), changed_keys(found.runs[0].info)), path)
 
 
 def _figure(found: Alternatives) -> Figure:

@@ -12,7 +12,7 @@ from optimizer.comparison.frontier import SIZE_NAMES
 from optimizer.comparison.frontier_points import SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS
 from optimizer.drawing.colours import COSTS_MORE, SAVES, TOTAL
-from optimizer.numbers import format_change, format_million, format_plain, format_size
+from optimizer.numbers import format_change, format_million, format_plain, format_size, million_writer
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY
 
@@ -42,6 +42,9 @@ class Bar:
 
 def waterfall_bars(rows: pd.DataFrame) -> list[Bar]:
     """List the bars from one case to another, given their rows of `waterfalls`."""
+    is_end = rows["kind"].isin(["start", "end"])
+    write_total = million_writer(rows.loc[is_end, "cny_per_year"])
+    write_change = million_writer(rows.loc[~is_end, "cny_per_year"], signed=True)
     bars = []
     for row in rows.to_dict("records"):
         cny, is_total = float(row["cny_per_year"]), row["kind"] in {"start", "end"}
@@ -52,7 +55,7 @@ def waterfall_bars(rows: pd.DataFrame) -> list[Bar]:
                 begin=float(row["from_cny_per_year"]) / CNY_PER_MCNY,
                 end=float(row["to_cny_per_year"]) / CNY_PER_MCNY,
                 height=cny / CNY_PER_MCNY,
-                text=format_million(cny) if is_total else format_change(cny),
+                text=write_total(cny) if is_total else write_change(cny),
                 colour=TOTAL if is_total else COSTS_MORE if cny > 0 else SAVES,
             )
         )

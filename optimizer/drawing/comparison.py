@@ -29,6 +29,7 @@ from optimizer.drawing.sheet import (
     label_rows,
     label_x,
     make_sheet,
+    note_changes,
     separate_cells,
     style_axes,
     write_figure,
@@ -251,9 +252,7 @@ def _foot(figure: Figure, found: Comparison) -> None:
         proved = f" Proved within {gap} of the least cost: {whose}."
     text = f"edwc, comparison of {shorten(found.name, 40)}, {len(found.cases)} cases.{proved}"
     write_on_sheet(figure, 0.16, shorten(text, 150), fontsize=9, color=FAINT_INK)
-    if found.changes:
-        changed = f"Changed in the scenario: {', '.join(found.changes)}"
-        write_on_sheet(figure, 0.32, shorten(changed, 150), fontsize=9, color=FAINT_INK)
+    note_changes(figure, found.changes)
 
 
 def _label(axes: Axes, rows: Sequence[str], below: str) -> None:

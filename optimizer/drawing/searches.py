@@ -31,7 +31,15 @@ from optimizer.drawing.colours import (
     colour_scale,
 )
 from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
-from optimizer.drawing.sheet import label_rows, label_x, make_sheet, separate_cells, style_axes, write_figure
+from optimizer.drawing.sheet import (
+    label_rows,
+    label_x,
+    make_sheet,
+    note_changes,
+    separate_cells,
+    style_axes,
+    write_figure,
+)
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
@@ -46,12 +54,16 @@ _KG_PER_T = 1e3
 _LABEL_SHARE = 0.06
 
 
-def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequence[str] = ()) -> Path:
+def draw_break_even(
+    found: BreakEvenMap, target: Path | str, *, changes: Sequence[str] = (), regions: Sequence[str] = ()
+) -> Path:
     """
     Draw a break-even map.
 
     Parameters
     ----------
+    changes
+        What the scenario was changed in, as KEY=VALUE.
     regions
         In the order of `region_colours`, so that a region has the colour that it has on maps; others follow by name.
 
@@ -60,17 +72,18 @@ def draw_break_even(found: BreakEvenMap, target: Path | str, *, regions: Sequenc
     InputError
         If the suffix is not known or the folder does not exist.
     """
-    return write_figure(break_even_figure(found, regions), target)
+    return write_figure(note_changes(break_even_figure(found, regions), changes), target)
 
 
-def draw_frontier(frontier: Frontier, target: Path | str) -> Path:
+def draw_frontier(frontier: Frontier, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
     """Draw a frontier; refuses as `draw_break_even` does."""
-    return write_figure(latency_figure(frontier) if frontier.kind == "latency" else carbon_figure(frontier), target)
+    figure = latency_figure(frontier) if frontier.kind == "latency" else carbon_figure(frontier)
+    return write_figure(note_changes(figure, changes), target)
 
 
-def draw_latency_return(found: LatencyReturn, target: Path | str) -> Path:
+def draw_latency_return(found: LatencyReturn, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
     """Draw what a millisecond of each class's budget saves; refuses as `draw_break_even` does."""
-    return write_figure(return_figure(found), target)
+    return write_figure(note_changes(return_figure(found), changes), target)
 
 
 def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figure:

@@ -15,10 +15,11 @@ from network_data.faults import Fault, InputError, suggest
 from optimizer.drawing.colours import FAINT_INK, INK
 from optimizer.drawing.lettering import drawable, font_families, write_text
 from optimizer.drawing.words import SUFFIXES, minus_sign
-from optimizer.numbers import format_plain
+from optimizer.numbers import format_plain, shorten
 from optimizer.runs.folder import replace_when_done
 
 GRID = "#E3E3E3"
+_CHANGES_CHARS, _CHANGES_DOWN_IN = 150, 0.86
 _DPI, _WIDTH_IN, _RIGHT_IN, _FOOT_IN, _GAP_IN = 100.0, 13.0, 0.5, 0.75, 0.4
 
 
@@ -97,6 +98,15 @@ def write_on_sheet(figure: Figure, up_in: float, text: str, **style: Any) -> Non
     paper = figure.add_axes((0, 0, 1, 1), zorder=-1)
     paper.set_axis_off()
     write_text(paper, 0.02, up_in / figure.get_figheight(), text, transform=figure.transFigure, **style)
+
+
+def note_changes(figure: Figure, changes: Sequence[str]) -> Figure:
+    """Write below the titles what the scenario was changed in, KEY=VALUE; returns the figure."""
+    if changes:
+        text = f"Changed in the scenario: {', '.join(changes)}"
+        up_in = figure.get_figheight() - _CHANGES_DOWN_IN
+        write_on_sheet(figure, up_in, shorten(text, _CHANGES_CHARS), fontsize=9.5, color=FAINT_INK)
+    return figure
 
 
 def style_axes(axes: Axes, label: str = "", along: str = "y") -> None:

@@ -116,14 +116,12 @@ def decision_table(tables: _Tables) -> Table | None:
     """List what cases were tightened for; None where nothing was."""
     if (table := _filled(tables, "decisions")) is None:
         return None
-    rows = []
+    rows, write = [], million_writer(table[["least_saving_cny_per_year", "most_saving_cny_per_year"]].to_numpy().flat)
     for row in table.to_dict("records"):
         spans = [
             [float(row[f"{side}_{when}_cny_per_year"]) for side in ("least", "most")] for when in ("before", "saving")
         ]
-        shown = [
-            "" if math.isnan(least) else f"{format_million(least)} to {format_million(most)}" for least, most in spans
-        ]
+        shown = ["" if math.isnan(least) else f"{write(least)} to {write(most)}" for least, most in spans]
         verdict = AFTER_TIGHTENING if row["is_decided"] else f"not decided: {text_of(row['reason'])}"
         rows.append((str(row["question"]), *shown, verdict))
     return Table(("Left open by the gaps", f"before, {MILLION_CNY}", "proved now", "verdict"), rows, words=(0, 3))
@@ -246,7 +244,12 @@ def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
         about += f" The plan of {best} has the least maximum regret, {regret.worst} {MILLION_CNY}."
     names = [labels.get(case, case) for case in regret.cases]
     return matrix(
-        ("regret-chart", "Regret", about), (names, names), regret.cny, format_million, COSTS_MORE, "million CNY"
+        ("regret-chart", "Regret", about),
+        (names, names),
+        regret.cny,
+        million_writer(regret.cny.flat),
+        COSTS_MORE,
+        "million CNY",
     )
 
 
@@ -257,8 +260,9 @@ def frontier_charts(tables: _Tables) -> list[Chart]:
         if (points := _filled(tables, f"{kind}_frontier")) is None:
             continue
         curve = cost_curve(kind, points)
+        write = million_writer(curve.most * CNY_PER_MCNY)
         cells = [
-            (format_size(size), str(status), format_number(least), format_number(most))
+            (format_size(size), str(status), write(least * CNY_PER_MCNY), write(most * CNY_PER_MCNY))
             for size, status, least, most in zip(curve.size, points["status"], curve.least, curve.most, strict=True)
         ]
         columns = (what[0].upper() + what[1:], "status", "no plan costs less than", "best known plan")

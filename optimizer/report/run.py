@@ -102,9 +102,12 @@ def _title_of(run: Run) -> str:
 
 
 def _heading_of(run: Run) -> str:
-    """Summarize in one sentence what the plan does and costs."""
+    """Summarize in one sentence what the plan does and costs, and what is proved of that."""
     tokens = format_amount(run.summary["tokens_per_day"])
-    return f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
+    cost = f"Serving {tokens} tokens a day costs {format_million(run.summary['total_cny_per_year'])} {MILLION_CNY}"
+    if _bound_of(run.info) is None:
+        return f"{cost}; how much less it could cost is not proved"
+    return f"{cost}, within {format_percent(run.info.get('mip_rel_gap'), 2)} of the least possible"
 
 
 def _lead_of(run: Run) -> list[str]:

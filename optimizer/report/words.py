@@ -17,7 +17,7 @@ SCRIPT_WORDS: Mapping[str, str] = {
     "pause": "Pause",
     "tokens_an_hour": "{amount} tokens an hour",
     "tokens_per_h": "{amount} tokens/h",
-    "moved_more": "{amount} tokens an hour more on the ways shown, {less} fewer",
+    "moved_more": "On the ways shown, {amount} tokens an hour more and {less} fewer.",
     "mean_rtt": "mean RTT {rtt} ms",
     "power_and_price": "{power} MW at {price} CNY/MWh (all classes)",
     "mean_of_all": "Mean of all hours",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from optimizer.numbers import (
     format_million,
     format_number,
     format_percent,
+    million_writer,
     shorten,
 )
 from optimizer.runs.difference import KINDS, MOVES
@@ -114,8 +115,12 @@ def _cases(found: Comparison) -> list[str]:
         ),
         _aligned("case", "M CNY/yr", "M CNY/yr", "", "by M CNY/yr, proved", "GWh", "kt", "%", "ms", "%"),
     ]
+    writers = (
+        million_writer(found.cases["total_cny_per_year"]),
+        *(million_writer(found.cases["saving_cny_per_year"], signed=signed) for signed in (True, False)),
+    )
     lines = [
-        _case_row(row, _label_in_column(found, str(row["case"]), _LABEL - 1), region)
+        _case_row(row, _label_in_column(found, str(row["case"]), _LABEL - 1), region, writers)
         for _, row in found.cases.iterrows()
     ]
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
@@ -138,21 +143,23 @@ def _full_costs(found: Comparison) -> list[str]:
     )
 
 
-def _case_row(row: pd.Series, label: str, region: str) -> str:
+def _case_row(row: pd.Series, label: str, region: str, writers: Sequence[Callable[[float | None], str]]) -> str:
+    """Lay out a case; `writers` of its cost, its saving and what is proved of that."""
+    write_cost, write_saving, write_proved = writers
     label = f"{label:<{_LABEL}}"
     if math.isnan(row["total_cny_per_year"]):
         reason = " ".join(str(row["reason"]).split())
         return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
     saving = share = proved = NO_NUMBER
     if not row["is_reference"]:
-        saving, share = format_change(row["saving_cny_per_year"]), format_percent(row["saving_share"])
+        saving, share = write_saving(row["saving_cny_per_year"]), format_percent(row["saving_share"])
         least, most = row["least_saving_cny_per_year"], row["most_saving_cny_per_year"]
         if not math.isnan(least):
-            proved = f"{format_number(least, 1, 1e6)} to {format_number(most, 1, 1e6)}"
+            proved = f"{write_proved(least)} to {write_proved(most)}"
     gap = f"{format_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
     return _aligned(
         label,
-        format_million(row["total_cny_per_year"]),
+        write_cost(row["total_cny_per_year"]),
         saving,
         share,
         proved,
@@ -173,7 +180,7 @@ def _decisions(found: Comparison) -> list[str]:
         said = question
         if not math.isnan(least):
             costs = [found.results[str(row[side])].objective_cny for side in ("first", "second")]
-            proved = " and ".join(map(format_million, (least, most)))
+            proved = " and ".join(map(million_writer((least, most)), (least, most)))
             said += f": {format_change(costs[0] - costs[1])}, proved between {proved}"
         lines += _wrapped(f"{said} ({AFTER_TIGHTENING if row['is_decided'] else f'not decided: {why}'})")
     if not lines:

@@ -24,6 +24,7 @@ from optimizer.comparison.frontier import carbon_frontier
 from optimizer.comparison.frontier_points import NOT_DISTINGUISHABLE
 from optimizer.comparison.questions import questions_of
 from optimizer.comparison.runner import CaseRunner
+from optimizer.numbers import million_writer
 from optimizer.report.comparison import build_comparison_report
 from optimizer.runs.verify import verify_run
 
@@ -96,8 +97,9 @@ def test_everything_says_what_was_decided(serial: tuple[Path, str], found: Compa
     assert "Left open by the gaps: 3, of which 2 decided" in text
     words = " ".join(text.split())
     row = found.cases.set_index("case").loc["carbon_price_20"]
-    saving, least, most = (row[f"{name}saving_cny_per_year"] / 1e6 for name in ("", "least_", "most_"))
-    told = f"saving of carbon_price=20: {saving:+.3g}, proved between {least:.4g} and {most:.4g} (decided after"
+    saving, *ends = (row[f"{name}saving_cny_per_year"] for name in ("", "least_", "most_"))
+    proved = " and ".join(map(million_writer(ends), ends))
+    told = f"saving of carbon_price=20: {saving / 1e6:+.3g}, proved between {proved} (decided after"
     assert told in words
     assert found.to_text() in text
     assert "decided after tightening" in (out / "cases.csv").read_text(encoding="utf-8")

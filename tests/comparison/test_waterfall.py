@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from compared import PLANS, plan_of
 from toy_problems import random_problem
@@ -25,6 +27,7 @@ from two_cases import (
 )
 
 from optimizer.checker.check import check_plan
+from optimizer.comparison import effects
 from optimizer.comparison.carried_plans import carry_plan
 from optimizer.comparison.effects import Waterfall, build_waterfall
 from optimizer.problem.equivalence import differs_in_prices_alone
@@ -114,6 +117,24 @@ def test_case_like_the_reference_has_no_bars() -> None:
     first = solved_case("one", one_workload())
     second = solved_case("two", one_workload())
     assert build_waterfall(first, second).bars["kind"].tolist() == ["start", "end"]
+
+
+def test_rounding_of_sums_is_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network cost of -2.98e-14 million CNY a year stood in text, page and chart."""
+
+    def costs(energy: float, network: float) -> SimpleNamespace:
+        parts = pd.Series({"energy": energy, "network": network})
+        return SimpleNamespace(
+            case_id=str(energy), component_cny=parts, checked_cost_cny=parts.sum(), is_plan=True, reason=""
+        )
+
+    first, carried, second = costs(1.5e9, 9e6), costs(1.6e9, 9e6 - 2.98e-8), costs(1.6e9 - 4e6, 9e6 + 500.0)
+    monkeypatch.setattr(effects, "carry_plan", lambda *_: carried)
+    bars = build_waterfall(first, second).bars  # type: ignore[arg-type]
+    assert list(zip(bars["kind"], bars["component"], strict=True)) == [
+        ("start", ""), ("price", "energy"), ("reoptimize", "energy"), ("reoptimize", "network"), ("end", ""),
+    ]  # fmt: skip
+    assert bars["cny_per_year"].tolist() == pytest.approx([1.509e9, 1e8, -4e6, 500.0, 1.6050005e9])
 
 
 def test_plan_is_found_by_labels_not_by_position() -> None:

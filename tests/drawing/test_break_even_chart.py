@@ -107,5 +107,7 @@ def test_picture_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     first = draw_break_even(hostile, tmp_path / "first.png").read_bytes()
     assert first == draw_break_even(hostile, tmp_path / "second.png").read_bytes()
     assert b"<b>" not in draw_break_even(hostile, tmp_path / "chart.svg").read_bytes()
+    changed = draw_break_even(hostile, tmp_path / "changed.png", changes=("demand.tokens_per_day_trillion=300",))
+    assert changed.read_bytes() != first
     with pytest.raises(InputError, match="chart format"):
         draw_break_even(hostile, tmp_path / "chart.pdf")

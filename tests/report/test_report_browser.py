@@ -201,6 +201,25 @@ def test_hovering_a_band_tells_what_it_carries(page: Page) -> None:
     expect(page.locator("#tip")).to_be_hidden()
 
 
+def test_keyboard_stops_once_at_each_data_center_in_use_and_knows_it(page: Page, run: Path) -> None:
+    """Chromium stops at every shape that listens for the focus, whether or not it can do anything with it."""
+    used = pd.read_parquet(run / "data_centers.parquet")["is_open"].sum()
+    page.locator("#map-svg").focus()
+    stops = []
+    while len(stops) < 20:
+        page.keyboard.press("Tab")
+        is_inside, role, label = page.evaluate(
+            "(e => [e.closest('#map-svg') !== null, e.getAttribute('role'), e.getAttribute('aria-label')])"
+            "(document.activeElement)"
+        )
+        if not is_inside:
+            break
+        stops.append((role, label))
+    assert len(stops) == used
+    assert {role for role, _ in stops} == {"button"}
+    assert all("data center" in label for _, label in stops)
+
+
 # The table
 
 
@@ -265,6 +284,52 @@ def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, A
     with opened(browser, report, **options) as (page, _):
         assert accessibility_faults(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def test_wide_tables_say_on_a_telephone_that_they_scroll(browser: Browser, report: Path) -> None:
+    with opened(browser, report, **PHONE) as (page, _):
+        expect(page.locator("#allocations .more")).to_have_text("More columns to the right: scroll sideways")
+        box = page.locator("#allocations .scroll")
+        expect(box).to_have_attribute("tabindex", "0")
+        expect(page.locator("#allocations .sideways")).to_have_class("sideways cut")
+        box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+        expect(page.locator("#allocations .sideways")).to_have_class("sideways")
+
+
+@pytest.mark.parametrize("options", [pytest.param({}, id="screen"), pytest.param(PHONE, id="phone")])
+def test_no_row_is_cut_and_no_text_stands_over_another(browser: Browser, report: Path, options: dict[str, Any]) -> None:
+    with opened(browser, report, **options) as (page, _):
+        cut = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(box => box.scrollHeight > box.clientHeight + 1).length"
+        )
+        assert cut == 0
+        crossing = page.evaluate(
+            "[...document.querySelectorAll('.row-line')].filter(line => {"
+            "  const [a, b] = ['.row-label', '.row-note'].map(one => line.querySelector(one)?.getBoundingClientRect());"
+            "  return a && b && a.right > b.left + 1 && a.bottom > b.top + 1; }).length"
+        )
+        assert crossing == 0
+        sizes = page.locator(".row-label").evaluate_all(
+            "all => all.map(one => parseFloat(getComputedStyle(one).fontSize))"
+        )
+        assert min(sizes) > 12
+
+
+def test_names_wrap_between_words(browser: Browser, report: Path) -> None:
+    """No cell is narrower than its longest word."""
+    with opened(browser, report, **PHONE) as (page, _):
+        broken = page.evaluate(
+            "[...document.querySelectorAll('td, th')].filter(cell => cell.scrollWidth > cell.clientWidth + 1).length"
+        )
+        assert broken == 0
+        wraps = page.evaluate(
+            "[...document.querySelectorAll('td, th')].map(cell => getComputedStyle(cell).overflowWrap)"
+            ".every(value => value === 'break-word')"
+        )
+        assert wraps
 
 
 def test_colours_follow_the_button(page: Page) -> None:

@@ -320,6 +320,13 @@ def test_slider_goes_from_case_to_case_and_shows_differences(browser: Browser, r
         page.locator("#difference").check()
         expect(page.locator("#now-text")).to_contain_text("of the tokens of reference run elsewhere")
         assert {band.split(",")[-1] for band in bands(page)} <= {MORE, LESS}
+        heads = page.locator("#centers-now thead th").all_inner_texts()
+        assert heads[2:] == ["change, tokens/h", "in the reference", "change of its own"]
+        # What one region gains another loses, told as such: shares of all moves were always half and half.
+        amounts = page.locator("#regions .number").all_inner_texts()
+        assert len(amounts) == 2
+        assert amounts[0].lstrip("+-") == amounts[1].lstrip("+-")
+        assert {amount[0] for amount in amounts} == {"+", "-"}
         assert bands(page)
         set_hour(page, 0)
         assert bands(page) == []  # the reference does not differ from itself

@@ -38,7 +38,7 @@
     if (model.isDifference()) {
       const [more, less] = [...sums.categories].map((rate) => edwc.amount(rate * 1e6));
       const told = slices[state.slice].told; // of all classes and places, as everywhere on the page
-      return [told, edwc.say("moved_more", { amount: more, less })].filter(Boolean).join(" · ");
+      return [told, edwc.say("moved_more", { amount: more, less })].filter(Boolean).join(" ");
     }
     const parts = [edwc.say("tokens_an_hour", { amount: edwc.amount(sums.total * 1e6) })];
     if (sums.total > 0) parts.push(edwc.say("mean_rtt", { rtt: edwc.fixed(sums.rtt / sums.total, 1) }));
@@ -78,6 +78,7 @@
       return row;
     });
     edwc.byId("regions").replaceChildren(...bars);
+    edwc.byId("regions").classList.toggle("changed", isDifference);
     fillCenters();
     for (const element of marked) element.classList.remove("now");
     marked = partsOfSlice.get(state.slice) ?? [];
@@ -114,7 +115,9 @@
     const columns = model.isDifference() ? changeColumns : planColumns;
     head.replaceChildren(...columns.map(({ name, isWord }) =>
       edwc.make("th", { scope: "col", ...(isWord ? {} : { class: "number" }) }, name)));
-    const order = [...centers.keys()].filter((c) => sums.centers[c] !== 0)
+    // A change that rounds to nothing is none.
+    const least = reference ? 1e-6 * reference.total : 0;
+    const order = [...centers.keys()].filter((c) => Math.abs(sums.centers[c]) > least)
       .sort((a, b) => Math.abs(sums.centers[b]) - Math.abs(sums.centers[a]));
     body.replaceChildren(...order.map((c) => {
       const row = edwc.make("tr");
