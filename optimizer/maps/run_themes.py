@@ -215,8 +215,8 @@ def _draw_used(
     lines = link_lines(canvas, used)
     if classes is not None:
         colours = [classes.colour_of(share) for share in shares]
-        # The casing keeps lines apart where they cross.
-        for colour, extra, order in (("white", 1.4, 2.5), (colours, 0.0, 3.0)):
+        # The casing keeps lines apart where they cross; the edge shows one that is nearly empty, and so nearly white.
+        for colour, extra, order in (("white", 2.0, 2.5), (LOADS[4], 0.8, 2.6), (colours, 0.0, 3.0)):
             canvas.axes.add_collection(
                 LineCollection(
                     lines, colors=colour, linewidths=[w + extra for w in widths], capstyle="round", zorder=order

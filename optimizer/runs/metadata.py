@@ -77,6 +77,8 @@ def changed_keys(info: Mapping[str, Any]) -> tuple[str, ...]:
     """
     List what a run changes in its scenario, as KEY=VALUE; how the solver is steered is no change of it.
 
+    Files are called by their names alone: a page may be read elsewhere.
+
     Parameters
     ----------
     info
@@ -84,13 +86,14 @@ def changed_keys(info: Mapping[str, Any]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> changed_keys({"scenario": {"overrides": ["sites.max=3", "solver.threads=1", "sites.max=4"]}})
-    ('sites.max=4',)
+    >>> changed_keys({"scenario": {"overrides": ["sites.max=3", "solver.threads=1", "sites.max=4", "network=/a/b"]}})
+    ('sites.max=4', 'network=b')
     """
     scenario = info.get("scenario")
     texts = scenario.get("overrides") or () if isinstance(scenario, Mapping) else ()
-    last = {key: f"{key}={value}" for key, _, value in (str(text).partition("=") for text in texts)}
-    return tuple(text for key, text in last.items() if not key.startswith("solver."))
+    last = {key: value for key, _, value in (str(text).partition("=") for text in texts)}
+    shown = {key: Path(value).name if key in _PATH_KEYS else value for key, value in last.items()}
+    return tuple(f"{key}={value}" for key, value in shown.items() if not key.startswith("solver."))
 
 
 def describe_warnings(scenario: Scenario, network: Network) -> list[dict[str, Any]]:

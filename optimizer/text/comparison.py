@@ -64,8 +64,6 @@ def describe_comparison(found: Comparison) -> str:
         parts.append(
             [f"{escape_text(name)}: not begun, the comparison was interrupted" if error is None else str(error)]
         )
-    if found.changes:
-        parts.insert(0, _wrapped(f"Changed in the scenario: {', '.join(found.changes)}"))
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -126,7 +124,8 @@ def _cases(found: Comparison) -> list[str]:
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
     lines += _full_costs(found)
     notes = ["* stopped by a limit before its gap was reached"] if stopped else []
-    return [*head, *lines, *_named_by_values(found), *notes]
+    changed = _wrapped(f"changed in the scenario: {', '.join(found.changes)}") if found.changes else []
+    return [*head, *lines, *_named_by_values(found), *notes, *changed]
 
 
 def _full_costs(found: Comparison) -> list[str]:

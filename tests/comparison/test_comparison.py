@@ -106,7 +106,12 @@ def test_text_tells_what_the_tables_hold(comparison: Comparison, text: str) -> N
     assert "    low: no plan: " in text
     of_pair = comparison.moved_totals[comparison.moved_totals["second"] == "fast_chat"]
     share = of_pair[of_pair["kind"].isin(MOVES)]["share"].sum()
-    assert f"What moved from reference to chat within 12 ms: {share:.1%} of the tokens" in text
+    assert "What moved from reference to chat within 12 ms" in text
+    assert f"  {share:.1%} of the tokens of reference run elsewhere: " in text
+    # What every case was changed in beside what tells it from the others.
+    (changed,) = [line for line in text.splitlines() if line.startswith("changed in the scenario: ")]
+    assert "demand.workloads_table=base.csv" in changed
+    assert "costs.carbon_price_cny_per_t" not in changed
 
 
 def test_planning_anew_is_told_where_it_changes_something(tmp_path: Path) -> None:

@@ -132,6 +132,9 @@ def test_classes_hold_every_number_and_grow_darker(drawn: Draw, china: Path, kin
     for value in values:
         i = classes.index_of(value)
         assert classes.edges[i] <= value <= classes.edges[i + 1]
+    if kind == "links":  # from empty to full: 11.7 % was drawn like an alarm where nothing was fuller
+        assert (classes.edges[0], classes.edges[-1]) == (0.0, 1.0)
+        assert classes.index_of(0.117) < len(classes.colours) / 2
     lights = [sum(w * c for w, c in zip((0.21, 0.72, 0.07), to_rgb(x), strict=True)) for x in classes.colours]
     assert lights == sorted(lights, reverse=True)
     # The key says how many each class holds.
