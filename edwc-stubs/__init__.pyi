@@ -36,6 +36,10 @@ from optimizer.exports.layers import GisOptions as GisOptions
 from optimizer.exports.layers import allocation_layers as allocation_layers
 from optimizer.exports.postgis import PostgisReport as PostgisReport
 from optimizer.exports.postgis import export_to_postgis as export_to_postgis
+from optimizer.exports.programs import export_model as export_model
+from optimizer.imports.network_folder import Imported as Imported
+from optimizer.imports.network_folder import import_network as import_network
+from optimizer.imports.source_graph import ImportOptions as ImportOptions
 from optimizer.infeasibility.explain import Explanation as Explanation
 from optimizer.infeasibility.explain import explain_problem as explain_problem
 from optimizer.maps.options import MapOptions as MapOptions

@@ -50,6 +50,7 @@ ROOMS = (
     "maps",
     "report",
     "exports",
+    "imports",
     "api",
     "",
     "cli",
@@ -67,6 +68,7 @@ EXTRA_OF = {
     "optimizer.comparison.dask_workers": "cluster",
     "optimizer.comparison.sent_work": "cluster",
     "optimizer.exports.postgis": "postgis",
+    "optimizer.exports.pypsa_network": "pypsa",
 }
 # What is installed under another name than it is imported under, or by a declared distribution.
 DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}

@@ -9,10 +9,20 @@ from typing import Any
 import click
 
 from network_data.faults import escape_text
-from optimizer.cli.options import EdwcCommand, complete_file, complete_folder
+from optimizer.cli.options import (
+    EdwcCommand,
+    complete_file,
+    complete_folder,
+    find_scenario,
+    overrides_option,
+    scenario_changes,
+)
 from optimizer.cli.output import emit, emit_json, tell
 from optimizer.drawing.words import LANGS
 from optimizer.maps.options import KINDS, MapNameWarning, MapOptions
+
+_MODEL_SUFFIXES = (".mps", ".lp")
+_RUN_FILE = "run.json"
 
 
 class _Size(click.ParamType[tuple[int, int]]):
@@ -30,7 +40,8 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option(
     "--to", required=True, metavar="FILE|FOLDER|ADDRESS", shell_complete=complete_file,
     help="File to write (.gpkg, .geojson: all layers; .parquet, .fgb, .csv: one; .png, .svg: a map; .html: the "
-    "report), folder to fill, or postgresql://user@host/db?schema=NAME.",
+    "report; .graphml: the graph with its loads; .nc: data-center loads for PyPSA; .mps, .lp: the model), folder to "
+    "fill, or postgresql://user@host/db?schema=NAME.",
 )  # fmt: skip
 @click.option(
     "--layer", metavar="LAYER",
@@ -57,12 +68,18 @@ class _Size(click.ParamType[tuple[int, int]]):
 )  # fmt: skip
 @click.option("--colour-by", type=click.Choice(("region", "class")), default="region", help="What colours stand for.")
 @click.option("--size", type=_Size(), default="1600x1200", help="Pixels (default 1600x1200).")
-def export(run_folder: str, to: str, *, as_json: bool, **options: Any) -> int:
+@overrides_option
+def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
-    Write a stored run as layers for QGIS or PostGIS, as a map or as a report.
+    Write a stored run as layers for QGIS or PostGIS, as a map, a report, or for other programs.
 
-    RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out`.
+    RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out`, for a model also a
+    scenario.
     """
+    if Path(to).suffix.lower() in _MODEL_SUFFIXES and not (Path(run_folder) / _RUN_FILE).exists():
+        return _export_model(run_folder, to, overrides, as_json=as_json)
+    if overrides:
+        raise click.UsageError("--set changes a scenario whose model is written, not a run.")
     from optimizer.exports.export import export_comparison, export_run, is_comparison
     from optimizer.exports.layers import GisOptions
     from optimizer.exports.postgis import export_to_postgis, is_postgis_address
@@ -97,5 +114,16 @@ def export(run_folder: str, to: str, *, as_json: bool, **options: Any) -> int:
             tell(f"warning: {escape_text(str(warning.message))}")
         else:
             warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
+    emit_json({"file": str(path)}) if as_json else emit(f"wrote {escape_text(str(path))}")
+    return 0
+
+
+def _export_model(scenario: str, to: str, overrides: tuple[str, ...], *, as_json: bool) -> int:
+    from optimizer.api.problems import build_problem
+    from optimizer.exports.programs import export_model
+
+    with scenario_changes(overrides) as changes:
+        problem = build_problem(None, find_scenario(scenario), changes)
+    path = export_model(problem, to)
     emit_json({"file": str(path)}) if as_json else emit(f"wrote {escape_text(str(path))}")
     return 0

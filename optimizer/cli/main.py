@@ -20,6 +20,7 @@ from network_data.faults import InputWarning, escape_text, suggest
 from optimizer.cli.built_in import keys, list_built_in, show
 from optimizer.cli.compare import compare
 from optimizer.cli.export import export
+from optimizer.cli.imports import import_command
 from optimizer.cli.init import init
 from optimizer.cli.near_optimal import alternatives, range_of_plans
 from optimizer.cli.options import (
@@ -73,7 +74,8 @@ def edwc(context: click.Context) -> None:
 
 
 _COMMANDS = (
-    list_built_in, show, keys, init, compare, range_of_plans, alternatives, uncertainty, export, validate,
+    list_built_in, show, keys, init, import_command, compare, range_of_plans, alternatives, uncertainty, export,
+    validate,
 )  # fmt: skip
 for command in _COMMANDS:
     edwc.add_command(command)

@@ -1,4 +1,4 @@
-"""Export a stored run: layers for geographic information systems, a PNG or SVG map, or an HTML report."""
+"""Export a stored run: layers for geographic information systems, a map, a report, or files for other programs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from optimizer.drawing.words import SUFFIXES
 from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, gis_content, write_flowmap, write_folder
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.exports.postgis import is_postgis_address
+from optimizer.exports.programs import PROGRAMS
 from optimizer.maps.options import MapOptions
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
@@ -36,7 +37,8 @@ def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, m
         The run.
     target
         File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
-        named in `gis`), `.png` or `.svg` (drawn maps), or `.html` (the report). Or a folder, with
+        named in `gis`), `.png` or `.svg` (drawn maps), `.html` (the report), `.graphml` (the graph with its loads),
+        `.nc` (a PyPSA network of the data-center loads), `.mps` or `.lp` (the model). Or a folder, with
         `gis.folder_format`.
     gis
         Which layers to write.
@@ -137,8 +139,14 @@ def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
             faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
             raise faults.error()
         return lambda run, draft: draw(run, draft, maps)
+    if ending in PROGRAMS:
+        if gis != _ALL_LAYERS:
+            problem = f"a {ending} file has no layers to choose from"
+            faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
+            raise faults.error()
+        return PROGRAMS[ending]
     if ending.removeprefix(".") not in FORMATS or not ending:
-        known = [*(f".{name}" for name in FORMATS), *_DRAWN]
+        known = [*(f".{name}" for name in FORMATS), *_DRAWN, *PROGRAMS]
         remedy = (
             f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: "
             f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}.{suggest(ending, known)}"
@@ -162,7 +170,7 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
     if name not in FOLDER_FORMATS:
         remedy = f"Use one of {', '.join(FOLDER_FORMATS)}.{suggest(name, FOLDER_FORMATS)}"
         faults.add("--format", "is no format that fills a folder", remedy, value=name)
-    if path.suffix.lower() in {*_DRAWN, *(f".{known}" for known in FORMATS)}:
+    if path.suffix.lower() in {*_DRAWN, *PROGRAMS, *(f".{known}" for known in FORMATS)}:
         problem = "--format fills a folder, but this names a file"
         faults.add(str(path), problem, "Leave out --format, or name a folder.")
     if gis.layer is not None:

@@ -132,7 +132,7 @@ def _flow_layer(run: Run, by: str | tuple[str, ...]) -> Any:
 def _slice_layers(run: Run, built: dict[str, Any]) -> dict[str, Any]:
     """Build the layers by time slice: what is carried or served in each."""
     stored = run.slice_tables
-    clock = _slice_clock(stored["links_by_slice"])
+    clock = slice_clock(stored["links_by_slice"])
     hubs = run.allocation.groupby([*_SLICE, "demand_hub"], sort=False)["mtok_per_h"].sum()
     every_hub = clock[_SLICE].merge(run.demand_hubs.index.to_frame(name="demand_hub", index=False), how="cross")
     served = every_hub.join(hubs, on=[*_SLICE, "demand_hub"]).fillna({"mtok_per_h": 0.0})
@@ -150,7 +150,7 @@ def _slice_layers(run: Run, built: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
+def slice_clock(links_by_slice: pd.DataFrame) -> pd.DataFrame:
     """List the time slices with their weight, and begin and end on the made-up date of their day."""
     clock = links_by_slice[[*_SLICE, "weight_h"]].drop_duplicates(_SLICE, ignore_index=True)
     days = pd.Index(clock["day"].unique())
@@ -193,8 +193,9 @@ _KEPT_LABELS = {
     "data_center", "is_local",
 }  # fmt: skip
 
-# Pages that say where figures and outlines come from and under which terms; a page of a user's own may be long.
-_PAGES = ("SOURCES.md", "BASEMAP.md")
+# Pages that say where figures and outlines come from, under which terms, and what an import assumed; a page of a
+# user's own may be long.
+_PAGES = ("SOURCES.md", "BASEMAP.md", "ASSUMPTIONS.md")
 _LONGEST_PAGE_BYTES = 100_000
 _FACTS = (
     "finished_utc", "termination", "method", "objective_cny_per_year", "bound_cny_per_year", "mip_rel_gap",

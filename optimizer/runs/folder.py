@@ -115,7 +115,9 @@ NOT_A_RUN = "Give the folder that `edwc solve --out` wrote."
 NEEDS_THIS_VERSION = "Solve again with this version."
 
 # What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
-_EXPORT_SUFFIXES = (".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet")
+_EXPORT_SUFFIXES = (
+    ".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet", ".graphml", ".nc", ".mps", ".lp",
+)  # fmt: skip
 _DRAFT_PREFIX = ".edwc-run-"
 _DRAFT_MAX_AGE_S = 3600.0
 
