@@ -161,7 +161,7 @@ class InputError(ValueError):
         alike: dict[object, list[Fault]] = {}
         for fault in self.faults:
             # What stands in no row stands alone.
-            place = fault if fault.row is None else (fault.file, fault.column, fault.problem, fault.remedy)
+            place = fault if fault.row is None else (fault.file, fault.column, fault.problem)
             alike.setdefault(place, []).append(fault)
         for same in alike.values():
             if len(same) <= MOST_ALIKE:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from network_data.csv_text import NotUtf8Error, RawTable, decode_text, read_csv_text
 from network_data.faults import FaultList, quote_value, suggest
-from network_data.schema import RANGES_TABLE, Attribute, Cell, CellError, load_schema
+from network_data.schema import MAX_EXAMPLE_LENGTH, RANGES_TABLE, Attribute, Cell, CellError, load_schema
 from network_data.tariff_calendar import parse_hours, parse_months
 
 FORMATS = (".csv", ".parquet")
@@ -179,7 +181,7 @@ def _check_header(file: str, raw: RawTable, attributes: dict[str, Attribute], fa
     if not header:
         faults.add(file, "the file is empty", f"Give a header with: {_required_names(attributes)}.", row=raw.header_row)
         return False
-    usable = True
+    usable, misspelt = True, set[str]()
     for at, column in enumerate(header):
         if not column:
             problem = f"column {at + 1} has no name"
@@ -188,15 +190,27 @@ def _check_header(file: str, raw: RawTable, attributes: dict[str, Attribute], fa
             faults.add(file, "the column is there twice", "Remove one of them.", row=raw.header_row, column=column)
             usable = False
         elif column not in attributes:
-            near = suggest(column, [name for name in attributes if name not in header])
-            remedy = f"Rename or remove it.{near}"
+            meant = _meant_column(column, [name for name in attributes if name not in {*header, *misspelt}])
+            if meant and attributes[meant].required:
+                misspelt.add(meant)
+                usable = False
+            remedy = f"Rename or remove it.{meant and f' Did you mean {quote_value(meant)}?'}"
             faults.add(file, "the column is unknown", remedy, row=raw.header_row, column=column)
     for name, attribute in attributes.items():
-        if attribute.required and name not in header:
+        # A column that is there under another name is one fault, not two.
+        if attribute.required and name not in header and name not in misspelt:
             remedy = f"Add it: {attribute.description}."
             faults.add(file, "the required column is missing", remedy, row=raw.header_row, column=name)
             usable = False
     return usable
+
+
+def _meant_column(column: str, missing: list[str]) -> str:
+    """Find the column that a name stands for: the most similar, or the only one that begins with it (lat)."""
+    plain = column.lower()[:MAX_EXAMPLE_LENGTH]
+    begun = [name for name in missing if plain and name.startswith(plain)]
+    near = difflib.get_close_matches(plain, missing, n=1)
+    return begun[0] if len(begun) == 1 else near[0] if near else ""
 
 
 def _required_names(attributes: dict[str, Attribute]) -> str:
@@ -219,6 +233,16 @@ def _read_cell(text: str, attribute: Attribute, file: str, row: int, faults: Fau
     return value
 
 
+def _hours_example(text: str) -> str:
+    """Write hours given as 07:00-21:30 as they are read, or an example where that is not what is wrong."""
+    plain = re.sub(r"\b0?(\d{1,2}):(00|30)\b", lambda time: time[1] + (".5" if time[2] == "30" else ""), text)
+    try:
+        parse_hours(plain)
+    except ValueError:
+        return "0-8 or 14-15;19.5-21.5"
+    return plain
+
+
 def _check_calendar_text(text: str, attribute: Attribute) -> None:
     try:
         if attribute.kind == "months":
@@ -226,5 +250,5 @@ def _check_calendar_text(text: str, attribute: Attribute) -> None:
         elif attribute.kind == "hours":
             parse_hours(text)
     except ValueError as error:
-        example = "7-8 or 3-5;9-11 or 12-1" if attribute.kind == "months" else "0-8 or 14-15;19.5-21.5"
+        example = "7-8 or 3-5;9-11 or 12-1" if attribute.kind == "months" else _hours_example(text)
         raise CellError(str(error), f"Write {attribute.kind} such as {example}.") from None

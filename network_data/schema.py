@@ -22,6 +22,8 @@ FALSE_WORDS = frozenset({"false", "no", "0"})
 ALLOWED_FORMAT_CHARACTERS = frozenset("\u200c\u200d")
 PROSE_WHITESPACE = frozenset("\n\r\t")
 MAX_INTEGER = 2**31 - 1
+MAX_EXAMPLE_LENGTH = 64
+_PLAIN_NUMBER = "Write digits with a point as decimal mark and no unit."
 
 Cell = str | float | int | bool
 
@@ -128,7 +130,7 @@ class Attribute:
         if text.lower().lstrip("+-") in NON_FINITE:
             raise CellError("is not a finite number", self._range_remedy())
         if not NUMBER_PATTERN.fullmatch(text):
-            raise CellError("is not a number", "Write digits with a point as decimal mark and no unit.")
+            raise CellError("is not a number", _number_remedy(text))
         number = float(text)
         if not math.isfinite(number):
             raise CellError("is not a finite number", self._range_remedy())
@@ -155,6 +157,27 @@ class Attribute:
         return f"Give a finite number{unit}{' ' if bounds else ''}{' and '.join(bounds)}.{hint}"
 
 
+def _number_remedy(text: str) -> str:
+    """Write down the number that a person reads in a cell, where there is one."""
+    if len(text) > MAX_EXAMPLE_LENGTH:
+        return _PLAIN_NUMBER
+    if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text, re.ASCII):
+        decimal = (
+            f" (or {text.replace(',', '.')}, if the comma is a decimal mark)"
+            if text.count(",") == 1 and "." not in text
+            else ""
+        )
+        return f"Write {text.replace(',', '')}{decimal}, with nothing between thousands."
+    if re.fullmatch(r"[+-]?\d+,\d+", text, re.ASCII):
+        return f"Write {text.replace(',', '.')}, with a point as decimal mark."
+    number, _, unit = re.sub(r"(?<=[\d.])\s*([^\d\s.,].*)$", r" \1", text).partition(" ")
+    if NUMBER_PATTERN.fullmatch(number) and unit == "%":
+        return f"Write {float(number) / 100:g}, as a number without percent."
+    if NUMBER_PATTERN.fullmatch(number) and unit:
+        return f"Write {number}, without a unit; the name of the column says it."
+    return _PLAIN_NUMBER
+
+
 def parse_id(text: str) -> str:
     """
     Read an identifier.
@@ -175,7 +198,11 @@ def parse_id(text: str) -> str:
         If a character is outside `a-z0-9_`.
     """
     if not ID_PATTERN.fullmatch(text):
-        raise CellError("is not a valid id", "Use lower-case letters a-z, digits and underscores only, e.g. dc_east_1.")
+        # Without accents, as far as there is a letter without.
+        plain = unicodedata.normalize("NFKD", text[:MAX_EXAMPLE_LENGTH]).encode("ascii", "ignore").decode().lower()
+        example = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "dc_east_1"
+        remedy = f"Use lower-case letters a-z, digits and underscores only, e.g. {example}."
+        raise CellError("is not a valid id", remedy)
     return text
 
 

@@ -18,7 +18,7 @@ from network_data import (
     load_network,
 )
 from network_data.faults import quote_value
-from network_data.schema import load_schema
+from network_data.schema import CellError, load_schema, parse_id
 
 TABLES = ("nodes", "data_centers", "pools", "links", "tariffs", "grids", "accelerators")
 
@@ -144,7 +144,11 @@ CELL_FAULTS: list[CellCase] = [
     ("links", 0, "from_node", "metro_c", "no such id in nodes.csv", "Did you mean 'metro_"),
     ("links", 1, "to_node", "metro_a", "ends where it starts", "other end"),
     ("links", 0, "length_km", "", "neither length_km nor one_way_ms", "Give one of the two"),
-    ("links", 0, "capacity_gbps", "1,000", "is not a number", "decimal mark"),
+    ("links", 0, "capacity_gbps", "1,000", "is not a number", "Write 1000 (or 1.000, if the comma is a decimal mark)"),
+    ("links", 0, "capacity_gbps", "1,000.5", "is not a number", "Write 1000.5, with nothing between"),
+    ("links", 0, "capacity_gbps", "12,5", "is not a number", "Write 12.5, with a point"),
+    ("links", 0, "capacity_gbps", "80 Gbps", "is not a number", "Write 80, without a unit"),
+    ("data_centers", 0, "green_power_share", "30%", "is not a number", "Write 0.3, as a number without percent"),
     ("links", 0, "capacity_gbps", "1_000", "is not a number", "decimal mark"),
     ("links", 0, "capacity_gbps", "\u0661\u0660", "is not a number", "decimal mark"),
     ("pools", 0, "accelerator", "chip_c", "no such id in accelerators.csv", "Did you mean 'chip_"),
@@ -158,7 +162,8 @@ CELL_FAULTS: list[CellCase] = [
     ("grids", 0, "carbon_kg_per_kwh", "558", "out of range", "in kg CO2 per kWh"),
     ("tariffs", 2, "price_cny_per_mwh", "inf", "not a finite number", "CNY per MWh"),
     ("tariffs", 2, "months", "1-13", "outside 1 to 12", "such as 7-8"),
-    ("tariffs", 2, "hours", "0:00-24:00", "no range of hours", "such as 0-8"),
+    ("tariffs", 2, "hours", "0:00-24:00", "no range of hours", "such as 0-24."),
+    ("tariffs", 2, "hours", "07:30-21:00;0:15-7", "no range of hours", "such as 0-8"),
 ]
 
 
@@ -230,6 +235,28 @@ def test_every_missing_required_column_is_named(tmp_path: Path, table: str, tabl
         write_toy_network(folder, table_format=table_format, **{table: without})
         (fault,) = faults_of(folder)
         assert (fault.file, fault.row, fault.column) == (f"{table}.{table_format}", 1, name)
+
+
+@pytest.mark.parametrize(
+    ("found", "meant"), [("ID", "id"), ("Name", "name"), ("lat", "latitude_deg"), ("longitude", "longitude_deg")]
+)
+def test_required_column_under_another_name_is_one_fault(tmp_path: Path, found: str, meant: str) -> None:
+    def renamed(rows: list[Row]) -> list[Row]:
+        return [{found if name == meant else name: cell for name, cell in row.items()} for row in rows]
+
+    (fault,) = faults_of(write_toy_network(tmp_path, nodes=renamed))
+    assert (fault.column, fault.problem) == (found, "the column is unknown")
+    assert fault.remedy.endswith(f"Did you mean '{meant}'?")
+
+
+@pytest.mark.parametrize(
+    ("bad", "example"),
+    [("H100", "h100"), ("Frankfurt-Main", "frankfurt_main"), ("São Paulo", "sao_paulo"), ("北京", "dc_east_1")],
+)
+def test_id_outside_the_rule_is_answered_with_one_that_would_do(bad: str, example: str) -> None:
+    with pytest.raises(CellError) as caught:
+        parse_id(bad)
+    assert caught.value.remedy.endswith(f"e.g. {example}.")
 
 
 def test_unknown_column_is_a_fault_with_a_near_match(tmp_path: Path) -> None:
