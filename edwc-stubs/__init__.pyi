@@ -52,6 +52,7 @@ from optimizer.problem.price_changes import price_effect as price_effect
 from optimizer.problem.problem import PlacementProblem as PlacementProblem
 from optimizer.runs.run import Run as Run
 from optimizer.runs.run import open_run as open_run
+from optimizer.runs.saving import NotSavedError as NotSavedError
 from optimizer.runs.verify import VerifyReport as VerifyReport
 from optimizer.runs.verify import verify_run as verify_run
 from optimizer.sensitivity.placement import PlacementExplanation as PlacementExplanation

@@ -170,7 +170,7 @@ def _number_remedy(text: str) -> str:
         return f"Write {text.replace(',', '')}{decimal}, with nothing between thousands."
     if re.fullmatch(r"[+-]?\d+,\d+", text, re.ASCII):
         return f"Write {text.replace(',', '.')}, with a point as decimal mark."
-    number, _, unit = re.sub(r"(?<=[\d.])\s*([^\d\s.,].*)$", r" \1", text).partition(" ")
+    number, _, unit = re.sub(r"(?<=[\d.])\s*([^\d\s.,][^\d]*)$", r" \1", text).partition(" ")
     if NUMBER_PATTERN.fullmatch(number) and unit == "%":
         return f"Write {float(number) / 100:g}, as a number without percent."
     if NUMBER_PATTERN.fullmatch(number) and unit:

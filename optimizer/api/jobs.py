@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from network_data.faults import FaultList
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments
 from optimizer.api.progress import reporting, run_until_interrupted
+from optimizer.runs.folder import check_target
 from optimizer.runs.run import Run
+from optimizer.runs.saving import save_or_keep
 from optimizer.runs.solve import check_scenario, solve_scenario
 from optimizer.solvers.control import Progress
 from optimizer.uncertainty.inputs import read_inputs
@@ -55,12 +57,19 @@ def solve(  # noqa: PLR0913 - options, keyword-only
     ------
     InputError
         With every fault of the arguments, the inputs or the output folder.
+    NotSavedError
+        If the output folder does not take the plan in the end, as on a full disk: an `OSError` with the run, and the
+        folder for temporary files in which it is kept.
     """
     inputs = find_inputs(scenario, overrides, network=network, price_cases=price_cases)
     with naming_arguments(), reporting(report, progress=progress) as tell:
-        return run_until_interrupted(
-            lambda event: solve_scenario(inputs.scenario, inputs.overrides, out=out, report=tell, stop=event), stop
+        folder = None if out is None else check_target(out)
+        run = run_until_interrupted(
+            lambda event: solve_scenario(inputs.scenario, inputs.overrides, report=tell, stop=event), stop
         )
+        if folder is not None and run.has_plan:
+            save_or_keep(run, folder)
+        return run
 
 
 def check(

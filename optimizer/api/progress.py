@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, TypeVar
 
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.solvers.control import Progress
-from optimizer.text.run import describe_progress
+from optimizer.text.run import describe_goal, describe_progress
 from optimizer.text.terminal import write_now
 
 Style = Literal["bar", "terminal", "log"]
@@ -28,7 +28,8 @@ _T = TypeVar("_T")
 
 _SHOWN = 3
 _POLL_S = 0.2
-_FULL_AT_GAP = 1e-4
+_FULL_AT_GAP = 1e-4  # where nobody said which gap is wanted, or a smaller one
+_EASIEST_GAP = 0.5
 
 
 @contextmanager
@@ -164,9 +165,10 @@ class _Bar:
             self._show(progress.done, progress.total, _running(progress))
         else:
             line = self._best.update(progress)
-            # Full at a gap of 0.01 %, half full at 1 %: every tenth of the gap is as hard as the one before.
-            gap = min(max(line.mip_rel_gap, _FULL_AT_GAP), 1.0)
-            self._show(round(100 * math.log(gap) / math.log(_FULL_AT_GAP)), 100, describe_progress(line))
+            # Every tenth of the gap is as hard as the one before: of the way to 0.01 %, 1 % is half.
+            full_at = min(max(line.goal or _FULL_AT_GAP, _FULL_AT_GAP), _EASIEST_GAP)
+            gap = min(max(line.mip_rel_gap, full_at), 1.0)
+            self._show(round(100 * math.log(gap) / math.log(full_at)), 100, describe_progress(line))
 
     def close(self) -> None:
         if self._bar is not None:
@@ -204,7 +206,9 @@ def _describe_sweep(progress: SweepProgress) -> str:
 
 
 def _running(progress: SweepProgress) -> str:
-    running = [f"{case.case_id} {_gap(case.mip_rel_gap)}" for case in progress.running[:_SHOWN]]
+    running = [
+        f"{case.case_id} {_gap(case.mip_rel_gap)}{describe_goal(case.goal)}" for case in progress.running[:_SHOWN]
+    ]
     if len(progress.running) > _SHOWN:
         running.append(f"{len(progress.running) - _SHOWN} more")
     return f"solving {', '.join(running)}" if running else ""

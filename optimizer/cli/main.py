@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +30,7 @@ from optimizer.cli.options import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     EdwcCommand,
+    complete_folder,
     find_scenario,
     gap_option,
     out_option,
@@ -42,6 +43,9 @@ from optimizer.cli.options import (
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
+
+if TYPE_CHECKING:
+    from optimizer.runs.saving import NotSavedError
 
 _EPILOG = (
     "Exit codes: 0 solved within the gap, 1 bad data or usage, 2 infeasible, 3 stopped with a plan, 4 stopped without "
@@ -137,11 +141,16 @@ def solve(
 ) -> int:
     """Solve a scenario, prove the plan and store it."""
     from optimizer.api import jobs
+    from optimizer.runs.saving import NotSavedError
     from optimizer.text.run import describe_run
 
     options: dict[str, Any] = {"price_cases": price_cases, "out": out, "progress": not quiet}
+    not_saved: NotSavedError | None = None
     with scenario_changes(overrides, price_cases, **solver) as changes:
-        run = run_until_stopped(lambda stop: jobs.solve(find_scenario(scenario), changes, stop=stop, **options))
+        try:
+            run = run_until_stopped(lambda stop: jobs.solve(find_scenario(scenario), changes, stop=stop, **options))
+        except NotSavedError as error:
+            run, not_saved = error.run, error
     if as_json:
         folder = None if run.folder is None else str(run.folder)
         failure = None if run.failure is None else vars(run.failure)
@@ -150,7 +159,30 @@ def solve(
         emit(describe_run(run))
         if run.has_plan and out is None:
             emit("\nNothing was kept: add --out DIR to keep the plan for maps, reports and `edwc why`.")
+    if not_saved is not None:
+        tell(f"error: {escape_text(_how_to_save(not_saved))}")
+        return EXIT_BAD_INPUT
     return run.exit_code
+
+
+def _how_to_save(error: NotSavedError) -> str:
+    if error.kept is not None:
+        return str(error)
+    return f"{error.folder}: {error.reason}. No other disk took the plan either: make room, and solve again."
+
+
+@edwc.command(short_help="Write a stored run to another folder.")
+@run_argument
+@click.option("--out", required=True, metavar="DIR", shell_complete=complete_folder, help="Run folder to write.")
+def save(run_folder: str, out: str, *, as_json: bool) -> int:
+    """Write a stored run to another folder, such as one that was kept when a disk was full."""
+    from optimizer.runs.run import open_run
+
+    run = open_run(run_folder)
+    run.require_whole()
+    folder = run.save(out)
+    emit_json({"folder": str(folder)}) if as_json else emit(f"wrote {escape_text(str(folder))}")
+    return EXIT_OK
 
 
 @edwc.command(epilog=_EXPLAIN_EPILOG)

@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from optimizer.cli.options import EXIT_OK, EdwcCommand, complete_folder, quiet_option, run_argument, time_limit_option
+from network_data.faults import InputError, escape_text
+from optimizer.cli.options import (
+    EXIT_OK,
+    EdwcCommand,
+    complete_folder,
+    describe_refusal,
+    quiet_option,
+    run_argument,
+    time_limit_option,
+)
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 
 
@@ -58,8 +67,13 @@ def range_of_plans(
     options: dict[str, Any] = {"slack": slack, "time_limit_s": time_limit_s or DEFAULT_TIME_LIMIT_S}
     report = None if quiet else tell
     found = run_until_stopped(lambda stop: find_ranges(run, names, report=report, stop=stop, **options))
-    run.keep_table(RANGES_TABLE, found.merged_into(run.ranges))
+    # Printed first: minutes of work must not be lost where the run cannot be written to.
     emit_json(found.table.to_dict("records")) if as_json else emit(found.to_text())
+    try:
+        run.keep_table(RANGES_TABLE, found.merged_into(run.ranges))
+    except (OSError, InputError) as error:
+        why = describe_refusal(error) if isinstance(error, OSError) else str(error)
+        tell(f"warning: not kept with the run, so its summary and report do not show it: {why}")
     return EXIT_OK
 
 
@@ -89,18 +103,22 @@ def alternatives(  # noqa: PLR0913 - options
 ) -> int:
     """Plans that cost about as little as a stored run's, and serve the tokens elsewhere as far as possible."""
     from optimizer.near_optimal.alternatives import DEFAULT_TIME_LIMIT_S, find_alternatives
+    from optimizer.runs.folder import check_target
     from optimizer.runs.run import open_run
 
     run = open_run(run_folder)
+    if out is not None:
+        check_target(Path(out) / "alternative")
     options: dict[str, Any] = {"slack": slack, "count": count, "time_limit_s": time_limit_s or DEFAULT_TIME_LIMIT_S}
     report = None if quiet else tell
     found = run_until_stopped(lambda stop: find_alternatives(run, report=report, stop=stop, **options))
-    if out is not None:
-        found.save(out)
-        found.draw(Path(out) / "alternatives.png")
     if as_json:
         emit_json({"plans": found.table.to_dict("records"), "data_centers": found.places.to_dict("records")})
     else:
         emit(found.to_text())
-        emit(f"\nKept in {out}" if out is not None else "\nNothing was kept: add --out DIR.")
+    if out is not None:
+        found.save(out)
+        found.draw(Path(out) / "alternatives.png")
+    if not as_json:
+        emit(f"\nKept in {escape_text(out)}" if out is not None else "\nNothing was kept: add --out DIR.")
     return EXIT_OK

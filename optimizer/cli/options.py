@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +13,13 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from network_data.faults import InputError
+from network_data.faults import InputError, escape_text
 from optimizer.cli.output import emit_json, tell
 
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or name a folder on another disk."),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "Name a folder that you may write to."),
+}
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -37,14 +43,33 @@ class EdwcCommand(click.Command):
             if as_json:
                 emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
         except OSError as error:
-            tell(f"error: {error}")
+            message = describe_refusal(error)
+            tell(f"error: {message}")
             if as_json:
-                emit_json({"error": "system", "message": str(error)})
+                emit_json({"error": "system", "message": message})
         return EXIT_BAD_INPUT
 
 
+def describe_refusal(error: OSError) -> str:
+    """
+    Say on one line what the operating system refused, and what to do.
+
+    Parameters
+    ----------
+    error
+        The error.
+    """
+    if error.filename is None or not error.strerror:
+        return escape_text(str(error))
+    remedy = _REMEDIES.get(error.errno or 0, "")
+    return f"{escape_text(str(error.filename))}: {error.strerror}.{remedy and ' ' + remedy}"
+
+
 def _advice(error: InputError) -> str:
-    """Point to `edwc explain` if all that is wrong is workloads without a data center within their limits."""
+    """Point to `edwc explain` where workloads reach no data center, and to UTF-8 where names are no text."""
+    names = "".join(f"{fault.file}{fault.value or ''}" for fault in error.faults)
+    if any("\udc80" <= char <= "\udcff" for char in names):  # bytes that could not be decoded
+        return f"\nnames of files are no text in this locale ({sys.getfilesystemencoding()}): set PYTHONUTF8=1"
     no_candidates = all(fault.column == "workload" for fault in error.faults)
     return "\n`edwc explain` finds the smallest changes that give them one" if no_candidates else ""
 

@@ -170,8 +170,8 @@ class DaskExecutor:
         return answers
 
     def _take_progress(self, event: tuple[float, Any]) -> None:
-        case_id, plan_cny, bound_cny = event[1]
-        write_progress(self._signals / f"{case_id}.json", float(plan_cny), float(bound_cny))
+        case_id, plan_cny, bound_cny, goal = event[1]
+        write_progress(self._signals / f"{case_id}.json", (float(plan_cny), float(bound_cny), goal))
 
     def wait(self, seconds: float) -> list[Ended]:
         """Wait until a case ends; returns those that have. Raises ExecutorLostError if the scheduler is gone."""

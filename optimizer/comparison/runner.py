@@ -36,7 +36,7 @@ from optimizer.comparison.folder import ComparisonFolder
 from optimizer.comparison.local_workers import LocalExecutor
 from optimizer.comparison.parcels import Parcel, SentRun, join_parcels, pack_inputs, pack_run
 from optimizer.comparison.searches import SearchResult
-from optimizer.comparison.sweep_clock import UNKNOWN, SweepClock, SweepProgress
+from optimizer.comparison.sweep_clock import UNKNOWN, SoFar, SweepClock, SweepProgress
 from optimizer.comparison.workers import (
     Ended,
     Executor,
@@ -146,7 +146,7 @@ class CaseRunner:
         self._searches: list[dict[str, Any]] = []
         self._stop = stop if stop is not None else threading.Event()
         self._clock = SweepClock(report, self._progress_of)
-        self._progress: dict[str, tuple[float, float]] = {}  # of the serial executor
+        self._progress: dict[str, SoFar] = {}  # of the serial executor
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
         self._cases: dict[str, Case] = {}
@@ -494,9 +494,9 @@ class CaseRunner:
 
     def _take_progress(self, case_id: str, line: Progress) -> None:
         """Note a line of progress of the serial executor, which is in this thread."""
-        plan_cny, bound_cny = self._progress.get(case_id, UNKNOWN)
-        self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny)
+        plan_cny, bound_cny, _ = self._progress.get(case_id, UNKNOWN)
+        self._progress[case_id] = min(plan_cny, line.incumbent_cny), max(bound_cny, line.bound_cny), line.goal
         self._clock.tick()
 
-    def _progress_of(self, case_id: str) -> tuple[float, float] | None:
+    def _progress_of(self, case_id: str) -> SoFar | None:
         return self._progress.get(case_id) or read_progress(self._folder.signals, case_id)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import CaseStatus
 from optimizer.comparison.parcels import FilesCopy, Parcel, SentRun
+from optimizer.comparison.sweep_clock import SoFar
 from optimizer.comparison.workers import ProgressReporter, is_to_stop, stop_when
 from scenarios.sources import reading_copy
 
@@ -67,14 +68,14 @@ def work_on_copy(task: CaseTask, token: str) -> SentOutcome:
     return SentOutcome(outcome, run)
 
 
-def _lines_to_runner(token: str, case_id: str) -> tuple[Callable[[float, float], None], Callable[[], bool]]:
+def _lines_to_runner(token: str, case_id: str) -> tuple[Callable[[SoFar], None], Callable[[], bool]]:
     """
     Make what connects the task that runs in this thread with the runner.
 
     Returns
     -------
     callable, callable
-        Send the best plan and bound so far; and whether nobody waits for the task any more, since it was cancelled or
+        Send how far the case is; and whether nobody waits for the task any more, since it was cancelled or
         the runner is gone.
     """
     from distributed import get_worker
@@ -82,9 +83,9 @@ def _lines_to_runner(token: str, case_id: str) -> tuple[Callable[[float, float],
     worker: Any = get_worker()
     key = worker.get_current_task()
 
-    def send(plan_cny: float, bound_cny: float) -> None:
+    def send(so_far: SoFar) -> None:
         with suppress(Exception):  # the scheduler may be gone: no reason to end a solve
-            worker.log_event(token, [case_id, plan_cny, bound_cny])
+            worker.log_event(token, [case_id, *so_far])
 
     def is_abandoned() -> bool:
         state = worker.state.tasks.get(key)

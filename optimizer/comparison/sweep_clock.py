@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from optimizer.solvers.control import relative_gap
 
-UNKNOWN = (float("inf"), float("-inf"))
+# Best plan and bound of a case so far, CNY per year, and the gap that is asked for.
+SoFar = tuple[float, float, float | None]
+UNKNOWN: SoFar = (float("inf"), float("-inf"), None)
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Running:
     case_id: str
     seconds: float  # since it was started
     mip_rel_gap: float  # so far; infinite while there is none
+    goal: float | None = None  # the gap at which it ends; None while nobody said
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class SweepClock:
     """Counts cases and reports them, in between at most every `every_s` seconds."""
 
     report: Callable[[SweepProgress], None] | None
-    progress_of: Callable[[str], tuple[float, float] | None]  # best plan and bound of a case so far
+    progress_of: Callable[[str], SoFar | None]  # of a case
     every_s: float = 1.0
     total: int = 0
     done: int = 0
@@ -79,13 +82,14 @@ class SweepClock:
         now = time.monotonic()
         if not ended:
             self._reported_s = now
-        running = tuple(
-            Running(case_id, now - begun, relative_gap(*(self.progress_of(case_id) or UNKNOWN)))
-            for case_id, begun in self._begun.items()
-        )
+        running = tuple(self._running(case_id, now - begun) for case_id, begun in self._begun.items())
         self.report(
             SweepProgress(self.done, self.total, self.reused, running, now - self.started, self._left(running), ended)
         )
+
+    def _running(self, case_id: str, seconds: float) -> Running:
+        plan_cny, bound_cny, goal = self.progress_of(case_id) or UNKNOWN
+        return Running(case_id, seconds, relative_gap(plan_cny, bound_cny), goal)
 
     def _left(self, running: tuple[Running, ...]) -> float | None:
         """Estimate from the mean time of ended cases and the most workers that were busy at once."""

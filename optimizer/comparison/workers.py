@@ -26,6 +26,7 @@ from network_data.faults import InputWarning
 from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import code_hash
 from optimizer.comparison.parcels import SentRun, built_in_hash
+from optimizer.comparison.sweep_clock import SoFar
 from optimizer.runs.metadata import library_versions
 from optimizer.solvers.control import Progress
 
@@ -124,15 +125,15 @@ def probe(signals: str, token: str) -> dict[str, Any]:
 
 class ProgressReporter:
     """
-    Hands on the best plan and bound so far, not too often.
+    Hands on the best plan and bound so far and the gap asked for, not too often.
 
     Parameters
     ----------
     send
-        Takes the two, CNY per year.
+        Takes the three.
     """
 
-    def __init__(self, send: Callable[[float, float], None]) -> None:
+    def __init__(self, send: Callable[[SoFar], None]) -> None:
         self._send, self._reported_s = send, -_REPORT_S
         self._plan_cny, self._bound_cny = float("inf"), float("-inf")
 
@@ -142,22 +143,22 @@ class ProgressReporter:
         if time.monotonic() - self._reported_s < _REPORT_S:
             return
         self._reported_s = time.monotonic()
-        self._send(self._plan_cny, self._bound_cny)
+        self._send((self._plan_cny, self._bound_cny, line.goal))
 
 
-def write_progress(path: Path, plan_cny: float, bound_cny: float) -> None:
-    """Write best plan and bound of a case to its file among the signals."""
+def write_progress(path: Path, so_far: SoFar) -> None:
+    """Write how far a case is to its file among the signals."""
     draft = path.with_suffix(".draft")
     with suppress(OSError):  # a full disk, or a comparison that is over, must not end a solve
-        draft.write_text(json.dumps([plan_cny, bound_cny]), encoding="utf-8")
+        draft.write_text(json.dumps(so_far), encoding="utf-8")
         draft.replace(path)
 
 
-def read_progress(signals: Path, case_id: str) -> tuple[float, float] | None:
-    """Read best plan and bound of a case so far, CNY per year; None if there is none yet."""
+def read_progress(signals: Path, case_id: str) -> SoFar | None:
+    """Read how far a case is; None if nothing is known yet."""
     try:
-        plan_cny, bound_cny = json.loads((signals / f"{case_id}.json").read_text(encoding="utf-8"))
-        return float(plan_cny), float(bound_cny)
+        plan_cny, bound_cny, goal = json.loads((signals / f"{case_id}.json").read_text(encoding="utf-8"))
+        return float(plan_cny), float(bound_cny), None if goal is None else float(goal)
     except (OSError, ValueError, TypeError):
         return None
 

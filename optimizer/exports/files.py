@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +30,7 @@ METADATA = "metadata"
 # A fixed date in the file's own records: the same run gives the same bytes.
 STYLE_DATE = "2000-01-01T00:00:00.000Z"
 _COORDINATE_DECIMALS = 6
+_FULL_BELOW_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +85,18 @@ def _write_gpkg(content: GisContent, path: Path) -> None:
         # Without a geometry, GDAL registers a table in gpkg_contents as `attributes`.
         for name, (table, key) in tables.items():
             pyogrio.write_dataframe(table, path, layer=name, driver="GPKG", append=True, layer_options={"FID": key})
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise _refused_by_gdal(error, path) from error
     finally:
         pyogrio.set_gdal_config_options(before)
+
+
+def _refused_by_gdal(error: Exception, path: Path) -> OSError:
+    """Say what the operating system says where GDAL only says that a transaction failed."""
+    # What did not fit is rolled back: a little of a full disk is free again by now.
+    if "full" in str(error) or shutil.disk_usage(path.parent).free < _FULL_BELOW_BYTES:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    return OSError(errno.EIO, f"could not be written ({' '.join(str(error).split())})", str(path))
 
 
 def _style_table(styles: dict[str, str]) -> pd.DataFrame:
@@ -154,7 +169,10 @@ def _write_flatgeobuf(content: GisContent, path: Path) -> None:
     ((name, layer),) = content.layers.items()
     # Its spatial index holds no row without a place, such as a flow that stays where it arises, and sorts the others.
     options = {"SPATIAL_INDEX": "NO", "TITLE": name, "DESCRIPTION": metadata_json(content.metadata)}
-    pyogrio.write_dataframe(layer, path, layer=name, driver="FlatGeobuf", layer_options=options)
+    # By way of the memory: of a full disk, GDAL notices some writes that it refuses, and not others.
+    content_of_file = io.BytesIO()
+    pyogrio.write_dataframe(layer, content_of_file, layer=name, driver="FlatGeobuf", layer_options=options)
+    path.write_bytes(content_of_file.getvalue())
 
 
 def _write_csv(content: GisContent, path: Path) -> None:

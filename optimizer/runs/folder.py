@@ -29,6 +29,8 @@ import pandas as pd
 from network_data.faults import Fault, FaultList, InputError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+# What only a write can meet; libraries leave out the name of the file.
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -51,19 +53,38 @@ def replace_when_done(target: Path, *, draft_prefix: str) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If the file system refuses the write.
+        If the file system refuses the write; it names the target.
     """
-    with tempfile.TemporaryDirectory(prefix=draft_prefix, dir=target.parent) as folder:
-        # The name stays the same, since some writers put it into the file.
-        draft = Path(folder) / f"allocation{target.suffix.lower()}"
-        yield draft
-        for path in (*(draft.iterdir() if draft.is_dir() else ()), draft):
-            sync(path)
-        if draft.is_dir():
-            take_name(draft, target)
-        else:
-            draft.replace(target)
-    sync(target.parent)
+    remove_stale_drafts(target.parent, draft_prefix)
+    folder = target.parent / _draft_name(draft_prefix)
+    with _naming(target, folder):
+        folder.mkdir()
+        try:
+            # The name stays the same, since some writers put it into the file.
+            draft = folder / f"allocation{target.suffix.lower()}"
+            yield draft
+            for path in (*(draft.iterdir() if draft.is_dir() else ()), draft):
+                sync(path)
+            if draft.is_dir():
+                take_name(draft, target)
+            else:
+                draft.replace(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        sync(target.parent)
+
+
+@contextlib.contextmanager
+def _naming(target: Path, draft: Path) -> Iterator[None]:
+    """Let a refused write name the target: nobody knows the draft."""
+    try:
+        yield
+    except OSError as error:
+        is_of_draft = str(error.filename or "").startswith(str(draft))
+        if error.errno is None or not (is_of_draft or error.errno in _OF_WRITING):
+            raise
+        reason = error.strerror if error.errno == errno.EIO else os.strerror(error.errno)
+        raise OSError(error.errno, reason, str(target)) from error
 
 
 def take_name(draft: Path, target: Path) -> None:
@@ -209,17 +230,18 @@ def write_run(
     target = check_target(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_drafts(target.parent)
-    draft = target.parent / _draft_name(os.getpid())
-    draft.mkdir()
-    try:
-        for folder_name, source in ((BASEMAP_FILE, basemap), (INPUTS_FOLDER, inputs)):
-            if source is not None:
-                (shutil.copytree if source.is_dir() else shutil.copyfile)(source, draft / folder_name)
-        _fill(draft, info, tables)
-        take_name(draft, target)
-    finally:
-        # After an exchange of names this is the older run; after a failure, the unfinished one.
-        shutil.rmtree(draft, ignore_errors=True)
+    draft = target.parent / _draft_name(_DRAFT_PREFIX)
+    with _naming(target, draft):
+        draft.mkdir()
+        try:
+            for folder_name, source in ((BASEMAP_FILE, basemap), (INPUTS_FOLDER, inputs)):
+                if source is not None:
+                    (shutil.copytree if source.is_dir() else shutil.copyfile)(source, draft / folder_name)
+            _fill(draft, info, tables)
+            take_name(draft, target)
+        finally:
+            # After an exchange of names this is the older run; after a failure, the unfinished one.
+            shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -239,11 +261,11 @@ def _fill(draft: Path, info: Mapping[str, Any], tables: Mapping[str, pd.DataFram
         sync(path)
 
 
-def remove_stale_drafts(parent: Path) -> None:
+def remove_stale_drafts(parent: Path, draft_prefix: str = _DRAFT_PREFIX) -> None:
     """Remove drafts that killed processes of this machine left behind; those of other processes after an hour."""
-    for path in parent.glob(f"{_DRAFT_PREFIX}*"):
+    for path in parent.glob(f"{draft_prefix}*"):
         with contextlib.suppress(OSError):
-            pid, _, rest = path.name.removeprefix(_DRAFT_PREFIX).partition("-")
+            pid, _, rest = path.name.removeprefix(draft_prefix).partition("-")
             is_of_here = pid.isdigit() and rest.startswith(f"{_machine()}-")
             is_own = is_of_here and int(pid) == os.getpid()
             is_dead = is_of_here and not _is_alive(int(pid))
@@ -252,8 +274,8 @@ def remove_stale_drafts(parent: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _draft_name(pid: int) -> str:
-    return f"{_DRAFT_PREFIX}{pid}-{_machine()}-{secrets.token_hex(4)}"
+def _draft_name(draft_prefix: str) -> str:
+    return f"{draft_prefix}{os.getpid()}-{_machine()}-{secrets.token_hex(4)}"
 
 
 def _machine() -> str:

@@ -56,7 +56,7 @@ def _report_without_plan(report: Callable[[Progress], None] | None) -> Callable[
     """Report progress without costs: plan and bound of the solve without the reserve are not those of the problem."""
     if report is None:
         return None
-    return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"without reserve: {line.phase}"))
+    return lambda line: report(Progress(line.seconds, math.inf, -math.inf, f"without reserve: {line.phase}", line.goal))
 
 
 def check_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def _solve(
     lap, without = time.monotonic(), None
     if not problem.outages.empty and scenario.resilience.report_price and not control.must_stop:
         report = _report_without_plan(control.report)
-        part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report)
+        part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report, goal=control.goal)
         without = solve(replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))), control=part)
         seconds["without_reserve"] = time.monotonic() - lap
         warm = _learned_without_reserve(without, options.mip_rel_gap, problem) if warm is None else warm

@@ -258,18 +258,33 @@ _DAYS_SHOWN = 6
 LEAST_SHOWN_GAP = 1e-4
 
 
+# What a phase of a solve does, in a word or two.
+PHASES = {
+    "start": "start: plan of a simple rule",
+    "compile": "model: written for the solver",
+    "solve": "plan and bound: the solver searches",
+    "assignments": "plan: places chosen anew",
+    "fixed integers": "plan: best flows for its places",
+    "bound": "bound: what every plan must cost",
+    "bound of all days": "bound: of all days together",
+    "branch": "bound: raised case by case",
+}
+
+
 def describe_progress(line: Progress) -> str:
     """Write a line of progress; costs in million CNY a year."""
     gap = f"{line.mip_rel_gap:7.2%}" if math.isfinite(line.mip_rel_gap) else "      -"
-    goal = (
-        ""
-        if line.goal is None
-        else f" (to {line.goal:.2g})"
-        if line.goal < LEAST_SHOWN_GAP
-        else f" (to {line.goal:.2%})"
-    )
     plan, bound = format_million(line.incumbent_cny), format_million(line.bound_cny)
-    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}{goal}  {line.phase}"
+    before, _, phase = line.phase.rpartition(": ")
+    doing = f"{before}: {PHASES.get(phase, phase)}" if before else PHASES.get(phase, phase)
+    return f"{line.seconds:7.1f} s  plan {plan:>11}  bound {bound:>11}  gap {gap}{describe_goal(line.goal)}  {doing}"
+
+
+def describe_goal(gap: float | None) -> str:
+    """Write the gap at which a solve ends, to stand behind the one it has; nothing where nobody said."""
+    if gap is None:
+        return ""
+    return f" (to {gap:.2g})" if gap < LEAST_SHOWN_GAP else f" (to {gap:.2%})"
 
 
 def describe_run(run: Run) -> str:

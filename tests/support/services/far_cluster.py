@@ -62,7 +62,7 @@ class FarCluster:
         """Start a worker, without a nanny that would start it again; it may run other code than this process."""
         module = ["distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
         command = [sys.executable, "-m", *module, "--name", name, "--memory-limit", "0"]
-        alone = [*_own_mounts(), "sh", "-c", _ALONE, "sh", str(self._hidden)]
+        alone = [*own_mounts(), "sh", "-c", _ALONE, "sh", str(self._hidden)]
         self.workers[name] = self._start([*alone, *command], code=code)
         return self.workers[name]
 
@@ -81,7 +81,7 @@ class FarCluster:
         return subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
 
 
-def _own_mounts() -> list[str]:
+def own_mounts() -> list[str]:
     """Find the command that gives a process mounts of its own; a machine that forbids them fails the test."""
     found = ""
     for command in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
