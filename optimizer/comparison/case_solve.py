@@ -114,5 +114,5 @@ def _read(folder: str, _plan_hash: str) -> _ReferenceState:
     if learned is None:
         return _ReferenceState(stored, WarmStart(pairs_used))
     own = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
-    cuts = WarmCuts(learned.cuts, own)
+    cuts = WarmCuts(learned.cuts, own, learned.point)
     return _ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts))

@@ -249,6 +249,6 @@ class PlanSpace:
         )
         if solution.learned is not None and solution.learned.cuts:
             split = split_as_solved(problem, solution.learned.kept_links, mip_rel_gap=gap)
-            cuts = WarmCuts(solution.learned.cuts, split)
+            cuts = WarmCuts(solution.learned.cuts, split, solution.learned.point)
             self.warm = WarmStart(deployed_pairs(problem, start), kept_links=solution.learned.kept_links, cuts=cuts)
         return solution

@@ -295,7 +295,8 @@ def _learned_without_reserve(without: Solution, mip_rel_gap: float, problem: Pla
     plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
     split = split_as_solved(plain, without.learned.kept_links, mip_rel_gap=mip_rel_gap)
     deployed = deployed_pairs(problem, without.plan)
-    return WarmStart(deployed, kept_links=without.learned.kept_links, cuts=WarmCuts(without.learned.cuts, split))
+    learned = without.learned
+    return WarmStart(deployed, kept_links=learned.kept_links, cuts=WarmCuts(learned.cuts, split, learned.point))
 
 
 def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.problem.plan import Plan
+from optimizer.problem.problem import FloatArray
 
 if TYPE_CHECKING:
     from optimizer.solvers.benders.subproblems import Cut
@@ -175,3 +176,4 @@ class Learned:
 
     kept_links: npt.NDArray[np.bool_]  # (L,) True for link limits that entered the problem
     cuts: tuple[Cut, ...]  # of its blocks, in its cost units
+    point: FloatArray  # (master columns,) where its relaxation ended

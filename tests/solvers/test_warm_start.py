@@ -39,7 +39,7 @@ def warm_from(problem: PlacementProblem, solution: Solution) -> WarmStart:
     pairs = problem.deployments[solution.plan.is_deployed > 0]
     classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
     deployed = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
-    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own))
+    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own, learned.point))
 
 
 def other_prices(problem: PlacementProblem, rng: np.random.Generator) -> PlacementProblem:
@@ -126,7 +126,7 @@ def test_what_was_learned_survives_its_tables() -> None:
     problem = toy_problem(opening_cny_per_year=(3e6, 1e6))
     learned = solved(problem).learned
     assert learned is not None
-    learned = Learned(np.arange(len(problem.links)) % 2 == 0, learned.cuts)
+    learned = Learned(np.arange(len(problem.links)) % 2 == 0, learned.cuts, learned.point)
     again = learned_from_tables(problem, learned_tables(problem, learned))
     assert again is not None
     assert (again.kept_links == learned.kept_links).all()

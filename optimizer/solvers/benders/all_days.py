@@ -14,16 +14,13 @@ import numpy as np
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.benders.aggregation import MergedDays
-from optimizer.solvers.benders.bound import FEW_PER_PART, Decomposition, split_problem
+from optimizer.solvers.benders.bound import FEW_PER_PART, NEARLY_TIGHT_SHARE, Decomposition, split_problem
 from optimizer.solvers.benders.covers import FlowCovers
 from optimizer.solvers.benders.cuts import transfer_cuts
 from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.pool import CutPool
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
-
-# Covers that fall short of holding the merged relaxation by less than this share of their pool are begun with.
-NEARLY_TIGHT_SHARE = -1e-3
 
 
 class AllDays:
@@ -49,7 +46,7 @@ class AllDays:
         self._pool = CutPool(split.blocks)
         self._covers = FlowCovers(problem, split.compiled, split.master)
         self._program.add(self._from_merged([cut for cut in merged.program.cuts if not merged.covers.is_one(cut)]))
-        self._program.add(self._covers.violated(self._merged_point(), broken_share=NEARLY_TIGHT_SHARE))
+        self._program.add(self._covers.violated(self._merged_point(), broken_share=-NEARLY_TIGHT_SHARE))
         self._day_rows = [np.asarray(rows) for rows in problem.slices.groupby("day", sort=False).indices.values()]
         self._merged_bound_units = -np.inf
         self.is_rising = True  # the last solve broke cuts that it did not know

@@ -37,10 +37,16 @@ CORE_STEP = 0.5
 # method: from the middle of the optimal face the cuts see more. Once few rows change a simplex method is faster.
 CENTRAL_ROUNDS = 4
 FAST_RISE_SHARE = 2e-3
+# The first of all end early: a rough point sees cuts that are as good in half the time, though it proves little.
+COARSE_ROUNDS = 3
+COARSE_RISE_SHARE = 0.03  # and those after them while even such a bound rises by more than this share
 
 # Cuts of a part that the master gets at a time: while the bound rises fast, more of them save whole rounds.
 FEW_PER_PART, MANY_PER_PART = 2, 8
 SMALL_MASTER_COLUMNS = 1500
+
+# Rows that fall short of holding a relaxation by less than this share of what they bound: a similar one begins with them.
+NEARLY_TIGHT_SHARE = 1e-3
 
 # With cuts for fewer of the parts than this the master's optimum is cut off too, not only a point on the way to it.
 FEW_SHARE = 0.2
@@ -173,11 +179,30 @@ class Decomposition:
         self.program.add(first)
         self.covers = FlowCovers(problem, self.compiled, self.master)
         self._core: FloatArray | None = None  # a point from which the next cuts are sought, drifting to the optimum
-        self._history: list[float] = []  # the bound after each round
+        self.rounds = 0  # how often the relaxation was solved
+        self.is_coarse = len(self.master.cost) > SMALL_MASTER_COLUMNS  # whether the next round is to end early
+        self._history: list[float] = []  # the bound after each round that was not a coarse one
         self.bound_units = -np.inf
         # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
         self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
+
+    def begin_with(self, cuts: Iterable[Cut], point: FloatArray) -> None:
+        """
+        Begin with the cuts of another problem, those in the master that held its relaxation where that ended.
+
+        Parameters
+        ----------
+        point
+            (master columns,) of the other problem; where it has other columns the cuts wait until they are broken.
+        """
+        self.pool.add(cuts)
+        if point.shape == self.master.cost.shape:
+            costs = self.pool.costs_at(point)
+            below = costs - NEARLY_TIGHT_SHARE * np.abs(costs)
+            self.program.add(self.pool.violated(point, below, MANY_PER_PART))
+            self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
+            self._core = point
 
     def positions(self, variable: str) -> np.ndarray:
         """Positions of a variable's columns among the master columns."""
@@ -249,13 +274,20 @@ class Decomposition:
             raise
 
     def _raise_once(self, time_limit_s: float) -> bool:
-        is_fast = not self.is_stalled(FAST_RISE_SHARE, 1)
-        is_central = (is_fast or len(self._history) < CENTRAL_ROUNDS) and not self.is_small
+        is_fast, is_coarse = not self.is_stalled(FAST_RISE_SHARE, 1), self.is_coarse
         most = MANY_PER_PART if is_fast else FEW_PER_PART
-        solve = self.program.solve_centrally if is_central else self.program.solve
-        bound, point, part_costs = solve(time_limit_s=time_limit_s)
+        if (is_fast or len(self._history) < CENTRAL_ROUNDS) and not self.is_small:
+            solved = self.program.solve_centrally(is_coarse=is_coarse, time_limit_s=time_limit_s)
+        else:
+            solved = self.program.solve(time_limit_s=time_limit_s)
+        bound, point, part_costs = solved
+        rise = bound - self.bound_units
         self._note(bound, point)
-        self._history.append(self.bound_units)
+        self.rounds += 1
+        if is_coarse:
+            self.is_coarse = self.rounds < COARSE_ROUNDS or rise > COARSE_RISE_SHARE * abs(bound)
+        else:
+            self._history.append(self.bound_units)
         self._core = self._rich(point) if self._core is None else CORE_STEP * point + (1 - CORE_STEP) * self._core
         aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * self._core
         self.pool.add(self.cost_at(aim)[1])
@@ -268,7 +300,7 @@ class Decomposition:
         new += self.covers.violated(point)
         self.covers.forget(self.program.purge(point, part_costs))
         self.program.add(new)
-        return bool(new)
+        return bool(new) or is_coarse
 
     def is_stalled(self, share: float, rounds: int = STALLED_ROUNDS) -> bool:
         """Whether the last rounds raised the bound by less than a share of it."""
@@ -276,11 +308,6 @@ class Decomposition:
             return False
         rise = self._history[-1] - self._history[-1 - rounds]
         return rise < share * max(abs(self._history[-1]), 1e-6)
-
-    @property
-    def rounds(self) -> int:
-        """How often the relaxation was solved."""
-        return len(self._history)
 
     @property
     def is_small(self) -> bool:

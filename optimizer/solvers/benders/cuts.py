@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import IntArray, PlacementProblem
+from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.benders.blocks import Block
 from optimizer.solvers.benders.bound import Split
 from optimizer.solvers.benders.parts import describe_parts
@@ -65,15 +65,16 @@ def transfer_cuts(
     return out
 
 
-GRADIENTS_TABLE, LINKS_TABLE = "learned_gradients", "learned_links"
+GRADIENTS_TABLE, LINKS_TABLE, POINT_TABLE = "learned_gradients", "learned_links", "learned_point"
 
 
 @dataclass(frozen=True, eq=False)
 class WarmCuts:
-    """Cuts, and the problem whose blocks they belong to."""
+    """Cuts, the problem whose blocks they belong to, and where its relaxation ended."""
 
     cuts: Sequence[Cut]
     split: Split
+    point: FloatArray  # (master columns,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,8 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
     Returns
     -------
     dict
-        learned_cuts: cut, part, is_of_balances, constant; learned_gradients: cut, column, value; learned_links: link.
+        learned_cuts: cut, part, is_of_balances, constant; learned_gradients: cut, column, value; learned_links: link;
+        learned_point: value.
     """
     cuts = learned.cuts
     number = np.arange(len(cuts))
@@ -125,12 +127,13 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
             }
         ),
         LINKS_TABLE: pd.DataFrame({"link": problem.links["id"].to_numpy()[learned.kept_links]}),
+        POINT_TABLE: pd.DataFrame({"value": learned.point}),
     }
 
 
 def learned_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> Learned | None:
     """Read the tables of `learned_tables`; None where one is missing."""
-    if not {CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE} <= tables.keys():
+    if not {CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE, POINT_TABLE} <= tables.keys():
         return None
     heads, entries = tables[CUTS_TABLE], tables[GRADIENTS_TABLE]
     ends = np.cumsum(np.bincount(entries["cut"], minlength=len(heads)))[:-1]
@@ -141,4 +144,5 @@ def learned_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataF
         Cut(part, constant, at, gradient, is_of_balances)
         for part, constant, is_of_balances, at, gradient in zip(*facts, columns, values, strict=False)
     )
-    return Learned(problem.links["id"].isin(tables[LINKS_TABLE]["link"]).to_numpy(bool), cuts)
+    kept_links = problem.links["id"].isin(tables[LINKS_TABLE]["link"]).to_numpy(bool)
+    return Learned(kept_links, cuts, tables[POINT_TABLE]["value"].to_numpy(float))

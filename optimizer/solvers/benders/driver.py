@@ -181,7 +181,9 @@ class _Run:
         like = None if warm.cuts is None else warm.cuts.split
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like, control=control)
         if warm.cuts is not None:
-            self._of.pool.add(transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks))
+            self._of.begin_with(
+                transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks), warm.cuts.point
+            )
         self._search = PlanSearch(self._of, control, seed=self._seed)
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
@@ -258,7 +260,9 @@ class _Run:
         control, is_rising = self._control, True
         while not self._is_done() and not control.must_stop:
             if is_rising:
-                is_rising = self._beside(self._raise_bound, EVALUATIONS_A_ROUND)
+                # Alone on a core, the search waits for a relaxation that is worth following.
+                waits = self._second is None and self._of.is_coarse
+                is_rising = self._beside(self._raise_bound, 0 if waits else EVALUATIONS_A_ROUND)
                 self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
                     rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
@@ -328,7 +332,7 @@ class _Run:
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
-        return Learned(kept_links, self._of.pool.cuts)
+        return Learned(kept_links, self._of.pool.cuts, self._of.relaxed_point)
 
     def _bound_all_days(self, most_rounds: int) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""

@@ -35,6 +35,9 @@ _ANSWERED = (
 IDLE_SLACK = 1e-4
 IDLE_ROUNDS = 3
 
+# Relative differences between the primal and the dual objective at which an interior-point method ends.
+COARSE_TOLERANCE, FINE_TOLERANCE = 1e-5, 1e-8
+
 
 class MasterProgram:
     """The master's linear relaxation, kept alive while cuts are added. Columns: master columns, then one per part."""
@@ -114,12 +117,17 @@ class MasterProgram:
         size = len(self.master.cost)
         return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
 
-    def solve_centrally(self, *, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
+    def solve_centrally(self, *, is_coarse: bool = False, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
         """
         Solve the relaxation by an interior-point method, without moving to a corner.
 
         At full size this is several times faster than the simplex method, and from the middle of the optimal face the
         next cuts are stronger.
+
+        Parameters
+        ----------
+        is_coarse
+            Stop early: the point is as good a place to look for cuts, at half the time, but the bound is weak.
 
         Returns
         -------
@@ -133,6 +141,7 @@ class MasterProgram:
             If no choice of the master columns keeps the master's own rows.
         """
         started = time.monotonic()
+        self._highs.setOptionValue("ipm_optimality_tolerance", COARSE_TOLERANCE if is_coarse else FINE_TOLERANCE)
         for name, value in (("solver", "ipx"), ("run_crossover", "off")):
             self._highs.setOptionValue(name, value)
         with within(self._highs, time_limit_s):

@@ -96,6 +96,17 @@ class CutPool:
                 out += [self._cut(function, number, part, cut) for cut in broken]
         return out
 
+    def costs_at(self, point: FloatArray) -> FloatArray:
+        """Highest of the cuts of each part at a point, (parts,); 0 for a part without any."""
+        out = np.zeros(len(self._place))
+        for function in self._functions:
+            of_cost = ~np.array(function.of_balances, np.bool_)
+            if of_cost.any():
+                at = np.array(function.gradients)[of_cost] @ point[np.array(function.columns)].T
+                highest = (at + np.array(function.constants)[of_cost, None]).max(axis=0)
+                out[function.parts] = highest * np.array(function.sizes)
+        return out
+
     @property
     def cuts(self) -> tuple[Cut, ...]:
         """Each cut once, of the first part that it holds for."""
