@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -50,6 +51,7 @@ class GreedyFill:
         self.center = candidates["data_center_index"].to_numpy(int)
         self.gbps = problem.classes["gbps_per_mtok_per_h"].to_numpy(float)
         self.max_sites = problem.classes["max_sites"].to_numpy(int)
+        self._keeps_models = bool((problem.min_accelerators > 0).any())
         self.deployed = np.zeros((len(problem.classes), len(centers)), bool)
         self.place_of = np.full(len(problem.workloads), -1)
         short = (self.pods + self.may_buy) < pools["min_pods"].to_numpy(float)
@@ -88,7 +90,7 @@ class GreedyFill:
         for r in order.tolist():
             by_workload.setdefault(int(self.workload[r]), []).append(r)
         limit_ms = self.problem.rtt_limit_ms.max(axis=1)[self.problem.workloads["class_index"]]
-        every = np.arange(self.slice_count)
+        every = range(self.slice_count)
         for w in sorted(by_workload, key=lambda w: (limit_ms[w], -self.left[:, w].sum())):
             for buys in (False, True):
                 if any(self._place(r, every, buys=buys, all_or_nothing=True) for r in by_workload[w]):
@@ -96,13 +98,12 @@ class GreedyFill:
         self.left[:, single] = 0.0  # what found no place gets none in parts either; `plan` counts it from the flows
 
     def _fill_slice(self, t: int, order: list[int], *, buys: bool) -> None:
-        at = np.array([t])
         left = self.left[t].tolist()
         full = [False] * len(self.pools_of)
         for r, w, d in zip(order, self.workload[order].tolist(), self.center[order].tolist(), strict=True):
             if left[w] <= 0.0 or full[d]:
                 continue
-            fits = self._place(r, at, buys=buys, all_or_nothing=False)
+            fits = self._place(r, (t,), buys=buys, all_or_nothing=False)
             left[w] = float(self.left[t, w])
             full[d] = not fits and not self._is_held_by_link_or_sites(r, t)
 
@@ -128,69 +129,76 @@ class GreedyFill:
         most = float((self.pods[pools] + self.may_buy[pools]) @ per_pod[self.pool_accelerator[pools]])
         return float(kept_on @ self.deployed[:, d] + kept_on[k]) <= most
 
-    def _place(self, r: int, at: IntArray, *, buys: bool, all_or_nothing: bool) -> bool:
+    def _place(self, r: int, at: Sequence[int], *, buys: bool, all_or_nothing: bool) -> bool:
         """Route as much as fits (or, `all_or_nothing`, all or none) along a candidate; return whether all fitted."""
         if not self._may_deploy(r):
             return False
         w, d, k = int(self.workload[r]), int(self.center[r]), int(self.problem.candidate_class[r])
-        wanted = self.left[at, w]
         links = self.limiting_links_of.get(int(self.route[r]))
-        room = wanted
-        if links is not None and self.gbps[k] > 0:
-            room = np.minimum(wanted, self.link_room_gbps[np.ix_(at, links)].min(axis=1) / self.gbps[k])
-        shares = self._split(k, d, at, np.maximum(room, 0.0), buys=buys)
-        placed = sum((mtok for _, mtok, _ in shares), np.zeros(len(at)))
-        fits = bool((wanted - placed <= ROUNDING_SHARE * self.problem.demand_mtok_per_h[at, w]).all())
-        if (all_or_nothing and not fits) or not placed.any():
+        if self.gbps[k] <= 0:
+            links = None
+        shares, fits = [], True
+        for t in at:
+            wanted = room = float(self.left[t, w])
+            if links is not None:
+                room = min(wanted, float(self.link_room_gbps[t, links].min()) / self.gbps[k])
+            found = self._split(k, d, t, max(room, 0.0), buys=buys)
+            short = wanted - sum(mtok for _, mtok, _ in found)
+            fits = fits and bool(short <= ROUNDING_SHARE * self.problem.demand_mtok_per_h[t, w])
+            shares.append((t, found))
+        if (all_or_nothing and not fits) or not any(mtok for _, found in shares for _, mtok, _ in found):
             return fits
-        for p, mtok, pods in shares:
-            busy = mtok * self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
-            self.work[at, self.process_of[k, p]] += mtok
-            self.busy[at, p] += busy
-            self.power_room_mw[at, d] -= busy * self.mw_per_busy[p]
-            self.pods[p] += pods
-            self.may_buy[p] -= pods
-        self.flow[at, r] += placed
-        self.left[at, w] = 0.0 if fits else wanted - placed
-        if links is not None:
-            self.link_room_gbps[np.ix_(at, links)] -= (placed * self.gbps[k])[:, None]
+        for t, found in shares:
+            for p, mtok, needed_pods in found:
+                busy = mtok * self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
+                self.work[t, self.process_of[k, p]] += mtok
+                self.busy[t, p] += busy
+                self.power_room_mw[t, d] -= busy * self.mw_per_busy[p]
+                bought = max(needed_pods - self.pods[p], 0.0)
+                self.pods[p] += bought
+                self.may_buy[p] -= bought
+            placed = sum(mtok for _, mtok, _ in found)
+            self.flow[t, r] += placed
+            self.left[t, w] = 0.0 if fits else self.left[t, w] - placed
+            if links is not None:
+                self.link_room_gbps[t, links] -= placed * self.gbps[k]
         self.deployed[k, d] = True
         self.place_of[w] = d
         return fits
 
-    def _split(
-        self, k: int, d: int, at: IntArray, wanted: FloatArray, *, buys: bool
-    ) -> list[tuple[int, FloatArray, float]]:
-        """Share work among the pools of a data center: (pool, mtok/h by slice, pods bought)."""
-        shares: list[tuple[int, FloatArray, float]] = []
-        power_room = (self.power_room_mw[at, d] - self._power_kept_mw(k, d, at)).clip(min=0.0)
+    def _split(self, k: int, d: int, t: int, wanted: float, *, buys: bool) -> list[tuple[int, float, float]]:
+        """Share work of a slice among the pools of a data center: (pool, mtok/h, pods that it then must have)."""
+        shares: list[tuple[int, float, float]] = []
+        power_room = max(float(self.power_room_mw[t, d]) - self._power_kept_mw(k, d, t), 0.0)
         for p in self._pool_order(k, d, buys=buys):
-            busy_per_mtok = self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]]
-            most_pods = self.pods[p] + (self.may_buy[p] if buys else 0.0)
-            room = (most_pods * self.usable_per_pod[p] - self.busy[at, p]).clip(min=0.0)
-            if self.mw_per_busy[p] > 0:
-                room = np.minimum(room, power_room / self.mw_per_busy[p])
-            mtok = np.minimum(wanted, room / busy_per_mtok) if busy_per_mtok > 0 else wanted.copy()
+            busy_per_mtok = float(self.problem.accel_h_per_mtok[k, self.pool_accelerator[p]])
+            usable, mw, pods = float(self.usable_per_pod[p]), float(self.mw_per_busy[p]), float(self.pods[p])
+            in_use = float(self.busy[t, p])
+            room = max((pods + (float(self.may_buy[p]) if buys else 0.0)) * usable - in_use, 0.0)
+            if mw > 0:
+                room = min(room, power_room / mw)
+            mtok = min(wanted, room / busy_per_mtok) if busy_per_mtok > 0 else wanted
             busy = mtok * busy_per_mtok
-            needed = ((self.busy[at, p] + busy) / self.usable_per_pod[p]).max()
-            pods = max(0.0, float(np.ceil(needed * (1 - 1e-12) - self.pods[p]))) if buys else 0.0
-            shares.append((p, mtok, pods))
-            wanted = wanted - mtok
-            power_room = power_room - busy * self.mw_per_busy[p]
-            if not wanted.any():
+            needed = pods + max(0.0, math.ceil((in_use + busy) / usable * (1 - 1e-12) - pods)) if buys else 0.0
+            shares.append((p, mtok, needed))
+            wanted -= mtok
+            power_room -= busy * mw
+            if not wanted:
                 break
         return shares
 
-    def _power_kept_mw(self, k: int, d: int, at: IntArray) -> FloatArray:
+    def _power_kept_mw(self, k: int, d: int, t: int) -> float:
         """Power that work may not use: what the accelerators kept on for models draw idle, this model's too."""
         kept_on, pools = self.problem.min_accelerators, self.pools_of[d]
+        if not self._keeps_models:
+            return 0.0
         needed = float(kept_on @ self.deployed[:, d]) + (0.0 if self.deployed[k, d] else float(kept_on[k]))
         if needed <= 0:
-            return np.zeros(len(at))
+            return 0.0
         table = self.problem.accelerators.iloc[self.pool_accelerator[pools]]
         per_pod, idle_mw = (table[name].to_numpy(float) for name in ("accelerators_per_pod", "idle_mw_per_pod"))
-        active = (self.busy[np.ix_(at, pools)] / self.usable_per_pod[pools]) @ per_pod
-        return np.asarray((needed - active).clip(min=0.0) * (idle_mw / per_pod).max())
+        active = float((self.busy[t, pools] / self.usable_per_pod[pools]) @ per_pod)
+        return max(needed - active, 0.0) * float((idle_mw / per_pod).max())
 
     def _pool_order(self, k: int, d: int, *, buys: bool) -> list[int]:
         """Pools that a class uses first: least energy, or where pods must be bought, least capital."""

@@ -45,7 +45,7 @@ COARSE_RISE_SHARE = 0.03  # and those after them while even such a bound rises b
 FEW_PER_PART, MANY_PER_PART = 2, 8
 SMALL_MASTER_COLUMNS = 1500
 
-# Rows that fall short of holding a relaxation by less than this share of what they bound: a similar one begins with them.
+# A similar relaxation begins with the rows that fall short of holding this one by less than this share of their bound.
 NEARLY_TIGHT_SHARE = 1e-3
 
 # With cuts for fewer of the parts than this the master's optimum is cut off too, not only a point on the way to it.

@@ -117,7 +117,9 @@ class MasterProgram:
         size = len(self.master.cost)
         return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
 
-    def solve_centrally(self, *, is_coarse: bool = False, time_limit_s: float = np.inf) -> tuple[float, FloatArray, FloatArray]:
+    def solve_centrally(
+        self, *, is_coarse: bool = False, time_limit_s: float = np.inf
+    ) -> tuple[float, FloatArray, FloatArray]:
         """
         Solve the relaxation by an interior-point method, without moving to a corner.
 
