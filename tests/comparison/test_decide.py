@@ -29,9 +29,10 @@ from optimizer.report.comparison import build_comparison_report
 from optimizer.runs.verify import verify_run
 
 ROOT = Path(__file__).resolve().parents[2]
-# A carbon price of 20 CNY/t is 3 % of the cost; one of 0.5 is too little to decide.
-PRICES = "0.5,10,20"
-LOOSE = ("solver.method=decomposed", "solver.mip_rel_gap=0.3")
+# With many tokens pods are bought, whole ones: a gap stays, in which the 0.2 % of a carbon price of 15 CNY/t are lost
+# at first. One of 0.5 is too little to decide.
+PRICES = "0.5,10,15"
+LOOSE = ("demand.tokens_per_day_trillion=1", "solver.method=decomposed", "solver.mip_rel_gap=0.3")
 
 
 @pytest.fixture(scope="module")
@@ -68,22 +69,22 @@ def test_signs_that_exist_are_proved_and_the_rest_has_a_reason(found: Comparison
     assert decisions["first"].eq("reference").all()
     assert decisions["is_decided"].to_dict() == {
         "carbon_price_0_5": False,
-        "carbon_price_20": True,
+        "carbon_price_15": True,
         "carbon_price_10": True,
     }, decisions["reason"].to_list()
     assert "less than 0.1% is left open" in decisions["reason"]["carbon_price_0_5"]
     assert (decisions["least_before_cny_per_year"] < 0).all()
     assert (decisions["most_before_cny_per_year"] > 0).all()
-    assert decisions["most_saving_cny_per_year"]["carbon_price_20"] < 0
+    assert decisions["most_saving_cny_per_year"]["carbon_price_15"] < 0
     verdicts = found.cases.set_index("case")["verdict"]
-    assert verdicts["carbon_price_20"] == "costs more (decided after tightening)"
+    assert verdicts["carbon_price_15"] == "costs more (decided after tightening)"
     assert verdicts["carbon_price_0_5"] == "not proved"
     assert found.cases["status"].eq("solved").all()
 
 
 def test_true_differences_lie_in_the_intervals(found: Comparison, toy: Path) -> None:
     cases = [result.case for name, result in found.results.items() if name != "reference"]
-    with CaseRunner(toy, ["solver.method=whole", "solver.mip_rel_gap=0"]) as runner:
+    with CaseRunner(toy, [LOOSE[0], "solver.method=whole", "solver.mip_rel_gap=0"]) as runner:
         exact = runner.run(cases)
     room = 1e-6 * exact["reference"].objective_cny  # of the solver
     for row in found.cases.to_dict("records"):
@@ -96,10 +97,10 @@ def test_everything_says_what_was_decided(serial: tuple[Path, str], found: Compa
     out, text = serial
     assert "Left open by the gaps: 3, of which 2 decided" in text
     words = " ".join(text.split())
-    row = found.cases.set_index("case").loc["carbon_price_20"]
+    row = found.cases.set_index("case").loc["carbon_price_15"]
     saving, *ends = (row[f"{name}saving_cny_per_year"] for name in ("", "least_", "most_"))
     proved = " and ".join(map(million_writer(ends), ends))
-    told = f"saving of carbon_price=20: {saving / 1e6:+.3g}, proved between {proved} (decided after"
+    told = f"saving of carbon_price=15: {saving / 1e6:+.1f}, proved between {proved} (decided after"
     assert told in words
     assert found.to_text() in text
     assert "decided after tightening" in (out / "cases.csv").read_text(encoding="utf-8")
@@ -111,12 +112,12 @@ def test_everything_says_what_was_decided(serial: tuple[Path, str], found: Compa
 def test_runs_of_steps_are_runs_like_any_other_and_cases_stay_as_solved(
     serial: tuple[Path, str], found: Comparison, request_of: list[str]
 ) -> None:
-    result = found.results["carbon_price_20"]
+    result = found.results["carbon_price_15"]
     assert result.folder is not None
-    assert result.folder.relative_to(serial[0]).parts[:2] == ("improved", "carbon_price_20")
+    assert result.folder.relative_to(serial[0]).parts[:2] == ("improved", "carbon_price_15")
     assert result.status == CaseStatus.SOLVED
     run = result.open_run()
-    assert (run.case_id, run.label) == ("carbon_price_20", "carbon_price=20")
+    assert (run.case_id, run.label) == ("carbon_price_15", "carbon_price=15")
     assert verify_run(run).is_verified
     runs = {path: path.stat().st_ino for path in serial[0].rglob("run.json")}
     edwc(*request_of, "--decide", "--engine", "serial", "--out", serial[0])

@@ -52,7 +52,7 @@ NEARLY_TIGHT_SHARE = 1e-3
 FEW_SHARE = 0.2
 
 # The bound is left alone when so many rounds raised it by less than this share.
-STALLED_ROUNDS = 2
+STALLED_ROUNDS = 3
 PLATEAU_ROUNDS = 20  # or so many, far from the cost of the best plan: until enough is cut off a bound may stand still
 STALLED_SHARE = 1e-4
 LEAST_ROUNDS = 12
