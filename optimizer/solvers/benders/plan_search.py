@@ -2,21 +2,22 @@
 Search for the deployments of a plan: local search on exact costs, restarted from small random changes.
 
 What a set of deployments costs is one linear program: with what is open and deployed held, most columns are zero. The
-search begins with the deployments that the relaxation uses most, changes one at a time while that saves, then makes a
-few random changes and goes on from there (iterated local search). Its order is fixed by the seed and by the number of
-evaluations asked for, never by the clock, so that a solve can be repeated.
+search begins with the deployments that the relaxation uses most, changes one at a time or gives up a data center while
+that saves, then makes a few random changes and goes on from there (iterated local search). Its order is fixed by the
+seed and by the number of evaluations asked for, never by the clock, so that a solve can be repeated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel, compile_model
-from optimizer.problem.problem import FloatArray
+from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
@@ -31,6 +32,8 @@ UNDECIDED_SHARE = 0.02
 
 JITTER = 0.2  # of the order in which changes are tried, in shares
 RANDOM_CHANGES = 3
+CLOSINGS_FIRST = 4  # data centers, those that the relaxation uses least
+CLOSING_KICKS = 0.3  # share of the random changes that give up a data center
 MOST_TRIES = 30  # after random changes, before the next ones
 LEAST_SAVING_SHARE = 1e-7
 OUTAGE_ROUNDS = 12
@@ -62,7 +65,7 @@ class ExactCosts:
         self._columns_of_master = self._positions()
         self._like: FixedProgram | None = None
         self._known: dict[frozenset[int], Choice | None] = {}
-        self._center = self._model.columns["Deploy"].members[:, 1]
+        self.center_of: IntArray = self._model.columns["Deploy"].members[:, 1]  # of each deployment
 
     def of(self, deployed: frozenset[int]) -> Choice | None:
         """Cost of a set; None if no plan has it."""
@@ -94,7 +97,7 @@ class ExactCosts:
         chosen = np.fromiter(deployed, dtype=np.int64, count=len(deployed))
         integers = np.zeros(len(self._model.cost))
         integers[self._model.columns["Deploy"].columns.start + chosen] = 1.0
-        integers[self._model.columns["Open"].columns.start + self._center[chosen]] = 1.0
+        integers[self._model.columns["Open"].columns.start + self.center_of[chosen]] = 1.0
         for _ in range(OUTAGE_ROUNDS):
             choice = self._solve(deployed, integers)
             if choice is None or not self._has_outages:
@@ -229,8 +232,19 @@ class PlanSearch:
         order = np.argsort(-differs + JITTER * self._random.random(self._count), kind="stable")
         return [int(n) for n in order if UNDECIDED_SHARE < self._share[n] < 1 - UNDECIDED_SHARE or differs[n] > 0.5]  # noqa: PLR2004
 
+    def _closings(self, deployed: frozenset[int]) -> list[frozenset[int]]:
+        """List the sets without one of the data centers, those first that the relaxation uses least."""
+        center = self._costs.center_of
+        use = np.bincount(center, self._share, minlength=int(center.max()) + 1)
+        used = sorted({int(center[n]) for n in deployed}, key=lambda d: (use[d], d))
+        return [left for d in used if (left := frozenset(n for n in deployed if center[n] != d))]
+
     def _kicked(self, deployed: frozenset[int]) -> frozenset[int]:
         """Make random changes, among those deployments on which the relaxation is divided if there are enough."""
+        if self._random.random() < CLOSING_KICKS:
+            closings = self._closings(deployed)
+            if closings:
+                return closings[self._random.integers(len(closings))]
         among = self._undecided(deployed)
         if len(among) <= 2 * RANDOM_CHANGES:
             among = list(range(self._count))
@@ -240,8 +254,15 @@ class PlanSearch:
     def _descend(
         self, begin: Choice, *, most_tries: int | None = None
     ) -> Generator[frozenset[int], Choice | None, None]:
-        """Change one deployment at a time while that saves; without a limit of tries, until the relaxation has news."""
+        """
+        Change one deployment at a time while that saves; without a limit of tries, until the relaxation has news.
+
+        Without a limit, data centers are given up too, a few before single changes and all once these save nothing:
+        what is paid for a data center is saved only with the last deployment there.
+        """
         current, tries, is_better = begin, 0, True
+        if most_tries is None:
+            current = yield from self._give_up(current, CLOSINGS_FIRST)
         while is_better:
             is_better = False
             for change in self._undecided(current.deployed):
@@ -252,5 +273,23 @@ class PlanSearch:
                     return
                 choice = yield changed
                 tries += 1
-                if choice is not None and choice.cost_units < current.cost_units * (1 - LEAST_SAVING_SHARE):
+                if _saves(choice, current):
                     current, is_better = choice, True
+            if not is_better and most_tries is None:
+                before, current = current, (yield from self._give_up(current, None))
+                is_better = current is not before
+
+    def _give_up(self, begin: Choice, most: int | None) -> Generator[frozenset[int], Choice | None, Choice]:
+        """Give up data centers, one at a time, while that saves; try so many."""
+        current = begin
+        for closed in self._closings(begin.deployed)[:most]:
+            left = closed & current.deployed  # without those given up just before
+            if left and not self._is_new_share and not self._costs.is_known(left):
+                choice = yield left
+                if _saves(choice, current):
+                    current = choice
+        return current
+
+
+def _saves(choice: Choice | None, current: Choice) -> TypeGuard[Choice]:
+    return choice is not None and choice.cost_units < current.cost_units * (1 - LEAST_SAVING_SHARE)
