@@ -4,7 +4,7 @@ Make the fonts of the drawn maps anew: what Chinese maps need of Noto Sans CJK, 
     apt-get install fonts-noto-cjk
     python -m benchmarks.map_fonts
 
-Run it when `optimizer/drawing/assets/words.csv` or the names of a built-in network get a character that is new; the
+Run it when a table in `optimizer/words/tables` or the names of a built-in network get a character that is new; the
 tests tell. The same package and the same fontTools give the same bytes.
 """
 
@@ -20,6 +20,7 @@ from fontTools.ttLib import TTCollection, TTFont
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = ROOT / "optimizer" / "drawing" / "assets"
+TABLES = ROOT / "optimizer" / "words" / "tables"
 DEBIAN_FOLDER = Path("/usr/share/fonts/opentype/noto")
 ORIGINAL_FAMILY = "Noto Sans CJK SC"
 FAMILY = "Noto Sans SC edwc"
@@ -68,7 +69,7 @@ def gb2312_characters() -> Iterator[str]:
 
 
 def _words() -> set[str]:
-    return set((ASSETS / "words.csv").read_text(encoding="utf-8")) - set("\r\n")
+    return {char for table in TABLES.glob("*.csv") for char in table.read_text(encoding="utf-8")} - set("\r\n")
 
 
 def _names() -> set[str]:

@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 from network_data.faults import escape_text
 from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import format_amount, plain
+from optimizer.words.columns import width_of
+from optimizer.words.language import current_language
+from optimizer.words.sentences import say
 
 # From here on an amount is in millions.
 _LEAST_MILLIONS_CNY = 1e4
-_SCALES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"))
 NO_NUMBER = "-"
 _LEAST_CNY = 0.5  # less than this a year is nothing, or rounding of a solver
 _LEAST_KEPT = 4  # characters of a name's beginning, before what tells it apart
+_TENTH_CNY = CNY_PER_MCNY / 10
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
@@ -30,8 +34,12 @@ def format_million(cny: float | None) -> str:
     """
     if cny is None or not math.isfinite(cny):
         return NO_NUMBER
+    if current_language() != "en":
+        if abs(cny) < _LEAST_CNY:
+            return "0"
+        return format_amount(cny, _digits_of_tenths(cny) if abs(cny) >= CNY_PER_MCNY else 4)
     amount = cny / CNY_PER_MCNY
-    return f"{amount:z,.1f}" if abs(amount) >= 1 or abs(cny) < _LEAST_CNY else _plain(float(f"{amount:.4g}"), 4)
+    return f"{amount:z,.1f}" if abs(amount) >= 1 or abs(cny) < _LEAST_CNY else plain(float(f"{amount:.4g}"), 4)
 
 
 def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False) -> Callable[[float | None], str]:
@@ -58,6 +66,8 @@ def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False)
     def write(cny: float | None) -> str:
         if cny is None or not math.isfinite(cny):
             return NO_NUMBER
+        if current_language() != "en":
+            return ("+" if signed and cny >= _LEAST_CNY else "") + format_million(cny)
         text = f"{cny / CNY_PER_MCNY:z,.{decimals}f}"
         return f"+{text}" if signed and cny > 0 and float(text.replace(",", "")) else text
 
@@ -66,6 +76,25 @@ def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False)
 
 def _decimals_of(amount: float) -> int:
     return min(6, 3 - math.floor(math.log10(amount)))
+
+
+def format_tenths(cny: float | None) -> str:
+    """
+    Format an amount of CNY in millions with one decimal, also where it is small; "-" for None and NaN.
+
+    Examples
+    --------
+    >>> format_tenths(1_530_897_331.0), format_tenths(2_500.0)
+    ('1,530.9', '0.0')
+    """
+    if cny is None or not math.isfinite(cny) or current_language() == "en":
+        return format_number(cny, 1, CNY_PER_MCNY)
+    return format_amount(round(cny / _TENTH_CNY) * _TENTH_CNY, _digits_of_tenths(cny))
+
+
+def _digits_of_tenths(cny: float) -> int:
+    """Count the digits that an amount has down to a tenth of a million."""
+    return max(1, math.floor(math.log10(abs(cny) / _TENTH_CNY)) + 1) if cny else 1
 
 
 def format_percent(share: float | None, decimals: int = 1) -> str:
@@ -110,6 +139,20 @@ def format_digits(value: float) -> str:
     return f"{value:,.{min(decimals, 6)}f}"
 
 
+def format_million_digits(cny: float) -> str:
+    """
+    Format an amount of CNY in millions with three digits, without an exponent.
+
+    Examples
+    --------
+    >>> format_million_digits(7_621.4)
+    '0.00762'
+    """
+    if current_language() == "en" or not math.isfinite(cny):
+        return format_digits(cny / CNY_PER_MCNY)
+    return format_amount(cny)
+
+
 def format_plain(value: float, digits: int = 6) -> str:
     """
     Format a number as in an input: at most so many digits, no exponent, no trailing zeros.
@@ -122,7 +165,7 @@ def format_plain(value: float, digits: int = 6) -> str:
     if not math.isfinite(value):
         return NO_NUMBER
     rounded = float(f"{value:.{digits}g}")
-    return _plain(rounded, digits) if rounded else "0"
+    return plain(rounded, digits) if rounded else "0"
 
 
 def format_size(value: float) -> str:
@@ -135,7 +178,7 @@ def format_size(value: float) -> str:
     ('12.5', '535,474', 'as stated')
     """
     if not math.isfinite(value):
-        return "as stated"
+        return say("as stated")
     return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
@@ -153,37 +196,12 @@ def format_change(cny: float) -> str:
     amount = cny / CNY_PER_MCNY
     if abs(cny) < _LEAST_CNY:
         return "0"
+    if current_language() != "en":
+        digits = max(_digits_of_tenths(cny), 3) if abs(amount) >= 0.05 else 3  # noqa: PLR2004 - as below
+        return ("+" if cny > 0 else "") + format_amount(cny, digits)
     if abs(amount) >= 0.05:  # noqa: PLR2004 - rounds to 0.1
         return f"{amount:+,.1f}"
-    return ("+" if amount > 0 else "") + _plain(float(f"{amount:.3g}"), 3)
-
-
-def format_amount(amount: float, digits: int = 3, scales: Sequence[tuple[float, str]] = _SCALES) -> str:
-    """
-    Format an amount with a word for its size.
-
-    Parameters
-    ----------
-    scales
-        Sizes, largest first, with the words that follow the number.
-
-    Examples
-    --------
-    >>> format_amount(1_930_000_000), format_amount(999_999_999), format_amount(0.0)
-    ('1.93 billion', '1 billion', '0')
-    """
-    if amount == 0:
-        return "0"
-    # Rounded first, so that 999,999,999 is not 1000 million.
-    rounded = float(f"{amount:.{digits}g}")
-    scale, word = next(((s, w) for s, w in scales if abs(rounded) >= s), (1.0, ""))
-    return _plain(rounded / scale, digits) + word
-
-
-def _plain(value: float, digits: int) -> str:
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return ("+" if amount > 0 else "") + plain(float(f"{amount:.3g}"), 3)
 
 
 def format_clock(hour: float) -> str:
@@ -194,9 +212,13 @@ def format_clock(hour: float) -> str:
 def shorten(text: str, most_chars: int) -> str:
     """Cut a name to a length, first what is in brackets at its end; control characters become escapes."""
     clean = escape_text(text[: 4 * most_chars]).strip()
-    if len(clean) > most_chars and " (" in clean:
+    if width_of(clean) > most_chars and " (" in clean:
         clean = clean[: clean.index(" (")].rstrip() or clean
-    return clean if len(clean) <= most_chars else clean[: most_chars - 1].rstrip() + "…"
+    if width_of(clean) <= most_chars:
+        return clean
+    while width_of(clean) >= most_chars:
+        clean = clean[:-1]
+    return clean.rstrip() + "…"
 
 
 def shorten_all(names: Iterable[str], most_chars: int) -> dict[str, str]:
@@ -236,7 +258,7 @@ def _count_shared(names: Sequence[str]) -> int:
 
 def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: str = ", ") -> str:
     """
-    List names, and how many more there are beyond the most that are listed.
+    List names in English, and how many more there are beyond the most that are listed.
 
     Examples
     --------
@@ -248,7 +270,7 @@ def list_some(names: Sequence[str], most: int = 4, more: str = "", separator: st
 
 
 def format_cny(amount_cny: float) -> str:
-    """Format an amount of money: in millions, or in CNY where it is small."""
+    """Format an amount of money in English, as it is stored: in millions, or in CNY where it is small."""
     if abs(amount_cny) < _LEAST_MILLIONS_CNY:
         return f"{amount_cny:,.0f} CNY"
     millions = amount_cny / CNY_PER_MCNY

@@ -33,6 +33,7 @@ CHECKER_MODULES = ("checker.facts", "checker.limits", "problem.plan", "problem.p
 # The rooms of the optimizer from the ground up: each may import itself and those before it.
 ROOMS = (
     "units",
+    "words",
     "numbers",
     "problem",
     "model",

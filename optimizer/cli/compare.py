@@ -26,6 +26,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped
+from optimizer.words.sentences import say
 
 if TYPE_CHECKING:
     from optimizer.comparison.cases import CaseResult
@@ -121,9 +122,9 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     else:
         emit(replace(found, unfinished=unfinished).to_text())
         if out is not None:
-            emit(f"\nTables and run folders: {escape_text(out)}")
+            emit("\n" + say("Tables and run folders: {folder}", folder=escape_text(out)))
         elif len(inputs) == 1 and not Path(given).is_dir():
-            emit("\nNothing was kept: add --out DIR to keep tables, charts and run folders.")
+            emit("\n" + say("Nothing was kept: add --out DIR to keep tables, charts and run folders."))
     return code
 
 

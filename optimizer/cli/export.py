@@ -18,8 +18,9 @@ from optimizer.cli.options import (
     scenario_changes,
 )
 from optimizer.cli.output import emit, emit_json, tell
-from optimizer.drawing.words import LANGS
 from optimizer.maps.options import KINDS, MapNameWarning, MapOptions
+from optimizer.words.language import current_language
+from optimizer.words.sentences import retell, say
 
 _MODEL_SUFFIXES = (".mps", ".lp")
 _RUN_FILE = "run.json"
@@ -61,7 +62,6 @@ class _Size(click.ParamType[tuple[int, int]]):
     "--against", metavar="OTHER", shell_complete=complete_folder,
     help="Draw what changes from this run folder to RUN: .png or .svg.",
 )  # fmt: skip
-@click.option("--lang", type=click.Choice(LANGS), default="en", help="Language of a .png or .svg map.")
 @click.option(
     "--basemap", default="run", metavar="run|none|FILE", shell_complete=complete_file,
     help="Outlines behind the map (default: the run's own).",
@@ -89,16 +89,16 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
     if is_postgis_address(to):
         report = export_to_postgis(open_run(run_folder), to, gis=gis)
         if not report.has_styles:
-            tell("warning: this role may not write public.layer_styles: QGIS will show the layers without styles")
+            tell(say("warning: this role may not write public.layer_styles: QGIS will show the layers without styles"))
         written = ", ".join(f"{name} {rows:,}" for name, rows in report.rows.items())
-        text = f"wrote {escape_text(report.address)}\n  rows: {written}"
+        text = say("wrote {file}", file=escape_text(report.address)) + "\n  " + say("rows: {counts}", counts=written)
         emit_json(vars(report)) if as_json else emit(text)
         return 0
     basemap = options["basemap"]
     maps = MapOptions(
         options["kind"],
         options["against"],
-        options["lang"],
+        current_language(),
         basemap if basemap in {"run", "none"} else Path(basemap),
         options["colour_by"],
         options["size"],
@@ -111,10 +111,10 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
             path = export_run(open_run(run_folder), to, gis=gis, maps=maps)
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
-            tell(f"warning: {escape_text(str(warning.message))}")
+            tell(say("warning: {text}", text=escape_text(retell(str(warning.message)))))
         else:
             warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-    emit_json({"file": str(path)}) if as_json else emit(f"wrote {escape_text(str(path))}")
+    emit_json({"file": str(path)}) if as_json else emit(say("wrote {file}", file=escape_text(str(path))))
     return 0
 
 

@@ -10,6 +10,7 @@ import click
 from network_data.faults import FaultList, escape_text, suggest
 from optimizer.cli.options import EdwcCommand, complete_folder
 from optimizer.cli.output import emit, emit_json
+from optimizer.words.sentences import say
 
 _DRAFT_PREFIX = ".edwc-init-"
 
@@ -40,7 +41,11 @@ def init(folder: str, network: str | None, *, as_json: bool) -> int:
     if as_json:
         emit_json({"folder": str(target), "scenario": str(target / f"{name}.yaml"), "commands": commands})
     else:
-        wrote = f"wrote {escape_text(folder)}: the tables of a network, and the scenario {name}.yaml. Next:"
+        wrote = say(
+            "wrote {folder}: the tables of a network, and the scenario {name}.yaml. Next:",
+            folder=escape_text(folder),
+            name=name,
+        )
         emit("\n".join([wrote, *(f"  {escape_text(command)}" for command in commands)]))
     return 0
 

@@ -43,6 +43,7 @@ from optimizer.cli.options import (
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
+from optimizer.words.sentences import naming, retell, say
 
 if TYPE_CHECKING:
     from optimizer.runs.saving import NotSavedError
@@ -158,9 +159,9 @@ def solve(
     else:
         emit(describe_run(run))
         if run.has_plan and out is None:
-            emit("\nNothing was kept: add --out DIR to keep the plan for maps, reports and `edwc why`.")
+            emit("\n" + say("Nothing was kept: add --out DIR to keep the plan for maps, reports and `edwc why`."))
     if not_saved is not None:
-        tell(f"error: {escape_text(_how_to_save(not_saved))}")
+        tell(say("error: {text}", text=escape_text(_how_to_save(not_saved))))
         return EXIT_BAD_INPUT
     return run.exit_code
 
@@ -231,27 +232,32 @@ def why(run_folder: str, workload: str | None, *, as_json: bool) -> int:
     """Say why a workload of a stored run is served where it is, and what elsewhere would cost."""
     from optimizer.runs.run import open_run
     from optimizer.text.explanations import describe_placement, describe_workloads
+    from optimizer.text.run import local_names
 
     if workload is None:
         table = open_run(run_folder).workloads
         emit_json(table.to_dict("records")) if as_json else emit(describe_workloads(table))
         return EXIT_OK
-    found = open_run(run_folder).why(workload)
-    emit_json(asdict(found)) if as_json else emit(describe_placement(found))
+    run = open_run(run_folder)
+    found = run.why(workload)
+    with naming(local_names(run)):
+        emit_json(asdict(found)) if as_json else emit(describe_placement(found))
     return EXIT_OK
 
 
 def _usage_fault(error: click.UsageError) -> str:
     """Say what is wrong, with the nearest command or option; one that begins with what was typed is nearest."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:
-        word, message = error.option_name, f"there is no option {error.option_name!r}."
+        word, message = error.option_name, say("there is no option {name!r}.", name=error.option_name)
         names = [name for param in error.ctx.command.get_params(error.ctx) for name in param.opts if name[0] == "-"]
     elif isinstance(error, click.NoSuchCommand):
-        word, message, names = error.command_name, f"there is no command {error.command_name!r}.", [*edwc.commands]
+        word, message = error.command_name, say("there is no command {name!r}.", name=error.command_name)
+        names = [*edwc.commands]
     else:
         return error.format_message()
     begins = [name for name in names if name.startswith(word)]
-    return message + (f" Did you mean {begins[0]!r}?" if begins else suggest(word, names))
+    near = say(" Did you mean {word}?", word=repr(begins[0])) if begins else suggest(word, names)
+    return message + near
 
 
 def _is_internal(error: Exception) -> bool:
@@ -262,7 +268,7 @@ def _is_internal(error: Exception) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    tell(f"warning: {escape_text(str(message))}")
+    tell(say("warning: {text}", text=escape_text(retell(str(message)))))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from optimizer.cli.options import (
     run_argument,
     time_limit_option,
 )
-from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
+from optimizer.cli.output import emit, emit_json, retell_progress, run_until_stopped, tell
+from optimizer.words.sentences import say
 
 
 def _share(_context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -65,7 +66,7 @@ def range_of_plans(
     run = open_run(run_folder)
     names = [name.strip() for name in of.split(",") if name.strip()]
     options: dict[str, Any] = {"slack": slack, "time_limit_s": time_limit_s or DEFAULT_TIME_LIMIT_S}
-    report = None if quiet else tell
+    report = None if quiet else retell_progress
     found = run_until_stopped(lambda stop: find_ranges(run, names, report=report, stop=stop, **options))
     # Printed first: minutes of work must not be lost where the run cannot be written to.
     emit_json(found.table.to_dict("records")) if as_json else emit(found.to_text())
@@ -110,7 +111,7 @@ def alternatives(  # noqa: PLR0913 - options
     if out is not None:
         check_target(Path(out) / "alternative")
     options: dict[str, Any] = {"slack": slack, "count": count, "time_limit_s": time_limit_s or DEFAULT_TIME_LIMIT_S}
-    report = None if quiet else tell
+    report = None if quiet else retell_progress
     found = run_until_stopped(lambda stop: find_alternatives(run, report=report, stop=stop, **options))
     if as_json:
         emit_json({"plans": found.table.to_dict("records"), "data_centers": found.places.to_dict("records")})
@@ -120,5 +121,8 @@ def alternatives(  # noqa: PLR0913 - options
         found.save(out)
         found.draw(Path(out) / "alternatives.png")
     if not as_json:
-        emit(f"\nKept in {escape_text(out)}" if out is not None else "\nNothing was kept: add --out DIR.")
+        kept = (
+            say("Nothing was kept: add --out DIR.") if out is None else say("Kept in {folder}", folder=escape_text(out))
+        )
+        emit("\n" + kept)
     return EXIT_OK

@@ -15,6 +15,9 @@ from click.shell_completion import CompletionItem
 
 from network_data.faults import InputError, escape_text
 from optimizer.cli.output import emit_json, tell
+from optimizer.text.faults import describe_faults
+from optimizer.words.language import LANGS, current_language, speaking
+from optimizer.words.sentences import say
 
 _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or name a folder on another disk."),
@@ -32,19 +35,34 @@ class EdwcCommand(click.Command):
         self.params.append(
             click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, and nothing else, to stdout.")
         )
+        self.params.append(
+            click.Option(
+                ["--lang"],
+                type=click.Choice(LANGS),
+                help="Language of texts, charts and maps: en or zh (default: EDWC_LANG, else en).",
+            )
+        )
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and give its exit code."""
         as_json = ctx.params["as_json"]
         try:
+            with speaking(ctx.params.pop("lang") or current_language()):
+                return self._invoke(ctx, as_json=as_json)
+        except InputError as error:  # EDWC_LANG names no language
+            tell(str(error))
+        return EXIT_BAD_INPUT
+
+    def _invoke(self, ctx: click.Context, *, as_json: bool) -> Any:
+        try:
             return super().invoke(ctx)
         except InputError as error:
-            tell(f"{error}{_advice(error)}")
+            tell(f"{describe_faults(error)}{_advice(error)}")
             if as_json:
                 emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
         except OSError as error:
             message = describe_refusal(error)
-            tell(f"error: {message}")
+            tell(say("error: {text}", text=message))
             if as_json:
                 emit_json({"error": "system", "message": message})
         return EXIT_BAD_INPUT
@@ -71,7 +89,7 @@ def _advice(error: InputError) -> str:
     if any("\udc80" <= char <= "\udcff" for char in names):  # bytes that could not be decoded
         return f"\nnames of files are no text in this locale ({sys.getfilesystemencoding()}): set PYTHONUTF8=1"
     no_candidates = all(fault.column == "workload" for fault in error.faults)
-    return "\n`edwc explain` finds the smallest changes that give them one" if no_candidates else ""
+    return "\n" + say("`edwc explain` finds the smallest changes that give them one") if no_candidates else ""
 
 
 def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

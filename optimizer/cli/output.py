@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from optimizer.text.terminal import write_now
+from optimizer.words.sentences import retell, say
 
 T = TypeVar("T")
 ONE_REQUEST_S = 1.0  # signals that come so close together are one
@@ -44,12 +46,17 @@ def tell(text: str) -> None:
     write_now(sys.stderr, text + "\n")
 
 
+def retell_progress(text: str) -> None:
+    """Write a line of progress to stderr, in the language in force."""
+    tell(retell(text))
+
+
 def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
     """Run a task; the first SIGINT or SIGTERM stops it with what it has found, a later one ends the process."""
     # In a thread of its own: Python runs signal handlers in the main thread only, and not inside a solver's code.
     # The main thread looks up now and then: a signal that comes as it is about to wait would not wake it.
     with _stop_on_signals() as stop, ThreadPoolExecutor(1) as pool:
-        future = pool.submit(task, stop)
+        future = pool.submit(copy_context().run, task, stop)
         while wait([future], timeout=SIGNAL_POLL_S).not_done:
             pass
         return future.result()
@@ -58,6 +65,7 @@ def run_until_stopped(task: Callable[[threading.Event], T]) -> T:
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
+    said = say("stopping: what is found so far is kept (another signal, after a second, ends at once)")
     first_s = 0.0
 
     def request(number: int, _frame: object) -> None:
@@ -70,7 +78,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             return
         first_s = time.monotonic()
         stop.set()
-        tell("stopping: what is found so far is kept (another signal, after a second, ends at once)")
+        tell(said)
 
     kept = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -21,6 +21,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, run_until_stopped
+from optimizer.words.sentences import say
 
 _EPILOG = (
     "Exit codes: 0 every sample is solved within the gap or proved to have no plan, 1 bad data or usage, 2 every "
@@ -91,9 +92,9 @@ def uncertainty(
     else:
         emit(found.to_text())
         if out is None:
-            emit("\nNothing was kept: add --out DIR to keep tables, the chart and run folders.")
+            emit("\n" + say("Nothing was kept: add --out DIR to keep tables, the chart and run folders."))
         else:
-            emit(f"\nTables, chart and run folders: {escape_text(out)}")
+            emit("\n" + say("Tables, chart and run folders: {folder}", folder=escape_text(out)))
     return code
 
 

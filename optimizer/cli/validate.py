@@ -7,6 +7,7 @@ import click
 from network_data.faults import escape_text
 from optimizer.cli.options import EXIT_BAD_INPUT, EXIT_OK, EdwcCommand, complete_file, quiet_option
 from optimizer.cli.output import emit, emit_json
+from optimizer.words.sentences import say
 
 _EPILOG = (
     "Exit codes: 0 every known optimum was found and every plan verified, whatever misses among published results, "
@@ -33,5 +34,5 @@ def validate(out: str | None, *, full: bool, quiet: bool, as_json: bool) -> int:
     else:
         emit(describe_validation(found))
         if out is not None:
-            emit(f"\nwrote {escape_text(out)}")
+            emit("\n" + say("wrote {file}", file=escape_text(out)))
     return EXIT_OK if found.is_sound else EXIT_BAD_INPUT

@@ -13,6 +13,7 @@ from optimizer.drawing.lettering import write_text
 from optimizer.drawing.sheet import label_rows, make_sheet, note_changes, separate_cells, write_figure
 from optimizer.numbers import format_million, format_percent, shorten
 from optimizer.runs.metadata import changed_keys
+from optimizer.words.sentences import retell, say
 
 if TYPE_CHECKING:
     from optimizer.near_optimal.alternatives import Alternatives
@@ -33,8 +34,12 @@ def _figure(found: Alternatives) -> Figure:
     used = used.loc[used.mean(axis=1).sort_values(ascending=False, kind="stable").index]
     shares = used.to_numpy().T
     count, more = len(found.runs) - 1, format_percent(float(found.table["more_share"].max()))
-    title = f"{count} alternative{'' if count == 1 else 's'} that cost{'s' if count == 1 else ''} up to {more} more"
-    under = "Share of the tokens that each data center serves, %; data centers that serve most on average first"
+    title = (
+        say("1 alternative that costs up to {more} more", more=more)
+        if count == 1
+        else say("{count} alternatives that cost up to {more} more", count=count, more=more)
+    )
+    under = say("Share of the tokens that each data center serves, %; data centers that serve most on average first")
     figure, (axes,) = make_sheet((title, under), [_ROW_IN * len(shares) + _NAMES_IN], left_in=3.1)
     axes.imshow(
         shares,
@@ -49,7 +54,11 @@ def _figure(found: Alternatives) -> Figure:
             look: dict[str, Any] = {"fontsize": 9, "color": "white" if share > _DARK_SHARE * shares.max() else INK}
             write_text(axes, x, y, f"{100 * share:.1f}", ha="center", va="center", zorder=2, **look)
     labels = [
-        f"{row['plan'].replace('_', ' ')}: {format_million(row['cost_cny_per_year'])} M CNY"
+        say(
+            "{plan}: {cost} M CNY",
+            plan=retell(row["plan"].replace("_", " ")),
+            cost=format_million(row["cost_cny_per_year"]),
+        )
         for row in found.table.to_dict("records")
     ]
     label_rows(axes, labels)

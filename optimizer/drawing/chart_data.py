@@ -15,6 +15,7 @@ from optimizer.drawing.colours import COSTS_MORE, SAVES, TOTAL
 from optimizer.numbers import format_change, format_million, format_plain, format_size, million_writer
 from optimizer.problem.problem import FloatArray
 from optimizer.units import CNY_PER_MCNY
+from optimizer.words.sentences import say
 
 _ENDS = ("low", "high")
 
@@ -80,7 +81,7 @@ class TornadoEnd:
     def text(self) -> str:
         """The parameter's value and the effect."""
         known = math.isfinite(self.effect)
-        return f"{self.setting}: {format_change(self.effect * CNY_PER_MCNY) if known else 'no plan'}"
+        return f"{self.setting}: {format_change(self.effect * CNY_PER_MCNY) if known else say('no plan')}"
 
 
 def tornado_rows(tornado: pd.DataFrame) -> list[tuple[str, tuple[TornadoEnd, ...]]]:

@@ -23,7 +23,7 @@ from optimizer.drawing.chart_data import (
     waterfall_bars,
 )
 from optimizer.drawing.colours import COSTS_MORE, FAINT_INK, INK, NO_PLAN, REGRETS, SAVES, colour_scale
-from optimizer.drawing.lettering import FONT, drawable, write_text
+from optimizer.drawing.lettering import drawable, font_families, write_text
 from optimizer.drawing.sheet import (
     GRID,
     label_rows,
@@ -39,6 +39,8 @@ from optimizer.drawing.words import minus_sign
 from optimizer.numbers import format_change, format_million, format_number, format_percent, shorten
 from optimizer.text.comparison import chosen_pairs
 from optimizer.units import CNY_PER_MCNY
+from optimizer.words.columns import width_of
+from optimizer.words.sentences import say, term
 
 _LEFT_IN, _TOP_IN, _MATRIX_TOP_IN = 3.7, 0.95, 1.55
 _NAME_CHARS = 26
@@ -91,11 +93,17 @@ def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
     reason = str(found.waterfall_pairs.set_index(["first", "second"]).loc[(first, second), "reason"])
     rows = _with_heads(bars)
     share = f" ({difference / CNY_PER_MCNY / abs(bars[0].height):+.1%})" if bars[0].height else ""
-    title = f"From {names['start']} to {names['end']}: {_signed(difference)} million CNY a year{share}"
-    below = "First what the new prices do to the unchanged plan, then what planning anew changed."
+    title = say(
+        "From {start} to {end}: {difference} million CNY a year{share}",
+        start=names["start"],
+        end=names["end"],
+        difference=_signed(difference),
+        share=share,
+    )
+    below = say("First what the new prices do to the unchanged plan, then what planning anew changed.")
     if reason:
         differs = reason.split(":", maxsplit=1)[0] if reason.startswith("other ") else reason
-        below = "The first plan is none in the second case, so the effect of prices cannot be separated: "
+        below = say("The first plan is none in the second case, so the effect of prices cannot be separated: ")
         below += f"{shorten(differs, 70)}."
     figure, (axes,) = make_sheet((title, below), [0.4 * len(rows) + 0.3], left_in=_LEFT_IN, top_in=_TOP_IN)
     low, high = _window(bars)
@@ -111,9 +119,12 @@ def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
             until = row + (2 if isinstance(rows[row + 1], str) else 1)
             axes.plot([item.end, item.end], [row + 0.31, until - 0.31], color=FAINT_INK, linewidth=1.0, zorder=2)
     labels = [
-        _KIND_WORDS[item] if isinstance(item, str) else item.component or f"Cost of {names[item.kind]}" for item in rows
+        say(_KIND_WORDS[item])
+        if isinstance(item, str)
+        else term(item.component) or say("Cost of {case}", case=names[item.kind])
+        for item in rows
     ]
-    _label(axes, labels, "Million CNY a year" + ("; the axis does not begin at 0" if low > 0 else ""))
+    _label(axes, labels, say("Million CNY a year") + (say("; the axis does not begin at 0") if low > 0 else ""))
     for label, item in zip(axes.get_yticklabels(), rows, strict=True):
         label.set_fontweight("normal" if isinstance(item, Bar) and item.component else "bold")
     axes.set_xlim(low, high)
@@ -160,22 +171,26 @@ def regret_figure(found: Comparison) -> Figure:
     regret = regret_matrix(found.regret_matrix, found.regret_plans, _MAX_MATRIX)
     cases, matrix = regret.cases, regret.cny / CNY_PER_MCNY
     height_in = 0.42 * len(cases) + 0.4
-    below = "Million CNY a year that a plan costs in a case, less what the plan made for that case costs."
-    title = "Regret: every plan breaks a limit of some case"
+    below = say("Million CNY a year that a plan costs in a case, less what the plan made for that case costs.")
+    title = say("Regret: every plan breaks a limit of some case")
     if regret.best:
         least, most = (
             format_million(float(found.regret_plans[f"{side}_max_regret_cny_per_year"].iloc[0]))
             for side in ("least", "most")
         )
-        title = f"Least regret at worst: the plan for {_name(found, regret.best)}, {regret.worst} million CNY a year"
-        below += f" Proved between {least} and {most} at worst (framed row)."
+        title = say(
+            "Least regret at worst: the plan for {case}, {worst} million CNY a year",
+            case=_name(found, regret.best),
+            worst=regret.worst,
+        )
+        below += say(" Proved between {least} and {most} at worst (framed row).", least=least, most=most)
     figure, (axes,) = make_sheet((title, below), [max(height_in, 1.6)], left_in=_LEFT_IN, top_in=_MATRIX_TOP_IN)
     highest = float(np.nanmax(np.abs(matrix), initial=0.0)) or 1.0
     axes.set_facecolor(NO_PLAN)
     axes.imshow(matrix, cmap=colour_scale(REGRETS), vmin=0.0, vmax=highest, aspect="auto", interpolation="nearest")
     for (row, column), value in np.ndenumerate(matrix):
         is_known = not math.isnan(value)
-        text = _cell(value) if is_known else "no plan" if len(cases) <= _MAX_WORDS_IN_CELL else ""
+        text = _cell(value) if is_known else say("no plan") if len(cases) <= _MAX_WORDS_IN_CELL else ""
         colour = FAINT_INK if not is_known else "white" if value > _DARK_SHARE * highest else INK
         write_text(axes, column, row, text, ha="center", va="center", fontsize=10, color=colour)
     if regret.best in cases:
@@ -188,9 +203,11 @@ def regret_figure(found: Comparison) -> Figure:
     axes.tick_params(axis="x", length=0, labelsize=11, labelcolor=INK)
     separate_cells(axes, len(cases), len(cases))
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel("under the prices and limits of case", color=INK, fontsize=11, family=FONT, labelpad=8)
+    axes.set_xlabel(
+        say("under the prices and limits of case"), color=INK, fontsize=11, family=font_families(), labelpad=8
+    )
     above = 1 + 0.16 / height_in
-    write_text(axes, -0.006, above, "plan made for case", ha="right", fontsize=11, transform=axes.transAxes)
+    write_text(axes, -0.006, above, say("plan made for case"), ha="right", fontsize=11, transform=axes.transAxes)
     _foot(figure, found)
     return figure
 
@@ -211,8 +228,12 @@ def tornado_figure(found: Comparison) -> Figure:
     rows = tornado_rows(found.tornado)
     reference = _name(found, found.reference)
     cost = format_million(found.results[found.reference].objective_cny)
-    below = f"One parameter at a time, all else unchanged. The cost of {reference} is {cost} million CNY a year."
-    titles = ("What moves the cost most", below)
+    below = say(
+        "One parameter at a time, all else unchanged. The cost of {reference} is {cost} million CNY a year.",
+        reference=reference,
+        cost=cost,
+    )
+    titles = (say("What moves the cost most"), below)
     figure, (axes,) = make_sheet(titles, [0.62 * len(rows) + 0.5], left_in=_LEFT_IN, top_in=_TOP_IN)
     known = [end.effect for _, ends in rows for end in ends if math.isfinite(end.effect)]
     low, high = min([0.0, *known]), max([0.0, *known])
@@ -224,7 +245,7 @@ def tornado_figure(found: Comparison) -> Figure:
                       (0.3 if same_side else 0.6, 0.02 * (high - low)))  # fmt: skip
     axes.axvline(0.0, color=INK, linewidth=1.2, zorder=4)
     names = [shorten(parameter, _NAME_CHARS) for parameter, _ in rows]
-    _label(axes, names, f"Cost less that of {reference}, million CNY a year")
+    _label(axes, names, say("Cost less that of {reference}, million CNY a year", reference=reference))
     axes.set_xlim(low - room, high + room)
     _foot(figure, found)
     return figure
@@ -247,10 +268,19 @@ def _foot(figure: Figure, found: Comparison) -> None:
     gaps = found.cases.loc[found.cases["total_cny_per_year"].notna(), "mip_rel_gap"]
     proved = ""
     if gaps.notna().any():
-        whose = "every plan" if gaps.notna().all() else f"{gaps.notna().sum()} of {len(gaps)} plans"
+        whose = (
+            say("every plan")
+            if gaps.notna().all()
+            else say("{known} of {count} plans", known=gaps.notna().sum(), count=len(gaps))
+        )
         gap = format_percent(math.ceil(gaps.max() * 1e4) / 1e4, 2)
-        proved = f" Proved within {gap} of the least cost: {whose}."
-    text = f"edwc, comparison of {shorten(found.name, 40)}, {len(found.cases)} cases.{proved}"
+        proved = say(" Proved within {gap} of the least cost: {whose}.", gap=gap, whose=whose)
+    text = say(
+        "edwc, comparison of {name}, {cases} cases.{proved}",
+        name=shorten(found.name, 40),
+        cases=len(found.cases),
+        proved=proved,
+    )
     write_on_sheet(figure, 0.16, shorten(text, 150), fontsize=9, color=FAINT_INK)
     note_changes(figure, found.changes)
 
@@ -260,7 +290,7 @@ def _label(axes: Axes, rows: Sequence[str], below: str) -> None:
     style_axes(axes, along="x")
     axes.grid(axis="x", color=GRID, linewidth=0.8, zorder=0)
     axes.tick_params(axis="x", labelcolor=FAINT_INK)
-    label_rows(axes, [shorten(label, _NAME_CHARS + len("Cost of ")) for label in rows], 11)
+    label_rows(axes, [shorten(label, _NAME_CHARS + width_of(say("Cost of {case}", case=""))) for label in rows], 11)
     label_x(axes, below)
 
 

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 from optimizer.drawing.colours import INK
-from optimizer.drawing.words import ASSETS, Lang
+from optimizer.drawing.words import ASSETS
+from optimizer.words.language import Lang, current_language
 
 
 class ShownFigure(Figure):
@@ -36,10 +37,10 @@ _WEIGHTS = ("normal", "bold")
 _MEASURE_DPI = 288
 
 
-def font_families(lang: Lang = "en") -> list[str]:
-    """Name the fonts of a language, the preferred one first."""
+def font_families(lang: Lang | None = None) -> list[str]:
+    """Name the fonts of a language, or of that in force, the preferred one first."""
     _add_chinese_font()
-    return [FONT, _CHINESE_FONT] if lang == "en" else [_CHINESE_FONT, FONT]
+    return [FONT, _CHINESE_FONT] if (lang or current_language()) == "en" else [_CHINESE_FONT, FONT]
 
 
 def font_of(lang: Lang, size_pt: float, *, bold: bool = False) -> FontProperties:

@@ -30,7 +30,7 @@ from optimizer.drawing.colours import (
     assign_colours,
     colour_scale,
 )
-from optimizer.drawing.lettering import FONT, HALO, drawable, write_text
+from optimizer.drawing.lettering import HALO, drawable, font_families, write_text
 from optimizer.drawing.sheet import (
     label_rows,
     label_x,
@@ -43,6 +43,7 @@ from optimizer.drawing.sheet import (
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
 from optimizer.units import CNY_PER_MCNY
+from optimizer.words.sentences import say
 
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
 _NAME_CHARS = 24
@@ -92,10 +93,12 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
     parts, changes = stretches(found.intervals, "saving" if held else "cost"), breaks(found.break_points)
     centers = _changing_centers([part.centers for part in stretches(found.intervals[found.intervals["case"] != ""])])
     decisions = sum(not change.is_routing for change in changes)
-    title = f"Where the plan changes with {format_parameter(found.parameter)}"
-    below = (
-        f"Black lines ({decisions}): data centers, deployments or purchases change; bars: where that is proved. "
-        f"Grey lines ({len(changes) - decisions}): only routes, places or hours."
+    title = say("Where the plan changes with {parameter}", parameter=format_parameter(found.parameter))
+    below = say(
+        "Black lines ({decisions}): data centers, deployments or purchases change; bars: where that is proved. Grey "
+        "lines ({changes}): only routes, places or hours.",
+        decisions=decisions,
+        changes=len(changes) - decisions,
     )
     proved = [change for change in changes if not change.is_routing]
     heights = [_MONEY_IN, _ROW_IN * max(min(len(proved), _MAX_RANGES), 1) + 0.1, _SHARES_IN]
@@ -103,7 +106,7 @@ def break_even_figure(found: BreakEvenMap, regions: Sequence[str] = ()) -> Figur
         (title, below), [*heights, _ROW_IN * max(len(centers), 1) + 0.1]
     )
     _draw_money(money, parts)
-    style_axes(money, "Saved against the plan\nas it is, M CNY a year" if held else "Cost, M CNY a year")
+    style_axes(money, say("Saved against the plan\nas it is, M CNY a year") if held else say("Cost, M CNY a year"))
     _draw_shares(shares, found, regions)
     _draw_places(places, parts, centers)
     _draw_ranges(ranges, proved)
@@ -129,9 +132,9 @@ def _draw_money(axes: Axes, parts: Sequence[Stretch]) -> None:
             axes.plot([part.start, part.end], part.amounts, **look)
         else:
             axes.axvspan(part.start, part.end, color=NO_PLAN, zorder=0)
-            _write_faint(axes, ((part.start + part.end) / 2, 0.5), "no plan", transform=axes.get_xaxis_transform())
+            _write_faint(axes, ((part.start + part.end) / 2, 0.5), say("no plan"), transform=axes.get_xaxis_transform())
     if not parts:
-        _write_faint(axes, (0.5, 0.5), "no plan is possible")
+        _write_faint(axes, (0.5, 0.5), say("no plan is possible"))
     axes.margins(y=0.12)
 
 
@@ -149,7 +152,7 @@ def _draw_shares(axes: Axes, found: BreakEvenMap, regions: Sequence[str]) -> Non
         handles.append(axes.bar(table["from"], share, width, base, **look))
         base = base + share
     axes.set_ylim(0, 100)
-    style_axes(axes, "% of the tokens,\nby region")
+    style_axes(axes, say("% of the tokens,\nby region"))
     if handles:
         _legend(axes, handles, list(colours))
 
@@ -162,8 +165,8 @@ def _draw_places(axes: Axes, parts: Sequence[Stretch], centers: Sequence[str]) -
                 width = part.end - part.start
                 axes.barh(place, width, left=part.start, height=0.62, color=PLAN, linewidth=0, zorder=2)
     if not centers:
-        _write_faint(axes, (0.5, 0.5), "no data center opens or closes", va="center")
-    style_axes(axes, "Open here,\nnot everywhere")
+        _write_faint(axes, (0.5, 0.5), say("no data center opens or closes"), va="center")
+    style_axes(axes, say("Open here,\nnot everywhere"))
     axes.grid(visible=False, axis="y")
     label_rows(axes, [shorten(center.replace("_", " "), _NAME_CHARS) for center in centers])
 
@@ -182,9 +185,9 @@ def _draw_ranges(axes: Axes, changes: Sequence[Break]) -> None:
         axes.barh(row, change.most - change.least, left=change.least, height=0.5, color=PROVED, linewidth=0, zorder=2)
         axes.plot([change.value], [row], "|", color=DECISION, markersize=9, markeredgewidth=1.6, zorder=3)
     if not shown:
-        _write_faint(axes, (0.5, 0.5), "no data center, deployment or purchase changes", va="center")
+        _write_faint(axes, (0.5, 0.5), say("no data center, deployment or purchase changes"), va="center")
     more = len(changes) - len(shown)
-    style_axes(axes, "Proved to\nlie in" + (f"\n({more} more)" if more else ""))
+    style_axes(axes, say("Proved to\nlie in") + ("\n" + say("({more} more)", more=more) if more else ""))
     axes.grid(visible=False, axis="y")
     label_rows(axes, [f"{change.value:.4g}" for change in shown])
 
@@ -214,33 +217,38 @@ def latency_figure(frontier: Frontier) -> Figure:
     """Draw cost and the demand that leaves its region above each other, a column for each budget."""
     points = frontier.points
     names = list(dict.fromkeys(frontier.relocatable["workload_class"]))
-    below = (
-        f"One budget for the classes that have a limit ({len(frontier.classes)}); their own limits stay where tighter. "
-        f"Below {format_size(frontier.least_size)} ms some workload reaches no data center."
+    below = say(
+        "One budget for the classes that have a limit ({classes}); their own limits stay where tighter. Below "
+        "{least_size} ms some workload reaches no data center.",
+        classes=len(frontier.classes),
+        least_size=format_size(frontier.least_size),
     )
-    titles = ("What a budget on the round trip costs", below)
+    titles = (say("What a budget on the round trip costs"), below)
     figure, (cost, leaving, table) = make_sheet(titles, [3.6, 2.2, 0.34 * max(len(names), 1)])
     at = np.arange(len(points))
     _draw_costs(cost, frontier, at.astype(float))
     for place in at[(points["plan_of"] == "").to_numpy(bool)]:
         for axes in (cost, leaving, table):
             axes.axvspan(place - 0.49, place + 0.49, color=NO_PLAN, zorder=0)
-        _write_faint(cost, (place, 0.5), "no plan", va="center", transform=cost.get_xaxis_transform())
+        _write_faint(cost, (place, 0.5), say("no plan"), va="center", transform=cost.get_xaxis_transform())
     _draw_leaving(leaving, frontier, at)
     _draw_class_table(table, frontier, names, at)
     for axes in (cost, leaving, table):
         axes.set_xlim(-0.6, len(points) - 0.4)
         axes.set_xticks([])
     table.set_xticks(at, [format_size(size) for size in points[frontier.size_name]])
-    label_x(table, "Budget on the round trip, ms (columns are not to scale)")
+    label_x(table, say("Budget on the round trip, ms (columns are not to scale)"))
     return figure
 
 
 def carbon_figure(frontier: Frontier) -> Figure:
     """Draw cost against the cap on emissions, and below it what abating a tonne more costs."""
-    least = f"No plan emits less than {format_number(frontier.least_size, 0, _KG_PER_T)} kt a year, whatever it costs. "
-    below = "The rightmost point is the reference as it stands."
-    titles = ("What avoiding carbon costs", (least if math.isfinite(frontier.least_size) else "") + below)
+    least = say(
+        "No plan emits less than {least_size} kt a year, whatever it costs. ",
+        least_size=format_number(frontier.least_size, 0, _KG_PER_T),
+    )
+    below = say("The rightmost point is the reference as it stands.")
+    titles = (say("What avoiding carbon costs"), (least if math.isfinite(frontier.least_size) else "") + below)
     figure, (cost, steps) = make_sheet(titles, [3.8, 2.6])
     kt = cost_curve("carbon", frontier.points).size
     _draw_costs(cost, frontier, kt)
@@ -253,63 +261,69 @@ def carbon_figure(frontier: Frontier) -> Figure:
         steps.fill_between([left, right], low, high, color=colour, alpha=0.55, linewidth=0, zorder=2)
         if row["is_certain"]:
             steps.hlines(value, left, right, color=PLAN, linewidth=2.2, zorder=3)
-        text = format_number(value, 0) if row["is_certain"] else f"at most {format_number(high, 0)}"
+        text = format_number(value, 0) if row["is_certain"] else say("at most {high}", high=format_number(high, 0))
         write_text(steps, (left + right) / 2, high, text, ha="center", va="bottom", fontsize=10, zorder=4)
-    style_axes(steps, "CNY for a tonne less")
+    style_axes(steps, say("CNY for a tonne less"))
     steps.set_ylim(0, 1.15 * max(steps.get_ylim()[1], 1e-9))
-    marks = [("_", PLAN, PLAN, "between the best known plans"), ("s", PROVED, PROVED, "proved range")]
+    marks = [("_", PLAN, PLAN, say("between the best known plans")), ("s", PROVED, PROVED, say("proved range"))]
     if not frontier.steps["is_certain"].all():
-        marks.append(("s", UNCERTAIN, UNCERTAIN, "not distinguishable from 0"))
+        marks.append(("s", UNCERTAIN, UNCERTAIN, say("not distinguishable from 0")))
     _key(steps, marks)
     if len(kt) and np.isfinite(kt).all():
         room = 0.06 * max(kt.max() - kt.min(), 1e-9)
         for axes in (cost, steps):
             axes.set_xlim(kt.min() - room, kt.max() + room)
     cost.tick_params(labelbottom=False)
-    label_x(steps, "Cap on the emissions, kt CO2 a year")
+    label_x(steps, say("Cap on the emissions, kt CO2 a year"))
     return figure
 
 
 def return_figure(found: LatencyReturn) -> Figure:
     """Draw a bar for each class: what a millisecond of its budget is proved to save."""
     rows = latency_releases(found.ranking)
-    below = (
-        "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other classes "
-        "as stated."
+    below = say(
+        "From the tightest budget with a plan to the class's own limit or the longest way in reach; the other "
+        "classes as stated."
     )
-    titles = ("What a millisecond of round trip saves, class by class", below)
+    titles = (say("What a millisecond of round trip saves, class by class"), below)
     figure, (axes,) = make_sheet(titles, [0.62 * max(len(rows), 1) + 0.3])
     highest = max([*(row.most for row in rows if math.isfinite(row.most)), 1e-9])
     for place, row in enumerate(rows):
         if not math.isfinite(row.least) or not math.isfinite(row.most):
-            _write_faint(axes, (0.015 * highest, place), "nothing is proved", va="center", ha="left")
+            _write_faint(axes, (0.015 * highest, place), say("nothing is proved"), va="center", ha="left")
             continue
         colour = PROVED if row.is_certain else UNCERTAIN
         axes.barh(place, row.most - row.least, left=row.least, height=0.42, color=colour, zorder=2)
-        text = f"at most {format_digits(row.most)}, not distinguishable from 0"
+        text = say("at most {most}, not distinguishable from 0", most=format_digits(row.most))
         if row.is_certain:
             axes.plot([row.saving], [place], "o", color=PLAN, markersize=8, zorder=4)
             look: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": PRICE, "markersize": 7}
             axes.plot([row.energy], [place], "D", zorder=3, **look)
             saving, least, most, energy = map(format_digits, (row.saving, row.least, row.most, row.energy))
-            text = f"{saving} (proved {least} to {most}), energy alone {energy}"
+            text = say(
+                "{saving} (proved {least} to {most}), energy alone {energy}",
+                saving=saving,
+                least=least,
+                most=most,
+                energy=energy,
+            )
         write_text(axes, max(row.most, 0.0) + 0.015 * highest, place, text, va="center", fontsize=10)
     style_axes(axes, along="x")
     label_rows(axes, [f"{shorten(row.workload_class, _NAME_CHARS)}\n{row.limits}" for row in rows])
     axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.65 * highest)
-    label_x(axes, "Million CNY a year saved per millisecond")
-    _key(axes, [("o", PLAN, PLAN, "best known plans"), ("s", PROVED, PROVED, "proved range"),
-                ("D", "white", PRICE, "of it energy")])  # fmt: skip
+    label_x(axes, say("Million CNY a year saved per millisecond"))
+    _key(axes, [("o", PLAN, PLAN, say("best known plans")), ("s", PROVED, PROVED, say("proved range")),
+                ("D", "white", PRICE, say("of it energy"))])  # fmt: skip
     return figure
 
 
 def _draw_costs(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     """Draw a bar from bound to plan at each point, the plan as a dot that is hollow where it is dominated."""
-    style_axes(axes, "All costs, million CNY a year")
+    style_axes(axes, say("All costs, million CNY a year"))
     curve, is_dominated = cost_curve(frontier.kind, frontier.points), frontier.points["is_dominated"].to_numpy(bool)
     known = np.isfinite(curve.most)
     if not known.any():
-        write_text(axes, 0.5, 0.5, "no point has a plan", ha="center", transform=axes.transAxes, color=FAINT_INK)
+        write_text(axes, 0.5, 0.5, say("no point has a plan"), ha="center", transform=axes.transAxes, color=FAINT_INK)
         return
     x, most, is_dominated = at[known], curve.most[known], is_dominated[known]
     least = curve.least[known]
@@ -322,14 +336,14 @@ def _draw_costs(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     for place, low, high, hollow in zip(x, least, most, is_dominated, strict=True):
         face = "white" if hollow else PLAN
         axes.plot([place], [high], "o", markerfacecolor=face, markeredgecolor=PLAN, markersize=8, zorder=4)
-        proved = f"at least {format_million(low * CNY_PER_MCNY)}" if np.isfinite(low) else "no bound"
+        proved = say("at least {low}", low=format_million(low * CNY_PER_MCNY)) if np.isfinite(low) else say("no bound")
         cost = format_million(high * CNY_PER_MCNY)
         write_text(axes, place, high + 0.13 * height, cost, weight="bold", fontsize=10.5, **style)
         write_text(axes, place, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most.min()) - 0.12 * height, float(most.max()) + 0.24 * height)
-    marks = [("o", PLAN, PLAN, "best known plan"), ("s", PROVED, PROVED, "down to what is proved")]
+    marks = [("o", PLAN, PLAN, say("best known plan")), ("s", PROVED, PROVED, say("down to what is proved"))]
     if frontier.points["is_dominated"].any():
-        marks.append(("o", "white", PLAN, "dominated: a tighter limit costs no more"))
+        marks.append(("o", "white", PLAN, say("dominated: a tighter limit costs no more")))
     _key(axes, marks)
 
 
@@ -339,7 +353,7 @@ def _draw_leaving(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
         share = frontier.points.get(f"leaves_{scope}_share")
         if share is not None:
             axes.plot(at, 100 * share.to_numpy(float), color=colour, marker=mark, markersize=6, linewidth=2, zorder=3)
-    style_axes(axes, "% of the tokens that\nleave their own ...")
+    style_axes(axes, say("% of the tokens that\nleave their own ..."))
     axes.set_ylim(-4, 112)
     _key(axes, [("s", TOKENS[2], TOKENS[2], "province"), ("o", TOKENS[5], TOKENS[5], "region")])
 
@@ -357,11 +371,11 @@ def _draw_class_table(axes: Axes, frontier: Frontier, names: Sequence[str], at: 
         if np.isfinite(share):
             look: dict[str, Any] = {"fontsize": 9.5, "color": "white" if share > _DARK_SHARE else INK, "zorder": 2}
             write_text(axes, x, y, format_percent(share, 0), ha="center", va="center", **look)
-    label_rows(axes, ["all classes" if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names])
+    label_rows(axes, [say("all classes") if name == ALL_CLASSES else shorten(name, _NAME_CHARS) for name in names])
     separate_cells(axes, len(names), len(at))
     axes.tick_params(which="both", length=0, colors=INK)
     axes.spines[:].set_visible(False)
-    axes.set_ylabel("Leave their region,\nby class", color=INK, fontsize=11, family=FONT)
+    axes.set_ylabel(say("Leave their region,\nby class"), color=INK, fontsize=11, family=font_families())
 
 
 def _write_faint(axes: Axes, at: tuple[float, float], text: str, **style: Any) -> None:
@@ -384,6 +398,6 @@ def _legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
     """Put a legend above the upper right corner, where nothing is drawn."""
     legend = axes.legend(handles, [drawable(label) for label in labels], loc="lower right", frameon=False,
                          bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0, ncols=len(labels),
-                         prop={"family": FONT, "size": 10})  # fmt: skip
+                         prop={"family": font_families(), "size": 10})  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -17,6 +17,7 @@ from optimizer.drawing.lettering import drawable, font_families, write_text
 from optimizer.drawing.words import SUFFIXES, minus_sign
 from optimizer.numbers import format_plain, shorten
 from optimizer.runs.folder import replace_when_done
+from optimizer.words.sentences import say
 
 GRID = "#E3E3E3"
 _CHANGES_CHARS, _CHANGES_DOWN_IN = 150, 0.86
@@ -103,7 +104,7 @@ def write_on_sheet(figure: Figure, up_in: float, text: str, **style: Any) -> Non
 def note_changes(figure: Figure, changes: Sequence[str]) -> Figure:
     """Write below the titles what the scenario was changed in, KEY=VALUE; returns the figure."""
     if changes:
-        text = f"Changed in the scenario: {', '.join(changes)}"
+        text = say("Changed in the scenario: {changes}", changes=", ".join(changes))
         up_in = figure.get_figheight() - _CHANGES_DOWN_IN
         write_on_sheet(figure, up_in, shorten(text, _CHANGES_CHARS), fontsize=9.5, color=FAINT_INK)
     return figure

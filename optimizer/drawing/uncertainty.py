@@ -20,6 +20,7 @@ from optimizer.text.uncertainty import headline
 from optimizer.uncertainty.figures import COST, Figure
 from optimizer.uncertainty.inputs import value_at
 from optimizer.uncertainty.result import QUANTILE_OF, QUANTILES, Uncertainty, region_shares
+from optimizer.words.sentences import retell, say
 
 _PANEL_IN = 3.4
 _MEDIAN, _WIDE, _NARROW, _POINT = PLAN, "#DDE3EE", PROVED, FAINT_INK
@@ -49,8 +50,8 @@ def fan_figure(found: Uncertainty) -> Sheet:
     if plans < _LEAST_PLANS:
         raise ValueError(f"{plans} samples with a plan make no fan")
     names = [COST, *region_shares(found)[:1]]
-    of_inputs = f"{plans} plans for samples of {found.inputs['input'].nunique()} inputs"
-    title = f"Uncertainty of {shorten(found.name, 40)}: {of_inputs}"
+    of_inputs = say("{plans} plans for samples of {count} inputs", plans=plans, count=found.inputs["input"].nunique())
+    title = say("Uncertainty of {name}: {of_inputs}", name=shorten(found.name, 40), of_inputs=of_inputs)
     figure, panels = make_sheet((title, headline(found)), [_PANEL_IN] * len(names))
     for axes, name in zip(panels, names, strict=True):
         _draw_fan(axes, found, name)
@@ -95,7 +96,7 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     _draw_all(axes, row, figure)
     if np.isfinite(row["as_stated"]):
         axes.axhline(row["as_stated"] / figure.factor, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
-    style_axes(axes, f"{figure.title.capitalize()},\n{figure.unit}")
+    style_axes(axes, say("{title},\n{unit}", title=retell(figure.title).capitalize(), unit=retell(figure.unit)))
     axes.set_xlim(-0.02, _RIGHT)
     _label_driver(axes, found.inputs, driver, drivers)
 
@@ -122,11 +123,17 @@ def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.Dat
         f"{format_plain(value_at(shape, low, mode, high, quantile), 3)}\n{format_percent(quantile, 0)}"
         for quantile in _TICKS
     ]
-    axes.set_xticks([*_TICKS, _ALL_AT], [*labels, "all"], color=FAINT_INK)
+    axes.set_xticks([*_TICKS, _ALL_AT], [*labels, say("all")], color=FAINT_INK)
     weight = float(drivers["rank_coefficient"].iloc[0]) if len(drivers) else float("nan")
-    told = f", rank coefficient {weight:+.2f}" if np.isfinite(weight) else ""
-    more = f" and {len(ranges) - 1} more that move with it" if len(ranges) > 1 else ""
-    text = f"by {shorten(driver, 30)}{told}: {shorten(str(first['key']), 60)}{more}"
+    told = say(", rank coefficient {weight:+.2f}", weight=weight) if np.isfinite(weight) else ""
+    more = say(" and {more} more that move with it", more=len(ranges) - 1) if len(ranges) > 1 else ""
+    text = say(
+        "by {driver}{told}: {key}{more}",
+        driver=shorten(driver, 30),
+        told=told,
+        key=shorten(str(first["key"]), 60),
+        more=more,
+    )
     # Inside the panel: below it stand its own ticks, above it those of the panel before.
     write_text(axes, 0.01, 0.96, text, transform=axes.transAxes, va="top", fontsize=10.5, color=FAINT_INK,
                path_effects=HALO, zorder=7)  # fmt: skip

@@ -1,20 +1,17 @@
-"""The words of maps in English and Chinese: one table, and how amounts are written in either language."""
+"""The words of maps by key, in a language that is asked for: the table `maps` of `optimizer.words`."""
 
 from __future__ import annotations
 
-import csv
-import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from optimizer.numbers import format_amount, shorten
+from optimizer.numbers import shorten
+from optimizer.words.amounts import format_amount
+from optimizer.words.language import Lang
+from optimizer.words.tables import read_table
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-Lang = Literal["en", "zh"]
 SUFFIXES = (".png", ".svg")  # of files that are drawn
-LANGS: tuple[str, ...] = get_args(Lang)
-WORDS_FILE = ASSETS / "words.csv"
 
 
 def minus_sign(text: str) -> str:
@@ -22,11 +19,9 @@ def minus_sign(text: str) -> str:
     return text.replace("-", "\u2212")
 
 
-@functools.cache
 def read_words() -> dict[str, dict[str, str]]:
-    """Read the table of words: key to language to words; what stands in braces is filled in."""
-    with WORDS_FILE.open(encoding="utf-8", newline="") as text:
-        return {row["key"]: row for row in csv.DictReader(text)}
+    """Read the words of maps: key to language to words; what stands in braces is filled in."""
+    return read_table("maps")
 
 
 @dataclass(frozen=True)
@@ -46,15 +41,8 @@ class Words:
 
     def amount(self, value: float, digits: int = 3) -> str:
         """Write an amount with the language's words for large numbers, such as 1.93 billion."""
-        return minus_sign(format_amount(value, digits, self._scales()))
+        return minus_sign(format_amount(value, digits, self.lang))
 
     def signed(self, value: float) -> str:
         """Write a change with its sign, such as +1.2 million; 0 without one."""
         return ("+" if value > 0 else "") + self.amount(value)
-
-    def _scales(self) -> tuple[tuple[float, str], ...]:
-        names = read_words()["scale"][self.lang].split()
-        powers = {"en": (12, 9, 6, 3), "zh": (12, 8, 4)}[self.lang]
-        # Chinese writes amount and word together.
-        space = " " if self.lang == "en" else ""
-        return tuple((10.0**power, space + name) for power, name in zip(powers, names, strict=True))

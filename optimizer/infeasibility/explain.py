@@ -237,7 +237,7 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
         Called with a line of text as the work goes on.
     """
     control = control if control is not None else Control()
-    say = report if report is not None else lambda _: None
+    tell = report if report is not None else lambda _: None
     relaxed = relaxed if relaxed is not None else relax_problem(problem)
     seconds: dict[str, float] = {}
     began = time.monotonic()
@@ -245,13 +245,13 @@ def explain_problem(  # noqa: PLR0913 - options, keyword-only
     seconds["conditions"] = time.monotonic() - began
     failed = [condition for condition in conditions if not condition.holds]
     for condition in failed:
-        say(f"fails: {condition.name}")
+        tell(f"fails: {condition.name}")
     is_infeasible, is_complete = bool(failed), True
     options: tuple[Option, ...] = ()
     began = time.monotonic()
     if plan is None:
         make = remake if remake is not None else lambda change: change_problem(relaxed, change)
-        search = OptionSearch(relaxed, make, control=control, report=say, seed=seed, threads=threads)
+        search = OptionSearch(relaxed, make, control=control, report=tell, seed=seed, threads=threads)
         if not is_infeasible:
             plan = search.plan_without_change()
         if plan is None:

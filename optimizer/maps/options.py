@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from network_data.faults import FaultList, suggest
-from optimizer.drawing.words import LANGS, Lang
+from optimizer.words.language import LANGS, Lang
 
 if TYPE_CHECKING:
     from optimizer.runs.run import Run

@@ -20,11 +20,12 @@ from matplotlib.patches import Circle, Polygon, Rectangle
 
 from optimizer.drawing.colours import FAINT_INK, INK, NEUTRAL_COLOUR, OTHER_COLOUR, legend_amounts, round_down_nicely
 from optimizer.drawing.lettering import HALO, SNAPPED, font_families, font_of, text_width_pt, wrap_to_width, write_text
-from optimizer.drawing.words import Lang, Words, read_words
+from optimizer.drawing.words import Words, read_words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.labels import LabelRequest, PlacedLabel
 from optimizer.numbers import format_percent, shorten
 from optimizer.problem.problem import FloatArray
+from optimizer.words.language import Lang
 
 _LABEL_PT = {"center": 11.5, "open": 10.0, "hub": 10.0, "note": 10.0}
 _LABEL_CHARS = {"center": 40, "open": 40, "hub": 24}

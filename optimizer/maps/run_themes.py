@@ -54,11 +54,12 @@ from optimizer.maps.theme import (
     points_along,
     width_scale,
 )
-from optimizer.numbers import format_amount, format_number, format_percent, format_plain
+from optimizer.numbers import format_number, format_percent, format_plain
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import Run
 from optimizer.units import TOKENS_PER_MTOK
+from optimizer.words.amounts import format_amount
 
 _KG_PER_T, _G_PER_KG = 1e3, 1e3
 _UNUSED_RADIUS_PT, _CENTER_RADIUS_PT = 5.0, 4.0

@@ -27,7 +27,6 @@ from optimizer.drawing.chart_data import (
 )
 from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
 from optimizer.numbers import (
-    format_amount,
     format_change,
     format_million,
     format_number,
@@ -55,6 +54,7 @@ from optimizer.report.run import Head, Tile, end_sentence, list_changes
 from optimizer.runs.run import Run, open_run
 from optimizer.text.comparison import KIND_WORDS, describe_moves
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
+from optimizer.words.amounts import format_amount
 
 _Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]

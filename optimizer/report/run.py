@@ -13,7 +13,6 @@ import numpy as np
 from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, region_colours
 from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import (
-    format_amount,
     format_million,
     format_number,
     format_percent,
@@ -54,6 +53,7 @@ from optimizer.text.run import (
     why_no_plan,
 )
 from optimizer.units import TOKENS_PER_MTOK
+from optimizer.words.amounts import format_amount
 
 _LINE_COLOURS = (PRICE, OTHER_COLOUR)
 _CHANGE_CHARS = 80

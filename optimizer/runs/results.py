@@ -18,6 +18,7 @@ from optimizer.checker.check import CheckReport, check_plan
 from optimizer.checker.facts import PlanFacts, sum_once
 from optimizer.checker.full_cost import full_cost
 from optimizer.checker.limits import processed_mtok_per_year, spending_cny_per_year
+from optimizer.numbers import format_tenths
 from optimizer.problem.demand import amount_shares, demand_by_region
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import PlacementProblem
@@ -26,8 +27,9 @@ from optimizer.runs.accounts import cluster_shares, full_cost_numbers, hourly_mo
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
+from optimizer.words.sentences import join, retell, say, term
 
-_SHARE, _MILLION = "share", 1e6
+_SHARE = "share"
 _OUTCOME = ("name", "achieved", "limit", "sense", "unit", "where")
 _ESTIMATE = {"estimate", ""}
 
@@ -89,27 +91,28 @@ def describe_outcome(item: Mapping[str, Any]) -> str:
     """Write one row of `policy_outcome`: "west share of the tokens 61.2% (at least 60.0%)"."""
     name, _, region = str(item["name"]).partition(".")
     words = {
-        "min_region_share": f"{region} share of the tokens",
-        "min_green_share": "green share of the energy",
-        "carbon_cap_t_per_year": "carbon, location-based",
-        "min_utilization_share": f"least busy data center ({item['where']})"
+        "min_region_share": say("{region} share of the tokens", region=term(region)),
+        "min_green_share": say("green share of the energy"),
+        "carbon_cap_t_per_year": say("carbon, location-based"),
+        "min_utilization_share": say("least busy data center ({where})", where=item["where"])
         if item["where"]
-        else "least busy data center",
-        "investment_limit_cny": "investment up front",
-        "spending_limit_cny_per_year": "spending a year",
+        else say("least busy data center"),
+        "investment_limit_cny": say("investment up front"),
+        "spending_limit_cny_per_year": say("spending a year"),
     }[name]
-    bound = "at least" if item["sense"] == ">=" else "at most"
-    return f"{words} {_amount(item['achieved'], item['unit'])} ({bound} {_amount(item['limit'], item['unit'])})"
+    bound = say("at least") if item["sense"] == ">=" else say("at most")
+    achieved, limit = (_amount(item[name], item["unit"]) for name in ("achieved", "limit"))
+    return say("{words} {achieved} ({bound} {limit})", words=words, achieved=achieved, bound=bound, limit=limit)
 
 
 def _amount(value: float | None, unit: str) -> str:
     if value is None:
-        return "none"
+        return say("none")
     if unit == _SHARE:
         return f"{value:.1%}" if abs(value * 1e3 - round(value * 1e3)) < 1e-6 else f"{value:.2%}"  # noqa: PLR2004
     if unit.startswith("CNY"):
-        return f"{value / _MILLION:,.1f} million CNY"
-    return f"{value:,.0f} t"
+        return say("{millions} million CNY", millions=format_tenths(value))
+    return say("{tonnes:,.0f} t", tonnes=value)
 
 
 def _quotient(part: float, whole: float) -> float | None:
@@ -204,9 +207,9 @@ class Results:
 def describe_limits(limits: Mapping[str, float]) -> str:
     """Write on one line what each kind of limit costs at the margin, CNY per year, largest first."""
     if not limits:
-        return "no limit has a price at this plan (or prices were not computed)"
-    parts = [f"{name} {value / 1e6:,.1f}" for name, value in limits.items()]
-    return f"{'; '.join(parts)} (million CNY a year at the margin)"
+        return say("no limit has a price at this plan (or prices were not computed)")
+    parts = join((f"{retell(name)} {format_tenths(value)}" for name, value in limits.items()), "; ")
+    return say("{parts} (million CNY a year at the margin)", parts=parts)
 
 
 def build_results(

@@ -49,13 +49,13 @@ from scenarios.schema import Scenario
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from optimizer.drawing.words import Lang
     from optimizer.infeasibility.relaxations import Condition
     from optimizer.maps.options import ColourBy, MapKind
     from optimizer.near_optimal.alternatives import Alternatives
     from optimizer.near_optimal.ranges import PlanRange
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
+    from optimizer.words.language import Lang
 
 RANGES_TABLE = "ranges"
 RANGE_COLUMNS = (

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.numbers import format_cny
+from optimizer.words.sentences import retell, say, term
 
 # Below a yuan a year, a value is rounding of the solver.
 LEAST_VALUE_CNY = 1.0
@@ -53,13 +54,20 @@ def top_prices(table: pd.DataFrame, count: int = 6, each: int = 2) -> pd.DataFra
 
 def price_lines(table: pd.DataFrame) -> list[str]:
     """Lines on the saving of one more unit of the scarcest limits, and on the cost of tokens."""
-    lines = [f"  {sentence[0].upper()}{sentence[1:]}" for sentence in top_prices(table)["sentence"]]
+    sentences = map(retell, top_prices(table)["sentence"])
+    lines = [f"  {sentence[0].upper()}{sentence[1:]}" for sentence in sentences]
     classes = table[(table["kind"] == "token") & ~table["id"].astype(str).str.contains("/")].sort_values("value")
     if len(classes):
         least, most = classes.iloc[0], classes.iloc[-1]
         lines.append(
-            f"  1 million tokens more cost {least['value']:.4f} CNY ({least['id']}) to {most['value']:.4f} CNY "
-            f"({most['id']})"
+            "  "
+            + say(
+                "1 million tokens more cost {least:.4f} CNY ({first}) to {most:.4f} CNY ({last})",
+                least=least["value"],
+                first=term(least["id"]),
+                most=most["value"],
+                last=term(most["id"]),
+            )
         )
-    head = "At the margin, with what is open, deployed and bought held as it is:"
+    head = say("At the margin, with what is open, deployed and bought held as it is:")
     return [head, *lines] if lines else []

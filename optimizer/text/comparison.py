@@ -14,16 +14,20 @@ from optimizer.comparison.effects import Regret
 from optimizer.comparison.tables import AFTER_TIGHTENING, REGION, number
 from optimizer.numbers import (
     NO_NUMBER,
-    format_amount,
     format_change,
     format_million,
     format_number,
     format_percent,
+    format_tenths,
     million_writer,
     shorten,
 )
 from optimizer.runs.difference import KINDS, MOVES
+from optimizer.text.faults import describe_faults
 from optimizer.text.near_optimal import describe_must_move
+from optimizer.words.amounts import format_amount
+from optimizer.words.columns import ljust, rjust, wrap
+from optimizer.words.sentences import join, retell, say, term
 from scenarios.price_parameters import format_value, label_of
 
 WIDTH = 110
@@ -62,7 +66,11 @@ def describe_comparison(found: Comparison) -> str:
     parts += [_regret(found), _tornado(found), *([search.to_text()] for search in found.searches.values())]
     for name, error in found.unfinished.items():
         parts.append(
-            [f"{escape_text(name)}: not begun, the comparison was interrupted" if error is None else str(error)]
+            [
+                say("{name}: not begun, the comparison was interrupted", name=escape_text(name))
+                if error is None
+                else describe_faults(error)
+            ]
         )
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -87,7 +95,7 @@ def _label_in_column(found: Comparison, case: str, length: int) -> str:
     result = found.results.get(case)
     if result is not None and len(result.case.label) > length and len(result.case.point) > 1:
         label, point = result.case.label, result.case.point
-        return shorten(label.removesuffix(label_of(point)) + ", ".join(map(format_value, point.values())), length)
+        return shorten(label.removesuffix(label_of(point)) + join(map(format_value, point.values())), length)
     return _label_of(found, case, length)
 
 
@@ -98,20 +106,39 @@ def _named_by_values(found: Comparison) -> list[str]:
         for case, result in found.results.items()
         if len(result.case.point) > 1 and len(result.case.label) > _LABEL - 1
     ]
-    return [line for names in dict.fromkeys(points) for line in _wrapped(f"named by values: {', '.join(names)}")]
+    return [
+        line for names in dict.fromkeys(points) for line in _wrapped(say("named by values: {names}", names=join(names)))
+    ]
 
 
 def _cases(found: Comparison) -> list[str]:
     region = _main_region(found)
     label = _label_of(found, found.reference, 24)
     count, failed = len(found.cases), int(found.cases["total_cny_per_year"].isna().sum())
-    without = f", {failed} without a plan" if failed else ""
+    without = say(", {failed} without a plan", failed=failed) if failed else ""
     head = [
-        f"Comparison of {shorten(found.name or 'stored runs', 24)}: {count} cases{without}; savings against {label}",
-        _aligned(
-            "", "cost", "saving", "", "best plans differ", "energy", "CO2", f"in {shorten(region, 6)}", "RTT", "gap"
+        say(
+            "Comparison of {name}: {count} cases{without}; savings against {label}",
+            name=shorten(found.name or say("stored runs"), 24),
+            count=count,
+            without=without,
+            label=label,
         ),
-        _aligned("case", "M CNY/yr", "M CNY/yr", "", "by M CNY/yr, proved", "GWh", "kt", "%", "ms", "%"),
+        _aligned(
+            "",
+            say("cost"),
+            say("saving"),
+            "",
+            say("best plans differ"),
+            say("energy"),
+            say("CO2"),
+            say("in {region}", region=shorten(term(region), 6)),
+            say("RTT"),
+            say("gap"),
+        ),
+        _aligned(
+            say("case"), say("M CNY/yr"), say("M CNY/yr"), "", say("by M CNY/yr, proved"), "GWh", "kt", "%", "ms", "%"
+        ),
     ]
     writers = (
         million_writer(found.cases["total_cny_per_year"]),
@@ -123,8 +150,9 @@ def _cases(found: Comparison) -> list[str]:
     ]
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
     lines += _full_costs(found)
-    notes = ["* stopped by a limit before its gap was reached"] if stopped else []
-    changed = _wrapped(f"changed in the scenario: {', '.join(found.changes)}") if found.changes else []
+    notes = [say("* stopped by a limit before its gap was reached")] if stopped else []
+    changes = ", ".join(found.changes)
+    changed = _wrapped(say("changed in the scenario: {changes}", changes=changes)) if changes else []
     return [*head, *lines, *_named_by_values(found), *notes, *changed]
 
 
@@ -138,23 +166,26 @@ def _full_costs(found: Comparison) -> list[str]:
         for _, row in cases.iloc[[0, -1]].iterrows()
     ]
     return _wrapped(
-        f"full cost, with the accelerators in use at the peak: {' to '.join(dict.fromkeys(ends))} million CNY a year"
+        say(
+            "full cost, with the accelerators in use at the peak: {ends} million CNY a year",
+            ends=join(dict.fromkeys(ends), " to "),
+        )
     )
 
 
 def _case_row(row: pd.Series, label: str, region: str, writers: Sequence[Callable[[float | None], str]]) -> str:
     """Lay out a case; `writers` of its cost, its saving and what is proved of that."""
     write_cost, write_saving, write_proved = writers
-    label = f"{label:<{_LABEL}}"
+    label = ljust(label, _LABEL)
     if math.isnan(row["total_cny_per_year"]):
-        reason = " ".join(str(row["reason"]).split())
-        return label + shorten(f"{str(row['status']).replace('_', ' ')}: {reason}", WIDTH - _LABEL)
+        reason = retell(" ".join(str(row["reason"]).split()))
+        return label + shorten(f"{retell(str(row['status']).replace('_', ' '))}: {reason}", WIDTH - _LABEL)
     saving = share = proved = NO_NUMBER
     if not row["is_reference"]:
         saving, share = write_saving(row["saving_cny_per_year"]), format_percent(row["saving_share"])
         least, most = row["least_saving_cny_per_year"], row["most_saving_cny_per_year"]
         if not math.isnan(least):
-            proved = f"{write_proved(least)} to {write_proved(most)}"
+            proved = join([write_proved(least), write_proved(most)], " to ")
     gap = f"{format_number(row['mip_rel_gap'], 1, 0.01)}{'*' if row['status'] == CaseStatus.STOPPED else ''}"
     return _aligned(
         label,
@@ -174,25 +205,31 @@ def _decisions(found: Comparison) -> list[str]:
     """Say what cases were tightened for, and what is proved now."""
     lines = []
     for row in found.decisions.to_dict("records"):
-        question, why = shorten(str(row["question"]), 48), str(row["reason"])
+        question, why = shorten(retell(str(row["question"])), 48), retell(str(row["reason"]))
         least, most = float(row["least_saving_cny_per_year"]), float(row["most_saving_cny_per_year"])
         said = question
         if not math.isnan(least):
             costs = [found.results[str(row[side])].objective_cny for side in ("first", "second")]
-            proved = " and ".join(map(million_writer((least, most)), (least, most)))
-            said += f": {format_change(costs[0] - costs[1])}, proved between {proved}"
-        lines += _wrapped(f"{said} ({AFTER_TIGHTENING if row['is_decided'] else f'not decided: {why}'})")
+            proved = join(map(million_writer((least, most)), (least, most)), " and ")
+            said += say(": {costs}, proved between {proved}", costs=format_change(costs[0] - costs[1]), proved=proved)
+        lines += _wrapped(
+            f"{said} ({(say(AFTER_TIGHTENING) if row['is_decided'] else say('not decided: {why}', why=why))})"
+        )
     if not lines:
         return []
     count, decided = len(found.decisions), int(found.decisions["is_decided"].astype(bool).sum())
     return [
-        f"Left open by the gaps: {count}, of which {decided} decided; million CNY a year",
+        say(
+            "Left open by the gaps: {count}, of which {decided} decided; million CNY a year",
+            count=count,
+            decided=decided,
+        ),
         *(f"  {x}" for x in lines),
     ]
 
 
 def _aligned(label: str, *cells: str) -> str:
-    return f"{label:<{_LABEL}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, _COLUMNS, strict=True))
+    return ljust(label, _LABEL) + "".join(rjust(cell, width) for cell, width in zip(cells, _COLUMNS, strict=True))
 
 
 def _main_region(found: Comparison) -> str:
@@ -207,43 +244,50 @@ def _main_region(found: Comparison) -> str:
 def _waterfall(found: Comparison, pair: tuple[str, str]) -> list[str]:
     first, second = (_label_of(found, case, 28) for case in pair)
     bars = _of_pair(found.waterfalls, pair)
-    head = f"From {first} to {second}, million CNY a year"
+    head = say("From {first} to {second}, million CNY a year", first=first, second=second)
     if bars.empty:
-        return [head, "  no waterfall: one of the two has no plan"]
-    reason = str(_of_pair(found.waterfall_pairs, pair)["reason"].iloc[0])
+        return [head, "  " + say("no waterfall: one of the two has no plan")]
+    reason = retell(str(_of_pair(found.waterfall_pairs, pair)["reason"].iloc[0]))
     lines = [head]
     if reason:
-        why = f"the plan of {first} is none in {second}, so prices and re-optimizing cannot be separated: {reason}"
+        why = say(
+            "the plan of {first} is none in {second}, so prices and re-optimizing cannot be separated: {reason}",
+            first=first,
+            second=second,
+            reason=reason,
+        )
         lines += [f"  {line}" for line in _wrapped(why)]
     inner = bars[~bars["kind"].isin(["start", "end"])]
     largest = float(inner["cny_per_year"].abs().max()) if len(inner) else 0.0
-    lines.append(_end_row(f"cost of {first}", float(bars["cny_per_year"].iloc[0])))
+    lines.append(_end_row(say("cost of {first}", first=first), float(bars["cny_per_year"].iloc[0])))
     for kind, part in inner.groupby("kind", sort=False):
         total = math.fsum(part["cny_per_year"])
-        shown = _KIND_HEADS[str(kind)].format(first=first, second=second)
-        lines.append(f"  {shorten(shown, 70):<70}{format_change(total):>{_AMOUNT}}")
-        lines += [_bar_row(str(name).replace("_", " "), height, largest) for name, height in
+        shown = say(_KIND_HEADS[str(kind)], first=first, second=second)
+        lines.append("  " + ljust(shorten(shown, 70), 70) + rjust(format_change(total), _AMOUNT))
+        lines += [_bar_row(term(str(name)).replace("_", " "), height, largest) for name, height in
                   zip(part["component"], part["cny_per_year"], strict=True)]  # fmt: skip
     if inner.empty:
-        lines.append("  no component differs")
-    lines.append(_end_row(f"cost of {second}", float(bars["cny_per_year"].iloc[-1])))
+        lines.append("  " + say("no component differs"))
+    lines.append(_end_row(say("cost of {second}", second=second), float(bars["cny_per_year"].iloc[-1])))
     return lines
 
 
 def _end_row(name: str, cny: float) -> str:
-    return f"  {shorten(name, 70):<70}{format_million(cny):>{_AMOUNT}}"
+    return "  " + ljust(shorten(name, 70), 70) + rjust(format_million(cny), _AMOUNT)
 
 
 def _bar_row(name: str, cny: float, largest: float) -> str:
     left, right = _two_sided(cny, largest, _HALF_BAR)
-    return f"    {shorten(name, _COMPONENT):<{_COMPONENT}}{left}|{right}{format_change(cny):>{_AMOUNT}}"
+    return (
+        "    " + ljust(shorten(name, _COMPONENT), _COMPONENT) + left + "|" + right + rjust(format_change(cny), _AMOUNT)
+    )
 
 
 def _two_sided(value: float, largest: float, half: int) -> tuple[str, str]:
     """Draw a bar to the left of an axis for less, to its right for more; only zero has no length."""
     length = math.ceil(half * abs(value) / largest - 1e-9) if largest > 0 and math.isfinite(value) else 0
     bar = _BAR * length
-    return (f"{bar:>{half}}", " " * half) if value < 0 else (" " * half, f"{bar:<{half}}")
+    return (rjust(bar, half), " " * half) if value < 0 else (" " * half, ljust(bar, half))
 
 
 def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
@@ -252,24 +296,34 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
         return []
     first, second = (_label_of(found, case, 28) for case in pair)
     if rows.empty:
-        return [f"What moved from {first} to {second}: nothing"]
+        return [say("What moved from {first} to {second}: nothing", first=first, second=second)]
     must_move = describe_must_move(*(found.ranges(case) for case in pair))
     lines = [
-        f"What moved from {first} to {second}",
+        say("What moved from {first} to {second}", first=first, second=second),
         *(f"  {line}" for line in _wrapped(describe_moves(totals, first, second))),
         *(f"  {line}" for line in _wrapped(must_move)),
-        f"  {'workload':<35}{'from':<26}{'to':<26}{'tokens a year':>13}{'share':>7}",
+        "  "
+        + ljust(say("workload"), 35)
+        + ljust(say("from"), 26)
+        + ljust(say("to"), 26)
+        + rjust(say("tokens a year"), 13)
+        + rjust(say("share"), 7),
     ]
     for row in rows.head(_MOVED_SHOWN).itertuples(index=False):
-        workload = shorten(f"{row.workload_class} of {row.demand_hub}", 34)
+        workload = shorten(
+            say("{workload_class} of {demand_hub}", workload_class=term(row.workload_class), demand_hub=row.demand_hub),
+            34,
+        )
         ends = [
-            f"{_place(name, hour, str(row.kind)):<26}"
+            ljust(_place(name, hour, str(row.kind)), 26)
             for name, hour in ((row.from_data_center, row.from_hour), (row.to_data_center, row.to_hour))
         ]
         tokens = format_amount(float(row.mtok_per_year) * 1e6)  # type: ignore[arg-type]
-        lines.append(f"  {workload:<35}{''.join(ends)}{tokens:>13}{format_percent(float(row.share)):>7}")  # type: ignore[arg-type]
+        lines.append(
+            "  " + ljust(workload, 35) + "".join(ends) + rjust(tokens, 13) + rjust(format_percent(float(row.share)), 7)
+        )  # type: ignore[arg-type]
     more = len(rows) - _MOVED_SHOWN
-    return [*lines, f"  and {more:,} smaller ones"] if more > 0 else lines
+    return [*lines, "  " + say("and {more:,} smaller ones", more=more)] if more > 0 else lines
 
 
 def describe_moves(totals: pd.DataFrame, first: str, second: str) -> str:
@@ -283,23 +337,29 @@ def describe_moves(totals: pd.DataFrame, first: str, second: str) -> str:
     """
     share = totals.set_index("kind")["share"].reindex(KINDS).fillna(0.0)
     place, both, hour = share["data_center"], share["data_center_and_hour"], share["hour"]
-    parts = [f"{format_percent(place + both)} in another data center"]
+    parts = [say("{share} in another data center", share=format_percent(place + both))]
     if both > 0:
-        parts[0] += f" ({format_percent(both)} at another hour too)"
+        parts[0] += say(" ({share} at another hour too)", share=format_percent(both))
     if hour > 0:
-        parts.append(f"{format_percent(hour)} there at another hour")
-    moved = f"{format_percent(share[list(MOVES)].sum())} of the tokens of {first} run elsewhere: {', '.join(parts)}"
+        parts.append(say("{share} there at another hour", share=format_percent(hour)))
+    moved = say(
+        "{share} of the tokens of {first} run elsewhere: {parts}",
+        share=format_percent(share[list(MOVES)].sum()),
+        first=first,
+        parts=join(parts),
+    )
     alone = [
-        words.format(share=format_percent(share[kind]), first=first, second=second)
+        say(words, share=format_percent(share[kind]), first=first, second=second)
         for kind, words in _ALONE_WORDS.items()
         if share[kind] > _LEAST_TOLD_SHARE
     ]
-    return "; ".join([moved, *([f"beside that, of as many tokens, {' and '.join(alone)}"] if alone else [])])
+    beside = [say("beside that, of as many tokens, {parts}", parts=join(alone, " and "))] if alone else []
+    return join([moved, *beside], "; ")
 
 
 def _place(name: object, hour: object, kind: str) -> str:
     if not name:
-        return "(not asked for)" if kind in {"less_demand", "more_demand"} else "(not served)"
+        return say("(not asked for)") if kind in {"less_demand", "more_demand"} else say("(not served)")
     clock = float(hour)  # type: ignore[arg-type]
     at = "" if math.isnan(clock) else f" {int(clock):02d}:{round(clock % 1 * 60):02d}"
     return shorten(str(name), 25 - len(at)) + at
@@ -309,34 +369,39 @@ def _regret(found: Comparison) -> list[str]:
     plans = found.regret_plans
     if plans.empty:
         with_plan = int(found.cases["total_cny_per_year"].notna().sum())
-        return [f"Regret: left out for its {with_plan**2:,} pairs of plan and case; --regret fixed works it out"] * (
-            with_plan > 1
-        )
-    lines = ["Regret, million CNY a year: plan of each row under the prices and limits of each column, less its best"]
+        return [
+            say(
+                "Regret: left out for its {with_plan:,} pairs of plan and case; --regret fixed works it out",
+                with_plan=with_plan**2,
+            )
+        ] * (with_plan > 1)
+    lines = [
+        say("Regret, million CNY a year: plan of each row under the prices and limits of each column, less its best")
+    ]
     cases = list(found.regret_matrix["plan"])
     if len(cases) <= _MATRIX_SHOWN:
-        heads = [*(f"({number})" for number in range(1, len(cases) + 1)), "worst"]
-        lines.append(f"  {'':<{_NAME}}" + "".join(f"{head:>{_CELL}}" for head in heads))
+        heads = [*(f"({number})" for number in range(1, len(cases) + 1)), say("worst")]
+        lines.append("  " + ljust("", _NAME) + "".join(rjust(head, _CELL) for head in heads))
         worst = plans.set_index("plan")["max_regret_cny_per_year"]
         matrix = found.regret_matrix.set_index("plan")
         for number, case in enumerate(cases, start=1):
             cells = [_regret_cell(float(value)) for value in (*matrix.loc[case, cases], worst[case])]
             name = f"({number}) {_label_in_column(found, case, _NAME - 5)}"
-            lines.append(f"  {name:<{_NAME}}" + "".join(f"{cell:>{_CELL}}" for cell in cells))
+            lines.append("  " + ljust(name, _NAME) + "".join(rjust(cell, _CELL) for cell in cells))
     else:
-        lines[0] = (
+        lines[0] = say(
             "Regret at worst, million CNY a year: plan under the prices and limits of any other case, less its best"
         )
         for row in plans.head(_PLANS_SHOWN).itertuples(index=False):
-            under = f"under {_label_of(found, str(row.worst_under), 40)}" if row.worst_under else ""
+            under = say("under {case}", case=_label_of(found, str(row.worst_under), 40)) if row.worst_under else ""
             worst_cny = _regret_cell(float(row.max_regret_cny_per_year))  # type: ignore[arg-type]
-            lines.append(f"  {_label_of(found, str(row.plan), 40):<42}{worst_cny:>{_CELL}}  {under}")
+            lines.append("  " + ljust(_label_of(found, str(row.plan), 40), 42) + rjust(worst_cny, _CELL) + "  " + under)
     lines += [f"  {line}" for line in _regret_words(found)]
     return lines
 
 
 def _regret_cell(cny: float) -> str:
-    return "no plan" if math.isnan(cny) else format_number(cny, 1, 1e6)
+    return say("no plan") if math.isnan(cny) else format_tenths(cny)
 
 
 def _regret_words(found: Comparison) -> list[str]:
@@ -345,29 +410,47 @@ def _regret_words(found: Comparison) -> list[str]:
     lines = []
     if everywhere.empty:
         fewest = _label_of(found, str(plans["plan"].iloc[0]))
-        lines = _wrapped(f"every plan breaks a limit of some case; that of {fewest} in the fewest")
+        lines = _wrapped(say("every plan breaks a limit of some case; that of {fewest} in the fewest", fewest=fewest))
     else:
         best = everywhere.iloc[0]
         regret, least_regret, most_regret = (
             format_million(best[f"{side}max_regret_cny_per_year"]) for side in ("", "least_", "most_")
         )
         plan, under = (_label_of(found, str(best[name]), 40) for name in ("plan", "worst_under"))
-        shown = f"least regret at worst: {plan}, {regret} under {under}"
+        shown = say("least regret at worst: {plan}, {regret} under {under}", plan=plan, regret=regret, under=under)
         is_least = Regret(found.regret, plans, found.improvable, redispatch=False).is_minimax_proved
-        least = "no other plan can have less" if is_least else "the gaps leave open whether another has less"
+        least = say("no other plan can have less") if is_least else say("the gaps leave open whether another has less")
         equals = int((everywhere["max_regret_cny_per_year"] == best["max_regret_cny_per_year"]).sum()) - 1
-        shown += f", as of {equals} other{'s' if equals > 1 else ''}" if equals else ""
-        lines = _wrapped(f"{shown} (proved between {least_regret} and {most_regret}; {least})")
+        if equals:
+            shown += say(", as of 1 other") if equals == 1 else say(", as of {equals} others", equals=equals)
+        lines = _wrapped(
+            say(
+                "{shown} (proved between {least_regret} and {most_regret}; {least})",
+                shown=shown,
+                least_regret=least_regret,
+                most_regret=most_regret,
+                least=least,
+            )
+        )
     for row in found.improvable.itertuples(index=False):
         case, plan = (_label_of(found, str(name), 40) for name in (row.case, row.plan))
         saved = format_million(float(row.saving_cny_per_year))  # type: ignore[arg-type]
-        lines += _wrapped(f"{case} can be improved: the plan of {plan} costs {saved} less there (within its gap)")
+        lines += _wrapped(
+            say(
+                "{case} can be improved: the plan of {plan} costs {saved} less there (within its gap)",
+                case=case,
+                plan=plan,
+                saved=saved,
+            )
+        )
     missing = found.regret[found.regret["reason"] != ""]
     for row in missing.head(3).itertuples(index=False):
         plan, under = (_label_of(found, str(name), 40) for name in (row.plan, row.under))
-        lines += _wrapped(f"{plan} is no plan under {under}: {row.reason}")
+        lines += _wrapped(
+            say("{plan} is no plan under {under}: {reason}", plan=plan, under=under, reason=retell(row.reason))
+        )
     if len(missing) > 3:  # noqa: PLR2004 - as many as are listed
-        lines.append(f"and {len(missing) - 3:,} more pairs without a plan")
+        lines.append(say("and {more:,} more pairs without a plan", more=len(missing) - 3))
     return lines
 
 
@@ -378,11 +461,20 @@ def _tornado(found: Comparison) -> list[str]:
     ends = ["low_effect_cny_per_year", "high_effect_cny_per_year"]
     largest = float(table[ends].abs().to_numpy(float).max(initial=0.0, where=table[ends].notna().to_numpy()))
     half, region = 16, _main_region(found)
-    inside = f"in {shorten(region, 6)}, %"
+    inside = say("in {region}, %", region=shorten(term(region), 6))
     label = _label_of(found, found.reference, 28)
     lines = [
-        f"Tornado: one parameter at a time, cost less that of {label}, million CNY a year",
-        f"  {'parameter':<28}{'low':>8}{'high':>8}{'less':>{half}}|{'more':<{half}}{'low':>9}{'high':>9}{inside:>13}",
+        say("Tornado: one parameter at a time, cost less that of {label}, million CNY a year", label=label),
+        "  "
+        + ljust(say("parameter"), 28)
+        + rjust(say("low"), 8)
+        + rjust(say("high"), 8)
+        + rjust(say("less"), half)
+        + "|"
+        + ljust(say("more"), half)
+        + rjust(say("low"), 9)
+        + rjust(say("high"), 9)
+        + rjust(inside, 13),
     ]
     for _, row in table.iterrows():
         values = [f"{row[f'{end}_value']:,.6g}" for end in ("low", "high")]
@@ -392,13 +484,21 @@ def _tornado(found: Comparison) -> list[str]:
             format_number(number(row.get(f"{end}_effect_{REGION.name}.{region}")), 1, 0.01) for end in ("low", "high")
         ]
         lines.append(
-            f"  {shorten(str(row['parameter']), 27):<28}{values[0]:>8}{values[1]:>8}{left}|{right}"
-            f"{format_change(effects[0]):>9}{format_change(effects[1]):>9}{shares[0] + ' / ' + shares[1]:>13}"
+            "  "
+            + ljust(shorten(str(row["parameter"]), 27), 28)
+            + rjust(values[0], 8)
+            + rjust(values[1], 8)
+            + left
+            + "|"
+            + right
+            + rjust(format_change(effects[0]), 9)
+            + rjust(format_change(effects[1]), 9)
+            + rjust(shares[0] + " / " + shares[1], 13)
         )
         for end in ("low", "high"):
             if math.isnan(row[f"{end}_cost_cny_per_year"]):
-                reason = " ".join(str(row[f"{end}_reason"]).split())
-                lines.append(f"    {shorten(f'{end}: no plan: {reason}', WIDTH - 4)}")
+                reason = retell(" ".join(str(row[f"{end}_reason"]).split()))
+                lines.append(f"    {shorten(say('{end}: no plan: {reason}', end=say(end), reason=reason), WIDTH - 4)}")
     return lines
 
 
@@ -413,7 +513,5 @@ def _of_pair(table: pd.DataFrame, pair: tuple[str, str]) -> pd.DataFrame:
 
 
 def _wrapped(text: str) -> list[str]:
-    import textwrap
-
     clean = shorten(" ".join(text.split()), 4 * WIDTH)
-    return textwrap.wrap(clean, WIDTH - 4, subsequent_indent="  ", break_long_words=True)
+    return wrap(clean, WIDTH - 4)

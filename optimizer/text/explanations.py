@@ -11,14 +11,18 @@ import pandas as pd
 
 from network_data.faults import escape_text
 from optimizer.model.equations import EQUATIONS
-from optimizer.numbers import format_cny
+from optimizer.numbers import format_cny, format_million
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
-from optimizer.units import HOURS_PER_YEAR
+from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
+from optimizer.words.columns import ljust, rjust
+from optimizer.words.language import current_language
+from optimizer.words.sentences import join, retell, say, term
 
 if TYPE_CHECKING:
     from optimizer.infeasibility.changes import ChangeItem
     from optimizer.infeasibility.explain import Explanation
+    from optimizer.infeasibility.relaxations import Condition
     from optimizer.infeasibility.search import Option
 
 _LISTED = 12
@@ -31,30 +35,33 @@ _STATUS = {
 
 def describe_explanation(explanation: Explanation) -> str:
     """Say why a scenario has no plan and what would give it one, or how near its limits are."""
-    lines = [f"Scenario {explanation.name} is {_STATUS[explanation.status]}"]
+    lines = [say("Scenario {name} is {status}", name=explanation.name, status=say(_STATUS[explanation.status]))]
     if explanation.status == "feasible":
         return "\n".join([*lines, *_margin_lines(explanation)])
     if explanation.failures:
-        lines += ["", "What every plan must meet, and this one cannot"]
-        lines += _capped([f"  {condition.name}: {condition.message}" for condition in explanation.failures])
+        lines += ["", say("What every plan must meet, and this one cannot")]
+        lines += _capped([_condition_line(condition) for condition in explanation.failures])
     elif explanation.conditions:
         lines += [
             "",
-            "Total capacity, capacity within reach, sites and single places each pass alone: what fails is another",
-            "limit, whole numbers, or several limits at once.",
+            say(
+                "Total capacity, capacity within reach, sites and single places each pass alone: what fails is "
+                "another\n"
+                "limit, whole numbers, or several limits at once."
+            ),
         ]
     enough = [option for option in explanation.options if option.is_enough]
     if enough:
-        lines += ["", "Any one of these changes would do, the smallest first; each was applied and a plan found"]
+        lines += ["", say("Any one of these changes would do, the smallest first; each was applied and a plan found")]
         for option in enough:
             lines += _option_lines(option)
     for option in explanation.options:
         if option.result == "unproved":
-            lines += ["", "Needed at least, and not shown to be enough", *_option_lines(option)]
-    for result, text in (("none", "Not enough alone, however much of it"), ("unfinished", "Not decided")):
-        if titles := [option.title for option in explanation.options if option.result == result]:
-            lines += ["", f"{text}: {', '.join(titles)}"]
-    return "\n".join(escape_text(line) for line in lines)
+            lines += ["", say("Needed at least, and not shown to be enough"), *_option_lines(option)]
+    for result, text in (("none", say("Not enough alone, however much of it")), ("unfinished", say("Not decided"))):
+        if titles := [retell(option.title) for option in explanation.options if option.result == result]:
+            lines += ["", say("{what}: {titles}", what=text, titles=join(titles))]
+    return "\n".join(escape_text(line) for text in lines for line in text.split("\n"))
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:
@@ -84,41 +91,81 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def change_line(item: ChangeItem) -> str:
     """Put one line of a change into words."""
-    note = f", {item.note}" if item.note else ""
+    note = say(", {note}", note=retell(item.note)) if item.note else ""
     where, amount, then = item.where, item.amount, _value(item.then)
     states = f"({item.key}: {_value(item.now)} -> {then})"
     words = {
-        "it_power": f"{amount:,.3f} MW more IT power at {where} {states}",
-        "allow_purchase": f"buying pods allowed {states}{note}",
-        "survive": f"the loss of a data center not survived {states}",
-        "pods": f"{amount:,.0f} more pods of {where} (room for {_value(item.now)} -> {then})",
-        "link_capacity": f"{amount:,.3f} Gbps more open to inference on {where} ({_value(item.now)} -> {then} Gbps)",
-        "rtt_limit": f"{amount:,.2f} ms more round trip for {where} {states}{note}",
-        "max_sites": f"{amount:,.0f} more data center(s) for {where} {states}",
-        "min_share": f"{amount:.4f} less share that a deployment of {where} must take {states}",
-        "min_accelerators": f"{amount:,.0f} fewer accelerators kept on for {where} {states}",
-        "min_pods": f"{amount:,.0f} fewer pods kept of {where} {states}",
-        "indivisible": f"work of {where} divided among data centers {states}",
-        "unserved": f"up to {amount:,.2f} mtok/h of {where} left unserved{note.replace(',', '', 1)}",
-        "region_share": f"{amount:.4f} less share of the tokens in {where} {states}",
-        "green_share": f"{amount:.4f} less share of green power {states}",
-        "carbon_cap": f"{amount:,.0f} t of CO2 a year more {states}",
-        "utilization": f"{amount:.4f} less share of the year busy {states}",
-        "investment": f"{amount:,.0f} CNY more investment {states}",
-        "spending": f"{amount:,.0f} CNY a year more spending {states}",
+        "it_power": say(
+            "{amount:,.3f} MW more IT power at {where} {states}", amount=amount, where=where, states=states
+        ),
+        "allow_purchase": say("buying pods allowed {states}{note}", states=states, note=note),
+        "survive": say("the loss of a data center not survived {states}", states=states),
+        "pods": say(
+            "{amount:,.0f} more pods of {where} (room for {now} -> {then})",
+            amount=amount,
+            where=where,
+            now=_value(item.now),
+            then=then,
+        ),
+        "link_capacity": say(
+            "{amount:,.3f} Gbps more open to inference on {where} ({now} -> {then} Gbps)",
+            amount=amount,
+            where=where,
+            now=_value(item.now),
+            then=then,
+        ),
+        "rtt_limit": say(
+            "{amount:,.2f} ms more round trip for {where} {states}{note}",
+            amount=amount,
+            where=where,
+            states=states,
+            note=note,
+        ),
+        "max_sites": say(
+            "{amount:,.0f} more data center(s) for {where} {states}", amount=amount, where=where, states=states
+        ),
+        "min_share": say(
+            "{amount:.4f} less share that a deployment of {where} must take {states}",
+            amount=amount,
+            where=where,
+            states=states,
+        ),
+        "min_accelerators": say(
+            "{amount:,.0f} fewer accelerators kept on for {where} {states}", amount=amount, where=where, states=states
+        ),
+        "min_pods": say("{amount:,.0f} fewer pods kept of {where} {states}", amount=amount, where=where, states=states),
+        "indivisible": say("work of {where} divided among data centers {states}", where=where, states=states),
+        "unserved": say(
+            "up to {amount:,.2f} mtok/h of {where} left unserved{note}",
+            amount=amount,
+            where=where,
+            note=f" {retell(item.note)}" if item.note else "",
+        ),
+        "region_share": say(
+            "{amount:.4f} less share of the tokens in {where} {states}", amount=amount, where=where, states=states
+        ),
+        "green_share": say("{amount:.4f} less share of green power {states}", amount=amount, states=states),
+        "carbon_cap": say("{amount:,.0f} t of CO2 a year more {states}", amount=amount, states=states),
+        "utilization": say("{amount:.4f} less share of the year busy {states}", amount=amount, states=states),
+        "investment": say("{amount:,.0f} CNY more investment {states}", amount=amount, states=states),
+        "spending": say("{amount:,.0f} CNY a year more spending {states}", amount=amount, states=states),
     }
     return words.get(item.kind, f"{where} {states}{note}")
 
 
+def _condition_line(condition: Condition) -> str:
+    return f"  {retell(condition.name)}: {retell(condition.message)}"
+
+
 def _option_lines(option: Option) -> list[str]:
-    size = f"{option.change_share:.2%} in all"
+    size = say("{change_share:.2%} in all", change_share=option.change_share)
     if option.result == "proved":
-        size += ", proved smallest"
+        size += say(", proved smallest")
     elif option.bound_share > 0:
-        size += f", at least {option.bound_share:.2%} is needed"
+        size += say(", at least {bound_share:.2%} is needed", bound_share=option.bound_share)
     return [
         "",
-        f"  {option.title}{_total(option)} ({size})",
+        "  " + say("{title}{total} ({size})", title=retell(option.title), total=_total(option), size=size),
         *_capped([f"    {change_line(item)}" for item in option.items]),
     ]
 
@@ -129,24 +176,35 @@ def _total(option: Option) -> str:
     if len(option.kinds) != 1 or len(option.items) < 2 or len(unit) != 1:  # noqa: PLR2004 - more than one line
         return ""
     total, unit_name = sum(item.amount for item in option.items), next(iter(unit))
-    return f": {total:,.10g} {unit_name} in {len(option.items)} places"
+    return say(
+        ": {total:,.10g} {unit} in {places} places", total=total, unit=retell(unit_name), places=len(option.items)
+    )
 
 
 def _margin_lines(explanation: Explanation) -> list[str]:
     rows = []
     for item in explanation.margins:
         if math.isfinite(item.growth_share):
-            held = f"; then full: {', '.join(item.held_by)}" if item.held_by else ""
-            rows.append(f"  {item.name}: all demand could grow by {item.growth_share:.1%} ({item.when}{held})")
+            held = say("; then full: {held_by}", held_by=join(map(retell, item.held_by))) if item.held_by else ""
+            rows.append(
+                "  "
+                + say(
+                    "{name}: all demand could grow by {growth_share:.1%} ({when}{held})",
+                    name=retell(item.name),
+                    growth_share=item.growth_share,
+                    when=retell(item.when),
+                    held=held,
+                )
+            )
         else:
-            rows.append(f"  {item.name}: demand is not what limits it")
-    rows += [f"  {condition.name}: {condition.message}" for condition in explanation.conditions if condition.holds]
-    return ["", "How near its limits are, every pod that may be bought counted", *rows] if rows else []
+            rows.append("  " + say("{name}: demand is not what limits it", name=retell(item.name)))
+    rows += [_condition_line(condition) for condition in explanation.conditions if condition.holds]
+    return ["", say("How near its limits are, every pod that may be bought counted"), *rows] if rows else []
 
 
 def _capped(lines: list[str]) -> list[str]:
     more = len(lines) - _LISTED
-    return [*lines[:_LISTED], f"    and {more} more"] if more > 1 else lines
+    return [*lines[:_LISTED], "    " + say("and {more} more", more=more)] if more > 1 else lines
 
 
 def _value(value: Any) -> str:
@@ -165,56 +223,124 @@ _LISTED_PLACES = 12
 def describe_placement(found: PlacementExplanation) -> str:
     """Say why a workload is served where it is."""
     kinds = [
-        name for name, holds in (("deferrable", found.is_deferrable), ("indivisible", found.is_indivisible)) if holds
+        say(name)
+        for name, holds in (("deferrable", found.is_deferrable), ("indivisible", found.is_indivisible))
+        if holds
     ]
-    kind = f" ({', '.join(kinds)})" if kinds else ""
-    lines = [f"{found.class_name} of {found.demand_hub}{kind}: {found.mtok_per_year:,.0f} million tokens a year"]
+    kind = say(" ({kinds})", kinds=join(kinds)) if kinds else ""
+    lines = [
+        say(
+            "{class_name} of {demand_hub}{kind}: {mtok_per_year:,.0f} million tokens a year",
+            class_name=retell(found.class_name),
+            demand_hub=found.demand_hub,
+            kind=kind,
+            mtok_per_year=found.mtok_per_year,
+        )
+    ]
     if found.unserved_mtok_per_year > 0:
-        lines.append(f"  {found.unserved_mtok_per_year:,.0f} million tokens a year are not served")
-    lines += [f"  one more million tokens cost {found.cny_per_mtok:.4f} CNY", "", "Served in"]
+        lines.append(
+            "  "
+            + say(
+                "{unserved_mtok_per_year:,.0f} million tokens a year are not served",
+                unserved_mtok_per_year=found.unserved_mtok_per_year,
+            )
+        )
+    lines += [
+        "  " + say("one more million tokens cost {cny_per_mtok:.4f} CNY", cny_per_mtok=found.cny_per_mtok),
+        "",
+        say("Served in"),
+    ]
     lines += [line for place in found.chosen for line in _chosen_lines(place)] or [
-        "  no place: nothing of it is served"
+        "  " + say("no place: nothing of it is served")
     ]
     lines += ["", *_next_best_lines(found), "", *_blocked_lines(found)]
     if found.out_of_reach:
-        lines += ["", f"Without a route or a fast enough accelerator: {', '.join(found.out_of_reach)}"]
+        lines += [
+            "",
+            say(
+                "Without a route or a fast enough accelerator: {out_of_reach}",
+                out_of_reach=join(found.out_of_reach),
+            ),
+        ]
     return "\n".join(escape_text(line) for line in lines)
 
 
 def describe_workloads(table: pd.DataFrame) -> str:
     """List the workloads of a run, from `list_workloads`."""
-    lines = [f"{'workload':<36}{'mtok/year':>14}{'CNY/mtok':>10}{'million CNY':>13}{'RTT ms':>8}  mostly in"]
+    lines = [
+        ljust(say("workload"), 36)
+        + rjust(say("mtok/year"), 14)
+        + rjust(say("CNY/mtok"), 10)
+        + rjust(say("million CNY"), 13)
+        + rjust(say("RTT ms"), 8)
+        + ("  " + say("mostly in"))
+    ]
     for row in table.head(_LISTED_WORKLOADS).to_dict("records"):
         price = "-" if math.isnan(row["cny_per_mtok"]) else f"{row['cny_per_mtok']:.4f}"
-        cost = "-" if math.isnan(row["cny_per_year"]) else f"{row['cny_per_year'] / 1e6:.3f}"
+        cost = "-" if math.isnan(row["cny_per_year"]) else _three_decimals(row["cny_per_year"])
         others = int(row["data_centers"]) - 1
-        where = f"{row['data_center']} and {others} more" if others else str(row["data_center"])
+        where = (
+            say("{data_center} and {others} more", data_center=row["data_center"], others=others)
+            if others
+            else str(row["data_center"])
+        )
         lines.append(
-            f"{row['workload']:<36}{row['mtok_per_year']:>14,.0f}{price:>10}{cost:>13}{row['rtt_ms']:>8.1f}  {where}"
+            ljust(row["workload"], 36)
+            + f"{row['mtok_per_year']:>14,.0f}"
+            + rjust(price, 10)
+            + rjust(cost, 13)
+            + f"{row['rtt_ms']:>8.1f}"
+            + "  "
+            + where
         )
     if len(table) > _LISTED_WORKLOADS:
-        lines.append(f"and {len(table) - _LISTED_WORKLOADS} more; all with --json")
-    lines.append("CNY/mtok is the price of one more million tokens; --workload HUB/CLASS explains one")
+        lines.append(say("and {more} more; all with --json", more=len(table) - _LISTED_WORKLOADS))
+    lines.append(say("CNY/mtok is the price of one more million tokens; --workload HUB/CLASS explains one"))
     return "\n".join(escape_text(line) for line in lines)
 
 
+def _three_decimals(cny: float) -> str:
+    return f"{cny / CNY_PER_MCNY:.3f}" if current_language() == "en" else format_million(cny)
+
+
 def _chosen_lines(place: ChosenPlace) -> list[str]:
-    ways = "; ".join(str(route["nodes"]).replace(">", " > ") for route in place.routes)
+    ways = join((str(route["nodes"]).replace(">", " > ") for route in place.routes), "; ")
     when = _hours_words(place.hours, place.hours_per_year)
     price = place.price
-    own = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in price.own.items())
-    limit_prices = "; ".join(f"{EQUATIONS[name].price_of} {value:.4f}" for name, value in price.limit_prices.items())
-    scarce = f"; and the price of what it uses up: {limit_prices}" if limit_prices else ""
+    own = join(f"{term(name).replace('_', ' ')} {value:.4f}" for name, value in price.own.items())
+    limit_prices = join(
+        (f"{retell(EQUATIONS[name].price_of)} {value:.4f}" for name, value in price.limit_prices.items()), "; "
+    )
+    scarce = (
+        say("; and the price of what it uses up: {limit_prices}", limit_prices=limit_prices) if limit_prices else ""
+    )
     return [
-        f"  {place.name} ({place.region}): {place.share:.1%}, {when}, RTT {place.rtt_ms:.1f} ms over {ways}",
-        f"    {price.total_cny_per_mtok:.4f} CNY per million tokens: {own}{scarce}",
+        "  "
+        + say(
+            "{name} ({region}): {share:.1%}, {when}, RTT {rtt_ms:.1f} ms over {ways}",
+            name=retell(place.name),
+            region=term(place.region),
+            share=place.share,
+            when=when,
+            rtt_ms=place.rtt_ms,
+            ways=ways,
+        ),
+        "    "
+        + say(
+            "{total_cny_per_mtok:.4f} CNY per million tokens: {own}{scarce}",
+            total_cny_per_mtok=price.total_cny_per_mtok,
+            own=own,
+            scarce=scarce,
+        ),
     ]
 
 
 def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year: float) -> str:
     """Write the hours: "all hours", "0-6, 14-24 h", or by day."""
     days = {
-        day: "all hours" if sum(end - start for start, end in stretches) >= _DAY_H - 1e-6 else _stretches(stretches)
+        day: say("all hours")
+        if sum(end - start for start, end in stretches) >= _DAY_H - 1e-6
+        else _stretches(stretches)
         for day, stretches in hours.items()
     }
     words = set(days.values())
@@ -222,63 +348,95 @@ def _hours_words(hours: Mapping[str, list[tuple[float, float]]], hours_per_year:
         text = words.pop()
         # Days on which nothing is served there are not named.
         return (
-            text if text != "all hours" or hours_per_year >= HOURS_PER_YEAR - 1e-6 else f"{', '.join(days)}: all hours"
+            text
+            if text != say("all hours") or hours_per_year >= HOURS_PER_YEAR - 1e-6
+            else say("{days}: all hours", days=join(days))
         )
-    return "; ".join(f"{day} {text}" for day, text in days.items())
+    return join((f"{day} {text}" for day, text in days.items()), "; ")
 
 
 def _stretches(stretches: list[tuple[float, float]]) -> str:
     # A slice that ends on the next day ends at a time of day all the same: 23-14 h.
     ends = [(start, end - _DAY_H if end > _DAY_H else end) for start, end in stretches]
-    return f"{', '.join(f'{start:g}-{end:g}' for start, end in ends)} h"
+    return say("{hours} h", hours=join(f"{start:g}-{end:g}" for start, end in ends))
 
 
 def _next_best_lines(found: PlacementExplanation) -> list[str]:
     best = found.next_best
     lines = []
     if best is None:
-        why = "none of those tried can take all of it" if found.tried else "its limits leave it no other data center"
-        lines.append(f"Next best: none; {why}")
+        why = (
+            say("none of those tried can take all of it")
+            if found.tried
+            else say("its limits leave it no other data center")
+        )
+        lines.append(say("Next best: none; {why}", why=why))
     elif best.extra_cny_per_year is not None:
         extra = best.extra_cny_per_year
-        per_mtok = f" ({extra / found.mtok_per_year:.4f} CNY per million tokens)" if found.mtok_per_year > 0 else ""
-        lines += [f"Next best: {best.name}; {_extra_words(extra)}{per_mtok}", f"  {_method_words(best)}"]
+        per_mtok = (
+            say(" ({extra:.4f} CNY per million tokens)", extra=extra / found.mtok_per_year)
+            if found.mtok_per_year > 0
+            else ""
+        )
+        lines += [
+            say(
+                "Next best: {name}; {extra}{per_mtok}",
+                name=retell(best.name),
+                extra=_extra_words(extra),
+                per_mtok=per_mtok,
+            ),
+            f"  {_method_words(best)}",
+        ]
     for other in found.tried:
         if other is best:
             continue
         if other.extra_cny_per_year is None:
-            lines.append(f"  {other.name}: not possible, {other.obstacle}")
+            lines.append(
+                "  " + say("{name}: not possible, {obstacle}", name=retell(other.name), obstacle=retell(other.obstacle))
+            )
         else:
-            changes = f" ({'; '.join(other.changes)})" if other.changes else ""
-            lines.append(f"  {other.name}: {_extra_words(other.extra_cny_per_year)}{changes}")
+            changes = say(" ({changes})", changes=join(map(retell, other.changes), "; ")) if other.changes else ""
+            extra = _extra_words(other.extra_cny_per_year)
+            lines.append("  " + say("{name}: {extra}{changes}", name=retell(other.name), extra=extra, changes=changes))
     return lines
 
 
 def _extra_words(extra_cny: float) -> str:
     if abs(extra_cny) < LEAST_VALUE_CNY:
-        return "all of it there would cost the same"
+        return say("all of it there would cost the same")
     if extra_cny < 0:
-        return (
-            f"all of it there would cost {format_cny(-extra_cny)} a year less: the plan is only good to within its gap"
+        return say(
+            "all of it there would cost {extra_cny} a year less: the plan is only good to within its gap",
+            extra_cny=retell(format_cny(-extra_cny)),
         )
-    return f"all of it there would cost {format_cny(extra_cny)} a year more"
+    return say("all of it there would cost {extra_cny} a year more", extra_cny=retell(format_cny(extra_cny)))
 
 
 def _method_words(best: ForcedPlacement) -> str:
     if not best.changes:
-        return "exact, with what is open, deployed and bought as it is and all else at its best again"
-    return f"exact, with all else at its best again and these whole decisions changed: {'; '.join(best.changes)}"
+        return say("exact, with what is open, deployed and bought as it is and all else at its best again")
+    return say(
+        "exact, with all else at its best again and these whole decisions changed: {changes}",
+        changes=join(map(retell, best.changes), "; "),
+    )
 
 
 def _blocked_lines(found: PlacementExplanation) -> list[str]:
     if not found.blocked:
-        return ["No other data center would serve it at less cost of its own."]
-    lines = ["Cheaper on their own cost, and what blocks them"]
+        return [say("No other data center would serve it at less cost of its own.")]
+    lines = [say("Cheaper on their own cost, and what blocks them")]
     for place in found.blocked[:_LISTED_PLACES]:
         lines.append(
-            f"  {place.name}: {place.own_cny_per_mtok:.4f} CNY per million tokens, "
-            f"{place.cheaper_by_cny_per_mtok:.4f} less, RTT {place.rtt_ms:.1f} ms"
+            "  "
+            + say(
+                "{name}: {own_cny_per_mtok:.4f} CNY per million tokens, {cheaper_by_cny_per_mtok:.4f} less, RTT "
+                "{rtt_ms:.1f} ms",
+                name=retell(place.name),
+                own_cny_per_mtok=place.own_cny_per_mtok,
+                cheaper_by_cny_per_mtok=place.cheaper_by_cny_per_mtok,
+                rtt_ms=place.rtt_ms,
+            )
         )
-        lines += [f"    {reason.text}" for reason in place.reasons]
+        lines += [f"    {retell(reason.text)}" for reason in place.reasons]
     more = len(found.blocked) - _LISTED_PLACES
-    return [*lines, f"  and {more} more"] if more > 0 else lines
+    return [*lines, "  " + say("and {more} more", more=more)] if more > 0 else lines

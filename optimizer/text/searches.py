@@ -15,11 +15,15 @@ from optimizer.numbers import (
     format_cny,
     format_digits,
     format_million,
+    format_million_digits,
     format_number,
     format_percent,
     format_size,
 )
 from optimizer.units import CNY_PER_MCNY
+from optimizer.words.columns import ljust, rjust, width_of
+from optimizer.words.language import current_language
+from optimizer.words.sentences import join, retell, say, term
 
 if TYPE_CHECKING:
     from optimizer.comparison.break_even_points import BreakEvenMap
@@ -38,16 +42,23 @@ _EXACT_SHARE = 1e-6
 def describe_break_even(found: BreakEvenMap) -> str:
     """Say where the plan changes and what happens there; a table of the intervals comes first."""
     solves = len(found.points)
-    head = f"Break-even map of {escape_text(found.parameter)} from {_number(found.low)} to {_number(found.high)}"
+    head = say(
+        "Break-even map of {parameter} from {low} to {high}",
+        parameter=escape_text(found.parameter),
+        low=_number(found.low),
+        high=_number(found.high),
+    )
     lines = [
-        f"{head}{_now(found)}, {solves} value{'' if solves == 1 else 's'} solved",
+        say("{head}{now}, 1 value solved", head=head, now=_now(found))
+        if solves == 1
+        else say("{head}{now}, {solves} values solved", head=head, now=_now(found), solves=solves),
         *_interval_lines(found),
         "",
         *_sentences(found),
-        *map(escape_text, found.notes[:_NOTED]),
+        *(escape_text(retell(note)) for note in found.notes[:_NOTED]),
     ]
     if len(found.notes) > _NOTED:
-        lines.append(f"... and {len(found.notes) - _NOTED} more, in the table of intervals.")
+        lines.append(say("... and {more} more, in the table of intervals.", more=len(found.notes) - _NOTED))
     if found.is_complete:
         lines.append(describe_range(found))
     return "\n".join(lines)
@@ -56,20 +67,26 @@ def describe_break_even(found: BreakEvenMap) -> str:
 def describe_range(found: BreakEvenMap) -> str:
     """Say how much a plan that was not found could save."""
     if found.is_complete:
-        within = format_cny(math.ceil(found.tolerance_cny))
-        return f"No other plan could save more than {within} a year anywhere on the range."
-    return "Other plans could still save something: what is left open is in the table."
+        within = retell(format_cny(math.ceil(found.tolerance_cny)))
+        return say("No other plan could save more than {within} a year anywhere on the range.", within=within)
+    return say("Other plans could still save something: what is left open is in the table.")
 
 
 def format_parameter(parameter: str) -> str:
     """Say what a parameter is, with its unit."""
     name, _, selector = parameter.partition(".")
     if name in _FACTORS:
-        return f"the {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''} (1 = as it is)"
+        return say(
+            "the {what} (1 = as it is)",
+            what=_factor_words(name, selector),
+        )
     if parameter in _CARBON:
-        return "the carbon price (CNY/t)"
+        return say("the carbon price (CNY/t)")
     if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
-        return f"the RTT limit of {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])} (ms)"
+        return say(
+            "the RTT limit of {workload_class} (ms)",
+            workload_class=escape_text(term(parameter[len(_CLASSES) : -len(_LIMIT)])),
+        )
     return escape_text(parameter)
 
 
@@ -77,17 +94,36 @@ def format_value(parameter: str, value: float) -> str:
     """Write a value of a parameter with what it is: `0.83 of today's energy price of west`."""
     number, (name, _, selector) = _short(value), parameter.partition(".")
     if name in _FACTORS:
-        return f"{number} of today's {_FACTORS[name]}{f' of {escape_text(selector)}' if selector else ''}"
+        return say(
+            "{number} of today's {what}",
+            number=number,
+            what=_factor_words(name, selector),
+        )
     if parameter in _CARBON:
-        return f"a carbon price of {number} CNY/t"
+        return say("a carbon price of {number} CNY/t", number=number)
     if parameter.startswith(_CLASSES) and parameter.endswith(_LIMIT):
-        return f"an RTT limit of {number} ms for {escape_text(parameter[len(_CLASSES) : -len(_LIMIT)])}"
+        return say(
+            "an RTT limit of {number} ms for {workload_class}",
+            number=number,
+            workload_class=escape_text(term(parameter[len(_CLASSES) : -len(_LIMIT)])),
+        )
     return f"{escape_text(parameter)} = {number}"
+
+
+def _factor_words(name: str, selector: str) -> str:
+    what = say(_FACTORS[name])
+    return say("{what} of {where}", what=what, where=escape_text(term(selector))) if selector else what
 
 
 def _now(found: BreakEvenMap) -> str:
     at = found.reference_value
-    return "" if math.isnan(at) else " (now without limit)" if math.isinf(at) else f" (now {_number(at)})"
+    return (
+        ""
+        if math.isnan(at)
+        else " " + say("(now without limit)")
+        if math.isinf(at)
+        else " " + say("(now {at})", at=_number(at))
+    )
 
 
 def _interval_lines(found: BreakEvenMap) -> list[str]:
@@ -95,16 +131,37 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
     if found.intervals.empty:
         return []
     shares = [name for name in found.intervals.columns if name.endswith("_share")]
-    head = f"  {'from':>10} {'to':>10} {'million CNY a year':>21} {'saving':>17}"
-    head += "".join(f" {escape_text(name.removesuffix('_share'))[:8]:>8}" for name in shares) + "  open"
+    head = (
+        "  "
+        + rjust(say("from"), 10)
+        + " "
+        + rjust(say("to"), 10)
+        + " "
+        + rjust(say("million CNY a year"), 21)
+        + " "
+        + rjust(say("saving"), 17)
+    )
+    head += "".join(" " + rjust(escape_text(term(name.removesuffix("_share")))[:8], 8) for name in shares)
+    head += "  " + say("open")
     lines = [head]
     for row in found.intervals.to_dict("records"):
         cost = _span(row["cost_from_cny_per_year"], row["cost_to_cny_per_year"])
         saving = _span(row["saving_from_cny_per_year"], row["saving_to_cny_per_year"])
         places = [name for name in str(row["open_data_centers"]).split(", ") if name]
-        line = f"  {_number(row['from']):>10} {_number(row['to']):>10} {cost:>21} {saving:>17}"
-        line += "".join(f" {format_percent(row[name]):>8}" for name in shares)
-        lines.append(f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  no plan")
+        line = (
+            "  "
+            + rjust(_number(row["from"]), 10)
+            + " "
+            + rjust(_number(row["to"]), 10)
+            + " "
+            + rjust(cost, 21)
+            + " "
+            + rjust(saving, 17)
+        )
+        line += "".join(" " + rjust(format_percent(row[name]), 8) for name in shares)
+        lines.append(
+            f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  {say('no plan')}"
+        )
     return lines
 
 
@@ -115,39 +172,44 @@ def _sentences(found: BreakEvenMap) -> list[str]:
         if found.intervals.empty:
             return []
         if not math.isfinite(found.intervals["cost_from_cny_per_year"].iloc[0]):
-            return ["No plan is possible anywhere on the range."]
-        what = "The plan is the same" if found.is_complete else "No change of the plan was found"
-        return [f"{what} from {_number(found.low)} to {_number(found.high)}."]
+            return [say("No plan is possible anywhere on the range.")]
+        what = say("The plan is the same") if found.is_complete else say("No change of the plan was found")
+        return [say("{what} from {low} to {high}.", what=what, low=_number(found.low), high=_number(found.high))]
     listed = [row for row in rows if row["kind"] != "routing"]
     lines = [_sentence(found, row) for row in listed[:_LISTED]]
     if len(listed) > _LISTED:
-        lines.append(f"... and {len(listed) - _LISTED} more, in the table of break points.")
+        lines.append(say("... and {more} more, in the table of break points.", more=len(listed) - _LISTED))
     quiet = [_short(row["value"]) for row in rows if row["kind"] == "routing"]
     if quiet:
-        more = f" and {len(quiet) - _LISTED} more values" if len(quiet) > _LISTED else ""
-        lines.append(f"Only routes, places or hours of tokens change at {', '.join(quiet[:_LISTED])}{more}.")
+        more = " " + say("and {more} more values", more=len(quiet) - _LISTED) if len(quiet) > _LISTED else ""
+        lines.append(
+            say(
+                "Only routes, places or hours of tokens change at {values}{more}.",
+                values=join(quiet[:_LISTED]),
+                more=more,
+            )
+        )
     return lines
 
 
 def _sentence(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
     """Say what happens when the parameter leaves its present value past a break point."""
     is_below = float(row["value"]) <= found.reference_value
-    change = escape_text(str(row["change_back"] if is_below else row["change"]))
-    where = "Below" if is_below else "From"
+    change = escape_text(retell(str(row["change_back"] if is_below else row["change"])))
+    value, certainty = format_value(found.parameter, float(row["value"])), _certainty(found, row)
+    if is_below:
+        return say("Below {value}: {change} ({certainty}).", value=value, change=change, certainty=certainty)
     # A step of a limit lies at its value: there the new candidates become possible.
-    onwards = "" if is_below else " on"
-    return (
-        f"{where} {format_value(found.parameter, float(row['value']))}{onwards}: {change} ({_certainty(found, row)})."
-    )
+    return say("From {value} on: {change} ({certainty}).", value=value, change=change, certainty=certainty)
 
 
 def _certainty(found: BreakEvenMap, row: Mapping[Hashable, Any]) -> str:
     low, high = _number(row["certified_low"]), _number(row["certified_high"])
     if not row["is_certain"]:
-        return f"within the gap it may lie anywhere from {low} to {high}, or nowhere"
+        return say("within the gap it may lie anywhere from {low} to {high}, or nowhere", low=low, high=high)
     if row["width"] <= _EXACT_SHARE * (found.high - found.low):
-        return "exact"
-    return f"proved to lie between {low} and {high}"
+        return say("exact")
+    return say("proved to lie between {low} and {high}", low=low, high=high)
 
 
 def _number(value: float) -> str:
@@ -164,6 +226,9 @@ def _span(first: float, last: float) -> str:
     """Write both ends in million CNY a year, once where they are the same."""
     if not math.isfinite(first):
         return NO_NUMBER
+    if current_language() != "en":
+        ends = [format_million(value) for value in (first, last)]
+        return join(dict.fromkeys(ends), " to ")
     ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
@@ -187,27 +252,44 @@ def describe_frontier(frontier: Frontier) -> str:
 
 
 def _latency_head(frontier: Frontier) -> list[str]:
-    classes = escape_text(", ".join(frontier.classes))
+    classes = escape_text(join(map(term, frontier.classes)))
     return [
-        f"Cost against latency: one budget on the round trip of {classes}; no limit is loosened",
-        f"  tightest budget under which every workload reaches a data center: {format_size(frontier.least_size)} ms",
+        say("Cost against latency: one budget on the round trip of {classes}; no limit is loosened", classes=classes),
+        "  "
+        + say(
+            "tightest budget under which every workload reaches a data center: {least_size} ms",
+            least_size=format_size(frontier.least_size),
+        ),
     ]
 
 
 def _carbon_head(frontier: Frontier) -> list[str]:
-    lines = ["Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference"]
+    lines = [say("Cost against carbon: a cap on the yearly emissions, location-based; the last point is the reference")]
     if math.isfinite(frontier.least_size):
-        lines.append(f"  no plan emits less than {format_size(frontier.least_size)} t a year, whatever it costs")
+        lines.append(
+            "  "
+            + say(
+                "no plan emits less than {least_size} t a year, whatever it costs",
+                least_size=format_size(frontier.least_size),
+            )
+        )
     return lines
 
 
 def _points(frontier: Frontier) -> list[str]:
     """List the points: what is proved of the cost, then the best known plan."""
-    head = "budget ms" if frontier.kind == "latency" else "cap t/year"
+    head = say("budget ms") if frontier.kind == "latency" else say("cap t/year")
     shares = [name for name in frontier.points if str(name).startswith("region_share.")]
     regions = [str(name).partition(".")[2] for name in shares]
-    costs = ["proved at least", "best plan", "gap", "without latency", "energy", "capital"]
-    rows = [[head, *costs, "mean ms", "worst ms", "carbon t", *regions, ""]]
+    costs = [
+        say("proved at least"),
+        say("best plan"),
+        say("gap"),
+        say("without latency"),
+        say("energy"),
+        say("capital"),
+    ]
+    rows = [[head, *costs, say("mean ms"), say("worst ms"), say("carbon t"), *map(term, regions), ""]]
     for row in frontier.points.to_dict("records"):
         size = float(row[frontier.size_name])
         mean, worst = (row.get(f"{kind}_rtt_of_limited_ms", row.get(f"{kind}_rtt_ms")) for kind in ("mean", "worst"))
@@ -225,17 +307,20 @@ def _points(frontier: Frontier) -> list[str]:
                 _remark(row),
             ]
         )
-    of_whom = "; round trips of the classes under the budget" if frontier.kind == "latency" else ""
-    return [f"  million CNY a year{of_whom}; share of the tokens by region of the data center", *_align(rows)]
+    of_whom = say("; round trips of the classes under the budget") if frontier.kind == "latency" else ""
+    return [
+        "  " + say("million CNY a year{of_whom}; share of the tokens by region of the data center", of_whom=of_whom),
+        *_align(rows),
+    ]
 
 
 def _remark(row: dict[Hashable, Any]) -> str:
     if row["plan_of"] == "":
-        return str(row["status"])
-    remarks = ["dominated"] if row["is_dominated"] else []
+        return retell(str(row["status"]))
+    remarks = [say("dominated")] if row["is_dominated"] else []
     if row["plan_of"] != row["case"]:
-        remarks.append(f"plan of {row['plan_of']}")
-    return ", ".join(remarks)
+        remarks.append(say("plan of {plan_of}", plan_of=row["plan_of"]))
+    return join(remarks)
 
 
 def _reasons(frontier: Frontier) -> list[str]:
@@ -243,7 +328,7 @@ def _reasons(frontier: Frontier) -> list[str]:
     for row in frontier.points.to_dict("records"):
         if row["plan_of"] == "" and row["reason"]:
             first = str(row["reason"]).strip().splitlines()[0]
-            lines.append(f"  {format_size(row[frontier.size_name])}: {escape_text(first)}")
+            lines.append(f"  {format_size(row[frontier.size_name])}: {escape_text(retell(first))}")
     return lines
 
 
@@ -254,12 +339,13 @@ def _steps(frontier: Frontier) -> list[str]:
     latency = frontier.kind == "latency"
     names = [f"{side}_{frontier.size_name}" for side in ("tighter", "looser")]
     per = [name for name in frontier.steps if str(name).endswith(("_per_ms", "_per_t"))]
-    unit, scale = ("million CNY a year per ms", CNY_PER_MCNY) if latency else ("CNY/t", 1.0)
-    what = "What a millisecond of budget saves" if latency else "What abating a tonne more costs"
-    rows = [["from", "to", unit, "at least", "at most", ""]]
+    unit = say("million CNY a year per ms") if latency else say("CNY/t")
+    write = format_million_digits if latency else format_digits
+    what = say("What a millisecond of budget saves") if latency else say("What abating a tonne more costs")
+    rows = [[say("from"), say("to"), unit, say("at least"), say("at most"), ""]]
     for row in frontier.steps.to_dict("records"):
-        numbers = [format_digits(float(row[name]) / scale) for name in per]
-        rows.append([*(format_size(row[name]) for name in names), *numbers, str(row["verdict"])])
+        numbers = [write(float(row[name])) for name in per]
+        rows.append([*(format_size(row[name]) for name in names), *numbers, retell(str(row["verdict"]))])
     return [what, *_align(rows)]
 
 
@@ -267,7 +353,14 @@ def _order(frontier: Frontier) -> list[str]:
     if frontier.pairs.empty:
         return []
     certain, count = int(frontier.pairs["is_certain"].sum()), len(frontier.pairs)
-    return [f"  {certain} of {count} pairs of points are certainly ordered or equal; the rest lie within the gaps"]
+    return [
+        "  "
+        + say(
+            "{certain} of {count} pairs of points are certainly ordered or equal; the rest lie within the gaps",
+            certain=certain,
+            count=count,
+        )
+    ]
 
 
 def _relocation(frontier: Frontier) -> list[str]:
@@ -281,58 +374,77 @@ def _relocation(frontier: Frontier) -> list[str]:
             index="workload_class", columns=frontier.size_name, values=f"leaves_{scope}_share", sort=False
         )
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
-        rows = [["budget ms", *(format_size(float(size)) for size in wide.columns)]]
+        rows = [[say("budget ms"), *(format_size(float(size)) for size in wide.columns)]]
         rows += [
-            [escape_text(str(name)), *(format_percent(value, 1) for value in shown.loc[name])] for name in shown.index
+            [escape_text(term(str(name))), *(format_percent(value, 1) for value in shown.loc[name])]
+            for name in shown.index
         ]
-        lines += [f"Relocatable demand: share of the tokens served that leave their own {scope}", *_align(rows)]
-    lines.append("  of the best known plan: another one within the gap may send other classes away")
+        lines += [
+            say("Relocatable demand: share of the tokens served that leave their own {scope}", scope=say(scope)),
+            *_align(rows),
+        ]
+    lines.append("  " + say("of the best known plan: another one within the gap may send other classes away"))
     return lines
 
 
 def describe_latency_return(found: LatencyReturn) -> str:
     """Describe the energy return on latency: classes by what a millisecond of their budget saves, then each step."""
-    head = ["class", "from ms", "to ms", "million CNY a year per ms", "energy alone", "at least", "at most", ""]
+    head = [
+        say("class"),
+        say("from ms"),
+        say("to ms"),
+        say("million CNY a year per ms"),
+        say("energy alone"),
+        say("at least"),
+        say("at most"),
+        "",
+    ]
     ranking, steps = (table.to_dict("records") for table in (found.ranking, found.steps))
     rows = [
         _return_row(row, min(row["useful_limit_ms"], row["looser_budget_ms"]), _rank_remark(row)) for row in ranking
     ]
-    by_step = [_return_row(row, row["looser_budget_ms"], str(row["verdict"])) for row in steps]
+    by_step = [_return_row(row, row["looser_budget_ms"], retell(str(row["verdict"]))) for row in steps]
     lines = [
-        "Energy return on latency: what a millisecond of one class's round-trip budget saves, all others as stated",
-        "  from the tightest budget with a plan to the class's own limit (or the longest way in reach)",
+        say(
+            "Energy return on latency: what a millisecond of one class's round-trip budget saves, all others as stated"
+        ),
+        "  " + say("from the tightest budget with a plan to the class's own limit (or the longest way in reach)"),
         *_align([head, *rows]),
         "",
-        "Step by step",
+        say("Step by step"),
         *_align([head, *by_step]),
     ]
     for row in found.points[found.points["plan_of"] == ""].to_dict("records"):
         reason = str(row["reason"]).strip().splitlines() or [str(row["status"])]
-        where = f"{escape_text(str(row['workload_class']))} at {format_size(row['budget_ms'])} ms"
-        lines.append(f"  {where}: {escape_text(reason[0])}")
+        where = say(
+            "{workload_class} at {budget_ms} ms",
+            workload_class=escape_text(term(str(row["workload_class"]))),
+            budget_ms=format_size(row["budget_ms"]),
+        )
+        lines.append(f"  {where}: {escape_text(retell(reason[0]))}")
     return "\n".join(lines)
 
 
 def _return_row(row: dict[Hashable, Any], to_ms: float, remark: str) -> list[str]:
-    saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
-    numbers = (saving, float(row[ENERGY_PER_MS]) / CNY_PER_MCNY, least, most)
+    saving, least, most = (float(row[name]) for name in SAVINGS_PER_MS)
+    numbers = (saving, float(row[ENERGY_PER_MS]), least, most)
     sizes = [format_size(row["tighter_budget_ms"]), format_size(to_ms)]
-    return [escape_text(str(row["workload_class"])), *sizes, *map(format_digits, numbers), remark]
+    return [escape_text(term(str(row["workload_class"]))), *sizes, *map(format_million_digits, numbers), remark]
 
 
 def _rank_remark(row: dict[Hashable, Any]) -> str:
     if not row["is_certain"]:
-        return str(row["verdict"])
-    return "certainly above all below" if row["is_above_next"] else ""
+        return retell(str(row["verdict"]))
+    return say("certainly above all below") if row["is_above_next"] else ""
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Set texts in columns: the first and last to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    widths = [max(width_of(row[i]) for row in rows) for i in range(len(rows[0]))]
     last = len(widths) - 1
     return [
         "  " + "  ".join(
-            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+            ljust(cell, width) if i in (0, last) else rjust(cell, width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

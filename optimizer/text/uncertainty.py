@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from network_data.faults import escape_text
-from optimizer.numbers import format_percent, format_plain, list_some, shorten
+from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, SAMPLES_PER_INPUT, Uncertainty, region_shares
+from optimizer.words.columns import ljust, rjust, wrap
+from optimizer.words.sentences import join, join_some, retell, say, term
 
 WIDTH = 110
 _TITLE, _CELL, _NAME, _SHOWN, _PLACES_SHOWN, _REASONS_SHOWN = 44, 11, 20, 5, 12, 3
@@ -36,32 +37,49 @@ def headline(found: Uncertainty) -> str:
     if not names:
         return ""
     row = found.distribution(names[0])
-    region = escape_text(names[0].partition(".")[2])
-    return (
-        f"{region} serves {format_percent(row['as_stated'])} of the tokens as stated, "
-        f"{format_percent(row['p05'])} to {format_percent(row['p95'])} in nine of ten samples."
+    region = escape_text(term(names[0].partition(".")[2]))
+    return say(
+        "{region} serves {as_stated} of the tokens as stated, {p05} to {p95} in nine of ten samples.",
+        region=region,
+        as_stated=format_percent(row["as_stated"]),
+        p05=format_percent(row["p05"]),
+        p95=format_percent(row["p95"]),
     )
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=True) or [""]
+    return wrap(text, WIDTH)
 
 
 def _head(found: Uncertainty) -> list[str]:
     facts = found.facts
     count = found.inputs["input"].nunique()
-    design = _DESIGN_WORDS[facts["design"]]
-    of_inputs = f"{count} input{'' if count == 1 else 's'} ({design}, seed {facts['seed']})"
-    lines = [f"Uncertainty of {shorten(found.name, 40)}: {len(found.samples)} samples of {of_inputs}"]
+    inputs = say("1 input") if count == 1 else say("{count} inputs", count=count)
+    design = say(_DESIGN_WORDS[facts["design"]])
+    of_inputs = say("{inputs} ({design}, seed {seed})", inputs=inputs, design=design, seed=facts["seed"])
+    lines = [
+        say(
+            "Uncertainty of {name}: {samples} samples of {of_inputs}",
+            name=shorten(found.name, 40),
+            samples=len(found.samples),
+            of_inputs=of_inputs,
+        )
+    ]
     statuses = {str(name).replace("_", " "): number for name, number in facts["statuses"].items()}
-    lines.append("samples: " + ", ".join(f"{number} {name}" for name, number in statuses.items()))
+    lines.append(say("samples: {counts}", counts=join(f"{number} {retell(name)}" for name, number in statuses.items())))
     without = found.samples[found.samples[COST].isna()]
     if len(without):
         lines += _wrapped(
-            f"{len(without)} samples have no plan; what follows is of the others, and says nothing of those:"
+            say(
+                "{without} samples have no plan; what follows is of the others, and says nothing of those:",
+                without=len(without),
+            )
         )
         reasons = without["reason"].map(lambda text: " ".join(str(text).split())).value_counts()
-        lines += [f"  {number} x {shorten(str(reason), 90)}" for reason, number in reasons.head(_REASONS_SHOWN).items()]
+        lines += [
+            f"  {number} x {shorten(retell(str(reason)), 90)}"
+            for reason, number in reasons.head(_REASONS_SHOWN).items()
+        ]
     lines += _wrapped(_solved_with(facts))
     if sentence := headline(found):
         lines += _wrapped(sentence)
@@ -70,75 +88,100 @@ def _head(found: Uncertainty) -> list[str]:
 
 def _solved_with(facts: Mapping[str, Any]) -> str:
     slices, full = facts["slices_per_day"], facts["slices_of_scenario"]
-    several = "" if slices == 1 else "s"
-    text = f"solved with {slices} time slice{several} a day to a gap of {format_plain(100 * facts['mip_rel_gap'], 3)}%"
+    gap = format_plain(100 * facts["mip_rel_gap"], 3)
+    if slices == 1:
+        text = say("solved with 1 time slice a day to a gap of {gap}%", gap=gap)
+    else:
+        text = say("solved with {slices} time slices a day to a gap of {gap}%", slices=slices, gap=gap)
     if slices < full:
-        text += (
-            f"; the scenario has {full}: peaks that size capacity stay, the choice among hours is coarser "
-            "(add --set time.slices_per_day=...)"
+        text += say(
+            "; the scenario has {full}: peaks that size capacity stay, the choice among hours is coarser "
+            "(add --set time.slices_per_day=...)",
+            full=full,
         )
     return text
 
 
 def _row(title: str, cells: Sequence[str]) -> str:
-    return f"{title:<{_TITLE}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
+    return ljust(title, _TITLE) + "".join(rjust(cell, _CELL) for cell in cells)
 
 
 def _table(found: Uncertainty) -> list[str]:
-    lines = [_row("", _HEADS)]
+    lines = [_row("", [say(head) for head in _HEADS])]
     for row in found.distributions.to_dict("records"):
         figure = found.figure(row["figure"])
         cells = [figure.write(row[level]) for level in _LEVELS]
-        lines.append(_row(shorten(f"{figure.title}, {figure.unit}", _TITLE - 1), cells))
+        lines.append(_row(shorten(title_of(figure.title, figure.unit), _TITLE - 1), cells))
     return lines
+
+
+def title_of(title: str, unit: str) -> str:
+    """Write the title of a figure with its unit."""
+    return say("{title}, {unit}", title=retell(title), unit=retell(unit))
 
 
 def _gaps(found: Uncertainty) -> list[str]:
     facts = found.facts
     if not math.isfinite(facts["mean_gap"]):
         return []
-    text = f"gaps: {format_percent(facts['mean_gap'], 2)} on average, {format_percent(facts['largest_gap'], 2)} at most"
+    text = say(
+        "gaps: {mean_gap} on average, {largest_gap} at most",
+        mean_gap=format_percent(facts["mean_gap"], 2),
+        largest_gap=format_percent(facts["largest_gap"], 2),
+    )
     share = facts["gap_share_of_sd"]
     if math.isfinite(share):
-        text += f"; what they leave open of the cost is {format_percent(share, 0)} of its standard deviation"
+        text += say(
+            "; what they leave open of the cost is {share} of its standard deviation", share=format_percent(share, 0)
+        )
         if share > WIDE_GAP_SHARE:
-            text += (
+            text += say(
                 ": too much to take its dispersion for that of the inputs. Between the quantiles of the bound and of "
                 "the cost lie those of the best plans; a smaller --mip-rel-gap brings them together"
             )
-    lines = _wrapped(text + ".")
+    lines = _wrapped(say("{text}.", text=text))
     if not facts["is_noise_known"]:
-        return [*lines, "noise of the solver: not known, no sample was solved again with another seed."]
+        return [*lines, say("noise of the solver: not known, no sample was solved again with another seed.")]
     table = found.distributions[found.distributions["figure"] != BOUND].merge(found.figures, on="figure")
     noisy = table[table["noise_share"] > NOISY_SHARE]
     rows = noisy.to_dict("records")
-    told = [f"{escape_text(str(row['title']))} {format_percent(row['noise_share'], 0)}" for row in rows]
+    told = [f"{escape_text(retell(str(row['title'])))} {format_percent(row['noise_share'], 0)}" for row in rows]
     if told:
-        text = f"noise of the solver (plans within the gap differ): of the variance of {', '.join(told)}"
+        text = say("noise of the solver (plans within the gap differ): of the variance of {told}", told=join(told))
     else:
-        text = f"noise of the solver: below {format_percent(NOISY_SHARE, 0)} of the variance of every figure"
-    return [*lines, *_wrapped(f"{text}; from samples solved again with another seed.")]
+        text = say(
+            "noise of the solver: below {share} of the variance of every figure",
+            share=format_percent(NOISY_SHARE, 0),
+        )
+    return [*lines, *_wrapped(say("{noise}; from samples solved again with another seed.", noise=text))]
 
 
 def _drivers(found: Uncertainty) -> list[str]:
     lines = []
     titles = found.figures.set_index("figure")["title"]
     for figure, part in found.drivers[found.drivers["figure"] != BOUND].groupby("figure", sort=False):
-        title, r2 = escape_text(str(titles[figure])), float(part["r2"].iloc[0])
+        title, r2 = escape_text(retell(str(titles[figure]))), float(part["r2"].iloc[0])
         if part["rank_coefficient"].isna().all():
             continue
         told = part[part["is_significant"].astype(bool)].head(_SHOWN)
         names = [f"{escape_text(str(row.input))} {row.rank_coefficient:+.2f}" for row in told.itertuples()]
-        poor = ", which tells only part: see first_order_index" if r2 < POOR_R2 else ""
-        text = ", ".join(names) or "none of the inputs beyond accident"
-        lines += _wrapped(f"  {title} (R2 {r2:.2f}{poor}): {text}")
+        poor = say(", which tells only part: see first_order_index") if r2 < POOR_R2 else ""
+        text = join(names) or say("none of the inputs beyond accident")
+        lines += _wrapped(
+            "  " + say("{title} (R2 {r2:.2f}{poor}): {drivers}", title=title, r2=r2, poor=poor, drivers=text)
+        )
     if not lines:
-        return ["what decides: too few samples with a plan for the number of inputs"]
+        return [say("what decides: too few samples with a plan for the number of inputs")]
     plans, count = int(found.distributions["plans"].max()), found.inputs["input"].nunique()
-    head = ["what decides each figure: standardized rank regression coefficients, significant at 5 %"]
+    head = [say("what decides each figure: standardized rank regression coefficients, significant at 5 %")]
     if plans < SAMPLES_PER_INPUT * count:
         head += _wrapped(
-            f"  {plans} plans are few for {count} inputs: R2 flatters, and small coefficients are accidents"
+            "  "
+            + say(
+                "{plans} plans are few for {count} inputs: R2 flatters, and small coefficients are accidents",
+                plans=plans,
+                count=count,
+            )
         )
     return [*head, *lines]
 
@@ -147,29 +190,46 @@ def _places(found: Uncertainty) -> list[str]:
     used = found.data_centers[found.data_centers["used_share"] > 0]
     if used.empty:
         return []
-    lines = [f"{'data center':<{_NAME}}{'region':<10}{'used in':>10}{'tokens, median':>18}{'5 % to 95 %':>20}"]
+    lines = [
+        ljust(say("data center"), _NAME)
+        + ljust(say("region"), 10)
+        + rjust(say("used in"), 10)
+        + rjust(say("tokens, median"), 18)
+        + rjust(say("5 % to 95 %"), 20)
+    ]
     for row in used.head(_PLACES_SHOWN).to_dict("records"):
-        span = f"{format_percent(row['p05'])} to {format_percent(row['p95'])}"
+        span = join([format_percent(row["p05"]), format_percent(row["p95"])], " to ")
         lines.append(
-            f"{shorten(str(row['data_center']), _NAME - 1):<{_NAME}}{shorten(str(row['region']), 9):<10}"
-            f"{format_percent(row['used_share'], 0):>10}{format_percent(row['p50']):>18}{span:>20}"
+            ljust(shorten(str(row["data_center"]), _NAME - 1), _NAME)
+            + ljust(shorten(term(str(row["region"])), 9), 10)
+            + rjust(format_percent(row["used_share"], 0), 10)
+            + rjust(format_percent(row["p50"]), 18)
+            + rjust(span, 20)
         )
     if len(used) > _PLACES_SHOWN:
-        lines.append(f"... and {len(used) - _PLACES_SHOWN} more; {len(found.data_centers) - len(used)} are never used")
+        lines.append(
+            say(
+                "... and {more} more; {unused} are never used",
+                more=len(used) - _PLACES_SHOWN,
+                unused=len(found.data_centers) - len(used),
+            )
+        )
     elif len(used) < len(found.data_centers):
-        lines.append(f"{len(found.data_centers) - len(used)} data centers are never used")
+        lines.append(say("{unused} data centers are never used", unused=len(found.data_centers) - len(used)))
     return lines
 
 
 def _inputs(found: Uncertainty) -> list[str]:
-    lines = ["varied"]
+    lines = [say("varied")]
     for name, rows in found.inputs.groupby("input", sort=False):
         first = rows.iloc[0]
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        ends = " to ".join(format_plain(float(first[end]), 4) for end in ("low", "high"))
-        text = f"{shorten(str(first['key']), 62)} {ends}{more}, {first['shape']}"
-        lines.append(f"  {shorten(str(name), _NAME - 1):<{_NAME}}{text}")
+        more = " " + say("and {more} more", more=len(rows) - 1) if len(rows) > 1 else ""
+        ends = join((format_plain(float(first[end]), 4) for end in ("low", "high")), " to ")
+        text = f"{shorten(str(first['key']), 62)} {ends}{more}, {say(str(first['shape']))}"
+        lines.append("  " + ljust(shorten(str(name), _NAME - 1), _NAME) + text)
     idle = [escape_text(str(name)) for name in found.facts["idle"]]
     if idle:
-        lines += _wrapped(f"  change nothing in this scenario, and were left out: {list_some(idle, 12)}")
+        lines += _wrapped(
+            "  " + say("change nothing in this scenario, and were left out: {idle}", idle=join_some(idle, 12))
+        )
     return lines

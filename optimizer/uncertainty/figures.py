@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import finite_or_nan, number
-from optimizer.numbers import format_number
+from optimizer.numbers import format_million, format_number
+from optimizer.units import CNY_PER_MCNY
+from optimizer.words.language import current_language
 
 _DIGITS, _MOST_DECIMALS = 3, 9
 REGION_SHARE = "region_share"
@@ -39,6 +41,8 @@ class Figure:
         >>> Figure("a", "cost", "M CNY", 1e6).write(1_548_012_345.0), Figure("a", "cost", "M CNY", 1e6).write(32_100.0)
         ('1,548.0', '0.0321')
         """
+        if self.factor == CNY_PER_MCNY and current_language() != "en":
+            return format_million(value)
         amount = abs(value) / self.factor
         small = 0 < amount < 1
         decimals = max(self.decimals, _DIGITS - 1 - math.floor(math.log10(amount))) if small else self.decimals

@@ -19,12 +19,13 @@ from run_files import CHINA, write_china_run, write_outline, write_run
 
 from network_data.faults import InputError
 from optimizer.cli.main import main
-from optimizer.drawing.words import LANGS, read_words
+from optimizer.drawing.words import read_words
 from optimizer.exports.export import export_run
 from optimizer.maps.draw import DrawnMap, draw_map
 from optimizer.maps.labels import boxes_overlap
 from optimizer.maps.options import KINDS, MapNameWarning, MapOptions
 from optimizer.runs.run import open_run
+from optimizer.words.language import LANGS
 
 SIZE = (800, 600)
 VIEWS = [*KINDS, "difference"]

@@ -14,8 +14,9 @@ from fontTools.ttLib import TTFont
 from benchmarks.map_fonts import FAMILY, WEIGHTS, gb2312_characters, wanted_characters
 from optimizer.drawing.colours import CARBONS, PRICES
 from optimizer.drawing.lettering import has_glyph
-from optimizer.drawing.words import ASSETS, WORDS_FILE, Words, read_words
+from optimizer.drawing.words import ASSETS, Words, read_words
 from optimizer.maps.places import MOST_CLASSES, fit_classes, wrap_label
+from optimizer.words.tables import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVEL_1 = 3755
@@ -57,7 +58,7 @@ def test_both_fonts_together_draw_every_word() -> None:
 
 
 def test_every_word_is_there_in_both_languages_with_the_same_blanks() -> None:
-    with WORDS_FILE.open(encoding="utf-8", newline="") as text:
+    with (FOLDER / "maps.csv").open(encoding="utf-8", newline="") as text:
         rows = list(csv.DictReader(text))
     assert len({row["key"] for row in rows}) == len(rows)
     for row in rows:

@@ -30,9 +30,10 @@ from optimizer.maps.labels import boxes_overlap
 from optimizer.maps.options import MapNameWarning, MapOptions
 from optimizer.maps.places import measure_label, wrap_label
 from optimizer.maps.projection import build_scale_bar, choose_projection, fit_view
-from optimizer.numbers import format_amount, shorten
+from optimizer.numbers import shorten
 from optimizer.runs.places import link_volumes
 from optimizer.runs.run import open_run
+from optimizer.words.amounts import format_amount
 
 SIZE = (800, 600)
 SMALL = MapOptions(size_px=SIZE)

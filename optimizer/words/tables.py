@@ -1,0 +1,18 @@
+"""The tables of words, each with English and Chinese side by side: `maps` by key, all others by the English text."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent / "tables"
+# Of the tables by English text: what the terminal and charts say, what pages say, and what other rooms word.
+SAID, PAGES, RETOLD = "said", "pages", "retold"
+
+
+@functools.cache
+def read_table(name: str) -> dict[str, dict[str, str]]:
+    """Read a table: key, or the English text, to language to words; what stands in braces is filled in."""
+    with (FOLDER / f"{name}.csv").open(encoding="utf-8", newline="") as text:
+        return {row.get("key") or row["en"]: row for row in csv.DictReader(text)}
