@@ -132,6 +132,7 @@ def test_commands_of_the_pages_are_understood() -> None:
     shown = [words for page in PAGES for words in commands(page, "edwc")]
     assert {words[1] for words in shown} == {
         "list", "show", "keys", "init", "import", "check", "solve", "compare", "explain", "why", "export", "verify",
+        "save",
         "validate",
         "uncertainty",
         "range",

@@ -396,8 +396,8 @@ def _next_best_lines(found: PlacementExplanation) -> list[str]:
             )
         else:
             changes = say(" ({changes})", changes=join(map(retell, other.changes), "; ")) if other.changes else ""
-            extra = _extra_words(other.extra_cny_per_year)
-            lines.append("  " + say("{name}: {extra}{changes}", name=retell(other.name), extra=extra, changes=changes))
+            more = _extra_words(other.extra_cny_per_year)
+            lines.append("  " + say("{name}: {extra}{changes}", name=retell(other.name), extra=more, changes=changes))
     return lines
 
 

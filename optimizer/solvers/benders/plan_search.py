@@ -65,7 +65,7 @@ class ExactCosts:
         self._columns_of_master = self._positions()
         self._like: FixedProgram | None = None
         self._known: dict[frozenset[int], Choice | None] = {}
-        self.center_of: IntArray = self._model.columns["Deploy"].members[:, 1]  # of each deployment
+        self.center_of: IntArray = self._model.columns["Deploy"].members[:, 1].astype(np.int64)  # of each deployment
 
     def of(self, deployed: frozenset[int]) -> Choice | None:
         """Cost of a set; None if no plan has it."""
