@@ -311,7 +311,11 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
     ]
     for row in rows.head(_MOVED_SHOWN).itertuples(index=False):
         workload = shorten(
-            say("{workload_class} of {demand_hub}", workload_class=term(row.workload_class), demand_hub=row.demand_hub),
+            say(
+                "{workload_class} of {demand_hub}",
+                workload_class=term(str(row.workload_class)),
+                demand_hub=row.demand_hub,
+            ),
             34,
         )
         ends = [
@@ -319,9 +323,8 @@ def _moved(found: Comparison, pair: tuple[str, str]) -> list[str]:
             for name, hour in ((row.from_data_center, row.from_hour), (row.to_data_center, row.to_hour))
         ]
         tokens = format_amount(float(row.mtok_per_year) * 1e6)  # type: ignore[arg-type]
-        lines.append(
-            "  " + ljust(workload, 35) + "".join(ends) + rjust(tokens, 13) + rjust(format_percent(float(row.share)), 7)
-        )  # type: ignore[arg-type]
+        share = format_percent(float(row.share))  # type: ignore[arg-type]
+        lines.append("  " + ljust(workload, 35) + "".join(ends) + rjust(tokens, 13) + rjust(share, 7))
     more = len(rows) - _MOVED_SHOWN
     return [*lines, "  " + say("and {more:,} smaller ones", more=more)] if more > 0 else lines
 
@@ -447,7 +450,7 @@ def _regret_words(found: Comparison) -> list[str]:
     for row in missing.head(3).itertuples(index=False):
         plan, under = (_label_of(found, str(name), 40) for name in (row.plan, row.under))
         lines += _wrapped(
-            say("{plan} is no plan under {under}: {reason}", plan=plan, under=under, reason=retell(row.reason))
+            say("{plan} is no plan under {under}: {reason}", plan=plan, under=under, reason=retell(str(row.reason)))
         )
     if len(missing) > 3:  # noqa: PLR2004 - as many as are listed
         lines.append(say("and {more:,} more pairs without a plan", more=len(missing) - 3))

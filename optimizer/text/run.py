@@ -427,7 +427,7 @@ def local_names(run: Run) -> dict[str, str]:
     """Name the places and classes of a run as the language in force does; nothing where the run's own names do."""
     if current_language() == "en" or not run.has_plan:
         return {}
-    names = {}
+    names: dict[str, str] = {}
     for table in ("data_centers", "demand_hubs"):
         rows = run.tables[table]
         if "name_local" in rows:
