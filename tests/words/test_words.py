@@ -27,7 +27,7 @@ BLANK = "\N{SYMBOL FOR NULL}"  # stands for what an f-string fills in
 # What stays in Latin letters: units, abbreviations of the field, commands and keys, ids, names of files and products.
 ALLOWED = re.compile(
     r"(?<![A-Za-z])(?:M[Ww]h?|[kG]Wh|kW|IT|PUE|ms|kt|Gbps|CO2|R2|TTFT|edwc \w+|time\.\w+|--[\w-]+|HUB/CLASS|river|"
-    r"runs?|json|peaks|dc_[a-z]+|delta|ford|plateau|"
+    r"[a-z]+/[a-z]+|runs?|json|peaks|dc_[a-z]+|delta|ford|plateau|"
     r"[a-z]+(?:_[a-z]+)+|batch|[A-Z][a-z]+ (?:campus|park)|Card)(?![A-Za-z])"
 )
 
