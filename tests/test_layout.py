@@ -27,6 +27,7 @@ HEAVY = (
     "pyogrio",
     "pyomo",
     "scipy",
+    "xlsxwriter",
 )
 # All that the independent checker may know: the problem, the plan, and its own parts.
 CHECKER_MODULES = ("checker.facts", "checker.limits", "problem.plan", "problem.problem", "units")
@@ -68,11 +69,19 @@ PLACE_COLUMNS = {
 EXTRA_OF = {
     "optimizer.comparison.dask_workers": "cluster",
     "optimizer.comparison.sent_work": "cluster",
+    "optimizer.exports.office.document": "office",
+    "optimizer.exports.office.slides": "office",
     "optimizer.exports.postgis": "postgis",
     "optimizer.exports.pypsa_network": "pypsa",
 }
 # What is installed under another name than it is imported under, or by a declared distribution.
-DISTRIBUTION_OF = {"pydantic_core": "pydantic", "yaml": "pyyaml"}
+DISTRIBUTION_OF = {
+    "docx": "python-docx",
+    "fpdf": "fpdf2",
+    "pptx": "python-pptx",
+    "pydantic_core": "pydantic",
+    "yaml": "pyyaml",
+}
 
 # In halves, so that this file does not hold what it looks for.
 REGISTRY_HALVES = (("py", "pi.org"), ("python", "hosted."), ("registry.np", "mjs"), ("deb.deb", "ian"))
@@ -147,6 +156,7 @@ FRONT_DOORS = {
         for module in ("break_even_points", "comparison", "frontier", "latency_budgets")
         for room in ("drawing", "text")
     ),
+    ("optimizer.comparison.comparison", "exports"),
     *(("optimizer.uncertainty.result", room) for room in ("drawing", "text")),
 }
 

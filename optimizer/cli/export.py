@@ -18,6 +18,7 @@ from optimizer.cli.options import (
     scenario_changes,
 )
 from optimizer.cli.output import emit, emit_json, tell
+from optimizer.exports.office.options import DOCUMENT_KINDS
 from optimizer.maps.options import KINDS, MapNameWarning, MapOptions
 from optimizer.words.language import current_language
 from optimizer.words.sentences import retell, say
@@ -36,17 +37,19 @@ class _Size(click.ParamType[tuple[int, int]]):
         return int(width), int(height)
 
 
-@click.command(cls=EdwcCommand, short_help="Write a stored run as layers, as a map or as a report.")
+@click.command(cls=EdwcCommand, short_help="Write a stored run as layers, map, report, workbook or brief.")
 @click.argument("run_folder", metavar="RUN", shell_complete=complete_folder)
 @click.option(
     "--to", required=True, metavar="FILE|FOLDER|ADDRESS", shell_complete=complete_file,
-    help="File to write (.gpkg, .geojson: all layers; .parquet, .fgb, .csv: one; .png, .svg: a map; .html: the "
-    "report; .graphml: the graph with its loads; .nc: data-center loads for PyPSA; .mps, .lp: the model), folder to "
-    "fill, or postgresql://user@host/db?schema=NAME.",
+    help="File to write (.gpkg, .geojson: all layers; .parquet, .fgb, .csv: one layer or table; .png, .svg: a map; "
+    ".html: the report; .xlsx: all tables; .pdf, .docx, .pptx: a brief, report.pdf: the report; .graphml: the graph "
+    "with its loads; .nc: data-center loads for PyPSA; .mps, .lp: the model), folder to fill, or "
+    "postgresql://user@host/db?schema=NAME.",
 )  # fmt: skip
 @click.option(
     "--layer", metavar="LAYER",
-    help="Write this layer alone: links, flows, flows_straight, demand_hubs, data_centers.",
+    help="Write this layer alone: links, flows, flows_straight, demand_hubs, data_centers; or a table of the run, such "
+    "as costs or shadow_prices.",
 )  # fmt: skip
 @click.option("--per-slice", is_flag=True, help="Add to each layer one by time slice, ..._by_slice.")
 @click.option(
@@ -63,6 +66,11 @@ class _Size(click.ParamType[tuple[int, int]]):
     help="Draw what changes from this run folder to RUN: .png or .svg.",
 )  # fmt: skip
 @click.option(
+    "--as", "document", type=click.Choice(DOCUMENT_KINDS),
+    help="What a .pdf is: a brief of two pages, or the report, printed by a browser of this machine (default: the "
+    "report if the name of the file ends in report).",
+)  # fmt: skip
+@click.option(
     "--basemap", default="run", metavar="run|none|FILE", shell_complete=complete_file,
     help="Outlines behind the map (default: the run's own).",
 )  # fmt: skip
@@ -71,10 +79,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 @overrides_option
 def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """
-    Write a stored run as layers for QGIS or PostGIS, as a map, a report, or for other programs.
+    Write a stored run as layers for QGIS or PostGIS, as a map, a report, a workbook, a brief, or for other programs.
 
-    RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out`, for a model also a
-    scenario.
+    RUN is a folder that `edwc solve --out` wrote; for a report, a workbook or a brief also one of `edwc compare --out`,
+    for a model also a scenario.
     """
     if Path(to).suffix.lower() in _MODEL_SUFFIXES and not (Path(run_folder) / _RUN_FILE).exists():
         return _export_model(run_folder, to, overrides, as_json=as_json)
@@ -106,9 +114,9 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MapNameWarning)
         if is_comparison(run_folder):
-            path = export_comparison(run_folder, to, gis=gis, maps=maps)
+            path = export_comparison(run_folder, to, gis=gis, maps=maps, document=options["document"])
         else:
-            path = export_run(open_run(run_folder), to, gis=gis, maps=maps)
+            path = export_run(open_run(run_folder), to, gis=gis, maps=maps, document=options["document"])
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
             tell(say("warning: {text}", text=escape_text(retell(str(warning.message)))))

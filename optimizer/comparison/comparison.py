@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -38,9 +38,12 @@ from optimizer.comparison.tables import (
 from optimizer.numbers import format_million, shorten_all
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
-from optimizer.runs.folder import read_csv_table
+from optimizer.runs.folder import read_csv_table, replace_when_done
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run, open_run
+
+if TYPE_CHECKING:
+    from optimizer.words.language import Lang
 
 # Every plan under every case: so many pairs at most, of which so many may take a full check.
 _MOST_PAIRS, _MOST_CHECKED_PAIRS = 10_000, 1_000
@@ -230,6 +233,24 @@ class Comparison:
         folder = Path(out)
         write_tables(folder, self.tables())
         return folder
+
+    def to_excel(self, file: str | Path, *, lang: Lang = "en") -> Path:
+        """
+        Write every table as a sheet of a workbook, completely or not at all, behind a cover with what is proved.
+
+        Parameters
+        ----------
+        file
+            File to write, `.xlsx`; its folder exists.
+        lang
+            Language of the cover and the heads.
+        """
+        from optimizer.exports.office.workbook import write_comparison_workbook
+
+        target = Path(file)
+        with replace_when_done(target.resolve(), draft_prefix=".edwc-export-") as draft:
+            write_comparison_workbook(self, draft, lang)
+        return target
 
     def plot(self, out: str | Path) -> list[Path]:
         """

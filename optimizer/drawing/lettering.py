@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Callable
 from typing import Any
 
 from matplotlib import patheffects
@@ -88,9 +89,23 @@ def text_width_pt(line: str, font: FontProperties) -> float:
 
 def wrap_to_width(text: str, font: FontProperties, most_pt: float) -> list[str]:
     """Break a text into lines: at spaces, or between any two characters of Chinese text."""
+    return wrap_text(text, most_pt, lambda line: SNAPPED * text_width_pt(line, font))
+
+
+def wrap_text(text: str, most: float, measure: Callable[[str], float]) -> list[str]:
+    """
+    Break a text into lines: at spaces, or between any two characters of Chinese text.
+
+    Parameters
+    ----------
+    most
+        Width of a line.
+    measure
+        Width of a text.
+    """
     lines, line = [], ""
     for piece in _pieces(text):
-        if line and SNAPPED * text_width_pt((line + piece).rstrip(), font) > most_pt:
+        if line and measure((line + piece).rstrip()) > most:
             lines.append(line.rstrip())
             line = piece.lstrip()
         else:

@@ -1,4 +1,4 @@
-"""Export a stored run: layers for geographic information systems, a map, a report, or files for other programs."""
+"""Export a stored run: layers for geographic information systems, maps, reports, workbooks, briefs, other programs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from pathlib import Path
 from network_data.faults import Fault, FaultList, InputError, quote_value, suggest
 from optimizer.comparison.folder import COMPARISON_FILE
 from optimizer.drawing.words import SUFFIXES
-from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, gis_content, write_flowmap, write_folder
+from optimizer.exports.columns import TABLE_SUFFIXES, run_tables
+from optimizer.exports.files import (
+    FLOWMAP,
+    FOLDER_FORMATS,
+    FORMATS,
+    METADATA,
+    gis_content,
+    write_flowmap,
+    write_folder,
+    write_run_table,
+)
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
+from optimizer.exports.office.documents import check_document, write_comparison_document, write_run_document
+from optimizer.exports.office.options import BRIEF_SUFFIXES, DOCUMENT_SUFFIXES, DocumentKind, document_kind
 from optimizer.exports.postgis import is_postgis_address
 from optimizer.exports.programs import PROGRAMS
-from optimizer.maps.options import MapOptions
+from optimizer.maps.options import MapOptions, check_map_options
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
 
@@ -24,7 +36,14 @@ _ALL_LAYERS = GisOptions()
 _DEFAULT_MAP = MapOptions()
 
 
-def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP) -> Path:
+def export_run(
+    run: Run,
+    target: Path | str,
+    *,
+    gis: GisOptions = _ALL_LAYERS,
+    maps: MapOptions = _DEFAULT_MAP,
+    document: DocumentKind | None = None,
+) -> Path:
     """
     Write a run in the format that the ending of the target names, or a folder of files in a given format.
 
@@ -37,13 +56,15 @@ def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, m
         The run.
     target
         File to write: `.gpkg`, `.geojson` (all layers in one file), `.parquet`, `.fgb`, `.csv` (one layer each, to be
-        named in `gis`), `.png` or `.svg` (drawn maps), `.html` (the report), `.graphml` (the graph with its loads),
-        `.nc` (a PyPSA network of the data-center loads), `.mps` or `.lp` (the model). Or a folder, with
-        `gis.folder_format`.
+        named in `gis`), `.png` or `.svg` (drawn maps), `.html` (the report), `.xlsx` (all tables), `.pdf`, `.docx` or
+        `.pptx` (a brief), `.graphml` (the graph with its loads), `.nc` (a PyPSA network of the data-center loads),
+        `.mps` or `.lp` (the model). Or a folder, with `gis.folder_format`.
     gis
-        Which layers to write.
+        Which layers or table to write.
     maps
-        What a drawn map shows, and how; a report takes its outlines.
+        What a drawn map shows, and how; a report takes its outlines, a workbook its language, a brief both.
+    document
+        What a `.pdf` is: `brief` or `report`, which a browser prints; None = a report if its name ends in `report`.
 
     Returns
     -------
@@ -54,13 +75,14 @@ def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, m
     ------
     InputError
         If the ending is not known, the target cannot be replaced safely, the run is not complete, an option is out of
-        range or does not fit the format, the basemap cannot be used, or the run to compare with is of another network.
+        range or does not fit the format, the basemap cannot be used, the run to compare with is of another network, or
+        what the format needs is not installed.
     OSError
         If the file system refuses the write.
     """
     _refuse_database(target)
     path = Path(target)
-    write = _choose_writer(path, gis, maps)
+    write = _choose_writer(path, gis, maps, document)
     if gis.folder_format:
         _check_folder(path, gis.folder_format)
     else:
@@ -73,21 +95,28 @@ def export_run(run: Run, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, m
 
 
 def export_comparison(
-    folder: Path | str, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP
+    folder: Path | str,
+    target: Path | str,
+    *,
+    gis: GisOptions = _ALL_LAYERS,
+    maps: MapOptions = _DEFAULT_MAP,
+    document: DocumentKind | None = None,
 ) -> Path:
     """
-    Write the report of a stored comparison.
+    Write a stored comparison as report, workbook or brief.
 
     Parameters
     ----------
     folder
         Folder of the comparison.
     target
-        File to write, `.html`.
+        File to write: `.html`, `.xlsx`, `.pdf`, `.docx` or `.pptx`.
     gis
         Refused: a comparison has no layers.
     maps
-        The report takes its outlines.
+        The report takes its outlines, a workbook its language, a brief both.
+    document
+        As in `export_run`.
 
     Returns
     -------
@@ -104,10 +133,14 @@ def export_comparison(
     _refuse_database(target)
     path = Path(target)
     _check_comparison_export(Path(folder), path, gis)
-    _check_no_map_options(path, maps)
+    _check_map_options(path, maps)
+    check_document(path, document)
     _check_file(path)
     with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
-        _write_comparison(Path(folder), draft, options=maps)
+        if draft.suffix == ".html":
+            _write_comparison(Path(folder), draft, options=maps)
+        else:
+            write_comparison_document(Path(folder), draft, maps, document_kind(path, document))
     return path
 
 
@@ -125,44 +158,53 @@ def _refuse_database(target: Path | str) -> None:
 _Writer = Callable[[Run, Path], None]
 
 
-def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions) -> _Writer:
+def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions, document: DocumentKind | None) -> _Writer:
     """Check that options and target fit each other, and choose the function that writes it."""
     faults = FaultList("the export")
     ending = path.suffix.lower()
     if ending not in SUFFIXES or gis.folder_format is not None:
-        _check_no_map_options(path, maps)
+        _check_map_options(path, maps)
+    check_document(path, document)
     if gis.folder_format is not None:
         return _choose_folder_writer(path, gis, faults)
+    if ending in {*_DRAWN, *BRIEF_SUFFIXES, *PROGRAMS} and gis != _ALL_LAYERS:
+        problem = f"a {'drawn map' if ending in SUFFIXES else f'{ending} file'} has no layers to choose from"
+        faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
+        raise faults.error()
     if (draw := _DRAWN.get(ending)) is not None:
-        if gis != _ALL_LAYERS:
-            problem = f"a {'report' if ending == '.html' else 'drawn map'} has no layers to choose from"
-            faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
-            raise faults.error()
         return lambda run, draft: draw(run, draft, maps)
     if ending in PROGRAMS:
-        if gis != _ALL_LAYERS:
-            problem = f"a {ending} file has no layers to choose from"
-            faults.add(str(path), problem, "Leave out --layer and --per-slice.", value=ending)
-            raise faults.error()
         return PROGRAMS[ending]
+    if ending in DOCUMENT_SUFFIXES:
+        kind = document_kind(path, document)
+        return lambda run, draft: write_run_document(run, draft, maps, kind, gis.layer)
     if ending.removeprefix(".") not in FORMATS or not ending:
-        known = [*(f".{name}" for name in FORMATS), *_DRAWN, *PROGRAMS]
+        known = [*(f".{name}" for name in FORMATS), *_DRAWN, *DOCUMENT_SUFFIXES, *PROGRAMS]
         remedy = (
             f"Use one of {', '.join(known)}, postgresql://..., or fill a folder: "
             f"--to FOLDER --format {'|'.join(FOLDER_FORMATS)}.{suggest(ending, known)}"
         )
         faults.add(str(path), "export format is not known", remedy, value=path.suffix or None)
         raise faults.error()
+    if gis.layer is not None and _is_plain_table(gis.layer) and ending in TABLE_SUFFIXES:
+        table = gis.layer
+        return lambda run, draft: write_run_table(run, table, draft)
     write, holds_several = FORMATS[ending.removeprefix(".")]
     if not holds_several and gis.layer is None:
         also = f", or {', '.join(SLICE_LAYERS)}" if gis.per_slice else ""
+        tables = f" Tables without places: {', '.join(filter(_is_plain_table, run_tables()))}."
         remedy = (
             f"Name it: --layer {'|'.join(LAYERS)}{also}. Or write a file for each: "
-            f"--to FOLDER --format {ending.removeprefix('.')}."
+            f"--to FOLDER --format {ending.removeprefix('.')}.{tables if ending in TABLE_SUFFIXES else ''}"
         )
         faults.add(str(path), f"a {ending} file holds one layer", remedy)
         raise faults.error()
     return lambda run, draft: write(gis_content(run, gis.layer, per_slice=gis.per_slice), draft)
+
+
+def _is_plain_table(name: str) -> bool:
+    """Whether a run has a table of this name that is no layer: it has no places."""
+    return name in run_tables() and not run_tables()[name].is_layer
 
 
 def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Writer:
@@ -170,7 +212,7 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
     if name not in FOLDER_FORMATS:
         remedy = f"Use one of {', '.join(FOLDER_FORMATS)}.{suggest(name, FOLDER_FORMATS)}"
         faults.add("--format", "is no format that fills a folder", remedy, value=name)
-    if path.suffix.lower() in {*_DRAWN, *PROGRAMS, *(f".{known}" for known in FORMATS)}:
+    if path.suffix.lower() in {*_DRAWN, *DOCUMENT_SUFFIXES, *PROGRAMS, *(f".{known}" for known in FORMATS)}:
         problem = "--format fills a folder, but this names a file"
         faults.add(str(path), problem, "Leave out --format, or name a folder.")
     if gis.layer is not None:
@@ -188,19 +230,21 @@ def _choose_folder_writer(path: Path, gis: GisOptions, faults: FaultList) -> _Wr
 
 
 def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
-    """Refuse anything but a report: a comparison has no layers and no map of its own."""
-    if path.suffix.lower() != ".html" or gis != _ALL_LAYERS:
-        remedy = "Name a file that ends in .html and no layer or format, or the run folder of one of its cases."
+    """Refuse layers and maps: a comparison has none of its own."""
+    known = (".html", *DOCUMENT_SUFFIXES)
+    if path.suffix.lower() not in known or gis != _ALL_LAYERS:
+        remedy = f"Name a file that ends in {', '.join(known)} and no layer or format, or a run folder of its cases."
         fault = Fault(str(folder), None, None, path.suffix, "a comparison has no such export", remedy)
         raise InputError([fault], "the export")
 
 
-def _check_no_map_options(path: Path, maps: MapOptions) -> None:
-    """Refuse options that only a drawn map has; outlines, colours and size are allowed with any format."""
-    plain = replace(maps, basemap=_DEFAULT_MAP.basemap, size_px=_DEFAULT_MAP.size_px, colour_by=_DEFAULT_MAP.colour_by)
-    if plain != _DEFAULT_MAP:
-        remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map, --against and --lang."
+def _check_map_options(path: Path, maps: MapOptions) -> None:
+    """Refuse options that only a drawn map has; outlines, colours, size and language are allowed with any format."""
+    anywhere = ("basemap", "size_px", "colour_by", "lang")
+    if replace(maps, **{name: getattr(_DEFAULT_MAP, name) for name in anywhere}) != _DEFAULT_MAP:
+        remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map and --against."
         raise InputError([Fault(str(path), None, None, path.suffix or None, "is no drawn map", remedy)], "the export")
+    check_map_options(maps)
 
 
 def _check_file(path: Path) -> None:

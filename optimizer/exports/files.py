@@ -17,7 +17,9 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
+from network_data.faults import Fault, InputError
 from optimizer.drawing.colours import region_colours
+from optimizer.exports.columns import run_tables
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
 from optimizer.runs.folder import json_ready, write_csv_table
@@ -221,6 +223,46 @@ def write_folder(content: GisContent, name: str, folder: Path) -> None:
     for layer, table in content.layers.items():
         write(GisContent({layer: table}, {}, content.metadata), folder / f"{layer}.{name}")
     _write_table(content.metadata, folder / f"{METADATA}.csv")
+
+
+def write_run_table(run: Run, name: str, path: Path) -> None:
+    """
+    Write a table of a run that has no places, as it is stored: `.csv` or `.parquet`.
+
+    Raises
+    ------
+    InputError
+        If the run has no such table.
+    """
+    table = run_table(run, name)
+    if path.suffix == ".csv":
+        _write_table(table, path)
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stored = pa.Table.from_pandas(table, preserve_index=False)
+    described = {**(stored.schema.metadata or {}), b"edwc": metadata_json(metadata_table(run))}
+    pq.write_table(stored.replace_schema_metadata(described), path)
+
+
+def run_table(run: Run, name: str) -> pd.DataFrame:
+    """
+    Read a table of a run.
+
+    Raises
+    ------
+    InputError
+        If the run has none of this name, or it cannot be read.
+    """
+    table = run.tables.get(name)
+    if table is None:
+        known = [known for known in run_tables() if known in run.tables]
+        remedy = f"It has {', '.join(known)}."
+        raise InputError(
+            [Fault("--layer", None, None, name, "is a table that this run does not have", remedy)], "the export"
+        )
+    return table
 
 
 def write_flowmap(run: Run, content: GisContent, folder: Path) -> None:

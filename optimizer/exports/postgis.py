@@ -21,8 +21,9 @@ import pandas as pd
 import shapely
 
 from network_data.faults import Fault, InputError
+from optimizer.exports.columns import describe_column
 from optimizer.exports.files import METADATA, STYLE_DATE, GisContent, gis_content
-from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions, describe_column
+from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.runs.run import Run
 
 if TYPE_CHECKING:

@@ -138,6 +138,7 @@ NEEDS_THIS_VERSION = "Solve again with this version."
 # What may stand in a run folder that is replaced: what a run writes, and what was exported from it.
 _EXPORT_SUFFIXES = (
     ".gpkg", ".geojson", ".fgb", ".png", ".svg", ".html", ".csv", ".parquet", ".graphml", ".nc", ".mps", ".lp",
+    ".xlsx", ".pdf", ".docx", ".pptx",
 )  # fmt: skip
 _DRAFT_PREFIX = ".edwc-run-"
 _DRAFT_MAX_AGE_S = 3600.0
@@ -407,8 +408,12 @@ def mark_formula(value: Any) -> Any:
     >>> mark_formula("=HYPERLINK(1)"), mark_formula("-0.5"), mark_formula("5 - 3")
     ("'=HYPERLINK(1)", '-0.5', '5 - 3')
     """
-    is_formula = isinstance(value, str) and _FORMULA.match(value) is not None and not _is_number(value)
-    return f"{_MARK}{value}" if is_formula else value
+    return f"{_MARK}{value}" if isinstance(value, str) and is_formula(value) else value
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would take a text for a formula, with or without marks before it."""
+    return _FORMULA.match(text) is not None and not _is_number(text)
 
 
 def unmark_formula(value: Any) -> Any:
@@ -425,10 +430,16 @@ def unmark_formula(value: Any) -> Any:
 
 
 def write_csv_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV in UTF-8, without its index."""
+    """
+    Write a table as CSV in UTF-8, without its index.
+
+    Where it is not plain ASCII, it begins with a byte order mark: without one, Excel takes it for the code page of the
+    machine.
+    """
     texts = {str(n): table[n].map(mark_formula, na_action="ignore") for n in table if _may_hold_text(table[n])}
     marked = table.assign(**texts).rename(columns=mark_formula)
-    marked.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    text = marked.to_csv(index=False, lineterminator="\n")
+    path.write_bytes(text.encode("ascii" if text.isascii() else "utf-8-sig"))
 
 
 def read_csv_table(path: Path, texts: Iterable[str] = ()) -> pd.DataFrame:
@@ -448,7 +459,9 @@ def read_csv_table(path: Path, texts: Iterable[str] = ()) -> pd.DataFrame:
         If it cannot be read.
     """
     # Words such as "none" or "null" may be ids; only an empty cell is a missing one.
-    read = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
+    read = pd.read_csv(
+        path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+    )
     table = read.rename(columns=unmark_formula)
     plain = {str(n): table[n].map(unmark_formula, na_action="ignore") for n in table if _may_hold_text(table[n])}
     return table.assign(**plain)

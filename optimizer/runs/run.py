@@ -597,22 +597,54 @@ class Run:
         return draw_map(self, options).figure
 
     def export(
-        self, target: Path | str, *, layer: str | None = None, per_slice: bool = False, folder_format: str | None = None
+        self,
+        target: Path | str,
+        *,
+        layer: str | None = None,
+        per_slice: bool = False,
+        folder_format: str | None = None,
+        lang: Lang = "en",
     ) -> Path:
         """
-        Write layers, a map or the report, as the ending of the target says: see `export_run`.
+        Write layers, tables, a map, a workbook or the report, as the ending of the target says: see `export_run`.
 
         Parameters
         ----------
         target
             File or folder to write.
         layer, per_slice, folder_format
-            Which layers: see `GisOptions`.
+            Which layers or table: see `GisOptions`.
+        lang
+            Language of a map, a workbook (`.xlsx`) or a brief.
         """
         from optimizer.exports.export import export_run
         from optimizer.exports.layers import GisOptions
+        from optimizer.maps.options import MapOptions
 
-        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format))
+        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format), maps=MapOptions(lang=lang))
+
+    def brief(self, file: Path | str, *, lang: Lang = "en", basemap: Path | Literal["run", "none"] = "run") -> Path:
+        """
+        Write a brief of two pages: question, answer with its range, map, cost and saving, what decides it, caveats.
+
+        Parameters
+        ----------
+        file
+            File to write, `.pdf`, `.docx` or `.pptx`.
+        lang
+            Its language.
+        basemap
+            Outlines behind its map: see `MapOptions`.
+
+        Raises
+        ------
+        InputError
+            If the ending is another, or the library that writes it is not installed.
+        """
+        from optimizer.exports.export import export_run
+        from optimizer.maps.options import MapOptions
+
+        return export_run(self, file, maps=MapOptions(lang=lang, basemap=basemap), document="brief")
 
     def report(self, file: Path | str) -> Path:
         """
@@ -621,9 +653,11 @@ class Run:
         Parameters
         ----------
         file
-            File to write, `.html`.
+            File to write, `.html`; or `.pdf`, printed by a browser of this machine.
         """
-        return self.export(file)
+        from optimizer.exports.export import export_run
+
+        return export_run(self, file, document="report" if Path(file).suffix.lower() == ".pdf" else None)
 
     def save(self, folder: Path | str) -> Path:
         """

@@ -1,4 +1,4 @@
-"""The tables of words, each with English and Chinese side by side: `maps` by key, all others by the English text."""
+"""The tables of words in English and Chinese: `maps` and `office` by key, all others by the English text."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     for ending in ("graphml", "nc", "mps", "lp"):
         assert "no layers" in edwc("export", folder, "--to", tmp_path / f"a.{ending}", "--layer", "links", code=1)[1]
-        assert "no drawn map" in edwc("export", folder, "--to", tmp_path / f"a.{ending}", "--lang", "zh", code=1)[1]
+        assert "no drawn map" in edwc("export", folder, "--to", tmp_path / f"a.{ending}", "--map", "price", code=1)[1]
     assert (
         "--set"
         in edwc("export", folder, "--to", tmp_path / "a.png", "--set", "costs.carbon_price_cny_per_t=1", code=1)[1]

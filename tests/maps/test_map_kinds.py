@@ -266,7 +266,8 @@ def test_command_line_draws_what_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "options", "word"),
     [
-        ("a.gpkg", MapOptions(lang="zh"), "is no drawn map"),
+        ("a.gpkg", MapOptions(kind="price"), "is no drawn map"),
+        ("a.gpkg", MapOptions(lang="de"), "Use one of en, zh"),  # type: ignore[arg-type]
         ("a.html", MapOptions(kind="price"), "is no drawn map"),
         ("a.png", MapOptions(kind="price", against="other"), "does not go with another run"),
         ("a.png", MapOptions(kind="mood"), "is not known"),  # type: ignore[arg-type]

@@ -59,3 +59,12 @@ def test_table_reads_back_with_its_texts_and_numbers(tmp_path: Path) -> None:
 def test_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
     write_csv_table(pd.DataFrame(columns=["first", "second"]), tmp_path / "a.csv")
     assert read_csv_table(tmp_path / "a.csv").columns.tolist() == ["first", "second"]
+
+
+def test_names_that_are_not_ascii_begin_with_a_mark_that_excel_needs(tmp_path: Path) -> None:
+    table = pd.DataFrame({"name": ["\u4e2d\u536b", "=1"], "cny": [1.0, 2.0]})
+    write_csv_table(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == "\ufeffname,cny\n\u4e2d\u536b,1.0\n'=1,2.0\n".encode()
+    pd.testing.assert_frame_equal(read_csv_table(tmp_path / "a.csv"), table)
+    write_csv_table(table.iloc[1:], tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == b"name,cny\n'=1,2.0\n"

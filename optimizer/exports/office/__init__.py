@@ -1,0 +1,1 @@
+"""What offices read: briefs as PDF, slides and documents, and workbooks."""
