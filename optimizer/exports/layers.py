@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.faults import Fault, InputError, suggest
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from optimizer.runs.places import flow_table, line_between, positions_of
@@ -210,8 +211,8 @@ def metadata_table(run: Run) -> pd.DataFrame:
     -------
     DataFrame
         Texts `key` and `value`, the same for the same run and versions. Keys: title, run, coordinates, scenario...,
-        network..., how the solve ended, `options.` of the solver, `summary.` numbers, `version.` of the solving
-        program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
+        network..., currency, how the solve ended, `options.` of the solver, `summary.` numbers, `version.` of the
+        solving program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
         `source.` pages of the network (figures, basemap) and of the scenario, `licence`.
     """
     pairs = [(key, _format_fact(value)) for key, value in _facts(run) if value is not None]
@@ -234,6 +235,8 @@ def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     yield "scenario_description", scenario.get("description")
     yield "scenario_changes", "; ".join(map(str, scenario.get("overrides") or ())) or None
     yield "network", network.get("name")
+    yield "currency", run.currency
+    yield "time_zone", network.get("time_zone") or None
     for key in _FACTS:
         yield key, info.get(key)
     yield from _flat("options", _section(info, "options"))
@@ -383,11 +386,11 @@ _COST_ENDING = "_cny_per_year"
 
 
 def describe_column(name: str) -> tuple[str, str] | None:
-    """Look up unit and meaning of a column; None for one that only a run of another version has."""
-    known = COLUMNS.get(name)
-    if known is None and name.endswith(_COST_ENDING):
-        return "CNY per year", f"cost of the component {name.removesuffix(_COST_ENDING)}"
-    return known
+    """Look up unit and meaning of a column of a file; None for one that only a run of another version has."""
+    known = next((described for column, described in COLUMNS.items() if in_currency(column) == name), None)
+    if known is None and name.endswith(ending := in_currency(_COST_ENDING)):
+        known = "CNY per year", f"cost of the component {name.removesuffix(ending)}"
+    return None if known is None else (in_currency(known[0]), known[1])
 
 
 @dataclass(frozen=True)
