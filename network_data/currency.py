@@ -15,7 +15,17 @@ from network_data.faults import Fault
 
 DEFAULT_CURRENCY = "CNY"
 CURRENCY_PATTERN = "[A-Z]{3}"
-_WORD = re.compile(r"(?<![A-Za-z0-9])(CNY|cny)(?![A-Za-z0-9])")
+# In Chinese the word stands behind a number or a mark: behind another character it is the end of a longer word.
+_WORD = re.compile(r"(?<![A-Za-z0-9])(?:CNY|cny)(?![A-Za-z0-9])|(?<![\u4e00-\u9fff])\u5143|(?<=[\u4e07\u4ebf])\u5143")
+_IN_CHINESE = {
+    "EUR": "欧元",
+    "USD": "美元",
+    "GBP": "英镑",
+    "JPY": "日元",
+    "KRW": "韩元",
+    "HKD": "港元",
+    "SGD": "新加坡元",
+}
 
 
 _in_use = [DEFAULT_CURRENCY]
@@ -28,7 +38,7 @@ def use_currency(currency: str) -> None:
 
 def in_currency(text: str, currency: str | None = None) -> str:
     """
-    Name the currency of a network in a text that we wrote: `CNY` as a word, and `cny` as a part of an identifier.
+    Name the currency of a network in a text that we wrote: `CNY` or 元 as a word, `cny` as a part of an identifier.
 
     Parameters
     ----------
@@ -41,11 +51,14 @@ def in_currency(text: str, currency: str | None = None) -> str:
     --------
     >>> in_currency("12 CNY/MWh in column price_cny_per_mwh", "EUR")
     '12 EUR/MWh in column price_eur_per_mwh'
+    >>> in_currency("每百万词元 12 元", "EUR")
+    '每百万词元 12 欧元'
     """
     name = _in_use[0] if currency is None else currency
     if name == DEFAULT_CURRENCY:
         return text
-    return _WORD.sub(lambda found: name if found[0].isupper() else name.lower(), text)
+    spelt = {"CNY": name, "cny": name.lower()}
+    return _WORD.sub(lambda found: spelt.get(found[0], _IN_CHINESE.get(name, name)), text)
 
 
 def name_in_currency(fault: Fault, currency: str) -> Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from network_data.currency import DEFAULT_CURRENCY
+from network_data.currency import DEFAULT_CURRENCY, in_currency
 from optimizer.numbers import shorten
 from optimizer.words.amounts import format_amount
 from optimizer.words.language import Lang
@@ -34,12 +34,7 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """Look up words and fill in values; these are taken as they are, also with braces in them."""
-        return read_words()[key][self.lang].format(**{"currency": self._currency_name, **values})
-
-    @property
-    def _currency_name(self) -> str:
-        known = read_words().get(f"currency.{self.currency}")
-        return self.currency if known is None else known[self.lang]
+        return in_currency(read_words()[key][self.lang], self.currency).format(**values)
 
     def term(self, kind: str, name: str, most_chars: int = 20) -> str:
         """Translate the id of a region, a workload class or a cost component; one that is not known stays as it is."""

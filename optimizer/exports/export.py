@@ -14,7 +14,7 @@ from optimizer.exports.files import FLOWMAP, FOLDER_FORMATS, FORMATS, METADATA, 
 from optimizer.exports.layers import LAYERS, SLICE_LAYERS, GisOptions
 from optimizer.exports.postgis import is_postgis_address
 from optimizer.exports.programs import PROGRAMS
-from optimizer.maps.options import MapOptions
+from optimizer.maps.options import MapOptions, check_credit
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
 
@@ -197,7 +197,11 @@ def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
 
 def _check_no_map_options(path: Path, maps: MapOptions) -> None:
     """Refuse options that only a drawn map has; outlines, colours and size are allowed with any format."""
-    plain = replace(maps, basemap=_DEFAULT_MAP.basemap, size_px=_DEFAULT_MAP.size_px, colour_by=_DEFAULT_MAP.colour_by)
+    faults = FaultList("the map options")
+    check_credit(maps, faults)
+    faults.raise_if_any()
+    allowed = ("basemap", "basemap_credit", "size_px", "colour_by")
+    plain = replace(maps, **{name: getattr(_DEFAULT_MAP, name) for name in allowed})
     if plain != _DEFAULT_MAP:
         remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map, --against and --lang."
         raise InputError([Fault(str(path), None, None, path.suffix or None, "is no drawn map", remedy)], "the export")
@@ -255,18 +259,17 @@ def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
 
 
 def _write_html(run: Run, path: Path, options: MapOptions) -> None:
-    from optimizer.maps.projection import basemap_file
+    from optimizer.maps.basemap import read_outlines
     from optimizer.report.run import build_report
 
-    page = build_report(run, basemap_file(run, options.basemap))
+    page = build_report(run, read_outlines(run, options))
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     from optimizer.report.comparison import build_comparison_report
 
-    own = options.basemap if isinstance(options.basemap, Path) else None
-    page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
+    page = build_comparison_report(folder, options)
     path.write_text(page, encoding="utf-8", newline="\n")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from optimizer.report.words import SCRIPT_WORDS
 from network_data.currency import in_currency
+from optimizer.report.words import SCRIPT_WORDS
 from optimizer.runs.folder import json_ready
 
 # Scripts of a map, in the order in which they run; what of it the template draws, and the scripts need not know.
