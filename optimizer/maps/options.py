@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -74,16 +75,15 @@ def check_map_options(options: MapOptions) -> None:
 
 def check_credit(options: MapOptions, faults: FaultList) -> None:
     """Record a credit that cannot be printed, or that credits nobody's file."""
-    place = {"column": "basemap_credit", "value": options.basemap_credit}
+    add = partial(faults.add, "map options", column="basemap_credit", value=options.basemap_credit)
     if options.basemap_credit and not isinstance(options.basemap, Path):
-        faults.add("map options", "credits outlines of your own, but none are given", "Name their file.", **place)
+        add("credits outlines of your own, but none are given", "Name their file.")
     try:
         parse_text(options.basemap_credit)
     except CellError as error:
-        faults.add("map options", error.problem, error.remedy, **place)
+        add(error.problem, error.remedy)
     if len(options.basemap_credit) > _LONGEST_CREDIT:
-        remedy = f"Use at most {_LONGEST_CREDIT} characters."
-        faults.add("map options", f"is {len(options.basemap_credit)} characters long", remedy, **place)
+        add(f"is {len(options.basemap_credit)} characters long", f"Use at most {_LONGEST_CREDIT} characters.")
 
 
 class MapNameWarning(UserWarning):
