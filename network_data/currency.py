@@ -18,13 +18,14 @@ CURRENCY_PATTERN = "[A-Z]{3}"
 # In Chinese the word stands behind a number or a mark: behind another character it is the end of a longer word.
 _WORD = re.compile(r"(?<![A-Za-z0-9])(?:CNY|cny)(?![A-Za-z0-9])|(?<![\u4e00-\u9fff])\u5143|(?<=[\u4e07\u4ebf])\u5143")
 _IN_CHINESE = {
-    "EUR": "欧元",
-    "USD": "美元",
-    "GBP": "英镑",
-    "JPY": "日元",
-    "KRW": "韩元",
-    "HKD": "港元",
-    "SGD": "新加坡元",
+    # Euro, dollars, pounds, yen, won and the like, as they are written there.
+    "EUR": "\u6b27\u5143",
+    "USD": "\u7f8e\u5143",
+    "GBP": "\u82f1\u9551",
+    "JPY": "\u65e5\u5143",
+    "KRW": "\u97e9\u5143",
+    "HKD": "\u6e2f\u5143",
+    "SGD": "\u65b0\u52a0\u5761\u5143",
 }
 
 
@@ -38,7 +39,7 @@ def use_currency(currency: str) -> None:
 
 def in_currency(text: str, currency: str | None = None) -> str:
     """
-    Name the currency of a network in a text that we wrote: `CNY` or 元 as a word, `cny` as a part of an identifier.
+    Name the currency of a network in a text that we wrote: `CNY` or the Chinese word, `cny` as a part of an identifier.
 
     Parameters
     ----------
@@ -51,8 +52,6 @@ def in_currency(text: str, currency: str | None = None) -> str:
     --------
     >>> in_currency("12 CNY/MWh in column price_cny_per_mwh", "EUR")
     '12 EUR/MWh in column price_eur_per_mwh'
-    >>> in_currency("每百万词元 12 元", "EUR")
-    '每百万词元 12 欧元'
     """
     name = _in_use[0] if currency is None else currency
     if name == DEFAULT_CURRENCY:

@@ -35,7 +35,7 @@ _LARGEST_LONGITUDE = 540.0
 # The window of a map holds all of an area of interest that spans no more than so many times the degrees of its places.
 _LARGEST_AREA, _HALF_THE_GLOBE_DEG = 1.6, 180.0
 
-# West, south, east, north of the South China Sea, and of islands and dashes there that have an inset of their own.
+# West, south, east, north of the southern sea, and of islands and dashes there that have an inset of their own.
 _SEA = (106.0, 2.5, 123.0, 24.0)
 _ISLANDS = (107.0, 3.0, 121.0, 17.6)
 
@@ -86,7 +86,7 @@ class Outlines:
         return MapWindow(projection, view, self._sea_view(projection, view))
 
     def _sea_view(self, projection: MapProjection, view: View) -> View | None:
-        """Bound the South China Sea, where the file has islands or dashes there that the window does not show."""
+        """Bound the southern sea, where the file has islands or dashes there that the window does not show."""
         parts = shapely.get_parts(np.concatenate([self.areas, self.lines]))
         islands = shapely.get_coordinates(parts[_is_within(parts, _ISLANDS)])
         if len(islands) == 0 or projection.project(*islands.T)[1].min() >= view.y_min:
@@ -102,7 +102,7 @@ class MapWindow:
 
     projection: MapProjection
     view: View
-    sea_view: View | None = None  # The South China Sea, where the outlines have features there that the map leaves out
+    sea_view: View | None = None  # The southern sea, where the outlines have features there that the map leaves out
 
 
 def map_window(positions_deg: FloatArray, outlines: Outlines | None, *, aspect: float) -> MapWindow:
@@ -172,7 +172,7 @@ def _credit(path: Path) -> str:
 
 
 def _parts_north_of_islands(areas: Any) -> Any:
-    """Parts of an area of interest, without islands of the South China Sea, which have an inset of their own."""
+    """Parts of an area of interest, without islands of the southern sea, which have an inset of their own."""
     parts = shapely.get_parts(areas)
     return parts[~_is_within(parts, _ISLANDS)]
 

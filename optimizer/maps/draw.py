@@ -233,7 +233,7 @@ def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, outlines: Outlines 
 
 
 def _draw_sea(canvas: Canvas, outlines: Outlines, view: View, words: Words) -> Box:
-    """Draw the South China Sea, smaller, in the lower right corner, where maps of China have it."""
+    """Draw the southern sea, smaller, in the lower right corner."""
     _, bottom, right, top = canvas.frame
     height = _SEA_HEIGHT_SHARE * (top - bottom)
     width = height * (view.x_max - view.x_min) / (view.y_max - view.y_min)

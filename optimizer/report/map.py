@@ -87,7 +87,7 @@ def map_data(
 
 
 def _sea(behind: Outlines, projection: MapProjection, view: View) -> dict[str, Any]:
-    """Draw the South China Sea for an inset in the lower right corner: its place in map units, and its paths."""
+    """Draw the southern sea for an inset in the lower right corner: its place in map units, and its paths."""
     sheet, drawn = _Sheet(projection, view), behind.project(projection, view)
     width = _SEA_WIDTH
     height = width * (view.y_max - view.y_min) / (view.x_max - view.x_min)

@@ -38,12 +38,15 @@ def solved(folder: Path) -> tuple[Path, str]:
 
 def test_no_text_names_another_currency(folder: Path, solved: tuple[Path, str]) -> None:
     run, said = solved
+    in_chinese = run_edwc("why", run, "--lang", "zh")
     assert "million EUR/year" in said
+    assert "欧元/百万" in in_chinese[0]
     assert "EUR per million (0.1 to 0.6 USD)" in said
     texts = [
         said,
         *run_edwc("check", folder / "europe.yaml"),
         *run_edwc("why", run),
+        *in_chinese,
         repr(edwc.open_run(run)),
         (folder / "europe" / "tariffs.csv").read_text(encoding="utf-8"),
     ]

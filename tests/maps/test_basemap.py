@@ -22,7 +22,7 @@ from optimizer.runs.places import positions_shown
 from optimizer.runs.run import Run, open_run
 
 CREDIT = "审图号 GS(2099)0001号 <b>"
-MAINLAND, ISLAND = shapely.box(98, 20, 126, 45), shapely.box(112, 8, 112.5, 8.4)
+MAINLAND, ISLAND = shapely.box(99, 22, 123, 42), shapely.box(112, 8, 112.5, 8.4)
 DASH = shapely.LineString([(118.0, 15.0), (118.5, 16.0)])
 
 
