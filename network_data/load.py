@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from network_data.check import check_tables
+from network_data.clock import standard_offset_h
+from network_data.currency import DEFAULT_CURRENCY, in_currency, name_in_currency, use_currency
 from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, InputWarning, quote_value, suggest
 from network_data.plausibility import find_doubts, warn_once
 from network_data.read import FORMATS, Table, read_table
 from network_data.schema import ID_PATTERN, RANGES_TABLE, Attribute, load_schema
 from network_data.session import keep_files, network_content
+from network_data.settings import SETTINGS_FILE, read_settings
 
 BUILT_IN_FOLDER = Path(__file__).parent
 BASEMAP_FILE = "basemap.geojson"
@@ -61,6 +64,12 @@ class Network:
         What is allowed but hardly meant, with file, row, column, value and remedy.
     ranges_path : Path or None
         Table of ranges of its figures, if the folder has one; read for `edwc uncertainty` alone.
+    currency : str
+        ISO 4217 code of its amounts of money. Names of columns say `cny` here whatever it is.
+    time_zone : str
+        Zone of the clock of time slices; "" where all places have the same, whichever it is.
+    regions : tuple of str
+        All regions, in the order in which they get their colours.
     """
 
     name: str
@@ -76,6 +85,16 @@ class Network:
     file_hashes: dict[str, str]
     warnings: tuple[Fault, ...] = ()
     ranges_path: Path | None = None
+    currency: str = DEFAULT_CURRENCY
+    time_zone: str = ""
+    regions: tuple[str, ...] = ()
+
+    def hours_ahead(self, table: str) -> pd.Series:
+        """How many hours the clocks of the rows of `nodes` or `data_centers` are ahead of the network's, by id."""
+        zones = self.tables[table]["time_zone"]
+        if not self.time_zone:
+            return pd.Series(0.0, index=zones.index)
+        return zones.map(lambda zone: standard_offset_h(zone or self.time_zone) - standard_offset_h(self.time_zone))
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -130,7 +149,12 @@ class Network:
         >>> float((larger.data_centers["it_capacity_mw"] / network.data_centers["it_capacity_mw"]).iloc[0])
         2.0
         """
-        files = network_content(self.tables | tables)
+        files = {}
+        for name, content in network_content(self.tables | tables).items():
+            header, line_end, rows = content.decode().partition("\n")
+            files[name] = (in_currency(header, self.currency) + line_end + rows).encode()
+        if (self.folder / SETTINGS_FILE).is_file():
+            files[SETTINGS_FILE] = (self.folder / SETTINGS_FILE).read_bytes()
         if self.basemap is not None:
             files[BASEMAP_FILE] = self.basemap.read_bytes()
         if self.ranges_path is not None:
@@ -197,17 +221,25 @@ def load_network(name_or_folder: str | Path) -> Network:
     """
     folder = _find_folder(name_or_folder)
     faults = FaultList(f"network {quote_value(folder.name)}")
-    schema = load_schema()
+    settings = read_settings(folder, faults)
+    currency, schema = settings.currency, load_schema()
+    use_currency(currency)
     tables = {
         name: table
         for name, attributes in schema.items()
-        if (table := read_table(folder, name, attributes, faults)) is not None
+        if (table := _read_in(currency, folder, name, attributes, faults)) is not None
     }
-    doubts = (*check_tables(tables, schema, faults), *find_doubts(tables, faults))
+    found = FaultList()
+    doubts = [*check_tables(tables, schema, found), *find_doubts(tables, found, currency)]
+    _check_zones(tables, settings.time_zone, found)
+    faults.extend(name_in_currency(fault, currency) for fault in found)
     faults.raise_if_any()
+    doubts = [name_in_currency(doubt, currency) for doubt in doubts]
     warn_once(doubts, str(folder), NetworkWarning, stacklevel=2)
     frames = {name: _build_frame(table, schema[name]) for name, table in tables.items()}
     hashes = {table.file: table.sha256 for table in tables.values()}
+    if settings.sha256:
+        hashes[SETTINGS_FILE] = settings.sha256
     basemap = folder / BASEMAP_FILE
     if basemap.is_file():
         hashes[BASEMAP_FILE] = hashlib.sha256(basemap.read_bytes()).hexdigest()
@@ -216,11 +248,54 @@ def load_network(name_or_folder: str | Path) -> Network:
         folder=folder,
         basemap=basemap if basemap.is_file() else None,
         file_hashes=hashes,
-        warnings=doubts,
+        warnings=tuple(doubts),
         # Neither read nor hashed here: a plan is the same whatever is said of ranges.
         ranges_path=next((path for path in map(folder.joinpath, RANGES_FILES) if path.is_file()), None),
+        currency=currency,
+        time_zone=settings.time_zone,
+        regions=_order_regions(settings.regions, frames),
         **frames,
     )
+
+
+def _read_in(
+    currency: str, folder: Path, name: str, attributes: dict[str, Attribute], faults: FaultList
+) -> Table | None:
+    """Read a table whose columns are named after a currency; the table that is returned has our names."""
+    named = {in_currency(column, currency): column for column in attributes}
+    shown = {
+        column: replace(attributes[ours], name=column, unit=in_currency(attributes[ours].unit, currency))
+        for column, ours in named.items()
+    }
+    table = read_table(folder, name, shown, faults)
+    if table is not None:
+        table.columns = {named[column]: cells for column, cells in table.columns.items()}
+    return table
+
+
+def _check_zones(tables: dict[str, Table], of_network: str, faults: FaultList) -> None:
+    """Check the time zones of places, and that there is a clock to compare them with."""
+    for table in (tables[name] for name in ("nodes", "data_centers") if name in tables):
+        for row, zone in zip(table.rows, table.columns["time_zone"], strict=True):
+            if not zone:
+                continue
+            try:
+                standard_offset_h(str(zone))
+            except ValueError as error:
+                problem, remedy = error.args
+                faults.add(table.file, problem, remedy, row=row, column="time_zone", value=zone)
+                continue
+            if not of_network:
+                problem = f"a place has a time zone of its own, and {SETTINGS_FILE} states none for the network"
+                remedy = f"Write time_zone: ZONE in {SETTINGS_FILE}: the clock that time slices follow."
+                faults.add(table.file, problem, remedy, row=row, column="time_zone", value=zone)
+                return
+
+
+def _order_regions(stated: tuple[str, ...], frames: dict[str, pd.DataFrame]) -> tuple[str, ...]:
+    """Put the regions that are stated first, and the others behind them by name."""
+    found = sorted({str(region) for name in ("nodes", "data_centers") for region in frames[name]["region"]})
+    return tuple(dict.fromkeys([*(region for region in stated if region in found), *found]))
 
 
 def _find_folder(name_or_folder: str | Path) -> Path:

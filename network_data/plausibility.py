@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from network_data.currency import DEFAULT_CURRENCY
 from network_data.faults import Fault, FaultList, InputWarning, quote_value
 from network_data.read import Table
 
@@ -154,7 +155,7 @@ def great_circle_km(first: tuple[float, float], second: tuple[float, float]) -> 
     return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(half)))
 
 
-def find_doubts(tables: Mapping[str, Table], faults: FaultList) -> list[Fault]:
+def find_doubts(tables: Mapping[str, Table], faults: FaultList, currency: str = DEFAULT_CURRENCY) -> list[Fault]:
     """
     Find what is hardly meant in the tables of a network.
 
@@ -164,13 +165,15 @@ def find_doubts(tables: Mapping[str, Table], faults: FaultList) -> list[Fault]:
         The tables that could be read, by name.
     faults
         Receives what is impossible.
+    currency
+        Of the amounts of money; what is hardly meant in CNY says nothing of amounts in another one.
 
     Returns
     -------
     list of Fault
         What is possible but doubtful.
     """
-    doubts = [doubt for table in tables.values() for doubt in _doubts_of_ranges(table)]
+    doubts = [doubt for table in tables.values() for doubt in _doubts_of_ranges(table, currency)]
     if {"nodes", "links"} <= tables.keys():
         places = _Places(tables["nodes"])
         _check_lengths(places, tables["links"], faults)
@@ -228,9 +231,14 @@ def _shown(value: float) -> str:
 # ---------------------------------------------------------------- ranges, units and swapped columns
 
 
-def _doubts_of_ranges(table: Table) -> Iterator[Fault]:
+def _doubts_of_ranges(table: Table, currency: str) -> Iterator[Fault]:
     """Judge each cell by its range; rows with the same doubt about the same column share one."""
-    ranges = {one.attribute: one for one in load_thresholds() if (one.check, one.table) == ("range", table.name)}
+    ranges = {
+        one.attribute: one
+        for one in load_thresholds()
+        if (one.check, one.table) == ("range", table.name)
+        and (currency == DEFAULT_CURRENCY or DEFAULT_CURRENCY not in one.unit)
+    }
     found: dict[tuple[str, str, str], list[tuple[int, float]]] = {}
     swapped: list[Fault] = []
     for at, row in enumerate(table.rows):

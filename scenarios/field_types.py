@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from network_data.currency import CURRENCY_PATTERN
 from network_data.schema import CellError, parse_text
 
 # No quantity of a scenario comes near this; with it, products of two or three of them stay finite.
@@ -51,6 +52,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 Prose = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_lines)]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4_000), AfterValidator(_one_line)]
+Currency = Annotated[str, StringConstraints(pattern=f"^{CURRENCY_PATTERN}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0, le=_LARGEST)]
 Positive = Annotated[float, Field(gt=0, le=_LARGEST)]

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from network_data.currency import name_in_currency
 from network_data.faults import Fault, FaultList, InputError, InputWarning, quote_value, suggest
 from network_data.load import list_networks, load_network
 from network_data.plausibility import warn_once
 from scenarios.document import Node, Place, merge, plain, without
+from scenarios.money import currency_of, rename_keys
 from scenarios.price_case import price_steps, read_price_cases
 from scenarios.price_series import PriceSeries, read_price_series
 from scenarios.schema import Scenario, ScenarioKeys, WorkloadDemand
@@ -65,13 +67,17 @@ def load_scenario(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Sc
     changes = _read_overrides(overrides, faults)
     if root is None:
         raise faults.error()
-    root = _add_classes(merge(root, changes), sources, faults)
+    root = merge(root, changes)
+    currency = currency_of(root)
+    root = rename_keys(_add_classes(root, currency, sources, faults), currency, faults)
     root = _find_network(root, faults)
     profiles = _read_profiles(root, sources, faults, doubts)
     workloads, workloads_path = _read_workloads(root, sources, faults)
     price_series = _read_price_series(root, sources, faults)
     price_cases = read_price_cases(root, sources, faults)
-    keys = validate_keys(root, plain(root), faults, ScenarioKeys)
+    of_keys = FaultList()
+    keys = validate_keys(root, plain(root), of_keys, ScenarioKeys)
+    faults.extend(name_in_currency(fault, currency) for fault in of_keys)
     _check_shares(root, faults)
     if keys is None or profiles is None or len(faults):
         faults.extend(_faults_of_network(root))
@@ -137,10 +143,10 @@ def _read_overrides(overrides: Sequence[str], faults: FaultList) -> Node:
     return changes
 
 
-def _add_classes(root: Node, sources: Sources, faults: FaultList) -> Node:
+def _add_classes(root: Node, currency: str, sources: Sources, faults: FaultList) -> Node:
     """Lay the scenario's own classes over those of its table, and leave out the dropped ones."""
     path = sources.find_table(root, "workload_classes_table")
-    below, table = read_classes(path, faults) if path else (None, None)
+    below, table = read_classes(path, currency, faults) if path else (None, None)
     if path and table:
         sources.remember(path, table.sha256)
     own = root.get("workload_classes")

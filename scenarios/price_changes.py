@@ -7,8 +7,9 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from network_data.currency import DEFAULT_CURRENCY
 from network_data.tariffs import parse_hours, parse_months
-from scenarios.field_types import FilePath, Id, Prose, Section, Text, fault
+from scenarios.field_types import Currency, FilePath, Id, Prose, Section, Text, fault
 from scenarios.price_series import PriceSeries
 
 # Beyond any price of electricity, carbon or tokens; with it, a chain of changes stays finite.
@@ -165,11 +166,16 @@ class PriceCaseKeys(Section):
     description: Prose = Field("", description="what the price case changes, and what it stands for")
     source: Prose = Field("", description="where its figures come from")
     confidence: Confidence | None = Field(None, description="kind of its figures; null = not stated, an estimate")
+    currency: Currency = Field(
+        DEFAULT_CURRENCY,
+        description="ISO 4217 code of its amounts, that of the scenarios it goes with; one that only scales or moves "
+        "prices goes with any",
+    )
     hourly_series_table: FilePath | None = Field(
         None,
-        description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (local "
-        "hours, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it replaces; applied "
-        "before the changes",
+        description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (hours "
+        "of the network's clock, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it "
+        "replaces; applied before the changes",
     )
     changes: dict[Id, PriceChange] = Field(
         {}, description="changes by id, applied in the order of the file", json_schema_extra={"each": "CHANGE"}
@@ -196,3 +202,10 @@ class PriceCase(PriceCaseKeys):
     series: PriceSeries | None = Field(None, description="hourly energy prices, or None", repr=False)
     steps: tuple[PriceStep, ...] = Field((), description="the changes, in order, with their places", repr=False)
     source_path: Path = Field(description="file of the price case")
+
+    @property
+    def states_amounts(self) -> bool:
+        """Whether it holds any amount of money, and not only factors."""
+        return self.series is not None or any(
+            change.replace is not None or change.add is not None for change in self.changes.values()
+        )

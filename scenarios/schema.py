@@ -11,10 +11,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from network_data.currency import DEFAULT_CURRENCY
 from network_data.display import short_html, short_text
 from network_data.faults import Fault
 from scenarios.days import RepresentativeDay, Time
-from scenarios.field_types import FilePath, Id, NonNegative, Prose, Section, Share, fault
+from scenarios.field_types import Currency, FilePath, Id, NonNegative, Prose, Section, Share, fault
 from scenarios.fleet import Fleet
 from scenarios.latency import Latency
 from scenarios.market_value import MarketValue
@@ -147,6 +148,11 @@ class ScenarioKeys(Section):
         "merge key by key, everything else replaces",
     )
     network: FilePath = Field(description="built-in network, or a network folder relative to this file")
+    currency: Currency = Field(
+        DEFAULT_CURRENCY,
+        description="ISO 4217 code of all amounts of money in the scenario and its tables, such as EUR; that of its "
+        "network, or the two are refused together",
+    )
     demand: Demand = Field(description="how many tokens are asked for")
     workload_classes_table: FilePath | None = Field(
         None, description="CSV table of workload classes, relative to this file: id and the keys of a class"
@@ -163,8 +169,9 @@ class ScenarioKeys(Section):
     time: Time = Field(Time(), description="the year as representative days and slices")
     price_series_table: FilePath | None = Field(
         None,
-        description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (local "
-        "hours, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it replaces",
+        description="CSV or Parquet table of hourly energy prices for one year, relative to this file: time (hours "
+        "of the network's clock, 2025-01-01T00:00) and a column in CNY per MWh for each tariff or data center that it "
+        "replaces",
     )
     price_cases: Annotated[tuple[FilePath, ...], Field(max_length=1_000)] = Field(
         (),

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from network_data.csv_text import NotUtf8Error, decode_text
+from network_data.currency import DEFAULT_CURRENCY
 from network_data.faults import FaultList, suggest
 from scenarios.document import Node, Place, merge, without
 from scenarios.yaml_reader import read_yaml
@@ -157,7 +158,7 @@ class Sources:
         Returns
         -------
         Node or None
-            The merged tree; None if one of the files cannot be read.
+            The merged tree; None if one of the files cannot be read or is in another currency.
         """
         chain: list[Node] = []
         files: list[Path] = []
@@ -179,6 +180,13 @@ class Sources:
             path = None if parent is None else find_scenario(parent, path.parent)
             place, key = node.entries["extends"].place if parent is not None else place, "extends"
         top, root = chain[0], chain.pop()
+        currency = root.text("currency") or DEFAULT_CURRENCY
+        for node in chain:
+            if (stated := node.text("currency")) not in {None, currency}:
+                problem = f"the scenario extends one whose amounts are in {currency}, which would be read as {stated}"
+                remedy = f"Write currency: {currency}, or extend a scenario in {stated}."
+                self._fault(node.entries["currency"].place, problem, remedy, "currency")
+                return None
         while chain:
             root = merge(without(root, *_NOT_INHERITED), chain.pop())
         return Node(root.value, top.place)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from network_data.csv_text import RawTable
+from network_data.currency import in_currency
 from network_data.faults import Fault, FaultList, suggest
 from network_data.plausibility import PROFILES, SUMS_OF_HOURS, doubt_of_sum, find_threshold
 from network_data.read import Table, read_raw, read_table
@@ -20,7 +21,7 @@ from scenarios.yaml_reader import read_scalar
 _PROVENANCE = ("source", "confidence", "field_confidence")
 
 
-def read_classes(path: Path, faults: FaultList) -> tuple[Node | None, Table | None]:
+def read_classes(path: Path, currency: str, faults: FaultList) -> tuple[Node | None, Table | None]:
     """
     Read a table of workload classes; the values are left to the schema to check.
 
@@ -28,6 +29,8 @@ def read_classes(path: Path, faults: FaultList) -> tuple[Node | None, Table | No
     ----------
     path
         CSV file with column id and the keys of a class. A blank cell is a key not given.
+    currency
+        Currency that columns with amounts are named after.
     faults
         Receives what is wrong with the table.
 
@@ -39,10 +42,11 @@ def read_classes(path: Path, faults: FaultList) -> tuple[Node | None, Table | No
         The table.
     """
     attributes = {"id": _attribute("id", "key", "id of the class")}
-    for name, field in WorkloadClass.model_fields.items():
+    fields = {in_currency(name, currency): field for name, field in WorkloadClass.model_fields.items()}
+    for name, field in fields.items():
         # Only yes/no is read here: the range and type of the rest are checked once, by the schema.
         kind = "bool" if field.annotation is bool else "prose"
-        attributes[name] = _attribute(name, kind, str(field.description), required=False)
+        attributes[name] = _attribute(name, kind, in_currency(str(field.description), currency), required=False)
     table = read_table(path.parent, path.stem, attributes, faults)
     if table is None:
         return None, None
@@ -56,7 +60,7 @@ def read_classes(path: Path, faults: FaultList) -> tuple[Node | None, Table | No
             faults.add(table.file, "the id is there twice", remedy, row=row, column="id", value=class_id)
             continue
         keys: dict[str, Node] = {}
-        for name in WorkloadClass.model_fields:
+        for name in fields:
             cell = table.columns[name][at]
             if cell is None or cell == "":
                 continue

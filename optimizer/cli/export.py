@@ -72,7 +72,11 @@ class _Size(click.ParamType[tuple[int, int]]):
 )  # fmt: skip
 @click.option(
     "--basemap", default="run", metavar="run|none|FILE", shell_complete=complete_file,
-    help="Outlines behind the map (default: the run's own).",
+    help="Outlines behind the map (default: the run's own, else those of the world).",
+)  # fmt: skip
+@click.option(
+    "--basemap-credit", default="", metavar="TEXT",
+    help="Whom to credit with the outlines of FILE, such as the review number of an approved map.",
 )  # fmt: skip
 @click.option("--colour-by", type=click.Choice(("region", "class")), default="region", help="What colours stand for.")
 @click.option("--size", type=_Size(), default="1600x1200", help="Pixels (default 1600x1200).")
@@ -108,6 +112,7 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
         options["against"],
         current_language(),
         basemap if basemap in {"run", "none"} else Path(basemap),
+        options["basemap_credit"],
         options["colour_by"],
         options["size"],
     )

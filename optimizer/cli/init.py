@@ -13,12 +13,17 @@ from optimizer.cli.output import emit, emit_json
 from optimizer.words.sentences import say
 
 _DRAFT_PREFIX = ".edwc-init-"
+_EXAMPLES = {"river": "own_network", "europe": "own_europe"}  # by name, the folder in `scenarios`
 
 
 @click.command(cls=EdwcCommand, short_help="Write a small network and scenario of your own to begin with.")
 @click.argument("folder", shell_complete=complete_folder)
 @click.option("--copy", "network", metavar="NETWORK", help="Copy a built-in network, such as china_2026, to change it.")
-def init(folder: str, network: str | None, *, as_json: bool) -> int:
+@click.option(
+    "--example", type=click.Choice(tuple(_EXAMPLES)), default="river",
+    help="Which small network: an invented river (default), or six European metros, in EUR and several time zones.",
+)  # fmt: skip
+def init(folder: str, network: str | None, example: str, *, as_json: bool) -> int:
     """
     Write a network and a scenario of your own into FOLDER, which must not exist yet.
 
@@ -31,7 +36,7 @@ def init(folder: str, network: str | None, *, as_json: bool) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     with replace_when_done(target, draft_prefix=_DRAFT_PREFIX) as draft:
         draft.mkdir()
-        name = _write_example(draft) if network is None else _copy_network(draft, network)
+        name = _write_example(draft, example) if network is None else _copy_network(draft, network)
     scenario, run = Path(folder) / f"{name}.yaml", Path(folder) / "runs" / name
     commands = [
         f"edwc check {scenario}",
@@ -63,22 +68,31 @@ def _check(target: Path, network: str | None) -> None:
     faults.raise_if_any()
 
 
-def _write_example(draft: Path) -> str:
-    """Write the network of docs/own_network.md, with a comment above each table that explains its columns."""
+def _write_example(draft: Path, example: str) -> str:
+    """Write a network of docs/own_network.md, with a comment above each table that explains its columns."""
+    from network_data.currency import in_currency
+    from network_data.load import load_network
     from network_data.schema import load_schema
     from scenarios.keys import find_keys
     from scenarios.sources import BUILT_IN_FOLDER
 
-    schema = load_schema()
-    shutil.copytree(BUILT_IN_FOLDER / "own_network", draft, dirs_exist_ok=True)
+    shutil.copytree(BUILT_IN_FOLDER / _EXAMPLES[example], draft, dirs_exist_ok=True)
     (scenario,) = draft.glob("*.yaml")
     _put_above(scenario, ["`edwc keys` explains every key, also those left out here."])
     (profiles,) = draft.glob("*.csv")
     _put_above(profiles, [key.description for key in find_keys("demand_profiles_table")])
+    currency = load_network(draft / scenario.stem).currency
+    schema = {
+        table: {in_currency(name, currency): attribute for name, attribute in attributes.items()}
+        for table, attributes in load_schema().items()
+    }
     for path in sorted((draft / scenario.stem).glob("*.csv")):
         attributes = schema[path.stem]
         given = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
-        units = {name: f" [{attributes[name].unit}]" if attributes[name].unit else "" for name in given}
+        units = {
+            name: f" [{in_currency(attributes[name].unit, currency)}]" if attributes[name].unit else ""
+            for name in given
+        }
         comments = [f"{name}{units[name]}: {attributes[name].description}" for name in given]
         others = [name for name in attributes if name not in given]
         _put_above(path, [*comments, f"Columns that may be added: {', '.join(others)}."])

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from network_data.currency import in_currency
 from optimizer.text.terminal import write_now
 from optimizer.words.sentences import retell, say
 
@@ -33,16 +34,16 @@ def emit_json(value: Any) -> None:
     """
     from optimizer.runs.folder import json_ready
 
-    emit(json.dumps(json_ready(value), allow_nan=False, indent=1))
+    write_now(sys.stdout, json.dumps(json_ready(value), allow_nan=False, indent=1) + "\n")
 
 
 def emit(text: str) -> None:
-    """Write to stdout; a reader that has gone (`| head`) is not an error."""
-    write_now(sys.stdout, text + "\n")
+    """Write to stdout, amounts named in the currency of the network; a reader that has gone (`| head`) is no error."""
+    write_now(sys.stdout, in_currency(text) + "\n")
 
 
 def tell(text: str) -> None:
-    """Write to stderr; a reader that has gone is not an error."""
+    """Write to stderr, as it is: a fault may be about two currencies; a reader that has gone is no error."""
     write_now(sys.stderr, text + "\n")
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.faults import InputError
 from network_data.load import load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, id_of
@@ -91,7 +92,7 @@ class BreakEvenMap(SearchResult):
         """Describe the map for a reader, in lines of plain text."""
         from optimizer.text.searches import describe_break_even
 
-        return describe_break_even(self)
+        return in_currency(describe_break_even(self))
 
     def plot(self, target: Path | str, *, changes: Sequence[str] = (), regions: Sequence[str] = ()) -> Path:
         """

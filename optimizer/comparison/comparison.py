@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.display import short_html, short_text
 from network_data.faults import FaultList, InputError
 from optimizer.comparison.break_even_points import BreakEvenMap
@@ -219,7 +220,7 @@ class Comparison:
         """Describe the comparison for a reader, in lines of plain text."""
         from optimizer.text.comparison import describe_comparison
 
-        return describe_comparison(self)
+        return in_currency(describe_comparison(self))
 
     def to_folder(self, out: str | Path) -> Path:
         """
@@ -266,13 +267,11 @@ class Comparison:
         list of Path
             The PNG files.
         """
-        from optimizer.drawing.colours import region_colours
         from optimizer.drawing.comparison import draw_charts
 
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:
-            run = open_run(reference)
-            regions = list(region_colours(run.data_centers, run.demand_hubs))
+            regions = list(open_run(reference).regions)
         drawn = draw_charts(self, folder, pairs=self.pairs)
         for name, found in self.searches.items():
             target = folder / f"{name}.png"
@@ -318,6 +317,7 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
     is_tightened = tables["cases"]["case"].isin(decided["second"][is_new])
     tables["cases"].loc[is_tightened, "verdict"] += f" ({AFTER_TIGHTENING})"
     plans = {case: result.open_run() for case, result in results.items() if result.has_plan}
+    _require_one_currency(plans)
     wanted = dict.fromkeys([*((reference, case) for case in results if case != reference), *waterfalls])
     pairs = [(plans[a], plans[b]) for a, b in wanted if a in plans and b in plans]
     falls = [build_waterfall(first, second) for first, second in pairs]
@@ -345,6 +345,17 @@ def build_comparison(  # noqa: PLR0913 - options, keyword-only
         results=dict(results),
         pairs=tuple(waterfalls),
     )
+
+
+def _require_one_currency(plans: Mapping[str, Run]) -> None:
+    """Refuse to compare amounts of money in different currencies."""
+    faults, currencies = FaultList("the comparison"), {case: run.currency for case, run in plans.items()}
+    first = next(iter(currencies), None)
+    for case, currency in currencies.items():
+        if first is not None and currency != currencies[first]:
+            problem = f"costs are in {currency}, those of {first} in {currencies[first]}"
+            faults.add(case, problem, "Compare runs of networks with one currency.")
+    faults.raise_if_any()
 
 
 def open_comparison(folder: str | Path) -> Comparison:

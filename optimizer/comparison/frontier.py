@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from optimizer.comparison.cases import Case, CaseResult
 from optimizer.comparison.frontier_points import (
     ABATEMENT,
@@ -85,7 +86,7 @@ class Frontier(SearchResult):
         """Describe the frontier for a reader, in lines of plain text."""
         from optimizer.text.searches import describe_frontier
 
-        return describe_frontier(self)
+        return in_currency(describe_frontier(self))
 
     def plot(self, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
         """Draw the frontier into a file, `.png` or `.svg`, with what the scenario was changed in; returns the file."""

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.faults import FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.comparison.cases import Case, CaseResult
@@ -284,7 +285,7 @@ class LatencyReturn(SearchResult):
         """Describe the return for a reader, in lines of plain text."""
         from optimizer.text.searches import describe_latency_return
 
-        return describe_latency_return(self)
+        return in_currency(describe_latency_return(self))
 
     def plot(self, target: Path | str, *, changes: Sequence[str] = ()) -> Path:
         """Draw the return into a file, `.png` or `.svg`, with what the scenario was changed in; returns the file."""

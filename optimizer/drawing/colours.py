@@ -10,8 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -58,13 +56,6 @@ def colour_scale(colours: Sequence[str]) -> LinearSegmentedColormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("edwc", list(colours))
-
-
-def region_colours(data_centers: pd.DataFrame, demand_hubs: pd.DataFrame) -> dict[str, str]:
-    """Give each region a colour, ordered from west to east by mean longitude; beyond the palette all share grey."""
-    places = pd.concat([data_centers[["region", "longitude_deg"]], demand_hubs[["region", "longitude_deg"]]])
-    means = places.groupby("region")["longitude_deg"].mean()
-    return assign_colours(sorted(means.index, key=lambda region: (means[region], region)))
 
 
 def assign_colours(categories: Sequence[str]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def draw_break_even(
     changes
         What the scenario was changed in, as KEY=VALUE.
     regions
-        In the order of `region_colours`, so that a region has the colour that it has on maps; others follow by name.
+        In the order of `Run.regions`, so that a region has the colour that it has on maps; others follow by name.
 
     Raises
     ------

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from network_data.currency import in_currency
 from network_data.faults import Fault, InputError, suggest
 from optimizer.drawing.colours import FAINT_INK, INK
 from optimizer.drawing.lettering import drawable, font_families, write_text
@@ -50,11 +51,18 @@ def write_figure(figure: Figure, target: Path | str) -> Path:
 
 
 def print_figure(figure: Figure, path: Path) -> None:
-    """Print a figure as PNG or SVG, by the suffix; text of an SVG becomes outlines, which need no font."""
+    """
+    Print a figure as PNG or SVG, by the suffix, its amounts named in the currency of the network.
+
+    Text of an SVG becomes outlines, which need no font.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_text(in_currency(text.get_text()))
     canvas: Any
     with plain_settings(), mpl.rc_context({"svg.hashsalt": "edwc", "svg.fonttype": "path"}):
         if path.suffix == ".png":

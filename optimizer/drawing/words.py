@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from network_data.currency import DEFAULT_CURRENCY, in_currency
 from optimizer.numbers import shorten
 from optimizer.words.amounts import format_amount
 from optimizer.words.language import Lang
@@ -29,10 +30,11 @@ class Words:
     """The words of one language."""
 
     lang: Lang = "en"
+    currency: str = DEFAULT_CURRENCY  # Of amounts of money
 
     def __call__(self, key: str, **values: object) -> str:
         """Look up words and fill in values; these are taken as they are, also with braces in them."""
-        return read_words()[key][self.lang].format(**values)
+        return in_currency(read_words()[key][self.lang], self.currency).format(**values)
 
     def term(self, kind: str, name: str, most_chars: int = 20) -> str:
         """Translate the id of a region, a workload class or a cost component; one that is not known stays as it is."""

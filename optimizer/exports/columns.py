@@ -7,6 +7,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+from network_data.currency import in_currency
 from optimizer.exports.words import Words
 from optimizer.words.language import Lang
 
@@ -49,10 +50,16 @@ def column_table() -> dict[str, tuple[str, str]]:
 
 def describe_column(name: str, table: str = "") -> tuple[str, str] | None:
     """Look up unit and meaning of a column; None for one that only a run of another version has."""
-    known = _columns().get(f"{table}.{name}") or _columns().get(name)
-    if known is None and name.endswith(_COST_ENDING):
-        return "CNY per year", f"cost of the component {name.removesuffix(_COST_ENDING)}"
-    return None if known is None else (known["unit"], known["meaning"])
+    stored = _stored_name(name)
+    known = _columns().get(f"{table}.{stored}") or _columns().get(stored)
+    if known is None and stored.endswith(_COST_ENDING):
+        return in_currency("CNY per year"), f"cost of the component {stored.removesuffix(_COST_ENDING)}"
+    return None if known is None else (in_currency(known["unit"]), known["meaning"])
+
+
+def _stored_name(name: str) -> str:
+    """Find the name that our tables list a column of another currency by."""
+    return next((listed for listed in _columns() if in_currency(listed) == name), name)
 
 
 def sheet_column(table: str, name: str, lang: Lang = "en") -> Column:
@@ -77,7 +84,7 @@ def sheet_column(table: str, name: str, lang: Lang = "en") -> Column:
         unit, meaning = _unit_of_ending(family), ""
     row = _units().get(unit, {})
     shown = "%" if unit == _SHARE else "" if unit == _NO_UNIT else unit if lang == "en" else row.get("unit_zh", "")
-    return Column(shown, meaning, row.get("format", ""))
+    return Column(in_currency(shown), meaning, row.get("format", ""))
 
 
 def _unit_of_ending(name: str) -> str:

@@ -26,7 +26,7 @@ from optimizer.exports.office.documents import check_document, write_comparison_
 from optimizer.exports.office.options import BRIEF_SUFFIXES, DOCUMENT_SUFFIXES, DocumentKind, document_kind
 from optimizer.exports.postgis import is_postgis_address
 from optimizer.exports.programs import PROGRAMS
-from optimizer.maps.options import MapOptions, check_map_options
+from optimizer.maps.options import MapOptions, check_credit, check_map_options
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
 
@@ -240,7 +240,10 @@ def _check_comparison_export(folder: Path, path: Path, gis: GisOptions) -> None:
 
 def _check_map_options(path: Path, maps: MapOptions) -> None:
     """Refuse options that only a drawn map has; outlines, colours, size and language are allowed with any format."""
-    anywhere = ("basemap", "size_px", "colour_by", "lang")
+    faults = FaultList("the map options")
+    check_credit(maps, faults)
+    faults.raise_if_any()
+    anywhere = ("basemap", "basemap_credit", "size_px", "colour_by", "lang")
     if replace(maps, **{name: getattr(_DEFAULT_MAP, name) for name in anywhere}) != _DEFAULT_MAP:
         remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map and --against."
         raise InputError([Fault(str(path), None, None, path.suffix or None, "is no drawn map", remedy)], "the export")
@@ -299,18 +302,17 @@ def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
 
 
 def _write_html(run: Run, path: Path, options: MapOptions) -> None:
-    from optimizer.maps.projection import basemap_file
+    from optimizer.maps.basemap import read_outlines
     from optimizer.report.run import build_report
 
-    page = build_report(run, basemap_file(run, options.basemap))
+    page = build_report(run, read_outlines(run, options))
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     from optimizer.report.comparison import build_comparison_report
 
-    own = options.basemap if isinstance(options.basemap, Path) else None
-    page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
+    page = build_comparison_report(folder, options)
     path.write_text(page, encoding="utf-8", newline="\n")
 
 

@@ -17,8 +17,9 @@ import pandas as pd
 import shapely
 from shapely.geometry import mapping
 
+from network_data.currency import in_currency
 from network_data.faults import Fault, InputError
-from optimizer.drawing.colours import region_colours
+from optimizer.drawing.colours import assign_colours
 from optimizer.exports.columns import run_tables
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
@@ -58,9 +59,13 @@ def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
     InputError
         If there is no such layer, or the run has no tables by time slice.
     """
-    layers = {name: _storable(table) for name, table in choose_layers(run, layer, per_slice=per_slice).items()}
-    styles = layer_styles(layers, region_colours(run.data_centers, run.demand_hubs))
-    return GisContent(layers, styles, metadata_table(run))
+    layers = {
+        name: _storable(table).rename(columns=lambda column: in_currency(column, run.currency))
+        for name, table in choose_layers(run, layer, per_slice=per_slice).items()
+    }
+    metadata = metadata_table(run)
+    metadata["key"] = [in_currency(key, run.currency) for key in metadata["key"]]
+    return GisContent(layers, layer_styles(layers, assign_colours(run.regions)), metadata)
 
 
 def _storable(layer: Any) -> Any:

@@ -214,8 +214,8 @@ def metadata_table(run: Run) -> pd.DataFrame:
     -------
     DataFrame
         Texts `key` and `value`, the same for the same run and versions. Keys: title, run, coordinates, scenario...,
-        network..., how the solve ended, `options.` of the solver, `summary.` numbers, `version.` of the solving
-        program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
+        network..., currency, how the solve ended, `options.` of the solver, `summary.` numbers, `version.` of the
+        solving program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
         `source.` pages of the network (figures, basemap) and of the scenario, `licence`.
     """
     pairs = [(key, _format_fact(value)) for key, value in _facts(run) if value is not None]
@@ -238,6 +238,8 @@ def _facts(run: Run) -> Iterator[tuple[str, Any]]:
     yield "scenario_description", scenario.get("description")
     yield "scenario_changes", "; ".join(map(str, scenario.get("overrides") or ())) or None
     yield "network", network.get("name")
+    yield "currency", run.currency
+    yield "time_zone", network.get("time_zone") or None
     for key in _FACTS:
         yield key, info.get(key)
     yield from _flat("options", _section(info, "options"))

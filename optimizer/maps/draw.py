@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,6 +14,7 @@ from optimizer.drawing.colours import FAINT_INK
 from optimizer.drawing.lettering import SNAPPED, ShownFigure, font_families, font_of, text_width_pt, write_text
 from optimizer.drawing.sheet import plain_settings
 from optimizer.drawing.words import Words, read_words
+from optimizer.maps.basemap import Outlines, map_window, read_outlines
 from optimizer.maps.canvas import (
     FACTOR,
     FOOT_PT,
@@ -26,26 +26,20 @@ from optimizer.maps.canvas import (
     Inset,
     add_canvas,
     add_detail,
+    add_inset,
     axes_in_points,
     draw_basemap,
     draw_scale_bar,
     find_inset,
     is_inside,
+    land_in_points,
 )
 from optimizer.maps.difference import difference_theme
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import Box, LabelRequest, PlacedLabel, place_labels
 from optimizer.maps.options import MapNameWarning, MapOptions, check_map_options
 from optimizer.maps.places import Classes, Panel, draw_labels
-from optimizer.maps.projection import (
-    Basemap,
-    MapProjection,
-    ScaleBar,
-    basemap_file,
-    build_scale_bar,
-    fit_map,
-    load_basemap,
-)
+from optimizer.maps.projection import MapProjection, ScaleBar, View, build_scale_bar
 from optimizer.maps.run_themes import allocation_theme, carbon_theme, links_theme, price_theme
 from optimizer.maps.theme import Drawn, Scene, Theme, distinct_labels, place_names, run_label
 from optimizer.numbers import format_percent, shorten
@@ -59,7 +53,7 @@ _NAME_CHARS, _CHANGES_CHARS = 40, 110
 
 
 def _source_parts(
-    run: Run, difference: RunDifference | None, projection: MapProjection, basemap: Basemap | None, words: Words
+    run: Run, difference: RunDifference | None, projection: MapProjection, outlines: Outlines | None, words: Words
 ) -> tuple[str, ...]:
     """Write the parts of the source line."""
     label, other = (run_label(run), "") if difference is None else distinct_labels(difference.after, difference.before)
@@ -78,8 +72,8 @@ def _source_parts(
     estimated = _section(_section(run.info, "summary"), "estimate_share").get("total")
     if isinstance(estimated, int | float):
         parts.append(words("foot.estimates", share=format_percent(estimated, 0)))
-    if basemap is not None:
-        parts.append(words("foot.basemap", name=shorten(basemap.credit, _NAME_CHARS)))
+    if outlines is not None:
+        parts.append(words("foot.basemap", name=outlines.credit))
     method = projection.crs.coordinate_operation
     name = method.method_name if method else "equal area"
     known = f"projection.{name.lower().replace(' ', '_').replace('(', '').replace(')', '')}"
@@ -99,6 +93,7 @@ def _section(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 _TITLE_FONT_PT, _NUMBERS_FONT_PT, _FOOT_FONT_PT, _DETAIL_FONT_PT = 21.0, 13.0, 9.0, 9.5
 _BANNER_FONT_PT = 20.0
+_SEA_HEIGHT_SHARE = 0.26
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +140,7 @@ def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
         If the fonts lack characters of a name.
     """
     check_map_options(options)
-    words = Words(options.lang)
+    words = Words(options.lang, run.currency)
     names = place_names(run, words)
     if (warning := names.warning()) is not None:
         warnings.warn(warning, MapNameWarning, stacklevel=2)
@@ -172,21 +167,26 @@ def _draw_sheet(
     sheet_height = SHEET_WIDTH_PT * options.size_px[1] / options.size_px[0]
     left, bottom = MARGIN_PT, MARGIN_PT + FOOT_PT
     box = (left, bottom, SHEET_WIDTH_PT - PANEL_PT - 2 * MARGIN_PT, sheet_height - TITLE_PT - bottom)
-    projection, view = fit_map(positions_shown(run), aspect=box[2] / box[3])
+    outlines = read_outlines(run, options)
+    window = map_window(positions_shown(run), outlines, aspect=box[2] / box[3])
+    projection, view = window.projection, window.view
     canvas = add_canvas(figure, box, sheet_height, projection, view)
-    file = basemap_file(run, options.basemap)
-    basemap = None if file is None else load_basemap(file, projection, view)
+    basemap = None if outlines is None else outlines.project(projection, view)
     if basemap is not None:
         draw_basemap(canvas, basemap)
     bar = build_scale_bar(projection, view)
-    reserved = [draw_scale_bar(canvas, bar, words)]
+    reserved: list[Box] = []
     drawn = theme.draw(canvas)
-    inset = find_inset(drawn.circles[:, :2], drawn.flow_points, canvas.frame, reserved, view)
+    if outlines is not None and window.sea_view is not None:
+        reserved.append(_draw_sea(canvas, outlines, window.sea_view, words))
+    land = None if basemap is None else land_in_points(canvas, basemap)
+    inset = find_inset(drawn.circles[:, :2], drawn.flow_points, canvas.frame, reserved, view, land)
     requests, detail = drawn.requests, None
     if inset is not None:
         reserved.append(inset.box)
         requests = _labels_outside(requests, inset)
-        detail = _draw_detail(canvas, inset, theme, file, words)
+        detail = _draw_detail(canvas, inset, theme, outlines, words)
+    reserved.append(draw_scale_bar(canvas, bar, words, reserved=reserved, places=drawn.circles[:, :2]))
     labels = _label(canvas, replace(drawn, requests=requests), reserved, words)
     _write_banner(canvas, theme, words)
 
@@ -196,7 +196,7 @@ def _draw_sheet(
         after, before = distinct_labels(difference.after, difference.before)
         title = words("title.against", title=theme.title, after=after, before=before)
     _write_title(figure, title, theme.numbers, words, sheet_height)
-    _write_foot(figure, _source_parts(run, difference, projection, basemap, words), words, sheet_height)
+    _write_foot(figure, _source_parts(run, difference, projection, outlines, words), words, sheet_height)
     height = sheet_height - TITLE_PT - MARGIN_PT
     panel_axes = axes_in_points(figure, (SHEET_WIDTH_PT - PANEL_PT, MARGIN_PT, PANEL_PT - 8.0, height), sheet_height)
     theme.key(Panel(panel_axes, height, words))
@@ -223,19 +223,36 @@ def _labels_outside(requests: list[LabelRequest], inset: Inset) -> list[LabelReq
     return kept
 
 
-def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, basemap: Path | None, words: Words) -> _Detail:
+def _draw_detail(canvas: Canvas, inset: Inset, theme: Theme, outlines: Outlines | None, words: Words) -> _Detail:
     """Draw a part of the map again, larger, with the same widths and circles."""
     detail = add_detail(canvas, inset)
-    if basemap is not None:
-        draw_basemap(detail, load_basemap(basemap, canvas.projection, inset.view))
-    title = words("inset.title", factor=f"{FACTOR:g}")
-    top = inset.box[3] - inset.box[1]
-    font = font_of(words.lang, _DETAIL_FONT_PT)
+    if outlines is not None:
+        draw_basemap(detail, outlines.project(canvas.projection, inset.view))
+    of_title = _write_scale(detail, inset.box, FACTOR, words)
+    return _Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
+
+
+def _draw_sea(canvas: Canvas, outlines: Outlines, view: View, words: Words) -> Box:
+    """Draw the southern sea, smaller, in the lower right corner."""
+    _, bottom, right, top = canvas.frame
+    height = _SEA_HEIGHT_SHARE * (top - bottom)
+    width = height * (view.x_max - view.x_min) / (view.y_max - view.y_min)
+    box = (right - width - 4.0, bottom + 4.0, right - 4.0, bottom + 4.0 + height)
+    sea = add_inset(canvas, box, view)
+    draw_basemap(sea, outlines.project(canvas.projection, view))
+    _write_scale(sea, box, sea.points_per_m / canvas.points_per_m, words)
+    return box
+
+
+def _write_scale(inset: Canvas, box: Box, factor: float, words: Words) -> Box:
+    """Say in the upper left corner of an inset how its scale relates to that of the map."""
+    title, font = words("inset.title", factor=f"{factor:.2g}"), font_of(words.lang, _DETAIL_FONT_PT)
+    top = box[3] - box[1]
     of_title = (0.0, top - 19.0, SNAPPED * text_width_pt(title, font) + 14.0, top)
     corner = Rectangle((0.0, of_title[1]), of_title[2], 19.0, facecolor="white", edgecolor="none", zorder=8.5)
-    detail.axes.add_patch(corner)
-    write_text(detail.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
-    return _Detail(inset, detail, _label(detail, theme.draw(detail), [of_title], words))
+    inset.axes.add_patch(corner)
+    write_text(inset.axes, 7.0, top - 13.5, title, fontproperties=font, zorder=9)
+    return of_title
 
 
 def _write_banner(canvas: Canvas, theme: Theme, words: Words) -> None:

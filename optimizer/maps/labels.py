@@ -22,6 +22,7 @@ _Leader = tuple[tuple[float, float], tuple[float, float]]
 _RINGS_PT = (2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 110.0)
 _LEADER_FROM_PT = 10.0
 _CENTERED_BELOW = 0.5
+_BETWEEN_LABELS_PT = 4.0
 _COST_PER_FLOW_POINT = 3.0
 _COST_PER_NEAR_MARKER = 4.0
 _COST_PER_CROSSED_MARKER = 150.0
@@ -85,6 +86,12 @@ def place_labels(
     order = list(range(len(requests)))
     best = _place_in_order(requests, order, scene)
     tried: set[int] = set()
+
+    def total(placed: _Placement) -> tuple[float, float]:
+        """Weigh labels that must be placed before all."""
+        needed = sum(cost for request, cost in zip(requests, placed.costs, strict=True) if request.must)
+        return needed, sum(placed.costs)
+
     for _ in range(_RETRIES):
         badly_off = [i for i in order if best.costs[i] >= _RETRY_FROM_COST and i not in tried]
         if not badly_off:
@@ -94,7 +101,7 @@ def place_labels(
         tried.add(worst)
         other_order = [worst, *(i for i in order if i != worst)]
         again = _place_in_order(requests, other_order, scene)
-        if sum(again.costs) < sum(best.costs):
+        if total(again) < total(best):
             best, order = again, other_order
     return [best.labels[i] for i in range(len(requests)) if i in best.labels]
 
@@ -127,7 +134,8 @@ def _place_in_order(requests: Sequence[LabelRequest], order: Sequence[int], scen
             continue
         costs[i], label = found
         labels[i] = label
-        taken.append(label.box)
+        # Two labels one above the other would read as one.
+        taken.append(_grow(label.box, _BETWEEN_LABELS_PT))
         if label.leader is not None:
             taken.extend(_boxes_along(*label.leader))
     return _Placement(labels, costs)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from network_data.faults import FaultList, suggest
+from network_data.schema import CellError, parse_text
 from optimizer.words.language import LANGS, Lang
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ BasemapChoice = Path | Literal["run", "none"]
 KINDS: tuple[str, ...] = get_args(MapKind)
 _SMALLEST_PX, _LARGEST_PX = 300, 12_000
 _LARGEST_ASPECT = 1.8
+_LONGEST_CREDIT = 120
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class MapOptions:
     kind: MapKind = "allocation"
     against: Run | Path | str | None = None  # Another run, or its folder: draw what changes from it to the run instead
     lang: Lang = "en"  # Of words and names
-    basemap: BasemapChoice = "run"  # Outlines behind the map: those of the run's network, `none`, or a vector file
+    # Outlines behind the map: those of the run's network (of the world, where it has none), `none`, or a vector file
+    basemap: BasemapChoice = "run"
+    basemap_credit: str = ""  # Whom the source line credits with that file, such as a review number; "" = its name
     colour_by: ColourBy = "region"  # Colour the flows of the allocation by the data center's region or by class
     size_px: tuple[int, int] = (1600, 1200)  # Width and height; for SVG, its proportions
 
@@ -64,7 +69,21 @@ def check_map_options(options: MapOptions) -> None:
         if options.against is not None and value != default:
             remedy = "Leave one of them out: the map of a difference shows tokens by data center, link and move."
             faults.add("map options", "does not go with another run to compare with", remedy, column=name, value=value)
+    check_credit(options, faults)
     faults.raise_if_any()
+
+
+def check_credit(options: MapOptions, faults: FaultList) -> None:
+    """Record a credit that cannot be printed, or that credits nobody's file."""
+    add = partial(faults.add, "map options", column="basemap_credit", value=options.basemap_credit)
+    if options.basemap_credit and not isinstance(options.basemap, Path):
+        add("credits outlines of your own, but none are given", "Name their file.")
+    try:
+        parse_text(options.basemap_credit)
+    except CellError as error:
+        add(error.problem, error.remedy)
+    if len(options.basemap_credit) > _LONGEST_CREDIT:
+        add(f"is {len(options.basemap_credit)} characters long", f"Use at most {_LONGEST_CREDIT} characters.")
 
 
 class MapNameWarning(UserWarning):

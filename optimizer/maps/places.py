@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,8 @@ from optimizer.problem.problem import FloatArray
 from optimizer.words.language import Lang
 
 _LABEL_PT = {"center": 11.5, "open": 10.0, "hub": 10.0, "note": 10.0}
-_LABEL_CHARS = {"center": 40, "open": 40, "hub": 24}
+_LABEL_CHARS = {"center": 60, "open": 60, "hub": 24}
+_TWO_LINES_CHARS = 40
 _ONE_LINE_CHARS, _ONE_LINE_WIDE_CHARS = 18, 9
 _FIRST_WIDE = 0x2E80
 _LINE_HEIGHT = 1.25
@@ -51,7 +53,6 @@ class Marker:
     edge: str = "white"
     notes: tuple[str, ...] = ()  # Small lines below the label
     must: bool = True  # Whether its label may stand further away before it is dropped
-    is_minor: bool = False  # Whether it is labelled in insets only
 
 
 def cross(longitude_deg: float, latitude_deg: float, label: str = "") -> Marker:
@@ -73,7 +74,7 @@ def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple
             continue
         _draw(canvas, marker, x, y)
         circles.append((x, y, marker.radius))
-        if marker.label and (canvas.is_detail or not marker.is_minor):
+        if marker.label:
             requests.append(request_label(marker, (x, y), lang))
     return requests, np.array(circles, float).reshape(-1, 3)
 
@@ -81,6 +82,9 @@ def draw_markers(canvas: Canvas, markers: Iterable[Marker], lang: Lang) -> tuple
 def _draw(canvas: Canvas, marker: Marker, x: float, y: float) -> None:
     if marker.style == "cross":
         canvas.axes.plot([x], [y], marker="x", markersize=5.0, markeredgewidth=1.2, color=FAINT_INK, zorder=5)
+    elif marker.style == "junction":
+        dot = Circle((x, y), marker.radius, facecolor=JUNCTION_COLOUR, edgecolor="white", linewidth=0.6, zorder=3.8)
+        canvas.axes.add_patch(dot)
     elif marker.style in {"center", "open"}:
         circle = Circle((x, y), marker.radius, facecolor=marker.face, edgecolor=marker.edge, linewidth=1.4, zorder=4)
         canvas.axes.add_patch(circle)
@@ -102,11 +106,13 @@ def request_label(marker: Marker, at: tuple[float, float], lang: Lang) -> LabelR
 
 
 def wrap_label(text: str) -> tuple[str, ...]:
-    """Break a long label into two lines of similar length: a compact box is easier to place."""
+    """Break a long label into two or three lines of similar length: a compact box is easier to place."""
     if all(ord(char) >= _FIRST_WIDE for char in text):
         return _wrap_wide(text)
     if len(text) <= _ONE_LINE_CHARS or " " not in text.strip():
         return (text,)
+    if len(text) > _TWO_LINES_CHARS:
+        return tuple(textwrap.wrap(text, len(text) // 3 + 5))
     spaces = [i for i, char in enumerate(text) if char == " "]
     # Closing brackets stay together: the name above, what they add below.
     ends_in_brackets = " (" in text and text[-1] in ")\u2026"
@@ -240,7 +246,7 @@ def _clean(value: float) -> float:
 
 
 _PANEL_INNER_PT = 204.0
-FIBRE_COLOUR = "#B9B4AA"
+FIBRE_COLOUR, JUNCTION_COLOUR = "#B9B4AA", "#8F897D"
 _HEADING_PT, _TEXT_PT, _NOTE_PT = 12.5, 11.5, 10.0
 _LINE_PT, _NOTE_LINE_PT, _SECTION_PT = 17.0, 13.5, 22.0
 _TEXT_LEFT_PT, _SYMBOL_MIDDLE_PT = 44.0, 18.0
@@ -349,12 +355,28 @@ class Panel:
         if not rows or room < least:
             return
         self.heading(key)
-        font = self._font(_TEXT_PT)
+        spare = max(room - len(rows), 0)
         for name, value in rows[:room]:
-            self._y -= _LINE_PT
-            room_pt = _PANEL_INNER_PT - SNAPPED * text_width_pt(value, font) - 8.0
-            self._write(0.0, self._cut(name, room_pt), fontsize=_TEXT_PT)
-            self._right(value)
+            lines = self._lines(name, value)
+            if len(lines) - 1 > spare:
+                lines = [self._cut(name, self._room_beside(value))]
+            spare -= len(lines) - 1
+            for i, line in enumerate(lines):
+                self._y -= _LINE_PT if i == 0 else _NOTE_LINE_PT
+                self._write(0.0, line, fontsize=_TEXT_PT)
+                if i == 0:
+                    self._right(value)
+
+    def _room_beside(self, value: str) -> float:
+        return _PANEL_INNER_PT - SNAPPED * text_width_pt(value, self._font(_TEXT_PT)) - 8.0
+
+    def _lines(self, name: str, value: str) -> list[str]:
+        """Break a name that is too long beside its value, at most once."""
+        font, room_pt = self._font(_TEXT_PT), self._room_beside(value)
+        lines = wrap_to_width(name, font, room_pt)
+        if len(lines) > 1:
+            lines = [lines[0], self._cut(name[len(lines[0]) :].strip(), _PANEL_INNER_PT)]
+        return [self._cut(line, room_pt) for line in lines[:1]] + lines[1:]
 
     def note(self, key: str, **values: object) -> None:
         """Write a few small lines; nothing where there is no room."""

@@ -20,7 +20,6 @@ from optimizer.drawing.colours import (
     OTHER_COLOUR,
     PRICES,
     assign_colours,
-    region_colours,
 )
 from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
@@ -51,6 +50,7 @@ from optimizer.maps.theme import (
     center_radius,
     link_lines,
     list_costs,
+    node_title,
     points_along,
     width_scale,
 )
@@ -66,7 +66,7 @@ _UNUSED_RADIUS_PT, _CENTER_RADIUS_PT = 5.0, 4.0
 _WIDEST_PT, _THINNEST_PT = 10.0, 1.6
 # From an empty link to a full one, whatever the data: a link that is hardly used must not look like one that is full.
 _LOAD_EDGES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
-_LABELLED, _LISTED = 8, 8
+_LABELLED, _LISTED = 8, 12
 _LEAST_LABELLED_PT = 25.0
 
 
@@ -85,7 +85,7 @@ def allocation_theme(scene: Scene, colour_by: ColourBy) -> Theme:
         return WIDEST_LINK_PT * mtok_per_day / busiest if busiest else 0.0
 
     def centers() -> Iterator[Marker]:
-        regions = region_colours(run.data_centers, run.demand_hubs)
+        regions = assign_colours(run.regions)
         for row, at, name in scene.centers(run.data_centers, "mtok_per_year"):
             face = regions[str(row["region"])] if colour_by == "region" else NEUTRAL_COLOUR
             size = radius(row["mtok_per_year"] / run.days_per_year)
@@ -134,7 +134,7 @@ def _numbers(run: Run, words: Words) -> tuple[str, ...]:
 
 def _colours(run: Run, categories: pd.Series, colour_by: ColourBy) -> dict[str, str]:
     if colour_by == "region":
-        return region_colours(run.data_centers, run.demand_hubs)
+        return assign_colours(run.regions)
     totals = run.allocation["mtok_per_year"].groupby(categories).sum()
     in_order = sorted((str(name) for name in totals.index if name != OTHER), key=lambda name: (-totals[name], name))
     return {**assign_colours(in_order), **({OTHER: OTHER_COLOUR} if OTHER in totals.index else {})}
@@ -196,6 +196,7 @@ def links_theme(scene: Scene) -> Theme:
             panel.heading("key.peak_gbps")
             panel.widths(float(peak_gbps.max()), width, format_plain)
         panel.line("key.fibre_unused", FIBRE_COLOUR, 0.8)
+        scene.explain_junctions(panel)
         panel.cross("key.center_unused")
         fullest = [link for _, link in used.iloc[: -_LISTED - 1 : -1].iterrows()]
         rows = [("\u2013".join(_ends(link, nodes)), _load(float(link["load_share"]))) for link in fullest]
@@ -243,7 +244,7 @@ def _load_labels(
 def _node_names(run: Run, names: PlaceNames) -> dict[str, str]:
     """Name the nodes of a run's links: after the demand hub, else after a data center that stands there."""
     nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
-    found = {str(node): str(node).replace("_", " ").title() for node in nodes}
+    found = {str(node): node_title(str(node)) for node in nodes}
     last = [str(way).rpartition(">")[2] for way in run.routes["nodes"]]
     for node, center in sorted(zip(last, run.routes["data_center"], strict=True), reverse=True):
         found[node] = names.data_centers[str(center)]
@@ -321,6 +322,7 @@ def price_theme(scene: Scene) -> Theme:
         if table["rate"].isna().any():
             panel.cross("key.center_unused")
         panel.line("key.fibre", FIBRE_COLOUR, 0.8)
+        scene.explain_junctions(panel)
 
     def note(_: float, price: float) -> str:
         return words("note.price", price=format_number(price, 0))

@@ -21,7 +21,7 @@ from optimizer.drawing.words import Words
 from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import Ribbon
 from optimizer.maps.labels import LabelRequest
-from optimizer.maps.places import FIBRE_COLOUR, Classes, Marker, Panel, draw_markers, radius_scale
+from optimizer.maps.places import FIBRE_COLOUR, JUNCTION_COLOUR, Classes, Marker, Panel, draw_markers, radius_scale
 from optimizer.numbers import list_some, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
@@ -29,7 +29,7 @@ from optimizer.units import TOKENS_PER_MTOK
 
 _LARGEST_HUB_RADIUS_PT, _SMALLEST_HUB_RADIUS_PT = 8.0, 2.0
 _LARGEST_CENTER_RADIUS_PT, _SMALLEST_CENTER_RADIUS_PT = 17.0, 3.0
-_HUB_LABELS = 14
+_JUNCTION_RADIUS_PT = 2.2
 _FIBRE_PT = 0.8
 _POINT_EVERY_PT, _COUNTED_EVERY_PT = 8.0, 5.0
 _LONGEST_NAME = 48
@@ -145,7 +145,7 @@ class Scene:
     def draw_places(
         self, canvas: Canvas, centers: Iterable[Marker], radius: Callable[[float], float] | None = None
     ) -> tuple[list[LabelRequest], FloatArray]:
-        """Draw data centers and demand hubs; without a radius all hubs have one size; the largest are named."""
+        """Draw data centers and demand hubs; without a radius all hubs have one size."""
         hubs = [
             Marker(
                 row["longitude_deg"],
@@ -154,16 +154,44 @@ class Scene:
                 self.names.demand_hubs[str(row["id"])],
                 style="hub",
                 must=False,
-                is_minor=rank >= _HUB_LABELS,
             )
-            for rank, row in enumerate(_ranked(self.run.demand_hubs, "mtok_per_year"))
+            for row in _ranked(self.run.demand_hubs, "mtok_per_year")
         ]
-        return draw_markers(canvas, [*centers, *hubs], self.words.lang)
+        return draw_markers(canvas, [*centers, *hubs, *self._junctions()], self.words.lang)
+
+    def _junctions(self) -> list[Marker]:
+        """Mark where links meet and no request begins: a line must not end at nothing."""
+        ends = {
+            str(row[f"{end}_node"]): (float(row[f"{end}_longitude_deg"]), float(row[f"{end}_latitude_deg"]))
+            for row in self.run.links.to_dict("records")
+            for end in ("from", "to")
+        }
+        placed = {name for name in ends if name in self.run.demand_hubs.index}
+        centers = set(zip(self.run.data_centers["longitude_deg"], self.run.data_centers["latitude_deg"], strict=True))
+        # Nodes have no name in a local script here.
+        return [
+            Marker(
+                *at, _JUNCTION_RADIUS_PT, node_title(name) if self.words.lang == "en" else "", "junction", must=False
+            )
+            for name, at in sorted(ends.items())
+            if name not in placed and at not in centers
+        ]
 
     def explain_unused(self, panel: Panel) -> None:
         """Explain the crosses and the hairlines."""
         panel.cross("key.center_unused")
         panel.line("key.fibre", FIBRE_COLOUR, _FIBRE_PT)
+        self.explain_junctions(panel)
+
+    def explain_junctions(self, panel: Panel) -> None:
+        """Explain the dots where links meet, if there are any."""
+        if self._junctions():
+            panel.disc("key.junction", JUNCTION_COLOUR, _JUNCTION_RADIUS_PT)
+
+
+def node_title(node: str) -> str:
+    """Write the id of a node as a name."""
+    return node.replace("_", " ").title()
 
 
 def center_radius(largest: float) -> Callable[[float], float]:

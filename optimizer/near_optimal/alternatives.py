@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from optimizer.checker.facts import PlanFacts
 from optimizer.near_optimal.indicators import Indicator, Priced, priced_flows
 from optimizer.near_optimal.plan_space import KnownPlan, PlanSpace
@@ -91,7 +92,7 @@ class Alternatives:
         """Write it as the terminal shows it."""
         from optimizer.text.near_optimal import describe_alternatives
 
-        return describe_alternatives(self)
+        return in_currency(describe_alternatives(self))
 
     def draw(self, path: str | Path) -> Path:
         """Draw which data centers serve what in which plan, one row each, to a picture file."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.faults import Fault, InputError
 from optimizer.near_optimal.indicators import SHARE_SUFFIX, Indicator, Share, find_indicators
 from optimizer.near_optimal.plan_space import LIMIT_TOLERANCE_SHARE, Extreme, PlanSpace
@@ -46,7 +47,7 @@ class PlanRange:
         """Write it as the terminal shows it."""
         from optimizer.text.near_optimal import describe_ranges
 
-        return describe_ranges(self.table)
+        return in_currency(describe_ranges(self.table))
 
 
 def default_indicators(run: Run) -> tuple[str, ...]:

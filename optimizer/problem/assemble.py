@@ -234,7 +234,9 @@ def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bo
         slices=slices,
         billing=billing,
         classes=classes,
-        workloads=workloads[["demand_hub", "workload_class", "class_index", "is_deferrable", "is_indivisible"]],
+        workloads=workloads[
+            ["demand_hub", "workload_class", "class_index", "is_deferrable", "is_indivisible", "hub_ahead_h"]
+        ],
         data_centers=centers[CENTER_COLUMNS],
         accelerators=accelerators[ACCELERATOR_COLUMNS],
         pools=pools,

@@ -15,7 +15,7 @@ from network_data.load import Network
 from network_data.tariffs import MONTHS_PER_YEAR, format_months
 from optimizer.problem.prices import KINDS, PriceCalendar
 from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.problem.slicing import Slicing
+from optimizer.problem.slicing import Slicing, curves_by_clock
 from scenarios.days import RepresentativeDay, Time
 from scenarios.schema import Scenario
 
@@ -73,7 +73,8 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
     Returns
     -------
     DataFrame
-        demand_hub, workload_class, mtok_per_day; rows with demand only, ordered by class and then hub.
+        demand_hub, workload_class, mtok_per_day, hub_ahead_h (how far the clock of the hub is ahead of the network's);
+        rows with demand only, ordered by class and then hub.
     """
     hubs = network.nodes[network.nodes["kind"] == "demand_hub"]
     if scenario.workloads is not None:
@@ -104,6 +105,7 @@ def demand_by_workload(network: Network, scenario: Scenario, faults: FaultList) 
             columns=["demand_hub", "workload_class", "mtok_per_day"],
         )
     table = table[table["mtok_per_day"] > 0].reset_index(drop=True)
+    table["hub_ahead_h"] = network.hours_ahead("nodes").reindex(table["demand_hub"]).to_numpy(float)
     if table.empty:
         faults.add(scenario.source_path.name, "no workload asks for any tokens", "Give a demand above 0.")
     return table
@@ -119,16 +121,19 @@ def slice_demand(
     """
     Shape the daily demand by the classes' profiles, and bound what may wait.
 
+    A profile is by hour of the clock of the demand hub, the slices are by that of the network.
     The backlog at the end of a slice holds at most what arrived in the last `deferrable_h` hours, whole slices (a whole
     day at the most: days repeat). A class that may wait less than any slice is urgent. A weekend day has
     `weekend_share` of the demand of a weekday, and all days together have what the scenario states per day.
     """
     per_day, hours = len(slicing.starts), np.array(slicing.lengths_h, dtype=float)[:, None]
     items = [scenario.workload_classes[k] for k in classes["id"]]
-    shape = slicing.mean(np.array([scenario.profiles[item.demand_profile] for item in items]))
+    profiles = np.array([scenario.profiles[item.demand_profile] for item in items])
     class_index = workloads["class_index"].to_numpy(int)
+    # Users follow the clock of their hub.
+    shape, which = curves_by_clock(profiles, class_index, workloads["hub_ahead_h"].to_numpy(float))
     hourly = workloads["mtok_per_day"].to_numpy(float) / HOURS_PER_DAY
-    one_day = (shape[class_index] * hourly[:, None]).T  # (slices of a day, W)
+    one_day = (slicing.mean(shape)[which] * hourly[:, None]).T  # (slices of a day, W)
     window_h = np.array([item.deferrable_h for item in items])[class_index]
     arrived = one_day * hours  # mtok
     waiting, since_h = np.zeros_like(one_day), np.zeros_like(hours)

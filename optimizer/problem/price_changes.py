@@ -127,8 +127,9 @@ def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalenda
     Of a price case, the hourly series comes first: it replaces, where it has a column, whatever was there before it.
     Days and their number stay those of the calendar, so that all price cases of a scenario share their time slices.
     Faults are selections that match nothing, flat prices of tariffs that have no formula, and results that are negative
-    where that means nothing, each with file, line and key.
+    where that means nothing, each with file, line and key, and amounts in another currency than the network's.
     """
+    _check_currency(network, scenario, faults)
     state = _State(network, scenario, calendar)
     for case in scenario.loaded_price_cases:
         if case.series is not None:
@@ -138,6 +139,22 @@ def scenario_prices(network: Network, scenario: Scenario, calendar: PriceCalenda
     for step in scenario.price_steps:
         state.apply(step, faults)
     return state.prices()
+
+
+def _check_currency(network: Network, scenario: Scenario, faults: FaultList) -> None:
+    """Check that the amounts of the scenario and its price cases are in the currency of the network."""
+    named = [(scenario.source_path.name, scenario.currency)]
+    # A case that only scales and moves prices goes with any currency.
+    named += [(case.source_path.name, case.currency) for case in scenario.loaded_price_cases if case.states_amounts]
+    for file, currency in named:
+        if currency != network.currency:
+            faults.add(
+                file,
+                f"its amounts of money are in {currency}, those of network {network.name} in {network.currency}",
+                f"Convert its amounts and write currency: {network.currency} in it, or use another network.",
+                column="currency",
+                value=currency,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,13 +214,15 @@ class _State:
         }
 
     def prices(self) -> ScenarioPrices:
-        price = self._calendar.price_cny_per_mwh
+        price, ahead_h = self._calendar.price_cny_per_mwh, self._calendar.ahead_h
         if self._energy:
-            price = price.copy()
+            price, ahead_h = price.copy(), ahead_h.copy()
             for at, center in self._energy.items():
                 price[:, :, at] = center.hourly()
+                if center.tariff is None:  # a series follows the clock of the time slices
+                    ahead_h[at] = 0.0
         return ScenarioPrices(
-            replace(self._calendar, price_cny_per_mwh=price),
+            replace(self._calendar, price_cny_per_mwh=price, ahead_h=ahead_h),
             self._energy_confidence,
             self._demand_charge,
             self._demand_charge_confidence,
@@ -299,7 +318,8 @@ class _State:
             return
         for at, center in new.items():
             if not (np.abs(center.half_hours) <= LARGEST_PRICE).all():
-                problem = f"makes a price at {self._centers.index[at]} of more than {LARGEST_PRICE:,.0f} CNY per MWh"
+                unit = f"{self._network.currency} per MWh"
+                problem = f"makes a price at {self._centers.index[at]} of more than {LARGEST_PRICE:,.0f} {unit}"
                 faults.add("", problem, "Lower the number.")
                 return
             if not np.array_equal(center.half_hours, np.broadcast_to(found[at].half_hours, center.half_hours.shape)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from network_data.clock import move_clock
 from network_data.faults import FaultList, suggest
 from network_data.load import Network
 from network_data.tariffs import DAYS_IN_MONTH, HOURS_PER_DAY, MONTHS_PER_YEAR, build_tariffs
@@ -28,22 +29,26 @@ class PriceCalendar:
     price_cny_per_mwh: FloatArray  # (3, 12, D, 24) mean price by kind of day, month, data center and hour
     days: FloatArray  # (3, 12) days of each kind in each month of a year of 365 days
     is_series: npt.NDArray[np.bool_]  # (D,) True where the price is that of the scenario's hourly series
+    ahead_h: FloatArray  # (D,) how far the clock that the price follows is ahead of that of the time slices
 
     def price_of_day(self, day: RepresentativeDay) -> FloatArray:
-        """Mean over the months a day stands for, weighted by their days: (D, 24) CNY/MWh."""
+        """
+        Mean over the months a day stands for, weighted by their days: (D, 24) CNY/MWh.
+
+        By hour of the clock of the time slices. What is past midnight there has the price of the same kind of day.
+        """
         kind, months = KINDS.index(day.kind), np.array(day.month_numbers) - 1
-        return np.asarray(
-            np.average(self.price_cny_per_mwh[kind, months], axis=0, weights=self.days[kind, months]), dtype=float
-        )
+        local = np.average(self.price_cny_per_mwh[kind, months], axis=0, weights=self.days[kind, months])
+        return np.stack([move_clock(prices, ahead) for prices, ahead in zip(local, self.ahead_h, strict=True)])
 
 
 def price_calendar(network: Network, series: PriceSeries | None, faults: FaultList) -> PriceCalendar:
     """
     Prices of every data center by month, kind of day and hour.
 
-    Tariffs are the same on all days of the week. A series replaces them where it has a column: its own one before that
-    of the tariff of the data center. Weekdays and weekends are then those of its real calendar. Columns that are
-    neither a tariff nor a data center of the network, or both, are faults.
+    Tariffs are the same on all days of the week, and follow the clock of their data center. A series replaces them
+    where it has a column: its own one before that of the tariff of the data center. Weekdays and weekends are then
+    those of its real calendar. Columns that are neither a tariff nor a data center of the network, or both, are faults.
     """
     centers = network.data_centers
     tariffs = build_tariffs(network.tariffs)
@@ -60,7 +65,9 @@ def price_calendar(network: Network, series: PriceSeries | None, faults: FaultLi
             is_series[at] = True
             price[:, :, at] = hourly
     days = np.array(DAYS_IN_MONTH, dtype=float)
-    return PriceCalendar(price, np.stack([days, days * (1 - share), days * share]), is_series)
+    # All columns of a series share one column of time, which is that of the time slices.
+    ahead_h = np.where(is_series, 0.0, network.hours_ahead("data_centers").to_numpy(float))
+    return PriceCalendar(price, np.stack([days, days * (1 - share), days * share]), is_series, ahead_h)
 
 
 def series_prices(network: Network, series: PriceSeries, faults: FaultList) -> dict[int, FloatArray]:

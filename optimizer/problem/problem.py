@@ -108,7 +108,7 @@ class PlacementProblem:
     name
         Name of the scenario the problem was assembled from.
     slices
-        (T,) day, hour (start of the slice, hours after midnight), weight_h (hours per year),
+        (T,) day, hour (start of the slice, hours after midnight of the network's clock), weight_h (hours per year),
         billing_index, previous_index (the slice before it in the same day, cyclic).
     billing
         (B,) day, months (months per year billed on this period's peak; sums to 12).
@@ -117,7 +117,8 @@ class PlacementProblem:
         max_sites (D where unlimited), min_share, deploy_cny_per_year, is_deferrable, is_indivisible; optional:
         ttft_limit_ms (time to the first token, inf where none), min_accelerators (kept on wherever it is deployed).
     workloads
-        (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible.
+        (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible; optional: hub_ahead_h (how far the
+        clock of the hub is ahead of that of the slices).
     data_centers
         (D,) id, name, node, region, it_capacity_mw, pue, opening_cny_per_year, demand_charge_cny_per_kw_month,
         demand_charge_basis (monthly_peak or contracted; monthly_peak where the column is missing),
@@ -301,6 +302,13 @@ class PlacementProblem:
         """(K, D) longest round trip of a class to a data center; inf where there is no limit (`rtt_limits_ms`)."""
         stated_ms = self.classes["rtt_limit_ms"].to_numpy(float)
         return rtt_limits_ms(stated_ms, self.rtt_budget_ms, self.pools, len(self.data_centers))
+
+    @cached_property
+    def hub_ahead_h(self) -> FloatArray:
+        """(W,) how far the clock of the demand hub is ahead of that of the slices."""
+        if "hub_ahead_h" not in self.workloads:
+            return np.zeros(len(self.workloads))
+        return self.workloads["hub_ahead_h"].to_numpy(float)
 
     @cached_property
     def min_accelerators(self) -> FloatArray:

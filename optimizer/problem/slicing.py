@@ -16,6 +16,7 @@ from functools import cache, cached_property
 import numpy as np
 import pandas as pd
 
+from network_data.clock import move_clock
 from network_data.tariffs import HOURS_PER_DAY
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from scenarios.days import RepresentativeDay
@@ -209,23 +210,56 @@ def hourly_needs(
     classes
         Ids.
     workloads
-        Columns demand_hub and class_index.
+        Columns demand_hub, class_index and hub_ahead_h.
     mtok_per_day
         (days, W) demand of each day.
     accel_h_per_mtok
         (K,) busy accelerator-hours.
     """
-    shape = np.array([_spread_out(scenario, name) for name in classes])
+    spread_out = np.array([_spread_out(scenario, name) for name in classes])
     class_index = workloads["class_index"].to_numpy(int)
+    shape, which = curves_by_clock(spread_out, class_index, workloads["hub_ahead_h"].to_numpy(float))
     hub, hubs = pd.factorize(workloads["demand_hub"])
     busy = mtok_per_day / HOURS_PER_DAY * accel_h_per_mtok[class_index]
-    flat = np.zeros((len(busy), len(hubs) * len(classes)))
-    np.add.at(flat.T, hub * len(classes) + class_index, busy.T)
-    by_class = flat.reshape(len(busy), len(hubs), len(classes))
-    of_class = by_class.sum(axis=1)[:, :, None] * shape
-    hourly = np.concatenate([of_class.sum(axis=1, keepdims=True), by_class @ shape, of_class], axis=1)
+    # By curve first: as many as there are classes, times the clocks of their hubs.
+    flat = np.zeros((len(busy), len(hubs) * len(shape)))
+    np.add.at(flat.T, hub * len(shape) + which, busy.T)
+    by_curve = flat.reshape(len(busy), len(hubs), len(shape))
+    class_of_curve = np.zeros(len(shape), np.int64)  # a curve that no row has adds nothing, wherever it stands
+    class_of_curve[which] = class_index
+    of_class = np.zeros((len(busy), len(classes), HOURS_PER_DAY))
+    np.add.at(of_class.swapaxes(0, 1), class_of_curve, (by_curve.sum(axis=1)[:, :, None] * shape).swapaxes(0, 1))
+    hourly = np.concatenate([of_class.sum(axis=1, keepdims=True), by_curve @ shape, of_class], axis=1)
     of_hubs, of_classes = [("demand_hub", str(name)) for name in hubs], [("workload_class", name) for name in classes]
     return Needs((("all", ""), *of_hubs, *of_classes), hourly)
+
+
+def curves_by_clock(curves: FloatArray, of_row: IntArray, ahead_h: FloatArray) -> tuple[FloatArray, IntArray]:
+    """
+    Move daily curves to the clock of the time slices, once for each clock that they are read on.
+
+    Parameters
+    ----------
+    curves
+        (K, 24) by hour of a local clock.
+    of_row
+        (W,) curve of each row.
+    ahead_h
+        (W,) how far its local clock is ahead.
+
+    Returns
+    -------
+    moved, which
+        (n, 24) curves, and (W,) which of them is that of each row. The first K are the curves as they are.
+    """
+    moved, which, known = list(curves), of_row.copy(), dict[tuple[int, float], int]()
+    for row in np.flatnonzero(ahead_h):
+        key = (int(of_row[row]), float(ahead_h[row]))
+        if key not in known:
+            known[key] = len(moved)
+            moved.append(move_clock(curves[key[0]], key[1]))
+        which[row] = known[key]
+    return np.array(moved), which
 
 
 def _spread_out(scenario: Scenario, class_id: str) -> FloatArray:
@@ -273,7 +307,8 @@ def lost_peaks(problem: PlacementProblem, scenario: Scenario) -> pd.DataFrame:
     volume = problem.demand_mtok_per_h * problem.slice_h[:, None]
     mtok_per_day = volume.reshape(-1, per_day, volume.shape[1]).sum(axis=1)
     fastest = problem.accel_h_per_mtok.min(axis=1)
-    needs = hourly_needs(scenario, problem.classes["id"].tolist(), problem.workloads, mtok_per_day, fastest)
+    workloads = problem.workloads.assign(hub_ahead_h=problem.hub_ahead_h)
+    needs = hourly_needs(scenario, problem.classes["id"].tolist(), workloads, mtok_per_day, fastest)
     kept = Slicing(tuple(problem.slices["hour"].iloc[:per_day].astype(int))).mean(needs.hourly).max(axis=(0, 2))
     day, hour = np.divmod(needs.hourly.transpose(1, 0, 2).reshape(len(needs.names), -1).argmax(axis=1), HOURS_PER_DAY)
     peak = needs.hourly.max(axis=(0, 2))

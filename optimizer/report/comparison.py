@@ -26,6 +26,8 @@ from optimizer.drawing.chart_data import (
     waterfall_bars,
 )
 from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
+from optimizer.maps.basemap import Outlines, read_outlines
+from optimizer.maps.options import MapOptions
 from optimizer.numbers import (
     format_change,
     format_million,
@@ -357,9 +359,10 @@ _SECTIONS = (
     ("sensitivity", "Sensitivity"), ("versions", "Versions"),
 )  # fmt: skip
 _BREAK_EVEN = "break_even_"
+_DEFAULT_MAP = MapOptions()
 
 
-def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_basemap: bool = False) -> str:
+def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> str:
     """
     Write the report of a comparison.
 
@@ -367,8 +370,8 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     ----------
     folder
         Folder that `edwc compare --out` wrote.
-    basemap
-        Vector file with outlines for the map; none = those of the reference's run.
+    maps
+        The page takes its outlines.
 
     Raises
     ------
@@ -381,9 +384,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     drawn, places = None, {}
     if found.reference in runs:
         run = runs[found.reference]
-        if basemap is None and not no_basemap:
-            basemap = run.basemap
-        drawn = _map(found, runs, None if no_basemap else basemap)
+        drawn = _map(found, runs, read_outlines(run, maps))
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
     tables = found.tables()
     sensitivity = [
@@ -417,7 +418,7 @@ def build_comparison_report(folder: Path, *, basemap: Path | None = None, no_bas
     return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=_MAP_WORDS)
 
 
-def _map(found: Comparison, runs: Mapping[str, Run], basemap: Path | None) -> dict[str, Any]:
+def _map(found: Comparison, runs: Mapping[str, Run], behind: Outlines | None) -> dict[str, Any]:
     labels, told = found.labels, {}
     for case in runs:
         of_pair = (found.moved_totals["first"] == found.reference) & (found.moved_totals["second"] == case)
@@ -425,7 +426,7 @@ def _map(found: Comparison, runs: Mapping[str, Run], basemap: Path | None) -> di
             moves = describe_moves(found.moved_totals[of_pair], labels[found.reference], labels[case])
             told[labels[case]] = end_sentence(moves)
     cases = {labels[case]: run for case, run in runs.items()}
-    return case_map_data(runs[found.reference], cases, list(runs).index(found.reference), basemap, told)
+    return case_map_data(runs[found.reference], cases, list(runs).index(found.reference), behind, told)
 
 
 def _heading(found: Comparison) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from optimizer.drawing.colours import LESS, MORE, region_colours
+from optimizer.drawing.colours import LESS, MORE, assign_colours
+from optimizer.maps.basemap import Outlines, map_window
 from optimizer.maps.flows import stop_positions
-from optimizer.maps.projection import MapProjection, View, fit_map, ground_length_km, load_basemap
+from optimizer.maps.projection import MapProjection, View, ground_length_km
 from optimizer.problem.problem import FloatArray
 from optimizer.report.charts import Hourly, TimeAxis
 from optimizer.runs.places import positions_shown, stops_by_route
@@ -24,6 +24,7 @@ from optimizer.runs.run import Run
 
 _MAP_WIDTH = 1000.0
 _ASPECT = 1.36
+_SEA_WIDTH, _SEA_MARGIN = 130.0, 8.0
 
 # Points nearer to each other than this are drawn as one; a pixel of a wide screen is about one unit.
 _SIMPLER_THAN = 0.25
@@ -31,7 +32,7 @@ _DIGITS = 6
 
 
 def map_data(
-    run: Run, basemap: Path | None, slices: pd.DataFrame, axis: TimeAxis, hourly: Hourly | None
+    run: Run, behind: Outlines | None, slices: pd.DataFrame, axis: TimeAxis, hourly: Hourly | None
 ) -> dict[str, Any]:
     """
     Build what the page's script needs to draw the map of any hour and class.
@@ -48,14 +49,16 @@ def map_data(
         slice: slice, class, route, mtok_per_h. `power_mw` and `price_cny_per_mwh` are (slices, centers), or null where
         the inputs are not there.
     """
-    projection, view = fit_map(positions_shown(run), aspect=_ASPECT)
+    window = map_window(positions_shown(run), behind, aspect=_ASPECT)
+    projection, view = window.projection, window.view
     sheet = _Sheet(projection, view)
     routes, legs = _routes_and_legs(run, sheet, _stop_names(run))
-    colours = region_colours(run.data_centers, run.demand_hubs)
-    land, outlines, credit = ("", "", "")
-    if basemap is not None:
-        drawn = load_basemap(basemap, projection, view)
-        land, outlines, credit = sheet.outline(drawn.backdrop), sheet.outline(drawn.outlines), drawn.credit
+    colours = assign_colours(run.regions)
+    land, outlines, sea, credit = "", "", None, ""
+    if behind is not None:
+        drawn, credit = behind.project(projection, view), behind.credit
+        land, outlines = sheet.outline(drawn.backdrop), sheet.outline(drawn.outlines) + sheet.lines(drawn.lines)
+        sea = None if window.sea_view is None else _sea(behind, projection, window.sea_view)
     method = projection.crs.coordinate_operation
     center_x = (view.x_max - view.x_min) / 2
     return {
@@ -65,6 +68,7 @@ def map_data(
         "km_per_unit": ground_length_km(projection, view, center_x) / (_MAP_WIDTH / 2),
         "land": land,
         "outlines": outlines,
+        "sea": sea,
         "credit": credit,
         "fibre": sheet.fibre(run.links),
         "regions": [{"name": name, "colour": colour} for name, colour in colours.items()],
@@ -79,6 +83,22 @@ def map_data(
         "flows": _flows(run, slices, {route["id"]: i for i, route in enumerate(routes)}),
         "power_mw": None if hourly is None else np.round(hourly.power_mw, 3).tolist(),
         "price_cny_per_mwh": None if hourly is None else np.round(hourly.price_cny_per_mwh, 1).tolist(),
+    }
+
+
+def _sea(behind: Outlines, projection: MapProjection, view: View) -> dict[str, Any]:
+    """Draw the southern sea for an inset in the lower right corner: its place in map units, and its paths."""
+    sheet, drawn = _Sheet(projection, view), behind.project(projection, view)
+    width = _SEA_WIDTH
+    height = width * (view.y_max - view.y_min) / (view.x_max - view.x_min)
+    return {
+        "x": round(_MAP_WIDTH - width - _SEA_MARGIN, 1),
+        "y": round(_MAP_WIDTH / _ASPECT - height - _SEA_MARGIN, 1),
+        "width": width,
+        "height": round(height, 1),
+        "view": f"0 0 {_MAP_WIDTH:g} {_MAP_WIDTH * height / width:.1f}",
+        "land": sheet.outline(drawn.backdrop),
+        "outlines": sheet.outline(drawn.outlines) + sheet.lines(drawn.lines),
     }
 
 
@@ -103,6 +123,10 @@ class _Sheet:
         """Write polygons as the path of an SVG element."""
         rings = (_thin(self.to_units(ring)) for polygon in polygons for ring in polygon)
         return "".join(_path(ring) + "Z" for ring in rings if len(ring) > 2)  # noqa: PLR2004 - two points are no area
+
+    def lines(self, lines: list[FloatArray]) -> str:
+        """Write lines that bound no area as the path of an SVG element."""
+        return "".join(_path(_thin(self.to_units(line))) for line in lines)
 
     def fibre(self, links: pd.DataFrame) -> str:
         columns = ["from_longitude_deg", "from_latitude_deg", "to_longitude_deg", "to_latitude_deg"]
@@ -210,7 +234,7 @@ _LEAST_SHARE = 1e-6
 
 
 def case_map_data(
-    reference: Run, cases: Mapping[str, Run], of_reference: int, basemap: Path | None, told: Mapping[str, str]
+    reference: Run, cases: Mapping[str, Run], of_reference: int, behind: Outlines | None, told: Mapping[str, str]
 ) -> dict[str, Any]:
     """
     Build the map of several plans on one network: what hours are to a run, cases are here.
@@ -229,7 +253,7 @@ def case_map_data(
     merged = _merge(reference, cases)
     columns = pd.DataFrame({"day": list(cases), "hour": 0.0, "weight_h": 24.0})
     axis = TimeAxis(tuple(cases), ("",) * len(cases), (24.0,) * len(cases))
-    drawn = map_data(merged, basemap, columns, axis, None)
+    drawn = map_data(merged, behind, columns, axis, None)
     flows = pd.DataFrame(drawn["flows"])
     slices = [one | {"told": told.get(case, "")} for one, case in zip(drawn["slices"], cases, strict=True)]
     difference = _difference(flows, len(cases), of_reference)

@@ -13,12 +13,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from network_data.currency import in_currency
 from optimizer.report.words import SCRIPT_WORDS
 from optimizer.runs.folder import json_ready
 
 # Scripts of a map, in the order in which they run; what of it the template draws, and the scripts need not know.
 _MAP_SCRIPTS = ("map_shapes.js", "map_flows.js", "map_view.js", "map_labels.js", "map_draw.js", "map.js")
-_MAP_SHAPES = {"land", "outlines", "fibre"}
+_MAP_SHAPES = {"land", "outlines", "fibre", "sea"}
 _ASSETS = Path(__file__).resolve().parent / "assets"
 
 # After a sign between two words of an id; not within a number such as 0.5.
@@ -64,7 +65,7 @@ def render_page(
     )  # fmt: skip
     environment.filters["breakable"] = breakable
     style = _read("page.css")
-    codes = [_read(script) for script in ("page.js", *(() if drawn is None else _MAP_SCRIPTS), *scripts)]
+    codes = [in_currency(_read(script)) for script in ("page.js", *(() if drawn is None else _MAP_SCRIPTS), *scripts)]
     shown = drawn or {}
     data = {
         "name": name,
@@ -88,13 +89,15 @@ def render_page(
         ]
     )
     # Our own files and escaped JSON cannot end the elements that they stand in.
-    return environment.get_template(template).render(
+    page = environment.get_template(template).render(
         {**context, **of_map},
         policy=policy,
         style=Markup(style),  # noqa: S704
         scripts=[Markup(code) for code in codes],  # noqa: S704
         data=Markup(embed_json(data)),  # noqa: S704
     )
+    # Names of data too, in the scripts as well as in what they read.
+    return in_currency(page)
 
 
 def breakable(text: str) -> Markup:

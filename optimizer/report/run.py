@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, region_colours
+from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, assign_colours
+from optimizer.maps.basemap import Outlines
 from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import (
     format_million,
@@ -315,7 +315,7 @@ def _power_charts(run: Run) -> list[Chart]:
         return []
     axis = time_axis(run.slices)
     centers, power, price = run.data_centers, hourly.power_mw, hourly.price_cny_per_mwh
-    colours = region_colours(run.data_centers, run.demand_hubs)
+    colours = assign_colours(run.regions)
     region = centers["region"].to_numpy(str)
     by_region = {name: power[:, region == name].sum(axis=1) for name in colours}
     by_region = {name: values for name, values in by_region.items() if values.any()}
@@ -524,7 +524,7 @@ _SECTIONS = (
 )  # fmt: skip
 
 
-def build_report(run: Run, basemap: Path | None) -> str:
+def build_report(run: Run, behind: Outlines | None) -> str:
     """
     Write the report of a run.
 
@@ -534,7 +534,7 @@ def build_report(run: Run, basemap: Path | None) -> str:
         If the run folder is incomplete, or the basemap cannot be used.
     """
     run.require_whole()
-    drawn = map_data(run, basemap, run.slices, time_axis(run.slices), hourly_of(run))
+    drawn = map_data(run, behind, run.slices, time_axis(run.slices), hourly_of(run))
     sentences, idle = _price_sentences(run)
     context = {
         "title": f"{_title_of(run)}: where inference runs",

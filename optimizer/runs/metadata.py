@@ -170,6 +170,9 @@ def describe_network(network: Network, folder: Path | None) -> dict[str, Any]:
         "name": network.name,
         **_locate(path, path.name if path.parent == NETWORK_FOLDER.resolve() else None, folder),
         "basemap": None if network.basemap is None else BASEMAP_FILE,
+        "currency": network.currency,
+        "time_zone": network.time_zone,
+        "regions": list(network.regions),
         "file_hashes": network.file_hashes,
     }
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from network_data.currency import DEFAULT_CURRENCY, use_currency
 from network_data.display import short_html, short_text
 from network_data.faults import Fault, FaultList, InputError, suggest
 from network_data.load import Network, load_network
@@ -146,7 +147,7 @@ class Run:
     def _key_facts(self) -> dict[str, object]:
         facts: dict[str, object] = {"ended": str(self.termination)}
         if self.has_plan:
-            facts["cost"] = f"{format_million(self.cost_cny_per_year)} million CNY a year"
+            facts["cost"] = f"{format_million(self.cost_cny_per_year)} million {self.currency} a year"
             facts["gap"] = f"{self.gap:.2%}" if math.isfinite(self.gap) else "not proved"
             facts["open data centers"] = self.summary.get("open_data_centers", "unknown")
         if self.folder is not None:
@@ -448,12 +449,28 @@ class Run:
         return float(slices["weight_h"].sum()) / 24.0 or 1.0
 
     @property
+    def currency(self) -> str:
+        """ISO 4217 code of all amounts of money; names of numbers say `cny` whatever it is."""
+        return str(self._of_network("currency") or DEFAULT_CURRENCY)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Regions of data centers and demand hubs, in the order in which they get their colours."""
+        found = sorted({*map(str, self.data_centers["region"]), *map(str, self.demand_hubs["region"])})
+        stated = self._of_network("regions")
+        first = [region for region in stated if region in found] if isinstance(stated, list) else []
+        return tuple(dict.fromkeys([*first, *found]))
+
+    def _of_network(self, key: str) -> Any:
+        network = self.info.get("network")
+        return network.get(key) if isinstance(network, Mapping) else None
+
+    @property
     def basemap(self) -> Path | None:
         """File with the outlines of the run's network; None where it has none."""
         if self.folder is None:
             return self.network.basemap
-        network = self.info.get("network")
-        stored = network.get("basemap") if isinstance(network, Mapping) else None
+        stored = self._of_network("basemap")
         return self.folder / Path(stored) if stored else None  # a run may have moved; its folder is where paths start
 
     # What can be done with it
@@ -563,6 +580,7 @@ class Run:
         lang: Lang = "en",
         against: Run | Path | str | None = None,
         basemap: Path | Literal["run", "none"] = "run",
+        basemap_credit: str = "",
         colour_by: ColourBy = "region",
         size_px: tuple[int, int] = (1600, 1200),
     ) -> Figure:
@@ -573,7 +591,7 @@ class Run:
         ----------
         file
             Where to write it, `.png` or `.svg`; None writes nothing.
-        kind, lang, against, basemap, colour_by, size_px
+        kind, lang, against, basemap, basemap_credit, colour_by, size_px
             What it shows and how: see `MapOptions`.
 
         Returns
@@ -589,7 +607,7 @@ class Run:
         from optimizer.maps.draw import draw_map
         from optimizer.maps.options import MapOptions
 
-        options = MapOptions(kind, against, lang, basemap, colour_by, size_px)
+        options = MapOptions(kind, against, lang, basemap, basemap_credit, colour_by, size_px)
         if file is not None:
             from optimizer.exports.export import export_run
 
@@ -783,7 +801,9 @@ def open_run(folder: Path | str, *, case: tuple[str, str] | None = None) -> Run:
     faults = FaultList(f"run folder {folder}")
     info = read_info(Path(folder), faults)
     faults.raise_if_any()
-    return Run(info, folder=Path(folder), case=case)
+    run = Run(info, folder=Path(folder), case=case)
+    use_currency(run.currency)
+    return run
 
 
 class _StoredTables(Mapping[str, pd.DataFrame]):

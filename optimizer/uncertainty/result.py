@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.display import short_html, short_text
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.folder import write_tables
@@ -116,7 +117,7 @@ class Uncertainty:
         """Describe the result for a reader, in lines of plain text."""
         from optimizer.text.uncertainty import describe_uncertainty
 
-        return describe_uncertainty(self)
+        return in_currency(describe_uncertainty(self))
 
     def to_folder(self, out: str | Path) -> Path:
         """

@@ -24,6 +24,7 @@ from optimizer.comparison.frontier import carbon_frontier
 from optimizer.comparison.frontier_points import NOT_DISTINGUISHABLE
 from optimizer.comparison.questions import questions_of
 from optimizer.comparison.runner import CaseRunner
+from optimizer.maps.options import MapOptions
 from optimizer.numbers import million_writer
 from optimizer.report.comparison import build_comparison_report
 from optimizer.runs.verify import verify_run
@@ -104,7 +105,7 @@ def test_everything_says_what_was_decided(serial: tuple[Path, str], found: Compa
     assert told in words
     assert found.to_text() in text
     assert "decided after tightening" in (out / "cases.csv").read_text(encoding="utf-8")
-    page = build_comparison_report(out, no_basemap=True)
+    page = build_comparison_report(out, MapOptions(basemap="none"))
     assert "Which costs less" in page
     assert "not decided: the plans found differ by" in page
 

@@ -179,7 +179,7 @@ def test_names_are_drawn_literally_and_cut(hostile_folder: Path) -> None:
     assert r"$\frac{1}{0}$" in labels
     assert "dc_delta" in labels  # the fonts have no glyph for its name: the id, and no empty boxes
     assert any(label.startswith("<b>bold</b>") for label in labels)
-    assert max(len(label) for label in labels) <= 41
+    assert max(len(label) for label in labels) <= 60
 
 
 def test_basemap_in_another_projection_lands_in_the_same_place(run_folder: Path, tmp_path: Path) -> None:
