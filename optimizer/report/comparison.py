@@ -52,7 +52,8 @@ from optimizer.report.map import case_map_data
 from optimizer.report.page import render_page
 from optimizer.report.run import Head, Tile, end_sentence, list_changes
 from optimizer.runs.run import Run, open_run
-from optimizer.text.comparison import KIND_WORDS, describe_moves
+from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
+from optimizer.text.run import warn_of_case_slices
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
 
@@ -449,6 +450,8 @@ def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
     failed = [labels[case] for case in found.cases["case"] if not _has_plan(found, case) and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")
+    if (warning := warn_of_case_slices(slicings(found))) is not None:
+        lead.append(f"Warning: {warning}")
     if found.lost:
         gone = ", ".join(labels[case] for case in found.lost)
         lead.append(f"These run folders are gone or damaged, and are not on the map: {gone}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,7 @@ from optimizer.numbers import (
 from optimizer.runs.difference import KINDS, MOVES
 from optimizer.text.faults import describe_faults
 from optimizer.text.near_optimal import describe_must_move
+from optimizer.text.run import warn_of_case_slices
 from optimizer.words.amounts import format_amount
 from optimizer.words.columns import ljust, rjust, wrap
 from optimizer.words.sentences import join, retell, say, term
@@ -153,7 +155,17 @@ def _cases(found: Comparison) -> list[str]:
     notes = [say("* stopped by a limit before its gap was reached")] if stopped else []
     changes = ", ".join(found.changes)
     changed = _wrapped(say("changed in the scenario: {changes}", changes=changes)) if changes else []
-    return [*head, *lines, *_named_by_values(found), *notes, *changed]
+    return [*head, *lines, *_named_by_values(found), *notes, *changed, *_slice_warning(found)]
+
+
+def _slice_warning(found: Comparison) -> list[str]:
+    warning = warn_of_case_slices(slicings(found))
+    return [] if warning is None else _wrapped(say("warning: {text}", text=escape_text(warning)))
+
+
+def slicings(found: Comparison) -> dict[str, Any]:
+    """How the days of each case with a plan are cut, by label."""
+    return {result.case.label: result.info.get("slicing") for result in found.results.values() if result.has_plan}
 
 
 def _full_costs(found: Comparison) -> list[str]:

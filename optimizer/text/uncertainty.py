@@ -8,6 +8,7 @@ from typing import Any
 
 from network_data.faults import escape_text
 from optimizer.numbers import format_percent, format_plain, shorten
+from optimizer.text.run import warn_of_case_slices
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, SAMPLES_PER_INPUT, Uncertainty, region_shares
 from optimizer.words.columns import ljust, rjust, wrap
@@ -47,6 +48,12 @@ def headline(found: Uncertainty) -> str:
     )
 
 
+def slice_warning(found: Uncertainty) -> str | None:
+    """Say which peaks the slices of the samples average away; None where they keep them."""
+    planned = {case: result for case, result in found.results.items() if result.has_plan}
+    return warn_of_case_slices({case: result.info.get("slicing") for case, result in planned.items()})
+
+
 def _wrapped(text: str) -> list[str]:
     return wrap(text, WIDTH)
 
@@ -81,6 +88,8 @@ def _head(found: Uncertainty) -> list[str]:
             for reason, number in reasons.head(_REASONS_SHOWN).items()
         ]
     lines += _wrapped(_solved_with(facts))
+    if (warning := slice_warning(found)) is not None:
+        lines += _wrapped(say("warning: {text}", text=escape_text(warning)))
     if sentence := headline(found):
         lines += _wrapped(sentence)
     return lines
@@ -95,9 +104,7 @@ def _solved_with(facts: Mapping[str, Any]) -> str:
         text = say("solved with {slices} time slices a day to a gap of {gap}%", slices=slices, gap=gap)
     if slices < full:
         text += say(
-            "; the scenario has {full}: peaks that size capacity stay, the choice among hours is coarser "
-            "(add --set time.slices_per_day=...)",
-            full=full,
+            "; the scenario has {full}: the choice among hours is coarser (add --set time.slices_per_day=...)", full=full
         )
     return text
 
