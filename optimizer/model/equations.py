@@ -207,6 +207,18 @@ def idle_no_pod_to_look_green(m: Model, d: Any, t: Any) -> Expression:
     return m.utilization_limit_share * is_on <= busy + m.utilization_limit_share * loaded
 
 
+def require_new_compute_share(m: Model, g: Any) -> Expression:
+    r"""
+    Have at least a share of the compute that is bought stand in a group of data centers.
+
+    .. math:: \sum_{d \in D_g, a} F_a\, n^{new}_{da} \ge \kappa_g \sum_{d,a} F_a\, n^{new}_{da}
+              \qquad \forall g \tag{10h}
+    """
+    inside = sum(m.pflops_per_pod[a] * m.NewPods[d, a] for d, a in m.POOLS_OF_GROUP[g])
+    everywhere = sum(m.pflops_per_pod[a] * m.NewPods[d, a] for d, a in m.POOLS)
+    return inside >= m.min_new_compute_share[g] * everywhere
+
+
 def serve_in_outage(m: Model, o: Any, w: Any) -> Expression:
     r"""
     Serve in an outage, all of it, what must not wait.
@@ -666,6 +678,10 @@ CONSTRAINTS = (
     Equation(
         idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g", "coupling", "accelerators",
         "idle pods under a green share", obstacle=Obstacle("policy", "pods may not idle under the green share"),
+    ),
+    Equation(
+        require_new_compute_share, ("NEW_COMPUTE_GROUPS",), "10h", "limit", "PFLOPS", "shares of new compute",
+        lever="new_compute",
     ),
     *RESILIENCE_CONSTRAINTS,
 )  # fmt: skip

@@ -191,6 +191,16 @@ def _processes_by_region(p: PlacementProblem) -> pd.DataFrame:
     return p.processes.assign(region_index=region[p.processes["data_center_index"]])
 
 
+def _pools_by_group(p: PlacementProblem) -> pd.DataFrame:
+    """List the pools of each group with a least share of new compute; a data center may be in several groups."""
+    centers = p.data_centers
+    parts = []
+    for number, name in enumerate(p.policy.new_compute_groups):
+        is_inside = ((centers["region"] == name) | (centers["category"] == name)).to_numpy(bool)
+        parts.append(p.pools[is_inside[p.pools["data_center_index"]]].assign(group_index=number))
+    return pd.concat(parts) if parts else p.pools.head(0).assign(group_index=0)
+
+
 def _reroutes(p: PlacementProblem) -> pd.DataFrame:
     reroutes = outage_tables(p).reroutes
     workload = p.candidates["workload_index"].to_numpy(np.int64)
@@ -331,6 +341,10 @@ SETS = (
         "REGIONS", ("region",), "regions g with a least share of the tokens", lambda p: len(p.policy.regions),
     ),
     SetDeclaration(
+        "NEW_COMPUTE_GROUPS", ("group",), "groups g of data centers with a least share of new compute",
+        lambda p: len(p.policy.new_compute_groups),
+    ),
+    SetDeclaration(
         "GREEN_GOALS", ("plan",), "one member where a green share is demanded, else none",
         lambda p: _one_if(p.policy.min_green_share > 0),
     ),
@@ -376,6 +390,10 @@ SETS = (
     SetDeclaration(
         "PROCESSES_OF_REGION", ("class", "data_center", "accelerator"), "(k, d, a) processed in region g",
         _processes_by_region, owner="REGIONS",
+    ),
+    SetDeclaration(
+        "POOLS_OF_GROUP", ("data_center", "accelerator"), "(d, a) of group g", _pools_by_group,
+        owner="NEW_COMPUTE_GROUPS",
     ),
     SetDeclaration(
         "LOADED_CLASSES_OF", ("class",), "classes that keep accelerators on at d",
@@ -527,6 +545,11 @@ PARAMETERS = (
         "min_region_share", ("REGIONS",), "-", "least share of the tokens",
         lambda p: [p.policy.min_region_share[name] for name in p.policy.regions],
     ),
+    ParameterDeclaration(
+        "min_new_compute_share", ("NEW_COMPUTE_GROUPS",), "-", "least share of the compute of new pods",
+        lambda p: [p.policy.min_new_compute_share[name] for name in p.policy.new_compute_groups],
+    ),
+    ParameterDeclaration("pflops_per_pod", ("ACCELERATORS",), "PFLOPS/pod", "compute of a pod"),
     ParameterDeclaration("green_power_share", ("DATA_CENTERS",), "-", "share of energy under green power contracts"),
     ParameterDeclaration(
         "min_green_share", ("GREEN_GOALS",), "-", "least share of green energy",

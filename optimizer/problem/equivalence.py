@@ -49,8 +49,7 @@ PRICE_FIELDS = (
 # What no cost and no limit reads: names, how sure a number is, routes that are no candidates.
 NO_MATTER_FIELDS = ("name", "left_out", "unprotected_candidates")
 NO_MATTER_COLUMNS = (
-    "name", "name_local", "category", "confidence", "price_confidence", "demand_charge_confidence",
-    "token_price_confidence",
+    "name", "name_local", "confidence", "price_confidence", "demand_charge_confidence", "token_price_confidence",
 )  # fmt: skip
 _NAMED_TABLES = ("classes", "data_centers", "accelerators")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from brute_outage import Outages
-from brute_policy import YearRows, surcharge_row
+from brute_policy import YearRows, has_new_compute_shares, surcharge_row
 from scipy.optimize import linprog
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
@@ -97,6 +97,8 @@ def every_choice(problem: PlacementProblem) -> Iterator[Choice]:
             for new in itertools.product(*amounts):
                 new_pods = np.array(new)
                 if most_invested is not None and invested @ new_pods > most_invested:
+                    continue
+                if not has_new_compute_shares(problem, new_pods):
                     continue
                 cost = float(fixed + pod_cost @ new_pods)
                 for chosen in itertools.product(*places):

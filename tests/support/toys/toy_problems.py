@@ -127,6 +127,7 @@ def _toy_data_centers(o: Mapping[str, Any]) -> pd.DataFrame:
             "id": ["east", "west"],
             "name": ["East", "West"],
             "node": ["coast", "inland"],
+            "category": ["metro", "cluster"],
             "region": ["east", "west"],
             "it_capacity_mw": np.array(o["it_capacity_mw"], dtype=float),
             "pue": np.array(o["pue"], dtype=float),
@@ -146,6 +147,7 @@ def _toy_accelerators(count: int) -> pd.DataFrame:
         "id": ["standard", "fast"],
         "name": ["Standard", "Fast"],
         "accelerators_per_pod": np.array([10, 10], dtype=np.int64),
+        "pflops_per_pod": [10.0, 20.0],
         "idle_mw_per_pod": [1.0, 2.0],
         "dynamic_mw_per_accelerator": [0.2, 0.3],
     }
@@ -322,6 +324,7 @@ def _random_data_centers(rng: np.random.Generator, count: int, busy: float) -> p
             "id": [f"center_{d}" for d in range(count)],
             "name": [f"Center {d}" for d in range(count)],
             "node": [f"place_{d}" for d in range(count)],
+            "category": ["cluster" if d % 3 else "metro" for d in range(count)],
             "region": ["east" if d % 2 else "west" for d in range(count)],
             "it_capacity_mw": np.ceil(need_mw * rng.uniform(0.6, 2.5, count) * 3.0 / count),
             "pue": rng.choice([1.1, 1.2, 1.5], count),
