@@ -73,8 +73,8 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
     """
     Write a stored run as layers for QGIS or PostGIS, as a map, a report, or for other programs.
 
-    RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out`, for a model also a
-    scenario.
+    RUN is a folder that `edwc solve --out` wrote; for a report also one of `edwc compare --out` or `edwc uncertainty
+    --out`, for a model also a scenario.
     """
     if Path(to).suffix.lower() in _MODEL_SUFFIXES and not (Path(run_folder) / _RUN_FILE).exists():
         return _export_model(run_folder, to, overrides, as_json=as_json)

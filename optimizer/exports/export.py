@@ -17,6 +17,7 @@ from optimizer.exports.programs import PROGRAMS
 from optimizer.maps.options import MapOptions
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
+from optimizer.uncertainty.result import is_uncertainty
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
@@ -76,12 +77,12 @@ def export_comparison(
     folder: Path | str, target: Path | str, *, gis: GisOptions = _ALL_LAYERS, maps: MapOptions = _DEFAULT_MAP
 ) -> Path:
     """
-    Write the report of a stored comparison.
+    Write the report of a stored comparison, or of an uncertainty.
 
     Parameters
     ----------
     folder
-        Folder of the comparison.
+        Folder that `edwc compare --out` or `edwc uncertainty --out` wrote.
     target
         File to write, `.html`.
     gis
@@ -112,8 +113,8 @@ def export_comparison(
 
 
 def is_comparison(folder: Path | str) -> bool:
-    """Whether a folder is that of a comparison, not of a run."""
-    return (Path(folder) / COMPARISON_FILE).is_file()
+    """Whether a folder is that of a comparison or an uncertainty, not of a run."""
+    return (Path(folder) / COMPARISON_FILE).is_file() or is_uncertainty(folder)
 
 
 def _refuse_database(target: Path | str) -> None:
@@ -264,9 +265,13 @@ def _write_html(run: Run, path: Path, options: MapOptions) -> None:
 
 def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     from optimizer.report.comparison import build_comparison_report
+    from optimizer.report.uncertainty import build_uncertainty_report
 
     own = options.basemap if isinstance(options.basemap, Path) else None
-    page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
+    if is_uncertainty(folder):
+        page = build_uncertainty_report(folder)
+    else:
+        page = build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none")
     path.write_text(page, encoding="utf-8", newline="\n")
 
 
