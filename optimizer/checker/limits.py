@@ -216,8 +216,8 @@ def pay_peak_power(f: PlanFacts) -> Limit:
 
 
 def pay_contracted_power(f: PlanFacts) -> Limit:
-    """(9b) Where the contract is billed, no slice of the year draws more facility power than is contracted."""
-    paid = np.flatnonzero(f.is_contracted)
+    """(9b) Where power is paid for the year, no slice draws more facility power than that."""
+    paid = np.flatnonzero(f.is_contracted | (f.data_center_column("opening_cny_per_mw_year") > 0))
     drawn, labels = f.facility_power_mw[:, paid], f.data_center_labels[paid]
     return Limit("9b", "pay_contracted_power", "mw", labels, drawn, "<=", f.plan.contract_mw[paid], f.slice_labels)
 

@@ -334,6 +334,14 @@ SETS = (
         lambda p: _is_charged(p) & ~p.is_contracted,
     ),
     SetDeclaration(
+        "POWER_OPENED", ("data_center",), "data centers whose opening costs by their highest power of the year",
+        lambda p: p.data_centers["opening_cny_per_mw_year"].to_numpy(float) > 0,
+    ),
+    SetDeclaration(
+        "YEAR_PEAKED", ("data_center",), "data centers that pay for their highest power of the year",
+        lambda p: (_is_charged(p) & p.is_contracted) | (p.data_centers["opening_cny_per_mw_year"].to_numpy(float) > 0),
+    ),
+    SetDeclaration(
         "CONTRACT_BILLED", ("data_center",), "data centers that pay a demand charge on contracted power",
         lambda p: _is_charged(p) & p.is_contracted,
     ),
@@ -536,6 +544,9 @@ PARAMETERS = (
     ParameterDeclaration("pod_cny_per_year", ("DATA_CENTERS", "ACCELERATORS"), "CNY/year", "annualized new pod"),
     ParameterDeclaration("site_cny_per_year", ("DATA_CENTERS", "ACCELERATORS"), "CNY/year", "building for it"),
     ParameterDeclaration("opening_cny_per_year", ("DATA_CENTERS",), "CNY/year", "running an open data center"),
+    ParameterDeclaration(
+        "opening_cny_per_mw_year", ("DATA_CENTERS",), "CNY/MW/year", "running it, by its highest power of the year",
+    ),
     ParameterDeclaration("deploy_cny_per_year", ("CLASSES",), "CNY/year", "keeping a class deployed"),
     ParameterDeclaration("shed_penalty_cny_per_mtok", (), "CNY/mtok", "penalty of an unserved token"),
     ParameterDeclaration(
@@ -603,7 +614,7 @@ VARIABLES = (
     _VariableDeclaration("Deploy", ("DEPLOYMENTS",), "0/1", "class deployed in data center", kind="binary"),
     _VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
     _VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
-    _VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
+    _VariableDeclaration("Contract", ("YEAR_PEAKED",), "MW", "facility power that is paid for the whole year"),
     _VariableDeclaration("Reroute", ("REROUTES",), "-", "share of a call that is taken over"),
     _VariableDeclaration("OutageWork", ("OUTAGE_PROCESSES",), "mtok/h", "tokens processed in an outage"),
 )  # fmt: skip

@@ -34,7 +34,7 @@ PART_NAMES: Mapping[str, str] = {
 # What only the objective reads, and limits on money: by table, its columns.
 PRICE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "classes": ("latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
-    "data_centers": ("opening_cny_per_year", "demand_charge_cny_per_kw_month"),
+    "data_centers": ("opening_cny_per_year", "opening_cny_per_mw_year", "demand_charge_cny_per_kw_month"),
     "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny", "energy_surcharge_cny_per_mwh"),
     "candidates": ("network_cny_per_mtok", "data_transfer_cny_per_mtok"),
     "routes": ("network_cny_per_gbps_h", "is_transfer"),

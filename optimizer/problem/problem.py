@@ -130,10 +130,11 @@ class PlacementProblem:
     workloads
         (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible.
     data_centers
-        (D,) id, name, node, category, region, it_capacity_mw, pue, opening_cny_per_year,
-        demand_charge_cny_per_kw_month, demand_charge_basis (monthly_peak or contracted; monthly_peak where the
-        column is missing), carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg; of an assembled problem
-        also confidence, price_confidence (of its energy price: estimate or reported) and demand_charge_confidence.
+        (D,) id, name, node, category, region, it_capacity_mw, pue, opening_cny_per_year, opening_cny_per_mw_year (of
+        the highest facility power of the year), demand_charge_cny_per_kw_month, demand_charge_basis (monthly_peak or
+        contracted; monthly_peak where the column is missing), carbon_kg_per_kwh, green_power_share, latitude_deg,
+        longitude_deg; of an assembled problem also confidence, price_confidence (of its energy price: estimate or
+        reported) and demand_charge_confidence.
     accelerators
         (A,) id, name, accelerators_per_pod, pflops_per_pod (dense BF16), idle_mw_per_pod, dynamic_mw_per_accelerator
         (full power less idle power).

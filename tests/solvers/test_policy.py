@@ -271,6 +271,18 @@ TOYS: dict[str, dict[str, Any]] = {
         "day_months": (3.0, 4.0, 5.0),
         "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
     },
+    "opening by power, spending, merged days": {
+        "policy": {"spending_limit_cny_per_year": 56.0e6},
+        "opening_cny_per_mw_year": (1e5, 4e5),
+        "latency_cny_per_ms_per_mtok": (1.0, 0.0),
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
+    "opening by power, merged days": {
+        "opening_cny_per_mw_year": (1e5, 4e5),
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
     "data transfer, merged hubs": {"data_transfer_cny_per_gb": 0.05, "deferrable_h": 24},
 }
 

@@ -140,7 +140,8 @@ class Operation:
         charge = 1000.0 * p.data_centers["demand_charge_cny_per_kw_month"].to_numpy()
         basis = p.data_centers["demand_charge_basis"].to_numpy()
         self._cost[self._at["peak"]] = np.outer(months, np.where(basis == "monthly_peak", charge, 0.0))
-        self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0)
+        opening = p.data_centers["opening_cny_per_mw_year"].to_numpy()
+        self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0) + opening
         centers = len(p.data_centers)
         power = {(n // centers, d): self._at_most[row][0] for n, (row, d) in enumerate(self._power_rows)}
         self._year_rows = list(YearRows(p, self._at, power, self._size))

@@ -151,4 +151,5 @@ class YearRows:
                 row[self.at["contract"][d]] = 1000.0 * charge * 12.0
             else:
                 row[self.at["peak"][:, d]] = 1000.0 * charge * p.billing["months"]
+            row[self.at["contract"][d]] += p.data_centers["opening_cny_per_mw_year"][d]
         return row

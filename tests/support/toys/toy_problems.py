@@ -97,6 +97,7 @@ DEFAULTS: dict[str, Any] = {
     "it_capacity_mw": (100.0, 100.0),
     "pue": (1.5, 1.2),
     "opening_cny_per_year": (0.0, 0.0),
+    "opening_cny_per_mw_year": (0.0, 0.0),
     "demand_charge_cny_per_kw_month": (0.0, 0.0),
     "demand_charge_basis": ("monthly_peak", "monthly_peak"),  # or contracted
     "carbon_kg_per_kwh": (0.5, 0.6),
@@ -132,6 +133,7 @@ def _toy_data_centers(o: Mapping[str, Any]) -> pd.DataFrame:
             "it_capacity_mw": np.array(o["it_capacity_mw"], dtype=float),
             "pue": np.array(o["pue"], dtype=float),
             "opening_cny_per_year": np.array(o["opening_cny_per_year"], dtype=float),
+            "opening_cny_per_mw_year": np.array(o["opening_cny_per_mw_year"], dtype=float),
             "demand_charge_cny_per_kw_month": np.array(o["demand_charge_cny_per_kw_month"], dtype=float),
             "demand_charge_basis": list(o["demand_charge_basis"]),
             "carbon_kg_per_kwh": np.array(o["carbon_kg_per_kwh"], dtype=float),
@@ -329,6 +331,7 @@ def _random_data_centers(rng: np.random.Generator, count: int, busy: float) -> p
             "it_capacity_mw": np.ceil(need_mw * rng.uniform(0.6, 2.5, count) * 3.0 / count),
             "pue": rng.choice([1.1, 1.2, 1.5], count),
             "opening_cny_per_year": rng.choice([0.0, 1.0e6, 5.0e6], count),
+            "opening_cny_per_mw_year": np.zeros(count),
             "demand_charge_cny_per_kw_month": rng.choice([0.0, 30.0], count),
             "demand_charge_basis": ["contracted" if d % 2 else "monthly_peak" for d in range(count)],
             "carbon_kg_per_kwh": rng.choice([0.2, 0.5, 0.8], count),
