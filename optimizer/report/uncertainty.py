@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from optimizer.drawing.uncertainty import fan_figure
 from optimizer.numbers import format_number, format_percent, format_plain
 from optimizer.report.charts import Chart, Span, Table, span_rows
 from optimizer.report.page import render_page
-from optimizer.report.run import Tile
+from optimizer.report.run import Head, Tile
 from optimizer.text.uncertainty import POOR_R2, gap_notes, headline, slice_warning, solved_with
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
@@ -56,7 +56,7 @@ def build_uncertainty_report(folder: Path) -> str:
         "eyebrow": title,
         "heading": _heading(found),
         "lead": _lead(found),
-        "tiles": _tiles(found),
+        "head": _head(found),
         "sections": _SECTIONS,
         "version": _version(found),
         "fans": _fans(found),
@@ -98,9 +98,16 @@ def _lead(found: Uncertainty) -> list[str]:
     return [*filter(None, lead), *(note[0].upper() + note[1:] for note in gap_notes(found))]
 
 
-def _tiles(found: Uncertainty) -> list[Tile]:
+def _head(found: Uncertainty) -> Head:
+    """Show the cost and the most uncertain share first, then the full cost and the other shares."""
+    first, *others = region_shares(found) or [COST]
+    answers = _tiles(found, dict.fromkeys([COST, first]))
+    return Head(answers, _tiles(found, ["full_cost_cny_per_year", *others]), [])
+
+
+def _tiles(found: Uncertainty, names: Iterable[str]) -> list[Tile]:
     tiles = []
-    for name in (COST, "full_cost_cny_per_year", *region_shares(found)):
+    for name in names:
         if name not in set(found.figures["figure"]):
             continue
         figure, row = found.figure(name), found.distribution(name)

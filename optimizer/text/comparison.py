@@ -180,7 +180,8 @@ def _slice_warning(found: Comparison) -> list[str]:
 
 def slicings(found: Comparison) -> dict[str, Any]:
     """How the days of each case with a plan are cut, by label."""
-    return {result.case.label: result.info.get("slicing") for result in found.results.values() if result.has_plan}
+    planned = [case for case, result in found.results.items() if result.has_plan]
+    return {found.labels[case]: found.results[case].info.get("slicing") for case in planned}
 
 
 def _full_costs(found: Comparison) -> list[str]:
