@@ -238,6 +238,9 @@ def _reason_table(found: Uncertainty) -> Table:
     """Count how the samples ended, and why those without a plan have none."""
     samples = found.samples.assign(reason=found.samples["reason"].fillna("").astype(str))
     samples["reason"] = samples["reason"].where(samples[COST].isna(), "")
-    counts = samples.groupby(["status", "reason"], sort=False).size()
-    rows = [(str(status).replace("_", " "), str(reason), f"{n:,}") for (status, reason), n in counts.items()]  # type: ignore[misc]
+    counts = samples.groupby(["status", "reason"], sort=False).size().reset_index(name="samples")
+    rows = [
+        (str(row["status"]).replace("_", " "), str(row["reason"]), f"{row['samples']:,}")
+        for row in counts.to_dict("records")
+    ]
     return Table(("Ended", "why there is no plan", "samples"), rows, words=(0, 1))

@@ -250,7 +250,7 @@ def open_uncertainty(folder: str | Path) -> Uncertainty:
         faults.add(str(path / UNCERTAINTY_FILE), "is not there or cannot be read", again)
     if head.get("format", _FORMAT) > _FORMAT:
         faults.add(str(path / UNCERTAINTY_FILE), "was written by a newer version", "Take that version, or newer.")
-    tables = {}
+    tables: dict[str, Any] = {}
     for name, columns in _TABLES.items():
         try:
             tables[name] = read_csv_table(path / f"{name}.csv", _TEXTS)

@@ -95,7 +95,9 @@ def _terms(width: int, degree: int, norm: float) -> IntArray:
             for powers in itertools.product(range(1, degree + 1), repeat=together)
             if sum(power**norm for power in powers) ** (1 / norm) <= degree * (1 + _ROUNDING)
         ]
-        for members in itertools.combinations(range(width), together) if exponents else ():
+        if not exponents:
+            break
+        for members in itertools.combinations(range(width), together):
             block = np.zeros((len(exponents), width), np.int64)
             block[:, members] = exponents
             rows.append(block)
