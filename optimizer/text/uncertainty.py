@@ -107,7 +107,8 @@ def solved_with(facts: Mapping[str, Any]) -> str:
         text = say("solved with {slices} time slices a day to a gap of {gap}%", slices=slices, gap=gap)
     if slices < full:
         text += say(
-            "; the scenario has {full}: the choice among hours is coarser (add --set time.slices_per_day=...)", full=full
+            "; the scenario has {full}: the choice among hours is coarser (add --set time.slices_per_day=...)",
+            full=full,
         )
     return text
 
