@@ -81,8 +81,8 @@ def _add_variables(b: _Builder) -> None:
     if len(billed := b.data.sets["PEAK_BILLED"][:, 0]):
         coords = [pd.RangeIndex(len(p.billing), name="billing"), pd.Index(billed, name="data_center")]
         b.model.add_variables(lower=0, coords=coords, name="Peak")
-    if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
-        b.add("Contract", "data_center", contracted, timed=False)
+    if len(paid := b.data.sets["YEAR_PEAKED"][:, 0]):
+        b.add("Contract", "data_center", paid, timed=False)
 
 
 def _serve(b: _Builder) -> None:
@@ -137,9 +137,9 @@ def _process(b: _Builder) -> None:
         period = xr.DataArray(p.slices["billing_index"].to_numpy(), coords={TIME: b.slices}, dims=[TIME])
         peak = (1 * v["Peak"]).isel(billing=period).drop_vars("billing")
         b.model.add_constraints(pue * here - peak <= 0, name="pay_peak_power")
-    if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
-        pue = b.over(b.parameter("pue")[contracted], "data_center", contracted)
-        drawn = pue * power.sel(data_center=contracted)
+    if len(paid := b.data.sets["YEAR_PEAKED"][:, 0]):
+        pue = b.over(b.parameter("pue")[paid], "data_center", paid)
+        drawn = pue * power.sel(data_center=paid)
         b.model.add_constraints(drawn - v["Contract"] <= 0, name="pay_contracted_power")
 
 
@@ -225,7 +225,11 @@ def _add_objective(b: _Builder) -> None:
         cost = cost + (v["Peak"] * (months * charge)).sum()
     if len(contracted := b.data.sets["CONTRACT_BILLED"][:, 0]):
         charge = b.over(b.parameter("demand_charge_cny_per_mw_month")[contracted], "data_center", contracted)
-        cost = cost + (v["Contract"] * (float(p.billing["months"].sum()) * charge)).sum()
+        months_a_year = float(p.billing["months"].sum())
+        cost = cost + (v["Contract"].sel(data_center=contracted) * (months_a_year * charge)).sum()
+    if len(opened := b.data.sets["POWER_OPENED"][:, 0]):
+        price = b.over(b.parameter("opening_cny_per_mw_year")[opened], "data_center", opened)
+        cost = cost + (v["Contract"].sel(data_center=opened) * price).sum()
     b.model.add_objective(cost)
 
 

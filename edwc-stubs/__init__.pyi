@@ -64,6 +64,7 @@ from optimizer.solvers.highs import load_highs as load_highs
 from optimizer.solvers.solve import InvalidPlanError as InvalidPlanError
 from optimizer.solvers.solve import solve_problem as solve_problem
 from optimizer.uncertainty.result import Uncertainty as Uncertainty
+from optimizer.uncertainty.result import open_uncertainty as open_uncertainty
 from optimizer.validation.validation import Validation as Validation
 from scenarios.load import ScenarioWarning as ScenarioWarning
 from scenarios.load import list_scenarios as list_scenarios

@@ -33,6 +33,13 @@ class Policy(Section):
         "region (data_centers.region), e.g. {west: 0.6}",
         json_schema_extra={"each": "REGION"},
     )
+    min_new_compute_share: dict[Id, Share] = Field(
+        {},
+        description="least share, 0 to 1, of the compute bought (PFLOPS of new pods, dense BF16) that stands in a "
+        "group of data centers, by region or category (data_centers.region, data_centers.category), e.g. "
+        "{national_cluster: 0.6}; where nothing is bought nothing is demanded",
+        json_schema_extra={"each": "GROUP"},
+    )
     min_green_share: Share = Field(
         0.0,
         description="least share, 0 to 1, of all facility energy that the green power contracts of the data centers "

@@ -138,7 +138,7 @@ def test_constraint_closes_one_of_two_data_centers(found: dict[str, Any]) -> Non
     assert sum(capped["open"][:2]) == 1
     assert capped["total_cny"] > found["total_cny"]
     # Two are open where one may be: the checker proves it of the plan that did not know the limit.
-    assert capped["broken"] == [["10h", "limit_open_in_region", 1.0]]
+    assert capped["broken"] == [["10i", "limit_open_in_region", 1.0]]
 
 
 def test_cost_is_price_times_energy_and_part_of_the_objective(found: dict[str, Any]) -> None:

@@ -12,12 +12,13 @@ from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inpu
 from optimizer.api.progress import reporting, run_until_interrupted
 from optimizer.comparison.runner import EngineName
 from optimizer.comparison.sweep_clock import SweepProgress
+from optimizer.exports.export import export_comparison
 from optimizer.uncertainty.figures import COST
 from optimizer.uncertainty.result import Uncertainty
 from optimizer.uncertainty.run import SAMPLES, SEED, sample_scenario
 from optimizer.uncertainty.samples import DesignName
 
-CHART = "fans.png"
+CHART, PAGE = "fans.png", "report.html"
 
 
 def uncertainty(  # noqa: PLR0913 - options, keyword-only
@@ -57,8 +58,8 @@ def uncertainty(  # noqa: PLR0913 - options, keyword-only
     seed
         Seed of the samples; that of the solver is `solver.seed`.
     out
-        Folder to keep run folders, tables and the chart in; what is solved there is not solved again. None keeps
-        nothing but what is returned.
+        Folder to keep run folders, tables, the chart and the report in; what is solved there is not solved again. None
+        keeps nothing but what is returned.
     engine, workers, scheduler, shared_files, force
         See `compare`.
     progress
@@ -107,4 +108,5 @@ def uncertainty(  # noqa: PLR0913 - options, keyword-only
         folder = found.to_folder(out)
         if found.samples[COST].notna().sum() > 1:
             found.plot(folder / CHART)
+        export_comparison(folder, folder / PAGE)
     return found

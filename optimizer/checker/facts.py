@@ -481,7 +481,8 @@ def _costs_by_data_center(f: PlanFacts) -> dict[str, FloatArray]:
         "data_transfer": add_up(data_transfer_cny, f.candidate_data_center),
         "accelerator_capital": add_up(f.pool_column("pod_cny_per_year") * plan.new_pods, f.pool_data_center),
         "site_capital": add_up(f.pool_column("site_cny_per_year") * plan.new_pods, f.pool_data_center),
-        "opening": f.data_center_column("opening_cny_per_year") * plan.is_open,
+        "opening": f.data_center_column("opening_cny_per_year") * plan.is_open
+        + f.data_center_column("opening_cny_per_mw_year") * plan.contract_mw,
         "deployment": add_up(deployment_cny, f.deployment_data_center),
         "carbon": problem.carbon_price_cny_per_t * f.carbon_t_per_year,
     }

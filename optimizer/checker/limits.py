@@ -1,7 +1,7 @@
 """
 Every limit of a plan, one function per equation of docs/formulation.md, without knowledge of the model.
 
-`LIMITS`, `POLICY_LIMITS` (10a to 10g) and `OUTAGE_LIMITS` (11a to 11g) are the table of contents.
+`LIMITS`, `POLICY_LIMITS` (10a to 10h) and `OUTAGE_LIMITS` (11a to 11g) are the table of contents.
 """
 
 from __future__ import annotations
@@ -216,8 +216,8 @@ def pay_peak_power(f: PlanFacts) -> Limit:
 
 
 def pay_contracted_power(f: PlanFacts) -> Limit:
-    """(9b) Where the contract is billed, no slice of the year draws more facility power than is contracted."""
-    paid = np.flatnonzero(f.is_contracted)
+    """(9b) Where power is paid for the year, no slice draws more facility power than that."""
+    paid = np.flatnonzero(f.is_contracted | (f.data_center_column("opening_cny_per_mw_year") > 0))
     drawn, labels = f.facility_power_mw[:, paid], f.data_center_labels[paid]
     return Limit("9b", "pay_contracted_power", "mw", labels, drawn, "<=", f.plan.contract_mw[paid], f.slice_labels)
 
@@ -357,6 +357,17 @@ def idle_no_pod_to_look_green(f: PlanFacts) -> Limit:
     return Limit("10g", name, "accelerators", labels, usable[:, centers], "<=", most[:, centers], f.slice_labels)
 
 
+def require_new_compute_share(f: PlanFacts) -> Limit:
+    """(10h) A group of data centers gets at least its share of the compute that is bought."""
+    pflops = f.plan.new_pods * f.problem.accelerators["pflops_per_pod"].to_numpy(float)[f.pool_accelerator]
+    by_center = sum_once(pflops, f.pool_data_center, len(f.data_center_labels))
+    shares = {name: share for name, share in sorted(f.problem.policy.min_new_compute_share.items()) if share > 0}
+    of_center = [f.problem.data_centers[column].to_numpy(str) for column in ("region", "category")]
+    inside = np.array([by_center[(of_center[0] == g) | (of_center[1] == g)].sum() for g in shares], dtype=float)
+    least = np.array([share * by_center.sum() for share in shares.values()], dtype=float)
+    return Limit("10h", "require_new_compute_share", "pflops", _labels(*shares), inside, ">=", least)
+
+
 POLICY_LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     require_region_share,
     require_green_share,
@@ -365,6 +376,7 @@ POLICY_LIMITS: tuple[Callable[[PlanFacts], Limit], ...] = (
     keep_investment_limit,
     keep_spending_limit,
     idle_no_pod_to_look_green,
+    require_new_compute_share,
 )
 
 

@@ -86,7 +86,7 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
     Write a stored run as layers for QGIS or PostGIS, as a map, a report, a workbook, a brief, or for other programs.
 
     RUN is a folder that `edwc solve --out` wrote; for a report, a workbook or a brief also one of `edwc compare --out`,
-    for a model also a scenario.
+    for a report one of `edwc uncertainty --out`, for a model also a scenario.
     """
     if Path(to).suffix.lower() in _MODEL_SUFFIXES and not (Path(run_folder) / _RUN_FILE).exists():
         return _export_model(run_folder, to, overrides, as_json=as_json)

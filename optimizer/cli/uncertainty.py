@@ -51,7 +51,9 @@ _OPTION_OF = {
     help="How samples are drawn: Latin hypercube, or Sobol sequence (N a power of two; a larger one continues it).",
 )  # fmt: skip
 @click.option("--seed", type=int, metavar="N", help="Seed of the samples (default: 1).")
-@click.option("--out", metavar="DIR", shell_complete=complete_folder, help="Folder for run folders, tables and chart.")
+@click.option(
+    "--out", metavar="DIR", shell_complete=complete_folder, help="Folder for the report, tables, chart and run folders."
+)
 @engine_options
 @gap_option
 @time_limit_option
@@ -92,9 +94,9 @@ def uncertainty(
     else:
         emit(found.to_text())
         if out is None:
-            emit("\n" + say("Nothing was kept: add --out DIR to keep tables, the chart and run folders."))
+            emit("\n" + say("Nothing was kept: add --out DIR to keep the report, tables, the chart and run folders."))
         else:
-            emit("\n" + say("Tables, chart and run folders: {folder}", folder=escape_text(out)))
+            emit("\n" + say("Report, tables, chart and run folders: {folder}", folder=escape_text(out)))
     return code
 
 

@@ -29,6 +29,7 @@ from optimizer.exports.programs import PROGRAMS
 from optimizer.maps.options import MapOptions, check_credit, check_map_options
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
+from optimizer.uncertainty.result import is_uncertainty
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
@@ -103,12 +104,12 @@ def export_comparison(
     document: DocumentKind | None = None,
 ) -> Path:
     """
-    Write a stored comparison as report, workbook or brief.
+    Write a stored comparison as report, workbook or brief, or the report of an uncertainty.
 
     Parameters
     ----------
     folder
-        Folder of the comparison.
+        Folder that `edwc compare --out` or `edwc uncertainty --out` wrote.
     target
         File to write: `.html`, `.xlsx`, `.pdf`, `.docx` or `.pptx`.
     gis
@@ -145,8 +146,8 @@ def export_comparison(
 
 
 def is_comparison(folder: Path | str) -> bool:
-    """Whether a folder is that of a comparison, not of a run."""
-    return (Path(folder) / COMPARISON_FILE).is_file()
+    """Whether a folder is that of a comparison or an uncertainty, not of a run."""
+    return (Path(folder) / COMPARISON_FILE).is_file() or is_uncertainty(folder)
 
 
 def _refuse_database(target: Path | str) -> None:
@@ -311,8 +312,9 @@ def _write_html(run: Run, path: Path, options: MapOptions) -> None:
 
 def _write_comparison(folder: Path, path: Path, options: MapOptions) -> None:
     from optimizer.report.comparison import build_comparison_report
+    from optimizer.report.uncertainty import build_uncertainty_report
 
-    page = build_comparison_report(folder, options)
+    page = build_uncertainty_report(folder) if is_uncertainty(folder) else build_comparison_report(folder, options)
     path.write_text(page, encoding="utf-8", newline="\n")
 
 

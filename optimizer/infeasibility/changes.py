@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.infeasibility.levers import KEYS, change_policy
+from optimizer.infeasibility.levers import KEYS, SHARE_KEYS, change_policy, demanded
 from optimizer.infeasibility.relaxed_problem import RelaxedProblem
 from optimizer.numbers import format_clock, list_some
 from optimizer.problem.assemble import with_candidates
@@ -198,7 +198,7 @@ def _line(relaxed: RelaxedProblem, kind: str, item: int, amount: float, used: pd
         return ChangeItem(kind, row["id"], amount, "Gbps", now, round(now + amount, 9), "links.capacity_gbps")
     if kind in {"pods", "min_pods"}:
         return _pods_line(problem, kind, item, round(amount))
-    if kind in {"survive", "region_share"} or kind in KEYS:
+    if kind == "survive" or kind in SHARE_KEYS or kind in KEYS:
         return _policy_line(problem, kind, item, amount)
     class_id = str(problem.classes["id"].iloc[item])
     values = _class_values(relaxed, kind, item, amount)
@@ -230,10 +230,10 @@ def _policy_line(problem: PlacementProblem, kind: str, item: int, amount: float)
     if kind == "survive":
         return ChangeItem(kind, "the plan", 1.0, "rule", "any_data_center", "none", "resilience.survive")
     changed = change_policy(problem.policy, {kind: {item: amount}})
-    if kind == "region_share":
-        region = problem.policy.regions[item]
-        now, then = (policy.min_region_share[region] for policy in (problem.policy, changed))
-        return ChangeItem(kind, region, amount, "share", now, then, f"policy.min_region_share.{region}")
+    if (share_key := SHARE_KEYS.get(kind)) is not None:
+        name = demanded(problem.policy, kind)[item]
+        now, then = (getattr(policy, share_key)[name] for policy in (problem.policy, changed))
+        return ChangeItem(kind, name, amount, "share", now, then, f"policy.{share_key}.{name}")
     key = KEYS[kind][0]
     unit = {"carbon_cap": "t/year", "investment": "CNY", "spending": "CNY/year"}.get(kind, "share")
     return ChangeItem(

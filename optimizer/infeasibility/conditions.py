@@ -147,6 +147,7 @@ class _Requirements:
         """List what the policy requires."""
         policy, year = self.problem.policy, self.year
         out = [self._region(name, policy.min_region_share[name]) for name in policy.regions]
+        out += [self._new_compute(name, policy.min_new_compute_share[name]) for name in policy.new_compute_groups]
         if policy.min_green_share > 0:
             out.append(self._green(policy.min_green_share))
         if (cap_t := policy.carbon_cap_t_per_year) is not None:
@@ -180,6 +181,21 @@ class _Requirements:
 
         row = Row(year.vector(share - inside), 0.0)
         return _Requirement(f"min_region_share.{name} = {share:g}", (row,), best)
+
+    def _new_compute(self, name: str, share: float) -> _Requirement:
+        year, problem = self.year, self.problem
+        centers = problem.data_centers.loc[problem.pools["data_center_index"], ["region", "category"]].to_numpy(str)
+        pflops = problem.accelerators["pflops_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
+        inside = year.vector(pods=pflops * (centers == name).any(axis=1))
+        everywhere = year.vector(pods=pflops)
+
+        def best(rows: tuple[Row, ...]) -> str | None:
+            most = self._best_share(inside, everywhere, rows)
+            return (
+                None if most is None else f"at most {most:.2%} of the compute that must be bought can stand in {name}"
+            )
+
+        return _Requirement(f"min_new_compute_share.{name} = {share:g}", (Row(share * everywhere - inside, 0.0),), best)
 
     def _green(self, share: float) -> _Requirement:
         year, centers = self.year, self.problem.data_centers

@@ -29,7 +29,7 @@ from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
 _ROUNDING = 1e-9
 
 # Kinds whose smallest change is not proved: the rows are priced by what they lack, not by the share given up.
-NOT_PROVED = ("green_share", "utilization")
+NOT_PROVED = ("green_share", "utilization", "new_compute")
 
 
 def _region_share(model: ElasticModel) -> None:
@@ -41,6 +41,18 @@ def _region_share(model: ElasticModel) -> None:
         served = float(model.data.parameters["year_share"] @ problem.demand_mtok_per_h.sum(axis=1))
         half = replace(policy, min_region_share={name: share / 2 for name, share in policy.min_region_share.items()})
         _lower_share(model, "region_share", "require_region_share", half, shares, served)
+
+
+def _new_compute(model: ElasticModel) -> None:
+    """Lower the least share of new compute of a group."""
+    problem = model.problem
+    policy, groups = problem.policy, problem.policy.new_compute_groups
+    if groups:
+        shares = np.array([policy.min_new_compute_share[name] for name in groups])
+        pflops = problem.accelerators["pflops_per_pod"].to_numpy(float)[problem.pools["accelerator_index"]]
+        room = float(problem.pools["max_new_pods"].to_numpy(float) @ pflops)
+        half = replace(policy, min_new_compute_share=dict(zip(groups, shares / 2, strict=True)))
+        _lower_share(model, "new_compute", "require_new_compute_share", half, shares, max(room, 1.0))
 
 
 def _green_share(model: ElasticModel) -> None:
@@ -123,18 +135,24 @@ def _money(kind: str, equation: str) -> Callable[[ElasticModel], None]:
 def change_policy(policy: PolicyLimits, amounts: dict[str, dict[int, float]]) -> PolicyLimits:
     """Apply a change to the policy."""
     updates: dict[str, Any] = {}
-    shares = dict(policy.min_region_share)
-    for item, amount in amounts.get("region_share", {}).items():
-        name = policy.regions[item]
-        shares[name] = round(max(0.0, shares[name] - amount), 9)
-    if shares != policy.min_region_share:
-        updates["min_region_share"] = shares
+    for kind, key in SHARE_KEYS.items():
+        shares = dict(getattr(policy, key))
+        for item, amount in amounts.get(kind, {}).items():
+            name = demanded(policy, kind)[item]
+            shares[name] = round(max(0.0, shares[name] - amount), 9)
+        updates[key] = shares
     for kind, (key, sign) in KEYS.items():
         for amount in amounts.get(kind, {}).values():
             updates[key] = round(max(0.0, getattr(policy, key) + sign * amount), 9)
     return replace(policy, **updates)
 
 
+def demanded(policy: PolicyLimits, kind: str) -> tuple[str, ...]:
+    """Name the members of a policy by names, a kind of `SHARE_KEYS`, in the order of its rows."""
+    return policy.regions if kind == "region_share" else policy.new_compute_groups
+
+
+SHARE_KEYS = {"region_share": "min_region_share", "new_compute": "min_new_compute_share"}
 KEYS = {
     "green_share": ("min_green_share", -1),
     "carbon_cap": ("carbon_cap_t_per_year", 1),
@@ -404,6 +422,7 @@ LEVERS = (
     Lever("indivisible", "classes", "work that may not be divided", _indivisible),
     Lever("survive", "rule", "surviving the loss of a data center", _survive),
     Lever("region_share", "share", "least share of a region", _region_share),
+    Lever("new_compute", "share", "least share of new compute", _new_compute),
     Lever("green_share", "share", "least share of green power", _green_share),
     Lever("carbon_cap", "t/year", "carbon cap", _carbon_cap),
     Lever("utilization", "share", "least utilization", _utilization),

@@ -399,7 +399,7 @@ class YearRelaxation:
         hours = np.bincount(problem.slices["billing_index"].to_numpy(int), problem.weight_h)
         months = float((problem.billing["months"].to_numpy(float) / hours).min() * problem.weight_h.sum())
         charge = centers["demand_charge_cny_per_kw_month"].to_numpy(float) * KW_PER_MW * months
-        per_mw = price * problem.weight_h.sum() + charge
+        per_mw = price * problem.weight_h.sum() + charge + centers["opening_cny_per_mw_year"].to_numpy(float)
         pods = (problem.pools["pod_cny_per_year"] + problem.pools["site_cny_per_year"]).to_numpy(float)
         opening = centers["opening_cny_per_year"].to_numpy(float)
         return self.vector(self.facility_mwh_per_mtok * self.of_flows(per_mw), pods, opening)

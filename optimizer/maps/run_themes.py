@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,7 @@ from optimizer.maps.theme import (
     points_along,
     width_scale,
 )
+from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import format_number, format_percent, format_plain
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import link_volumes, undirected
@@ -101,6 +102,8 @@ def allocation_theme(scene: Scene, colour_by: ColourBy) -> Theme:
         daily = (run.allocation["mtok_per_year"].groupby(categories).sum() / run.days_per_year).to_dict()
         panel.heading("key.region" if colour_by == "region" else "key.class")
         panel.shares([(name, colours[name], float(daily[name])) for name in colours if name in daily])
+        if colour_by == "region":
+            _note_ranges(panel, run, [name for name in colours if name in daily])
         if busiest > 0:
             panel.heading("key.link_flow")
             panel.widths(busiest, link_width, scene.tokens)
@@ -113,6 +116,16 @@ def allocation_theme(scene: Scene, colour_by: ColourBy) -> Theme:
         panel.table("key.cost", list_costs(costs[costs != 0], words, words.amount), complete=True)
 
     return Theme(words("title.allocation"), _numbers(run, words), draw, key)
+
+
+def _note_ranges(panel: Panel, run: Run, regions: Sequence[str]) -> None:
+    """Write between what the shares of regions lie, or that this was not computed."""
+    known = {name: found for name in regions if (found := share_range(run.ranges, name)) is not None}
+    for name, (least, most, slack) in known.items():
+        ends = {"low": format_percent(least, 0), "high": format_percent(most, 0), "slack": format_percent(slack, 2)}
+        panel.note("key.share_range", region=panel.words.term("category", name), **ends)
+    if not known:
+        panel.note("key.share_open")
 
 
 def _numbers(run: Run, words: Words) -> tuple[str, ...]:

@@ -85,8 +85,9 @@ def site_capital_cost(m: Model) -> Expression:
 
 
 def opening_cost(m: Model) -> Expression:
-    r"""Standing cost of open data centers, CNY/year: :math:`\sum_d O_d y_d`."""
-    return sum(m.opening_cny_per_year[d] * m.Open[d] for d in m.DATA_CENTERS)
+    r"""Standing cost of open data centers, CNY/year: :math:`\sum_d O_d y_d + \sum_{d \in D^{open}} o_d\, \bar p_d`."""
+    by_site = sum(m.opening_cny_per_year[d] * m.Open[d] for d in m.DATA_CENTERS)
+    return by_site + sum(m.opening_cny_per_mw_year[d] * m.Contract[d] for d in m.POWER_OPENED)
 
 
 def deployment_cost(m: Model) -> Expression:
@@ -179,7 +180,7 @@ def keep_spending_limit(m: Model, n: Any) -> Expression:
 
     .. math:: \sum_{d,a,t} \omega_t (c_{dt} + s_{da} + e_d) PUE_d P^{IT}_{dat} + \sum_{d,b} c^{peak}_d M_b \hat p_{db}
               + \sum_{d \in D^{contract}} c^{peak}_d M\, \bar p_d + \sum_{d,a} (C_{da} + B_{da}) n^{new}_{da}
-              + \sum_d O_d y_d + \sum_{k,d} X_k x_{kd} \le \bar S \tag{10f}
+              + \sum_d O_d y_d + \sum_{d \in D^{open}} o_d\, \bar p_d + \sum_{k,d} X_k x_{kd} \le \bar S \tag{10f}
 
     Notes
     -----
@@ -205,6 +206,18 @@ def idle_no_pod_to_look_green(m: Model, d: Any, t: Any) -> Expression:
     busy = sum(m.accel_h_per_mtok[k, a] * m.Work[k, d, a, t] for k, a in m.PROCESSES_OF[d])
     loaded = sum(m.min_accelerators[k] * m.Deploy[k, d] for k in m.CLASSES_AT[d])
     return m.utilization_limit_share * is_on <= busy + m.utilization_limit_share * loaded
+
+
+def require_new_compute_share(m: Model, g: Any) -> Expression:
+    r"""
+    Have at least a share of the compute that is bought stand in a group of data centers.
+
+    .. math:: \sum_{d \in D_g, a} F_a\, n^{new}_{da} \ge \kappa_g \sum_{d,a} F_a\, n^{new}_{da}
+              \qquad \forall g \tag{10h}
+    """
+    inside = sum(m.pflops_per_pod[a] * m.NewPods[d, a] for d, a in m.POOLS_OF_GROUP[g])
+    everywhere = sum(m.pflops_per_pod[a] * m.NewPods[d, a] for d, a in m.POOLS)
+    return inside >= m.min_new_compute_share[g] * everywhere
 
 
 def serve_in_outage(m: Model, o: Any, w: Any) -> Expression:
@@ -526,10 +539,10 @@ def pay_peak_power(m: Model, d: Any, t: Any) -> Expression:
 
 def pay_contracted_power(m: Model, d: Any, t: Any) -> Expression:
     r"""
-    Contract no less than the facility power of any slice of the year, where the demand charge is paid on the contract.
+    Pay no less than the facility power of any slice of the year, where a contract or the opening is paid on it.
 
     .. math:: PUE_d \left(\sum_a p^{idle}_a b_{dat} + \sum_{k,a} p^{dyn}_a \tau_{ka} z_{kdat}\right)
-              \le \bar p_d \qquad \forall d \in D^{contract}, t \tag{9b}
+              \le \bar p_d \qquad \forall d \in D^{contract} \cup D^{open}, t \tag{9b}
 
     Notes
     -----
@@ -636,8 +649,8 @@ CONSTRAINTS = (
         obstacle=Obstacle("demand_charge", "the work would raise the billed peak"),
     ),
     Equation(
-        pay_contracted_power, ("CONTRACT_BILLED", "SLICES"), "9b", "coupling", "MW", "contracted power",
-        obstacle=Obstacle("demand_charge", "the work would raise the contracted power"),
+        pay_contracted_power, ("YEAR_PEAKED", "SLICES"), "9b", "coupling", "MW", "power paid for the year",
+        obstacle=Obstacle("demand_charge", "the work would raise the power that is paid for the year"),
     ),
     Equation(
         require_region_share, ("REGIONS",), "10a", "limit", "mtok/h", "regional shares", lever="region_share",
@@ -666,6 +679,10 @@ CONSTRAINTS = (
     Equation(
         idle_no_pod_to_look_green, ("GREEN_CENTERS", "SLICES"), "10g", "coupling", "accelerators",
         "idle pods under a green share", obstacle=Obstacle("policy", "pods may not idle under the green share"),
+    ),
+    Equation(
+        require_new_compute_share, ("NEW_COMPUTE_GROUPS",), "10h", "limit", "PFLOPS", "shares of new compute",
+        lever="new_compute",
     ),
     *RESILIENCE_CONSTRAINTS,
 )  # fmt: skip

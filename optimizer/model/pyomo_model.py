@@ -89,6 +89,7 @@ def member_labels(problem: PlacementProblem) -> dict[str, list[Label]]:
         "link": _distinct(problem.links["id"].tolist()),
         "candidate": _distinct([(workloads[w], centers[d], nodes[r]) for w, d, r in zip(*columns, strict=True)]),
         "region": _distinct(list(problem.policy.regions)),
+        "group": _distinct(list(problem.policy.new_compute_groups)),
         "plan": [("plan",)],
         "outage": _distinct([f"{centers[d]} at {times[t]}" for d, t in problem.outages.itertuples(index=False)]),
     }

@@ -191,6 +191,16 @@ def _processes_by_region(p: PlacementProblem) -> pd.DataFrame:
     return p.processes.assign(region_index=region[p.processes["data_center_index"]])
 
 
+def _pools_by_group(p: PlacementProblem) -> pd.DataFrame:
+    """List the pools of each group with a least share of new compute; a data center may be in several groups."""
+    centers = p.data_centers
+    parts = []
+    for number, name in enumerate(p.policy.new_compute_groups):
+        is_inside = ((centers["region"] == name) | (centers["category"] == name)).to_numpy(bool)
+        parts.append(p.pools[is_inside[p.pools["data_center_index"]]].assign(group_index=number))
+    return pd.concat(parts) if parts else p.pools.head(0).assign(group_index=0)
+
+
 def _reroutes(p: PlacementProblem) -> pd.DataFrame:
     reroutes = outage_tables(p).reroutes
     workload = p.candidates["workload_index"].to_numpy(np.int64)
@@ -324,11 +334,23 @@ SETS = (
         lambda p: _is_charged(p) & ~p.is_contracted,
     ),
     SetDeclaration(
+        "POWER_OPENED", ("data_center",), "data centers whose opening costs by their highest power of the year",
+        lambda p: p.data_centers["opening_cny_per_mw_year"].to_numpy(float) > 0,
+    ),
+    SetDeclaration(
+        "YEAR_PEAKED", ("data_center",), "data centers that pay for their highest power of the year",
+        lambda p: (_is_charged(p) & p.is_contracted) | (p.data_centers["opening_cny_per_mw_year"].to_numpy(float) > 0),
+    ),
+    SetDeclaration(
         "CONTRACT_BILLED", ("data_center",), "data centers that pay a demand charge on contracted power",
         lambda p: _is_charged(p) & p.is_contracted,
     ),
     SetDeclaration(
         "REGIONS", ("region",), "regions g with a least share of the tokens", lambda p: len(p.policy.regions),
+    ),
+    SetDeclaration(
+        "NEW_COMPUTE_GROUPS", ("group",), "groups g of data centers with a least share of new compute",
+        lambda p: len(p.policy.new_compute_groups),
     ),
     SetDeclaration(
         "GREEN_GOALS", ("plan",), "one member where a green share is demanded, else none",
@@ -376,6 +398,10 @@ SETS = (
     SetDeclaration(
         "PROCESSES_OF_REGION", ("class", "data_center", "accelerator"), "(k, d, a) processed in region g",
         _processes_by_region, owner="REGIONS",
+    ),
+    SetDeclaration(
+        "POOLS_OF_GROUP", ("data_center", "accelerator"), "(d, a) of group g", _pools_by_group,
+        owner="NEW_COMPUTE_GROUPS",
     ),
     SetDeclaration(
         "LOADED_CLASSES_OF", ("class",), "classes that keep accelerators on at d",
@@ -518,6 +544,9 @@ PARAMETERS = (
     ParameterDeclaration("pod_cny_per_year", ("DATA_CENTERS", "ACCELERATORS"), "CNY/year", "annualized new pod"),
     ParameterDeclaration("site_cny_per_year", ("DATA_CENTERS", "ACCELERATORS"), "CNY/year", "building for it"),
     ParameterDeclaration("opening_cny_per_year", ("DATA_CENTERS",), "CNY/year", "running an open data center"),
+    ParameterDeclaration(
+        "opening_cny_per_mw_year", ("DATA_CENTERS",), "CNY/MW/year", "running it, by its highest power of the year",
+    ),
     ParameterDeclaration("deploy_cny_per_year", ("CLASSES",), "CNY/year", "keeping a class deployed"),
     ParameterDeclaration("shed_penalty_cny_per_mtok", (), "CNY/mtok", "penalty of an unserved token"),
     ParameterDeclaration(
@@ -527,6 +556,11 @@ PARAMETERS = (
         "min_region_share", ("REGIONS",), "-", "least share of the tokens",
         lambda p: [p.policy.min_region_share[name] for name in p.policy.regions],
     ),
+    ParameterDeclaration(
+        "min_new_compute_share", ("NEW_COMPUTE_GROUPS",), "-", "least share of the compute of new pods",
+        lambda p: [p.policy.min_new_compute_share[name] for name in p.policy.new_compute_groups],
+    ),
+    ParameterDeclaration("pflops_per_pod", ("ACCELERATORS",), "PFLOPS/pod", "compute of a pod"),
     ParameterDeclaration("green_power_share", ("DATA_CENTERS",), "-", "share of energy under green power contracts"),
     ParameterDeclaration(
         "min_green_share", ("GREEN_GOALS",), "-", "least share of green energy",
@@ -580,7 +614,7 @@ VARIABLES = (
     _VariableDeclaration("Deploy", ("DEPLOYMENTS",), "0/1", "class deployed in data center", kind="binary"),
     _VariableDeclaration("Assign", ("INDIVISIBLE_PAIRS",), "0/1", "single assignment", kind="binary"),
     _VariableDeclaration("Peak", ("PEAK_BILLED", "BILLING"), "MW", "facility power that is billed"),
-    _VariableDeclaration("Contract", ("CONTRACT_BILLED",), "MW", "facility power that is contracted for the year"),
+    _VariableDeclaration("Contract", ("YEAR_PEAKED",), "MW", "facility power that is paid for the whole year"),
     _VariableDeclaration("Reroute", ("REROUTES",), "-", "share of a call that is taken over"),
     _VariableDeclaration("OutageWork", ("OUTAGE_PROCESSES",), "mtok/h", "tokens processed in an outage"),
 )  # fmt: skip

@@ -383,10 +383,10 @@ def _deployments(name: str) -> Indicator:
 # Components of the cost
 
 
-def _scaled(table: str, column: str) -> Callable[[PlacementProblem, float], PlacementProblem]:
+def _scaled(table: str, *columns: str) -> Callable[[PlacementProblem, float], PlacementProblem]:
     def scale(problem: PlacementProblem, factor: float) -> PlacementProblem:
         rows = getattr(problem, table)
-        changed = {table: rows.assign(**{column: rows[column] * factor})}
+        changed = {table: rows.assign(**{column: rows[column] * factor for column in columns})}
         return replace(problem, **changed)
 
     return scale
@@ -417,7 +417,7 @@ _COST_SCALES: dict[str, Callable[[PlacementProblem, float], PlacementProblem]] =
     "data_transfer": _scaled("candidates", "data_transfer_cny_per_mtok"),
     "accelerator_capital": _scaled("pools", "pod_cny_per_year"),
     "site_capital": _scaled("pools", "site_cny_per_year"),
-    "opening": _scaled("data_centers", "opening_cny_per_year"),
+    "opening": _scaled("data_centers", "opening_cny_per_year", "opening_cny_per_mw_year"),
     "deployment": _scaled("classes", "deploy_cny_per_year"),
     "carbon": _scaled_field("carbon_price_cny_per_t"),
     "shedding": _scaled_field("shed_penalty_cny_per_mtok"),

@@ -62,6 +62,13 @@ def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFram
         elif region not in regions[equipped]:
             remedy = "Add a pool there, or drop the share."
             faults.add(file, "no data center of this region has accelerators", remedy, column=column, value=share)
+    of_new = {name: share for name, share in policy.min_new_compute_share.items() if share > 0}
+    groups = sorted({*regions, *centers["category"].astype(str)})
+    for name, share in of_new.items():
+        if name not in groups:
+            remedy = f"Name one of data_centers: {', '.join(groups)}.{suggest(name, groups)}"
+            column = f"policy.min_new_compute_share.{name}"
+            faults.add(file, "is neither a region nor a category of data centers", remedy, column=column, value=share)
     green = centers["green_power_share"].to_numpy(float)[equipped]
     if len(green) and policy.min_green_share > green.max():
         best = centers["id"].to_numpy(str)[equipped][green.argmax()]
@@ -81,7 +88,7 @@ def _policy_limits(scenario: Scenario, centers: pd.DataFrame, pools: pd.DataFram
             value=policy.min_utilization_share,
         )
     limits = {limit.name: getattr(policy, limit.name) for limit in fields(PolicyLimits)}
-    return PolicyLimits(**{**limits, "min_region_share": shares})
+    return PolicyLimits(**{**limits, "min_region_share": shares, "min_new_compute_share": of_new})
 
 
 def _record_without_refuge(
@@ -164,7 +171,14 @@ CENTER_COLUMNS = [
     *PRICE_COLUMNS["data_centers"], "demand_charge_basis", "carbon_kg_per_kwh", "green_power_share", "latitude_deg",
     "longitude_deg", "confidence", "price_confidence", "demand_charge_confidence",
 ]  # fmt: skip
-ACCELERATOR_COLUMNS = ["id", "name", "accelerators_per_pod", "idle_mw_per_pod", "dynamic_mw_per_accelerator"]
+ACCELERATOR_COLUMNS = [
+    "id",
+    "name",
+    "accelerators_per_pod",
+    "pflops_per_pod",
+    "idle_mw_per_pod",
+    "dynamic_mw_per_accelerator",
+]
 
 
 def assemble_problem(network: Network, scenario: Scenario, *, allow_stranded: bool = False) -> PlacementProblem:

@@ -34,7 +34,7 @@ PART_NAMES: Mapping[str, str] = {
 # What only the objective reads, and limits on money: by table, its columns.
 PRICE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "classes": ("latency_cny_per_ms_per_mtok", "deploy_cny_per_year"),
-    "data_centers": ("opening_cny_per_year", "demand_charge_cny_per_kw_month"),
+    "data_centers": ("opening_cny_per_year", "opening_cny_per_mw_year", "demand_charge_cny_per_kw_month"),
     "pools": ("pod_cny_per_year", "site_cny_per_year", "pod_cny", "site_cny", "energy_surcharge_cny_per_mwh"),
     "candidates": ("network_cny_per_mtok", "data_transfer_cny_per_mtok"),
     "routes": ("network_cny_per_gbps_h", "is_transfer"),
@@ -49,8 +49,7 @@ PRICE_FIELDS = (
 # What no cost and no limit reads: names, how sure a number is, routes that are no candidates.
 NO_MATTER_FIELDS = ("name", "left_out", "unprotected_candidates")
 NO_MATTER_COLUMNS = (
-    "name", "name_local", "category", "confidence", "price_confidence", "demand_charge_confidence",
-    "token_price_confidence",
+    "name", "name_local", "confidence", "price_confidence", "demand_charge_confidence", "token_price_confidence",
 )  # fmt: skip
 _NAMED_TABLES = ("classes", "data_centers", "accelerators")
 

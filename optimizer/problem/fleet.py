@@ -11,6 +11,7 @@ from optimizer.problem.problem import FloatArray
 from scenarios.schema import Scenario
 
 W_PER_MW = 1e6
+_TFLOPS_PER_PFLOPS = 1e3
 
 # Accelerators of a server share the prefill of a request, where the network does not say otherwise.
 SERVER_ACCELERATORS = 8
@@ -31,8 +32,8 @@ def accelerator_table(network: Network, scenario: Scenario, pools: pd.DataFrame,
     Returns
     -------
     DataFrame
-        The network's columns and idle_mw_per_pod, dynamic_mw_per_accelerator, counted_prefill_tok_per_s,
-        counted_decode_tok_per_s; 0..A-1.
+        The network's columns and pflops_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator,
+        counted_prefill_tok_per_s, counted_decode_tok_per_s; 0..A-1.
     """
     held = set(pools["accelerator"])
     table = network.accelerators.loc[[a for a in network.accelerators.index if a in held]].reset_index()
@@ -46,6 +47,7 @@ def accelerator_table(network: Network, scenario: Scenario, pools: pd.DataFrame,
                 "Fill the cell, or leave the accelerator out with fleet.accelerators.",
                 column=column,
             )
+    table["pflops_per_pod"] = table["bf16_dense_tflops"] * table["accelerators_per_pod"] / _TFLOPS_PER_PFLOPS
     table["idle_mw_per_pod"] = table["idle_power_w"] * table["accelerators_per_pod"] / W_PER_MW
     table["dynamic_mw_per_accelerator"] = (table["full_power_w"] - table["idle_power_w"]) / W_PER_MW
     for phase in ("prefill", "decode"):
@@ -81,7 +83,7 @@ def pool_table(
     pools["data_center_index"] = pools["data_center"].map(center_index)
     centers = network.data_centers.reset_index().iloc[pools["data_center_index"]]
     pod_mw = (pools["full_power_w"] * pools["accelerators_per_pod"] / W_PER_MW).to_numpy(float)
-    pod_pflops = (pools["bf16_dense_tflops"] * pools["accelerators_per_pod"] / 1e3).to_numpy(float)
+    pod_pflops = (pools["bf16_dense_tflops"] * pools["accelerators_per_pod"] / _TFLOPS_PER_PFLOPS).to_numpy(float)
     derived = np.floor(pools["stock_pflops"].to_numpy(float) * scenario.fleet.inference_stock_share / pod_pflops + 1e-9)
     existing = _or(pools["existing_pods"], np.nan_to_num(derived))
     fitting = np.zeros(len(pools))

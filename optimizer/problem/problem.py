@@ -23,6 +23,9 @@ class PolicyLimits:
     ----------
     min_region_share
         Region of data centers to the least share of all tokens served that is processed there; shares above 0.
+    min_new_compute_share
+        Region or category of data centers to the least share of the compute of new pods that stands there; shares
+        above 0.
     min_green_share
         Least share of the facility energy that contracts for green power cover; 0 = no limit.
     carbon_cap_t_per_year
@@ -36,6 +39,7 @@ class PolicyLimits:
     """
 
     min_region_share: Mapping[str, float] = field(default_factory=dict)
+    min_new_compute_share: Mapping[str, float] = field(default_factory=dict)
     min_green_share: float = 0.0
     carbon_cap_t_per_year: float | None = None
     min_utilization_share: float = 0.0
@@ -45,7 +49,8 @@ class PolicyLimits:
     def __post_init__(self) -> None:
         """Refuse numbers that are not finite or negative."""
         limits = (self.carbon_cap_t_per_year, self.investment_limit_cny, self.spending_limit_cny_per_year)
-        shares = (*self.min_region_share.values(), self.min_green_share, self.min_utilization_share)
+        by_name = (*self.min_region_share.values(), *self.min_new_compute_share.values())
+        shares = (*by_name, self.min_green_share, self.min_utilization_share)
         numbers = np.array([*shares, *(limit for limit in limits if limit is not None)], dtype=float)
         if not np.isfinite(numbers).all() or (numbers < 0).any():
             raise ValueError("policy: a limit is negative or not finite")
@@ -56,6 +61,11 @@ class PolicyLimits:
         return tuple(sorted(name for name, share in self.min_region_share.items() if share > 0))
 
     @property
+    def new_compute_groups(self) -> tuple[str, ...]:
+        """Regions and categories with a least share of new compute above 0, by name."""
+        return tuple(sorted(name for name, share in self.min_new_compute_share.items() if share > 0))
+
+    @property
     def is_active(self) -> bool:
         """Whether anything is limited."""
         return self != NO_LIMITS
@@ -64,7 +74,8 @@ class PolicyLimits:
     def limits_pods(self) -> bool:
         """Whether a pod more can break a limit, so that a fractional number must not simply be rounded up."""
         money = (self.investment_limit_cny, self.spending_limit_cny_per_year)
-        return self.min_utilization_share > 0 or any(limit is not None for limit in money)
+        demands_share = self.min_utilization_share > 0 or bool(self.new_compute_groups)
+        return demands_share or any(limit is not None for limit in money)
 
 
 NO_LIMITS = PolicyLimits()
@@ -120,12 +131,14 @@ class PlacementProblem:
         (W,) demand_hub, workload_class, class_index, is_deferrable, is_indivisible; optional: hub_ahead_h (how far the
         clock of the hub is ahead of that of the slices).
     data_centers
-        (D,) id, name, node, region, it_capacity_mw, pue, opening_cny_per_year, demand_charge_cny_per_kw_month,
-        demand_charge_basis (monthly_peak or contracted; monthly_peak where the column is missing),
-        carbon_kg_per_kwh, green_power_share, latitude_deg, longitude_deg; of an assembled problem also confidence,
-        price_confidence (of its energy price: estimate or reported) and demand_charge_confidence.
+        (D,) id, name, node, category, region, it_capacity_mw, pue, opening_cny_per_year, opening_cny_per_mw_year (of
+        the highest facility power of the year), demand_charge_cny_per_kw_month, demand_charge_basis (monthly_peak or
+        contracted; monthly_peak where the column is missing), carbon_kg_per_kwh, green_power_share, latitude_deg,
+        longitude_deg; of an assembled problem also confidence, price_confidence (of its energy price: estimate or
+        reported) and demand_charge_confidence.
     accelerators
-        (A,) id, name, accelerators_per_pod, idle_mw_per_pod, dynamic_mw_per_accelerator (full power less idle power).
+        (A,) id, name, accelerators_per_pod, pflops_per_pod (dense BF16), idle_mw_per_pod, dynamic_mw_per_accelerator
+        (full power less idle power).
     pools
         (P,) data_center_index, accelerator_index, existing_pods, max_new_pods, min_pods,
         pod_cny_per_year (annualized price of one new pod), site_cny_per_year (annualized building and power for it),

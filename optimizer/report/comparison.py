@@ -28,6 +28,7 @@ from optimizer.drawing.chart_data import (
 from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
 from optimizer.maps.basemap import Outlines, read_outlines
 from optimizer.maps.options import MapOptions
+from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import (
     format_change,
     format_million,
@@ -54,7 +55,9 @@ from optimizer.report.map import case_map_data
 from optimizer.report.page import render_page
 from optimizer.report.run import Head, Tile, end_sentence, list_changes
 from optimizer.runs.run import Run, open_run
-from optimizer.text.comparison import KIND_WORDS, describe_moves
+from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
+from optimizer.text.near_optimal import RANGE_UNKNOWN
+from optimizer.text.run import warn_of_case_slices
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
 
@@ -72,11 +75,17 @@ def _filled(tables: _Tables, name: str) -> pd.DataFrame | None:
     return None if table is None or table.empty else table
 
 
-def case_table(tables: _Tables) -> Table:
-    """List the cases."""
-    cases = tables["cases"]
+def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None) -> Table:
+    """List the cases; `ranges` by case says between what shares of regions lie."""
+    cases, ranges = tables["cases"], ranges or {}
     regions = [name for name in cases if str(name).startswith("region_share.")]
     rows, write, change = [], million_writer(cases["total_cny_per_year"]), _saving_writer(cases)
+
+    def share(row: Mapping[Hashable, Any], name: str) -> str:
+        known = share_range(ranges.get(str(row["case"]), pd.DataFrame()), name.removeprefix("region_share."))
+        text = format_percent(row[name])
+        return text if known is None else f"{text} ({format_percent(known[0])} to {format_percent(known[1])})"
+
     for row in cases.to_dict("records"):
         proved, verdict = "", text_of(row.get("verdict"))
         least_saving = row.get("least_saving_cny_per_year")
@@ -89,7 +98,7 @@ def case_table(tables: _Tables) -> Table:
             "" if row["is_reference"] else change(row.get("saving_cny_per_year")),
             proved,
             format_percent(row.get("mip_rel_gap"), 2),
-            *(format_percent(row[name]) for name in regions),
+            *(share(row, str(name)) for name in regions),
             format_number(row.get("mean_rtt_ms")),
             format_number(row.get("energy_mwh_per_year"), 0, 1e3),
             format_number(row.get("carbon_t_per_year"), 0, 1e3),
@@ -386,7 +395,7 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         run = runs[found.reference]
         drawn = _map(found, runs, read_outlines(run, maps))
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
-    tables = found.tables()
+    tables, ranges = found.tables(), {case: run.ranges for case, run in runs.items()}
     sensitivity = [
         tornado_chart(tables),
         regret_chart(tables, labels),
@@ -406,7 +415,8 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         "sections": sections,
         "version": (found.head.get("versions") or {}).get("edwc") or "",
         "slice_count": len(runs),
-        "cases": case_table(tables),
+        "cases": case_table(tables, ranges),
+        "share_note": _share_note(ranges),
         "decisions": decision_table(tables),
         "case_charts": list(filter(None, [_cost_by_case(tables, labels), _savings_chart(tables)])),
         "waterfalls": waterfall_charts(tables, labels),
@@ -415,7 +425,18 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
         "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
     }
-    return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=_MAP_WORDS)
+    map_words = {**_MAP_WORDS, "shares": _share_note(ranges)}
+    return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=map_words)
+
+
+def _share_note(ranges: Mapping[str, pd.DataFrame]) -> str:
+    """Say what the shares of regions are shares of, and what stands in brackets beside some."""
+    known = [table for table in ranges.values() if not table.empty]
+    if not known:
+        return f"Shares of regions are those of the plan of each case; {RANGE_UNKNOWN}."
+    slack = ", ".join(dict.fromkeys(format_percent(table["slack_share"].iloc[-1], 2) for table in known))
+    text = f"in brackets those of all plans of up to {slack} more"
+    return f"Shares of regions are those of the plan of each case, {text}; where there are none: {RANGE_UNKNOWN}."
 
 
 def _map(found: Comparison, runs: Mapping[str, Run], behind: Outlines | None) -> dict[str, Any]:
@@ -450,6 +471,8 @@ def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
     failed = [labels[case] for case in found.cases["case"] if not _has_plan(found, case) and case not in found.lost]
     if failed:
         lead.append(f"Without a plan: {', '.join(failed)}.")
+    if (warning := warn_of_case_slices(slicings(found))) is not None:
+        lead.append(f"Warning: {warning}")
     if found.lost:
         gone = ", ".join(labels[case] for case in found.lost)
         lead.append(f"These run folders are gone or damaged, and are not on the map: {gone}.")

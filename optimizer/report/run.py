@@ -42,7 +42,7 @@ from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
-from optimizer.text.near_optimal import RANGE_UNKNOWN, format_value
+from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_share_ranges, format_value
 from optimizer.text.run import (
     ENDED,
     LATENCY_COLUMNS,
@@ -575,7 +575,9 @@ def build_report(run: Run, behind: Outlines | None) -> str:
         "version_line": _version_line(run),
     }
     name = str(run.info["scenario"].get("name", ""))
-    return render_page("run.html", context, name=name, drawn=drawn, map_words=_MAP_WORDS, scripts=("allocations.js",))
+    shares = f"Shares {describe_share_ranges(run.ranges, run.summary['region_share'])}."
+    map_words = {**_MAP_WORDS, "shares": shares}
+    return render_page("run.html", context, name=name, drawn=drawn, map_words=map_words, scripts=("allocations.js",))
 
 
 def _checked(run: Run) -> str:

@@ -17,7 +17,7 @@ from network_data.load import Network
 from optimizer.checker.check import CheckReport, check_plan
 from optimizer.checker.facts import PlanFacts, sum_once
 from optimizer.checker.full_cost import full_cost
-from optimizer.checker.limits import processed_mtok_per_year, spending_cny_per_year
+from optimizer.checker.limits import processed_mtok_per_year, require_new_compute_share, spending_cny_per_year
 from optimizer.numbers import format_tenths
 from optimizer.problem.demand import amount_shares, demand_by_region
 from optimizer.problem.plan import Plan
@@ -54,6 +54,10 @@ def policy_outcome(f: PlanFacts) -> list[dict[str, Any]]:
     for name in policy.regions:
         inside = _quotient(float(mtok[region == name].sum()), float(mtok.sum()))
         add(f"min_region_share.{name}", inside, policy.min_region_share[name], ">=", _SHARE)
+    bought = require_new_compute_share(f)
+    for name, inside, least in zip(policy.new_compute_groups, bought.amount, np.atleast_1d(bought.limit), strict=True):
+        share = policy.min_new_compute_share[name]
+        add(f"min_new_compute_share.{name}", _quotient(float(inside), float(least) / share), share, ">=", _SHARE)
     if policy.min_green_share > 0:
         add("min_green_share", green_share(f), policy.min_green_share, ">=", _SHARE)
     if policy.carbon_cap_t_per_year is not None:
@@ -89,9 +93,10 @@ def _least_busy(f: PlanFacts) -> tuple[str, float | None]:
 
 def describe_outcome(item: Mapping[str, Any]) -> str:
     """Write one row of `policy_outcome`: "west share of the tokens 61.2% (at least 60.0%)"."""
-    name, _, region = str(item["name"]).partition(".")
+    name, _, place = str(item["name"]).partition(".")
     words = {
-        "min_region_share": say("{region} share of the tokens", region=term(region)),
+        "min_region_share": say("{place} share of the tokens", place=term(place)),
+        "min_new_compute_share": say("{place} share of the compute bought", place=term(place)),
         "min_green_share": say("green share of the energy"),
         "carbon_cap_t_per_year": say("carbon, location-based"),
         "min_utilization_share": say("least busy data center ({where})", where=item["where"])

@@ -573,8 +573,28 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
     needed = np.maximum(
         np.ceil(active - existing - POD_ROUNDING), pools["min_pods"].to_numpy() * is_open[place] - existing
     )
-    new_pods = np.clip(needed, 0, plan.new_pods).astype(np.int64)
+    new_pods = _with_shares(problem, np.clip(needed, 0, plan.new_pods).astype(np.int64), plan.new_pods)
     return replace(plan, new_pods=new_pods, is_open=is_open, is_deployed=is_deployed)
+
+
+def _with_shares(problem: PlacementProblem, kept: IntArray, bought: IntArray) -> IntArray:
+    """Give back of the pods bought, (P,), the cheapest that the shares of new compute (10h) still need."""
+    policy, pools, kept = problem.policy, problem.pools, kept.copy()
+    pflops = problem.accelerators["pflops_per_pod"].to_numpy(float)[pools["accelerator_index"]]
+    price = (pools["pod_cny_per_year"] + pools["site_cny_per_year"]).to_numpy(float) / pflops
+    centers = problem.data_centers.loc[pools["data_center_index"], ["region", "category"]].to_numpy(str)
+    inside = {name: (centers == name).any(axis=1) for name in policy.new_compute_groups}
+    while True:
+        compute = pflops * kept
+        short = [
+            is_inside
+            for name, is_inside in inside.items()
+            if compute[is_inside].sum() < policy.min_new_compute_share[name] * compute.sum() * (1 - POD_ROUNDING)
+        ]
+        can = np.flatnonzero(short[0] & (kept < bought)) if short else np.zeros(0, np.int64)
+        if not len(can):  # what was bought kept the shares, so that only rounding can be short here
+            return kept
+        kept[can[np.argmin(price[can])]] += 1
 
 
 def _failover_pods(problem: PlacementProblem, plan: Plan) -> FloatArray:

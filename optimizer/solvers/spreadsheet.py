@@ -160,6 +160,7 @@ class _Spreadsheet:
         # Per MW of IT power and month.
         charge = centers["demand_charge_cny_per_kw_month"].to_numpy(float) * centers["pue"].to_numpy(float)
         self.charge_cny_per_mw, self.is_contracted = KW_PER_MW * charge, problem.is_contracted
+        self.opening_cny_per_mw = (centers["opening_cny_per_mw_year"] * centers["pue"]).to_numpy(float)
         billing = problem.slices["billing_index"].to_numpy(int)
         self.by_billing = np.argsort(billing, kind="stable")
         used, self.billing_starts = np.unique(billing[self.by_billing], return_index=True)
@@ -270,11 +271,13 @@ class _Spreadsheet:
         return np.asarray(np.ceil(busy / self.fill.usable_per_pod - _ROUNDING))
 
     def _peak_cny(self) -> float:
-        """Yearly cost of new pods, whole ones, and of the peaks that the demand charge is paid on."""
-        power = (self.capacity_mw - self.room.power_mw) * self.charge_cny_per_mw[:, None]
+        """Yearly cost of new pods, whole ones, and of the peaks that demand charge and opening are paid on."""
+        power_mw = self.capacity_mw - self.room.power_mw
+        power = power_mw * self.charge_cny_per_mw[:, None]
         monthly = np.maximum.reduceat(power[:, self.by_billing], self.billing_starts, axis=1)
         by_month = (monthly[~self.is_contracted] @ self.months).sum()
         by_year = monthly[self.is_contracted].max(axis=1, initial=0.0).sum() * self.months.sum()
+        by_year += power_mw.max(axis=1, initial=0.0) @ self.opening_cny_per_mw
         return float(self._new_pods() @ self.pod_cny + by_month + by_year)
 
     def _fill_all(self) -> None:

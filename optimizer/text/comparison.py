@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,8 @@ from optimizer.numbers import (
 )
 from optimizer.runs.difference import KINDS, MOVES
 from optimizer.text.faults import describe_faults
-from optimizer.text.near_optimal import describe_must_move
+from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_must_move, describe_share_range
+from optimizer.text.run import warn_of_case_slices
 from optimizer.words.amounts import format_amount
 from optimizer.words.columns import ljust, rjust, wrap
 from optimizer.words.sentences import join, retell, say, term
@@ -151,9 +153,35 @@ def _cases(found: Comparison) -> list[str]:
     stopped = found.cases["status"].eq(CaseStatus.STOPPED).any()
     lines += _full_costs(found)
     notes = [say("* stopped by a limit before its gap was reached")] if stopped else []
+    notes += _wrapped(_range_note(found, region)) if region else []
     changes = ", ".join(found.changes)
     changed = _wrapped(say("changed in the scenario: {changes}", changes=changes)) if changes else []
-    return [*head, *lines, *_named_by_values(found), *notes, *changed]
+    return [*head, *lines, *_named_by_values(found), *notes, *changed, *_slice_warning(found)]
+
+
+def _range_note(found: Comparison, region: str) -> str:
+    """Say that the shares of the main region are those of single plans, and between what they lie where it is known."""
+    texts = {case: describe_share_range(found.ranges(case), region) for case in found.results}
+    unknown = say(RANGE_UNKNOWN)
+    told = [f"{_label_of(found, case)}: {text}" for case, text in texts.items() if text != unknown]
+    if len(told) < len(texts):
+        told.append(say("others: {unknown}", unknown=unknown) if told else unknown)
+    return say(
+        "in {region}: of the plan of each case; {ranges}",
+        region=shorten(term(region), 24),
+        ranges=join(told, "; "),
+    )
+
+
+def _slice_warning(found: Comparison) -> list[str]:
+    warning = warn_of_case_slices(slicings(found))
+    return [] if warning is None else _wrapped(say("warning: {text}", text=escape_text(warning)))
+
+
+def slicings(found: Comparison) -> dict[str, Any]:
+    """How the days of each case with a plan are cut, by label."""
+    planned = [case for case, result in found.results.items() if result.has_plan]
+    return {found.labels[case]: found.results[case].info.get("slicing") for case in planned}
 
 
 def _full_costs(found: Comparison) -> list[str]:

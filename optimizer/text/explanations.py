@@ -144,6 +144,12 @@ def change_line(item: ChangeItem) -> str:
         "region_share": say(
             "{amount:.4f} less share of the tokens in {where} {states}", amount=amount, where=where, states=states
         ),
+        "new_compute": say(
+            "{amount:.4f} less share of the compute bought in {where} {states}",
+            amount=amount,
+            where=where,
+            states=states,
+        ),
         "green_share": say("{amount:.4f} less share of green power {states}", amount=amount, states=states),
         "carbon_cap": say("{amount:,.0f} t of CO2 a year more {states}", amount=amount, states=states),
         "utilization": say("{amount:.4f} less share of the year busy {states}", amount=amount, states=states),

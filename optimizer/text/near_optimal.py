@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +12,7 @@ from network_data.faults import escape_text
 from optimizer.near_optimal.moves import must_move_share, share_range
 from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_percent
 from optimizer.words.columns import ljust, rjust, width_of
-from optimizer.words.sentences import join_some, retell, say
+from optimizer.words.sentences import join, join_some, retell, say, term
 
 if TYPE_CHECKING:
     from optimizer.near_optimal.alternatives import Alternatives
@@ -41,6 +42,13 @@ def describe_share_range(ranges: pd.DataFrame, region: str) -> str:
         most=format_percent(most),
         slack=format_percent(slack, 2),
     )
+
+
+def describe_share_ranges(ranges: pd.DataFrame, regions: Iterable[str]) -> str:
+    """Say in one line that shares are of one plan, and between what those of the regions lie where it was computed."""
+    known, unknown = {region: describe_share_range(ranges, region) for region in regions}, say(RANGE_UNKNOWN)
+    told = [f"{term(region)} {text}" for region, text in known.items() if text != unknown]
+    return say("of this plan; {ranges}", ranges=join(told) or unknown)
 
 
 def describe_must_move(first: pd.DataFrame, second: pd.DataFrame) -> str:

@@ -287,6 +287,25 @@ def warn_of_slices(slicing: Mapping[str, Any] | None) -> str | None:
     )
 
 
+def warn_of_case_slices(slicing_of: Mapping[str, Mapping[str, Any] | None]) -> str | None:
+    """
+    Say of cases, by label, in how many the slices average peaks away, and what the one that loses most loses.
+
+    None where the slices of every case keep the peaks. Names come from the input and are not escaped.
+    """
+    lost = {label: slicing for label, slicing in slicing_of.items() if slicing and slicing["lost_peaks"]}
+    if not lost:
+        return None
+    worst = max(lost, key=lambda label: max(row["lost_share"] for row in lost[label]["lost_peaks"]))
+    return say(
+        "{lost} of {planned} with a plan lose peaks; of {worst}: {warning}",
+        lost=len(lost),
+        planned=len(slicing_of),
+        worst=worst,
+        warning=warn_of_slices(lost[worst]),
+    )
+
+
 def _need_words(row: Mapping[str, Any]) -> str:
     what = (
         say("all work")

@@ -8,6 +8,7 @@ from typing import Any
 
 from network_data.faults import escape_text
 from optimizer.numbers import format_percent, format_plain, shorten
+from optimizer.text.run import warn_of_case_slices
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, SAMPLES_PER_INPUT, Uncertainty, region_shares
 from optimizer.words.columns import ljust, rjust, wrap
@@ -20,6 +21,7 @@ _HEADS = ("as stated", "5 %", "25 %", "50 %", "75 %", "95 %")
 # A figure is said to be noisy where the solver makes more of its variance than this, and a regression to tell little
 # where it explains less of the ranks.
 NOISY_SHARE, POOR_R2 = 0.1, 0.7
+_LEAST_TOTAL = 0.01
 # The dispersion of the cost is that of the inputs where the gaps are small beside it.
 WIDE_GAP_SHARE = 0.25
 _DESIGN_WORDS = {"latin": "Latin hypercube", "sobol": "Sobol sequence"}
@@ -27,7 +29,8 @@ _DESIGN_WORDS = {"latin": "Latin hypercube", "sobol": "Sobol sequence"}
 
 def describe_uncertainty(found: Uncertainty) -> str:
     """Describe the result in lines of plain text."""
-    parts = [_head(found), _table(found), _gaps(found), _drivers(found), _places(found), _inputs(found)]
+    gaps = [line for note in gap_notes(found) for line in _wrapped(escape_text(note))]
+    parts = [_head(found), _table(found), gaps, _drivers(found), _totals(found), _places(found), _inputs(found)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -45,6 +48,12 @@ def headline(found: Uncertainty) -> str:
         p05=format_percent(row["p05"]),
         p95=format_percent(row["p95"]),
     )
+
+
+def slice_warning(found: Uncertainty) -> str | None:
+    """Say which peaks the slices of the samples average away; None where they keep them."""
+    planned = {case: result for case, result in found.results.items() if result.has_plan}
+    return warn_of_case_slices({case: result.info.get("slicing") for case, result in planned.items()})
 
 
 def _wrapped(text: str) -> list[str]:
@@ -80,13 +89,16 @@ def _head(found: Uncertainty) -> list[str]:
             f"  {number} x {shorten(retell(str(reason)), 90)}"
             for reason, number in reasons.head(_REASONS_SHOWN).items()
         ]
-    lines += _wrapped(_solved_with(facts))
+    lines += _wrapped(solved_with(facts))
+    if (warning := slice_warning(found)) is not None:
+        lines += _wrapped(say("warning: {text}", text=escape_text(warning)))
     if sentence := headline(found):
         lines += _wrapped(sentence)
     return lines
 
 
-def _solved_with(facts: Mapping[str, Any]) -> str:
+def solved_with(facts: Mapping[str, Any]) -> str:
+    """Say how finely the samples were solved."""
     slices, full = facts["slices_per_day"], facts["slices_of_scenario"]
     gap = format_plain(100 * facts["mip_rel_gap"], 3)
     if slices == 1:
@@ -95,8 +107,7 @@ def _solved_with(facts: Mapping[str, Any]) -> str:
         text = say("solved with {slices} time slices a day to a gap of {gap}%", slices=slices, gap=gap)
     if slices < full:
         text += say(
-            "; the scenario has {full}: peaks that size capacity stay, the choice among hours is coarser "
-            "(add --set time.slices_per_day=...)",
+            "; the scenario has {full}: the choice among hours is coarser (add --set time.slices_per_day=...)",
             full=full,
         )
     return text
@@ -120,7 +131,8 @@ def title_of(title: str, unit: str) -> str:
     return say("{title}, {unit}", title=retell(title), unit=retell(unit))
 
 
-def _gaps(found: Uncertainty) -> list[str]:
+def gap_notes(found: Uncertainty) -> list[str]:
+    """Say what the gaps leave open and what the solver adds by chance, a paragraph each."""
     facts = found.facts
     if not math.isfinite(facts["mean_gap"]):
         return []
@@ -139,21 +151,21 @@ def _gaps(found: Uncertainty) -> list[str]:
                 ": too much to take its dispersion for that of the inputs. Between the quantiles of the bound and of "
                 "the cost lie those of the best plans; a smaller --mip-rel-gap brings them together"
             )
-    lines = _wrapped(say("{text}.", text=text))
+    gaps = say("{text}.", text=text)
     if not facts["is_noise_known"]:
-        return [*lines, say("noise of the solver: not known, no sample was solved again with another seed.")]
+        return [gaps, say("noise of the solver: not known, no sample was solved again with another seed.")]
     table = found.distributions[found.distributions["figure"] != BOUND].merge(found.figures, on="figure")
     noisy = table[table["noise_share"] > NOISY_SHARE]
     rows = noisy.to_dict("records")
-    told = [f"{escape_text(retell(str(row['title'])))} {format_percent(row['noise_share'], 0)}" for row in rows]
+    told = [f"{retell(str(row['title']))} {format_percent(row['noise_share'], 0)}" for row in rows]
     if told:
-        text = say("noise of the solver (plans within the gap differ): of the variance of {told}", told=join(told))
+        noise = say("noise of the solver (plans within the gap differ): of the variance of {told}", told=join(told))
     else:
-        text = say(
+        noise = say(
             "noise of the solver: below {share} of the variance of every figure",
             share=format_percent(NOISY_SHARE, 0),
         )
-    return [*lines, *_wrapped(say("{noise}; from samples solved again with another seed.", noise=text))]
+    return [gaps, say("{noise}; from samples solved again with another seed.", noise=noise)]
 
 
 def _drivers(found: Uncertainty) -> list[str]:
@@ -184,6 +196,33 @@ def _drivers(found: Uncertainty) -> list[str]:
             )
         )
     return [*head, *lines]
+
+
+def _totals(found: Uncertainty) -> list[str]:
+    lines, unknown = [], []
+    titles = found.figures.set_index("figure")["title"]
+    for figure, part in found.drivers[found.drivers["figure"] != BOUND].groupby("figure", sort=False):
+        title, r2 = escape_text(retell(str(titles[figure]))), float(part["surrogate_r2"].iloc[0])
+        if not r2 >= POOR_R2:
+            unknown += [] if math.isnan(r2) else [f"{title} ({format_percent(max(r2, 0.0), 0)})"]
+            continue
+        told = part.nlargest(_SHOWN, "total_index")
+        names = [
+            f"{escape_text(str(row.input))} {row.total_index:.2f}"
+            for row in told.itertuples()
+            if float(row.total_index) >= _LEAST_TOTAL  # type: ignore[arg-type]
+        ]
+        predicted = format_percent(r2, 0)
+        lines += _wrapped(
+            "  " + say("{title} (predicts {share}): {drivers}", title=title, share=predicted, drivers=join(names))
+        )
+    if not lines and not unknown:
+        return []
+    head = say(
+        "total indices: share of the variance in which an input has a part, of a polynomial fitted to the samples"
+    )
+    rest = "  " + say("too little of samples left out is predicted of: {figures}", figures=join(unknown))
+    return [*_wrapped(head), *lines, *(_wrapped(rest) if unknown else [])]
 
 
 def _places(found: Uncertainty) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,20 +14,26 @@ import pandas as pd
 
 from network_data.currency import in_currency
 from network_data.display import short_html, short_text
+from network_data.faults import FaultList
 from optimizer.comparison.cases import CaseResult
-from optimizer.comparison.folder import write_tables
+from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_tables
 from optimizer.comparison.tables import finite_or_nan
 from optimizer.problem.problem import FloatArray
-from optimizer.uncertainty.figures import COST, REGION_SHARE, Figure, figures_of, value_of
+from optimizer.runs.folder import json_ready, read_csv_table, replace_when_done
+from optimizer.runs.metadata import library_versions
+from optimizer.uncertainty.figures import BOUND, COST, REGION_SHARE, Figure, figures_of, value_of
 from optimizer.uncertainty.inputs import UncertainInput
 from optimizer.uncertainty.samples import AGAIN
 from optimizer.uncertainty.statistics import first_order_index, noise_sd, rank_indices
+from optimizer.uncertainty.surrogate import fit_surrogate
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 QUANTILE_OF = "quantile."  # begins the column of an input in the table of samples
 # Below so many samples for each input a regression fits what is accident.
 SAMPLES_PER_INPUT = 5
 _FEW_PLANS = 2
+UNCERTAINTY_FILE = "uncertainty.json"
+_FORMAT, _DRAFT_PREFIX = 1, ".edwc-uncertainty-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +63,14 @@ class Uncertainty:
         the solver changes).
     drivers
         A row for each figure and input: figure, input, rank_coefficient, partial_rank_correlation, is_significant (at
-        5 %), first_order_index, and r2 of the figure's rank regression (see `statistics`); the most decisive first.
+        5 %), first_order_index, r2 of the figure's rank regression (see `statistics`), total_index of a fitted
+        polynomial and surrogate_r2, what that predicts of samples left out (see `surrogate`); the most decisive first.
     data_centers
         A row for each data center: data_center, region, used_share (share of the plans in which it serves tokens),
         mean, p05, p50 and p95 of its share of the tokens.
     results
-        The result of each sample by its id, the reference and samples that were solved again among them.
+        The result of each sample by its id, the reference and samples that were solved again among them; empty where
+        tables were opened without their run folders.
     """
 
     name: str
@@ -121,15 +130,18 @@ class Uncertainty:
 
     def to_folder(self, out: str | Path) -> Path:
         """
-        Write every table as `NAME.csv`, each completely or not at all.
+        Write every table as `NAME.csv` and the rest as `uncertainty.json`, each completely or not at all.
 
         Parameters
         ----------
         out
-            Folder, made if need be.
+            Folder, made if need be; `open_uncertainty` opens it.
         """
         folder = Path(out)
         write_tables(folder, self.tables)
+        head = {"format": _FORMAT, "name": self.name, "facts": self.facts, "versions": library_versions()}
+        with replace_when_done(folder / UNCERTAINTY_FILE, draft_prefix=_DRAFT_PREFIX) as draft:
+            draft.write_text(json.dumps(json_ready(head), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return folder
 
     def plot(self, target: str | Path) -> Path:
@@ -198,14 +210,86 @@ def build_uncertainty(
     )
 
 
+def is_uncertainty(folder: str | Path) -> bool:
+    """
+    Whether a folder holds the uncertainty of a scenario.
+
+    Parameters
+    ----------
+    folder
+        Any path.
+    """
+    return (Path(folder) / UNCERTAINTY_FILE).is_file()
+
+
+def open_uncertainty(folder: str | Path) -> Uncertainty:
+    """
+    Open the uncertainty of a scenario that was kept.
+
+    Parameters
+    ----------
+    folder
+        Folder that `edwc uncertainty --out` or `Uncertainty.to_folder` wrote.
+
+    Returns
+    -------
+    Uncertainty
+        As it was returned.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none, a file in it is missing or damaged, or a newer version wrote it.
+    """
+    path, faults = Path(folder), FaultList("the uncertainty")
+    again = "Run `edwc uncertainty` with --out into this folder again: what is solved there is not solved again."
+    head: dict[str, Any] = {}
+    try:
+        head = json.loads((path / UNCERTAINTY_FILE).read_text(encoding="utf-8"))
+        head = {"name": str(head["name"]), "facts": dict(head["facts"]), "format": int(head["format"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        faults.add(str(path / UNCERTAINTY_FILE), "is not there or cannot be read", again)
+    if head.get("format", _FORMAT) > _FORMAT:
+        faults.add(str(path / UNCERTAINTY_FILE), "was written by a newer version", "Take that version, or newer.")
+    tables: dict[str, Any] = {}
+    for name, columns in _TABLES.items():
+        try:
+            tables[name] = read_csv_table(path / f"{name}.csv", _TEXTS)
+        except (OSError, ValueError) as error:
+            faults.add(str(path / f"{name}.csv"), f"cannot be read ({type(error).__name__})", again)
+            continue
+        if missing := [column for column in columns if column not in tables[name]]:
+            faults.add(str(path / f"{name}.csv"), f"has no column {missing[0]}", again)
+    faults.raise_if_any()
+    texts = {name: [column for column in _TEXTS if column in table] for name, table in tables.items()}
+    for name, columns in texts.items():
+        tables[name][columns] = tables[name][columns].astype("str").fillna("")
+    facts = {**head["facts"], "idle": tuple(head["facts"].get("idle", ()))}
+    nan = float("nan")
+    facts |= {name: nan for name in ("mean_gap", "largest_gap", "gap_share_of_sd") if facts.get(name) is None}
+    stored = read_cases(path) if (path / COMPARISON_FILE).is_file() else []
+    return Uncertainty(head["name"], facts, **tables, results={result.case.id: result for result in stored})
+
+
 _RANGE = ["input", "key", "value", "low", "high", "shape", "reason", "source", "file", "row"]
 _DISTRIBUTION = [
     "figure", "as_stated", "plans", "mean", "sd", "least", *QUANTILES, "most", "noise_sd", "noise_share",
 ]  # fmt: skip
 _DRIVERS = [
     "figure", "input", "rank_coefficient", "partial_rank_correlation", "is_significant", "first_order_index", "r2",
+    "total_index", "surrogate_r2",
 ]  # fmt: skip
 _PLACES = ["data_center", "region", "used_share", "mean", "p05", "p50", "p95"]
+_FIGURES = ["figure", "title", "unit", "factor", "decimals"]
+_SAMPLES = ["sample", "status", "reason", "mip_rel_gap", COST, BOUND]
+_TABLES = {
+    "inputs": _RANGE, "figures": _FIGURES, "samples": _SAMPLES, "distributions": _DISTRIBUTION, "drivers": _DRIVERS,
+    "data_centers": _PLACES,
+}  # fmt: skip
+_TEXTS = (
+    "input", "key", "shape", "reason", "source", "file", "figure", "title", "unit", "sample", "status", "data_center",
+    "region",
+)  # fmt: skip
 
 
 def _range_row(name: str, found: Any) -> dict[str, Any]:
@@ -280,7 +364,7 @@ def _drivers(planned: pd.DataFrame, figures: Sequence[Figure], inputs: Sequence[
         known = np.isfinite(values)
         if known.sum() < _FEW_PLANS:
             continue
-        ranks = rank_indices(at[known], values[known])
+        ranks, surrogate = rank_indices(at[known], values[known]), fit_surrogate(at[known], values[known])
         part = pd.DataFrame(
             {
                 "figure": figure.name,
@@ -290,6 +374,8 @@ def _drivers(planned: pd.DataFrame, figures: Sequence[Figure], inputs: Sequence[
                 "is_significant": np.abs(ranks.partial) > ranks.threshold,
                 "first_order_index": [first_order_index(column, values[known]) for column in at[known].T],
                 "r2": ranks.r2,
+                "total_index": surrogate.total,
+                "surrogate_r2": surrogate.r2,
             }
         )
         weight = part["rank_coefficient"].abs()

@@ -257,6 +257,11 @@ def test_9b_pay_contracted_power() -> None:
     plan = with_entry(worked_plan(), "contract_mw", WEST, 11.0)
     rows = only_violation(check_plan(problem, plan), "9b", "pay_contracted_power")
     assert rows == [("west, day_0 12:00", 12.0, 11.0, 1.0, "mw")]
+    # So where the opening is paid on it: 11 MW at 100,000 CNY beside 500,000 for the site, and a million for the east.
+    by_power = worked_problem(opening_cny_per_mw_year=(0.0, 1e5))
+    report = check_plan(by_power, plan)
+    assert only_violation(report, "9b", "pay_contracted_power") == rows
+    assert report.component_cny["opening"] == pytest.approx(1.5e6 + 1.1e6)
     # Where the monthly peak is billed, nothing is asked of the contract.
     assert check_plan(worked_problem(), plan).is_feasible
 

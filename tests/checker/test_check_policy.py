@@ -91,6 +91,14 @@ def test_10g_idle_no_pod_to_look_green() -> None:
     assert check_plan(loaded, worked_plan()).is_feasible
 
 
+def test_10h_require_new_compute_share() -> None:
+    """3 pods of 10 PFLOPS in the west, a cluster, none in the east: a tenth of what is bought would be 3 PFLOPS."""
+    problem = demanding(min_new_compute_share={"east": 0.1, "cluster": 1.0})
+    rows = only_violation(check_plan(problem, worked_plan()), "10h", "require_new_compute_share")
+    assert rows == [("east", 0.0, pytest.approx(3.0), pytest.approx(3.0), "pflops")]
+    assert check_plan(demanding(min_new_compute_share={"west": 1.0}), worked_plan()).is_feasible
+
+
 def test_closed_data_center_need_not_be_busy() -> None:
     closed = replace(worked_plan(), is_open=np.array([1, 0]), new_pods=np.array([0, 0]))
     facts = PlanFacts(demanding(min_utilization_share=0.45), closed)

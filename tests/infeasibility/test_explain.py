@@ -261,6 +261,16 @@ def test_policy_too_strict(kind: str, options: dict[str, Any], line: tuple[Any, 
             {"policy": {"min_green_share": 0.7}, "existing_pods": (10, 2), "max_new_pods": (0, 0)},
             (0.8 * 4.8 + 0.3 * 18) / 22.8,
         ),
+        # 400 mtok/h are 8 new pods, of which the west has room for 4.
+        (
+            "new_compute",
+            {
+                "policy": {"min_new_compute_share": {"cluster": 0.8}},
+                "existing_pods": (0, 0),
+                "max_new_pods": (10, 4),
+            },
+            0.5,
+        ),
         # 40 busy accelerators of the 300 of one data center.
         ("utilization", {"policy": {"min_utilization_share": 0.5}, "existing_pods": (30, 30)}, 40 / 300),
     ],

@@ -109,6 +109,13 @@ def test_investment_limit_below_what_demand_takes() -> None:
     assert "the busiest slice (day_0, hour 12) takes new pods for at least 67,000,000 CNY up front" in message
 
 
+def test_more_new_compute_than_there_is_room_for() -> None:
+    """400 mtok/h take 8 pods; 4 fit in the west."""
+    options = {"existing_pods": (0, 0), "max_new_pods": (10, 4)}
+    message = failure({"min_new_compute_share": {"west": 0.8}}, **options)
+    assert "at most 50.00% of the compute that must be bought can stand in west" in message
+
+
 def test_spending_limit_below_the_least_energy_bill() -> None:
     """4 x 1440 CNY an hour."""
     message = failure({"spending_limit_cny_per_year": 1.0e6})
@@ -192,14 +199,17 @@ def test_policy_reaches_the_problem(toy: ToyScenario) -> None:
 
 def test_contradictions_with_the_network_are_all_told_at_once(toy: ToyScenario) -> None:
     policy = {"min_region_share": {"wst": 0.2}, "min_green_share": 0.99, "min_utilization_share": 0.9}
+    policy |= {"min_new_compute_share": {"national_clusters": 0.6, "west": 0.1}}
     with pytest.raises(InputError) as caught:
         toy(policy=policy)
     faults = {fault.column: fault for fault in caught.value.faults}
     assert faults.keys() == {
         "policy.min_region_share.wst",
+        "policy.min_new_compute_share.national_clusters",
         "policy.min_green_share",
         "policy.min_utilization_share",
     }
+    assert "Did you mean 'national_cluster'?" in faults["policy.min_new_compute_share.national_clusters"].remedy
     assert "Did you mean 'west'?" in faults["policy.min_region_share.wst"].remedy
     assert "the highest green_power_share is" in faults["policy.min_green_share"].problem
     assert "fleet.utilization_limit = 0.8" in faults["policy.min_utilization_share"].problem

@@ -42,6 +42,11 @@ TOYS = {
         "demand_charge_basis": ("contracted", "monthly_peak"),
         "day_months": (5.0, 7.0),
     },
+    "opening by power, contracted power": {
+        "demand_charge_cny_per_kw_month": (40.0, 30.0),
+        "demand_charge_basis": ("contracted", "monthly_peak"),
+        "opening_cny_per_mw_year": (1e5, 2e5),
+    },
     "scarce links, shedding": {
         "link_capacity_gbps": (1.0, 1.0, 1.0, 1.0),
         "second_route": True,

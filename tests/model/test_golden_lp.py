@@ -31,6 +31,7 @@ def model() -> pyo.ConcreteModel:
         policy=GREEN,
         survives=(0,),
         energy_surcharge_cny_per_mwh=(25.0, 0.0),
+        opening_cny_per_mw_year=(2.0e5, 0.0),
     )
     return to_pyomo(problem, with_tightening=True)
 

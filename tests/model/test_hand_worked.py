@@ -189,6 +189,11 @@ def test_contracted_power_is_paid_all_year(charge: float, place_of_rest: int) ->
     assert plan.contract_mw[WEST] == pytest.approx(contract_mw)
     expected = {"energy": energy + 2190.0 * rest_cny_per_h, "demand_charge": contract_mw * 12e3 * charge}
     assert costs == pytest.approx(expected)
+    # An opening that costs 12,000 times as much for each MW is paid on the same power.
+    by_power = {"demand_charge_cny_per_kw_month": (0.0, 0.0), "opening_cny_per_mw_year": (0.0, 12e3 * charge)}
+    _, plan, costs = optimum(**options | by_power)
+    assert plan.contract_mw[WEST] == pytest.approx(contract_mw)
+    assert costs == pytest.approx({"energy": expected["energy"], "opening": expected["demand_charge"]})
     # On the monthly peak the west takes it all either way.
     _, plan, costs = optimum(**options)
     assert plan.peak_mw[:, WEST] == pytest.approx([4.8, 9.6])

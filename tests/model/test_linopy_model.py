@@ -29,6 +29,11 @@ TOYS: dict[str, dict[str, Any]] = {
         "demand_charge_basis": ("contracted", "monthly_peak"),
         "day_months": (5.0, 7.0),
     },
+    "opening by power, contracted power": {
+        "demand_charge_cny_per_kw_month": (40.0, 30.0),
+        "demand_charge_basis": ("contracted", "monthly_peak"),
+        "opening_cny_per_mw_year": (1e5, 2e5),
+    },
     "scarce links": {"link_capacity_gbps": (1.0,) * 4, "second_route": True, "shed_penalty_cny_per_mtok": 9.0},
     "min pods": {"min_pods": (3, 12)},
     "carbon": {"carbon_price_cny_per_t": 50.0},

@@ -18,9 +18,11 @@ from toy_scenario import ToyScenario
 import edwc
 from network_data import load_network
 from optimizer.checker.facts import PlanFacts
+from optimizer.comparison.comparison import open_comparison
 from optimizer.problem.assemble import assemble_problem
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.problem.slicing import KEPT_LOSS_SHARE, Slicing, equal_blocks, keep_peaks, lost_peaks
+from optimizer.report.comparison import build_comparison_report
 from optimizer.report.run import build_report
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
@@ -303,3 +305,19 @@ def test_check_solve_and_report_warn_where_peaks_are_lost(toy: ToyScenario) -> N
     one = describe_check(edwc.check(toy.folder / "toy.yaml", {"time.slices_per_day": 1, "time.slicing": "peaks"}))
     assert "warning: one slice a day average" in one
     assert "Set time.slicing" not in one
+
+
+def test_compare_its_page_and_uncertainty_warn_where_peaks_of_their_cases_are_lost(toy: ToyScenario) -> None:
+    peaked(toy, slices_per_day=2, slicing="blocks")
+    (toy.folder / "net" / "ranges.csv").write_text(
+        "input,key,basis,low,high,shape,reason\nwest,price.west,factor,0.5,1.5,uniform,contracts\n", encoding="utf-8"
+    )
+    scenario, options = toy.folder / "toy.yaml", {"engine": "serial", "out": toy.folder / "found"}
+    gap = {"solver.mip_rel_gap": 0.01}
+    edwc.compare(scenario, gap, sweeps=["time.slices_per_day=2,24"], **options)
+    # The reference, and the case of two slices again; 24 lose nothing.
+    told = " ".join(open_comparison(toy.folder / "found").to_text().split())
+    assert "warning: 2 of 3 with a plan lose peaks; of reference: 2 slices a day average away" in told
+    assert "Warning: 2 of 3 with a plan lose peaks" in build_comparison_report(toy.folder / "found")
+    sampled = edwc.uncertainty(scenario, {**gap, "time.slices_per_day": 2}, samples=10, engine="serial")
+    assert "warning: 12 of 12 with a plan lose peaks; of" in " ".join(sampled.to_text().split())

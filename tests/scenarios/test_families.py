@@ -219,6 +219,10 @@ def test_published_targets_are_kept_and_cost_something() -> None:
     assert green["min_green_share"]["achieved"] >= 0.8 - 1e-6
     busy = {item["name"]: item for item in summary("target_utilization_60")["policy"]}
     assert busy["min_utilization_share"]["achieved"] >= 0.6 - 1e-6
+    new = {item["name"]: item for item in summary("target_new_compute_60")["policy"]}
+    assert new["min_new_compute_share.national_cluster"]["achieved"] >= 0.6 - 1e-6
+    # Met unasked, as the file says.
+    assert total("target_new_compute_60") == pytest.approx(total("demand_1000"), rel=2 * GAP)
     # Private service may leave its province in both.
     assert total("target_utilization_60") > 1.005 * total("resilience_off")
 

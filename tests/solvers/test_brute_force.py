@@ -52,6 +52,14 @@ def test_optimum_of_random_problems_is_that_of_enumeration(seed: int, size: int)
     assert_same_optimum(replace(problem, pools=problem.pools.assign(max_new_pods=most)))
 
 
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=6)
+def test_optimum_with_opening_by_power_is_that_of_enumeration(seed: int) -> None:
+    problem = random_problem(np.random.default_rng(seed), 1)
+    prices = np.random.default_rng(seed).choice([0.0, 1e5, 1e6], len(problem.data_centers))
+    assert_same_optimum(replace(problem, data_centers=problem.data_centers.assign(opening_cny_per_mw_year=prices)))
+
+
 @pytest.mark.parametrize(
     ("options", "is_feasible"),
     [

@@ -163,6 +163,32 @@ def test_investment_limit_leaves_what_cannot_be_bought_in_the_east() -> None:
     assert PlanFacts(problem, plan).investment_cny == pytest.approx(9.0e6)
 
 
+def test_share_of_new_compute_is_bought_where_it_must_stand() -> None:
+    """
+    A new pod serves 50 mtok/h; four are needed, and all would stand in the west, in which power is cheaper.
+
+    Half of what is bought has to stand in the east, a metro: two pods, and with them half of the work. With at least 3
+    of 10 in the east and 7 of 10 in the west nothing but 3 and 7 fit: ten pods for the work of four.
+    """
+    options = {"existing_pods": (0, 0), "max_new_pods": (9, 9), "pod_cny_per_year": 2.0e7}
+    _, plan, free = optimum({}, **options)
+    assert plan.new_pods.tolist() == [0, 4]
+    for group in ("east", "metro"):
+        _, plan, report = optimum({"min_new_compute_share": {group: 0.5}}, **options)
+        assert plan.new_pods.tolist() == [2, 2]
+        assert report.total_cny - free.total_cny == pytest.approx(energy(100.0, -100.0) + 2 * 1.0e5)
+    _, plan, _ = optimum({"min_new_compute_share": {"east": 0.3, "west": 0.7}}, **options)
+    assert plan.new_pods.tolist() == [3, 7]
+
+
+def test_pods_that_carry_nothing_stay_where_a_share_needs_them() -> None:
+    """At a PUE of 9 nothing is served in the east: of five pods, one stands idle there, a fifth of what is bought."""
+    options = {"existing_pods": (0, 0), "max_new_pods": (9, 9), "pue": (9.0, 1.0)}
+    _, plan, _ = optimum({"min_new_compute_share": {"east": 0.2}}, **options)
+    assert plan.new_pods.tolist() == [1, 4]
+    assert plan.active_pods[:, EAST].tolist() == [0.0, 0.0]
+
+
 def test_spending_limit_buys_latency_with_what_is_left() -> None:
     """
     At 1 CNY a ms and mtok the 20 ms more to the west cost 2000 CNY an hour and workload; east saves that for 1560.
@@ -226,6 +252,12 @@ TOYS: dict[str, dict[str, Any]] = {
         "deferrable_h": 24,
         "profile": (0.8, 1.2),
     },
+    "new compute, fast and slow pods": {
+        "policy": {"min_new_compute_share": {"metro": 0.6}},
+        "existing_pods": (1, 1),
+        "max_new_pods": (4, 4),
+        "accelerators": 2,
+    },
     "investment, one pod short": {"policy": {"investment_limit_cny": 18.0e6}, "existing_pods": (2, 1)},
     "spending": {"policy": {"spending_limit_cny_per_year": 60.0e6}, "demand_charge_cny_per_kw_month": (5.0, 5.0)},
     "merged days": {
@@ -236,6 +268,18 @@ TOYS: dict[str, dict[str, Any]] = {
     "merged days, spending": {
         "policy": {"spending_limit_cny_per_year": 51.0e6},
         "latency_cny_per_ms_per_mtok": (1.0, 0.0),
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
+    "opening by power, spending, merged days": {
+        "policy": {"spending_limit_cny_per_year": 56.0e6},
+        "opening_cny_per_mw_year": (1e5, 4e5),
+        "latency_cny_per_ms_per_mtok": (1.0, 0.0),
+        "day_months": (3.0, 4.0, 5.0),
+        "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
+    },
+    "opening by power, merged days": {
+        "opening_cny_per_mw_year": (1e5, 4e5),
         "day_months": (3.0, 4.0, 5.0),
         "energy_price_cny_per_mwh": ((500, 300), (450, 350), (300, 500), (350, 320), (900, 300), (200, 800)),
     },
@@ -283,6 +327,7 @@ def test_pods_are_rounded_so_that_the_investment_limit_holds() -> None:
 def test_outcome_is_set_beside_each_demand() -> None:
     policy = {
         "min_region_share": {"east": 0.3},
+        "min_new_compute_share": {"east": 0.3},
         "min_green_share": 0.5,
         "carbon_cap_t_per_year": 60_000.0,
         "min_utilization_share": 0.05,
@@ -294,6 +339,7 @@ def test_outcome_is_set_beside_each_demand() -> None:
     # 60 of 200 mtok/h in the east, 3.6 of 10.32 MW: 0.3 x 3.6 + 0.8 x 6.72 MW green, 0.5 x 3.6 + 0.6 x 6.72 t an hour.
     assert lines == [
         "east share of the tokens 30.0% (at least 30.0%)",
+        "east share of the compute bought none (at least 30.0%)",
         "green share of the energy 62.56% (at least 50.0%)",
         "carbon, location-based 51,088 t (at most 60,000 t)",
         "least busy data center (east) 6.0% (at least 5.0%)",

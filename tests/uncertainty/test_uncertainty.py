@@ -15,15 +15,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser_page import accessibility_faults, launched, opened
 from frontier_case import KWH_PER_MTOK, LATENCY_CNY_PER_MS, MTOK_A, MTOK_B, RTT_MS, write_two_places
 from numpy.typing import NDArray
+from pandas.testing import assert_frame_equal
 
+import edwc
 from network_data import InputError
 from optimizer.cli.main import main
 from optimizer.comparison import case_solve
 from optimizer.comparison.case_task import CaseTask
+from optimizer.comparison.runner import EngineName
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.drawing.uncertainty import fan_bands, fan_figure
+from optimizer.report.uncertainty import build_uncertainty_report
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
 from optimizer.uncertainty.result import QUANTILES, Uncertainty
@@ -164,6 +169,57 @@ def test_tables_and_chart_are_written(study: Uncertainty, folder: Path) -> None:
     assert labels == ["Cost,\nM CNY a year", "Tokens in east,\n%"]
 
 
+def test_what_was_kept_opens_as_it_was_returned(study: Uncertainty, folder: Path, tmp_path: Path) -> None:
+    study.to_folder(folder / "out")
+    again = edwc.open_uncertainty(folder / "out")
+    assert (again.name, again.facts) == (study.name, study.facts)
+    for name, table in study.tables.items():
+        assert_frame_equal(again.tables[name], table, check_dtype=False)
+    assert again.to_text() == study.to_text()
+    assert again.results.keys() == study.results.keys()
+    # Tables alone, without the run folders of the samples.
+    assert edwc.open_uncertainty(study.to_folder(tmp_path)).to_text() == study.to_text()
+    (tmp_path / "drivers.csv").unlink()
+    (tmp_path / "inputs.csv").write_text("input\nwest\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        edwc.open_uncertainty(tmp_path)
+    assert [Path(fault.file).name for fault in caught.value.faults] == ["inputs.csv", "drivers.csv"]
+    with pytest.raises(InputError, match=r"uncertainty\.json"):
+        edwc.open_uncertainty(folder / "out" / "cases" / "reference")
+
+
+def test_the_page_holds_figures_drivers_places_and_reasons(study: Uncertainty, folder: Path, tmp_path: Path) -> None:
+    study.to_folder(folder / "out")
+    hostile = study.inputs["reason"].where(study.inputs["input"] != "west", "<script>alert(1)</script>")
+    replace(study, inputs=study.inputs.assign(reason=hostile)).to_folder(tmp_path)
+    page = build_uncertainty_report(tmp_path).replace("<wbr>", "")
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert main(["export", str(folder / "out"), "--to", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8").replace("<wbr>", "")
+    cost = study.distribution("total_cny_per_year")
+    figure = study.figure("total_cny_per_year")
+    assert f"Nine of ten plans cost {figure.write(cost['p05'])} to {figure.write(cost['p95'])} M CNY a year" in page
+    for words in (
+        "data:image/png;base64,",
+        "contracts",
+        "net/ranges.csv:2",
+        "left out: chip",
+        "dc_west",
+        "network.data",
+    ):
+        assert words in page, words
+    assert f"{study.drivers['rank_coefficient'].iloc[0]:.2f}" in page
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_workers_find_what_one_process_finds(engine: EngineName, study: Uncertainty, folder: Path) -> None:
+    found = sample_scenario(folder / "toy.yaml", EXACT, samples=SAMPLES, engine=engine, workers=2, seed=3)
+    for name, table in study.tables.items():
+        # Of a noise that is rounding alone, the last digits may differ.
+        assert_frame_equal(found.tables[name], table, obj=name, atol=1e-3)
+
+
 def test_bands_of_a_fan_are_quantiles_among_samples_of_like_inputs() -> None:
     rng = np.random.default_rng(1)
     at = rng.permutation((np.arange(2000) + 0.5) / 2000)
@@ -226,6 +282,7 @@ def test_the_command_prints_what_the_function_finds(
     assert main(words) == 0
     assert capsys.readouterr().out.startswith(study.to_text())
     assert (folder / "out" / "fans.png").is_file()
+    assert "Uncertainty of scenario toy" in (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [row["input"] for row in found["inputs"]] == ["west", "pue", "pue"]
@@ -254,3 +311,14 @@ def test_a_check_tells_faults_of_ranges_too(tmp_path: Path, capsys: pytest.Captu
 def test_a_scenario_without_ranges_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no range is given"):
         sample_scenario(write_two_places(tmp_path), ())
+
+
+def test_the_page_in_a_browser_without_a_network(study: Uncertainty, folder: Path, tmp_path: Path) -> None:
+    study.to_folder(folder / "out")
+    report = edwc.export_comparison(folder / "out", tmp_path / "page.html")
+    with launched() as browser, opened(browser, report, viewport={"width": 390, "height": 800}) as (page, _):
+        assert page.locator(".picture").evaluate("image => image.complete && image.naturalWidth") > 500
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert accessibility_faults(page) == []
+        # Sorted by a click, as the tables of other pages are.
+        page.locator("#places th", has_text="Data center").first.click()

@@ -357,6 +357,7 @@ def _penalty_cny_per_mtok(problem: PlacementProblem) -> FloatArray:
     price = np.abs(problem.energy_price_cny_per_mwh) + np.abs(problem.energy_surcharge_cny_per_mwh).max(axis=1)
     energy = float(((price + carbon) * problem.data_centers["pue"].to_numpy()).max())
     charge = problem.data_centers["demand_charge_cny_per_kw_month"].to_numpy(float).max(initial=0.0) * 12e3
+    charge += problem.data_centers["opening_cny_per_mw_year"].to_numpy(float).max(initial=0.0)
     fixed = problem.data_centers["opening_cny_per_year"].max() + problem.classes["deploy_cny_per_year"].max()
     if (problem.min_accelerators > 0).any():
         fixed += float(problem.min_accelerators.max()) * _keeping_on_cny(problem, energy)

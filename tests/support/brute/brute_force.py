@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from brute_outage import Outages
-from brute_policy import YearRows, surcharge_row
+from brute_policy import YearRows, has_new_compute_shares, surcharge_row
 from scipy.optimize import linprog
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
@@ -98,6 +98,8 @@ def every_choice(problem: PlacementProblem) -> Iterator[Choice]:
                 new_pods = np.array(new)
                 if most_invested is not None and invested @ new_pods > most_invested:
                     continue
+                if not has_new_compute_shares(problem, new_pods):
+                    continue
                 cost = float(fixed + pod_cost @ new_pods)
                 for chosen in itertools.product(*places):
                     yield Choice(is_open, is_deployed, new_pods, dict(zip(single, chosen, strict=True)), cost)
@@ -138,7 +140,8 @@ class Operation:
         charge = 1000.0 * p.data_centers["demand_charge_cny_per_kw_month"].to_numpy()
         basis = p.data_centers["demand_charge_basis"].to_numpy()
         self._cost[self._at["peak"]] = np.outer(months, np.where(basis == "monthly_peak", charge, 0.0))
-        self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0)
+        opening = p.data_centers["opening_cny_per_mw_year"].to_numpy()
+        self._cost[self._at["contract"]] = 12.0 * np.where(basis == "contracted", charge, 0.0) + opening
         centers = len(p.data_centers)
         power = {(n // centers, d): self._at_most[row][0] for n, (row, d) in enumerate(self._power_rows)}
         self._year_rows = list(YearRows(p, self._at, power, self._size))

@@ -20,6 +20,19 @@ def surcharge_row(p: PlacementProblem, t: int, power: FloatArray, at: Mapping[st
     return row
 
 
+def has_new_compute_shares(p: PlacementProblem, new_pods: IntArray) -> bool:
+    """Whether the pods bought, (P,), keep the shares of (10h)."""
+    total, of_group = 0.0, dict.fromkeys(p.policy.min_new_compute_share, 0.0)
+    for pods, pool in zip(new_pods, p.pools.itertuples(), strict=True):
+        pflops = pods * p.accelerators["pflops_per_pod"][pool.accelerator_index]
+        total += pflops
+        for name in {p.data_centers[column][pool.data_center_index] for column in ("region", "category")}:
+            if name in of_group:
+                of_group[name] += pflops
+    shares = p.policy.min_new_compute_share.items()
+    return all(of_group[name] >= share * total * (1 - 1e-9) for name, share in shares)
+
+
 @dataclass(frozen=True, eq=False)
 class YearRow:
     """
@@ -51,7 +64,7 @@ class YearRow:
 @dataclass(frozen=True, eq=False)
 class YearRows:
     """
-    Builds the rows of (10a) to (10d), (10f) and (10g); (10e) only concerns whole decisions.
+    Builds the rows of (10a) to (10d), (10f) and (10g); (10e) and (10h) only concern whole decisions.
 
     Attributes
     ----------
@@ -138,4 +151,5 @@ class YearRows:
                 row[self.at["contract"][d]] = 1000.0 * charge * 12.0
             else:
                 row[self.at["peak"][:, d]] = 1000.0 * charge * p.billing["months"]
+            row[self.at["contract"][d]] += p.data_centers["opening_cny_per_mw_year"][d]
         return row

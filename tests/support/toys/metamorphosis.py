@@ -17,7 +17,7 @@ def with_columns_scaled(table: pd.DataFrame, factor: float, *columns: str) -> pd
 
 def with_costs_scaled(p: PlacementProblem, factor: float) -> PlacementProblem:
     """Every price times `factor`, and what may be spent in a year with them."""
-    centers = ["opening_cny_per_year", "demand_charge_cny_per_kw_month"]
+    centers = ["opening_cny_per_year", "opening_cny_per_mw_year", "demand_charge_cny_per_kw_month"]
     limit = p.policy.spending_limit_cny_per_year
     policy = replace(p.policy, spending_limit_cny_per_year=None if limit is None else limit * factor)
     return replace(

@@ -26,6 +26,7 @@ def random_policy(rng: np.random.Generator, problem: PlacementProblem) -> Policy
         "carbon_cap_t_per_year": mwh * float(centers["carbon_kg_per_kwh"].mean() * rng.uniform(0.7, 1.5)),
         "min_utilization_share": float(rng.choice([0.05, 0.1, 0.2])),
         "investment_limit_cny": float(rng.choice([2.0e6, 1.0e7, 1.0e8])),
+        "min_new_compute_share": {str(rng.choice(centers["category"].unique())): float(rng.uniform(0.3, 0.9))},
         "spending_limit_cny_per_year": price * float(rng.uniform(0.9, 3.0)) + 1.0e7,
     }
     return PolicyLimits(**{name: limit for name, limit in drawn.items() if rng.random() < DEMANDED_SHARE})

@@ -38,6 +38,7 @@ OPTIONS: dict[str, Any] = {
 # A green share of 52 % would take the half pod to be off that the east has on beside its work in the first slice.
 POLICY: dict[str, Any] = {
     "min_region_share": {"west": 0.5},
+    "min_new_compute_share": {"cluster": 0.6, "west": 0.9},
     "carbon_cap_t_per_year": 103_000.0,
     "min_utilization_share": 0.35,
     "investment_limit_cny": 14.0e6,

@@ -1,0 +1,246 @@
+"""The report of an uncertainty: one HTML page with distributions, what decides them and where work goes."""
+
+from __future__ import annotations
+
+import base64
+import math
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from optimizer.drawing.colours import PALETTE
+from optimizer.drawing.sheet import write_figure
+from optimizer.drawing.uncertainty import fan_figure
+from optimizer.numbers import format_number, format_percent, format_plain
+from optimizer.report.charts import Chart, Span, Table, span_rows
+from optimizer.report.page import render_page
+from optimizer.report.run import Head, Tile
+from optimizer.text.uncertainty import POOR_R2, gap_notes, headline, slice_warning, solved_with
+from optimizer.uncertainty.figures import BOUND, COST
+from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
+
+_SECTIONS = (
+    ("summary", "Summary"), ("figures", "Figures"), ("decides", "What decides"), ("places", "Data centers"),
+    ("inputs", "Inputs"), ("samples", "Samples"),
+)  # fmt: skip
+_LEVELS = {"as_stated": "as stated", "p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
+_WIDE, _NARROW = "#8FC1E3", PALETTE[2]
+_UP, _DOWN = PALETTE[0], PALETTE[2]
+# A figure that is multiplied would flatten all others on one scale; its numbers are in the table.
+_MOST_CHANGE = 3.0
+_SHOWN, _FEW_PLANS = 8, 2
+
+
+def build_uncertainty_report(folder: Path) -> str:
+    """
+    Write the report of an uncertainty.
+
+    Parameters
+    ----------
+    folder
+        Folder that `edwc uncertainty --out` wrote.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none, or a file in it is damaged.
+    """
+    found = open_uncertainty(folder)
+    title = f"Uncertainty of scenario {found.name}"
+    decides = [_driver_chart(found, name, n) for n, name in enumerate((COST, *region_shares(found)[:1]))]
+    context = {
+        "title": title,
+        "eyebrow": title,
+        "heading": _heading(found),
+        "lead": _lead(found),
+        "head": _head(found),
+        "sections": _SECTIONS,
+        "version": _version(found),
+        "fans": _fans(found),
+        "dispersion": _dispersion_chart(found),
+        "figures": _figure_table(found),
+        "decides": [chart for chart in decides if chart is not None],
+        "drivers": _driver_table(found),
+        "places": _place_table(found),
+        "inputs": _input_table(found),
+        "idle": ", ".join(map(str, found.facts["idle"])),
+        "reasons": _reason_table(found),
+    }
+    return render_page("uncertainty.html", context, name=found.name, drawn=None, map_words={})
+
+
+def _version(found: Uncertainty) -> str:
+    for result in found.results.values():
+        if version := (result.info.get("versions") or {}).get("edwc"):
+            return str(version)
+    return ""
+
+
+def _heading(found: Uncertainty) -> str:
+    row = found.distribution(COST)
+    if not row["plans"]:
+        return f"None of {len(found.samples)} samples has a plan"
+    cost = found.figure(COST)
+    return f"Nine of ten plans cost {cost.write(row['p05'])} to {cost.write(row['p95'])} {cost.unit}"
+
+
+def _lead(found: Uncertainty) -> list[str]:
+    text = f"{solved_with(found.facts)}."
+    lead = [headline(found), text[0].upper() + text[1:]]
+    if (warning := slice_warning(found)) is not None:
+        lead.append(f"Warning: {warning}")
+    without = int(found.samples[COST].isna().sum())
+    if without:
+        lead.append(f"{without} samples have no plan; the figures are of the others, and say nothing of those.")
+    return [*filter(None, lead), *(note[0].upper() + note[1:] for note in gap_notes(found))]
+
+
+def _head(found: Uncertainty) -> Head:
+    """Show the cost and the most uncertain share first, then the full cost and the other shares."""
+    first, *others = region_shares(found) or [COST]
+    answers = _tiles(found, dict.fromkeys([COST, first]))
+    return Head(answers, _tiles(found, ["full_cost_cny_per_year", *others]), [])
+
+
+def _tiles(found: Uncertainty, names: Iterable[str]) -> list[Tile]:
+    tiles = []
+    for name in names:
+        if name not in set(found.figures["figure"]):
+            continue
+        figure, row = found.figure(name), found.distribution(name)
+        if not row["plans"]:
+            continue
+        span = f"{figure.write(row['p05'])} to {figure.write(row['p95'])}"
+        note = f"in nine of ten samples; as stated {figure.write(row['as_stated'])}"
+        tiles.append(Tile(figure.title.capitalize(), span, figure.unit, note))
+    return tiles
+
+
+def _fans(found: Uncertainty) -> str:
+    """Draw the fans as a picture that the page holds; empty with too few plans."""
+    if int(found.samples[COST].notna().sum()) < _FEW_PLANS:
+        return ""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = write_figure(fan_figure(found), Path(folder) / "fans.png").read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"
+
+
+def _dispersion_chart(found: Uncertainty) -> Chart | None:
+    rows, cells = [], []
+    for row in found.distributions[found.distributions["figure"] != BOUND].to_dict("records"):
+        figure, stated = found.figure(row["figure"]), float(row["as_stated"])
+        levels = [float(row[name]) / stated - 1 for name in QUANTILES] if row["plans"] and stated else []
+        if not levels or not all(math.isfinite(level) and abs(level) <= _MOST_CHANGE for level in levels):
+            continue
+        span = f"{figure.write(row['p05'])} to {figure.write(row['p95'])} {figure.unit}"
+        pieces = [(levels[0], levels[4], _WIDE), (levels[1], levels[3], _NARROW)]
+        rows.append(Span(figure.title.capitalize(), span, pieces))
+        cells.append((figure.title, *map(_change, levels)))
+    if not rows:
+        return None
+    about = "Change against the scenario as stated, which is the line: 5 to 95 %, and the middle half, of the samples."
+    table = Table(("Figure, against as stated", *list(_LEVELS.values())[1:]), cells)
+    legend = {"5 to 95 %": _WIDE, "25 to 75 %": _NARROW}
+    return span_rows(("dispersion", "How far figures spread", about), rows, _change, table, legend)
+
+
+def _change(share: float) -> str:
+    return f"{100 * share:+,.1f}%"
+
+
+def _figure_table(found: Uncertainty) -> Table:
+    rows = []
+    for row in found.distributions.to_dict("records"):
+        figure = found.figure(row["figure"])
+        cells = [figure.write(row[level]) for level in (*_LEVELS, "sd")]
+        rows.append((f"{figure.title}, {figure.unit}", *cells, format_percent(row["noise_share"], 0)))
+    return Table(("Figure", *_LEVELS.values(), "standard deviation", "of it noise of the solver"), rows)
+
+
+def _driver_chart(found: Uncertainty, name: str, number: int) -> Chart | None:
+    """Draw the rank coefficients of the most decisive inputs of a figure; None where nothing could be told."""
+    part = found.drivers[(found.drivers["figure"] == name) & found.drivers["rank_coefficient"].notna()]
+    if part.empty:
+        return None
+    rows, cells = [], []
+    for row in part.head(_SHOWN).to_dict("records"):
+        weight = float(row["rank_coefficient"])
+        rows.append(Span(str(row["input"]), f"{weight:+.2f}", [(0.0, weight, _UP if weight > 0 else _DOWN)]))
+        cells.append((str(row["input"]), f"{weight:+.2f}", format_number(row["total_index"], 2)))
+    r2, title = float(part["r2"].iloc[0]), found.figure(name).title
+    about = (
+        "Standardized rank regression coefficients: by how many standard deviations of its rank the figure moves with "
+        f"one of the input. The regression explains {format_percent(r2, 0)} of the ranks."
+    )
+    if r2 < POOR_R2:
+        about += " That is only part: see the first-order and total indices."
+    table = Table(("Input", "rank coefficient", "total index"), cells)
+    legend = {"raises it": _UP, "lowers it": _DOWN}
+    name_of = (f"driver-{number}", f"What decides: {title}", about)
+    return span_rows(name_of, rows, lambda weight: f"{weight:+.2f}", table, legend)
+
+
+def _driver_table(found: Uncertainty) -> Table:
+    titles = found.figures.set_index("figure")["title"]
+    numbers = {
+        "rank_coefficient": "rank coefficient", "partial_rank_correlation": "partial rank correlation",
+        "first_order_index": "first-order index", "total_index": "total index", "r2": "R2 of ranks",
+        "surrogate_r2": "R2 of the polynomial",
+    }  # fmt: skip
+    rows = [
+        (
+            str(titles[row["figure"]]),
+            str(row["input"]),
+            "yes" if row["is_significant"] else "no",
+            *(format_number(row[name], 2) for name in numbers),
+        )
+        for row in found.drivers.to_dict("records")
+    ]
+    return Table(("Figure", "input", "significant", *numbers.values()), rows, words=(0, 1, 2))
+
+
+def _place_table(found: Uncertainty) -> Table:
+    rows = [
+        (
+            str(row["data_center"]),
+            str(row["region"]),
+            *(format_percent(row[name]) for name in ("used_share", "mean", "p05", "p50", "p95")),
+        )
+        for row in found.data_centers.to_dict("records")
+    ]
+    heads = ("Data center", "region", "used in", "share of the tokens, mean", "5 %", "50 %", "95 %")
+    return Table(heads, rows, words=(0, 1))
+
+
+def _input_table(found: Uncertainty) -> Table:
+    rows = [
+        (
+            str(row["input"]),
+            str(row["key"]),
+            *(format_plain(float(row[name]), 4) for name in ("value", "low", "high")),
+            *(_text(row, name) for name in ("shape", "reason", "source")),
+            f"{row['file']}:{row['row']}",
+        )
+        for row in found.inputs.to_dict("records")
+    ]
+    heads = ("Input", "key", "value", "low", "high", "shape", "reason", "source", "row")
+    return Table(heads, rows, words=(0, 1, 5, 6, 7, 8))
+
+
+def _text(row: Mapping[Any, Any], name: str) -> str:
+    return "" if pd.isna(row[name]) else str(row[name])
+
+
+def _reason_table(found: Uncertainty) -> Table:
+    """Count how the samples ended, and why those without a plan have none."""
+    samples = found.samples.assign(reason=found.samples["reason"].fillna("").astype(str))
+    samples["reason"] = samples["reason"].where(samples[COST].isna(), "")
+    counts = samples.groupby(["status", "reason"], sort=False).size().reset_index(name="samples")
+    rows = [
+        (str(row["status"]).replace("_", " "), str(row["reason"]), f"{row['samples']:,}")
+        for row in counts.to_dict("records")
+    ]
+    return Table(("Ended", "why there is no plan", "samples"), rows, words=(0, 1))
