@@ -85,7 +85,7 @@ def test_no_line_of_a_map_ends_at_nothing(run: Run) -> None:
 
 def test_files_that_cannot_be_used_are_refused_with_a_remedy(run: Run, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.geojson"
-    wrong.write_text((write(tmp_path / "m.geojson", MAINLAND).read_text()).replace("98.0", "9800.0"), encoding="utf-8")
+    wrong.write_text((write(tmp_path / "m.geojson", MAINLAND).read_text()).replace("99.0", "9900.0"), encoding="utf-8")
     points = tmp_path / "points.gpkg"
     gpd.GeoDataFrame(geometry=[shapely.Point(1, 1)], crs=4326).to_file(points)
     for file, told in (

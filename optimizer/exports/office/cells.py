@@ -76,6 +76,9 @@ class Pen:
         if value is None or value is pd.NaT or value is pd.NA:
             return ""
         text = value.isoformat() if isinstance(value, pd.Timestamp) else str(value)
+        if not text:
+            sheet.write_blank(row, column, None, self.look(**look))
+            return ""
         text = text if len(text) <= _CELL_CHARS else text[: _CELL_CHARS - 1] + _ENDED
         # Marked as text, or it would become a formula as soon as somebody edits the cell.
         marked = {"quote_prefix": True} if is_formula(text) else {}

@@ -61,10 +61,9 @@ def write_run_document(run: Run, path: Path, options: MapOptions, kind: Document
         write_run_workbook(run, path, options.lang, layer)
     elif kind == "report":
         from optimizer.exports.office.browser import print_page
-        from optimizer.maps.projection import basemap_file
         from optimizer.report.run import build_report
 
-        print_page(build_report(run, basemap_file(run, options.basemap)), path)
+        print_page(build_report(run, options), path)
     else:
         from optimizer.exports.office.run_brief import run_brief
 
@@ -79,8 +78,7 @@ def write_comparison_document(folder: Path, path: Path, options: MapOptions, kin
         from optimizer.exports.office.browser import print_page
         from optimizer.report.comparison import build_comparison_report
 
-        own = options.basemap if isinstance(options.basemap, Path) else None
-        print_page(build_comparison_report(folder, basemap=own, no_basemap=options.basemap == "none"), path)
+        print_page(build_comparison_report(folder, options), path)
         return
     found = open_comparison(folder)
     if path.suffix == WORKBOOK:
