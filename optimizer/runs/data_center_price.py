@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -132,7 +133,7 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
         If the run has no such data center; names the most similar one.
     """
     center = _find(run, data_center)
-    row = run.data_centers.loc[center]
+    row: pd.Series[Any] = run.data_centers.loc[center]
     mine = run.allocation[run.allocation["data_center"] == center]
     served = float(row["mtok_per_year"])
     hours = _hours(run, center)
@@ -230,7 +231,7 @@ def _pods(run: Run, center: str) -> list[LimitThere]:
 
 
 def _power(run: Run, center: str, hours: tuple[HourOfDataCenter, ...]) -> list[LimitThere]:
-    row = run.data_centers.loc[center]
+    row: pd.Series[Any] = run.data_centers.loc[center]
     most, there = float(row.get("peak_it_power_mw", np.nan)), float(row.get("it_capacity_mw", np.nan))
     used, weight_h = (np.array([getattr(hour, name) for hour in hours]) for name in ("it_power_mw", "weight_h"))
     full_h = _full_h(used, there, weight_h)
@@ -243,7 +244,11 @@ def _links(run: Run, mine: pd.DataFrame) -> list[LimitThere]:
     """Links that are full in some hour and carry work of the data center."""
     if not run.has_slice_tables:
         return []
-    ends = run.links[["from_node", "to_node"]].apply(frozenset, axis=1)
+    ends = pd.Series(
+        [frozenset(ends) for ends in run.links[["from_node", "to_node"]].to_numpy(str)],
+        index=run.links.index,
+        dtype=object,
+    )
     chains = run.routes.loc[mine.loc[mine["mtok_per_year"] > 0, "route"].unique(), "nodes"].str.split(">")
     steps = {frozenset(step) for nodes in chains for step in pairwise(nodes)}
     loads, found = run.slice_tables["links_by_slice"], []
@@ -264,7 +269,7 @@ def _work_elsewhere(run: Run) -> pd.DataFrame:
 
 def _others(run: Run, center: str) -> tuple[OtherDataCenter, ...]:
     table = _work_elsewhere(run)
-    served = float(run.data_centers.loc[center, "mtok_per_year"])
+    served = float(run.data_centers["mtok_per_year"].loc[center])
     groups = table[table["data_center"] == center].groupby("other", sort=False)
     found = [_summed(run, str(other), part, served) for other, part in groups]
     return tuple(sorted(found, key=lambda one: one.difference_cny_per_mtok))
