@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +132,7 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
         If the run has no such data center; names the most similar one.
     """
     center = _find(run, data_center)
-    row: pd.Series[Any] = run.data_centers.loc[center]
+    row = run.data_centers.loc[[center]].iloc[0]
     mine = run.allocation[run.allocation["data_center"] == center]
     served = float(row["mtok_per_year"])
     hours = _hours(run, center)
@@ -153,7 +152,7 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
         hours_per_year=float(by_slice.sum()),
         class_share=_shares(mine, "workload_class"),
         hub_share=_shares(mine, "demand_hub"),
-        mean_rtt_ms=_share(float(mine["rtt_ms"] @ mine["mtok_per_year"]), served),
+        mean_rtt_ms=_share(float(mine["rtt_ms"].to_numpy(float) @ mine["mtok_per_year"].to_numpy(float)), served),
         hours=hours,
         price_cny_per_mwh=float(row.get("mean_price_cny_per_mwh", np.nan)),
         least_price_cny_per_mwh=min(prices, default=np.nan),
@@ -231,7 +230,7 @@ def _pods(run: Run, center: str) -> list[LimitThere]:
 
 
 def _power(run: Run, center: str, hours: tuple[HourOfDataCenter, ...]) -> list[LimitThere]:
-    row: pd.Series[Any] = run.data_centers.loc[center]
+    row = run.data_centers.loc[[center]].iloc[0]
     most, there = float(row.get("peak_it_power_mw", np.nan)), float(row.get("it_capacity_mw", np.nan))
     used, weight_h = (np.array([getattr(hour, name) for hour in hours]) for name in ("it_power_mw", "weight_h"))
     full_h = _full_h(used, there, weight_h)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from network_data.faults import escape_text
 from optimizer.model.equations import EQUATIONS
-from optimizer.numbers import format_amount, format_clock, format_cny, format_million, format_percent
+from optimizer.numbers import format_clock, format_cny, format_million, format_percent
 from optimizer.runs.data_center_price import DataCenterPrice, LimitThere, OtherDataCenter
 from optimizer.sensitivity import data_centers as kinds
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
+from optimizer.words.amounts import format_amount
 
 _LISTED = 4
 _LEAST_SHARE = 0.0005  # shows as 0.1 %
