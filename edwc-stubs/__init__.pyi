@@ -50,6 +50,7 @@ from optimizer.problem.assemble import assemble_problem as assemble_problem
 from optimizer.problem.plan import Plan as Plan
 from optimizer.problem.price_changes import price_effect as price_effect
 from optimizer.problem.problem import PlacementProblem as PlacementProblem
+from optimizer.runs.data_center_price import DataCenterPrice as DataCenterPrice
 from optimizer.runs.run import Run as Run
 from optimizer.runs.run import open_run as open_run
 from optimizer.runs.saving import NotSavedError as NotSavedError

@@ -21,7 +21,7 @@ from optimizer.solvers.solve import solve_whole
 from scenarios import load_scenario
 
 PAGE = "docs/formulation.md"
-PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))]
 EXAMPLES = {"docs/own_network.md": "river.yaml", "docs/facility_location.md": "facility.yaml"}
 
 RULES = (*CONSTRAINTS, *TIGHTENING)
@@ -137,6 +137,7 @@ def test_commands_of_the_pages_are_understood() -> None:
         "uncertainty",
         "range",
         "alternatives",
+        "price",
     }  # fmt: skip
     for words in shown:
         edwc.commands[words[1]].make_context(words[1], words[2:])  # an error if it does not understand

@@ -245,6 +245,28 @@ def why(run_folder: str, workload: str | None, *, as_json: bool) -> int:
     return EXIT_OK
 
 
+@edwc.command(short_help="Say what a data center of a run does, pays and would be worth with more.")
+@run_argument
+@click.argument("data_center", required=False)
+def price(run_folder: str, data_center: str | None, *, as_json: bool) -> int:
+    """
+    Say what a data center of a stored run does, pays, and would be worth with more; of an unused one, why it is.
+
+    DATA_CENTER is its id or name; without it, all are listed.
+    """
+    from optimizer.runs.run import open_run
+    from optimizer.text.data_center import describe_data_center, describe_data_centers
+
+    run = open_run(run_folder)
+    if data_center is not None:
+        one = run.price(data_center)
+        emit_json(asdict(one)) if as_json else emit(describe_data_center(one))
+        return EXIT_OK
+    found = run.prices()
+    emit_json([asdict(one) for one in found]) if as_json else emit(describe_data_centers(found))
+    return EXIT_OK
+
+
 def _usage_fault(error: click.UsageError) -> str:
     """Say what is wrong, with the nearest command or option; one that begins with what was typed is nearest."""
     if isinstance(error, click.NoSuchOption) and error.ctx is not None:

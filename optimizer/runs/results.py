@@ -194,7 +194,8 @@ class Results:
     tables
         By name: allocation, data_centers, demand_hubs, links, routes, costs, classes, latency, links_by_slice,
         data_centers_by_slice, pools, active_pods, work, deployments, assignments, unserved, peaks; and duals (see
-        `duals.dual_table`) and shadow_prices (see `shadow_prices.shadow_prices`) where they were computed.
+        `duals.dual_table`), shadow_prices (see `shadow_prices.shadow_prices`) and work_elsewhere (see
+        `data_centers.work_elsewhere`) where they were computed.
     summary
         Numbers of the plan: see `summarize`.
     baselines
@@ -231,7 +232,7 @@ def build_results(
     Parameters
     ----------
     prices, limits
-        Tables duals and shadow_prices, and `Results.limits`; None where they were not computed.
+        Tables duals, shadow_prices and work_elsewhere, and `Results.limits`; None where they were not computed.
     """
     report = check_plan(problem, plan)
     return Results(

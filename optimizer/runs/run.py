@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from optimizer.maps.options import ColourBy, MapKind
     from optimizer.near_optimal.alternatives import Alternatives
     from optimizer.near_optimal.ranges import PlanRange
+    from optimizer.runs.data_center_price import DataCenterPrice
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
     from optimizer.words.language import Lang
@@ -497,6 +498,36 @@ class Run:
         from optimizer.sensitivity.placement import explain_placement
 
         return explain_placement(self.problem, self.plan, self.scenario, workload)
+
+    def price(self, data_center: str) -> DataCenterPrice:
+        """
+        Say what a data center does, pays, what limits it, and what one more pod and megawatt there is worth.
+
+        Parameters
+        ----------
+        data_center
+            Its id, or its name.
+
+        Returns
+        -------
+        DataCenterPrice
+            With what the work it does would cost elsewhere; of a closed one, with what opening it could save.
+
+        Raises
+        ------
+        InputError
+            If the run has no such data center.
+        """
+        from optimizer.runs.data_center_price import price_data_center
+
+        return price_data_center(self, data_center)
+
+    def prices(self) -> list[DataCenterPrice]:
+        """Say what `price` says of every data center, most tokens first, without what opening could save."""
+        from optimizer.runs.data_center_price import price_data_center
+
+        order = self.data_centers.sort_values("mtok_per_year", ascending=False, kind="stable").index
+        return [price_data_center(self, str(center), with_opening=False) for center in order]
 
     def verify(self) -> VerifyReport:
         """Derive every cost and every limit again from inputs and decisions (see `verify.verify_run`)."""

@@ -324,6 +324,7 @@ def _results(
     if control.stop.is_set():
         return solution, build_results(problem, network, solution.plan, baselines)
     from optimizer.model.compile import compile_model
+    from optimizer.sensitivity.data_centers import work_elsewhere
     from optimizer.sensitivity.duals import dual_table, limit_values
     from optimizer.sensitivity.shadow_prices import price_plan, shadow_prices
 
@@ -336,6 +337,10 @@ def _results(
         bound = min(solution.bound_cny, report.total_cny)
         solution = replace(solution, plan=fixed.plan, objective_cny=report.total_cny, bound_cny=bound)
     plan = solution.plan if solution.plan is not None else fixed.plan
-    tables = {"duals": dual_table(problem, fixed), "shadow_prices": shadow_prices(priced, seed=seed)}
+    tables = {
+        "duals": dual_table(problem, fixed),
+        "shadow_prices": shadow_prices(priced, seed=seed),
+        "work_elsewhere": work_elsewhere(problem, priced.program, fixed),
+    }
     limits = limit_values(problem, compiled, fixed)
     return solution, build_results(problem, network, plan, baselines, tables, limits)

@@ -28,9 +28,9 @@ from optimizer.solvers.fixed_integers import FixedProgram
 class _PlacePrices:
     """The places of one workload. Prices are CNY per million tokens."""
 
-    # (N,) one row per route and accelerator: candidate (-1 where it is left out), data_center_index, pool_index,
-    # accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms, is_barred,
-    # is_unprotected
+    # (N,) one row per route and accelerator: workload_index, candidate (-1 where it is left out), data_center_index,
+    # pool_index, accelerator_index, route_index, rtt_ms, network_cny_per_mtok, data_transfer_cny_per_mtok, late_ms,
+    # is_barred, is_unprotected
     ways: pd.DataFrame
     own: dict[str, FloatArray]  # Cost component -> (T, N)
     limit_prices: dict[str, FloatArray]  # Equation name -> (T, N), 0 where the way is left out
@@ -55,18 +55,19 @@ def place_prices(
     problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, workload: int
 ) -> _PlacePrices:
     """Price every place of a workload, including those that its limits rule out."""
-    ways = _ways(problem, workload)
+    ways = ways_of(problem, np.array([workload]))
     return _PlacePrices(
         ways,
-        _own(problem, ways),
-        _limit_prices(problem, program, row_duals, ways),
+        own_costs(problem, ways),
+        limit_prices(problem, program, row_duals, ways),
         _marginal(problem, program.compiled, row_duals, workload),
     )
 
 
-def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
-    candidates = problem.candidates[problem.candidates["workload_index"] == workload]
-    left_out = problem.left_out[problem.left_out["workload_index"] == workload]
+def ways_of(problem: PlacementProblem, workloads: IntArray) -> pd.DataFrame:
+    """List every route and fast enough accelerator of some workloads: see `_PlacePrices.ways`."""
+    candidates = problem.candidates[problem.candidates["workload_index"].isin(workloads)]
+    left_out = problem.left_out[problem.left_out["workload_index"].isin(workloads)]
     routes = pd.concat(
         [
             candidates.assign(candidate=candidates.index, late_ms=0.0, is_barred=False, is_unprotected=False),
@@ -76,28 +77,22 @@ def _ways(problem: PlacementProblem, workload: int) -> pd.DataFrame:
     )
     pools = problem.pools[["data_center_index", "accelerator_index"]].reset_index(names="pool_index")
     ways = routes.merge(pools, on="data_center_index", how="inner")
-    k = int(problem.workloads["class_index"].iloc[workload])
+    k = problem.workloads["class_index"].to_numpy(int)[ways["workload_index"].to_numpy(int)]
     out: pd.DataFrame = ways[problem.can_process[k, ways["accelerator_index"].to_numpy(int)]]
     return out.reset_index(drop=True)
 
 
-def _pods_per_mtok(problem: PlacementProblem, class_index: int) -> FloatArray:
-    """Count the active pods for one mtok/h of a class, (A,)."""
-    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)
-    return np.asarray(problem.accel_h_per_mtok[class_index] / (problem.utilization_limit_share * per_pod))
-
-
-def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]:
-    """Own cost by component, with every route of the workload as a candidate."""
-    candidates = ways.drop_duplicates("route_index")
-    position = {route: n for n, route in enumerate(candidates["route_index"].tolist())}
+def own_costs(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]:
+    """Own cost of ways by component, (T, N) CNY per million tokens, with every route as a candidate."""
+    route = ways.groupby(["workload_index", "route_index"], sort=False)
+    candidates = ways.loc[~ways.duplicated(["workload_index", "route_index"])]
     opened = replace(
         problem,
         candidates=candidates[problem.candidates.columns].astype(problem.candidates.dtypes).reset_index(drop=True),
         policy=NO_LIMITS,
         outage_demand_mtok_per_h=np.zeros((0, 0)),
     )
-    on_the_way = _columns_on_the_way(opened, ways.assign(candidate=ways["route_index"].map(position)))
+    on_the_way = _columns_on_the_way(opened, ways.assign(candidate=route.ngroup()))
     parts = {}
     for name, by_variable in compile_costs(opened).items():
         found = [by_variable[v][:, member] * amount for v, member, amount in on_the_way if v in by_variable]
@@ -106,10 +101,10 @@ def _own(problem: PlacementProblem, ways: pd.DataFrame) -> dict[str, FloatArray]
     return parts
 
 
-def _limit_prices(
+def limit_prices(
     problem: PlacementProblem, program: FixedProgram, row_duals: FloatArray, ways: pd.DataFrame
 ) -> dict[str, FloatArray]:
-    """Price of what a token uses of each limit (by route, work and active pods)."""
+    """Price of what a token uses of each limit (by route, work and active pods), (T, N) by equation."""
     compiled, slices = program.compiled, len(problem.slices)
     names = [name for name in compiled.rows if EQUATIONS[name].kind != "balance"]
     equation = np.full(len(row_duals), -1)
@@ -143,13 +138,20 @@ def _columns_on_the_way(problem: PlacementProblem, ways: pd.DataFrame) -> list[t
     process[tuple(processes[f"{n}_index"].to_numpy(int) for n in ("class", "data_center", "accelerator"))] = np.arange(
         len(processes)
     )
-    pods = np.array([_pods_per_mtok(problem, k)[i] for k, i in zip(classes, a, strict=True)], dtype=float)
     ones = np.ones(len(ways))
     return [
         ("Flow", ways["candidate"].to_numpy(int), ones),
         ("Work", process[classes, d, a], ones),
-        ("Active", ways["pool_index"].to_numpy(int), pods),
+        ("Active", ways["pool_index"].to_numpy(int), _pods_per_mtok_per_h(problem, ways)),
     ]
+
+
+def _pods_per_mtok_per_h(problem: PlacementProblem, ways: pd.DataFrame) -> FloatArray:
+    """Active pods for one mtok/h on each way, (N,)."""
+    k = problem.workloads["class_index"].to_numpy(int)[ways["workload_index"].to_numpy(int)]
+    a = ways["accelerator_index"].to_numpy(int)
+    per_pod = problem.accelerators["accelerators_per_pod"].to_numpy(float)[a]
+    return np.asarray(problem.accel_h_per_mtok[k, a] / (problem.utilization_limit_share * per_pod))
 
 
 def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: FloatArray, workload: int) -> FloatArray:
@@ -165,10 +167,10 @@ def _marginal(problem: PlacementProblem, compiled: CompiledModel, row_duals: Flo
 _ROUNDING = 1e-9
 
 # Prices below this many CNY per million tokens are rounding.
-_LEAST_PRICE = 1e-7
+LEAST_PRICE = 1e-7
 
 
-def _obstacle(name: str) -> Obstacle:
+def obstacle_of(name: str) -> Obstacle:
     """Say how an equation keeps work out of a data center."""
     return EQUATIONS[name].obstacle or Obstacle(name, f"{EQUATIONS[name].price_of} hold it")
 
@@ -177,7 +179,7 @@ def _obstacle(name: str) -> Obstacle:
 _ALONE = {"closed"}
 _SCARCE = {"pods", "it_power", "link"}
 # Equations that price where a class is deployed, or a workload assigned.
-_PLACE_LIMITS = tuple(name for name in EQUATIONS if _obstacle(name).kind == "place")
+PLACE_LIMITS = tuple(name for name in EQUATIONS if obstacle_of(name).kind == "place")
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ class Question:
     @property
     def total_if_placed(self) -> FloatArray:
         """(T, N) own cost and limit prices, were the class deployed and the workload assigned there."""
-        closing = [self.prices.limit_prices[name] for name in _PLACE_LIMITS if name in self.prices.limit_prices]
+        closing = [self.prices.limit_prices[name] for name in PLACE_LIMITS if name in self.prices.limit_prices]
         return self.prices.total - sum(closing, np.zeros_like(self.prices.own_total))
 
 
@@ -240,7 +242,7 @@ def block_reasons(question: Question, way: int, paid_elsewhere: list[str]) -> tu
     if not any(reason.kind in _ALONE for reason in found):
         found += _limits_on_the_way(question, way)
     if not found:
-        names = [_obstacle(name).words for name in paid_elsewhere]
+        names = [obstacle_of(name).words for name in paid_elsewhere]
         text = f"where it is served, {names[0]}" if names else "nothing: the difference is made up by hours or rounding"
         found = [Reason("policy" if names else "none", text)]
     return tuple(found)
@@ -296,10 +298,10 @@ def _limits_on_the_way(question: Question, way: int) -> list[Reason]:
     year_h, found = float(weight_h[is_served].sum()), []
     for name, values in question.prices.limit_prices.items():
         mean = question.mean(values[:, way])
-        if mean <= _LEAST_PRICE or name in _PLACE_LIMITS:
+        if mean <= LEAST_PRICE or name in PLACE_LIMITS:
             continue
-        hours = float(weight_h[is_served & (values[:, way] > _LEAST_PRICE)].sum())
-        kind, words = _obstacle(name)
+        hours = float(weight_h[is_served & (values[:, way] > LEAST_PRICE)].sum())
+        kind, words = obstacle_of(name)
         is_always = hours >= year_h * (1 - _ROUNDING)
         when = "in all its hours" if is_always else f"in {hours:,.0f} of its {year_h:,.0f} hours a year"
         price = f"{mean:.4f} CNY per million tokens"

@@ -89,8 +89,8 @@ def solution_of(highs: highspy.Highs) -> FloatArray:
 
 
 def is_optimal(highs: highspy.Highs) -> bool:
-    """Whether the last run ended with a proven optimum."""
-    return bool(highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+    """Whether the last run ended with a proven optimum; a program in which nothing is left to decide is at one."""
+    return highs.getModelStatus().name in {"kOptimal", "kModelEmpty"}
 
 
 def is_infeasible(highs: highspy.Highs) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from network_data.faults import Fault, InputError
@@ -61,14 +62,15 @@ def write_run_document(run: Run, path: Path, options: MapOptions, kind: Document
         write_run_workbook(run, path, options.lang, layer)
     elif kind == "report":
         from optimizer.exports.office.browser import print_page
+        from optimizer.maps.basemap import read_outlines
         from optimizer.report.run import build_report
 
-        print_page(build_report(run, options), path)
+        print_page(build_report(run, read_outlines(run, options)), path)
     else:
         from optimizer.exports.office.run_brief import run_brief
 
         run.require_whole()
-        drawn = _draw(run, MapOptions(lang=options.lang, basemap=options.basemap, size_px=_MAP_PX), path)
+        drawn = _draw(run, replace(options, size_px=_MAP_PX), path)
         _writer_of(path.suffix)(run_brief(run, options.lang, map_png=drawn), path)
 
 
@@ -100,9 +102,7 @@ def _draw_change(found: Comparison, options: MapOptions, path: Path) -> bytes:
         return b""
     first, second = runs
     try:
-        return _draw(
-            second, MapOptions(against=first, lang=options.lang, basemap=options.basemap, size_px=_MAP_PX), path
-        )
+        return _draw(second, replace(options, against=first, size_px=_MAP_PX), path)
     except InputError:
         return b""  # runs of two networks have no map in common; all else holds
 
