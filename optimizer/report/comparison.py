@@ -60,6 +60,7 @@ from optimizer.text.near_optimal import RANGE_UNKNOWN
 from optimizer.text.run import warn_of_case_slices
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
+from optimizer.words.language import speaking
 
 _Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
@@ -371,6 +372,8 @@ _BREAK_EVEN = "break_even_"
 _DEFAULT_MAP = MapOptions()
 
 
+# Words of the templates are English, so all of a page is.
+@speaking("en")
 def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> str:
     """
     Write the report of a comparison.

@@ -54,6 +54,7 @@ from optimizer.text.run import (
 )
 from optimizer.units import TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
+from optimizer.words.language import speaking
 
 _LINE_COLOURS = (PRICE, OTHER_COLOUR)
 _CHANGE_CHARS = 80
@@ -524,6 +525,8 @@ _SECTIONS = (
 )  # fmt: skip
 
 
+# Words of the templates are English, so all of a page is.
+@speaking("en")
 def build_report(run: Run, behind: Outlines | None) -> str:
     """
     Write the report of a run.

@@ -21,6 +21,7 @@ from optimizer.report.run import Head, Tile
 from optimizer.text.uncertainty import POOR_R2, gap_notes, headline, slice_warning, solved_with
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
+from optimizer.words.language import speaking
 
 _SECTIONS = (
     ("summary", "Summary"), ("figures", "Figures"), ("decides", "What decides"), ("places", "Data centers"),
@@ -34,6 +35,8 @@ _MOST_CHANGE = 3.0
 _SHOWN, _FEW_PLANS = 8, 2
 
 
+# Words of the templates are English, so all of a page is.
+@speaking("en")
 def build_uncertainty_report(folder: Path) -> str:
     """
     Write the report of an uncertainty.
