@@ -13,6 +13,7 @@ from optimizer.sensitivity import data_centers as kinds
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
 from optimizer.words.amounts import format_amount
+from optimizer.words.sentences import say
 
 _LISTED = 4
 _LEAST_SHARE = 0.0005  # shows as 0.1 %
@@ -31,11 +32,6 @@ _KEPT_OUT = {
     "min_share": "minimum share of its class elsewhere",
     "policy": "a limit of the policy",
 }
-
-
-def say(text: str, **values: object) -> str:
-    """Fill a sentence in."""
-    return text.format(**values)
 
 
 def describe_data_center(found: DataCenterPrice) -> str:
