@@ -57,7 +57,7 @@ def test_a_known_case_is_not_solved_again(tmp_path: Path, quick: list[str]) -> N
 def test_what_a_killed_worker_was_writing_is_removed(tmp_path: Path) -> None:
     with CaseRunner(write_toy(tmp_path), out=tmp_path / "out") as runner:
         assert runner.reference_result.has_plan
-        draft = tmp_path / "out" / "cases" / run_folder._draft_name(pid=999_999_999)  # above any process id
+        draft = tmp_path / "out" / "cases" / f".edwc-run-999999999-{run_folder._machine()}-abcd"  # above any process id
         draft.mkdir()
     assert not draft.exists()
 

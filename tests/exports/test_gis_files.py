@@ -20,6 +20,7 @@ from run_files import GBPS_PER_MTOK_PER_H, HOSTILE_NAMES, ROUTES, write_run
 from toy_scenario import ToyScenario
 
 import edwc
+from optimizer.exports.columns import describe_column
 from optimizer.exports.export import export_run
 from optimizer.exports.files import FOLDER_FORMATS
 from optimizer.exports.layers import (
@@ -27,7 +28,6 @@ from optimizer.exports.layers import (
     SLICE_LAYERS,
     GisOptions,
     allocation_layers,
-    describe_column,
     metadata_table,
 )
 from optimizer.runs.run import open_run

@@ -170,7 +170,7 @@ def test_killed_write_leaves_one_complete_run(tmp_path: Path, step: str, moment:
 
 
 def test_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
-    draft = tmp_path / run_folder._draft_name(os.getppid())
+    draft = tmp_path / f".edwc-run-{os.getppid()}-{run_folder._machine()}-abcd"
     draft.mkdir()
     far = tmp_path / ".edwc-run-999999999-another0-abcd"  # no such process here, but there
     far.mkdir()
