@@ -574,6 +574,11 @@ def _without_unused(problem: PlacementProblem, plan: Plan) -> Plan:
         np.ceil(active - existing - POD_ROUNDING), pools["min_pods"].to_numpy() * is_open[place] - existing
     )
     new_pods = _with_shares(problem, np.clip(needed, 0, plan.new_pods).astype(np.int64), plan.new_pods)
+    # Pods that stand idle for a share of new compute stand where it is open.
+    stands = np.bincount(place, new_pods, shape[1]) > 0
+    least = (pools["min_pods"].to_numpy() - pools["existing_pods"].to_numpy()) * stands[place]
+    new_pods = np.maximum(new_pods, np.minimum(least, plan.new_pods)).astype(np.int64)
+    is_open = plan.is_open * ((used > 0) | stands)
     return replace(plan, new_pods=new_pods, is_open=is_open, is_deployed=is_deployed)
 
 

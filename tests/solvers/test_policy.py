@@ -56,7 +56,8 @@ def assert_both_agree(problem: PlacementProblem) -> Solution:
         assert decomposed.plan is None
         return whole
     assert decomposed.plan is not None
-    assert check_plan(problem, decomposed.plan).is_feasible
+    violations = check_plan(problem, decomposed.plan).violations
+    assert violations.empty, violations.to_string()
     assert decomposed.objective_cny == pytest.approx(whole.objective_cny, rel=1e-5)
     assert decomposed.bound_cny <= whole.objective_cny * (1 + 1e-6)
     return whole
