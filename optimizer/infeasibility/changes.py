@@ -20,7 +20,7 @@ Amounts = Mapping[str, Mapping[int, float]]
 
 # Amounts are rounded up to these decimals, so that what is printed is what was proved to be enough.
 _DECIMALS = {"it_power": 3, "link_capacity": 3, "rtt_limit": 2, "min_share": 4, "region_share": 4, "green_share": 4,
-            "utilization": 4}  # fmt: skip
+            "utilization": 4, "new_compute": 4}  # fmt: skip
 
 # Keys of a workload class that a change may set.
 _CLASS_KINDS = (

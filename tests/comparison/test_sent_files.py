@@ -110,7 +110,8 @@ def test_steps_find_their_cuts_and_plans_on_the_worker_and_come_back(
         return read(files)
 
     monkeypatch.setattr(dask_workers, "read_contents", note)
-    loose = ("solver.method=decomposed", "solver.mip_rel_gap=0.5")
+    # With many tokens pods are bought, whole ones: a gap stays that the step has to close, and it learns cuts.
+    loose = ("demand.tokens_per_day_trillion=1", "solver.method=decomposed", "solver.mip_rel_gap=0.5")
     found = {}
     for name, engine in {"far": {"engine": "dask", "scheduler": cluster.address}, "here": {"engine": "serial"}}.items():
         out = toy_sweep.parent / name
@@ -124,7 +125,7 @@ def test_steps_find_their_cuts_and_plans_on_the_worker_and_come_back(
             assert all(result.has_plan for result in runner.improve(steps).values())
         found[name] = contents(out)
     assert found["far"] == found["here"]
-    runs = ("cases/reference", "cases/carbon_20")
+    runs = ("cases/reference", "cases/carbon_20", "improved/carbon_20/1")
     assert {f"{toy_sweep.parent}/far/{run}/learned_cuts.parquet" for run in runs} <= set(sent)
     assert f"{toy_sweep.parent}/far/cases/carbon_40/run.json" in sent
     assert len(sent) == len(set(sent))

@@ -262,7 +262,7 @@ def test_policy_too_strict(kind: str, options: dict[str, Any], line: tuple[Any, 
             (0.8 * 4.8 + 0.3 * 18) / 22.8,
         ),
         # 400 mtok/h are 8 new pods, of which the west has room for 4.
-        pytest.param(
+        (
             "new_compute",
             {
                 "policy": {"min_new_compute_share": {"cluster": 0.8}},
@@ -270,9 +270,6 @@ def test_policy_too_strict(kind: str, options: dict[str, Any], line: tuple[Any, 
                 "max_new_pods": (10, 4),
             },
             0.5,
-            marks=pytest.mark.xfail(
-                reason="known defect: gives the share up whole, where half of it could stay", strict=True
-            ),
         ),
         # 40 busy accelerators of the 300 of one data center.
         ("utilization", {"policy": {"min_utilization_share": 0.5}, "existing_pods": (30, 30)}, 40 / 300),
