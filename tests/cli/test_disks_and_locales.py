@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import edwc
-from far_cluster import ROOT, own_mounts
+from far_cluster import ROOT
+from own_disk import on_disk
 from run_files import write_run
 from sweeps import write_toy
 
 from optimizer.runs.folder import remove_stale_drafts, replace_when_done
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
-
-# Runs commands one after the other in one process, and tells of each how it ended and what it wrote.
-_SEVERAL = """
-import contextlib, io, json, os, sys
-from optimizer.cli.main import main
-found = []
-for arguments in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(arguments)
-    found.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps([found, sorted(os.listdir(sys.argv[2]))]))
-"""
-_MOUNT = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
-
-
-def on_disk(disk: Path, options: str, commands: list[list[str]], **env: str) -> tuple[list[list[Any]], list[str]]:
-    """Run commands where a folder is a disk of its own; returns code, stdout and stderr of each, and its files."""
-    disk.mkdir()
-    command = [*own_mounts(), "sh", "-c", _MOUNT, "sh", options, str(disk)]
-    command += [sys.executable, "-c", _SEVERAL, json.dumps(commands), str(disk)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **env}
-    )
-    assert done.returncode == 0, done.stderr
-    found, left = json.loads(done.stdout.splitlines()[-1])
-    return found, left
 
 
 @pytest.fixture(scope="module")
