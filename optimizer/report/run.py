@@ -37,11 +37,19 @@ from optimizer.report.charts import (
 )
 from optimizer.report.map import map_data
 from optimizer.report.page import render_page
+from optimizer.runs.data_center_price import price_data_center
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
+from optimizer.text.data_center import (
+    HOUR_COLUMNS,
+    data_center_facts,
+    data_center_heading,
+    data_center_sections,
+    hour_rows,
+)
 from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_share_ranges, format_value
 from optimizer.text.run import (
     ENDED,
@@ -419,6 +427,26 @@ def _center_table(run: Run) -> Table:
     return Table(columns, rows, words=(0, 1, 8))
 
 
+@dataclass(frozen=True)
+class _About:
+    """What is said of a data center when it is selected on the map."""
+
+    heading: str
+    facts: dict[str, str]
+    sections: dict[str, list[str]]
+    hours: Table | None
+
+
+def _abouts(run: Run) -> list[_About]:
+    """Say of each data center, in the order of the map, what `edwc price` says of it, without another solve."""
+    found = []
+    for center in run.data_centers.index:
+        one = price_data_center(run, str(center), with_opening=False)
+        table = Table(HOUR_COLUMNS, hour_rows(one)) if one.hours and one.mtok_per_year > 0 else None
+        found.append(_About(data_center_heading(one), data_center_facts(one), data_center_sections(one), table))
+    return found
+
+
 def _assumption_table(run: Run) -> Table | None:
     """List the keys of the scenario; None without the inputs."""
     if run.lost_inputs:
@@ -554,6 +582,7 @@ def build_report(run: Run, behind: Outlines | None) -> str:
         "slice_count": len(run.slices),
         "power": _power_charts(run),
         "missing": run.lost_inputs,
+        "abouts": _abouts(run),
         "centers": _center_table(run),
         "cost_chart": _cost_chart(run),
         "cost_table": _cost_table(run),

@@ -15,6 +15,7 @@ from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
 import edwc
 from optimizer.runs.run import open_run
+from optimizer.text.data_center import data_center_facts, data_center_heading, data_center_sections
 
 
 @pytest.fixture(scope="module")
@@ -351,3 +352,38 @@ def test_paper_shows_neither_buttons_nor_what_is_folded(page: Page) -> None:
     expect(page.locator("#map-svg")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")
+
+
+# What is said of a data center that is selected
+
+
+def test_a_selected_data_center_says_what_the_terminal_says(page: Page, run: Path) -> None:
+    found = open_run(run)
+    abouts = page.locator("[data-about]")
+    assert abouts.count() == len(found.data_centers)
+    expect(abouts.locator("visible=true")).to_have_count(0)
+    for number, center in enumerate(found.data_centers.index):
+        page.select_option("#place", f"c{number}")
+        about = page.locator(f"[data-about=c{number}]")
+        expect(about).to_be_visible()
+        expect(abouts.locator("visible=true")).to_have_count(1)
+        one = found.price(str(center))
+        expect(about.locator("h3")).to_have_text(data_center_heading(one))
+        expect(about.locator("dd")).to_have_text(list(data_center_facts(one).values()))
+        if one.is_open:
+            assert [item.inner_text() for item in about.locator("li").all()] == [
+                sentence.strip() for sentences in data_center_sections(one).values() for sentence in sentences
+            ]
+    page.select_option("#place", "")
+    expect(abouts.locator("visible=true")).to_have_count(0)
+    # The same with a click on the cross of a data center that is not used, and none after a second click.
+    (unused,) = (n for n, center in enumerate(found.data_centers.index) if found.price(str(center)).mtok_per_year == 0)
+    for count in (1, 0):
+        page.locator("#place-layer .place:not([tabindex]):has(.unused[d^=M])").click()
+        expect(abouts.locator("visible=true")).to_have_count(count)
+        assert page.locator(f"[data-about=c{unused}]").is_visible() == bool(count)
+    # And with the keyboard on the map.
+    page.locator("#place-layer [tabindex='0']").first.focus()
+    page.keyboard.press("Enter")
+    expect(abouts.locator("visible=true")).to_have_count(1)
+    expect(abouts.locator("visible=true").locator("h3")).to_contain_text("tokens a day")

@@ -158,9 +158,12 @@
     drawing.drawAll();
     say();
   };
+  // What is known of a data center beyond its flows: of a run, written below the map.
+  const abouts = [...document.querySelectorAll("[data-about]")];
   const setPlace = (key) => {
     state.place = key;
     edwc.byId("place").value = key;
+    for (const about of abouts) about.hidden = about.dataset.about !== key;
     rescale();
   };
 
@@ -219,7 +222,7 @@
   for (const [title, kind, list] of [[edwc.say("hubs"), "h", hubs], [edwc.say("centers"), "c", centers]]) {
     const group = edwc.make("optgroup", { label: title });
     list.forEach((place, i) => {
-      if (kind === "h" || model.used.has(i)) group.append(edwc.make("option", { value: `${kind}${i}` }, place.name));
+      if (kind === "h" || model.used.has(i) || abouts.length > 0) group.append(edwc.make("option", { value: `${kind}${i}` }, place.name));
     });
     select.append(group);
   }
