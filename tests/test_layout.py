@@ -247,6 +247,14 @@ def test_what_reads_runs_loads_no_solver(module: str, slow: tuple[str, ...]) -> 
     assert not set(slow) & set(loaded)
 
 
+def test_the_model_loads_no_statistics_of_scipy_and_leaves_them_for_others() -> None:
+    # Pyomo asks for them as soon as it sees SciPy: a second of each command.
+    code = "import sys, scipy.sparse, optimizer.model.compile\nprint(*sys.modules)\n"
+    loaded = run_python(f"{code}from scipy import stats\nstats.qmc.Sobol").split()
+    assert "pyomo.core" in loaded
+    assert not {"scipy.stats", "scipy.integrate", "scipy.spatial", "pyomo.environ"} & set(loaded)
+
+
 def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     always = {Requirement(text).name for text in project["dependencies"]}

@@ -143,12 +143,12 @@ def write_model(problem: PlacementProblem, path: Path) -> None:
 
 def _names(problem: PlacementProblem) -> tuple[list[str], list[str]]:
     """Name the columns and the rows, in their order in the matrix."""
-    from optimizer.model.data import AXIS, model_data
+    from optimizer.model.data import AXIS, model_sets
     from optimizer.model.equations import CONSTRAINTS
     from optimizer.model.pyomo_model import member_labels
     from optimizer.model.vocabulary import LABELS, VARIABLES
 
-    sets, labels = model_data(problem).sets, member_labels(problem)
+    sets, labels = model_sets(problem), member_labels(problem)
     # The nodes on the way, which tell candidates apart there, make long names.
     labels["candidate"] = [
         (*label[:2], f"r{route}")

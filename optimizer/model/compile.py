@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyomo.environ as pyo
 import scipy.sparse as sp
-from pyomo.core.expr.template_expr import IndexTemplate, templatize_rule
 
 from optimizer.model.data import AXIS, Int32Array, ModelData, model_data
 from optimizer.model.equations import CONSTRAINTS, COSTS, EQUATIONS, TIGHTENING
+from optimizer.model.light_pyomo import IndexTemplate, pyo, templatize_rule
 from optimizer.model.rows import RowBatch, RowWriter, stream_rows, write_rows
 from optimizer.model.template import Columns, Rows, Tables, VariableBlock, evaluate, evaluate_sum
 from optimizer.model.vocabulary import PARAMETERS, SETS, VARIABLES, Equation

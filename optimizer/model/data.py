@@ -46,11 +46,11 @@ class ModelData:
 
 def model_data(problem: PlacementProblem) -> ModelData:
     """Collect the sets, families and parameters that `vocabulary` declares from a problem."""
-    sets, families = {}, {}
+    sets, families = model_sets(problem), {}
     for declared in SETS:
         if declared.owner is None:
-            sets[declared.name] = _rows(declared.members(problem), declared.labels).astype(np.int32)
-        elif len(sets[declared.owner]):
+            continue
+        if len(sets[declared.owner]):
             rows = _rows(declared.members(problem), (*LABELS[declared.owner], *declared.labels))
             families[declared.name] = _family(declared.owner, sets[declared.owner], rows)
         else:  # whatever its members would be, nobody asks for them
@@ -58,6 +58,12 @@ def model_data(problem: PlacementProblem) -> ModelData:
                 declared.owner, np.zeros(1, np.int32), np.zeros((0, declared.dimen), np.int32)
             )
     return ModelData(sets, families, {declared.name: _values(problem, declared) for declared in PARAMETERS})
+
+
+def model_sets(problem: PlacementProblem) -> dict[str, Int32Array]:
+    """Collect the sets alone, for those who only ask what a row belongs to: a fifth of the work."""
+    own = (declared for declared in SETS if declared.owner is None)
+    return {declared.name: _rows(declared.members(problem), declared.labels).astype(np.int32) for declared in own}
 
 
 def _rows(members: Any, labels: tuple[str, ...]) -> npt.NDArray[np.int64]:

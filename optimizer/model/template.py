@@ -16,14 +16,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pyomo.core.base.param import Param
-from pyomo.core.base.set import Set
-from pyomo.core.base.var import Var
-from pyomo.core.expr import numeric_expr as ne
-from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression
-from pyomo.core.expr.template_expr import GetItemExpression, IndexTemplate, TemplateSumExpression
 
 from optimizer.model.data import Family, Int32Array
+from optimizer.model.light_pyomo import (
+    EqualityExpression,
+    GetItemExpression,
+    IndexTemplate,
+    InequalityExpression,
+    Param,
+    Set,
+    TemplateSumExpression,
+    Var,
+)
+from optimizer.model.light_pyomo import numeric_expr as ne
 
 Array = npt.NDArray[Any]
 

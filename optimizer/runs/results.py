@@ -144,11 +144,11 @@ def estimated_cny(problem: PlacementProblem, network: Network, plan: Plan, repor
     """
     facts = PlanFacts(problem, plan)
     table = report.costs_cny
-    by_center = {
-        str(name): rows.set_index("data_center")["cny_per_year"].reindex(problem.data_centers["id"]).to_numpy(float)
-        for name, rows in table.groupby("component", sort=False)
-        if name != "shedding"
-    }
+    place = {name: number for number, name in enumerate(problem.data_centers["id"])}
+    by_center: dict[str, np.ndarray] = {}
+    for component, center, cny in zip(table["component"], table["data_center"], table["cny_per_year"], strict=True):
+        if component != "shedding":
+            by_center.setdefault(component, np.zeros(len(place)))[place[center]] = cny
     centers, classes, links = problem.data_centers, problem.classes, problem.links
     grid = network.data_centers["grid"].reindex(centers["id"])
     accelerators = problem.accelerators["id"].to_numpy()[problem.pools["accelerator_index"]]

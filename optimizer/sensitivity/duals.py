@@ -17,7 +17,7 @@ import pandas as pd
 
 from optimizer.checker.facts import PlanFacts
 from optimizer.model.compile import CompiledModel, compile_model
-from optimizer.model.data import AXIS, Int32Array, model_data
+from optimizer.model.data import AXIS, Int32Array, model_sets
 from optimizer.model.equations import CONSTRAINTS
 from optimizer.model.vocabulary import Equation
 from optimizer.numbers import format_cny
@@ -50,10 +50,13 @@ def dual_table(problem: PlacementProblem, fixed: FixedIntegerSolution) -> pd.Dat
         data_center, accelerator, link, region ("" where it has none), dual_cny: what one more unit of the right side
         adds to the yearly cost (see `FixedIntegerSolution.row_duals`).
     """
-    sets = model_data(problem).sets
-    tables = [_label(problem, equation, sets[equation.over[0]], fixed) for equation in CONSTRAINTS]
-    kept = [table for table in tables if len(table)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=_DUAL_COLUMNS)
+    sets = model_sets(problem)
+    tables = [
+        _label(problem, equation, sets[equation.over[0]], fixed)
+        for equation in CONSTRAINTS
+        if fixed.row_duals[equation.name].any()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_DUAL_COLUMNS)
 
 
 def _label(
@@ -62,22 +65,24 @@ def _label(
     duals = fixed.row_duals[equation.name]
     position = np.nonzero(duals)
     at, member = (position[0], position[-1]) if AXIS in equation.over else (None, position[-1])
-    out = pd.DataFrame("", index=range(len(member)), columns=_DUAL_COLUMNS)
-    out["equation"], out["name"], out["hour"] = equation.number, equation.name, np.nan
-    out["dual_cny"] = duals[position]
+    # One table from all columns: setting columns of a table one by one takes pandas several times longer.
+    columns: dict[str, Any] = {name: np.full(len(member), "", dtype=object) for name in _DUAL_COLUMNS}
+    columns["equation"][:], columns["name"][:] = equation.number, equation.name
+    columns["hour"], columns["dual_cny"] = np.full(len(member), np.nan), duals[position]
     if at is not None:
-        out["day"], out["hour"] = problem.slices["day"].to_numpy()[at], problem.slices["hour"].to_numpy(float)[at]
+        columns["day"] = problem.slices["day"].to_numpy()[at]
+        columns["hour"] = problem.slices["hour"].to_numpy(float)[at]
     for place, label in enumerate(equation.labels):
         index = members[member, place]
         if label == "workload":
             for name in ("workload_class", "demand_hub"):
-                out[name] = problem.workloads[name].to_numpy()[index]
+                columns[name] = problem.workloads[name].to_numpy()[index]
         elif label == "region":
-            out[label] = np.array(problem.policy.regions, dtype=object)[index]
+            columns[label] = np.array(problem.policy.regions, dtype=object)[index]
         elif label in _TABLE_OF_LABEL:
             name, table = _TABLE_OF_LABEL[label]
-            out[name] = getattr(problem, table)["id"].to_numpy()[index]
-    return out
+            columns[name] = getattr(problem, table)["id"].to_numpy()[index]
+    return pd.DataFrame(columns)
 
 
 def limit_values(problem: PlacementProblem, compiled: CompiledModel, fixed: FixedIntegerSolution) -> dict[str, float]:

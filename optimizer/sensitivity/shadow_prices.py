@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel, compile_model
-from optimizer.model.data import model_data
+from optimizer.model.data import model_sets
 from optimizer.model.equations import CONSTRAINTS
 from optimizer.numbers import format_cny
 from optimizer.problem.plan import Plan
@@ -178,6 +179,11 @@ class PricedPlan:
     fixed: FixedIntegerSolution  # The plan and the duals
     program: FixedProgram  # The linear program behind it, solved
     shifts: _Shifts
+
+    @cached_property
+    def sets(self) -> dict[str, npt.NDArray[np.int32]]:
+        """Index tables of the sets of the model (`data.model_sets`)."""
+        return model_sets(self.problem)
 
 
 @dataclass(frozen=True)
@@ -341,7 +347,6 @@ def _row_duals(priced: PricedPlan) -> FloatArray:
 
 def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...]) -> dict[tuple[int, ...], IntArray]:
     """Rows that move, by what they belong to: positions in the tables that `labels` name."""
-    sets = model_data(priced.problem).sets
     found: dict[tuple[int, ...], IntArray] = {}
     for equation in CONSTRAINTS:
         block = priced.compiled.rows[equation.name]
@@ -349,7 +354,7 @@ def _rows_by_label(priced: PricedPlan, shift: FloatArray, labels: tuple[str, ...
         if not len(rows):
             continue
         place = [equation.labels.index(label) for label in labels]
-        keys = sets[equation.over[0]][(rows - block.rows.start) % block.shape[1]][:, place]
+        keys = priced.sets[equation.over[0]][(rows - block.rows.start) % block.shape[1]][:, place]
         for key in np.unique(keys, axis=0).tolist():
             mine = rows[(keys == key).all(axis=1)]
             found[tuple(key)] = np.concatenate([found.get(tuple(key), np.zeros(0, np.int64)), mine])
