@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs"
 PAGE = ROOT / "docs" / "scenarios.md"
 START, END = "<!-- scenario-table -->", "<!-- /scenario-table -->"
+STRONG_RULE = "spreadsheet"
 HOME = "west"  # the region whose share of the tokens is shown
 # What `edwc solve` ends with when it has a plan: proved within the gap, or stopped by a limit.
 WITH_PLAN = (0, 3)
 HEAD = (
     "scenario", "CNY per million tokens", "full cost of the market value", "total", "energy bill", "capital", "carbon",
-    "western share", "mean round trip", "gap", "time",
+    "western share", "mean round trip", "saved on the spreadsheet", "on the best simple rule", "gap", "time",
 )  # fmt: skip
-UNITS = ("", "", "high to low", "M CNY/a", "M CNY/a", "M CNY/a", "kt/a", "of tokens", "ms", "proven", "s")
+UNITS = ("", "", "high to low", "M CNY/a", "M CNY/a", "M CNY/a", "kt/a", "of tokens", "ms", "of its cost", "of its cost", "proven", "s")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         write_table(options.page, runs)
     without = [name for name, code in ended.items() if code not in WITH_PLAN]
-    print(f"{len(ended) - len(without)} of {len(ended)} scenarios asked for have a plan; table: {options.page}")
+    asked = f"{len(ended) - len(without)} of {len(ended)} scenarios asked for have a plan; " if ended else ""
+    print(f"{asked}table: {options.page}")
     for name in without:
         print(f"  no plan: {name} (exit code {ended[name]}); see `edwc solve {name}`, or `edwc check {name}`")
     return 1 if without else 0
@@ -144,6 +146,8 @@ def row(name: str, info: Mapping[str, Any]) -> str:
             f"{summary['carbon_t_per_year'] / 1e3:,.1f}",
             f"{summary['region_share'].get(HOME, 0.0):.1%}",
             f"{summary['mean_rtt_ms']:.1f}",
+            _saved(item for item in info["baselines"] if item["id"] == STRONG_RULE),
+            _saved(item for item in info["baselines"] if item["id"] != STRONG_RULE),
             f"{info['mip_rel_gap']:.2%}" + ("" if info["termination"] == "optimal" else " †"),
             f"{sum(info['seconds'].values()):.0f}",
         ]
@@ -153,6 +157,12 @@ def row(name: str, info: Mapping[str, Any]) -> str:
 def unsolved(name: str) -> str:
     """Lay out a scenario that has not been solved in full yet."""
     return _line([f"`{name}`", *["–"] * (len(HEAD) - 1)])
+
+
+def _saved(rules: Iterable[Mapping[str, Any]]) -> str:
+    """Share of its cost that a plan saves on the cheapest of some rules; a dash where none of them makes a plan."""
+    shares = [(item["total_cny_per_year"], item["saving_share"]) for item in rules if item["is_feasible"]]
+    return f"{min(shares)[1]:.1%}" if shares else "–"
 
 
 def _millions(cny: float) -> str:

@@ -27,8 +27,15 @@ def info(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
     value = {"full_cost_share_of_low": 0.1, "full_cost_share_of_high": 0.01}
     seconds = {"solve": 70.0, "load": 2.4}
+    rules = [
+        {"id": id_, "is_feasible": feasible, "total_cny_per_year": cost, "saving_share": share}
+        for id_, feasible, cost, share in (
+            ("cheapest_energy", True, 2e9, 0.25), ("nearest", True, 3e9, 0.5), ("east", False, 1e9, -0.5),
+            ("spreadsheet", True, 1.6e9, 0.0625),
+        )
+    ]  # fmt: skip
     return {
-        "summary": summary, "market_value": value, "mip_rel_gap": 0.0188, "termination": "optimal", "seconds": seconds,
+        "summary": summary, "market_value": value, "mip_rel_gap": 0.0188, "termination": "optimal", "seconds": seconds, "baselines": rules,
     } | changes  # fmt: skip
 
 
@@ -40,9 +47,11 @@ def rows(page: Path | str) -> dict[str, str]:
 
 def test_row_lays_out_the_figures_of_a_run() -> None:
     assert family.row("base", info()) == (
-        "| `base` | 0.0300 | 1.0% to 10.0% | 1,500.0 | 1,250.0 | 0.0 | 2,000.4 | 80.0% | 16.0 | 1.88% | 72 |"
+        "| `base` | 0.0300 | 1.0% to 10.0% | 1,500.0 | 1,250.0 | 0.0 | 2,000.4 | 80.0% | 16.0 | 6.2% | 25.0% | 1.88% | 72 |"
     )
     assert "| 1.88% † |" in family.row("base", info(termination="time_limit"))
+    none = [rule | {"is_feasible": False} for rule in info()["baselines"]]
+    assert "| 16.0 | – | – | 1.88% |" in family.row("base", info(baselines=none))
     assert "| 0.0300 | – |" in family.row("base", info(market_value=None))
 
 
