@@ -33,6 +33,10 @@ _RATE = re.compile(
     r"(?:(?P<count>\d+)\s*x\s*)?(?P<rate>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt])(?:b(?:it)?(?:ps|/s)?)?", re.IGNORECASE
 )
 
+# Optical carriers of SONET (ANSI T1.105): OC-192 carries 192 times as much as OC-1.
+_OPTICAL_CARRIER = re.compile(r"(?:(?P<count>\d+)\s*x\s*)?OC-?(?P<level>\d+)c?", re.IGNORECASE)
+_OC1_GBPS = 0.05184
+
 
 class Fields:
     """
@@ -125,10 +129,13 @@ class Fields:
             return self.number("capacity_gbps", "bandwidth_gbps"), "capacity_gbps of the file"
         if self.text("linkspeedraw"):
             return self.number("linkspeedraw") / _BITS_PER_GBIT, "LinkSpeedRaw of the file"
-        for name in ("linklabel", "label", "linknote"):
+        for name in ("linklabel", "label", "linknote", "linktype"):
+            basis = f"label {self.text(name)} of the file"
             if rate := _RATE.fullmatch(self.text(name)):
                 unit = CAPACITY_UNITS[f"{rate['unit'].lower()}bps"]
-                return int(rate["count"] or 1) * float(rate["rate"]) * unit, f"label {self.text(name)} of the file"
+                return int(rate["count"] or 1) * float(rate["rate"]) * unit, basis
+            if carrier := _OPTICAL_CARRIER.fullmatch(self.text(name)):
+                return int(carrier["count"] or 1) * int(carrier["level"]) * _OC1_GBPS, basis
         if capacity_unit is not None and self.text(*_CAPACITY):
             return self.number(*_CAPACITY) * CAPACITY_UNITS[capacity_unit], f"capacity of the file, in {capacity_unit}"
         return math.nan, ""

@@ -214,3 +214,16 @@ def test_damaged_files_are_refused_with_what_is_wrong(tmp_path: Path, name: str,
         return
     with pytest.raises(InputError, match=what):
         readers[path.suffix](path, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("label", "gbps"), [("OC-192c", 9.95328), ("OC48", 2.48832), ("2 x OC-3", 0.31104), ("OC-192c leased", math.nan)]
+)
+def test_optical_carriers_are_read_from_labels(label: str, gbps: float, tmp_path: Path) -> None:
+    graph = nx.Graph()
+    graph.add_node("0", label="New York", Latitude=40.7, Longitude=-74.0)
+    graph.add_node("1", label="Chicago", Latitude=41.9, Longitude=-87.7)
+    graph.add_edge("0", "1", LinkLabel=label)
+    nx.write_graphml(graph, tmp_path / "zoo.graphml")
+    (link,) = read_graphml(tmp_path / "zoo.graphml", PLAIN).links
+    assert link.capacity_gbps == pytest.approx(gbps, nan_ok=True)
