@@ -33,7 +33,10 @@ HEAD = (
     "scenario", "CNY per million tokens", "full cost of the market value", "total", "energy bill", "capital", "carbon",
     "western share", "mean round trip", "saved on the spreadsheet", "on the best simple rule", "gap", "time",
 )  # fmt: skip
-UNITS = ("", "", "high to low", "M CNY/a", "M CNY/a", "M CNY/a", "kt/a", "of tokens", "ms", "of its cost", "of its cost", "proven", "s")
+UNITS = (
+    "", "", "high to low", "M CNY/a", "M CNY/a", "M CNY/a", "kt/a", "of tokens", "ms", "of its cost", "of its cost",
+    "proven", "s",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
