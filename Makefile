@@ -15,18 +15,20 @@ MADE := $(VENV)/.made-$(TAG)
 CORE := $(VENV)/.core-$(TAG)
 DEV := $(VENV)/.dev-$(TAG)
 BENCH := $(VENV)/.bench-$(TAG)
+DOCS := $(VENV)/.docs-$(TAG)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 INSTALL := $(PY) -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help demo scenarios validation test lint format bench growth dev pins clean
+.PHONY: help demo docs scenarios validation test lint format bench growth dev pins clean
 
 help:
 	@echo "make demo       solve the base scenario, write $(RUN) with a GeoPackage and a map"
 	@echo "make test       lint, types, docstrings and the whole test suite"
 	@echo "make lint       lint, types and docstrings alone"
+	@echo "make docs       the documentation as a site in build/docs, its notebooks executed; a warning is an error"
 	@echo "make format     let ruff rewrite what it can"
 	@echo "make scenarios  solve every shipped scenario, rewrite the table in docs/scenarios.md; FORCE=1 solves again"
 	@echo "make validation hold the model against published results, rewrite docs/validation.md; FULL=1 at full size"
@@ -60,6 +62,11 @@ lint: $(DEV)
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(PY) -m numpydoc lint $$(find network_data scenarios optimizer -name '*.py')
+
+# Nothing is fetched: theme, formulas and fonts come from installed packages. The old site goes first, as pages may have.
+docs: $(DOCS)
+	rm -rf build/docs
+	$(PY) -m sphinx --builder html --jobs auto --fail-on-warning --keep-going --quiet docs build/docs
 
 format: $(DEV)
 	$(PY) -m ruff check --fix
@@ -98,6 +105,11 @@ $(DEV): $(MADE) pyproject.toml constraints.txt
 	@$(INSTALL) '.[dev]'
 	@touch $@
 
+$(DOCS): $(MADE) pyproject.toml constraints.txt
+	@echo "Installing edwc and what its documentation is made with ..."
+	@$(INSTALL) '.[docs]'
+	@touch $@
+
 $(BENCH): $(MADE) pyproject.toml constraints.txt
 	@echo "Installing edwc and what the benchmarks compare it with ..."
 	@$(INSTALL) '.[bench]'
@@ -105,4 +117,4 @@ $(BENCH): $(MADE) pyproject.toml constraints.txt
 
 clean:
 	rm -rf .venv runs build dist edwc.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find network_data scenarios optimizer tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find network_data scenarios optimizer tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

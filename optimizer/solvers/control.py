@@ -85,7 +85,7 @@ class Solution:
 
     @property
     def mip_rel_gap(self) -> float:
-        """(objective - bound) / |objective|."""
+        """Give `(objective - bound) / |objective|`."""
         return relative_gap(self.objective_cny, self.bound_cny)
 
 

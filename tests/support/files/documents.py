@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _SHOWN_FILE = re.compile(r"^### `([^`]+)`\n+```(?:csv|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```[^`\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def read_page(name: str) -> str:
