@@ -11,7 +11,7 @@ from pathlib import Path
 from network_data.faults import InputError
 from optimizer.comparison.carried_plans import cheapest_plan
 from optimizer.comparison.case_task import CaseTask
-from optimizer.comparison.cases import Case, CaseResult, CaseStatus, plan_hash
+from optimizer.comparison.cases import Case, CaseResult, CaseStatus, has_learned, plan_hash
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.run import Run, open_run
@@ -56,13 +56,17 @@ def solve_case(
 
 def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
     """Start from the cheapest known plan that is one here, and from the cuts of another case or an earlier solve."""
-    state = None if task.learned is None else reference_state(task.learned)
-    if state is None and not task.plans:
+    if task.learned is None and not task.plans:
         return None
+    found = cheapest_plan(problem, (open_run(folder).tables for folder in task.plans))
+    # The case whose plan is the cheapest here is the one most like this: its cuts hold where the bound will end.
+    learned = task.plans[found[0]] if found is not None and task.learns_from_plan else task.learned
+    if learned is not None and not has_learned(read_intact_info(learned) or {}):
+        learned = task.learned
+    state = None if learned is None else reference_state(learned)
     warm = WarmStart() if state is None else state.for_problem(problem)
     if not task.plans:  # then the search is not to begin where a plan has its deployments either
         return replace(warm, deployed=None)
-    found = cheapest_plan(problem, (open_run(folder).tables for folder in task.plans))
     plan = None if found is None else found[1]
     return replace(warm, plan=plan, bound_cny=task.bound_cny, is_enough=task.is_enough)
 
@@ -105,7 +109,7 @@ def reference_state(folder: Path) -> _ReferenceState | None:
     return None if info is None else _read(str(folder), plan_hash(info))
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the reference, and the case that the last one was most like
 def _read(folder: str, _plan_hash: str) -> _ReferenceState:
     stored = open_run(folder)
     problem = stored.problem

@@ -29,6 +29,7 @@ class CaseTask:
     key: str = ""  # of what it is solved from: see `CaseKeys`
     learned: Path | None = None  # run folder whose cuts and deployments the solve starts from; None for the reference
     plans: tuple[Path, ...] = ()  # run folders of known plans: the cheapest that is one of this case is the start
+    learns_from_plan: bool = False  # whether the cuts are those found with that plan, if its run folder holds any
     bound_cny: float = -math.inf  # what is proved of this case already
     is_enough: bool = False  # whether the cheapest known plan is taken as it is, without a search
     further: tuple[str, ...] = ()  # overrides after those of the case

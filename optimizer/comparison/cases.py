@@ -294,7 +294,7 @@ def state_hash(infos: Sequence[Mapping[str, Any]]) -> str:
 
 def has_learned(info: Mapping[str, Any]) -> bool:
     """Whether a run holds cuts that another solve may start from."""
-    return f"{CUTS_TABLE}.parquet" in info["files"]
+    return f"{CUTS_TABLE}.parquet" in info.get("files", ())
 
 
 @cache

@@ -10,7 +10,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +51,8 @@ from scenarios.schema import Scenario
 EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
+_FIRST_WAVE = 4  # cases
+_MOST_NEAR = 24  # plans of cases that one may start from: each is priced, in a fifth of a second
 _MAX_TRIES = 3  # of a case whose workers die or run out of memory
 
 _End = Callable[[CaseTask, CaseResult], None]  # what is done with a task that has ended
@@ -64,6 +65,31 @@ class Step:
     plans: tuple[Path, ...] = ()  # run folders of other cases, whose plans may be better
     mip_rel_gap: float | None = None  # to search for; None takes the cheapest of the plans as it is
     time_limit_s: float = math.inf  # where it is shorter than that of the scenario
+
+
+def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
+    """
+    Share cases out among waves, each twice as large as the one before, each spread over the whole list.
+
+    In a list that runs through prices, what is far from the reference is so solved first, and a later case has one
+    close to it to start from. The waves depend on the list alone, never on the number of workers.
+
+    Examples
+    --------
+    >>> cases = [Case(str(number), "") for number in range(9)]
+    >>> [[case.id for case in wave] for wave in waves_of(cases)]
+    [['0', '3', '5', '8'], ['1', '2', '4', '6', '7']]
+    """
+    left, waves, size = list(cases), list[list[Case]](), _FIRST_WAVE
+    while left:
+        if len(left) <= size:
+            waves.append(left)
+            break
+        chosen = {round(step * (len(left) - 1) / (size - 1)) for step in range(size)}
+        waves.append([left[number] for number in sorted(chosen)])
+        left = [case for number, case in enumerate(left) if number not in chosen]
+        size *= 2
+    return waves
 
 
 def _improved(first: CaseResult, after: CaseResult) -> CaseResult:
@@ -82,7 +108,7 @@ class CaseRunner:
     """
     Solves cases of one scenario, each once.
 
-    Results depend on the case and the reference alone: every executor, with any number of workers, writes the same run
+    Results depend on the cases and their order alone: every executor, with any number of workers, writes the same run
     folders, times aside.
 
     Parameters
@@ -154,6 +180,7 @@ class CaseRunner:
         self._done: dict[str, CaseResult] = {}
         self._steps: Counter[str] = Counter()
         self._packed: dict[Path, Parcel] = {}  # runs that have been sent
+        self._packed_inputs: dict[str, Parcel] = {}  # by case
         self._learned: dict[str, Path] = {}  # run folder with the cuts of the last solve of a case
 
     def __enter__(self) -> Self:
@@ -301,17 +328,26 @@ class CaseRunner:
         )
 
     def _solve(self, cases: Sequence[Case]) -> None:
-        # Of batches that are over, never of this one: what a case finds must not depend on which ends first.
-        known = self.results.values() if self._known_plans else ()
-        plans = tuple(result.folder for result in known if result.folder is not None)
-        tasks = [task for case in cases if (task := self._prepare(case, plans)) is not None]
-        if len(tasks) < len(cases):
-            self._write()
-        if tasks:
-            self._run_tasks(deque(tasks), lambda _, result: self._end(result))
+        """Solve cases in waves: each starts from the best that the waves before it have found."""
+        for wave in waves_of(cases) if self._known_plans else [cases]:
+            # Of waves that are over, never of this one: what a case finds must not depend on which ends first.
+            known = {name: one.folder for name, one in self.results.items() if one.folder is not None}
+            near = {case.id: self._near(case, known) if self._known_plans else {} for case in wave}
+            tasks = [task for case in wave if (task := self._prepare(case, near[case.id])) is not None]
+            if len(tasks) < len(wave):
+                self._write()
+            if tasks:
+                self._run_tasks(deque(tasks), lambda _, result: self._end(result))
 
-    def _prepare(self, case: Case, plans: tuple[Path, ...]) -> CaseTask | None:
-        """Make the task of a case, to start from the best of some plans; None if it is stored or its inputs are bad."""
+    def _near(self, case: Case, known: Mapping[str, Path]) -> dict[str, Path]:
+        """Run folders of the cases that one may start from: of many the reference, and the neighbours in the list."""
+        place = {name: number for number, name in enumerate(self._cases)}
+        of_others = [name for name in known if name != self.reference.id]
+        nearest = set(sorted(of_others, key=lambda name: abs(place[name] - place[case.id]))[:_MOST_NEAR])
+        return {name: folder for name, folder in known.items() if name == self.reference.id or name in nearest}
+
+    def _prepare(self, case: Case, near: Mapping[str, Path]) -> CaseTask | None:
+        """Make the task of a case, to to start from the best of others; None if it is stored or its inputs are bad."""
         of_reference = self._first.get(self.reference.id)
         start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
         own = tuple(absolute_override(text) for text in case.overrides)
@@ -333,21 +369,28 @@ class CaseRunner:
             self._folder.case_folder(case),
             key=key,
             learned=learned,
-            plans=plans,
-            keep_learned=self._keep_learned or case == self.reference,
-            parcel=self._pack(scenario, network, learned, plans),
+            plans=tuple(near.values()),
+            learns_from_plan=True,
+            keep_learned=self._keep_learned or self._known_plans or case == self.reference,
+            parcel=self._pack(scenario, network, learned, tuple(near.values()), learned_in=near),
             notes={CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}},
         )
 
     def _pack(
-        self, scenario: Scenario, network: Network, learned: Path | None, plans: tuple[Path, ...]
+        self,
+        scenario: Scenario,
+        network: Network,
+        learned: Path | None,
+        plans: tuple[Path, ...],
+        *,
+        learned_in: Iterable[str] = (),
     ) -> Parcel | None:
         """Name all that a case is solved from, for workers that see none of it; None for those that do."""
         if not self._sends_files:
             return None
-        inputs = [pack_inputs(scenario, network)]
-        if learned is not None:  # cuts belong to a problem: that of the reference, or of the case itself
-            inputs.append(self._reference_inputs)
+        # Cuts belong to a problem: that of the reference, of the case itself, or of a case that it is like.
+        of_cuts = dict.fromkeys((*([] if learned is None else [self.reference.id]), *learned_in))
+        inputs = [pack_inputs(scenario, network), *map(self._inputs_of, of_cuts)]
         runs = dict.fromkeys((*plans, *([] if learned is None else [learned])))
         return join_parcels([*inputs, *(self._pack_run(folder) for folder in runs)])
 
@@ -356,10 +399,11 @@ class CaseRunner:
             self._packed[folder] = pack_run(folder)
         return self._packed[folder]
 
-    @cached_property
-    def _reference_inputs(self) -> Parcel:
-        own = (absolute_override(text) for text in self.reference.overrides)
-        return pack_inputs(*self._keys.load((*self.overrides, *own)))
+    def _inputs_of(self, name: str) -> Parcel:
+        if name not in self._packed_inputs:
+            own = (absolute_override(text) for text in self._cases[name].overrides)
+            self._packed_inputs[name] = pack_inputs(*self._keys.load((*self.overrides, *own)))
+        return self._packed_inputs[name]
 
     def _run_tasks(self, waiting: deque[CaseTask], end: _End) -> None:
         executor = self._ready_executor()

@@ -203,6 +203,7 @@ class Decomposition:
             self.program.add(self.pool.violated(point, below, MANY_PER_PART))
             self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
             self._core = point
+            self.is_coarse = False  # it may be near its end already
 
     def positions(self, variable: str) -> np.ndarray:
         """Positions of a variable's columns among the master columns."""

@@ -23,6 +23,7 @@ from optimizer.solvers.benders.aggregation import (
 from optimizer.solvers.benders.all_days import AllDays
 from optimizer.solvers.benders.assignment_search import is_all_assigned
 from optimizer.solvers.benders.bound import (
+    FAST_RISE_SHARE,
     MOST_ROUNDS,
     PLATEAU_ROUNDS,
     STALLED_ROUNDS,
@@ -76,6 +77,7 @@ LEAST_INNER_GAP = 1e-9
 # Sets of deployments that are evaluated beside one round of the bound, and beside one integer program.
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
+EVALUATIONS_WITH_A_GOOD_PLAN = 4
 
 # The search alone ends after so many evaluations without a better plan; more than a round of random changes.
 PATIENCE = 200
@@ -188,6 +190,7 @@ class _Run:
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
             self._search.start_from(self._deployments(pairs))
+        self._begins_with_plan = warm.plan is not None
         self._other_search: PlanSearch | None = None
         # Outages are asked of the blocks by both: then the search waits for the bound.
         is_apart = self._threads > 1 and problem.outages.empty
@@ -260,9 +263,7 @@ class _Run:
         control, is_rising = self._control, True
         while not self._is_done() and not control.must_stop:
             if is_rising:
-                # Alone on a core, the search waits for a relaxation that is worth following.
-                waits = self._second is None and self._of.is_coarse
-                is_rising = self._beside(self._raise_bound, 0 if waits else EVALUATIONS_A_ROUND)
+                is_rising = self._beside(self._raise_bound, self._evaluations())
                 self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
                     rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
@@ -273,6 +274,17 @@ class _Run:
             is_rising |= self._keep_found()
             if not is_rising and self._search.idle >= PATIENCE:
                 return
+
+    def _evaluations(self) -> int:
+        """How many plans to evaluate beside a round of the bound."""
+        if self._second is not None:
+            return EVALUATIONS_A_ROUND
+        if self._of.is_coarse:  # alone on a core, the search waits for a relaxation that is worth following
+            return 0
+        # A plan of another case that one round has not bettered is good: while the bound rises fast, the time is its.
+        is_good = self._begins_with_plan and self._search.idle >= EVALUATIONS_A_ROUND
+        is_fast = not self._of.is_stalled(FAST_RISE_SHARE, 1)
+        return EVALUATIONS_WITH_A_GOOD_PLAN if is_good and is_fast else EVALUATIONS_A_ROUND
 
     def _search_twice(self) -> None:
         """Search on both cores, each with random changes of its own, and go on from the better of what they find."""
