@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 _SHOWN_FILE = re.compile(r"^### `([^`]+)`\n+```(?:csv|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```[^`\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -29,6 +30,11 @@ def write_shown_files(page: str, folder: Path) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return [name for name, _ in shown]
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of every block of code of a page that names its language."""
+    return _FENCE.findall(read_page(page))
 
 
 def commands(page: str, program: str) -> Iterator[list[str]]:
