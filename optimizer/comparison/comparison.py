@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from network_data.currency import in_currency
+from network_data.currency import DEFAULT_CURRENCY, in_currency
 from network_data.display import short_html, short_text
 from network_data.faults import FaultList, InputError
 from optimizer.comparison.break_even_points import BreakEvenMap
@@ -146,6 +146,12 @@ class Comparison:
     unfinished: Mapping[str, InputError | None] = field(default_factory=dict)
     head: Mapping[str, Any] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
+
+    @property
+    def currency(self) -> str:
+        """Currency of all amounts, ISO 4217: that of the network."""
+        planned = (result for result in self.results.values() if result.has_plan)
+        return next((result.open_run().currency for result in planned), DEFAULT_CURRENCY)
 
     @property
     def searches(self) -> dict[str, SearchResult]:

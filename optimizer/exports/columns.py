@@ -7,6 +7,8 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from network_data.currency import in_currency
 from optimizer.exports.words import Words
 from optimizer.words.language import Lang
@@ -41,6 +43,16 @@ def _columns() -> dict[str, dict[str, str]]:
 @functools.cache
 def _units() -> dict[str, dict[str, str]]:
     return {row["unit"]: row for row in _read("units.csv")}
+
+
+# Columns whose texts are ours, with units or amounts in them.
+_OWN_TEXTS = ("unit", "sentence")
+
+
+def texts_in_currency(table: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Name the currency of the network in the texts that we wrote into a table; names of the input stay as they are."""
+    own = [name for name in _OWN_TEXTS if name in table]
+    return table.assign(**{name: [in_currency(str(text), currency) for text in table[name]] for name in own})
 
 
 def column_table() -> dict[str, tuple[str, str]]:

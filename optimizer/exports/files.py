@@ -20,7 +20,7 @@ from shapely.geometry import mapping
 from network_data.currency import in_currency
 from network_data.faults import Fault, InputError
 from optimizer.drawing.colours import assign_colours
-from optimizer.exports.columns import run_tables
+from optimizer.exports.columns import run_tables, texts_in_currency
 from optimizer.exports.layers import choose_layers, metadata_json, metadata_table
 from optimizer.exports.qgis import layer_styles
 from optimizer.runs.folder import json_ready, write_csv_table
@@ -60,12 +60,12 @@ def gis_content(run: Run, layer: str | None, *, per_slice: bool) -> GisContent:
         If there is no such layer, or the run has no tables by time slice.
     """
     layers = {
-        name: _storable(table).rename(columns=lambda column: in_currency(column, run.currency))
+        name: _storable(
+            texts_in_currency(table, run.currency).rename(columns=lambda name: in_currency(name, run.currency))
+        )
         for name, table in choose_layers(run, layer, per_slice=per_slice).items()
     }
-    metadata = metadata_table(run)
-    metadata["key"] = [in_currency(key, run.currency) for key in metadata["key"]]
-    return GisContent(layers, layer_styles(layers, assign_colours(run.regions)), metadata)
+    return GisContent(layers, layer_styles(layers, assign_colours(run.regions)), metadata_table(run))
 
 
 def _storable(layer: Any) -> Any:

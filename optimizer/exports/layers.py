@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from network_data.faults import Fault, InputError, suggest
 from network_data.load import BUILT_IN_FOLDER as NETWORK_FOLDER
 from optimizer.exports.columns import TABLE_SUFFIXES, run_tables
@@ -218,7 +219,8 @@ def metadata_table(run: Run) -> pd.DataFrame:
         solving program and its libraries, `export_version.` of those that export, `input_sha256.` of each input file,
         `source.` pages of the network (figures, basemap) and of the scenario, `licence`.
     """
-    pairs = [(key, _format_fact(value)) for key, value in _facts(run) if value is not None]
+    facts = ((in_currency(key, run.currency), value) for key, value in _facts(run))
+    pairs = [(key, _format_fact(value)) for key, value in facts if value is not None]
     return pd.DataFrame(pairs, columns=["key", "value"], dtype=str)
 
 

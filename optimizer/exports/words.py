@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from network_data.currency import in_currency
 from optimizer.drawing.words import Words as MapWords
 from optimizer.words.tables import read_table
 
@@ -20,7 +21,9 @@ class Words(MapWords):
     def __call__(self, key: str, **values: object) -> str:
         """Look up words and fill in values; these are taken as they are, also with braces in them."""
         known = office_words().get(key)
-        return super().__call__(key, **values) if known is None else known[self.lang].format(**values)
+        if known is None:
+            return super().__call__(key, **values)
+        return in_currency(known[self.lang], self.currency).format(**values)
 
     def name_of(self, kind: str, name: str) -> str:
         """Translate the name of a rule, a limit or an ending; one that is not known stays as it is."""

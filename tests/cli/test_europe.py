@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import docx
+import openpyxl
 import pandas as pd
+import pptx
 import pyogrio
 import pytest
 from commands import edwc as run_edwc
@@ -21,6 +24,9 @@ from scenarios import load_scenario
 
 REDUCED = ("--set", "time.slices_per_day=3", "--set", "solver.mip_rel_gap=0.05", "--set", "solver.threads=1")
 CHINESE_MONEY = re.compile(r"\bCNY\b|(?<![a-z])cny(?![a-z])|(?<![欧词])元")
+
+# In Chinese, also the last character of words such as token, unit and dimension.
+IN_WORKBOOKS = re.compile(r"\bCNY\b|(?<![a-z])cny(?![a-z])|(?<![\u4e00-\u9fff])元|(?<=[万亿])元")
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +125,31 @@ def test_amounts_of_two_currencies_do_not_meet(folder: Path, tmp_path: Path) -> 
     (tmp_path / "mixed.yaml").write_text("name: mixed\nextends: base\ncurrency: EUR\n", encoding="utf-8")
     with pytest.raises(InputError, match="extends one whose amounts are in CNY"):
         load_scenario(tmp_path / "mixed.yaml")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_office_file_names_another_currency(lang: str, solved: tuple[Path, str], tmp_path: Path) -> None:
+    run_edwc("export", solved[0], "--to", tmp_path / "run.xlsx", "--lang", lang)
+    book = openpyxl.load_workbook(tmp_path / "run.xlsx")
+    cells = [str(cell.value) for sheet in book.worksheets for row in sheet.iter_rows() for cell in row if cell.value]
+    # What a user typed or a program needs is as it was: keys of the scenario, options, names of components.
+    assert "\n".join(text for text in cells if IN_WORKBOOKS.search(text)) == ""
+    money = {"en": "EUR", "zh": "欧元"}[lang]
+    assert any(money in text for text in cells)
+    for ending, read in (("brief.docx", _document_texts), ("brief.pptx", _slide_texts)):
+        run_edwc("export", solved[0], "--to", tmp_path / f"run.{ending}", "--lang", lang)
+        texts = read(tmp_path / f"run.{ending}")
+        assert [text for text in texts if IN_WORKBOOKS.search(text)] == []
+        assert any(money in text for text in texts)
+
+
+def _document_texts(path: Path) -> list[str]:
+    document = docx.Document(str(path))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    return [*(paragraph.text for paragraph in document.paragraphs), *cells]
+
+
+def _slide_texts(path: Path) -> list[str]:
+    shapes = [shape for slide in pptx.Presentation(str(path)).slides for shape in slide.shapes]
+    cells = [cell.text for shape in shapes if shape.has_table for row in shape.table.rows for cell in row.cells]
+    return [*(shape.text_frame.text for shape in shapes if shape.has_text_frame), *cells]

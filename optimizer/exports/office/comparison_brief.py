@@ -44,7 +44,7 @@ def comparison_brief(found: Comparison, lang: Lang = "en", *, map_png: bytes = b
         A drawn map of what changes; empty for none.
     """
     with speaking(lang):
-        return _comparison_brief(found, Words(lang), map_png)
+        return _comparison_brief(found, Words(lang, found.currency), map_png)
 
 
 def _comparison_brief(found: Comparison, words: Words, map_png: bytes) -> Brief:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
+from network_data.currency import in_currency
 from network_data.faults import escape_text
 from optimizer.exports.office.brief import (
     PERCENT,
@@ -53,7 +54,7 @@ def run_brief(run: Run, lang: Lang = "en", *, map_png: bytes = b"") -> Brief:
     """
     run.require_whole()
     with speaking(lang):
-        return _run_brief(run, Words(lang), map_png)
+        return _run_brief(run, Words(lang, run.currency), map_png)
 
 
 def _run_brief(run: Run, words: Words, map_png: bytes) -> Brief:
@@ -269,7 +270,7 @@ def _decides(run: Run, words: Words, money: Money) -> Iterator[str]:
 def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: Money) -> str:
     """Say what one more step of a limit saves."""
     if words.lang == "en":
-        sentence = str(row["sentence"])
+        sentence = in_currency(str(row["sentence"]), run.currency)
         return f"{sentence[:1].upper()}{escape_text(sentence[1:])}."
     place, _, accelerator = str(row["id"]).partition("/")
     name = _center_name(run, place, words) if place in run.data_centers.index else words.term("category", place)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from network_data.currency import in_currency
 from optimizer.comparison.comparison import Comparison
-from optimizer.exports.columns import Column, run_tables, sheet_column
+from optimizer.exports.columns import Column, run_tables, sheet_column, texts_in_currency
 from optimizer.exports.files import run_table
 from optimizer.exports.layers import metadata_table
 from optimizer.exports.office.brief import PERCENT, Brief, Figure, section_of
@@ -75,7 +76,7 @@ def write_run_workbook(run: Run, path: Path, lang: Lang, layer: str | None = Non
         if rules is not None:
             book.table(brief.words("book.rules"), "rules", rules, "")
         for name, table in tables.items():
-            book.table(name, name, table, rows[name])
+            book.table(name, name, texts_in_currency(table, run.currency), rows[name])
         book.column_sheet()
         book.source_sheet(metadata_table(run))
         book.finish()
@@ -99,7 +100,7 @@ def write_comparison_workbook(found: Comparison, path: Path, lang: Lang) -> None
         book.figures(brief.figures)
         for name, table in found.tables().items():
             if len(table.columns):
-                book.table(name, name, table, "")
+                book.table(name, name, texts_in_currency(table, found.currency), "")
         book.column_sheet()
         book.finish()
 
@@ -189,7 +190,8 @@ class _Book:
         sheet.fit_to_pages(1, 0)
 
     def _head(self, name: str, about: Column) -> str:
-        first = about.meaning if self._words.lang == "zh" and about.meaning else name
+        chinese = self._words.lang == "zh" and about.meaning
+        first = about.meaning if chinese else in_currency(name, self._words.currency)
         return f"{first}\n{about.unit}" if about.unit else first
 
     def finish(self) -> None:
