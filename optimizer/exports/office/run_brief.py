@@ -139,7 +139,8 @@ def _cost_sentence(run: Run, words: Words, money: Money) -> str:
     cost, bound = money.text(run.cost_cny_per_year), run.bound_cny_per_year
     if not math.isfinite(bound):
         return words("brief.answer_cost_alone", cost=cost)
-    return words("brief.answer_cost", cost=cost, bound=money.text(bound), gap=format_percent(run.gap, 2))
+    key = "brief.answer_least" if money.text(bound) == cost else "brief.answer_cost"
+    return words(key, cost=cost, bound=money.text(bound), gap=format_percent(run.gap, 2))
 
 
 def run_figures(run: Run, words: Words, money: Money) -> Iterator[Figure]:
@@ -237,10 +238,10 @@ def _centers(run: Run, words: Words, money: Money) -> tuple[tuple[str, ...], ...
 
 
 def _center_name(run: Run, place: str, words: Words) -> str:
-    """Name a data center, in Chinese by its local name."""
-    centers = run.data_centers
-    column = "name_local" if words.lang == "zh" and "name_local" in centers else "name"
-    return named(centers.loc[place, column])
+    """Name a data center, in Chinese by its local name if it has one."""
+    row = run.data_centers.loc[place]
+    local = row.get("name_local") if words.lang == "zh" else ""
+    return named(local or row["name"])
 
 
 def _decides(run: Run, words: Words, money: Money) -> Iterator[str]:
