@@ -9,6 +9,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 from hypothesis import HealthCheck, settings
+from shared import share_below
 from sweeps import CARBON, contents, run, write_toy
 
 # Derandomized: a failure on one machine is a failure on all (no database of examples is kept). No deadline:
@@ -34,6 +35,11 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 def update_pinned(request: pytest.FixtureRequest) -> bool:
     """Whether to rewrite the pinned costs instead of comparing with them."""
     return bool(request.config.getoption("--update-pinned"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    share_below(tmp_path_factory, is_worker="PYTEST_XDIST_WORKER" in os.environ)
 
 
 @pytest.fixture(scope="module")

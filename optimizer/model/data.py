@@ -70,6 +70,8 @@ def _rows(members: Any, labels: tuple[str, ...]) -> npt.NDArray[np.int64]:
     if isinstance(members, pd.DataFrame):
         # Column by column: picking several at once takes pandas many times longer.
         return np.column_stack([members[f"{label}_index"].to_numpy(np.int64) for label in labels])
+    if isinstance(members, dict):
+        return np.column_stack([members[f"{label}_index"] for label in labels])
     if isinstance(members, int):
         members = np.arange(members)
     elif members.dtype == np.bool_:

@@ -9,6 +9,7 @@ are one *call*, named after the first of them; each of them has the same shares 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -66,6 +67,7 @@ def failover_mtok_per_h(problem: PlacementProblem, failover_share: FloatArray) -
     return failover_share * needed[:, problem.candidates["workload_index"]]
 
 
+@cache
 def _nothing(*columns: str) -> pd.DataFrame:
     return pd.DataFrame({name: np.zeros(0, np.int64) for name in columns})
 

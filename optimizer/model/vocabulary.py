@@ -36,7 +36,9 @@ class SetDeclaration:
     meaning: str
     # From the problem: a number n for 0..n-1, a mask, positions, or a table with a column `<label>_index` for each
     # label (in a family also for those of the owner; rows of owners that are not in their set are left out).
-    members: Callable[[PlacementProblem], int | npt.NDArray[Any] | pd.Series | pd.DataFrame]
+    members: Callable[
+        [PlacementProblem], int | npt.NDArray[Any] | pd.Series | pd.DataFrame | dict[str, npt.NDArray[np.int64]]
+    ]
     owner: str | None = None
 
     @property
@@ -175,14 +177,23 @@ def _equipped_if(p: PlacementProblem, is_demanded: bool) -> npt.NDArray[np.int64
     return np.unique(p.pools["data_center_index"].to_numpy(np.int64)[: len(p.pools) if is_demanded else 0])
 
 
-def _candidates(p: PlacementProblem) -> pd.DataFrame:
-    return p.candidates.assign(class_index=p.candidate_class, candidate_index=np.arange(len(p.candidates)))
+def _candidates(p: PlacementProblem) -> dict[str, npt.NDArray[np.int64]]:
+    places = ("workload_index", "data_center_index")
+    table = {name: p.candidates[name].to_numpy(np.int64) for name in places}
+    return {**table, "class_index": p.candidate_class, "candidate_index": np.arange(len(p.candidates))}
 
 
-def _crossed_links(p: PlacementProblem) -> pd.DataFrame:
+def _crossed_links(p: PlacementProblem) -> dict[str, npt.NDArray[np.int64]]:
     # Few links are limiting, or none, and routes cross many.
-    crossed = p.route_links[_flag(p.links, "is_limiting")[p.route_links["link_index"]]]
-    return crossed.merge(_candidates(p)[["route_index", "candidate_index"]], on="route_index", how="inner")
+    link = p.route_links["link_index"].to_numpy(np.int64)
+    is_meant = _flag(p.links, "is_limiting")[link]
+    link, route = link[is_meant], p.route_links["route_index"].to_numpy(np.int64)[is_meant]
+    of_candidate = p.candidates["route_index"].to_numpy(np.int64)
+    order = np.argsort(of_candidate, kind="stable")
+    first, end = (np.searchsorted(of_candidate[order], route, side) for side in ("left", "right"))
+    count = end - first
+    nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # of those that take the route
+    return {"link_index": np.repeat(link, count), "candidate_index": order[np.repeat(first, count) + nth]}
 
 
 def _processes_by_region(p: PlacementProblem) -> pd.DataFrame:

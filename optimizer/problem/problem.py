@@ -285,11 +285,23 @@ class PlacementProblem:
 
         Pools whose accelerator is too slow for the class (`can_process`) are left out.
         """
-        pools = self.pools[["data_center_index", "accelerator_index"]].reset_index(names="pool_index")
-        table = self.deployments.merge(pools, on="data_center_index", how="inner")
-        table = table[self.can_process[table["class_index"], table["accelerator_index"]]]
-        order = ["class_index", "data_center_index", "accelerator_index"]
-        return table.sort_values(order, ignore_index=True)[[*order, "pool_index"]]
+        deployed = self.deployments["data_center_index"].to_numpy(np.int64)
+        place, accelerator = (
+            self.pools[name].to_numpy(np.int64) for name in ("data_center_index", "accelerator_index")
+        )
+        # Pools by place, and by accelerator within it; each deployment has those from first to end.
+        pool = np.lexsort((accelerator, place))
+        first, end = (np.searchsorted(place[pool], deployed, side) for side in ("left", "right"))
+        count = end - first
+        nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        pool = pool[np.repeat(first, count) + nth]
+        class_index = np.repeat(self.deployments["class_index"].to_numpy(np.int64), count)
+        serves = self.can_process[class_index, accelerator[pool]]
+        columns = {
+            "class_index": class_index, "data_center_index": place[pool], "accelerator_index": accelerator[pool],
+            "pool_index": pool,
+        }  # fmt: skip
+        return pd.DataFrame({name: column[serves] for name, column in columns.items()})
 
     @cached_property
     def indivisible_pairs(self) -> pd.DataFrame:

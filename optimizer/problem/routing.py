@@ -49,28 +49,27 @@ def merge_links(network: Network, routing: Routing, *, link_share: float) -> pd.
     ends = np.sort(links[["from_node", "to_node"]].to_numpy(str), axis=1)
     links["from_node"], links["to_node"] = ends[:, 0], ends[:, 1]
     links = links.sort_values(["from_node", "to_node", "one_way_ms", "id"], ignore_index=True)
-    by_ends = links.groupby(["from_node", "to_node"])
-    fastest_ms = by_ends["one_way_ms"].transform("min")
-    kept = links["one_way_ms"] <= fastest_ms * (1 + PARALLEL_TOLERANCE_SHARE) + 1e-9
-    merged = (
-        links[kept]
-        .groupby(["from_node", "to_node"], as_index=False)
-        .agg(
-            id=("id", "first"),
-            length_km=("length_km", "first"),
-            one_way_ms=("one_way_ms", "max"),
-            capacity_gbps=("capacity_gbps", "sum"),
-            price_cny_per_gbps_month=("price_cny_per_gbps_month", "max"),
-            merged_links=("id", "size"),
-        )
-    )
-    left_out = links[~kept].groupby(["from_node", "to_node"])["id"].agg(",".join).rename("left_out_links")
-    spare = links[~kept].groupby(["from_node", "to_node"])["one_way_ms"].min().rename("spare_one_way_ms")
-    merged = merged.merge(spare, on=["from_node", "to_node"], how="left", validate="one_to_one")
-    beside = merged["spare_one_way_ms"].fillna(np.inf)
-    merged["spare_one_way_ms"] = beside.where(merged["merged_links"] == 1, merged["one_way_ms"])
-    merged = merged.merge(left_out, on=["from_node", "to_node"], how="left", validate="one_to_one")
-    merged["left_out_links"] = merged["left_out_links"].fillna("")
+    fastest_ms = links.groupby(["from_node", "to_node"])["one_way_ms"].transform("min")
+    kept = (links["one_way_ms"] <= fastest_ms * (1 + PARALLEL_TOLERANCE_SHARE) + 1e-9).to_numpy(bool)
+    # Fibres between the same ends stand together, the fastest first.
+    together = links[kept].reset_index(drop=True)
+    first = np.flatnonzero(~together.duplicated(["from_node", "to_node"]))
+    merged = together.iloc[first][["from_node", "to_node", "id", "length_km"]].reset_index(drop=True)
+    combined = {"one_way_ms": np.maximum, "capacity_gbps": np.add, "price_cny_per_gbps_month": np.maximum}
+    for name, combine in combined.items():
+        merged[name] = combine.reduceat(together[name].to_numpy(float), first)
+    merged["merged_links"] = np.diff([*first, len(together)])
+    spare_ms: dict[tuple[str, str], float] = {}
+    left_out: dict[tuple[str, str], list[str]] = {}
+    aside = links[~kept]
+    columns = (aside[name].tolist() for name in ("from_node", "to_node", "one_way_ms", "id"))
+    for start, end, way_ms, name in zip(*columns, strict=True):
+        spare_ms.setdefault((start, end), way_ms)
+        left_out.setdefault((start, end), []).append(name)
+    pairs = list(zip(merged["from_node"], merged["to_node"], strict=True))
+    beside = np.array([spare_ms.get(pair, np.inf) for pair in pairs])
+    merged["spare_one_way_ms"] = np.where(merged["merged_links"] == 1, beside, merged["one_way_ms"])
+    merged["left_out_links"] = [",".join(left_out.get(pair, ())) for pair in pairs]
     merged["capacity_gbps"] *= link_share
     return merged
 

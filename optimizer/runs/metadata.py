@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,7 @@ def absolute_override(text: str) -> str:
     return f"{key}={json.dumps(str(Path(name).resolve()))}"
 
 
+@cache  # read from files, and each case of a comparison asks
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)

@@ -61,9 +61,9 @@ def test_price_on_an_indicator_is_what_its_value_costs(seed: int, price: float, 
     solution = solve_whole(problem, mip_rel_gap=0.1, seed=1, threads=1, control=Control())
     assume(solution.plan is not None)
     assert solution.plan is not None
-    plain = check_plan(problem, solution.plan).total_cny
+    plain, facts = check_plan(problem, solution.plan).total_cny, PlanFacts(problem, solution.plan)
     for indicator in all_of_them(problem):
-        value = indicator.of(PlanFacts(problem, solution.plan))
+        value = indicator.of(facts)
         scaled = sign * price * max(1.0, abs(plain)) / max(1.0, abs(value)) / 100.0
         priced = indicator.price(problem, scaled)
         paid = check_plan(priced.problem, solution.plan).total_cny - priced.offset_cny
@@ -97,12 +97,15 @@ def test_range_is_that_of_every_plan_there_is(seed: int, slack: float) -> None:
     assume(space is not None)
     assert space is not None
     operation, center = Operation(problem), problem.data_centers["id"].iloc[0]
-    within = [c for c in choices if c.cost_cny + operation.cost_cny(c) <= space.budget_cny * (1 + 1e-9)]
+    budget_cny = space.budget_cny * (1 + 1e-9)
+    least_cny = operation.cost_cny(None)
+    affordable = [c for c in choices if c.cost_cny + least_cny <= budget_cny]
+    within = [c for c in affordable if c.cost_cny + operation.cost_cny(c) <= budget_cny]
     at = (problem.candidates["data_center_index"] == 0).to_numpy(float)
     weight = np.outer(problem.weight_h, at) / problem.annual_mtok
     share, pods, opened = indicators(problem, f"share@{center}", "new_pods", "open")
     for sign in (1.0, -1.0):
-        left = [space.budget_cny * (1 + 1e-9) - choice.cost_cny for choice in within]
+        left = [budget_cny - choice.cost_cny for choice in within]
         least = min(operation.least_of(c, sign * weight, b) for c, b in zip(within, left, strict=True))
         found = space.extreme(share, sign, Control())
         assert sign * found.limit <= least + 1e-5

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, reject, settings
-from hypothesis import strategies as st
 from toy_plans import generous
 from toy_problems import random_problem, toy_problem
 
@@ -172,21 +171,23 @@ def more(table: str, column: str, row: int, amount: float) -> Callable[[Placemen
     return change
 
 
+# Drawn problems in which, between them, power, pods, leave to buy, links, round trips, the carbon cap, the green share
+# and the utilization have a price; most draws have none. Each is priced once for the three tests.
+SEEDS = (4, 5, 10, 11, 15, 19, 30, 38, 98)
+
+
+@cache
 def random_priced(seed: int) -> tuple[PricedPlan, pd.DataFrame]:
     problem = random_problem(np.random.default_rng(seed))
     problem = replace(problem, classes=problem.classes.assign(max_sites=len(problem.data_centers), min_share=0.0))
     plan = generous(problem)
     if seed % 2:
         plan = replace(plan, new_pods=np.zeros_like(plan.new_pods))
-    try:
-        priced = price_plan(problem, compile_model(problem), plan)
-    except FixedIntegerError:
-        reject()
+    priced = price_plan(problem, compile_model(problem), plan)
     return priced, shadow_prices(priced)
 
 
-@given(seed=st.integers(0, 2**31))
-@settings(max_examples=12)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_prices_are_finite_differences(seed: int) -> None:
     priced, table = random_priced(seed)
     problem, integers = priced.problem, priced.program.integers
@@ -239,8 +240,7 @@ def test_prices_are_finite_differences(seed: int) -> None:
             assert by_id.loc[("purchasable_pod", name), "value"] == 0.0
 
 
-@given(seed=st.integers(0, 2**31))
-@settings(max_examples=12)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_price_of_a_longer_limit_is_a_finite_difference(seed: int) -> None:
     """The candidates are made anew from the routes, with nothing that the prices were made from."""
     priced, table = random_priced(seed)
@@ -299,8 +299,7 @@ def cost_with_limit(priced: PricedPlan, k: int, step_ms: float, integers: np.nda
     return FixedProgram(after, x).solve().cost_cny
 
 
-@given(seed=st.integers(0, 2**31))
-@settings(max_examples=12)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_token_cost_lies_between_what_one_more_and_one_less_would_change(seed: int) -> None:
     """Where the optimum has a kink the two differ, and the price is one of the slopes between them."""
     priced, _ = random_priced(seed)

@@ -64,8 +64,10 @@ def cheapest_cost_cny(problem: PlacementProblem, *, most_choices: int) -> float:
     for choice in sorted(choices, key=lambda choice: choice.cost_cny):
         if choice.cost_cny + least >= best:
             break
-        if outages.survived_by(choice.is_open, choice.is_deployed, choice.new_pods):
-            best = min(best, choice.cost_cny + operation.cost_cny(choice))
+        total = choice.cost_cny + operation.cost_cny(choice)
+        # Only of what would be the best: every outage is a program of its own.
+        if total < best and outages.survived_by(choice.is_open, choice.is_deployed, choice.new_pods):
+            best = total
     return best
 
 
@@ -78,28 +80,30 @@ def every_choice(problem: PlacementProblem) -> Iterator[Choice]:
     invested, most_invested = (pools["pod_cny"] + pools["site_cny"]).to_numpy(), problem.policy.investment_limit_cny
     single = sorted(set(problem.indivisible_pairs["workload_index"]))
     workload_class = problem.workloads["class_index"].to_numpy()
+    deployed_class, deployed_at = (deployments[c].to_numpy() for c in ("class_index", "data_center_index"))
+    opening_cost, pool_at = centers["opening_cny_per_year"].to_numpy(), pools["data_center_index"].to_numpy()
     existing, most, least = (pools[c].to_numpy() for c in ("existing_pods", "max_new_pods", "min_pods"))
     for opened in itertools.product((0, 1), repeat=len(centers)):
         is_open = np.array(opened)
-        at_pool = is_open[pools["data_center_index"]]
+        at_pool = is_open[pool_at]
         amounts = [
             range(max(0, lo - have), hi + 1) if here else range(1)
             for here, have, hi, lo in zip(at_pool, existing, most, least, strict=True)
         ]
-        may_deploy = is_open[deployments["data_center_index"]]
+        purchases = [
+            new_pods
+            for new_pods in map(np.array, itertools.product(*amounts))
+            if (most_invested is None or invested @ new_pods <= most_invested)
+            and has_new_compute_shares(problem, new_pods)
+        ]
+        may_deploy = is_open[deployed_at]
         for deployed in itertools.product(*[range(here + 1) for here in may_deploy]):
             is_deployed = np.array(deployed)
-            if (np.bincount(deployments["class_index"], is_deployed, len(most_sites)) > most_sites).any():
+            if (np.bincount(deployed_class, is_deployed, len(most_sites)) > most_sites).any():
                 continue
-            at = deployments[is_deployed == 1]
-            places = [at["data_center_index"][at["class_index"] == workload_class[w]].tolist() for w in single]
-            fixed = centers["opening_cny_per_year"].to_numpy() @ is_open + deploy_cost @ is_deployed
-            for new in itertools.product(*amounts):
-                new_pods = np.array(new)
-                if most_invested is not None and invested @ new_pods > most_invested:
-                    continue
-                if not has_new_compute_shares(problem, new_pods):
-                    continue
+            places = [deployed_at[(is_deployed == 1) & (deployed_class == workload_class[w])].tolist() for w in single]
+            fixed = opening_cost @ is_open + deploy_cost @ is_deployed
+            for new_pods in purchases:
                 cost = float(fixed + pod_cost @ new_pods)
                 for chosen in itertools.product(*places):
                     yield Choice(is_open, is_deployed, new_pods, dict(zip(single, chosen, strict=True)), cost)
@@ -145,6 +149,21 @@ class Operation:
         centers = len(p.data_centers)
         power = {(n // centers, d): self._at_most[row][0] for n, (row, d) in enumerate(self._power_rows)}
         self._year_rows = list(YearRows(p, self._at, power, self._size))
+        # Read once: thousands of choices are tried.
+        pools = p.pools
+        self._pool_at, self._existing, self._new = (
+            pools[c].to_numpy() for c in ("data_center_index", "existing_pods", "max_new_pods")
+        )
+        self._per_pod = p.accelerators["accelerators_per_pod"].to_numpy()[pools["accelerator_index"]]
+        self._deployed_class, self._deployed_at = (
+            p.deployments[c].to_numpy() for c in ("class_index", "data_center_index")
+        )
+        self._min_accelerators = p.classes["min_accelerators"].to_numpy()
+        places = (p.candidates["workload_index"], p.candidate_class, p.candidates["data_center_index"])
+        self._places = list(zip(*(place.tolist() for place in places), strict=True))
+        self._rows = np.array([row for row, _ in self._at_most] + [each.row for each in self._year_rows])
+        self._equal_rows = np.array([row for row, _ in self._equal])
+        self._equal_to = np.array([amount for _, amount in self._equal])
 
     def cost_cny(self, choice: Choice | None) -> float:
         """
@@ -167,43 +186,40 @@ class Operation:
         upper = np.full(self._size, np.inf)
         upper[self._at["shed"]] = p.shed_limit_mtok_per_h
         upper[self._at["wait"]] = p.backlog_limit_mtok
-        pools, centers = p.pools, p.data_centers
-        existing, new = pools["existing_pods"].to_numpy(), pools["max_new_pods"].to_numpy()
-        is_open = np.ones(len(centers))
+        centers, new, is_open = len(p.data_centers), self._new, np.ones(len(p.data_centers))
+        here = np.ones(len(self._deployed_at), np.bool_)
         if choice is None:
             for row, _ in (*self._share_rows, *self._loaded_rows):
                 limits[row] = 0.0
         else:
-            is_open, new = choice.is_open, choice.new_pods
+            is_open, new, here = choice.is_open, choice.new_pods, choice.is_deployed == 1
             for row, deployment in self._share_rows:
                 limits[row] *= choice.is_deployed[deployment]
-            at, on = p.deployments[choice.is_deployed == 1], p.classes["min_accelerators"].to_numpy()
+            on = self._min_accelerators[self._deployed_class[here]]
             for row, d in self._loaded_rows:
-                limits[row] = -sum(on[k] for k in at["class_index"][at["data_center_index"] == d])
+                limits[row] = -sum(on[self._deployed_at[here] == d])
             upper[self._at["flow"][:, self._is_closed(choice)]] = 0.0
         for row, d in self._power_rows:
             limits[row] *= is_open[d]
-        upper[self._at["active"]] = existing * is_open[pools["data_center_index"]] + new
+        in_place = self._existing * is_open[self._pool_at] + new
+        upper[self._at["active"]] = in_place
         standing, installed = 0.0, None
         if choice is not None:
-            size = p.accelerators["accelerators_per_pod"].to_numpy()[pools["accelerator_index"]]
-            at_pool = (existing * is_open[pools["data_center_index"]] + new) * size
-            standing, installed = choice.cost_cny, np.bincount(pools["data_center_index"], at_pool, len(centers))
-        here = p.deployments if choice is None else p.deployments[choice.is_deployed == 1]
-        kept_on = p.classes["min_accelerators"].to_numpy(float)[here["class_index"]]
-        loaded = np.bincount(here["data_center_index"], kept_on, len(centers))
+            standing = choice.cost_cny
+            installed = np.bincount(self._pool_at, in_place * self._per_pod, centers)
+        kept_on = self._min_accelerators[self._deployed_class[here]].astype(float)
+        loaded = np.bincount(self._deployed_at[here], kept_on, centers)
         year_limits = [each.limit_for(installed, loaded, standing) for each in self._year_rows]
-        rows = [row for row, _ in self._at_most] + [each.row for each in self._year_rows]
-        most = np.append(limits, year_limits)
+        rows, most = self._rows, np.append(limits, year_limits)
         if np.isfinite(budget_cny):
             size = float(np.abs(self._cost).max())
-            rows, most = [*rows, self._cost / size], np.append(most, budget_cny / size)
+            rows, most = np.vstack([rows, self._cost / size]), np.append(most, budget_cny / size)
         answer = linprog(
             objective,
-            A_ub=np.array(rows),
+            A_ub=rows,
             b_ub=most,
-            A_eq=np.array([row for row, _ in self._equal]),
-            b_eq=np.array([amount for _, amount in self._equal]),
+            A_eq=self._equal_rows,
+            b_eq=self._equal_to,
             bounds=np.column_stack([np.zeros(self._size), upper]),
             method="highs",
         )
@@ -214,14 +230,9 @@ class Operation:
 
     def _is_closed(self, choice: Choice) -> list[bool]:
         """Whether each candidate leads to where its class is not deployed, or its workload not assigned."""
-        p = self._problem
-        deployed = {
-            (k, d)
-            for k, d, here in zip(*(p.deployments[c] for c in p.deployments), choice.is_deployed, strict=True)
-            if here
-        }
-        places = zip(p.candidates["workload_index"], p.candidate_class, p.candidates["data_center_index"], strict=True)
-        return [(k, d) not in deployed or choice.data_center_of.get(w, d) != d for w, k, d in places]
+        at = zip(self._deployed_class.tolist(), self._deployed_at.tolist(), choice.is_deployed, strict=True)
+        deployed = {(k, d) for k, d, here in at if here}
+        return [(k, d) not in deployed or choice.data_center_of.get(w, d) != d for w, k, d in self._places]
 
     def _row(self) -> FloatArray:
         return np.zeros(self._size)

@@ -22,6 +22,8 @@ def surcharge_row(p: PlacementProblem, t: int, power: FloatArray, at: Mapping[st
 
 def has_new_compute_shares(p: PlacementProblem, new_pods: IntArray) -> bool:
     """Whether the pods bought, (P,), keep the shares of (10h)."""
+    if not p.policy.min_new_compute_share:
+        return True
     total, of_group = 0.0, dict.fromkeys(p.policy.min_new_compute_share, 0.0)
     for pods, pool in zip(new_pods, p.pools.itertuples(), strict=True):
         pflops = pods * p.accelerators["pflops_per_pod"][pool.accelerator_index]

@@ -1,14 +1,13 @@
-"""A small comparison of the base scenario, solved once for all tests of a session."""
+"""A small comparison of the base scenario, solved once for all tests and workers of a session."""
 
 from __future__ import annotations
 
-import atexit
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from reduced import reduced_overrides
+from shared import shared_folder
 
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
@@ -30,12 +29,10 @@ PLANS = ("reference", *(case.id for case in CASES if case.id not in FAILING))
 
 @cache
 def results() -> dict[str, CaseResult]:
-    """Solve the cases; results by id, the reference first."""
-    temporary = tempfile.TemporaryDirectory(prefix="edwc-compared-")
-    atexit.register(temporary.cleanup)
-    folder = Path(temporary.name)
-    runner = CaseRunner("base", reduced_overrides("base", folder), out=folder / "out")
-    return runner.run(CASES)
+    """Solve the cases, or read what another worker has solved; results by id, the reference first."""
+    with shared_folder("compared") as folder:
+        runner = CaseRunner("base", reduced_overrides("base", folder), out=folder / "out")
+        return runner.run(CASES)
 
 
 @cache
