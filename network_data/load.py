@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -220,6 +222,24 @@ def load_network(name_or_folder: str | Path) -> Network:
         describes; of each once in a process. `Network.warnings` holds all.
     """
     folder = _find_folder(name_or_folder)
+    if folder.parent != BUILT_IN_FOLDER:
+        return _load(folder)
+    # One command reads a built-in network many times: for each case, and for the overrides that it refuses.
+    stats = ((path.name, path.stat()) for path in sorted(folder.iterdir()))
+    network = _load_built_in(folder, tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+    use_currency(network.currency)
+    # Tables of its own for each caller, who may change them; pandas copies a column when it is written to.
+    tables: dict[str, Any] = {name: table.copy(deep=False) for name, table in network.tables.items()}
+    return replace(network, **tables)
+
+
+@lru_cache(maxsize=4)
+def _load_built_in(folder: Path, _: tuple[tuple[str, int, int], ...]) -> Network:
+    """Load a built-in network, once as long as its files stay as they are."""
+    return _load(folder)
+
+
+def _load(folder: Path) -> Network:
     faults = FaultList(f"network {quote_value(folder.name)}")
     settings = read_settings(folder, faults)
     currency, schema = settings.currency, load_schema()
@@ -235,7 +255,7 @@ def load_network(name_or_folder: str | Path) -> Network:
     faults.extend(name_in_currency(fault, currency) for fault in found)
     faults.raise_if_any()
     doubts = [name_in_currency(doubt, currency) for doubt in doubts]
-    warn_once(doubts, str(folder), NetworkWarning, stacklevel=2)
+    warn_once(doubts, str(folder), NetworkWarning, stacklevel=3)
     frames = {name: _build_frame(table, schema[name]) for name, table in tables.items()}
     hashes = {table.file: table.sha256 for table in tables.values()}
     if settings.sha256:

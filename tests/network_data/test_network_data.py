@@ -1,6 +1,7 @@
 """Networks: every fault with its place and remedy, CSV and Parquet alike, and the built-in data."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from network_data import (
     load_network,
 )
 from network_data.faults import quote_value
+from network_data.load import BUILT_IN_FOLDER
 from network_data.schema import CellError, load_schema, parse_id
 
 TABLES = ("nodes", "data_centers", "pools", "links", "tariffs", "grids", "accelerators")
@@ -417,3 +419,21 @@ def test_error_survives_a_worker_process() -> None:
 def test_importing_the_package_does_not_import_pandas() -> None:
     code = "import sys, network_data, network_data.faults; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_built_in_network_is_read_again_when_it_has_changed_and_each_caller_has_tables_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(BUILT_IN_FOLDER / "china_2026", tmp_path / "china_2026")
+    monkeypatch.setattr("network_data.load.BUILT_IN_FOLDER", tmp_path)
+    first = load_network("china_2026")
+    known = first.data_centers["pue"].tolist()
+    first.data_centers["pue"] = 9.0
+    first.data_centers.loc[first.data_centers.index[0], "name"] = "another"
+    second = load_network("china_2026")
+    assert second.data_centers["pue"].tolist() == known
+    assert "another" not in second.data_centers["name"].tolist()
+    nodes = tmp_path / "china_2026" / "nodes.csv"
+    head, *rows = nodes.read_text(encoding="utf-8").splitlines()
+    nodes.write_text("\n".join([head, *reversed(rows)]) + "\n", encoding="utf-8")
+    assert load_network("china_2026").nodes.index.tolist() == second.nodes.index.tolist()[::-1]

@@ -11,7 +11,7 @@ from shared import shared_folder
 
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner
-from optimizer.runs.run import Run
+from optimizer.runs.run import Run, open_run
 
 # One that changes prices, one whose demand is another, one that closes routes, one that is impossible, one misspelled.
 CASES = (
@@ -28,16 +28,29 @@ PLANS = ("reference", *(case.id for case in CASES if case.id not in FAILING))
 
 
 @cache
+def _opened(folder: Path, case_id: str, label: str) -> Run:
+    return open_run(folder, case=(case_id, label))
+
+
+class _ReadOnce(CaseResult):
+    """A result whose run is read once for all tests that look at it; none of them changes it."""
+
+    def open_run(self) -> Run:
+        """Open the run, or give the one that is open."""
+        return super().open_run() if self.folder is None else _opened(self.folder, self.case.id, self.case.label)
+
+
+@cache
 def results() -> dict[str, CaseResult]:
     """Solve the cases, or read what another worker has solved; results by id, the reference first."""
     with shared_folder("compared") as folder:
         runner = CaseRunner("base", reduced_overrides("base", folder), out=folder / "out")
-        return runner.run(CASES)
+        found = runner.run(CASES)
+    return {name: _ReadOnce(one.case, one.status, one.reason, one.folder, one.info) for name, one in found.items()}
 
 
-@cache
 def plan_of(case: str) -> Run:
-    """Read the plan of a case again from its folder."""
+    """Give the plan of a case, read from its folder."""
     return results()[case].open_run()
 
 
