@@ -118,16 +118,10 @@ def _network_tables() -> str:
         ends = [row["minimum"] and f"from {row['minimum']}", row["maximum"] and f"to {row['maximum']}"]
         span = " ".join(filter(None, ends))
         empty = "required" if row["required"] == "yes" else row["default"]
-        return [
-            f"`{row['attribute']}`",
-            row["type"],
-            row["unit"],
-            span,
-            empty,
-            row["description"],
-        ]
+        kind = re.sub(r"choice\((.*)\)", lambda found: f"one of {found[1].replace('|', ', ')}", row["type"])
+        return [f"`{row['attribute']}`", row["description"], kind, row["unit"], span, empty]
 
-    heads = ["column", "type", "unit", "range", "if empty", "meaning"]
+    heads = ["column", "meaning", "type", "unit", "range", "if empty"]
 
     def parts() -> Iterator[str]:
         for table, rows in groupby(_rows("network_data/attributes.csv"), lambda row: row["table"]):
