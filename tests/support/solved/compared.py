@@ -43,8 +43,10 @@ class _ReadOnce(CaseResult):
 @cache
 def results() -> dict[str, CaseResult]:
     """Solve the cases, or read what another worker has solved; results by id, the reference first."""
-    with shared_folder("compared") as folder:
-        runner = CaseRunner("base", reduced_overrides("base", folder), out=folder / "out")
+    with (
+        shared_folder("compared") as folder,
+        CaseRunner("base", reduced_overrides("base", folder), out=folder / "out") as runner,  # lets go of it at the end
+    ):
         found = runner.run(CASES)
     return {name: _ReadOnce(one.case, one.status, one.reason, one.folder, one.info) for name, one in found.items()}
 
