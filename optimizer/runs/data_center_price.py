@@ -13,7 +13,7 @@ import pandas as pd
 from network_data.faults import FaultList, suggest
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
-from optimizer.sensitivity.data_centers import WORK_COLUMNS
+from optimizer.sensitivity.work_table import WORK_COLUMNS
 from optimizer.units import TOKENS_PER_MTOK
 
 # A limit is used up where less than this share of it is left.

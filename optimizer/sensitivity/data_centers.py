@@ -18,15 +18,17 @@ from optimizer.model.compile import compile_model
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.sensitivity.place_costs import LEAST_PRICE, PLACE_LIMITS, limit_prices, obstacle_of, own_costs, ways_of
+from optimizer.sensitivity.work_table import (
+    CLOSED,
+    NOT_DEPLOYED,
+    NOTHING,
+    RESIDENCY,
+    RTT_LIMIT,
+    SECOND_ROUTE,
+    SINGLE_PLACE,
+    WORK_COLUMNS,
+)
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, FixedProgram, settle
-
-WORK_COLUMNS = ["data_center", "other", "kept_out_by", "mtok_per_year", "here_cny_per_mtok", "there_cny_per_mtok"]
-
-# Rules and decisions that keep work out of a data center, before any limit does; limits have kinds of their own
-# (`vocabulary.Obstacle`). NOTHING: the work might move, or moves, at the same cost.
-RESIDENCY, RTT_LIMIT, SECOND_ROUTE, CLOSED, NOT_DEPLOYED, SINGLE_PLACE, NOTHING = (
-    "residency", "rtt_limit", "second_route", "closed", "not_deployed", "indivisible", "none",
-)  # fmt: skip
 
 # Numbers held at a time, (slices, ways, equations): a year of hours on a large network does not fit at once.
 _NUMBERS_AT_ONCE = 2e7

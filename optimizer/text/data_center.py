@@ -9,7 +9,7 @@ from network_data.faults import escape_text
 from optimizer.model.equations import EQUATIONS
 from optimizer.numbers import format_clock, format_cny, format_million, format_percent
 from optimizer.runs.data_center_price import DataCenterPrice, LimitThere, OtherDataCenter
-from optimizer.sensitivity import data_centers as kinds
+from optimizer.sensitivity import work_table as kinds
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
 from optimizer.words.amounts import format_amount
