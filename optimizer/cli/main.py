@@ -256,14 +256,16 @@ def price(run_folder: str, data_center: str | None, *, as_json: bool) -> int:
     """
     from optimizer.runs.run import open_run
     from optimizer.text.data_center import describe_data_center, describe_data_centers
+    from optimizer.text.run import local_names
 
     run = open_run(run_folder)
-    if data_center is not None:
-        one = run.price(data_center)
-        emit_json(asdict(one)) if as_json else emit(describe_data_center(one))
-        return EXIT_OK
-    found = run.prices()
-    emit_json([asdict(one) for one in found]) if as_json else emit(describe_data_centers(found))
+    with naming(local_names(run)):
+        if data_center is not None:
+            one = run.price(data_center)
+            emit_json(asdict(one)) if as_json else emit(describe_data_center(one))
+            return EXIT_OK
+        found = run.prices()
+        emit_json([asdict(one) for one in found]) if as_json else emit(describe_data_centers(found))
     return EXIT_OK
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
 from optimizer.drawing.colours import FAINT_INK, INK, PLAN, PROVED
-from optimizer.drawing.lettering import HALO, write_text
+from optimizer.drawing.lettering import HALO, font_families, write_text
 from optimizer.drawing.sheet import make_sheet, style_axes, write_figure
 from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.problem.problem import FloatArray
@@ -123,7 +123,7 @@ def _label_driver(axes: Axes, inputs: pd.DataFrame, driver: str, drivers: pd.Dat
         f"{format_plain(value_at(shape, low, mode, high, quantile), 3)}\n{format_percent(quantile, 0)}"
         for quantile in _TICKS
     ]
-    axes.set_xticks([*_TICKS, _ALL_AT], [*labels, say("all")], color=FAINT_INK)
+    axes.set_xticks([*_TICKS, _ALL_AT], [*labels, say("all")], color=FAINT_INK, family=font_families())
     weight = float(drivers["rank_coefficient"].iloc[0]) if len(drivers) else float("nan")
     told = say(", rank coefficient {weight:+.2f}", weight=weight) if np.isfinite(weight) else ""
     more = say(" and {more} more that move with it", more=len(ranges) - 1) if len(ranges) > 1 else ""

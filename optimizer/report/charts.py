@@ -22,8 +22,17 @@ from optimizer.drawing.colours import component_colour, round_down_nicely
 from optimizer.numbers import format_clock, format_digits, format_million, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.run import Run
+from optimizer.words.language import current_language
+from optimizer.words.sentences import join, say, term, titled
 
 MILLION_CNY = "million CNY a year"
+
+
+def axis_unit() -> str:
+    """Name the unit of axes of money, which are in millions in every language."""
+    return MILLION_CNY if current_language() == "en" else say("Million CNY a year")
+
+
 Write = Callable[[float], str]
 _WIDTH = 460
 _LEFT, _RIGHT, _TOP, _FOOT = 44.0, 6.0, 22.0, 24.0
@@ -82,7 +91,7 @@ def time_axis(slices: pd.DataFrame) -> TimeAxis:
         # Slices of different lengths: their beginnings alone would not say how long they are.
         by_day = slices.groupby("day", sort=False)["hour"]
         ends = by_day.shift(-1).fillna(by_day.transform("first") + 24.0).to_numpy(float) % 24.0
-        spans = [f"{clock[i]} to {format_clock(end)}" for i, end in enumerate(ends)]
+        spans = [join([clock[i], format_clock(end)], " to ") for i, end in enumerate(ends)]
     else:
         spans = clock
     if len(set(days)) <= 1:
@@ -169,7 +178,7 @@ def stacked_rows(
         for part, colour in colours.items():
             width = _WIDTH * max(parts.get(part, 0.0), 0.0) / largest
             if width > 0.0:
-                tip = f"{label}\n{part}: {write(parts[part])}"
+                tip = label + "\n" + _line(part, write(parts[part]))
                 shapes.append(rect((left, 0.0, width, _BAR), tip, fill=colour, **{"class": "mark part"}))
             left += width
         drawn.append(Row(label, note, shapes))
@@ -183,7 +192,13 @@ def stacked_costs(
     order = by_size(parts for _, _, parts in plans)
     colours = {words(part): component_colour(part) for part in order}
     rows = [(label, note, {words(part): parts.get(part, 0.0) for part in order}) for label, note, parts in plans]
-    return stacked_rows(name, rows, colours, lambda cny: f"{format_million(cny)} {MILLION_CNY}", table)
+    return stacked_rows(
+        name,
+        rows,
+        colours,
+        lambda cny: say("{amount} {unit}", amount=format_million(cny), unit=say(MILLION_CNY)),
+        table,
+    )
 
 
 def by_size(plans: Iterable[Mapping[str, float]]) -> list[str]:
@@ -196,8 +211,13 @@ def by_size(plans: Iterable[Mapping[str, float]]) -> list[str]:
 
 
 def words(name: str) -> str:
-    """Write an id as words."""
-    return name.replace("_", " ")
+    """Write an id as words: that of a component, a class or a region in the language in force."""
+    return term(name).replace("_", " ")
+
+
+def _line(what: str, text: str) -> str:
+    """Write a line of a tip."""
+    return say("{what}: {text}", what=what, text=text)
 
 
 def time_columns(
@@ -215,8 +235,9 @@ def time_columns(
                 box = (plot.x(i) + plot.step * 0.08, top, plot.step * 0.84, plot.y(base[i]) - top)
                 shapes.append(rect(box, "", fill=colour, **{"class": "mark"}))
         base = base + series[part]
-    shapes += plot.slots({"total": total, **series})
-    return Chart(*name, plot.height, shapes, _time_table(axis, {"Total": total, **series}, unit), dict(colours))
+    shapes += plot.slots({say("total"): total, **series})
+    table = _time_table(axis, {titled(say("total")): total, **series}, unit)
+    return Chart(*name, plot.height, shapes, table, dict(colours))
 
 
 def time_lines(
@@ -256,12 +277,14 @@ def heat_map(
                 continue
             share = (value - start) / ((high - start) or 1.0)
             extra = {"class": "mark cell", "data-slice": t, "fill-opacity": f"{0.04 + 0.96 * share:.2f}"}
-            tip = f"{row}\n{label}: {format_digits(value)} {unit}"
+            tip = row + "\n" + _line(label, f"{format_digits(value)} {unit}")
             shapes.append(rect((t * step, 0.0, step * 0.94, _CELL), tip, fill=colour, **extra))
         drawn.append(Row(shorten(row, _NAME_CHARS), "", shapes))
     cells = [(row, *(format_digits(float(value)) for value in line)) for row, line in zip(rows, values, strict=True)]
-    table = Table((f"{unit} by hour", *axis.labels), cells)
-    legend = f"{format_digits(low)} (lightest) to {format_digits(high)} {unit} (strongest)"
+    table = Table((say("{unit} by hour", unit=unit), *axis.labels), cells)
+    legend = say(
+        "{low} (lightest) to {high} {unit} (strongest)", low=format_digits(low), high=format_digits(high), unit=unit
+    )
     return Chart(*name, _CELL, [], table, {legend: colour}, drawn, axis.ticks)
 
 
@@ -290,7 +313,7 @@ class _Axes:
         """Give each slice an area over the full height that shows its amounts under the pointer."""
         shapes = []
         for i, label in enumerate(self.axis.labels):
-            lines = [f"{part}: {format_digits(float(values[i]))} {self.unit}" for part, values in series.items()]
+            lines = [_line(part, f"{format_digits(float(values[i]))} {self.unit}") for part, values in series.items()]
             box = (self.x(i), _TOP, self.step, _PLOT_HEIGHT)
             shapes.append(rect(box, "\n".join([label, *lines]), **{"class": "slot", "data-slice": i}))
         return shapes
@@ -318,7 +341,7 @@ def _slice_labels(axis: TimeAxis, left: float, step: float, y: float) -> list[Sh
 def _time_table(axis: TimeAxis, series: Mapping[str, FloatArray], unit: str) -> Table:
     cells = [[format_digits(float(values[i])) for values in series.values()] for i in range(len(axis.labels))]
     rows = [(label, *line) for label, line in zip(axis.labels, cells, strict=True)]
-    return Table(("Hour", *(f"{part}, {unit}" for part in series)), rows)
+    return Table((say("Hour"), *(say("{title}, {unit}", title=part, unit=unit) for part in series)), rows)
 
 
 def rect(box: tuple[float, float, float, float], tip: str, **attributes: Any) -> Shape:
@@ -397,7 +420,7 @@ def span_rows(  # noqa: PLR0913 - options, keyword-only
         for n, (start, end, colour) in enumerate(row.pieces):
             left, right = sorted((at(start), at(end)))
             box = (left, n * height if height < _BAR else 0.0, max(right - left, 1.5), height)
-            tip = f"{row.label}: {row.note}" if len(row.pieces) == 1 else f"{row.label}: {write(end)}"
+            tip = _line(row.label, row.note if len(row.pieces) == 1 else write(end))
             shapes.append(rect(box, tip, fill=colour, **{"class": "mark"}))
         if is_cut and any(piece[0] == 0.0 for piece in row.pieces):
             shapes.append(Shape("path", {"d": f"M10 -1L4 {_BAR + 1}M17 -1L11 {_BAR + 1}", "class": "break"}))
@@ -409,7 +432,7 @@ def span_rows(  # noqa: PLR0913 - options, keyword-only
         if low < 0.0 < high:
             shapes.append(Shape("path", {"d": f"M{at(0.0):.1f} -3V{_BAR + 3}", "class": "axis"}))
         drawn.append(Row(row.label, row.note, shapes))
-    cut = f" The scale begins at {write(low)}, not at 0: broken bars." if is_cut else ""
+    cut = say(" The scale begins at {low}, not at 0: broken bars.", low=write(low)) if is_cut else ""
     return Chart(name[0], name[1], name[2] + cut, _BAR, [], table, dict(legend), drawn)
 
 
@@ -426,7 +449,7 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
     x, high = curve.x[known], curve.high[known]
     low = np.where(np.isfinite(curve.low[known]), curve.low[known], high)
     if not len(x):
-        return Chart(*name, 20.0, [text(0.0, 14.0, "nothing to draw", "note")], table)
+        return Chart(*name, 20.0, [text(0.0, 14.0, say("nothing to draw"), "note")], table)
     is_log = bool(x.min() > 0 and x.max() / x.min() > _LOG_FROM)
     left, right = (math.log(value) if is_log else float(value) for value in (x.min(), x.max()))
     bottom, top = float(low.min()), float(high.max())
@@ -455,8 +478,13 @@ def curve_chart(name: tuple[str, str, str], curve: Curve, axes: tuple[str, str],
         if most > least:
             rod = f"M{x_of(a):.1f} {y_of(least):.1f}V{y_of(most):.1f}"
             shapes.append(Shape("path", {"d": rod, "class": "whisker"}))
-        between = "" if most == least else f"\nproved to be between {format_digits(least)} and {format_digits(most)}"
-        tip = f"{what} {format_plain(a)}: {format_digits(most)} {unit}{between}"
+        between = (
+            ""
+            if most == least
+            else "\n"
+            + say("proved to be between {least} and {most}", least=format_digits(least), most=format_digits(most))
+        )
+        tip = _line(f"{what} {format_plain(a)}", f"{format_digits(most)} {unit}{between}")
         spot = {"cx": f"{x_of(a):.1f}", "cy": f"{y_of(most):.1f}", "r": 4, "fill": colour, "class": "mark"}
         shapes.append(Shape("circle", {**spot, "data-tip": tip}))
         if x_of(a) - written >= 44.0:  # noqa: PLR2004 - room for a number
@@ -476,7 +504,11 @@ def matrix(
 ) -> Chart:
     """Lay out a matrix of amounts, not negative: the larger, the stronger the colour; columns are named by number."""
     rows, columns = labels
-    head, unit = (f", {unit}", f" {unit}") if unit else ("", "")
+    head = f", {unit}" if unit else ""
+
+    def told(cny: float) -> str:
+        return say("{amount} {unit}", amount=write(cny), unit=unit) if unit else write(cny)
+
     largest = float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
     cells = []
     for row, line in zip(rows, values, strict=True):
@@ -484,11 +516,16 @@ def matrix(
         for column, value in zip(columns, map(float, line), strict=True):
             is_known = math.isfinite(value)
             share = max(value, 0.0) / largest if is_known and largest > 0 else 0.0
-            tip = f"{row}\nunder {column}: {write(value) + unit if is_known else 'no plan'}"
+            tip = say(
+                "{row}\nunder {column}: {value}",
+                row=row,
+                column=column,
+                value=told(value) if is_known else say("no plan"),
+            )
             opacity = round(0.04 + 0.9 * share, 2) if is_known else 0.0
-            drawn.append(Cell(write(value) if is_known else "no plan", opacity, share > _STRONG_SHARE, tip))
+            drawn.append(Cell(write(value) if is_known else say("no plan"), opacity, share > _STRONG_SHARE, tip))
         cells.append(drawn)
     texts = [(row, *(cell.text for cell in line)) for row, line in zip(rows, cells, strict=True)]
-    table = Table(("Plan of", *(f"under {column}{head}" for column in columns)), texts)
-    legend = {f"0 (lightest) to {write(largest)}{unit} (strongest)": colour}
+    table = Table((say("Plan of"), *(say("under {case}", case=column) + head for column in columns)), texts)
+    legend = {say("0 (lightest) to {most} (strongest)", most=told(largest)): colour}
     return Chart(*name, 0.0, [], table, legend, cells=cells, colour=colour)

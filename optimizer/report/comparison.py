@@ -44,6 +44,7 @@ from optimizer.report.charts import (
     Curve,
     Span,
     Table,
+    axis_unit,
     by_size,
     curve_chart,
     matrix,
@@ -53,7 +54,7 @@ from optimizer.report.charts import (
 )
 from optimizer.report.map import case_map_data
 from optimizer.report.page import render_page
-from optimizer.report.run import Head, Tile, end_sentence, list_changes
+from optimizer.report.run import Head, Tile, end_sentence, list_changes, names_of
 from optimizer.runs.run import Run, open_run
 from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
 from optimizer.text.near_optimal import RANGE_UNKNOWN
@@ -61,11 +62,12 @@ from optimizer.text.run import warn_of_case_slices
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
 from optimizer.words.language import speaking
+from optimizer.words.sentences import join, join_sentences, retell, say, term
 
 _Tables = Mapping[str, pd.DataFrame]
 Labels = Mapping[str, str]
 _MOST_WATERFALLS, _MOST_MOVED = 4, 20
-_STEP_WORDS = {
+STEP_WORDS = {
     "price": "prices on the unchanged plan", "reoptimize": "re-optimizing", "change": "difference",
 }  # fmt: skip
 
@@ -85,14 +87,16 @@ def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None
     def share(row: Mapping[Hashable, Any], name: str) -> str:
         known = share_range(ranges.get(str(row["case"]), pd.DataFrame()), name.removeprefix("region_share."))
         text = format_percent(row[name])
-        return text if known is None else f"{text} ({format_percent(known[0])} to {format_percent(known[1])})"
+        return text if known is None else say(
+            "{text} ({least} to {most})", text=text, least=format_percent(known[0]), most=format_percent(known[1])
+        )  # fmt: skip
 
     for row in cases.to_dict("records"):
         proved, verdict = "", text_of(row.get("verdict"))
         least_saving = row.get("least_saving_cny_per_year")
         if least_saving is not None and math.isfinite(least_saving) and not row["is_reference"]:
             least, most = (change(float(row[f"{side}_saving_cny_per_year"])) for side in ("least", "most"))
-            proved = f"{least} to {most}"
+            proved = join([least, most], " to ")
         numbers = (
             write(row.get("total_cny_per_year")),
             write(row.get("full_cost_cny_per_year")),
@@ -106,12 +110,12 @@ def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None
             write(row.get("capital_cny_per_year")),
             "" if row["is_reference"] else format_percent(row.get("moved_share")),
         )
-        status = f"{row['status']}, {AFTER_TIGHTENING}" if AFTER_TIGHTENING in verdict else str(row["status"])
+        status = join([retell(str(row["status"])), *([say(AFTER_TIGHTENING)] if AFTER_TIGHTENING in verdict else [])])
         rows.append((str(row["label"]), status, *numbers))
     columns = (
-        "Case", "status", MILLION_CNY, "full cost", "saving", "proved saving", "gap",
-        *(str(name).removeprefix("region_share.") for name in regions),
-        "RTT, ms", "GWh a year", "kt CO₂ a year", "capital", "moved",
+        "Case", "status", MILLION_CNY, say("full cost"), "saving", say("proved saving"), "gap",
+        *(term(str(name).removeprefix("region_share.")) for name in regions),
+        say("RTT, ms"), say("GWh a year"), say("kt CO₂ a year"), "capital", "moved",
     )  # fmt: skip
     reasons = [text_of(reason) for reason in cases["reason"]]
     if not any(reasons):
@@ -133,10 +137,18 @@ def decision_table(tables: _Tables) -> Table | None:
         spans = [
             [float(row[f"{side}_{when}_cny_per_year"]) for side in ("least", "most")] for when in ("before", "saving")
         ]
-        shown = ["" if math.isnan(least) else f"{write(least)} to {write(most)}" for least, most in spans]
-        verdict = AFTER_TIGHTENING if row["is_decided"] else f"not decided: {text_of(row['reason'])}"
-        rows.append((str(row["question"]), *shown, verdict))
-    return Table(("Left open by the gaps", f"before, {MILLION_CNY}", "proved now", "verdict"), rows, words=(0, 3))
+        shown = ["" if math.isnan(least) else join([write(least), write(most)], " to ") for least, most in spans]
+        verdict = (
+            say(AFTER_TIGHTENING)
+            if row["is_decided"]
+            else say("not decided: {reason}", reason=retell(text_of(row["reason"])))
+        )
+        rows.append((retell(str(row["question"])), *shown, verdict))
+    return Table(
+        (say("Left open by the gaps"), say("before, {unit}", unit=say(MILLION_CNY)), say("proved now"), "verdict"),
+        rows,
+        words=(0, 3),
+    )
 
 
 def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
@@ -150,8 +162,10 @@ def _cost_by_case(tables: _Tables, labels: Labels) -> Chart:
         plans.append((labels.get(str(case), str(case)), write(float(row.sum())), parts))
     order = by_size(parts for _, _, parts in plans)
     cells = [(label, *(write(parts[name]) for name in order), total) for label, total, parts in plans]
-    table = Table((f"Case, {MILLION_CNY}", *map(words, order), "total"), cells)
-    return stacked_costs(("cases-chart", "Cost of each case", "Total cost in million CNY a year."), plans, table)
+    table = Table((say("Case, {unit}", unit=say(MILLION_CNY)), *map(words, order), say("total")), cells)
+    return stacked_costs(
+        ("cases-chart", say("Cost of each case"), say("Total cost in million CNY a year.")), plans, table
+    )
 
 
 def _savings_chart(tables: _Tables) -> Chart | None:
@@ -167,12 +181,12 @@ def _savings_chart(tables: _Tables) -> Chart | None:
         saving, least, most = (amount / CNY_PER_MCNY for amount in amounts)
         rows.append(_saving(str(row["label"]), saving, least, most, texts[0]))
         cells.append((str(row["label"]), *texts))
-    table = Table(("Case, million CNY a year", "saving", "proved least", "proved most"), cells)
-    about = (
+    table = Table((say("Case, million CNY a year"), "saving", say("proved least"), say("proved most")), cells)
+    about = say(
         "Against the reference, in million CNY a year; the line is the range in which the best plans of both differ."
     )
     legend = {"saves": SAVES, "costs more": COSTS_MORE}
-    return span_rows(("savings-chart", "Saving of each case", about), rows, _change, table, legend, from_zero=True)
+    return span_rows(("savings-chart", say("Saving of each case"), about), rows, _change, table, legend, from_zero=True)
 
 
 def _saving(label: str, saving: float, least: float, most: float, text: str) -> Span:
@@ -192,13 +206,16 @@ def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
         ends = {"start": first, "end": second}
         rows = []
         for bar in waterfall_bars(pairs[pair]):
-            label = ends.get(bar.kind, f"{bar.component}: {_STEP_WORDS.get(bar.kind, bar.kind)}")
+            label = ends.get(bar.kind) or say(
+                "{what}: {text}", what=words(bar.component), text=say(STEP_WORDS[bar.kind])
+            )  # fmt: skip
             rows.append(Span(label, bar.text, [(bar.begin, bar.end, bar.colour)]))
-        about = (
-            f"In million CNY a year, {format_change(difference[pair])} in all: what the second case's prices do to the "
-            "unchanged plan, then what re-optimizing changed."
+        about = say(
+            "In million CNY a year, {difference} in all: what the second case's prices do to the unchanged plan, "
+            "then what re-optimizing changed.",
+            difference=format_change(difference[pair]),
         )
-        name = (f"waterfall-{n}", f"From {first} to {second}", about)
+        name = (f"waterfall-{n}", say("From {first} to {second}", first=first, second=second), about)
         legend = {"costs more": COSTS_MORE, "saves": SAVES, "cost of a case": TOTAL}
         cells = Table(("Step", MILLION_CNY), [(row.label, row.note) for row in rows])
         charts.append(span_rows(name, rows, _million, cells, legend))
@@ -216,15 +233,15 @@ def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | Non
         rows.append(
             (
                 f"{first} → {second}",
-                places.get(str(row["demand_hub"]), str(row["demand_hub"])),
+                retell(places.get(str(row["demand_hub"]), str(row["demand_hub"]))),
                 words(str(row["workload_class"])),
-                *(places.get(end, end) for end in ends),
-                KIND_WORDS[str(row["kind"])],
+                *(retell(places.get(end, end)) for end in ends),
+                say(KIND_WORDS[str(row["kind"])]),
                 format_amount(float(row["mtok_per_year"]) * TOKENS_PER_MTOK),
                 format_percent(float(row["share"]), 2),
             )
         )
-    columns = ("Cases", "demand hub", "class", "from", "to", "changed", "tokens a year", "of all tokens")
+    columns = ("Cases", say("demand hub"), "class", "from", "to", "changed", say("tokens a year"), say("of all tokens"))
     return Table(columns, rows, words=(0, 1, 2, 3, 4, 5))
 
 
@@ -239,9 +256,11 @@ def tornado_chart(tables: _Tables) -> Chart | None:
         pieces = [(0.0, effect, COSTS_MORE if effect > 0 else SAVES) for effect in known]
         rows.append(Span(parameter, " · ".join(texts), pieces))
         cells.append((parameter, *texts))
-    about = "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
+    about = say(
+        "Change of the cost in million CNY a year, one parameter at a time, everything else as in the reference."
+    )
     legend = {"costs more": COSTS_MORE, "saves": SAVES}
-    numbers = Table(("Parameter", "low end", "high end"), cells, words=(0, 1, 2))
+    numbers = Table(("Parameter", say("low end"), say("high end")), cells, words=(0, 1, 2))
     return span_rows(("tornado-chart", "Tornado", about), rows, _change, numbers, legend)
 
 
@@ -250,10 +269,16 @@ def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
     if (table := _filled(tables, "regret_matrix")) is None:
         return None
     regret = regret_matrix(table, tables.get("regret_plans"))
-    about = "What the plan of each row costs more under the case of each column than that case's own plan."
+    about = say("What the plan of each row costs more under the case of each column than that case's own plan.")
     if regret.best:
         best = labels.get(regret.best, regret.best)
-        about += f" The plan of {best} has the least maximum regret, {regret.worst} {MILLION_CNY}."
+        least = say(
+            "The plan of {best} has the least maximum regret, {worst} {unit}.",
+            best=best,
+            worst=regret.worst,
+            unit=say(MILLION_CNY),
+        )
+        about = join_sentences([about, least])
     names = [labels.get(case, case) for case in regret.cases]
     return matrix(
         ("regret-chart", "Regret", about),
@@ -261,29 +286,38 @@ def regret_chart(tables: _Tables, labels: Labels) -> Chart | None:
         regret.cny,
         million_writer(regret.cny.flat),
         COSTS_MORE,
-        "million CNY",
+        say("million CNY"),
     )
 
 
 def frontier_charts(tables: _Tables) -> list[Chart]:
     """Draw the frontiers that the comparison has."""
     charts = []
-    for kind, what in (("latency", "round trip allowed, ms"), ("carbon", "cap on CO₂, thousand t a year")):
+    for kind, what in (("latency", say("round trip allowed, ms")), ("carbon", say("cap on CO₂, thousand t a year"))):
         if (points := _filled(tables, f"{kind}_frontier")) is None:
             continue
         curve = cost_curve(kind, points)
         write = million_writer(curve.most * CNY_PER_MCNY)
         cells = [
-            (format_size(size), str(status), write(least * CNY_PER_MCNY), write(most * CNY_PER_MCNY))
+            (format_size(size), retell(str(status)), write(least * CNY_PER_MCNY), write(most * CNY_PER_MCNY))
             for size, status, least, most in zip(curve.size, points["status"], curve.least, curve.most, strict=True)
         ]
-        columns = (what[0].upper() + what[1:], "status", "no plan costs less than", "best known plan")
-        about = (
+        columns = (what[0].upper() + what[1:], "status", say("no plan costs less than"), say("best known plan"))
+        about = say(
             "Cost in million CNY a year of the best known plan; the line below each point is what may still be saved."
         )
-        name, drawn = (f"{kind}-frontier", f"Cost against {kind}", about), Curve(curve.size, curve.least, curve.most)
-        charts.append(curve_chart(name, drawn, (MILLION_CNY, what), PLAN, Table(columns, cells, (0, 1))))
+        name, drawn = (
+            (f"{kind}-frontier", say("Cost against {kind}", kind=say(kind)), about),
+            Curve(curve.size, curve.least, curve.most),
+        )
+        charts.append(curve_chart(name, drawn, (axis_unit(), what), PLAN, Table(columns, cells, (0, 1))))
     return charts
+
+
+def _released(workload_class: str, limits: str) -> str:
+    """Name a class and the range over which its round trip is released."""
+    between = join(limits.split(" to "), " to ").replace("as stated", say("as stated"))
+    return say("{title}, {unit}", title=words(workload_class), unit=between)
 
 
 def latency_return_chart(tables: _Tables) -> Chart | None:
@@ -292,15 +326,21 @@ def latency_return_chart(tables: _Tables) -> Chart | None:
         return None
     rows, cells = [], []
     for release in latency_releases(ranking):
-        label, amounts = f"{words(release.workload_class)}, {release.limits}", (release.least, release.most)
+        label, amounts = _released(release.workload_class, release.limits), (release.least, release.most)
         rows.append(_saving(label, release.saving, *amounts, _change(release.saving)))
-        cells.append((label, *map(_change, (release.saving, *amounts)), release.verdict))
-    columns = ("Class and range of its round trip", f"{MILLION_CNY} per ms", "proved least", "proved most", "verdict")
-    about = (
-        "What releasing one class's round trip saves, in million CNY a year per millisecond, all others as stated; the "
-        "line is what is proved."
+        cells.append((label, *map(_change, (release.saving, *amounts)), retell(release.verdict)))
+    columns = (
+        say("Class and range of its round trip"),
+        say("{unit} per ms", unit=say(MILLION_CNY)),
+        say("proved least"),
+        say("proved most"),
+        "verdict",
     )
-    name = ("latency-return", "Energy return on latency", about)
+    about = say(
+        "What releasing one class's round trip saves, in million CNY a year per millisecond, all others as stated; "
+        "the line is what is proved."
+    )
+    name = ("latency-return", say("Energy return on latency"), about)
     return span_rows(name, rows, _change, Table(columns, cells, words=(0, 4)), {"saves": SAVES})
 
 
@@ -316,17 +356,19 @@ def break_even_charts(tables: _Tables, parameters: Labels | None = None) -> list
         cost = np.array([part.amounts for part in parts], float).ravel()
         x = np.array([(part.start, part.end) for part in parts], float).ravel()
         cells = [
-            (format_plain(part.start), format_plain(part.end), *map(_million, part.amounts), part.change)
+            (format_plain(part.start), format_plain(part.end), *map(_million, part.amounts), retell(part.change))
             for part in parts
         ]
-        table = Table(("From", "to", f"{MILLION_CNY} there", "and there", "change"), cells, words=(4,))
-        about = (
-            "Cost of the best plan; black lines are where what is open, deployed or bought changes, grey ones where "
+        table = Table(
+            ("From", "to", say("{unit} there", unit=say(MILLION_CNY)), say("and there"), "change"), cells, words=(4,)
         )
-        about += "only routes, places or hours do."
-        title = (name.replace("_", "-"), f"Break-even map of {parameter}", about)
+        about = say(
+            "Cost of the best plan; black lines are where what is open, deployed or bought changes, grey ones where "
+            "only routes, places or hours do."
+        )
+        title = (name.replace("_", "-"), say("Break-even map of {parameter}", parameter=parameter), about)
         curve = Curve(x, cost, cost, breaks(events))
-        charts.append(curve_chart(title, curve, (MILLION_CNY, parameter), PLAN, table))
+        charts.append(curve_chart(title, curve, (axis_unit(), parameter), PLAN, table))
         if (ranges := _break_ranges(name, parameter, curve)) is not None:
             charts.append(ranges)
     return charts
@@ -342,12 +384,22 @@ def _break_ranges(name: str, parameter: str, curve: Curve) -> Chart | None:
     for mark in changes:
         least, value, most = map(format_plain, (mark.least, mark.value, mark.most))
         piece = (mark.value - tick / 2, mark.value + tick / 2, DECISION)
-        rows.append(Span(f"{value}: {mark.change}", f"{least} to {most}", [piece], (mark.least, mark.most)))
-        cells.append((value, least, most, mark.change))
-    about = f"Values of {parameter}, {format_plain(low)} at the left to {format_plain(high)} at the right; the line is "
-    about += "the range in which the change is proved to lie."
-    table = Table(("Value", "proved from", "to", "change"), cells, words=(3,))
-    title = (f"{name.replace('_', '-')}-ranges", f"Where the plan changes with {parameter}", about)
+        label, between = say("{what}: {text}", what=value, text=retell(mark.change)), join([least, most], " to ")
+        rows.append(Span(label, between, [piece], (mark.least, mark.most)))
+        cells.append((value, least, most, retell(mark.change)))
+    about = say(
+        "Values of {parameter}, {low} at the left to {high} at the right; the line is the range in which the change is "
+        "proved to lie.",
+        parameter=parameter,
+        low=format_plain(low),
+        high=format_plain(high),
+    )
+    table = Table(("Value", say("proved from"), "to", "change"), cells, words=(3,))
+    title = (
+        f"{name.replace('_', '-')}-ranges",
+        say("Where the plan changes with {parameter}", parameter=parameter),
+        about,
+    )
     return span_rows(title, rows, format_plain, table, {}, window=(low, high))
 
 
@@ -372,8 +424,6 @@ _BREAK_EVEN = "break_even_"
 _DEFAULT_MAP = MapOptions()
 
 
-# Words of the templates are English, so all of a page is.
-@speaking("en")
 def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> str:
     """
     Write the report of a comparison.
@@ -391,14 +441,33 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         If the folder holds no comparison, or the basemap cannot be used.
     """
     found = open_comparison(folder)
-    labels = found.labels
     runs = {case: open_run(result.folder) for case, result in found.results.items() if result.folder is not None}
-    drawn, places = None, {}
+    drawn, places, names = None, {}, {}
     if found.reference in runs:
         run = runs[found.reference]
         drawn = _map(found, runs, read_outlines(run, maps))
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
-    tables, ranges = found.tables(), {case: run.ranges for case, run in runs.items()}
+        # One network for all, as a rule: the inputs of each would take seconds to read.
+        names = {name: told for one in runs.values() for name, told in names_of(one, with_inputs=False).items()}
+        names |= names_of(run)
+        names |= _told_in_chinese(found, runs)
+    # What users call their cases stays, whatever words these are.
+    names |= {label: label for label in found.labels.values() if label != "reference"}
+
+    def make() -> dict[str, Any]:
+        return _context(found, runs, places, has_map=drawn is not None)
+
+    return render_page("compare.html", make, name=found.name or "stored_runs", drawn=drawn, names=names)
+
+
+def _labels(found: Comparison) -> dict[str, str]:
+    """Name the cases as their users do, but the reference in the language in force."""
+    return {case: say("reference") if label == "reference" else label for case, label in found.labels.items()}
+
+
+def _context(found: Comparison, runs: Mapping[str, Run], places: Mapping[str, str], *, has_map: bool) -> dict[str, Any]:
+    labels, ranges = _labels(found), {case: run.ranges for case, run in runs.items()}
+    tables = found.tables()
     sensitivity = [
         tornado_chart(tables),
         regret_chart(tables, labels),
@@ -406,9 +475,9 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         latency_return_chart(tables),
         *break_even_charts(tables, {one.stem: parameter for parameter, one in found.break_even_maps.items()}),
     ]
-    title = f"Comparison of scenario {found.name}" if found.name else "Comparison of stored runs"
-    sections = [section for section in _SECTIONS if section[0] != "map" or drawn is not None]
-    context = {
+    title = say("Comparison of scenario {name}", name=found.name) if found.name else say("Comparison of stored runs")
+    sections = [section for section in _SECTIONS if section[0] != "map" or has_map]
+    return {
         "title": title,
         "eyebrow": title,
         "heading": _heading(found),
@@ -417,6 +486,7 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         "changes": list_changes(found.changes),
         "sections": sections,
         "version": (found.head.get("versions") or {}).get("edwc") or "",
+        "map_words": {**_MAP_WORDS, "shares": _share_note(ranges)},
         "slice_count": len(runs),
         "cases": case_table(tables, ranges),
         "share_note": _share_note(ranges),
@@ -426,40 +496,66 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
         "moved": _moved_table(tables, labels, places),
         "sensitivity": list(filter(None, sensitivity)),
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
-        "versions": ", ".join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
+        "versions": join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),
     }
-    map_words = {**_MAP_WORDS, "shares": _share_note(ranges)}
-    return render_page("compare.html", context, name=found.name or "stored_runs", drawn=drawn, map_words=map_words)
 
 
 def _share_note(ranges: Mapping[str, pd.DataFrame]) -> str:
     """Say what the shares of regions are shares of, and what stands in brackets beside some."""
     known = [table for table in ranges.values() if not table.empty]
     if not known:
-        return f"Shares of regions are those of the plan of each case; {RANGE_UNKNOWN}."
-    slack = ", ".join(dict.fromkeys(format_percent(table["slack_share"].iloc[-1], 2) for table in known))
-    text = f"in brackets those of all plans of up to {slack} more"
-    return f"Shares of regions are those of the plan of each case, {text}; where there are none: {RANGE_UNKNOWN}."
+        return say(
+            "Shares of regions are those of the plan of each case; {unknown}.", unknown=say(RANGE_UNKNOWN)
+        )  # fmt: skip
+    slack = join(dict.fromkeys(format_percent(table["slack_share"].iloc[-1], 2) for table in known))
+    return say(
+        "Shares of regions are those of the plan of each case, in brackets those of all plans of up to {slack} more; "
+        "where there are none: {unknown}.",
+        slack=slack,
+        unknown=say(RANGE_UNKNOWN),
+    )
 
 
 def _map(found: Comparison, runs: Mapping[str, Run], behind: Outlines | None) -> dict[str, Any]:
-    labels, told = found.labels, {}
+    labels = found.labels
+    cases = {labels[case]: run for case, run in runs.items()}
+    # The script has the words of the map in English, and others by them.
+    with speaking("en"):
+        told = _told_of_cases(found, runs)
+    return case_map_data(runs[found.reference], cases, list(runs).index(found.reference), behind, told)
+
+
+def _told_in_chinese(found: Comparison, runs: Mapping[str, Run]) -> dict[str, str]:
+    """Put what is told of each case in Chinese beside the English, which the map has."""
+    with speaking("en"):
+        english = _told_of_cases(found, runs)
+    with speaking("zh"):
+        chinese = _told_of_cases(found, runs)
+    return {text: chinese[case] for case, text in english.items()}
+
+
+def _told_of_cases(found: Comparison, runs: Mapping[str, Run]) -> dict[str, str]:
+    labels, told = _labels(found), {}
     for case in runs:
         of_pair = (found.moved_totals["first"] == found.reference) & (found.moved_totals["second"] == case)
         if of_pair.any():
             moves = describe_moves(found.moved_totals[of_pair], labels[found.reference], labels[case])
-            told[labels[case]] = end_sentence(moves)
-    cases = {labels[case]: run for case, run in runs.items()}
-    return case_map_data(runs[found.reference], cases, list(runs).index(found.reference), behind, told)
+            told[found.labels[case]] = end_sentence(moves)
+    return told
 
 
 def _heading(found: Comparison) -> str:
     costs, count = found.cases["total_cny_per_year"].dropna(), len(found.cases)
-    subject = f"cases of {found.name}" if found.name else "stored runs"
+    subject = say("cases of {name}", name=found.name) if found.name else say("stored runs")
     if costs.empty:
-        return f"None of {count} {subject} has a plan"
-    ends = f"between {format_million(costs.min())} and {format_million(costs.max())} {MILLION_CNY}"
-    return f"{len(costs)} {subject} cost {ends}"
+        return say("None of {count} {subject} has a plan", count=count, subject=subject)
+    ends = say(
+        "between {costs} and {costs2} {unit}",
+        costs=format_million(costs.min()),
+        costs2=format_million(costs.max()),
+        unit=say(MILLION_CNY),
+    )
+    return say("{costs} {subject} cost {ends}", costs=len(costs), subject=subject, ends=ends)
 
 
 def _others(found: Comparison) -> pd.DataFrame:
@@ -473,14 +569,17 @@ def _lead(found: Comparison, labels: Mapping[str, str]) -> list[str]:
     lead, searched = [], len(found.results) - len(found.cases)
     failed = [labels[case] for case in found.cases["case"] if not _has_plan(found, case) and case not in found.lost]
     if failed:
-        lead.append(f"Without a plan: {', '.join(failed)}.")
-    if (warning := warn_of_case_slices(slicings(found))) is not None:
-        lead.append(f"Warning: {warning}")
+        lead.append(say("Without a plan: {failed}.", failed=join(failed)))
+    told = {say("reference") if label == "reference" else label: one for label, one in slicings(found).items()}
+    if (warning := warn_of_case_slices(told)) is not None:
+        lead.append(say("Warning: {text}", text=warning))
     if found.lost:
-        gone = ", ".join(labels[case] for case in found.lost)
-        lead.append(f"These run folders are gone or damaged, and are not on the map: {gone}.")
+        gone = join(labels[case] for case in found.lost)
+        lead.append(say("These run folders are gone or damaged, and are not on the map: {gone}.", gone=gone))
     if searched > 0:
-        lead.append(f"Searches solved {searched} more, which are in their own charts and on the map.")
+        lead.append(
+            say("Searches solved {searched} more, which are in their own charts and on the map.", searched=searched)
+        )
     return lead
 
 
@@ -494,8 +593,10 @@ def _head(found: Comparison, labels: Mapping[str, str]) -> Head:
     write, reference = million_writer(others["saving_cny_per_year"]), labels.get(found.reference, found.reference)
     tiles = [_case_tile(row, reference, write) for row in others.to_dict("records")]
     if len(tiles) > 1:
-        answers = [replace(tile, label=f"{what}: {tile.label}") for what, tile in
-                   zip(("Cheapest of the others", "Most expensive"), (tiles[0], tiles[-1]), strict=True)]  # fmt: skip
+        answers = [
+            replace(tiles[0], label=say("Cheapest of the others: {case}", case=tiles[0].label)),
+            replace(tiles[-1], label=say("Most expensive: {case}", case=tiles[-1].label)),
+        ]
     else:
         answers = tiles
     return Head(answers, _basis(found, labels), tiles[1:-1][:_MOST_TILES])
@@ -504,14 +605,18 @@ def _head(found: Comparison, labels: Mapping[str, str]) -> Head:
 def _case_tile(row: Mapping[Hashable, Any], reference: str, write: Callable[[float | None], str]) -> Tile:
     """Show the cost of a case, and what it is proved to save or to cost more."""
     saving, least, most = (float(row[f"{side}saving_cny_per_year"]) for side in ("", "least_", "most_"))
-    note = "saving not known: the reference has no plan"
+    note = say("saving not known: the reference has no plan")
     if math.isfinite(saving):
         sign = 1.0 if saving >= 0 else -1.0
         amount, low, high = (write(cny) for cny in (sign * saving, *sorted((sign * least, sign * most))))
-        note = f"saves {amount} against {reference}" if saving >= 0 else f"costs {amount} more than {reference}"
+        note = (
+            say("saves {amount} against {reference}", amount=amount, reference=reference)
+            if saving >= 0
+            else say("costs {amount} more than {reference}", amount=amount, reference=reference)
+        )
         if math.isfinite(least):
-            is_open = "; which costs less is not proved" if least <= 0.0 <= most else ""
-            note += f" (proved of the best plans: {low} to {high}{is_open})"
+            is_open = say("; which costs less is not proved") if least <= 0.0 <= most else ""
+            note += say(" (proved of the best plans: {low} to {high}{is_open})", low=low, high=high, is_open=is_open)
     return Tile(str(row["label"]), format_million(float(row["total_cny_per_year"])), MILLION_CNY, note)
 
 
@@ -520,15 +625,19 @@ def _basis(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
     basis, label = [], labels.get(found.reference, found.reference)
     result = found.results.get(found.reference)
     if result is not None and result.has_plan:
-        name = "Reference" if label == "reference" else f"Reference: {label}"
+        name = say("Reference") if label == say("reference") else say("Reference: {label}", label=label)
         bound = format_million(result.bound_cny) if math.isfinite(result.bound_cny) else ""
-        note = f"no plan costs less than {bound}" if bound else "nothing is proved of the least possible cost"
+        note = (
+            say("no plan costs less than {bound}", bound=bound)
+            if bound
+            else say("nothing is proved of the least possible cost")
+        )
         basis.append(Tile(name, format_million(result.objective_cny), MILLION_CNY, note))
     if (gaps := found.cases["mip_rel_gap"].dropna()).size:
-        note = "so far may a cost lie above the least possible one"
-        basis.append(Tile("Largest proved gap", format_percent(float(gaps.max()), 2), "of the cost", note))
+        note = say("so far may a cost lie above the least possible one")
+        basis.append(Tile(say("Largest proved gap"), format_percent(float(gaps.max()), 2), say("of the cost"), note))
     share = ((result.summary.get("estimate_share") or {}) if result is not None else {}).get("total")
     if share is not None:
-        note = "of the reference: prices marked as estimates, or not marked"
-        basis.append(Tile("On estimates", format_percent(share, 0), "of the cost", note))
+        note = say("of the reference: prices marked as estimates, or not marked")
+        basis.append(Tile(say("On estimates"), format_percent(share, 0), say("of the cost"), note))
     return basis

@@ -64,7 +64,7 @@ def map_data(
     return {
         "width": _MAP_WIDTH,
         "height": round(_MAP_WIDTH / _ASPECT, 1),
-        "projection": f"{method.method_name if method else 'Equal-area'} projection",
+        "projection": method.method_name if method else "",
         "km_per_unit": ground_length_km(projection, view, center_x) / (_MAP_WIDTH / 2),
         "land": land,
         "outlines": outlines,

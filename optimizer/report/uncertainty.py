@@ -17,11 +17,13 @@ from optimizer.drawing.uncertainty import fan_figure
 from optimizer.numbers import format_number, format_percent, format_plain
 from optimizer.report.charts import Chart, Span, Table, span_rows
 from optimizer.report.page import render_page
-from optimizer.report.run import Head, Tile
+from optimizer.report.run import Head, Tile, names_of
+from optimizer.runs.folder import INFO_FILE
+from optimizer.runs.run import open_run
 from optimizer.text.uncertainty import POOR_R2, gap_notes, headline, slice_warning, solved_with
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
-from optimizer.words.language import speaking
+from optimizer.words.sentences import join, join_sentences, retell, say, term, titled
 
 _SECTIONS = (
     ("summary", "Summary"), ("figures", "Figures"), ("decides", "What decides"), ("places", "Data centers"),
@@ -35,8 +37,6 @@ _MOST_CHANGE = 3.0
 _SHOWN, _FEW_PLANS = 8, 2
 
 
-# Words of the templates are English, so all of a page is.
-@speaking("en")
 def build_uncertainty_report(folder: Path) -> str:
     """
     Write the report of an uncertainty.
@@ -52,9 +52,17 @@ def build_uncertainty_report(folder: Path) -> str:
         If the folder holds none, or a file in it is damaged.
     """
     found = open_uncertainty(folder)
-    title = f"Uncertainty of scenario {found.name}"
+    # A run that is still there knows what its places are called.
+    folders = (result.folder for result in found.results.values())
+    named = next((folder for folder in folders if folder is not None and (folder / INFO_FILE).is_file()), None)
+    names = {} if named is None else names_of(open_run(named))
+    return render_page("uncertainty.html", lambda: _context(found), name=found.name, drawn=None, names=names)
+
+
+def _context(found: Uncertainty) -> dict[str, Any]:
+    title = say("Uncertainty of scenario {name}", name=found.name)
     decides = [_driver_chart(found, name, n) for n, name in enumerate((COST, *region_shares(found)[:1]))]
-    context = {
+    return {
         "title": title,
         "eyebrow": title,
         "heading": _heading(found),
@@ -69,10 +77,9 @@ def build_uncertainty_report(folder: Path) -> str:
         "drivers": _driver_table(found),
         "places": _place_table(found),
         "inputs": _input_table(found),
-        "idle": ", ".join(map(str, found.facts["idle"])),
+        "idle": join(map(str, found.facts["idle"])),
         "reasons": _reason_table(found),
     }
-    return render_page("uncertainty.html", context, name=found.name, drawn=None, map_words={})
 
 
 def _version(found: Uncertainty) -> str:
@@ -85,19 +92,27 @@ def _version(found: Uncertainty) -> str:
 def _heading(found: Uncertainty) -> str:
     row = found.distribution(COST)
     if not row["plans"]:
-        return f"None of {len(found.samples)} samples has a plan"
+        return say("None of {count} samples has a plan", count=len(found.samples))
     cost = found.figure(COST)
-    return f"Nine of ten plans cost {cost.write(row['p05'])} to {cost.write(row['p95'])} {cost.unit}"
+    return say(
+        "Nine of ten plans cost {low} to {high} {unit}",
+        low=cost.write(row["p05"]), high=cost.write(row["p95"]), unit=retell(cost.unit),
+    )  # fmt: skip
 
 
 def _lead(found: Uncertainty) -> list[str]:
-    text = f"{solved_with(found.facts)}."
+    text = say("{text}.", text=solved_with(found.facts))
     lead = [headline(found), text[0].upper() + text[1:]]
     if (warning := slice_warning(found)) is not None:
-        lead.append(f"Warning: {warning}")
+        lead.append(say("Warning: {text}", text=warning))
     without = int(found.samples[COST].isna().sum())
     if without:
-        lead.append(f"{without} samples have no plan; the figures are of the others, and say nothing of those.")
+        lead.append(
+            say(
+                "{without} samples have no plan; the figures are of the others, and say nothing of those.",
+                without=without,
+            )
+        )
     return [*filter(None, lead), *(note[0].upper() + note[1:] for note in gap_notes(found))]
 
 
@@ -116,9 +131,9 @@ def _tiles(found: Uncertainty, names: Iterable[str]) -> list[Tile]:
         figure, row = found.figure(name), found.distribution(name)
         if not row["plans"]:
             continue
-        span = f"{figure.write(row['p05'])} to {figure.write(row['p95'])}"
-        note = f"in nine of ten samples; as stated {figure.write(row['as_stated'])}"
-        tiles.append(Tile(figure.title.capitalize(), span, figure.unit, note))
+        span = join([figure.write(row["p05"]), figure.write(row["p95"])], " to ")
+        note = say("in nine of ten samples; as stated {value}", value=figure.write(row["as_stated"]))
+        tiles.append(Tile(titled(retell(figure.title)), span, retell(figure.unit), note))
     return tiles
 
 
@@ -138,16 +153,19 @@ def _dispersion_chart(found: Uncertainty) -> Chart | None:
         levels = [float(row[name]) / stated - 1 for name in QUANTILES] if row["plans"] and stated else []
         if not levels or not all(math.isfinite(level) and abs(level) <= _MOST_CHANGE for level in levels):
             continue
-        span = f"{figure.write(row['p05'])} to {figure.write(row['p95'])} {figure.unit}"
+        ends = join([figure.write(row["p05"]), figure.write(row["p95"])], " to ")
+        span = say("{amount} {unit}", amount=ends, unit=retell(figure.unit))
         pieces = [(levels[0], levels[4], _WIDE), (levels[1], levels[3], _NARROW)]
-        rows.append(Span(figure.title.capitalize(), span, pieces))
-        cells.append((figure.title, *map(_change, levels)))
+        rows.append(Span(titled(retell(figure.title)), span, pieces))
+        cells.append((retell(figure.title), *map(_change, levels)))
     if not rows:
         return None
-    about = "Change against the scenario as stated, which is the line: 5 to 95 %, and the middle half, of the samples."
-    table = Table(("Figure, against as stated", *list(_LEVELS.values())[1:]), cells)
-    legend = {"5 to 95 %": _WIDE, "25 to 75 %": _NARROW}
-    return span_rows(("dispersion", "How far figures spread", about), rows, _change, table, legend)
+    about = say(
+        "Change against the scenario as stated, which is the line: 5 to 95 %, and the middle half, of the samples."
+    )
+    table = Table((say("Figure, against as stated"), *list(_LEVELS.values())[1:]), cells)
+    legend = {say("5 to 95 %"): _WIDE, say("25 to 75 %"): _NARROW}
+    return span_rows(("dispersion", say("How far figures spread"), about), rows, _change, table, legend)
 
 
 def _change(share: float) -> str:
@@ -159,8 +177,10 @@ def _figure_table(found: Uncertainty) -> Table:
     for row in found.distributions.to_dict("records"):
         figure = found.figure(row["figure"])
         cells = [figure.write(row[level]) for level in (*_LEVELS, "sd")]
-        rows.append((f"{figure.title}, {figure.unit}", *cells, format_percent(row["noise_share"], 0)))
-    return Table(("Figure", *_LEVELS.values(), "standard deviation", "of it noise of the solver"), rows)
+        named = say("{title}, {unit}", title=retell(figure.title), unit=retell(figure.unit))
+        rows.append((named, *cells, format_percent(row["noise_share"], 0)))
+    heads = ("Figure", *_LEVELS.values(), say("standard deviation"), say("of it noise of the solver"))
+    return Table(heads, rows)
 
 
 def _driver_chart(found: Uncertainty, name: str, number: int) -> Chart | None:
@@ -173,16 +193,20 @@ def _driver_chart(found: Uncertainty, name: str, number: int) -> Chart | None:
         weight = float(row["rank_coefficient"])
         rows.append(Span(str(row["input"]), f"{weight:+.2f}", [(0.0, weight, _UP if weight > 0 else _DOWN)]))
         cells.append((str(row["input"]), f"{weight:+.2f}", format_number(row["total_index"], 2)))
-    r2, title = float(part["r2"].iloc[0]), found.figure(name).title
-    about = (
-        "Standardized rank regression coefficients: by how many standard deviations of its rank the figure moves with "
-        f"one of the input. The regression explains {format_percent(r2, 0)} of the ranks."
-    )
+    r2, title = float(part["r2"].iloc[0]), retell(found.figure(name).title)
+    sentences = [
+        say(
+            "Standardized rank regression coefficients: by how many standard deviations of its rank the figure moves "
+            "with one of the input. The regression explains {share} of the ranks.",
+            share=format_percent(r2, 0),
+        )
+    ]
     if r2 < POOR_R2:
-        about += " That is only part: see the first-order and total indices."
-    table = Table(("Input", "rank coefficient", "total index"), cells)
-    legend = {"raises it": _UP, "lowers it": _DOWN}
-    name_of = (f"driver-{number}", f"What decides: {title}", about)
+        sentences.append(say("That is only part: see the first-order and total indices."))
+    about = join_sentences(sentences)
+    table = Table((say("Input"), say("rank coefficient"), say("total index")), cells)
+    legend = {say("raises it"): _UP, say("lowers it"): _DOWN}
+    name_of = (f"driver-{number}", say("What decides: {title}", title=title), about)
     return span_rows(name_of, rows, lambda weight: f"{weight:+.2f}", table, legend)
 
 
@@ -195,9 +219,9 @@ def _driver_table(found: Uncertainty) -> Table:
     }  # fmt: skip
     rows = [
         (
-            str(titles[row["figure"]]),
+            retell(str(titles[row["figure"]])),
             str(row["input"]),
-            "yes" if row["is_significant"] else "no",
+            say("yes") if row["is_significant"] else say("no"),
             *(format_number(row[name], 2) for name in numbers),
         )
         for row in found.drivers.to_dict("records")
@@ -208,8 +232,8 @@ def _driver_table(found: Uncertainty) -> Table:
 def _place_table(found: Uncertainty) -> Table:
     rows = [
         (
-            str(row["data_center"]),
-            str(row["region"]),
+            retell(str(row["data_center"])),
+            term(str(row["region"])),
             *(format_percent(row[name]) for name in ("used_share", "mean", "p05", "p50", "p95")),
         )
         for row in found.data_centers.to_dict("records")
@@ -224,7 +248,8 @@ def _input_table(found: Uncertainty) -> Table:
             str(row["input"]),
             str(row["key"]),
             *(format_plain(float(row[name]), 4) for name in ("value", "low", "high")),
-            *(_text(row, name) for name in ("shape", "reason", "source")),
+            retell(_text(row, "shape")),
+            *(_text(row, name) for name in ("reason", "source")),
             f"{row['file']}:{row['row']}",
         )
         for row in found.inputs.to_dict("records")
@@ -243,7 +268,7 @@ def _reason_table(found: Uncertainty) -> Table:
     samples["reason"] = samples["reason"].where(samples[COST].isna(), "")
     counts = samples.groupby(["status", "reason"], sort=False).size().reset_index(name="samples")
     rows = [
-        (str(row["status"]).replace("_", " "), str(row["reason"]), f"{row['samples']:,}")
+        (retell(str(row["status"]).replace("_", " ")), retell(str(row["reason"])), f"{row['samples']:,}")
         for row in counts.to_dict("records")
     ]
     return Table(("Ended", "why there is no plan", "samples"), rows, words=(0, 1))

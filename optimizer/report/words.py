@@ -10,7 +10,8 @@ SCRIPT_WORDS: Mapping[str, str] = {
     "colours_system": "system",
     "colours_light": "light",
     "colours_dark": "dark",
-    "scales": "trillion billion million",
+    "between": ", ",
+    "told_of": "{what}: {text}",
     "more_columns": "More columns to the right: scroll sideways",
     "show_rows": "Show all {count} rows",
     # The map
@@ -24,7 +25,7 @@ SCRIPT_WORDS: Mapping[str, str] = {
     "share_in_region": "{share} in the {region}",
     "centers_at": "Data centers, {time}",
     "column_center": "Data center",
-    "column_region": "region",
+    "column_region": "Region",
     "column_tokens": "tokens/h",
     "column_share": "share",
     "column_rtt": "RTT, ms",

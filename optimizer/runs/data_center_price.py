@@ -168,8 +168,9 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
 
 def _find(run: Run, text: str) -> str:
     wanted = text.strip().casefold()
-    for center, name in run.data_centers["name"].items():
-        if wanted in {str(center).casefold(), str(name).casefold()}:
+    names = run.data_centers[run.data_centers.columns.intersection(["name", "name_local"])]
+    for center, *called in names.itertuples():
+        if wanted in {str(name).casefold() for name in (center, *called)}:
             return str(center)
     faults, known = FaultList("the data center"), list(map(str, run.data_centers.index))
     remedy = f"Name one of {', '.join(known)}.{suggest(wanted, known)}"

@@ -13,7 +13,8 @@ from optimizer.sensitivity import work_table as kinds
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.units import HOURS_PER_YEAR
 from optimizer.words.amounts import format_amount
-from optimizer.words.sentences import say
+from optimizer.words.columns import ljust, rjust, width_of
+from optimizer.words.sentences import join, retell, say, term
 
 _LISTED = 4
 _LEAST_SHARE = 0.0005  # shows as 0.1 %
@@ -38,8 +39,8 @@ def describe_data_center(found: DataCenterPrice) -> str:
     """Say what a data center does, what binds, what more would be worth, and who is next for its work."""
     lines = [data_center_heading(found)]
     facts = data_center_facts(found)
-    width = max(map(len, facts), default=0)
-    lines += [f"  {name:<{width}}  {text}" for name, text in facts.items()]
+    width = max(map(width_of, facts), default=0)
+    lines += [f"  {ljust(name, width)}  {text}" for name, text in facts.items()]
     for title, sentences in data_center_sections(found).items():
         lines += ["", title, *(f"  {sentence}" for sentence in sentences)]
     if found.hours and found.is_open:
@@ -49,7 +50,10 @@ def describe_data_center(found: DataCenterPrice) -> str:
 
 def data_center_heading(found: DataCenterPrice) -> str:
     """Name a data center and say in one sentence what it does."""
-    who = f"{found.name} ({found.data_center}, {found.region})"
+    who = say(
+        "{name} ({data_center}, {region})",
+        name=retell(found.name), data_center=found.data_center, region=term(found.region),
+    )  # fmt: skip
     if not found.is_open:
         return say("{who}: closed, nothing is served there", who=who)
     if found.mtok_per_year == 0:
@@ -89,7 +93,7 @@ def data_center_facts(found: DataCenterPrice) -> dict[str, str]:
     facts[say("costs")] = say(
         "{total} million CNY a year, {each:.4f} CNY per million tokens: {parts}",
         total=format_million(total), each=total / found.mtok_per_year,
-        parts=", ".join(f"{name.replace('_', ' ')} {format_million(cny)}" for name, cny in parts),
+        parts=join(f"{term(name).replace('_', ' ')} {format_million(cny)}" for name, cny in parts),
     )  # fmt: skip
     return facts
 
@@ -106,9 +110,9 @@ def _power_words(found: DataCenterPrice) -> str:
 
 
 def _largest(shares: Mapping[str, float]) -> str:
-    shown = [f"{name} {format_percent(share)}" for name, share in list(shares.items())[:_LISTED]]
+    shown = [f"{retell(name)} {format_percent(share)}" for name, share in list(shares.items())[:_LISTED]]
     more = len(shares) - len(shown)
-    return ", ".join(shown) + (say(" and {count} more", count=more) if more > 0 else "")
+    return join(shown) + (say(" and {count} more", count=more) if more > 0 else "")
 
 
 def data_center_sections(found: DataCenterPrice) -> dict[str, list[str]]:
@@ -127,7 +131,7 @@ def data_center_sections(found: DataCenterPrice) -> dict[str, list[str]]:
 
 
 def _what(limit: LimitThere) -> str:
-    words = {"pods": say("pods of {name}", name=limit.name), "it_power": say("IT power")}
+    words = {"pods": say("pods of {name}", name=retell(limit.name)), "it_power": say("IT power")}
     return words.get(limit.kind, say("link {name}", name=limit.name))
 
 
@@ -136,20 +140,20 @@ def _full_sentence(limit: LimitThere) -> str:
     when = say("all hours") if always else say("{hours:,.0f} hours a year", hours=limit.full_h_per_year)
     return say(
         "{what}: all {available:,.10g} {unit} in use in {when}",
-        what=_what(limit), available=limit.available, unit=limit.unit, when=when,
+        what=_what(limit), available=limit.available, unit=retell(limit.unit), when=when,
     )  # fmt: skip
 
 
 def _value_sentence(found: DataCenterPrice, limit: LimitThere) -> str:
     """Say what one more unit is worth; of a zero, why."""
     more = {
-        "pods": say("1 more pod of {name}", name=limit.name),
+        "pods": say("1 more pod of {name}", name=retell(limit.name)),
         "it_power": say("1 MW more of IT power"),
     }.get(limit.kind, say("100 Gbps more on link {name}", name=limit.name))
     if math.isnan(limit.value_cny_per_year):
         return say("{more}: not computed", more=more)
     if limit.value_cny_per_year >= LEAST_VALUE_CNY:
-        amount = format_cny(limit.value_cny_per_year)
+        amount = _money(limit.value_cny_per_year)
         if limit.holds_to > 1:
             return say(
                 "{more}: {amount} a year, and each of {count:g} about as much",
@@ -167,7 +171,7 @@ def _why_worthless(found: DataCenterPrice, limit: LimitThere) -> str:
     if not limit.binds:
         return say(
             "no more than {used:,.3g} of {available:,.10g} {unit} are in use",
-            used=limit.most_used, available=limit.available, unit=limit.unit,
+            used=limit.most_used, available=limit.available, unit=retell(limit.unit),
         )  # fmt: skip
     return say("they are used up, but the next place costs as little")
 
@@ -191,7 +195,7 @@ def _neighbours(found: DataCenterPrice) -> list[str]:
 def _other(other: OtherDataCenter) -> str:
     text = say(
         "{name}, {there:.4f} CNY against {here:.4f} here ({difference:+.4f})",
-        name=other.name, there=other.there_cny_per_mtok, here=other.here_cny_per_mtok,
+        name=retell(other.name), there=other.there_cny_per_mtok, here=other.here_cny_per_mtok,
         difference=other.difference_cny_per_mtok,
     )  # fmt: skip
     if other.work_share < 1.0 - _LEAST_SHARE:
@@ -200,11 +204,12 @@ def _other(other: OtherDataCenter) -> str:
 
 
 def _kept_out(other: OtherDataCenter) -> str:
-    return "; ".join(
-        f"{say(_KEPT_OUT[kind]) if kind in _KEPT_OUT else EQUATIONS[kind].price_of} {format_percent(share)}"
+    shares = (
+        f"{say(_KEPT_OUT[kind]) if kind in _KEPT_OUT else retell(EQUATIONS[kind].price_of)} {format_percent(share)}"
         for kind, share in other.kept_out_share.items()
         if share >= _LEAST_SHARE
     )
+    return join(shares, "; ")
 
 
 def _why_idle(found: DataCenterPrice) -> list[str]:
@@ -224,7 +229,7 @@ def _why_idle(found: DataCenterPrice) -> list[str]:
             )
         )  # fmt: skip
         if rules := {kind: share for kind, share in could.kept_out_share.items() if kind in _RULES}:
-            ruled = ", ".join(f"{say(_KEPT_OUT[kind])} {format_percent(share)}" for kind, share in rules.items())
+            ruled = join(f"{say(_KEPT_OUT[kind])} {format_percent(share)}" for kind, share in rules.items())
             lines.append(say("rules keep a part of them out: {ruled}", ruled=ruled))
     if not math.isnan(found.opening_cny_per_year):
         lines.append(_opening_sentence(found.opening_cny_per_year, found.most_saved_cny_per_year))
@@ -234,8 +239,13 @@ def _why_idle(found: DataCenterPrice) -> list[str]:
 _RULES = (kinds.RESIDENCY, kinds.RTT_LIMIT, kinds.SECOND_ROUTE)
 
 
+def _money(cny: float) -> str:
+    """Write an amount in the words of the language in force; the other rooms store it in English."""
+    return retell(format_cny(cny))
+
+
 def _opening_sentence(opening_cny: float, saved_cny: float) -> str:
-    cost = format_cny(opening_cny)
+    cost = _money(opening_cny)
     held = say("with all other whole decisions as they are")
     if math.isnan(saved_cny):
         return say("opening it costs {cost} a year", cost=cost)
@@ -243,7 +253,7 @@ def _opening_sentence(opening_cny: float, saved_cny: float) -> str:
         return say("no plan opens it {held}", held=held)
     if saved_cny < LEAST_VALUE_CNY:
         return say("opening it costs {cost} a year and could save nothing {held}", cost=cost, held=held)
-    saved = format_cny(saved_cny)
+    saved = _money(saved_cny)
     if saved_cny < opening_cny:
         return say(
             "opening it costs {cost} a year and could save no more than {saved}, what is deployed there paid, {held}",
@@ -277,14 +287,16 @@ def hour_rows(found: DataCenterPrice) -> list[tuple[str, ...]]:
 
 def _hour_table(found: DataCenterPrice) -> list[str]:
     rows = [tuple(map(say, HOUR_COLUMNS)), *hour_rows(found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [f"  {'  '.join(text.rjust(width) for text, width in zip(row, widths, strict=True))}" for row in rows]
+    widths = [max(width_of(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [f"  {'  '.join(rjust(text, width) for text, width in zip(row, widths, strict=True))}" for row in rows]
 
 
 def describe_data_centers(found: Sequence[DataCenterPrice]) -> str:
     """List the data centers of a run, the one with most tokens first."""
-    columns = f"{'tokens':>8}{'hours':>8}{'peak MW':>10}{'CNY/MWh':>10}{'CNY/mtok':>10}"
-    lines = [f"{'data center':<24}{columns}{'1 MW more':>16}{'1 pod more':>16}"]
+    heads = (say("tokens"), say("hours"), say("peak MW"), say("CNY/MWh"), say("CNY/mtok"))
+    columns = "".join(rjust(head, width) for head, width in zip(heads, (8, 8, 10, 10, 10), strict=True))
+    more = rjust(say("1 MW more"), 16) + rjust(say("1 pod more"), 16)
+    lines = [ljust(say("data center"), 24) + columns + more]
     for one in found:
         if one.mtok_per_year > 0:
             peak = max((hour.facility_power_mw for hour in one.hours), default=math.nan)
@@ -294,9 +306,9 @@ def describe_data_centers(found: Sequence[DataCenterPrice]) -> str:
                 f"{one.price_cny_per_mwh:>10,.1f}{each:>10.4f}"
             )
         else:
-            facts = f"{'closed' if not one.is_open else 'idle':>8}{'':>38}"
+            facts = rjust(say("closed") if not one.is_open else say("idle"), 8) + " " * 38
         lines.append(f"{one.data_center:<24}{facts}{_best_value(one, 'it_power'):>16}{_best_value(one, 'pods'):>16}")
-    lines.append("values in CNY a year; `edwc price RUN DATA_CENTER` says more of one, and why a value is nothing")
+    lines.append(say("values in CNY a year; `edwc price RUN DATA_CENTER` says more of one, and why a value is nothing"))
     return "\n".join(escape_text(line) for line in lines)
 
 

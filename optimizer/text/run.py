@@ -191,7 +191,7 @@ def _limits_in_use(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         elif row["limit"] == "it_power":
             most_used = say(
                 "the most used, {where}, has {used:,.1f} of {available:,.0f} MW in use",
-                where=row["where"],
+                where=retell(row["where"]),
                 used=row["used"],
                 available=row["available"],
             )
@@ -322,16 +322,26 @@ def _need_words(row: Mapping[str, Any]) -> str:
     )
 
 
-def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float) -> str:
-    """Say what a plan of a cost a year saves against the best of `Run.baselines`, in what, and on what that rests."""
+def describe_saving(baselines: Sequence[Mapping[str, Any]], total_cny: float, *, are_named: bool = True) -> str:
+    """
+    Say what a plan of a cost a year saves against the best of `Run.baselines`, in what, and on what that rests.
+
+    Parameters
+    ----------
+    are_named
+        Whether the rules stand just above the sentence.
+    """
     fitting = sorted((item for item in baselines if item["is_feasible"]), key=lambda item: item["total_cny_per_year"])
     if not fitting:
+        if not are_named:
+            return say("None of the rules keeps all limits: only the optimization gives a plan.")
         return say("None of them keeps all limits: only the optimization gives a plan.")
     best = fitting[0]
-    said = say(
-        "The optimization saves {best} against the best of them, {name}.",
-        best=_saved(best, total_cny),
-        name=retell(best["name"]),
+    saved, name = _saved(best, total_cny), retell(best["name"])
+    said = (
+        say("The optimization saves {best} against the best of them, {name}.", best=saved, name=name)
+        if are_named
+        else say("The optimization saves {best} against the best of the rules, {name}.", best=saved, name=name)
     )
     split = describe_split(best)
     simple = next((item for item in fitting[1:] if item["id"] != _STRONG), None)
@@ -442,20 +452,35 @@ def describe_run(run: Run) -> str:
         return _describe_run(run)
 
 
-def local_names(run: Run) -> dict[str, str]:
-    """Name the places and classes of a run as the language in force does; nothing where the run's own names do."""
+def local_names(run: Run, *, with_inputs: bool = True) -> dict[str, str]:
+    """
+    Name places, classes and accelerators of a run as the language in force does, by their names and ids.
+
+    Empty in English, where the run's own names do.
+
+    Parameters
+    ----------
+    with_inputs
+        Read the inputs of the run, which know junctions and accelerators, where they are still there.
+    """
     if current_language() == "en" or not run.has_plan:
         return {}
     names: dict[str, str] = {}
-    for table in ("data_centers", "demand_hubs"):
-        rows = run.tables[table]
-        if "name_local" in rows:
-            names |= {
-                str(name): str(local) for name, local in zip(rows["name"], rows["name_local"], strict=True) if local
-            }
-    for class_id, settings in run.scenario.workload_classes.items():
-        if (named := term(class_id)) != class_id:
-            names[settings.name] = named
+    has_inputs = with_inputs and not run.lost_inputs
+    tables = [run.network.nodes.reset_index()] if has_inputs else []
+    # What a run calls a place goes before the name of its node.
+    for rows in (*tables, run.tables["demand_hubs"], run.tables["data_centers"]):
+        local = rows["name_local"] if "name_local" in rows else rows["name"]
+        for place, name, own in zip(rows["id"], rows["name"], local, strict=True):
+            if own and own == own:  # noqa: PLR0124 - not NaN
+                names |= {str(place): str(own), str(name): str(own)}
+    if has_inputs:
+        names |= {str(chip): str(name) for chip, name in run.network.accelerators["name"].items()}
+    classes = run.tables.get("classes")
+    if classes is not None and "name" in classes:
+        for class_id, name in zip(classes["workload_class"], classes["name"], strict=True):
+            if (named := term(str(class_id))) != class_id:
+                names[str(name)] = named
     return names
 
 

@@ -19,12 +19,17 @@ def format_amount(amount: float, digits: int = 3, lang: Lang | None = None) -> s
     >>> format_amount(1_930_000_000, lang="en"), format_amount(999_999_999, lang="en"), format_amount(0.0)
     ('1.93 billion', '1 billion', '0')
     """
+    return "".join(split_amount(amount, digits, lang))
+
+
+def split_amount(amount: float, digits: int = 3, lang: Lang | None = None) -> tuple[str, str]:
+    """Format an amount as `format_amount`, its number apart from the word for its size."""
     if amount == 0:
-        return "0"
+        return "0", ""
     # Rounded first, so that 999,999,999 is not 1000 million.
     rounded = float(f"{amount:.{digits}g}")
     scale, word = next(((s, w) for s, w in _scales(lang or current_language()) if abs(rounded) >= s), (1.0, ""))
-    return plain(rounded / scale, digits) + word
+    return plain(rounded / scale, digits), word
 
 
 def _scales(lang: Lang) -> tuple[tuple[float, str], ...]:
@@ -32,6 +37,11 @@ def _scales(lang: Lang) -> tuple[tuple[float, str], ...]:
     # Chinese writes amount and word together.
     space = " " if lang == "en" else ""
     return tuple((10.0**power, space + name) for power, name in zip(_POWERS[lang], names, strict=True))
+
+
+def amount_scales(lang: Lang) -> list[tuple[float, str]]:
+    """List the sizes of amounts with their words, the largest first, for the scripts of a page."""
+    return list(_scales(lang))
 
 
 def plain(value: float, digits: int) -> str:

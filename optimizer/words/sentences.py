@@ -58,7 +58,13 @@ def say(text: str, /, **values: object) -> str:
 
 def retell(text: str) -> str:
     """Tell an English text that another room wrote in the language in force; what no table has stays as it is."""
-    return text if current_language() == "en" else _retold(text, 0)
+    if current_language() == "en":
+        return text
+    # A name may hold commas and words that join others, and would fall apart with the sentence.
+    for name, local in _local_names.get().items():
+        if " " in name and name in text:
+            text = text.replace(name, local)
+    return _retold(text, 0)
 
 
 def term(name: str) -> str:
@@ -126,7 +132,8 @@ def _by_template(text: str, depth: int, *, of_parts: bool = False) -> str:
     if of_parts:
         return ""
     if workload := _WORKLOAD.fullmatch(text):
-        return say("{workload_class} of {demand_hub}", workload_class=term(workload[1]), demand_hub=workload[2])
+        hub = _local_names.get().get(workload[2], workload[2])
+        return say("{workload_class} of {demand_hub}", workload_class=term(workload[1]), demand_hub=hub)
     return _in_parts(text, ", ", depth) or _in_parts(text, " and ", depth) or text
 
 
@@ -136,13 +143,24 @@ def _in_parts(text: str, between: str, depth: int) -> str:
     if len(parts) == 1:
         return ""
     told = [_retold(part, depth + 1) for part in parts]
-    is_told = all(new != old or _ID.fullmatch(old) for new, old in zip(told, parts, strict=True))
+    called = set(_local_names.get().values())
+    is_told = all(new != old or _ID.fullmatch(old) or old in called for new, old in zip(told, parts, strict=True))
     return _translated(between).join(told) if is_told else ""
 
 
 def join(texts: Iterable[str], between: str = ", ") -> str:
     """Put texts in a row with what the language in force writes between them."""
     return (between if current_language() == "en" else _translated(between)).join(texts)
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Put sentences one behind the other; Chinese has no space between them."""
+    return (" " if current_language() == "en" else "").join(sentences)
+
+
+def titled(text: str) -> str:
+    """Begin a text with a capital letter, and leave the rest of it."""
+    return text[:1].upper() + text[1:]
 
 
 def join_some(texts: Sequence[str], most: int) -> str:

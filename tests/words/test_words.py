@@ -14,14 +14,19 @@ import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
 from optimizer.numbers import format_change, format_million
+from optimizer.report.comparison import STEP_WORDS
+from optimizer.report.words import SCRIPT_WORDS
+from optimizer.text.comparison import KIND_WORDS
+from optimizer.text.data_center import HOUR_COLUMNS
 from optimizer.text.explanations import describe_placement, describe_workloads
-from optimizer.text.run import describe_check, describe_run, local_names
+from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_check, describe_run, local_names
 from optimizer.words.columns import ljust, rjust, width_of, wrap
 from optimizer.words.language import VARIABLE, current_language, speaking
 from optimizer.words.sentences import join, naming, retell, say
-from optimizer.words.tables import RETOLD, SAID, read_table
+from optimizer.words.tables import PAGES, RETOLD, SAID, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
+ASSETS = ROOT / "optimizer" / "report" / "assets"
 EXAMPLE = ROOT / "scenarios" / "own_network" / "river.yaml"
 BLANK = "\N{SYMBOL FOR NULL}"  # stands for what an f-string fills in
 # What stays in Latin letters: units, abbreviations of the field, commands and keys, ids, names of files and products.
@@ -61,11 +66,17 @@ def _choices(node: ast.expr) -> list[ast.expr]:
     return [node.body, node.orelse] if isinstance(node, ast.IfExp) else []
 
 
+def said_in_templates() -> set[str]:
+    """Find what the templates of pages say."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ASSETS.glob("*.html")))
+    return {found[2] for found in re.finditer(r"say\(([\"'])(.*?)\1", text)}
+
+
 def blanks(text: str) -> list[tuple[str, str]]:
     return sorted((name, spec or "") for _, name, spec, _ in string.Formatter().parse(text) if name)
 
 
-@pytest.mark.parametrize("table", [SAID, RETOLD])
+@pytest.mark.parametrize("table", [SAID, RETOLD, PAGES])
 def test_every_sentence_has_both_languages_and_the_same_blanks(table: str) -> None:
     for english, row in read_table(table).items():
         assert english == row["en"]
@@ -74,18 +85,25 @@ def test_every_sentence_has_both_languages_and_the_same_blanks(table: str) -> No
 
 
 def test_no_sentence_stands_in_two_tables() -> None:
-    assert not read_table(SAID).keys() & read_table(RETOLD).keys()
+    for first, second in ((SAID, RETOLD), (SAID, PAGES), (RETOLD, PAGES)):
+        assert not read_table(first).keys() & read_table(second).keys()
 
 
 def test_every_sentence_that_code_says_is_in_the_table() -> None:
-    known = read_table(SAID).keys() | read_table(RETOLD).keys()
+    known = read_table(SAID).keys() | read_table(RETOLD).keys() | read_table(PAGES).keys()
     assert said_in_code() - known == set()
+    assert said_in_templates() - known == set()
+    assert set(SCRIPT_WORDS.values()) - known - {"MW"} == set()
+    # What is looked up before it is said.
+    chosen = (KIND_WORDS, STEP_WORDS, ENDED, dict(zip(LATENCY_COLUMNS, LATENCY_COLUMNS, strict=True)))
+    assert {text for words in chosen for text in words.values()} | set(HOUR_COLUMNS) <= known
 
 
 def test_every_sentence_in_the_table_is_in_the_code() -> None:
     # Ids are shown with spaces for underscores.
     texts = {shown for text in texts_in_code() for shown in (text, text.replace("_", " "))}
-    assert {key for key in read_table(SAID) if key not in texts} == set()
+    texts |= said_in_templates() | {text for part in texts for text in part.split("\n")}
+    assert {key for name in (SAID, PAGES) for key in read_table(name) if key not in texts} == set()
 
 
 def test_what_is_told_again_is_worded_somewhere_in_the_code() -> None:

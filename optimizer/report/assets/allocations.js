@@ -44,8 +44,8 @@
     }));
   })();
   for (const row of rows) {
-    const words = [row.hub.name, row.hub.local, row.hub.id, row.class.name, row.class.id, row.center.name];
-    row.words = [...words, row.center.local, row.center.id, regions[row.center.region].name].join("\n").toLowerCase();
+    const words = [row.hub, row.class, row.center].flatMap(({ name, also, local, id }) => [name, also, local ?? "", id]);
+    row.words = [...words, regions[row.center.region].name].join("\n").toLowerCase();
   }
   rows.sort((a, b) => b.mtok_per_day - a.mtok_per_day);
 

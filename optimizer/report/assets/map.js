@@ -144,7 +144,7 @@
       const [rate, region] = regions.map((one, r) => [sums.regions[r], one.name]).sort((a, b) => b[0] - a[0])[0];
       told.push(edwc.say("share_in_region", { share: edwc.percent(rate / sums.total), region }));
     }
-    edwc.byId("status").textContent = `${model.sliceText()}: ${told.join(", ")}`;
+    edwc.byId("status").textContent = edwc.say("told_of", { what: model.sliceText(), text: told.join(edwc.say("between")) });
   };
   const setSlice = (slice, isQuiet = false) => {
     state.slice = slice;

@@ -150,7 +150,7 @@ edwc.makeDrawing = (map, model, svg, { choose, wasDragged, getWindow }) => {
       one.cross.setAttribute("d", one.px > 0 ? "" : cross);
       one.cross.setAttribute("stroke-width", (1.4 * k).toFixed(2));
     }
-    for (const { group } of stops) group.setAttribute("aria-label", group.tell().replaceAll("\n", ", "));
+    for (const { group } of stops) group.setAttribute("aria-label", group.tell().replaceAll("\n", edwc.say("between")));
   };
 
   // Small circles stand on top of large ones, where they can be pointed at.

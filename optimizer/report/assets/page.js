@@ -4,6 +4,43 @@
 
 const edwc = { data: JSON.parse(document.getElementById("data").textContent) };
 
+// Language: the page holds both; what is asked for after # is put in the place of the other before anything else runs.
+{
+  const asked = () => /(?:^#|&)lang=(en|zh)\b/.exec(location.hash)?.[1];
+  const root = document.documentElement;
+  const other = document.getElementById("other");
+  if (asked() === other.dataset.lang) {
+    // Outlines of the map and pictures without words are in the first alone.
+    const shared = [...document.querySelectorAll("[data-shared]")];
+    [...other.content.querySelectorAll("[data-shared]")].forEach((place, i) => place.replaceWith(shared[i]));
+    document.getElementById("shown").replaceChildren(other.content);
+    root.lang = other.dataset.lang;
+    document.title = other.dataset.title;
+  }
+  addEventListener("hashchange", () => {
+    if (asked() && asked() !== root.lang) location.reload();
+  });
+  const { data } = edwc;
+  for (const kind of ["words", "names", "scales"]) data[kind] = data[kind][root.lang];
+  // What the data of the map call by English names: regions, classes, places, stops, and what is told of each case.
+  const called = (text) => (Object.hasOwn(data.names, text) ? data.names[text] : text);
+  const { map } = data;
+  for (const kind of ["regions", "classes", "hubs", "centers"]) {
+    for (const one of map[kind] ?? []) {
+      one.also = one.name; // still found by a search
+      one.name = called(one.name);
+      if (one.name === one.local) one.local = "";
+    }
+  }
+  for (const one of map.difference?.categories ?? []) one.name = called(one.name);
+  for (const leg of map.legs ?? []) leg.ends = leg.ends.map(called);
+  for (const route of map.routes ?? []) route.via = route.via.map(called);
+  for (const slice of map.slices ?? []) {
+    slice.label = called(slice.label);
+    if (slice.told) slice.told = called(slice.told);
+  }
+}
+
 edwc.byId = (id) => document.getElementById(id);
 
 edwc.make = (tag, attributes = {}, text = null) => {
@@ -23,9 +60,8 @@ edwc.say = (key, values = {}) =>
 edwc.amount = (value, digits = 3) => {
   if (!Number.isFinite(value)) return "–";
   const rounded = Number(value.toPrecision(digits));
-  const names = edwc.say("scales").split(" ");
-  for (const [i, scale] of [1e12, 1e9, 1e6].entries()) {
-    if (Math.abs(rounded) >= scale) return `${Number((rounded / scale).toPrecision(digits))} ${names[i]}`;
+  for (const [size, word] of edwc.data.scales) {
+    if (size >= 1e4 && Math.abs(rounded) >= size) return `${(rounded / size).toLocaleString("en-US", { maximumSignificantDigits: digits })}${word}`;
   }
   return rounded.toLocaleString("en-US", { maximumSignificantDigits: digits });
 };
@@ -97,16 +133,18 @@ document.addEventListener("scroll", () => {
 
 // Tables ------------------------------------------------------------------------------------------------------------
 
-// Read "1,234.5", "45.7%" and "–"; what is no number sorts as text, what is missing last.
+// Read "1,234.5", "45.7%", "1.2 billion" and "–"; what is no number sorts as text, what is missing last.
 edwc.sortKey = (text) => {
-  const number = Number.parseFloat(text.replaceAll(",", "").replace("−", "-"));
-  return /^[-−]?[\d.,]+ ?%?$/.test(text.trim()) ? number : text;
+  const found = /^([-+−]?[\d.,]+)( ?%|\D*)$/.exec(text.trim());
+  const [size] = (found && edwc.data.scales.find(([, word]) => word === found[2])) ?? [1];
+  const isNumber = found && (size > 1 || ["", "%", " %"].includes(found[2]));
+  return isNumber ? size * Number.parseFloat(found[1].replaceAll(",", "").replace("−", "-")) : text;
 };
 edwc.compare = (a, b) => {
   if (typeof a === "number" && typeof b === "number") return a - b;
   if (typeof a === "number") return -1;
   if (typeof b === "number") return 1;
-  return a.localeCompare(b, "en");
+  return a.localeCompare(b, document.documentElement.lang);
 };
 
 // Turn the headings of a table into buttons; `sort(column, isDown)` puts the rows in order.
