@@ -50,7 +50,7 @@ from optimizer.maps.theme import (
     center_radius,
     link_lines,
     list_costs,
-    node_title,
+    node_names,
     points_along,
     width_scale,
 )
@@ -180,7 +180,7 @@ def links_theme(scene: Scene) -> Theme:
     """Build the map of the links: how full each is in its busiest time slice."""
     run, words = scene.run, scene.words
     links = run.links.sort_values("load_share", kind="stable")
-    nodes = _node_names(run, scene.names)
+    nodes = _node_names(run, scene.names, scene.words)
     # A load that is a rounding error counts as none.
     used = links[links["load_share"] > 1e-9 * max(float(links["load_share"].max()), 1e-9)]
     shares = tuple(used["load_share"].astype(float))
@@ -254,10 +254,9 @@ def _load_labels(
     return requests
 
 
-def _node_names(run: Run, names: PlaceNames) -> dict[str, str]:
+def _node_names(run: Run, names: PlaceNames, words: Words) -> dict[str, str]:
     """Name the nodes of a run's links: after the demand hub, else after a data center that stands there."""
-    nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
-    found = {str(node): node_title(str(node)) for node in nodes}
+    found = node_names(run, words)
     last = [str(way).rpartition(">")[2] for way in run.routes["nodes"]]
     for node, center in sorted(zip(last, run.routes["data_center"], strict=True), reverse=True):
         found[node] = names.data_centers[str(center)]

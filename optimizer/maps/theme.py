@@ -168,13 +168,11 @@ class Scene:
         }
         placed = {name for name in ends if name in self.run.demand_hubs.index}
         centers = set(zip(self.run.data_centers["longitude_deg"], self.run.data_centers["latitude_deg"], strict=True))
-        # Nodes have no name in a local script here.
+        names = node_names(self.run, self.words)
         return [
-            Marker(
-                *at, _JUNCTION_RADIUS_PT, node_title(name) if self.words.lang == "en" else "", "junction", must=False
-            )
-            for name, at in sorted(ends.items())
-            if name not in placed and at not in centers
+            Marker(*at, _JUNCTION_RADIUS_PT, names[node], "junction", must=False)
+            for node, at in sorted(ends.items())
+            if node not in placed and at not in centers
         ]
 
     def explain_unused(self, panel: Panel) -> None:
@@ -189,9 +187,22 @@ class Scene:
             panel.disc("key.junction", JUNCTION_COLOUR, _JUNCTION_RADIUS_PT)
 
 
-def node_title(node: str) -> str:
-    """Write the id of a node as a name."""
-    return node.replace("_", " ").title()
+def node_names(run: Run, words: Words) -> dict[str, str]:
+    """
+    Name the nodes at the ends of a run's links.
+
+    Runs of older versions hold their ids alone: in English these are written as names, in Chinese left out.
+    """
+    named: dict[str, str] = {}
+    for end in ("from", "to"):
+        columns = {f"{end}_{column}": column for column in ("name", "name_local") if f"{end}_{column}" in run.links}
+        if columns:
+            ends = run.links.set_index(f"{end}_node")[list(columns)].rename(columns=columns)
+            named |= dict(_names(ends, words, []))
+    if named:
+        return named
+    nodes = pd.unique(run.links[["from_node", "to_node"]].to_numpy(str).ravel())
+    return {str(node): str(node).replace("_", " ").title() if words.lang == "en" else "" for node in nodes}
 
 
 def center_radius(largest: float) -> Callable[[float], float]:

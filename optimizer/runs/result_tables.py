@@ -187,6 +187,11 @@ def _links(problem: PlacementProblem, network: Network, report: CheckReport) -> 
     return pd.DataFrame(
         {
             **{name: links[name] for name in ("id", "from_node", "to_node")},
+            **{
+                f"{end}_{name}": network.nodes[name].reindex(links[f"{end}_node"]).to_numpy()
+                for end in ("from", "to")
+                for name in ("name", "name_local")
+            },
             **ends,
             **{name: links[name] for name in ("length_km", "one_way_ms", "capacity_gbps", "is_limiting")},
             "peak_gbps": peak,

@@ -6,16 +6,20 @@ import csv
 import re
 import string
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from toy_scenario import ToyScenario
 
+import edwc
 from benchmarks.map_fonts import FAMILY, WEIGHTS, gb2312_characters, wanted_characters
 from optimizer.drawing.colours import CARBONS, PRICES
 from optimizer.drawing.lettering import has_glyph
 from optimizer.drawing.words import ASSETS, Words, read_words
 from optimizer.maps.places import MOST_CLASSES, fit_classes, wrap_label
+from optimizer.maps.theme import node_names
 from optimizer.words.tables import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,3 +126,16 @@ def test_classes_cover_any_values_with_round_breaks() -> None:
     assert fit_classes((0.0, 0.0), PRICES).edges == (0.0, 1.0)  # type: ignore[union-attr]
     assert fit_classes((300.0, 848.0), PRICES).edges == (300.0, 400.0, 500.0, 600.0, 700.0, 800.0, 900.0)  # type: ignore[union-attr]
     assert fit_classes((0.0, 0.002, 0.23), CARBONS).edges == (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # type: ignore[union-attr]
+
+
+def test_junctions_are_named_in_the_language_of_the_map(tmp_path: Path) -> None:
+    toy = ToyScenario(tmp_path)
+    toy(tables={"nodes": lambda rows: [row | {"name": f"{row['name']} (en)", "name_local": "拉萨"} for row in rows]})
+    run = edwc.solve(toy.folder / "toy.yaml")
+    assert set(node_names(run, Words("zh")).values()) == {"拉萨"}
+    assert all(name.endswith(" (en)") for name in node_names(run, Words("en")).values())
+    # Runs of older versions hold the ids of nodes alone.
+    old = run.links.drop(columns=[f"{end}_{name}" for end in ("from", "to") for name in ("name", "name_local")])
+    assert set(node_names(SimpleNamespace(links=old), Words("zh")).values()) == {""}  # type: ignore[arg-type]
+    titles = set(node_names(SimpleNamespace(links=old), Words("en")).values())  # type: ignore[arg-type]
+    assert titles == {node.replace("_", " ").title() for node in {*old["from_node"], *old["to_node"]}}
