@@ -17,7 +17,7 @@ from optimizer.drawing.sheet import make_sheet, style_axes, write_figure
 from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.text.uncertainty import headline
-from optimizer.uncertainty.figures import COST, Figure
+from optimizer.uncertainty.figures import COST, MONEY_UNIT, Figure
 from optimizer.uncertainty.inputs import value_at
 from optimizer.uncertainty.result import QUANTILE_OF, QUANTILES, Uncertainty, region_shares
 from optimizer.words.sentences import retell, say
@@ -96,7 +96,12 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     _draw_all(axes, row, figure)
     if np.isfinite(row["as_stated"]):
         axes.axhline(row["as_stated"] / figure.factor, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
-    style_axes(axes, say("{title},\n{unit}", title=retell(figure.title).capitalize(), unit=retell(figure.unit)))
+    title = retell(figure.title).capitalize()
+    # Texts write amounts in Chinese scales, of 10,000 and its powers; the numbers along an axis are in millions.
+    is_money = figure.unit == MONEY_UNIT
+    unit = "" if is_money else retell(figure.unit)
+    named = say("{title},\nM CNY a year", title=title) if is_money else say("{title},\n{unit}", title=title, unit=unit)
+    style_axes(axes, named)
     axes.set_xlim(-0.02, _RIGHT)
     _label_driver(axes, found.inputs, driver, drivers)
 

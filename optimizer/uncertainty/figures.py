@@ -17,6 +17,9 @@ REGION_SHARE = "region_share"
 COST, BOUND = "total_cny_per_year", "bound_cny_per_year"
 
 
+MONEY_UNIT = "M CNY a year"
+
+
 @dataclass(frozen=True)
 class Figure:
     """A number of a plan, and how it is written."""
@@ -50,8 +53,8 @@ class Figure:
 
 
 _FIXED = (
-    Figure(COST, "cost", "M CNY a year", 1e6),
-    Figure(BOUND, "proved bound of the cost", "M CNY a year", 1e6),
+    Figure(COST, "cost", MONEY_UNIT, 1e6),
+    Figure(BOUND, "proved bound of the cost", MONEY_UNIT, 1e6),
     Figure("cny_per_mtok", "cost of a million tokens", "CNY", 1.0, 4),
     Figure("mean_rtt_ms", "mean RTT", "ms", 1.0, 2),
     Figure("energy_mwh_per_year", "facility energy", "GWh a year", 1e3, 0),
@@ -62,7 +65,7 @@ _FIXED = (
 )
 # The cost with the capital of the accelerators in use, where a run states it.
 _FULL = {
-    "full_cost_cny_per_year": Figure("full_cost_cny_per_year", "full cost", "M CNY a year", 1e6),
+    "full_cost_cny_per_year": Figure("full_cost_cny_per_year", "full cost", MONEY_UNIT, 1e6),
     "full_cny_per_mtok": Figure("full_cny_per_mtok", "full cost of a million tokens", "CNY", 1.0, 4),
 }
 
