@@ -111,8 +111,12 @@ def compare(*, as_json: bool, quiet: bool, **options: Any) -> int:
     unfinished = {_option(name): error and _name_options(error) for name, error in found.unfinished.items()}
     code = 1 if any(unfinished.values()) else exit_code_of(found.results.values())
     if as_json:
+        from optimizer.text.comparison import slice_warning
+
         folder = None if out is None else str(Path(out).absolute())
-        head = {"exit_code": code, "folder": folder, "reference": found.reference}
+        warning = slice_warning(found)
+        warnings = [] if warning is None else [warning]
+        head = {"exit_code": code, "folder": folder, "reference": found.reference, "warnings": warnings}
         rows = {
             part: {name: table.to_dict("records") for name, table in tables.items()}
             for part, tables in found.parts().items()

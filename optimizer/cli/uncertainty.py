@@ -89,8 +89,12 @@ def uncertainty(
             raise _name_options(error) from None
     code = exit_code_of(found.results.values())
     if as_json:
+        from optimizer.text.uncertainty import slice_warning
+
         tables = {name: table.to_dict("records") for name, table in found.tables.items()}
-        emit_json({"exit_code": code, "folder": out, "name": found.name, "facts": found.facts} | tables)
+        warning = slice_warning(found)
+        head = {"exit_code": code, "folder": out, "name": found.name, "facts": found.facts}
+        emit_json(head | {"warnings": [] if warning is None else [warning]} | tables)
     else:
         emit(found.to_text())
         if out is None:

@@ -174,8 +174,13 @@ def _range_note(found: Comparison, region: str) -> str:
 
 
 def _slice_warning(found: Comparison) -> list[str]:
-    warning = warn_of_case_slices(slicings(found))
+    warning = slice_warning(found)
     return [] if warning is None else _wrapped(say("warning: {text}", text=escape_text(warning)))
+
+
+def slice_warning(found: Comparison) -> str | None:
+    """Say which peaks the slices of the cases average away; None where they keep them."""
+    return warn_of_case_slices(slicings(found))
 
 
 def slicings(found: Comparison) -> dict[str, Any]:

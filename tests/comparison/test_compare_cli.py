@@ -208,6 +208,14 @@ def test_failing_case_and_hostile_name_are_rows(toy: Path, capsys: pytest.Captur
     assert " to reference, million CNY a year" in capsys.readouterr().out
 
 
+def test_json_warns_of_peaks_that_slices_average_away(toy: Path) -> None:
+    # The first half of the day asks for three times as much as the second.
+    options = ("--set", "time.slices_per_day=1", "--sweep", "carbon_price=20", "--out", toy.parent / "coarse", "--json")
+    out, _ = compare(toy, *options)
+    (warning,) = json.loads(out)["warnings"]
+    assert "average away" in warning
+
+
 def test_every_fault_is_told_before_anything_is_solved(
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -287,6 +287,7 @@ def test_the_command_prints_what_the_function_finds(
     found = json.loads(capsys.readouterr().out)
     assert [row["input"] for row in found["inputs"]] == ["west", "pue", "pue"]
     assert len(found["samples"]) == SAMPLES
+    assert found["warnings"] == []  # demand is flat: its one slice averages nothing away
 
 
 def test_the_command_names_its_options(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
