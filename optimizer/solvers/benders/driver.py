@@ -277,10 +277,10 @@ class _Run:
 
     def _evaluations(self) -> int:
         """How many plans to evaluate beside a round of the bound."""
+        if self._of.is_coarse:  # the search waits for a relaxation that is worth following
+            return 0
         if self._second is not None:
             return EVALUATIONS_A_ROUND
-        if self._of.is_coarse:  # alone on a core, the search waits for a relaxation that is worth following
-            return 0
         # A plan of another case that one round has not bettered is good: while the bound rises fast, the time is its.
         is_good = self._begins_with_plan and self._search.idle >= EVALUATIONS_A_ROUND
         is_fast = not self._of.is_stalled(FAST_RISE_SHARE, 1)
