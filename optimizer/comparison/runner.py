@@ -127,7 +127,8 @@ class CaseRunner:
     request
         The request in words, kept in `comparison.json`.
     keep_learned
-        Whether run folders hold the cuts that were found, for `improve`; that of the reference always does.
+        Whether run folders hold the cuts that were found, for `improve`; with `known_plans` all do, and that of the
+        reference always does.
     known_plans
         Whether a case may start from the plans of the batches before it, and keep one that is within its gap. Without,
         what is found says nothing of the plan of the reference.
@@ -347,7 +348,7 @@ class CaseRunner:
         return {name: folder for name, folder in known.items() if name == self.reference.id or name in nearest}
 
     def _prepare(self, case: Case, near: Mapping[str, Path]) -> CaseTask | None:
-        """Make the task of a case, to to start from the best of others; None if it is stored or its inputs are bad."""
+        """Make the task of a case, to start from the best of others; None if it is stored or its inputs are bad."""
         of_reference = self._first.get(self.reference.id)
         start = plan_hash(of_reference.info) if of_reference is not None and of_reference.has_plan else None
         own = tuple(absolute_override(text) for text in case.overrides)

@@ -6,6 +6,7 @@ import csv
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -51,8 +52,12 @@ _OWN_TEXTS = ("unit", "sentence")
 
 def texts_in_currency(table: pd.DataFrame, currency: str) -> pd.DataFrame:
     """Name the currency of the network in the texts that we wrote into a table; names of the input stay as they are."""
-    own = [name for name in _OWN_TEXTS if name in table]
-    return table.assign(**{name: [in_currency(str(text), currency) for text in table[name]] for name in own})
+    told: dict[str, Any] = {
+        name: [in_currency(text, currency) if isinstance(text, str) else text for text in table[name]]
+        for name in _OWN_TEXTS
+        if name in table
+    }
+    return table.assign(**told)
 
 
 def column_table() -> dict[str, tuple[str, str]]:

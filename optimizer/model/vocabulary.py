@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.model.outages import outage_tables
-from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.problem.problem import FloatArray, PlacementProblem, runs_of_positions
 from optimizer.units import CNY_PER_MCNY
 
 Kind = Literal["continuous", "integer", "binary"]
@@ -192,8 +192,7 @@ def _crossed_links(p: PlacementProblem) -> dict[str, npt.NDArray[np.int64]]:
     order = np.argsort(of_candidate, kind="stable")
     first, end = (np.searchsorted(of_candidate[order], route, side) for side in ("left", "right"))
     count = end - first
-    nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)  # of those that take the route
-    return {"link_index": np.repeat(link, count), "candidate_index": order[np.repeat(first, count) + nth]}
+    return {"link_index": np.repeat(link, count), "candidate_index": order[runs_of_positions(first, count)]}
 
 
 def _processes_by_region(p: PlacementProblem) -> pd.DataFrame:

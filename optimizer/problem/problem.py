@@ -98,6 +98,19 @@ GB_PER_GBPS_H = 3600.0 / 8.0
 BoolArray = npt.NDArray[np.bool_]
 
 
+def runs_of_positions(first: IntArray, count: IntArray) -> IntArray:
+    """
+    Positions of several runs, one after the other: `count[i]` of them from `first[i]` on.
+
+    Examples
+    --------
+    >>> runs_of_positions(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = np.cumsum(count) - count
+    return np.asarray(np.repeat(first - before, count) + np.arange(count.sum()), np.int64)
+
+
 def no_routes_left_out() -> pd.DataFrame:
     """Table `PlacementProblem.left_out` without rows."""
     integers = ["workload_index", "data_center_index", "route_index"]
@@ -293,8 +306,7 @@ class PlacementProblem:
         pool = np.lexsort((accelerator, place))
         first, end = (np.searchsorted(place[pool], deployed, side) for side in ("left", "right"))
         count = end - first
-        nth = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        pool = pool[np.repeat(first, count) + nth]
+        pool = pool[runs_of_positions(first, count)]
         class_index = np.repeat(self.deployments["class_index"].to_numpy(np.int64), count)
         serves = self.can_process[class_index, accelerator[pool]]
         columns = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser_page import launched
+from lacking import named_by
 from playwright.sync_api import Browser, Page
 
 VARIABLE = "EDWC_TEST_SITE"
@@ -17,12 +17,7 @@ CHATTER = "[PST]"  # the theme logs which mode it has chosen
 
 def site_folder() -> Path:
     """Folder of the built site; without one, skip the test, but never in CI."""
-    if folder := os.environ.get(VARIABLE):
-        return Path(folder).resolve()
-    reason = f"no site: call `make docs` and set {VARIABLE} to build/docs"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return Path(named_by(VARIABLE, "call `make docs` and set it to build/docs")).resolve()
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from report_runs import solve_hostile
 
 from network_data.faults import InputError
-from optimizer.exports.columns import describe_column, run_tables, sheet_column
+from optimizer.exports.columns import describe_column, run_tables, sheet_column, texts_in_currency
 from optimizer.exports.export import export_run
 from optimizer.exports.layers import GisOptions
 from optimizer.runs.folder import read_csv_table
@@ -58,3 +59,12 @@ def test_table_that_cannot_be_had_is_refused(
         export_run(run, tmp_path / target, gis=GisOptions(layer))
     assert all(word in str(caught.value) for word in words), caught.value
     assert not list(tmp_path.iterdir())
+
+
+def test_only_our_texts_name_another_currency_and_what_is_missing_stays_missing() -> None:
+    table = pd.DataFrame({"unit": ["CNY per MW", None], "name": ["CNY", "b"], "sentence": ["worth 3 CNY", np.nan]})
+    told = texts_in_currency(table, "EUR")
+    assert told["name"].tolist() == ["CNY", "b"]  # the user's
+    assert told["unit"].iloc[0] == "EUR per MW"
+    assert told["sentence"].iloc[0] == "worth 3 EUR"
+    assert told[["unit", "sentence"]].iloc[1].isna().all()

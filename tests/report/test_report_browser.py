@@ -9,19 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from browser_page import LOOKS, accessibility_faults, bands, launched, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, bands, opened, set_hour
 from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
 import edwc
 from optimizer.runs.run import open_run
 from optimizer.text.data_center import data_center_facts, data_center_heading, data_center_sections
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

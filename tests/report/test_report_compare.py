@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from browser_page import LOOKS, accessibility_faults, bands, launched, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, bands, opened, set_hour
 from playwright.sync_api import Browser, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, write_hostile
 from toy_scenario import ToyScenario
@@ -301,12 +300,6 @@ def test_same_comparison_gives_the_same_bytes(folder: Path, report: Path, tmp_pa
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 def test_slider_goes_from_case_to_case_and_shows_differences(browser: Browser, report: Path) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_page import LOOKS, accessibility_faults, launched, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, opened, set_hour
 from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, HOSTILE_TEXTS, IMAGE_NAME, SCRIPT_NAME, solve_hostile, write_hostile
 
@@ -47,12 +46,6 @@ TEXTS = """() => {
   visit(document.body);
   return [...new Set(found.map((text) => text.trim()).filter(Boolean))];
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from lacking import lacks
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -34,10 +34,7 @@ class Heard:
 def launched() -> Iterator[Browser]:
     """Start the browser; where there is none, skip the test, or in CI fail it."""
     if CHROMIUM is None:
-        reason = "no chromium on this machine; on Debian: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason} (.ci/run installs it)")
-        pytest.skip(reason)
+        lacks("no chromium on this machine; on Debian: apt-get install chromium (.ci/run installs it)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

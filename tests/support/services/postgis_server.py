@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
-import pytest
+from lacking import named_by
 from psycopg import sql
 
 VARIABLE = "EDWC_TEST_POSTGIS"
@@ -19,13 +18,7 @@ ROLE_PASSWORD = "pass word@/:?#%"  # noqa: S105 - of a role that lives as long a
 
 def server_address() -> str:
     """Address of a database with PostGIS, as a superuser; without one, skip the test, but never in CI."""
-    address = os.environ.get(VARIABLE)
-    if address:
-        return address
-    reason = f"no PostGIS server: set {VARIABLE} to what `.ci/postgis start DIR` prints"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return named_by(VARIABLE, "set it to what `.ci/postgis start DIR` prints")
 
 
 @contextmanager
