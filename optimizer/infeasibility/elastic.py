@@ -24,7 +24,7 @@ from optimizer.model.data import ModelData, model_data
 from optimizer.model.equations import EQUATIONS
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.control import Control, Termination
-from optimizer.solvers.highs import new_highs, pass_model, solution_of
+from optimizer.solvers.highs import new_highs, pass_model, run_once, solution_of
 from optimizer.solvers.process import MipOutcome, run_mip, termination_of
 
 # The solver gets the objective in hundredths of a percent: its absolute tolerances are then small beside any change.
@@ -280,11 +280,11 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
         highs, model.matrix, cost=model.cost / _CHANGE_UNIT, lower=model.lower, upper=model.upper,
         row_lower=model.row_lower, row_upper=model.row_upper, is_integer=model.is_integer,
     )  # fmt: skip
-    highs.run()
+    run_once(highs)
     if highs.getModelStatus().name in {"kSolveError", "kInfeasible", "kUnboundedOrInfeasible"}:
         # HiGHS 1.16 has called models infeasible that have a plan: only without presolve does the verdict count.
         highs.setOptionValue("presolve", "off")
-        highs.run()
+        run_once(highs)
     status, info = highs.getModelStatus().name, highs.getInfo()
     outcome.termination = termination_of(status, control)
     if info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible):

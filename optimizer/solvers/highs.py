@@ -53,6 +53,19 @@ def new_highs(*, seed: int = 1, **options: Any) -> highspy.Highs:
     return highs
 
 
+def run_once(highs: highspy.Highs) -> None:
+    """
+    Run, whatever else has solved in this thread before.
+
+    HiGHS keeps the threads of the first run for all later ones of the same Python thread and refuses another number:
+    it then ends at once with an error and the status of the run before. Pyomo, linopy or PyPSA in the same notebook
+    take as many threads as there are cores.
+    """
+    if highs.run() == highspy.HighsStatus.kError:
+        highspy.Highs.resetGlobalScheduler(True)  # noqa: FBT003 - has no name: wait for the threads to end
+        highs.run()
+
+
 def pass_model(  # noqa: PLR0913 - the parts of a model, by name
     highs: highspy.Highs,
     matrix: sp.csr_array | sp.csc_array,
@@ -130,17 +143,17 @@ def run_until_optimal(
     solver, presolve = (highs.getOptionValue(name)[1] for name in ("solver", "presolve"))
     with within(highs, time_limit_s):
         highs.setOptionValue("solver", solver if first_solver is None else first_solver)
-        highs.run()
+        run_once(highs)
         highs.setOptionValue("solver", solver)
         if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
             highs.clearSolver()
             highs.setOptionValue("solver", solver if second_solver is None else second_solver)
-            highs.run()
+            run_once(highs)
             highs.setOptionValue("solver", solver)
         if not _is_settled(highs, trusts_infeasible=trusts_infeasible):
             highs.clearSolver()
             highs.setOptionValue("presolve", "on")
-            highs.run()
+            run_once(highs)
             highs.setOptionValue("presolve", presolve)
     return is_optimal(highs)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from optimizer.solvers.highs import is_infeasible, is_optimal, new_highs, pass_model, run_until_optimal
+from optimizer.solvers.highs import is_infeasible, is_optimal, new_highs, pass_model, run_once, run_until_optimal
 
 
 def program(rows: list[list[float]], least: list[float]) -> highspy.Highs:
@@ -27,7 +27,7 @@ def program(rows: list[list[float]], least: list[float]) -> highspy.Highs:
 
 def test_presolve_solves_what_the_plain_method_gives_up_on() -> None:
     highs = program([[1.0]], [3.0])
-    highs.run()
+    run_once(highs)
     assert not is_optimal(highs)
     assert run_until_optimal(highs)
     assert highs.getInfo().objective_function_value == pytest.approx(3.0)
@@ -48,3 +48,21 @@ def test_first_solver_is_used_once() -> None:
     run_until_optimal(highs, first_solver="ipx")
     assert highs.getInfo().ipm_iteration_count > 0
     assert highs.getOptionValue("solver")[1] == "simplex"
+
+
+def test_another_solve_on_more_threads_does_not_stop_ours() -> None:
+    """Pyomo and linopy take every core in the caller's process, and HiGHS would keep that number of threads."""
+    theirs = program([[1.0]], [2.0])
+    theirs.setOptionValue("simplex_iteration_limit", 100)
+    theirs.setOptionValue("threads", 3)
+    run_once(theirs)
+    assert is_optimal(theirs)
+    ours = program([[1.0]], [3.0])
+    ours.setOptionValue("simplex_iteration_limit", 100)
+    assert ours.run() == highspy.HighsStatus.kError
+    assert run_until_optimal(ours)
+    assert ours.getInfo().objective_function_value == pytest.approx(3.0)
+    ours.changeRowBounds(0, 4.0, np.inf)
+    run_once(theirs)
+    run_once(ours)
+    assert ours.getInfo().objective_function_value == pytest.approx(4.0)

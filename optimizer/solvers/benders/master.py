@@ -19,6 +19,7 @@ from optimizer.solvers.highs import (
     is_infeasible,
     new_highs,
     pass_model,
+    run_once,
     run_until_optimal,
     within,
 )
@@ -147,7 +148,7 @@ class MasterProgram:
         for name, value in (("solver", "ipx"), ("run_crossover", "off")):
             self._highs.setOptionValue(name, value)
         with within(self._highs, time_limit_s):
-            self._highs.run()
+            run_once(self._highs)
         solution, status = self._highs.getSolution(), self._highs.getModelStatus()
         for name, value in (("solver", "choose"), ("run_crossover", "on")):
             self._highs.setOptionValue(name, value)
