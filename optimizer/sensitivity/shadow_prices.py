@@ -266,13 +266,14 @@ def shadow_prices(priced: PricedPlan, *, seed: int = 1) -> pd.DataFrame:
 
 def _limit_rows(priced: PricedPlan, limit: _Limit) -> Iterator[dict[str, Any]]:
     x = columns_from_plan(priced.compiled, priced.fixed.plan)
-    moved: dict[int, dict[tuple[int, ...], IntArray]] = {}
+    moved: dict[int, tuple[FloatArray, dict[tuple[int, ...], IntArray]]] = {}
     for thing in limit.things(priced.problem):
-        # Rows of integers alone cannot be broken by more of a limit, and have no price.
-        shift = np.where(priced.program.has_free_columns, priced.shifts[limit.kind, thing.variant].at(x), 0.0)
         if thing.variant not in moved:
-            moved[thing.variant] = _rows_by_label(priced, shift, limit.labels)
-        rows, what = moved[thing.variant].get(thing.index), limit.words.format(*thing.names)
+            # Rows of integers alone cannot be broken by more of a limit, and have no price.
+            shift = np.where(priced.program.has_free_columns, priced.shifts[limit.kind, thing.variant].at(x), 0.0)
+            moved[thing.variant] = shift, _rows_by_label(priced, shift, limit.labels)
+        shift, rows_of = moved[thing.variant]
+        rows, what = rows_of.get(thing.index), limit.words.format(*thing.names)
         if rows is None:
             price, sentence = Price(0.0, 0.0), f"{what} is worth nothing in this plan, where {thing.names[0]} is closed"
         else:

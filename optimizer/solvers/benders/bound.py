@@ -181,6 +181,7 @@ class Decomposition:
         self._core: FloatArray | None = None  # a point from which the next cuts are sought, drifting to the optimum
         self.rounds = 0  # how often the relaxation was solved
         self.is_coarse = len(self.master.cost) > SMALL_MASTER_COLUMNS  # whether the next round is to end early
+        self.is_rough = False  # whether the last one ended early
         self._history: list[float] = []  # the bound after each round that was not a coarse one
         self.bound_units = -np.inf
         # Where days were merged, the own bound proves nothing: what a bound over all days has proved counts.
@@ -285,6 +286,7 @@ class Decomposition:
         rise = bound - self.bound_units
         self._note(bound, point)
         self.rounds += 1
+        self.is_rough = is_coarse
         if is_coarse:
             self.is_coarse = self.rounds < COARSE_ROUNDS or rise > COARSE_RISE_SHARE * abs(bound)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -36,7 +36,7 @@ from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_a
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
-from optimizer.solvers.benders.plan_search import Choice, PlanSearch
+from optimizer.solvers.benders.plan_search import FEASIBLE_STARTS, Choice, PlanSearch
 from optimizer.solvers.control import (
     DECOMPOSED_TOLERANCE,
     Control,
@@ -46,7 +46,7 @@ from optimizer.solvers.control import (
     relative_gap,
 )
 from optimizer.solvers.highs import UnsolvedError
-from optimizer.solvers.process import MipOutcome, run_mip
+from optimizer.solvers.process import POLL_S, MipOutcome, run_mip
 
 # Hubs are merged where that lowers the bound by no more than this share of the gap.
 MERGE_SHARE_OF_GAP = 0.1
@@ -264,7 +264,8 @@ class _Run:
         while not self._is_done() and not control.must_stop:
             if is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
-                self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
+                if self._search.best is None:  # a plan early, for a run that is stopped
+                    self._search.run(FEASIBLE_STARTS)
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
                     rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
                     self._beside(partial(self._bound_all_days, rounds), EVALUATIONS_A_BRANCH)
@@ -277,7 +278,7 @@ class _Run:
 
     def _evaluations(self) -> int:
         """How many plans to evaluate beside a round of the bound."""
-        if self._of.is_coarse:  # the search waits for a relaxation that is worth following
+        if self._of.is_coarse:  # no relaxation that is worth following comes of it
             return 0
         if self._second is not None:
             return EVALUATIONS_A_ROUND
@@ -305,6 +306,7 @@ class _Run:
         """Do some work, and evaluate plans beside it if there is a core for that, else after it."""
         if self._second is None:
             done = work()
+            self._follow()
             self._search.run(evaluations)
             return done
         beside = self._second.submit(self._search.run, evaluations)
@@ -312,6 +314,12 @@ class _Run:
             return work()
         finally:
             beside.result()
+            self._follow()
+
+    def _follow(self) -> None:
+        """Tell the search of the relaxation, if that is worth following."""
+        if self._of.rounds and not self._of.is_rough:
+            self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
 
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
@@ -375,11 +383,12 @@ class _Run:
             # With a reserve to keep too, a penalty may not be high enough to prove that there is no plan.
             self._of.blocks.forbid_misses()
         while not self._is_done() and not self._control.must_stop:
-            outcome = self._beside(partial(self._solve_master, inner_gap), EVALUATIONS_A_BRANCH)
+            outcome = self._solve_master_and_search(inner_gap)
             if outcome.termination == Termination.INFEASIBLE:
                 return Termination.INFEASIBLE
-            self._of.bound_units = max(self._of.bound_units, outcome.bound_cny)  # of the merged days, if there are any
-            self._control.say(self.best.cost_cny, self._bound_cny, "branch")
+            self._note_branch(outcome.bound_cny)
+            if self._is_done():
+                break
             missed, learned = 0.0, 0
             for point in outcome.incumbents[-1:]:
                 size = len(self._of.master.cost)
@@ -400,11 +409,38 @@ class _Run:
                 inner_gap /= 10
         return None
 
-    def _solve_master(self, mip_rel_gap: float) -> MipOutcome:
-        """Solve the master with its cuts as an integer program."""
-        part = replace(self._control, report=None, lines=[], time_limit_s=self._control.time_limit_s)
+    def _solve_master_and_search(self, mip_rel_gap: float) -> MipOutcome:
+        """
+        Solve the master with its cuts as an integer program, and search for plans.
+
+        With a core of its own the search goes on for as long as the program takes, and ends it when plan and bound
+        meet: how far it comes then depends on the machine.
+        """
+        bounds = [-np.inf]
+        part = replace(self._control, report=lambda line: bounds.append(line.bound_cny), lines=[])
         options = {"output_flag": False, "threads": 1, "random_seed": self._seed, "mip_rel_gap": mip_rel_gap}
-        return run_mip(self._of.program.as_compiled(), cny_per_cost_unit=1.0, options=options, control=part)
+        solve = partial(run_mip, self._of.program.as_compiled(), cny_per_cost_unit=1.0, options=options, control=part)
+        if self._second is None:
+            outcome = solve()
+            self._search.run(EVALUATIONS_A_BRANCH)
+            return outcome
+        solving, evaluated = self._second.submit(solve), 0
+        while not solving.done() or evaluated < EVALUATIONS_A_BRANCH:
+            if self._control.must_stop or self._is_done():
+                part.time_limit_s = 0.0
+                break
+            if not self._search.run(EVALUATIONS_A_ROUND):
+                wait([solving], timeout=POLL_S)
+            evaluated += EVALUATIONS_A_ROUND
+            self._keep_found()
+            self._note_branch(bounds[-1])
+        return solving.result()
+
+    def _note_branch(self, bound_units: float) -> None:
+        """Keep and tell the bound of an integer program, which is of the merged days if there are any."""
+        if bound_units > self._of.bound_units:
+            self._of.bound_units = bound_units
+            self._control.say(self.best.cost_cny, self._bound_cny, "branch")
 
     def _is_infeasible(self) -> bool:
         """Prove that no relaxed plan exists: even without costs, some balance must be missed."""

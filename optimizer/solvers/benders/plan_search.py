@@ -33,7 +33,8 @@ UNDECIDED_SHARE = 0.02
 JITTER = 0.2  # of the order in which changes are tried, in shares
 RANDOM_CHANGES = 3
 CLOSINGS_FIRST = 4  # data centers, those that the relaxation uses least
-CLOSING_KICKS = 0.3  # share of the random changes that give up a data center
+CLOSING_KICKS = 0.5  # share of the random changes that give up a data center
+OPENING_SHARE = 0.5  # share of these that use another instead
 MOST_TRIES = 30  # after random changes, before the next ones
 LEAST_SAVING_SHARE = 1e-7
 OUTAGE_ROUNDS = 12
@@ -76,6 +77,10 @@ class ExactCosts:
     def is_known(self, deployed: frozenset[int]) -> bool:
         """Whether the cost of a set is known already."""
         return deployed in self._known
+
+    def __len__(self) -> int:
+        """Count the sets whose cost is known."""
+        return len(self._known)
 
     def _held(self, model: CompiledModel) -> CompiledModel:
         is_held = np.zeros(len(model.cost), np.bool_)
@@ -172,23 +177,26 @@ class PlanSearch:
 
     def follow(self, share: FloatArray) -> None:
         """Tell how far the relaxation deploys each, (N,)."""
-        self._share, self._is_new_share, self._is_told = share.copy(), True, True
+        self._is_new_share |= not self._is_told or not np.array_equal(share, self._share)
+        self._share, self._is_told = share.copy(), True
 
     def adopt(self, choice: Choice | None) -> None:
         """Go on from a choice that was found elsewhere, if it is better than the best."""
         if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units):
             self.best, self.idle, self._is_told = choice, 0, True
 
-    def run(self, evaluations: int) -> None:
-        """Go on for some evaluations, or until the control says stop."""
+    def run(self, evaluations: int) -> bool:
+        """Go on for some evaluations, or until the control says stop; say whether any set was new."""
         if not self._is_told:
-            return
+            return False
+        before = len(self._costs)
         if self._next is None:
             self._next = next(self._moves)
         for _ in range(evaluations):
             if self._control.must_stop:
-                return
+                break
             self._next = self._moves.send(self.consider(self._next))
+        return len(self._costs) > before
 
     def consider(self, deployed: frozenset[int]) -> Choice | None:
         """Evaluate a set of deployments, and keep it if it is the best; None if no plan has it."""
@@ -240,16 +248,29 @@ class PlanSearch:
         return [left for d in used if (left := frozenset(n for n in deployed if center[n] != d))]
 
     def _kicked(self, deployed: frozenset[int]) -> frozenset[int]:
-        """Make random changes, among those deployments on which the relaxation is divided if there are enough."""
+        """
+        Make random changes, among those deployments on which the relaxation is divided if there are enough.
+
+        Some give up a data center instead, and half of these use another in its stead.
+        """
         if self._random.random() < CLOSING_KICKS:
             closings = self._closings(deployed)
             if closings:
-                return closings[self._random.integers(len(closings))]
+                return closings[self._random.integers(len(closings))] | self._opening(deployed)
         among = self._undecided(deployed)
         if len(among) <= 2 * RANDOM_CHANGES:
             among = list(range(self._count))
         changed = self._random.choice(among, size=min(RANDOM_CHANGES, len(among)), replace=False)
         return deployed ^ frozenset(changed.tolist())
+
+    def _opening(self, deployed: frozenset[int]) -> frozenset[int]:
+        """Take a data center that is not used, if any is halfway into the relaxation: all that this deploys there."""
+        center = self._costs.center_of
+        is_in = self._share > UNDECIDED_SHARE
+        closed = np.setdiff1d(center[is_in], center[list(deployed)])
+        if not len(closed) or self._random.random() >= OPENING_SHARE:
+            return frozenset()
+        return frozenset(np.flatnonzero(is_in & (center == self._random.choice(closed))).tolist())
 
     def _descend(
         self, begin: Choice, *, most_tries: int | None = None
