@@ -39,7 +39,7 @@ CENTRAL_ROUNDS = 4
 FAST_RISE_SHARE = 2e-3
 # The first of all end early: a rough point sees cuts that are as good in half the time, though it proves little.
 COARSE_ROUNDS = 3
-COARSE_RISE_SHARE = 0.03  # and those after them while even such a bound rises by more than this share
+COARSE_RISE_SHARE = 0.05  # and those after them while even such a bound rises by more than this share
 
 # Cuts of a part that the master gets at a time: while the bound rises fast, more of them save whole rounds.
 FEW_PER_PART, MANY_PER_PART = 2, 8

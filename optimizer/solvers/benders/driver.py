@@ -36,7 +36,7 @@ from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_a
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.master import InfeasibleMasterError
-from optimizer.solvers.benders.plan_search import FEASIBLE_STARTS, Choice, PlanSearch
+from optimizer.solvers.benders.plan_search import Choice, PlanSearch
 from optimizer.solvers.control import (
     DECOMPOSED_TOLERANCE,
     Control,
@@ -78,6 +78,8 @@ LEAST_INNER_GAP = 1e-9
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
+# With more than this share between plan and bound so many at once, before the next round: for a run that is stopped.
+POOR_GAP, FIRST_EVALUATIONS = 0.02, 3
 
 # The search alone ends after so many evaluations without a better plan; more than a round of random changes.
 PATIENCE = 200
@@ -264,8 +266,8 @@ class _Run:
         while not self._is_done() and not control.must_stop:
             if is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
-                if self._search.best is None:  # a plan early, for a run that is stopped
-                    self._search.run(FEASIBLE_STARTS)
+                if self._second is not None and self._search.is_guided and self._distance > POOR_GAP:
+                    self._search.run(FIRST_EVALUATIONS)
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
                     rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
                     self._beside(partial(self._bound_all_days, rounds), EVALUATIONS_A_BRANCH)
@@ -278,8 +280,8 @@ class _Run:
 
     def _evaluations(self) -> int:
         """How many plans to evaluate beside a round of the bound."""
-        if self._of.is_coarse:  # no relaxation that is worth following comes of it
-            return 0
+        if self._of.is_coarse or (self._second is not None and not self._search.is_guided):
+            return 0  # there is no relaxation that is worth following
         if self._second is not None:
             return EVALUATIONS_A_ROUND
         # A plan of another case that one round has not bettered is good: while the bound rises fast, the time is its.
@@ -324,7 +326,7 @@ class _Run:
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
         is_rising = self._of.raise_once(self._control)
-        is_far = relative_gap(self.best.cost_cny, self._bound_cny) > FAR_GAP
+        is_far = self._distance > FAR_GAP
         if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
@@ -369,8 +371,12 @@ class _Run:
         bound = self._of.proved_units * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(max(bound, self._earlier_bound_cny), self.best.cost_cny)
 
+    @property
+    def _distance(self) -> float:
+        return relative_gap(self.best.cost_cny, self._bound_cny)
+
     def _is_done(self) -> bool:
-        return relative_gap(self.best.cost_cny, self._bound_cny) <= self._gap
+        return self._distance <= self._gap
 
     def _branch(self) -> Termination | None:
         """
@@ -403,8 +409,7 @@ class _Run:
                 if self.best.plan is None and missed > MISSED_SHARE and self._is_infeasible():
                     return Termination.INFEASIBLE
                 if inner_gap < LEAST_INNER_GAP:
-                    gap = relative_gap(self.best.cost_cny, self._bound_cny)
-                    is_within = gap <= max(self._gap, DECOMPOSED_TOLERANCE)
+                    is_within = self._distance <= max(self._gap, DECOMPOSED_TOLERANCE)
                     return Termination.OPTIMAL if is_within else Termination.STALLED
                 inner_gap /= 10
         return None

@@ -164,7 +164,7 @@ class PlanSearch:
         self._count = len(decomposition.positions("Deploy"))
         self._share = np.zeros(self._count)
         self._is_new_share = False
-        self._is_told = False
+        self._is_told = self.is_guided = False  # of what to begin with, and of a relaxation
         self.best: Choice | None = None
         self.improved: list[Choice] = []  # since they were last taken away
         self.idle = 0  # evaluations since the last improvement
@@ -177,8 +177,8 @@ class PlanSearch:
 
     def follow(self, share: FloatArray) -> None:
         """Tell how far the relaxation deploys each, (N,)."""
-        self._is_new_share |= not self._is_told or not np.array_equal(share, self._share)
-        self._share, self._is_told = share.copy(), True
+        self._is_new_share |= not self.is_guided or not np.array_equal(share, self._share)
+        self._share, self._is_told, self.is_guided = share.copy(), True, True
 
     def adopt(self, choice: Choice | None) -> None:
         """Go on from a choice that was found elsewhere, if it is better than the best."""
