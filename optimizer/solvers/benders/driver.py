@@ -309,7 +309,7 @@ class _Run:
         if self._second is None:
             done = work()
             self._follow()
-            self._search.run(evaluations)
+            self._search.run(0 if self._is_done() else evaluations)
             return done
         beside = self._second.submit(self._search.run, evaluations)
         try:
