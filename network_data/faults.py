@@ -158,6 +158,13 @@ class InputError(ValueError):
         """List the faults, one per line, after a line with their number; the same fault of many rows is one line."""
         count = len(self.faults)
         lines = [f"{count} fault{'' if count == 1 else 's'} in {escape_text(self.subject)}:"]
+        for fault, others in self.grouped():
+            also = f" The same in {len(others)} more cells: rows {rows_of_faults(others)}." if others else ""
+            lines.append(f"{fault}{also}")
+        return "\n".join(lines)
+
+    def grouped(self) -> Iterator[tuple[Fault, list[Fault]]]:
+        """Go through the faults as they are told: alone, or the first of many rows with the others like it."""
         alike: dict[object, list[Fault]] = {}
         for fault in self.faults:
             # What stands in no row stands alone.
@@ -165,15 +172,29 @@ class InputError(ValueError):
             alike.setdefault(place, []).append(fault)
         for same in alike.values():
             if len(same) <= MOST_ALIKE:
-                lines += map(str, same)
+                yield from ((fault, []) for fault in same)
             else:
-                rows = sorted({fault.row for fault in same[1:] if fault.row is not None})
-                lines.append(f"{same[0]} The same in {len(same) - 1} more cells: rows {list_rows(rows)}.")
-        return "\n".join(lines)
+                yield same[0], same[1:]
+
+
+def rows_of_faults(faults: Iterable[Fault]) -> str:
+    """List the rows of faults, as `list_rows`."""
+    return list_rows(sorted({fault.row for fault in faults if fault.row is not None}))
 
 
 class InputWarning(UserWarning):
-    """Something in an input is allowed but hardly meant; its text is that of a `Fault`."""
+    """
+    Something in an input is allowed but hardly meant.
+
+    Parameters
+    ----------
+    doubt
+        What it is: a `Fault`, or its text.
+    """
+
+    def __init__(self, doubt: Fault | str) -> None:
+        self.fault = doubt if isinstance(doubt, Fault) else None
+        super().__init__(str(doubt))
 
 
 class FaultList:

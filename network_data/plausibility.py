@@ -131,7 +131,7 @@ def warn_once(doubts: Iterable[Fault], subject: str, category: type[InputWarning
     for doubt in doubts:
         key = (subject, str(doubt))
         if key not in _told:
-            warnings.warn(str(doubt), category, stacklevel=stacklevel + 1)
+            warnings.warn(category(doubt), stacklevel=stacklevel + 1)
             _told.add(key)
 
 

@@ -43,7 +43,8 @@ from optimizer.cli.options import (
 from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
-from optimizer.words.sentences import naming, retell, say
+from optimizer.text.faults import describe_warning
+from optimizer.words.sentences import naming, say
 
 if TYPE_CHECKING:
     from optimizer.runs.saving import NotSavedError
@@ -292,7 +293,7 @@ def _is_internal(error: Exception) -> bool:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    tell(say("warning: {text}", text=escape_text(retell(str(message)))))
+    tell(say("warning: {text}", text=describe_warning(message)))
 
 
 if __name__ == "__main__":

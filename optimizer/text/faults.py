@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from network_data.faults import Fault, InputError, escape_text, quote_value
+from network_data.faults import Fault, InputError, InputWarning, escape_text, quote_value, rows_of_faults
+from optimizer.words.fault_texts import retell_fault
 from optimizer.words.language import current_language
 from optimizer.words.sentences import retell, say
 
@@ -16,26 +17,24 @@ def describe_fault(fault: Fault) -> str:
         place += " " + say("column {column}", column=quote_value(fault.column))
     if fault.value is not None:
         place += " " + say("value {value}", value=quote_value(fault.value))
-    return say(
-        "{place}: {problem}. {remedy}",
-        place=place,
-        problem=escape_text(retell(fault.problem)),
-        remedy=escape_text(_told_sentences(fault.remedy)),
-    ).rstrip()
+    problem, remedy = (escape_text(retell_fault(text)) for text in (fault.problem, fault.remedy))
+    return say("{place}: {problem}. {remedy}", place=place, problem=problem, remedy=remedy).rstrip()
 
 
 def describe_faults(error: InputError) -> str:
-    """List the faults, one per line, after a line with their number."""
+    """List the faults, one per line, after a line with their number; the same fault of many rows is one line."""
     if current_language() == "en":
         return str(error)
-    head = say("{count} faults in {subject}:", count=len(error.faults), subject=escape_text(retell(error.subject)))
-    return "\n".join([head, *map(describe_fault, error.faults)])
+    subject = escape_text(retell_fault(error.subject))
+    lines = [say("{count} faults in {subject}:", count=len(error.faults), subject=subject)]
+    for fault, others in error.grouped():
+        rows = rows_of_faults(others)
+        also = say(" The same in {count} more cells: rows {rows}.", count=len(others), rows=rows) if others else ""
+        lines.append(describe_fault(fault) + also)
+    return "\n".join(lines)
 
 
-def _told_sentences(text: str) -> str:
-    """Tell a remedy again: as a whole, or sentence by sentence where `suggest` has added one."""
-    whole = retell(text)
-    if whole != text or " Did you mean " not in text:
-        return whole
-    first, _, near = text.partition(" Did you mean ")
-    return retell(first) + say(" Did you mean {word}?", word=near.rstrip("?"))
+def describe_warning(warning: Warning | str) -> str:
+    """Write the text of a warning on one line that is safe to print."""
+    fault = warning.fault if isinstance(warning, InputWarning) else None
+    return escape_text(retell(str(warning))) if fault is None else describe_fault(fault)

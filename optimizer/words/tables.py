@@ -9,6 +9,9 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent / "tables"
 # Of the tables by English text: what the terminal and charts say, what pages say, and what other rooms word.
 SAID, PAGES, RETOLD = "said", "pages", "retold"
+# What readers of inputs find wrong. Where `use` says `part`, the row is only for what fills a blank of another row; `list`
+# is such a row of words without spaces.
+FAULTS = "faults"
 
 
 @functools.cache
