@@ -10,8 +10,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from network_data.faults import escape_text
+from optimizer.cli.help import told
 from optimizer.cli.options import EdwcCommand, complete_scenario
 from optimizer.cli.output import emit, emit_json
+from optimizer.words.columns import ljust
+from optimizer.words.fault_texts import retell_description
 
 if TYPE_CHECKING:
     from scenarios.keys import Key
@@ -33,7 +36,7 @@ def list_built_in(what: str, *, as_json: bool) -> int:
             [{key: getattr(item, key) for key in ("name", "description", "source", "confidence")} for item in found]
         )
     else:
-        emit("\n".join(f"{item.name:24} {escape_text(item.description)}" for item in found))
+        emit("\n".join(f"{item.name:24} {escape_text(retell_description(item.description))}" for item in found))
     return 0
 
 
@@ -91,10 +94,10 @@ def keys(pattern: str, *, markdown: bool, as_json: bool) -> int:
 
 
 def _describe_summary(found: Summary) -> str:
-    about = {"description": found.description, "source": found.source, "confidence": found.confidence}
-    lines = [f"{found.kind} {escape_text(found.name)}"]
-    lines += [f"  {name:<12}{escape_text(text)}" for name, text in about.items() if text]
-    lines.append(f"  {'file':<12}{escape_text(str(found.file))}")
+    about = {"description": retell_description(found.description), "source": found.source}
+    about |= {"confidence": found.confidence, "file": str(found.file)}
+    lines = [f"{told(found.kind)} {escape_text(found.name)}"]
+    lines += [f"  {ljust(told(name), 12)}{escape_text(text)}" for name, text in about.items() if text]
     if found.text:
         return "\n".join([*lines, "", *map(escape_text, found.text.rstrip().splitlines())])
     names = [key.name.rpartition(".")[2] for key in found.keys]

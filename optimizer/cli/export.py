@@ -138,5 +138,5 @@ def _export_model(scenario: str, to: str, overrides: tuple[str, ...], *, as_json
     with scenario_changes(overrides) as changes:
         problem = build_problem(None, find_scenario(scenario), changes)
     path = export_model(problem, to)
-    emit_json({"file": str(path)}) if as_json else emit(f"wrote {escape_text(str(path))}")
+    emit_json({"file": str(path)}) if as_json else emit(say("wrote {file}", file=escape_text(str(path))))
     return 0

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from network_data.faults import InputWarning, escape_text, suggest
+from network_data.faults import InputError, InputWarning, escape_text, suggest
 from optimizer.cli.built_in import keys, list_built_in, show
 from optimizer.cli.compare import compare
 from optimizer.cli.export import export
+from optimizer.cli.help import HelpContext, language_of
 from optimizer.cli.imports import import_command
 from optimizer.cli.init import init
 from optimizer.cli.near_optimal import alternatives, range_of_plans
@@ -33,6 +34,7 @@ from optimizer.cli.options import (
     complete_folder,
     find_scenario,
     gap_option,
+    language_option,
     out_option,
     quiet_option,
     run_argument,
@@ -44,6 +46,8 @@ from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
 from optimizer.text.faults import describe_warning
+from optimizer.words.fault_texts import retell_fault
+from optimizer.words.language import current_language, speaking
 from optimizer.words.sentences import naming, say
 
 if TYPE_CHECKING:
@@ -63,6 +67,13 @@ _EXPLAIN_EPILOG = (
 
 class _Group(click.Group):
     command_class = EdwcCommand
+    context_class = HelpContext
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        option = language_option()
+        option.expose_value = False  # `main` has read it, wherever it stands
+        self.params.append(option)
 
 
 @click.group(
@@ -93,6 +104,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")  # a terminal that cannot print a name must not end the run
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        lang = language_of(given) or current_language()
+    except InputError as error:  # EDWC_LANG names no language
+        tell(str(error))
+        return EXIT_BAD_INPUT
+    with speaking(lang):
+        return _run(given)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         return int(edwc.main(arguments, prog_name="edwc", standalone_mode=False) or EXIT_OK)
     except click.UsageError as error:  # click ends with 2, which means infeasible here
@@ -183,7 +205,7 @@ def save(run_folder: str, out: str, *, as_json: bool) -> int:
     run = open_run(run_folder)
     run.require_whole()
     folder = run.save(out)
-    emit_json({"folder": str(folder)}) if as_json else emit(f"wrote {escape_text(str(folder))}")
+    emit_json({"folder": str(folder)}) if as_json else emit(say("wrote {file}", file=escape_text(str(folder))))
     return EXIT_OK
 
 
@@ -279,9 +301,9 @@ def _usage_fault(error: click.UsageError) -> str:
         word, message = error.command_name, say("there is no command {name!r}.", name=error.command_name)
         names = [*edwc.commands]
     else:
-        return error.format_message()
+        return retell_fault(error.format_message())
     begins = [name for name in names if name.startswith(word)]
-    near = say(" Did you mean {word}?", word=repr(begins[0])) if begins else suggest(word, names)
+    near = say(" Did you mean {word}?", word=repr(begins[0])) if begins else retell_fault(suggest(word, names))
     return message + near
 
 

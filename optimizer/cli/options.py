@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from network_data.faults import InputError, escape_text
+from optimizer.cli.help import HelpContext, told
 from optimizer.cli.output import emit_json, tell
 from optimizer.text.faults import describe_faults
 from optimizer.words.language import LANGS, current_language, speaking
@@ -30,32 +31,27 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 class EdwcCommand(click.Command):
     """A command that prints faults of its input and ends with 1; with `--json` the faults are JSON too."""
 
+    context_class = HelpContext
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.params.append(
             click.Option(["--json", "as_json"], is_flag=True, help="Write JSON, and nothing else, to stdout.")
         )
-        self.params.append(
-            click.Option(
-                ["--lang"],
-                type=click.Choice(LANGS),
-                help="Language of texts, charts and maps: en or zh (default: EDWC_LANG, else en).",
-            )
-        )
+        self.params.append(language_option())
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Say in a list of commands what this one does."""
+        if current_language() == "en":
+            return super().get_short_help_str(limit)
+        return told(self.short_help or (self.help or "").partition("\n\n")[0])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and give its exit code."""
         as_json = ctx.params["as_json"]
         try:
-            with speaking(ctx.params.pop("lang") or current_language()):
-                return self._invoke(ctx, as_json=as_json)
-        except InputError as error:  # EDWC_LANG names no language
-            tell(str(error))
-        return EXIT_BAD_INPUT
-
-    def _invoke(self, ctx: click.Context, *, as_json: bool) -> Any:
-        try:
-            return super().invoke(ctx)
+            with speaking(ctx.params.pop("lang")):
+                return super().invoke(ctx)
         except InputError as error:
             tell(f"{describe_faults(error)}{_advice(error)}")
             if as_json:
@@ -66,6 +62,15 @@ class EdwcCommand(click.Command):
             if as_json:
                 emit_json({"error": "system", "message": message})
         return EXIT_BAD_INPUT
+
+
+def language_option() -> click.Option:
+    """Make the option `--lang`, of the group and of every command."""
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGS),
+        help="Language of texts, charts and maps: en or zh (default: EDWC_LANG, else en).",
+    )
 
 
 def describe_refusal(error: OSError) -> str:

@@ -63,6 +63,7 @@ from optimizer.text.run import (
 )
 from optimizer.units import TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount, split_amount
+from optimizer.words.fault_texts import retell_description
 from optimizer.words.language import speaking
 from optimizer.words.sentences import join, join_sentences, retell, say, term, titled
 
@@ -698,7 +699,7 @@ def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
         "title": say("{run}: where inference runs", run=_title_of(run)),
         "heading": _heading_of(run),
         "eyebrow": _title_of(run),
-        "about": end_sentence(str(run.info["scenario"].get("description") or "")),
+        "about": end_sentence(retell_description(str(run.info["scenario"].get("description") or ""))),
         "changes": list_changes(changed_keys(run.info)),
         "sections": _SECTIONS,
         "map_words": {

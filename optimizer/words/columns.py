@@ -10,7 +10,8 @@ from wcwidth import wcswidth, wcwidth
 from optimizer.words.language import current_language
 
 # Where a line may end: after a space, and after a wide character; what closes a phrase stays with what is before it.
-_PIECE = re.compile(r"[\u2e80-\uffef][\u3001\u3002\uff0c\uff1b\uff1a\uff09\uff01\uff1f%]*|[^\s\u2e80-\uffef]+|\s+")
+_CLOSING = r"[\u3001\u3002\uff0c\uff1b\uff1a\uff09\uff01\uff1f%]*"
+_PIECE = re.compile(rf"(?:[\u2e80-\uffef]|[^\s\u2e80-\uffef]+){_CLOSING}|\s+")
 _OPENING = "\uff08\u201c("
 
 

@@ -1,5 +1,5 @@
 """
-Faults of inputs in the language in force: problems, remedies and subjects, told again from the table of faults.
+Faults of inputs in the language in force, told again from the table of faults; and descriptions of what is built in.
 
 Readers word a fault in English where they find it. The table has each of these texts with blanks for what is filled
 in; a name, key, file or value stays as it is, whatever it holds.
@@ -11,9 +11,9 @@ import functools
 import string
 from dataclasses import dataclass
 
-from optimizer.words.language import current_language
+from optimizer.words.language import Lang, current_language
 from optimizer.words.sentences import join, say
-from optimizer.words.tables import FAULTS, read_table
+from optimizer.words.tables import BUILT_IN, FAULTS, read_table
 
 # What fills such a blank is a text of ours, and told again.
 _OUR_WORDS = "_words"
@@ -37,7 +37,7 @@ class _Template:
     def fill(self, text: str) -> dict[str, str] | None:
         """Find what fills the blanks of a text, the shortest first; None if it is another text."""
         first, *others = self.literals
-        if not text.startswith(first):
+        if not text.startswith(first) or (not others and text != first):
             return None
         values, start = [], len(first)
         for place, literal in enumerate(others, start=1):
@@ -61,6 +61,17 @@ def retell_fault(text: str) -> str:
     return text if current_language() == "en" else tell_by_rows(text)[0]
 
 
+def retell_description(text: str, lang: Lang | None = None) -> str:
+    """Tell in a language, or that in force, what a built-in scenario, price case or network says of itself."""
+    if (lang or current_language()) == "en":
+        return text
+    for english, row in read_table(BUILT_IN).items():
+        values = _template(english, row["zh"], "").fill(" ".join(text.split()))
+        if values is not None:
+            return row["zh"].format(**values)
+    return text
+
+
 def tell_by_rows(text: str) -> tuple[str, set[str]]:
     """Tell a text in Chinese; with the rows of the table that it took, none if it stays as it is."""
     used: set[str] = set()
@@ -71,14 +82,16 @@ def tell_by_rows(text: str) -> tuple[str, set[str]]:
 @functools.cache
 def _templates() -> list[_Template]:
     """List the rows with blanks, those that say most first."""
-    found = []
-    for english, row in read_table(FAULTS).items():
-        parts = list(string.Formatter().parse(english))
-        names = tuple(name for _, name, _, _ in parts if name)
-        literals = [text for text, _, _, _ in parts] + ([""] if english.endswith("}") else [])
-        if names:
-            found.append(_Template(english, tuple(literals), names, row["zh"], row["use"]))
-    return sorted(found, key=lambda template: -sum(map(len, template.literals)))
+    found = [_template(english, row["zh"], row["use"]) for english, row in read_table(FAULTS).items()]
+    with_blanks = (template for template in found if template.names)
+    return sorted(with_blanks, key=lambda template: -sum(map(len, template.literals)))
+
+
+@functools.cache
+def _template(english: str, chinese: str, use: str) -> _Template:
+    parts = list(string.Formatter().parse(english))
+    literals = [text for text, _, _, _ in parts] + ([""] if english.endswith("}") else [])
+    return _Template(english, tuple(literals), tuple(name for _, name, _, _ in parts if name), chinese, use)
 
 
 def _told(text: str, used: set[str], depth: int) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent / "tables"
 # Of the tables by English text: what the terminal and charts say, what pages say, and what other rooms word.
 SAID, PAGES, RETOLD = "said", "pages", "retold"
-# What readers of inputs find wrong. Where `use` says `part`, the row is only for what fills a blank of another row; `list`
-# is such a row of words without spaces.
+# What readers of inputs find wrong. Where `use` says `part`, the row is only for what fills a blank of another row;
+# `list` is such a row of words without spaces.
 FAULTS = "faults"
+# What the command line says of itself, and what built-in scenarios, price cases and networks say of themselves.
+HELP, BUILT_IN = "help", "built_in"
 
 
 @functools.cache

@@ -28,6 +28,7 @@ from optimizer.exports.office.comparison_brief import comparison_brief
 from optimizer.exports.office.run_brief import more_figures, rule_name, run_brief
 from optimizer.exports.words import Words
 from optimizer.runs.run import Run
+from optimizer.words.fault_texts import retell_description
 from optimizer.words.language import Lang
 
 # A table of more rows is left to other formats: no one reads it in a spreadsheet, and it would make the file large.
@@ -344,7 +345,7 @@ def _run_facts(run: Run, words: Words) -> dict[str, object]:
     info, scenario, network = run.info, section_of(run.info, "scenario"), section_of(run.info, "network")
     return {
         words("book.scenario"): scenario.get("name"),
-        words("book.description"): scenario.get("description"),
+        words("book.description"): retell_description(str(scenario.get("description") or ""), words.lang),
         words("book.changes"): "\n".join(map(str, scenario.get("overrides") or ())),
         words("book.price_cases"): "\n".join(_names(scenario.get("price_cases") or ())),
         words("book.network"): network.get("name"),

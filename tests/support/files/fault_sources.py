@@ -51,7 +51,7 @@ class FaultSources:
                 is_built = BUILDERS & {function.name for function in self._around(call)}
                 for text in () if is_built else self._given(call, path):
                     # What a condition rules out is left over: nothing, or a sentence without its end.
-                    if text.replace(BLANK, "").strip() and not text.endswith(" "):
+                    if text.replace(BLANK, "").strip() and not text.endswith(" ") and "  " not in text:
                         yield text, where
 
     def _given(self, call: ast.Call, path: Path) -> Iterator[str]:
