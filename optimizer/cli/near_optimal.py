@@ -20,6 +20,7 @@ from optimizer.cli.options import (
     time_limit_option,
 )
 from optimizer.cli.output import emit, emit_json, retell_progress, run_until_stopped, tell
+from optimizer.text.faults import describe_faults
 from optimizer.words.sentences import say
 
 
@@ -73,8 +74,8 @@ def range_of_plans(
     try:
         run.keep_table(RANGES_TABLE, found.merged_into(run.ranges))
     except (OSError, InputError) as error:
-        why = describe_refusal(error) if isinstance(error, OSError) else str(error)
-        tell(f"warning: not kept with the run, so its summary and report do not show it: {why}")
+        why = describe_refusal(error) if isinstance(error, OSError) else describe_faults(error)
+        tell(say("warning: not kept with the run, so its summary and report do not show it: {why}", why=why))
     return EXIT_OK
 
 

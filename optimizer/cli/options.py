@@ -17,6 +17,7 @@ from network_data.faults import InputError, escape_text
 from optimizer.cli.help import HelpContext, told
 from optimizer.cli.output import emit_json, tell
 from optimizer.text.faults import describe_faults
+from optimizer.words.fault_texts import retell_fault
 from optimizer.words.language import LANGS, current_language, speaking
 from optimizer.words.sentences import say
 
@@ -57,10 +58,10 @@ class EdwcCommand(click.Command):
             if as_json:
                 emit_json({"error": "input", "faults": [vars(fault) for fault in error.faults]})
         except OSError as error:
-            message = describe_refusal(error)
-            tell(say("error: {text}", text=message))
+            tell(say("error: {text}", text=describe_refusal(error)))
             if as_json:
-                emit_json({"error": "system", "message": message})
+                with speaking("en"):
+                    emit_json({"error": "system", "message": describe_refusal(error)})
         return EXIT_BAD_INPUT
 
 
@@ -84,8 +85,9 @@ def describe_refusal(error: OSError) -> str:
     """
     if error.filename is None or not error.strerror:
         return escape_text(str(error))
-    remedy = _REMEDIES.get(error.errno or 0, "")
-    return f"{escape_text(str(error.filename))}: {error.strerror}.{remedy and ' ' + remedy}"
+    problem, remedy = retell_fault(error.strerror), retell_fault(_REMEDIES.get(error.errno or 0, ""))
+    place = escape_text(str(error.filename))
+    return say("{place}: {problem}. {remedy}", place=place, problem=problem, remedy=remedy).rstrip()
 
 
 def _advice(error: InputError) -> str:

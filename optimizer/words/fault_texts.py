@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from optimizer.words.language import Lang, current_language
 from optimizer.words.sentences import join, say
-from optimizer.words.tables import BUILT_IN, FAULTS, read_table
+from optimizer.words.tables import BUILT_IN, FAULTS, KEYS, read_table
 
 # What fills such a blank is a text of ours, and told again.
 _OUR_WORDS = "_words"
@@ -98,6 +98,8 @@ def _told(text: str, used: set[str], depth: int) -> str:
     """Tell a text by the table; empty if the table does not have it."""
     if depth > _DEEPEST:
         return ""
+    if depth and text in (meanings := read_table(KEYS)):
+        return meanings[text]["zh"]
     row = read_table(FAULTS).get(text)
     if row is not None and (depth or not row["use"]):
         used.add(text)

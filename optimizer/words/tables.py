@@ -14,6 +14,8 @@ SAID, PAGES, RETOLD = "said", "pages", "retold"
 FAULTS = "faults"
 # What the command line says of itself, and what built-in scenarios, price cases and networks say of themselves.
 HELP, BUILT_IN = "help", "built_in"
+# What columns of tables and keys of scenarios mean.
+KEYS = "keys"
 
 
 @functools.cache

@@ -58,7 +58,7 @@ def test_every_text_of_help_has_its_chinese_row_and_every_row_a_text() -> None:
         # Names of options, keys, formats and products stay.
         assert CHINESE.search(row["zh"]), row
         assert re.findall(r"--[a-z-]+", row["en"]) == re.findall(r"--[a-z-]+", row["zh"]) or row["en"].count("--") > 1
-        assert row["en"].endswith(".") == row["zh"].endswith("。"), row
+        assert row["en"].endswith(".") == row["zh"].endswith(("。", "...")), row
 
 
 @pytest.mark.parametrize("name", [None, *edwc.commands])

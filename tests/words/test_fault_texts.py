@@ -26,11 +26,12 @@ from optimizer.cli.main import main
 from optimizer.text.faults import describe_fault, describe_faults, describe_warning
 from optimizer.words.fault_texts import retell_fault, tell_by_rows
 from optimizer.words.language import VARIABLE, speaking
-from optimizer.words.tables import FAULTS, read_table
+from optimizer.words.tables import FAULTS, KEYS, read_table
 from scenarios import load_scenario
 from scenarios.keys import find_keys
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "scenarios" / "own_network"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "scenarios" / "own_network"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Texts that code puts together from parts, by example.
 BUILT = (
@@ -94,6 +95,26 @@ BUILT = (
     "Give a finite number of at most 3.",
     "Give a finite number above 0 and of at most 1.",
     "the input",
+    "Make room there, or name a folder on another disk.",
+)
+# What click says of a command line, with what our own options say.
+OF_USAGE = (
+    "Missing argument 'SCENARIO'.",
+    "Missing argument 'WHAT'. Choose from:\n\tnetworks,\n\tscenarios",
+    "Missing option '--out'.",
+    "Missing option '--as'. Choose from:\n\tbrief,\n\treport",
+    "Option '--seed' requires an argument.",
+    "Option '--quiet' does not take a value.",
+    "Got unexpected extra argument (a)",
+    "Got unexpected extra arguments (a b)",
+    "Invalid value for '--design': 'x' is not one of 'latin', 'sobol'.",
+    "Invalid value for '--seed': 'x' is not a valid integer.",
+    "Invalid value for '--time-limit': 'x' is not a valid float.",
+    "Invalid value for '--count': 'x' is not a valid integer range.",
+    "Invalid value for '--count': 0 is not in the range x>=1.",
+    "Invalid value for '--size': 'x' is not a size such as 1600x1200",
+    "Invalid value for '--slack': 'x' is no share of the cost. Write one such as 0.01 or 1%.",
+    "--set changes a scenario whose model is written, not a run.",
 )
 # What pydantic says of values, as `scenarios/validate.py` words it.
 OF_TYPES = (
@@ -122,7 +143,7 @@ def texts() -> dict[str, str]:
     """Texts of faults, each with where it is worded."""
     attributes = [one for table in (*load_schema().values(), ranges_schema()) for one in table.values()]
     numbers = [one for one in attributes if one.kind in {"int", "float"}]
-    found = dict.fromkeys((*BUILT, *OF_TYPES), "built")
+    found = dict.fromkeys((*BUILT, *OF_USAGE, *OF_TYPES), "built")
     found |= {f"cannot be read ({os.strerror(code)})": "the system" for code in OF_SYSTEM}
     for currency, one in itertools.product(("CNY", "EUR"), numbers):
         of_network = replace(one, unit=in_currency(one.unit, currency))
@@ -170,6 +191,18 @@ def test_rows_have_both_languages_and_the_same_blanks() -> None:
         assert (
             english.endswith((".", "?", ";")) == row["zh"].endswith(("\u3002", "\uff1f", ";")) or "_words}" in english
         ), english
+
+
+def test_columns_and_keys_have_a_chinese_meaning_each() -> None:
+    columns = [one for table in (*load_schema().values(), ranges_schema()) for one in table.values()]
+    meanings = {one.description for one in (*columns, *find_keys("*"))}
+    rows = read_table(KEYS)
+    assert meanings - rows.keys() == set()
+    of_tables = (ROOT / "scenarios" / "tables.py").read_text(encoding="utf-8")
+    assert [row for row in rows.keys() - meanings if f'"{row}"' not in of_tables] == []
+    assert all(CHINESE.search(row["zh"]) for row in rows.values())
+    with speaking("zh"):
+        assert retell_fault("Expected: random seed of the solver.") == "应为：求解器的随机种子。"
 
 
 def test_names_may_hold_anything_and_nothing_unknown_breaks() -> None:
@@ -252,6 +285,7 @@ def test_mistakes_in_a_scenario_are_told_in_chinese(tmp_path: Path, printed: Cal
     lines = printed("check", scenario).replace(f"{tmp_path}/", "").splitlines()
     assert lines[0] == "情景 'toy.yaml'中有 5 处错误："
     assert "toy.yaml:4 列 'demand.tokens_per_day_trillion' 值 '-2'：必须大于 0。" in lines[2]
+    assert lines[1].endswith("列 'network'：缺少必需的键。请补上：自带网络，或相对本文件的网络文件夹。")
     assert lines[-1] == "toy.yaml:2 列 'netwrk'：未知的键。请改名或删除。是否想写 'network'？"
 
 
