@@ -35,6 +35,7 @@ from optimizer.comparison.tables import (
     case_tables,
     metrics_table,
     stack_tables,
+    with_share_ranges,
 )
 from optimizer.numbers import format_million, shorten_all
 from optimizer.problem.equivalence import differs_in_prices_alone
@@ -58,7 +59,7 @@ _TEXTS = (
     "case", "label", "status", "reason", "plan", "under", "worst_under", "plan_of", "first", "second", "component",
     "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "day",
     "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
-    "high_reason", "question",
+    "high_reason", "question", "share_range",
 )  # fmt: skip
 
 
@@ -218,9 +219,7 @@ class Comparison:
     def ranges(self, case: str) -> pd.DataFrame:
         """Ranges that `edwc range` has left with a case's run; empty where there are none."""
         result = self.results.get(case)
-        if result is None or result.folder is None or not (result.folder / "run.json").is_file():
-            return pd.DataFrame()
-        return open_run(result.folder).ranges
+        return pd.DataFrame() if result is None else run_ranges(result)
 
     def to_text(self) -> str:
         """Describe the comparison for a reader, in lines of plain text."""
@@ -284,6 +283,13 @@ class Comparison:
             of_map = {"regions": regions} if isinstance(found, BreakEvenMap) else {}
             drawn.append(found.plot(target, changes=self.changes, **of_map))
         return drawn
+
+
+def run_ranges(result: CaseResult) -> pd.DataFrame:
+    """Ranges that `edwc range` has left with the run of a case; empty where there are none."""
+    if result.folder is None or not (result.folder / "run.json").is_file():
+        return pd.DataFrame()
+    return open_run(result.folder).ranges
 
 
 _TABLES = tuple(item.name for item in fields(Comparison) if item.type == "pd.DataFrame")
@@ -390,6 +396,8 @@ def open_comparison(folder: str | Path) -> Comparison:
     faults.raise_if_any()
     if len(tables) < len(_TABLES):
         tables = build_comparison(name, results, reference).parts()["cases"] | tables
+    ranges = {case: run_ranges(result) for case, result in results.items()}
+    tables |= with_share_ranges(tables["cases"], tables["regions"], ranges, reference)
     return Comparison(
         name,
         reference,

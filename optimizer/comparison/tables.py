@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
+from optimizer.near_optimal.moves import must_move_share, range_text, share_range
 from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
 
@@ -61,6 +62,10 @@ _OF_SUMMARY = (
     _Metric("hourly_move_share", "share", "share of the tokens that run elsewhere than in the slice before"),
 )
 
+# Empty where `edwc range` has not been run on both: what moved need not have, then.
+_MUST_MOVE = _Metric(
+    "must_move_share", "share", "proven: of the tokens, what moves between any two plans that cost about as little"
+)
 # Numbers of a case beside the reference.
 _AGAINST_REFERENCE = (
     _Metric("saving_cny_per_year", "CNY/year", "cost of the reference less that of the case"),
@@ -68,16 +73,25 @@ _AGAINST_REFERENCE = (
     _Metric("least_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no less"),
     _Metric("most_saving_cny_per_year", "CNY/year", "proven: the best plans of the two differ by no more"),
     _Metric("moved_share", "share", "share of the reference's tokens that changed data center or hour"),
+    _MUST_MOVE,
 )
 
 # Families: a column for each member that any case has.
 _COMPONENT = _Metric("cost_cny_per_year", "CNY/year", "cost by component", by="component")
 REGION = _Metric("region_share", "share", "share of the tokens served in a region", by="region")
+# Empty where `edwc range` has not been run on the case; the text says for which plans the limits hold.
+_RANGE = {
+    "least_share": _Metric(
+        "least_region_share", "share", "proven: no plan of the range serves less there", by="region"
+    ),
+    "most_share": _Metric("most_region_share", "share", "proven: no plan of the range serves more there", by="region"),
+}
+_RANGE_TEXT = "share_range"
 _MEAN_RTT = _Metric("mean_rtt_ms", "ms", "mean round trip of a class by tokens", by="workload class")
 _WORST_RTT = _Metric("worst_rtt_ms", "ms", "longest round trip of a class in use", by="workload class")
 _PEAK_POWER = _Metric("peak_facility_power_mw", "MW", "highest facility power of a data center", by="data center")
 _PARAMETER = _Metric("parameter", "as the parameter", "value of a parameter that a sweep varies", by="parameter")
-_FAMILIES = (_PARAMETER, _COMPONENT, REGION, _MEAN_RTT, _WORST_RTT, _PEAK_POWER)
+_FAMILIES = (_PARAMETER, _COMPONENT, REGION, *_RANGE.values(), _MEAN_RTT, _WORST_RTT, _PEAK_POWER)
 METRICS = (*_OF_SOLVE, *_OF_SUMMARY, *_AGAINST_REFERENCE, *_FAMILIES)
 
 
@@ -124,8 +138,7 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.D
         _wide(_WORST_RTT, classes, "workload_class", "worst_rtt_ms"),
         _wide(_PEAK_POWER, places, "data_center", "peak_facility_power_mw"),
     ]
-    rows = [_row(result, by_id[reference], tables) for result in results]
-    cases = pd.DataFrame(rows)
+    cases = pd.DataFrame([_row(result, by_id[reference], tables) for result in results])
     ids = cases["case"]
     wide = pd.concat([family.reindex(ids).reset_index(drop=True) for family in families], axis=1)
     first = ["case", "label", "is_reference", "status"]
@@ -133,7 +146,48 @@ def case_tables(results: Sequence[CaseResult], reference: str) -> dict[str, pd.D
     order = [*first, *points, "total_cny_per_year", *_SHOWN_SAVINGS, "verdict"]
     rest = [name for name in cases if name not in {*order, "reason"}]
     table = pd.concat([cases[[*order, *rest]], wide, cases[["reason"]]], axis=1)
-    return {"cases": table, "costs": costs, "regions": regions, "classes": classes, "data_centers": places}
+    found = {"cases": table, "costs": costs, "regions": regions, "classes": classes, "data_centers": places}
+    ranges = {name: own["ranges"] for name, own in tables.items() if "ranges" in own}
+    return found | with_share_ranges(table, regions, ranges, reference)
+
+
+def with_share_ranges(
+    cases: pd.DataFrame, regions: pd.DataFrame, ranges: Mapping[str, pd.DataFrame], reference: str
+) -> dict[str, pd.DataFrame]:
+    """
+    Say in the tables of cases and regions between what shares lie, or that it was not computed, and what must move.
+
+    Parameters
+    ----------
+    cases, regions
+        As `case_tables` makes them.
+    ranges
+        By case what `edwc range` has left with its run, perhaps since.
+    reference
+        Id of the case that the others are compared with.
+
+    Returns
+    -------
+    dict
+        The two tables.
+    """
+    nothing = pd.DataFrame()
+    places = zip(regions["case"], regions["region"], strict=True)
+    known = [share_range(ranges.get(str(case), nothing), str(region)) for case, region in places]
+    ends = [(math.nan, math.nan) if found is None else found[:2] for found in known]
+    regions = regions.assign(
+        **{name: [float(end[n]) for end in ends] for n, name in enumerate(_RANGE)},
+        **{_RANGE_TEXT: list(map(range_text, known))},
+    )
+    wide = [_wide(family, regions, "region", name) for name, family in _RANGE.items()]
+    texts = regions.groupby("case")[_RANGE_TEXT].agg(lambda found: ", else ".join(dict.fromkeys(sorted(found))))
+    least = [must_move_share(ranges.get(reference, nothing), ranges.get(str(case), nothing)) for case in cases["case"]]
+    added = {name: values.reindex(cases["case"]).to_numpy() for table in wide for name, values in table.items()}
+    added[_RANGE_TEXT] = cases["case"].map(texts).fillna("").to_numpy()
+    added[_MUST_MOVE.name] = [math.nan if share is None else share for share in least]
+    new = [name for name in added if name not in cases]
+    order = [*cases.columns.drop("reason"), *new, "reason"]
+    return {"cases": cases.assign(**added)[order], "regions": regions}
 
 
 def saving_interval(reference: CaseResult, case: CaseResult) -> tuple[float, float, float]:
@@ -180,7 +234,7 @@ def _row(
     base, own = (tables.get(found.case.id) for found in (reference, result))
     moved = math.nan if base is None or own is None else find_moves(base["allocation"], own["allocation"]).share
     share = saving / abs(reference.objective_cny) if reference.objective_cny else math.nan
-    against = (saving, share, least, most, moved)
+    against = (saving, share, least, most, moved, math.nan)
     total = result.objective_cny if result.has_plan else math.nan
     of_solve = (total, finite_or_nan(result.bound_cny), finite_or_nan(result.mip_rel_gap))
     return {

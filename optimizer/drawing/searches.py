@@ -152,7 +152,7 @@ def _draw_shares(axes: Axes, found: BreakEvenMap, regions: Sequence[str]) -> Non
         handles.append(axes.bar(table["from"], share, width, base, **look))
         base = base + share
     axes.set_ylim(0, 100)
-    style_axes(axes, say("% of the tokens,\nby region"))
+    style_axes(axes, say("% of the tokens\nof one plan, by region"))
     if handles:
         _legend(axes, handles, list(colours))
 

@@ -16,6 +16,7 @@ from optimizer.maps.canvas import Canvas
 from optimizer.maps.flows import stop_positions
 from optimizer.maps.places import Marker, Panel
 from optimizer.maps.theme import Drawn, Scene, Theme, center_radius, list_costs, points_along, width_scale
+from optimizer.near_optimal.moves import must_move_share
 from optimizer.numbers import format_percent
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.difference import LEAST_DIFFERENCE_SHARE, RunDifference
@@ -84,6 +85,8 @@ def difference_theme(scene: Scene, difference: RunDifference) -> Theme:
     def key(panel: Panel) -> None:
         if not difference.has_same_plan:
             _explain(panel, changes, scene)
+            must = must_move_share(difference.before.ranges, difference.after.ranges)
+            panel.note("key.must_open") if must is None else panel.note("key.must_move", share=format_percent(must))
         panel.table("key.cost_change", _costs(difference, words), complete=True)
         after, before = (run.info.get("mip_rel_gap") for run in (difference.after, difference.before))
         if not difference.has_same_plan and isinstance(after, int | float) and isinstance(before, int | float):

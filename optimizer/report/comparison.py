@@ -28,7 +28,7 @@ from optimizer.drawing.chart_data import (
 from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
 from optimizer.maps.basemap import Outlines, read_outlines
 from optimizer.maps.options import MapOptions
-from optimizer.near_optimal.moves import share_range
+from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     format_change,
     format_million,
@@ -57,7 +57,7 @@ from optimizer.report.page import render_page
 from optimizer.report.run import Head, Tile, end_sentence, list_changes, names_of
 from optimizer.runs.run import Run, open_run
 from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
-from optimizer.text.near_optimal import RANGE_UNKNOWN
+from optimizer.text.near_optimal import describe_must_move, write_must_move, write_share
 from optimizer.text.run import warn_of_case_slices
 from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
@@ -85,11 +85,8 @@ def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None
     rows, write, change = [], million_writer(cases["total_cny_per_year"]), _saving_writer(cases)
 
     def share(row: Mapping[Hashable, Any], name: str) -> str:
-        known = share_range(ranges.get(str(row["case"]), pd.DataFrame()), name.removeprefix("region_share."))
-        text = format_percent(row[name])
-        return text if known is None else say(
-            "{text} ({least} to {most})", text=text, least=format_percent(known[0]), most=format_percent(known[1])
-        )  # fmt: skip
+        own = ranges.get(str(row["case"]), pd.DataFrame())
+        return write_share(row[name], own, name.removeprefix("region_share."))
 
     for row in cases.to_dict("records"):
         proved, verdict = "", text_of(row.get("verdict"))
@@ -108,7 +105,7 @@ def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None
             format_number(row.get("energy_mwh_per_year"), 0, 1e3),
             format_number(row.get("carbon_t_per_year"), 0, 1e3),
             write(row.get("capital_cny_per_year")),
-            "" if row["is_reference"] else format_percent(row.get("moved_share")),
+            "" if row["is_reference"] else write_must_move(row.get("moved_share"), row.get("must_move_share")),
         )
         status = join([retell(str(row["status"])), *([say(AFTER_TIGHTENING)] if AFTER_TIGHTENING in verdict else [])])
         rows.append((str(row["label"]), status, *numbers))
@@ -243,6 +240,18 @@ def _moved_table(tables: _Tables, labels: Labels, places: Labels) -> Table | Non
         )
     columns = ("Cases", say("demand hub"), "class", "from", "to", "changed", say("tokens a year"), say("of all tokens"))
     return Table(columns, rows, words=(0, 1, 2, 3, 4, 5))
+
+
+def _must_move(found: Comparison, labels: Labels) -> list[str]:
+    """Say of each pair what of the moves must be, once where it was computed of none."""
+    pairs = found.moved_totals[["first", "second"]].drop_duplicates().itertuples(index=False, name=None)
+    told = {pair: describe_must_move(*map(found.ranges, pair)) for pair in pairs}
+    if len(set(told.values())) == 1:
+        return [*dict.fromkeys(told.values())]
+    return [
+        say("{pair}: {text}", pair=" → ".join(labels.get(case, case) for case in pair), text=text)
+        for pair, text in told.items()
+    ]
 
 
 def tornado_chart(tables: _Tables) -> Chart | None:
@@ -494,6 +503,7 @@ def _context(found: Comparison, runs: Mapping[str, Run], places: Mapping[str, st
         "case_charts": list(filter(None, [_cost_by_case(tables, labels), _savings_chart(tables)])),
         "waterfalls": waterfall_charts(tables, labels),
         "moved": _moved_table(tables, labels, places),
+        "must_move": _must_move(found, labels),
         "sensitivity": list(filter(None, sensitivity)),
         "asked": json.dumps(found.head.get("asked"), ensure_ascii=False),
         "versions": join(f"{name} {number}" for name, number in (found.head.get("versions") or {}).items()),

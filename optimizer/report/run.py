@@ -11,7 +11,7 @@ import numpy as np
 
 from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, assign_colours
 from optimizer.maps.basemap import Outlines
-from optimizer.near_optimal.moves import share_range
+from optimizer.near_optimal.moves import RANGE_UNKNOWN, share_range
 from optimizer.numbers import (
     format_million,
     format_number,
@@ -50,7 +50,7 @@ from optimizer.text.data_center import (
     data_center_sections,
     hour_rows,
 )
-from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_share_ranges, format_value
+from optimizer.text.near_optimal import describe_share_ranges, format_value, write_share
 from optimizer.text.run import (
     ENDED,
     LATENCY_COLUMNS,
@@ -338,7 +338,7 @@ def _baseline_table(run: Run) -> Table:
         "",
         f"{run.summary['mean_rtt_ms']:.1f}",
     )
-    rows = [(*plan, *(format_percent(run.summary["region_share"].get(region)) for region in regions))]
+    rows = [(*plan, *(write_share(run.summary["region_share"].get(region), run.ranges, region) for region in regions))]
     for item in run.info.get("baselines") or ():
         name, saved = titled(retell(item["name"])), ""
         if item["is_feasible"]:
@@ -349,7 +349,8 @@ def _baseline_table(run: Run) -> Table:
         rtt = item["mean_rtt_ms"]
         row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
-    return Table(("Plan", MILLION_CNY, say("saving of this plan"), say("mean RTT, ms"), *regions), rows)
+    heads = ("Plan", MILLION_CNY, say("saving of this plan"), say("mean RTT, ms"), *regions)
+    return Table(heads, rows)
 
 
 def ranges_table(run: Run) -> Table | None:
@@ -695,6 +696,7 @@ def names_of(run: Run, *, with_inputs: bool = True) -> dict[str, str]:
 
 def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
     sentences, idle = _price_sentences(run)
+    shares = say("Shares {ranges}.", ranges=describe_share_ranges(run.ranges, run.summary["region_share"]))
     return {
         "title": say("{run}: where inference runs", run=_title_of(run)),
         "heading": _heading_of(run),
@@ -702,10 +704,8 @@ def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
         "about": end_sentence(retell_description(str(run.info["scenario"].get("description") or ""))),
         "changes": list_changes(changed_keys(run.info)),
         "sections": _SECTIONS,
-        "map_words": {
-            **_MAP_WORDS,
-            "shares": say("Shares {ranges}.", ranges=describe_share_ranges(run.ranges, run.summary["region_share"])),
-        },
+        "map_words": {**_MAP_WORDS, "shares": shares},
+        "rule_shares": join_sentences([shares, say("A rule makes one plan: its shares have no range.")]),
         "version": (run.info.get("versions") or {}).get("edwc") or "",
         "finished": run.info.get("finished_utc") or "",
         "lead": _lead_of(run),

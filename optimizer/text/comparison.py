@@ -13,6 +13,7 @@ from optimizer.comparison.cases import CaseStatus
 from optimizer.comparison.comparison import Comparison
 from optimizer.comparison.effects import Regret
 from optimizer.comparison.tables import AFTER_TIGHTENING, REGION, number
+from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     NO_NUMBER,
     format_change,
@@ -25,7 +26,7 @@ from optimizer.numbers import (
 )
 from optimizer.runs.difference import KINDS, MOVES
 from optimizer.text.faults import describe_faults
-from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_must_move, describe_share_range
+from optimizer.text.near_optimal import describe_must_move, describe_share_range
 from optimizer.text.run import warn_of_case_slices
 from optimizer.words.amounts import format_amount
 from optimizer.words.columns import ljust, rjust, wrap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from network_data.faults import escape_text
-from optimizer.near_optimal.moves import must_move_share, share_range
+from optimizer.near_optimal.moves import RANGE_UNKNOWN, must_move_share, share_range
 from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_percent
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.sentences import join, join_some, retell, say, term
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from optimizer.near_optimal.alternatives import Alternatives
 
 WHOLE_UNITS = ("", "pods")  # of counts
-RANGE_UNKNOWN = "range not computed: edwc range"
 
 
 def format_value(value: float, unit: str) -> str:
@@ -42,6 +41,22 @@ def describe_share_range(ranges: pd.DataFrame, region: str) -> str:
         most=format_percent(most),
         slack=format_percent(slack, 2),
     )
+
+
+def write_share(share: float | None, ranges: pd.DataFrame, region: str) -> str:
+    """Write the share of a region, in brackets between what it lies where that was computed."""
+    known, text = share_range(ranges, region), format_percent(share)
+    return text if known is None else say(
+        "{text} ({least} to {most})", text=text, least=format_percent(known[0]), most=format_percent(known[1])
+    )  # fmt: skip
+
+
+def write_must_move(moved: float | None, least: float | None) -> str:
+    """Write the share of the tokens that moved, in brackets what of it must move where that is proved."""
+    text = format_percent(moved)
+    if least is None or math.isnan(least):
+        return text
+    return say("{text} ({least} must)", text=text, least=format_percent(least))
 
 
 def describe_share_ranges(ranges: pd.DataFrame, regions: Iterable[str]) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import Fault, escape_text
-from optimizer.near_optimal.moves import share_range
+from optimizer.near_optimal.moves import RANGE_UNKNOWN, share_range
 from optimizer.numbers import format_clock, format_million, format_number, format_percent
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.text.faults import describe_fault
-from optimizer.text.near_optimal import RANGE_UNKNOWN, describe_share_range
+from optimizer.text.near_optimal import describe_share_range
 from optimizer.words.amounts import format_amount
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.language import current_language

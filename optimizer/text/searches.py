@@ -10,6 +10,7 @@ from network_data.faults import escape_text
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
+from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     NO_NUMBER,
     format_cny,
@@ -162,7 +163,11 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
         lines.append(
             f"{line}  {len(places)}" if math.isfinite(row["cost_from_cny_per_year"]) else f"{line}  {say('no plan')}"
         )
-    return lines
+    return [*lines, "  " + _share_note()]
+
+
+def _share_note() -> str:
+    return say("Shares of regions are those of the plan of each row; {unknown}", unknown=say(RANGE_UNKNOWN))
 
 
 def _sentences(found: BreakEvenMap) -> list[str]:
@@ -311,6 +316,7 @@ def _points(frontier: Frontier) -> list[str]:
     return [
         "  " + say("million CNY a year{of_whom}; share of the tokens by region of the data center", of_whom=of_whom),
         *_align(rows),
+        "  " + _share_note(),
     ]
 
 

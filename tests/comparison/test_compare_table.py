@@ -117,7 +117,7 @@ def test_another_reference_turns_the_saving_round(rows: pd.DataFrame) -> None:
 
 def test_every_column_is_in_the_registry_and_named_with_its_unit(tables: Tables) -> None:
     known = {metric.name for metric in METRICS}
-    others = {"case", "label", "is_reference", "status", "verdict", "reason"}
+    others = {"case", "label", "is_reference", "status", "verdict", "share_range", "reason"}
     assert {name.split(".")[0] for name in tables["cases"]} - others == known
     units = r"(_cny|_cny_per_year|_cny_per_mwh|_mwh_per_year|_t_per_year|_mw|_ms|_mtok|_mtok_per_year|_share|_gap)$"
     counts = {"new_pods", "open_data_centers", "parameter", "mtok_per_year"}

@@ -24,6 +24,7 @@ from optimizer.exports.office.brief import (
     named,
     section_of,
 )
+from optimizer.exports.office.run_brief import write_share
 from optimizer.exports.words import Words
 from optimizer.numbers import format_number, format_percent
 from optimizer.text.comparison import chosen_pairs
@@ -143,7 +144,9 @@ class _Cases:
             yield money.figure(label, row["saving_cny_per_year"], least=least, most=most, note=note)
         for row in self._ends():
             label = words("brief.figure.moved", case=self.label(str(row["case"])))
-            yield Figure(label, float(row["moved_share"]), PERCENT)
+            must = row["must_move_share"]
+            note = words("brief.no_range") if math.isnan(must) else words("brief.must_move", share=format_percent(must))
+            yield Figure(label, float(row["moved_share"]), PERCENT, note=note)
 
     def bars(self) -> Bars:
         """Compare the costs of the cases, the reference first."""
@@ -182,7 +185,8 @@ class _Cases:
             cells = [self.label(str(row["case"])), money.write(row["total_cny_per_year"]), saving, interval]
             cells += [format_number(row[name], 0, 1e3) for name in ("energy_mwh_per_year", "carbon_t_per_year")]
             if region:
-                cells.append(format_percent(row[f"{REGION.name}.{region}"]))
+                own = self._found.ranges(str(row["case"]))
+                cells.append(write_share(words, row[f"{REGION.name}.{region}"], own, region))
             cells += [format_number(row["mean_rtt_ms"]), format_percent(row["mip_rel_gap"], 2)]
             rows.append(tuple(cells))
         return tuple(rows)

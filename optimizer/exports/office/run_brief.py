@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from network_data.currency import in_currency
 from network_data.faults import escape_text
 from optimizer.exports.office.brief import (
@@ -112,7 +114,9 @@ def _answer(run: Run, words: Words, money: Money) -> Iterator[str]:
     summary, cost, bound = run.summary, run.cost_cny_per_year, run.bound_cny_per_year
     yield _cost_sentence(run, words, money)
     shares = [
-        words("brief.share_in", region=words.term("category", region), share=format_percent(share))
+        words(
+            "brief.share_in", region=words.term("category", region), share=write_share(words, share, run.ranges, region)
+        )
         for region, share in sorted(summary["region_share"].items(), key=lambda item: -item[1])
     ]
     used, every = summary["open_data_centers"], summary["data_centers"]
@@ -133,6 +137,15 @@ def _answer(run: Run, words: Words, money: Money) -> Iterator[str]:
         yield words("brief.answer_saving", **facts, most=money.text(most), most_share=format_percent(most / of))
     else:
         yield words("brief.answer_saving_alone", **facts)
+
+
+def write_share(words: Words, share: float, ranges: pd.DataFrame, region: str) -> str:
+    """Write the share of a region with what is proved of it, or that this was not computed."""
+    known = share_range(ranges, region)
+    span = words("brief.no_range") if known is None else (
+        words("brief.interval", low=format_percent(known[0]), high=format_percent(known[1]))
+    )  # fmt: skip
+    return words("brief.bracketed", text=format_percent(share), note=span)
 
 
 def _cost_sentence(run: Run, words: Words, money: Money) -> str:
