@@ -272,3 +272,14 @@ def _inputs(found: Uncertainty) -> list[str]:
             "  " + say("change nothing in this scenario, and were left out: {idle}", idle=join_some(idle, 12))
         )
     return lines
+    if sentence := left_out_sentence(found.facts):
+        lines += _wrapped("  " + escape_text(sentence))
+
+
+def left_out_sentence(facts: Mapping[str, Any]) -> str:
+    """Name the inputs whose range the policy of the scenario contradicts; empty where there are none."""
+    named = [f"{name} ({key})" for name, key in (facts.get("left_out") or {}).items()]
+    return (
+        named
+        and say("left out, as an end of the range contradicts the policy of the scenario: {inputs}", inputs=join(named))
+    ) or ""

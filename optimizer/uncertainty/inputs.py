@@ -28,6 +28,7 @@ from scenarios.schema import Scenario
 
 _OF_NETWORK = (*(name for name in FACTOR_NAMES if name != "token_price"), CELL)
 MAX_INPUTS = 200
+_POLICY = "policy."  # begins the keys of the policy of a scenario
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,9 @@ def find_effective(
     network: Network,
     inputs: Sequence[UncertainInput],
     faults: FaultList,
-) -> tuple[tuple[UncertainInput, ...], tuple[str, ...]]:
+    *,
+    are_named: bool,
+) -> tuple[tuple[UncertainInput, ...], tuple[str, ...], dict[str, str]]:
     """
     Tell the inputs that change the problem of a scenario from those that change nothing in it.
 
@@ -204,6 +207,9 @@ def find_effective(
         From `choose_inputs`.
     faults
         Receives the faults of the ends, with the row of the range.
+    are_named
+        Whether the inputs were asked for by name. If not, those are left out of which an end contradicts the policy of
+        the scenario: it decides what the estimate is not free to be.
 
     Returns
     -------
@@ -211,31 +217,41 @@ def find_effective(
         Those with an effect.
     tuple of str
         Names of the others, such as rates of an accelerator that the scenario does not use.
+    dict
+        Inputs left out, with the key of the policy.
     """
 
     def assemble(point: Mapping[str, float]) -> PlacementProblem:
         return assemble_problem(network, load_scenario(scenario, [*overrides, *overrides_of(point)]))
 
+    def refuse(one: UncertainInput, end: float, found: Sequence[Fault]) -> None:
+        keys = {fault.column or "" for fault in found}
+        if are_named or not all(key.startswith(_POLICY) for key in keys):
+            faults.extend(_of_row(fault, one, end) for fault in found)
+        else:
+            left_out[one.name] = ", ".join(sorted(keys))
+
     base = assemble({})
-    effective, idle = list[UncertainInput](), list[str]()
+    effective, idle, left_out = list[UncertainInput](), list[str](), dict[str, str]()
     for one in inputs:
         try:
             if is_same_problem(base, assemble(one.point(_far_end(one)))):
                 idle.append(one.name)
                 continue
         except InputError as error:
-            faults.extend(_of_row(fault, one, _far_end(one)) for fault in error.faults)
+            refuse(one, _far_end(one), error.faults)
         effective.append(one)
+    others = [one for one in inputs if one.name not in left_out]
     try:
         # All at once, to assemble half as often; one by one only to say which of them it is.
-        assemble({key: value for one in inputs for key, value in one.point(1 - _far_end(one)).items()})
+        assemble({key: value for one in others for key, value in one.point(1 - _far_end(one)).items()})
     except InputError:
-        for one in inputs:
+        for one in others:
             try:
                 assemble(one.point(1 - _far_end(one)))
             except InputError as error:
-                faults.extend(_of_row(fault, one, 1 - _far_end(one)) for fault in error.faults)
-    return tuple(effective), tuple(idle)
+                refuse(one, 1 - _far_end(one), error.faults)
+    return tuple(one for one in effective if one.name not in left_out), tuple(idle), left_out
 
 
 def _far_end(one: UncertainInput) -> float:

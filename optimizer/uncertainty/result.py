@@ -47,7 +47,8 @@ class Uncertainty:
         Of the scenario.
     facts
         samples, design, seed, slices_per_day (of the samples) and slices_of_scenario, mip_rel_gap (asked for), statuses
-        (how many samples ended how), idle (inputs that change nothing in this scenario), is_noise_known (whether
+        (how many samples ended how), idle (inputs that change nothing in this scenario), left_out (inputs whose range
+        the policy of the scenario contradicts, with its key), is_noise_known (whether
         samples were solved again), mean_gap and largest_gap (reached), gap_share_of_sd (mean of cost less bound, as a
         share of the standard deviation of the cost).
     inputs
@@ -185,7 +186,8 @@ def build_uncertainty(
     reference
         Id of the reference.
     facts
-        What is known of the request: samples, design, seed, slices_per_day, slices_of_scenario, mip_rel_gap, idle.
+        What is known of the request: samples, design, seed, slices_per_day, slices_of_scenario, mip_rel_gap, idle,
+        left_out.
     """
     again = {case.removesuffix(AGAIN): result for case, result in results.items() if case.endswith(AGAIN)}
     sampled = {case: one for case, one in results.items() if case != reference and not case.endswith(AGAIN)}

@@ -61,7 +61,7 @@ def sample_scenario(  # noqa: PLR0913 - options, keyword-only
     network = load_network(stated.network)
     settings = (*_settings(stated, overrides), *overrides)
     solved = load_scenario(scenario, settings)
-    chosen, idle = _choose(scenario, settings, network, inputs, faults)
+    chosen, idle, left_out = _choose(scenario, settings, network, inputs, faults)
     quantiles = draw_quantiles(samples, len(chosen), design=design, seed=seed)
     cases = sample_cases(chosen, quantiles)
     asked = {"uncertainty": {"samples": samples, "inputs": list(inputs), "design": design, "seed": seed}}
@@ -89,6 +89,7 @@ def sample_scenario(  # noqa: PLR0913 - options, keyword-only
             "slices_of_scenario": stated.time.slices_per_day,
             "mip_rel_gap": solved.solver.mip_rel_gap,
             "idle": idle,
+            "left_out": left_out,
         }
         # Before the runner goes: without `out` the run folders go with it.
         return build_uncertainty(solved.name, chosen, quantiles, results, runner.reference.id, facts)
@@ -107,14 +108,14 @@ def _settings(stated: Scenario, overrides: Sequence[str]) -> tuple[str, ...]:
 
 def _choose(
     scenario: str | Path, settings: Sequence[str], network: Network, names: Sequence[str], faults: FaultList
-) -> tuple[tuple[UncertainInput, ...], tuple[str, ...]]:
+) -> tuple[tuple[UncertainInput, ...], tuple[str, ...], dict[str, str]]:
     """Read the ranges, and keep the inputs that are asked for and change something."""
     known = read_inputs(load_scenario(scenario, settings), network, faults)
     chosen = choose_inputs(known, names, faults)
     faults.raise_if_any()
-    effective, idle = find_effective(scenario, settings, network, chosen, faults)
-    if not effective:
-        faults.add("inputs", f"none of {', '.join(idle)} changes anything in this scenario",
+    effective, idle, left_out = find_effective(scenario, settings, network, chosen, faults, are_named=bool(names))
+    if not effective and not len(faults):
+        faults.add("inputs", f"none of {', '.join((*idle, *left_out))} can change anything in this scenario",
                    "Name other inputs, or give ranges to what the scenario uses.")  # fmt: skip
     faults.raise_if_any()
-    return effective, idle
+    return effective, idle, left_out

@@ -154,12 +154,29 @@ def test_what_changes_nothing_is_told_apart_and_an_impossible_end_is_refused(ran
     )
     network = load_network(ranges.path.parent / "net")
     faults = FaultList()
-    effective, idle = find_effective(ranges.path, ranges.overrides, network, inputs, faults)
+    effective, idle, _ = find_effective(ranges.path, ranges.overrides, network, inputs, faults, are_named=False)
     assert [one.name for one in effective] == ["price", "pue"]
     assert idle == ("other",)
     (fault, *_) = faults
     assert (fault.file, fault.row, fault.column, fault.value) == ("net/ranges.csv", 4, "low", "0.5")
     assert "makes pue of dc_east 0.65" in fault.problem
+
+
+def test_a_range_that_the_policy_contradicts_is_left_out_unless_it_is_asked_for(ranges: Ranges) -> None:
+    # The west has 0.6: times 0.6 that is 0.36, at which no plan could keep the policy.
+    inputs, _ = ranges.read(
+        "price,price.west,factor,1,2,uniform,why\n"
+        "green,network_factor.data_centers.*.green_power_share,factor,0.6,1.05,uniform,why\n"
+    )
+    network, faults = load_network(ranges.path.parent / "net"), FaultList()
+    asked = (ranges.path, (*ranges.overrides, "policy.min_green_share=0.5"), network, inputs, faults)
+    effective, idle, left_out = find_effective(*asked, are_named=False)
+    assert ([one.name for one in effective], idle, left_out) == (["price"], (), {"green": "policy.min_green_share"})
+    assert not len(faults)
+    find_effective(*asked, are_named=True)
+    (fault,) = faults
+    assert (fault.row, fault.column) == (3, "low")
+    assert fault.problem.startswith("the low end of green cannot be: policy.min_green_share")
 
 
 def test_every_built_in_scenario_has_its_values_within_its_ranges() -> None:

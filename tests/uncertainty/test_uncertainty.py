@@ -155,6 +155,8 @@ def test_text_says_what_was_done_and_what_is_not_known(study: Uncertainty) -> No
     assert "noise of the solver: below 10% of the variance of every figure" in study.to_text()
     assert "change nothing in this scenario, and were left out: chip" in study.to_text()
     assert any(line.startswith("  cost (R2 ") and ": west +" in line for line in lines)
+    left_out = replace(study, facts=study.facts | {"left_out": {"green": "policy.min_green_share"}})
+    assert "contradicts the policy of the scenario: green (policy.min_green_share)" in left_out.to_text()
     assert max(map(len, lines)) <= 110
 
 
