@@ -148,7 +148,7 @@ def test_imports_flow_from_network_data_to_optimizer() -> None:
 
 # Where a class opens a door to a room above it for its users, when they ask: `run.map()` draws, `run.report()` writes.
 FRONT_DOORS = {
-    *(("optimizer.runs.run", room) for room in ("near_optimal", "drawing", "maps", "exports")),
+    *(("optimizer.runs.run", room) for room in ("near_optimal", "uncertainty", "drawing", "maps", "exports")),
     *((f"optimizer.near_optimal.{module}", "text") for module in ("ranges", "alternatives")),
     ("optimizer.near_optimal.alternatives", "drawing"),
     *(

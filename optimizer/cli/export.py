@@ -71,6 +71,11 @@ class _Size(click.ParamType[tuple[int, int]]):
     "report if the name of the file ends in report).",
 )  # fmt: skip
 @click.option(
+    "--uncertainty", metavar="STUDY", shell_complete=complete_folder,
+    help="Folder that `edwc uncertainty --out` wrote of the same scenario: the report says between what its headlines "
+    "lie if the estimates vary.",
+)  # fmt: skip
+@click.option(
     "--basemap", default="run", metavar="run|none|FILE", shell_complete=complete_file,
     help="Outlines behind the map (default: the run's own, else those of the world).",
 )  # fmt: skip
@@ -97,6 +102,8 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
     from optimizer.exports.postgis import export_to_postgis, is_postgis_address
     from optimizer.runs.run import open_run
 
+    if options["uncertainty"] and (is_postgis_address(to) or is_comparison(run_folder)):
+        raise click.UsageError("--uncertainty goes into the report of a run.")
     gis = GisOptions(options["layer"], options["per_slice"], options["file_format"])
     if is_postgis_address(to):
         report = export_to_postgis(open_run(run_folder), to, gis=gis)
@@ -121,7 +128,10 @@ def export(run_folder: str, to: str, *, overrides: tuple[str, ...], as_json: boo
         if is_comparison(run_folder):
             path = export_comparison(run_folder, to, gis=gis, maps=maps, document=options["document"])
         else:
-            path = export_run(open_run(run_folder), to, gis=gis, maps=maps, document=options["document"])
+            study = options["uncertainty"]
+            path = export_run(
+                open_run(run_folder), to, gis=gis, maps=maps, document=options["document"], uncertainty=study
+            )
     for warning in caught:
         if issubclass(warning.category, MapNameWarning):
             tell(say("warning: {text}", text=escape_text(retell(str(warning.message)))))

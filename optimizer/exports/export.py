@@ -29,7 +29,7 @@ from optimizer.exports.programs import PROGRAMS
 from optimizer.maps.options import MapOptions, check_credit, check_map_options
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
-from optimizer.uncertainty.result import is_uncertainty
+from optimizer.uncertainty.result import Uncertainty, is_uncertainty, open_uncertainty
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
@@ -44,6 +44,7 @@ def export_run(
     gis: GisOptions = _ALL_LAYERS,
     maps: MapOptions = _DEFAULT_MAP,
     document: DocumentKind | None = None,
+    uncertainty: Uncertainty | Path | str | None = None,
 ) -> Path:
     """
     Write a run in the format that the ending of the target names, or a folder of files in a given format.
@@ -66,6 +67,8 @@ def export_run(
         What a drawn map shows, and how; a report takes its outlines, a workbook its language, a brief both.
     document
         What a `.pdf` is: `brief` or `report`, which a browser prints; None = a report if its name ends in `report`.
+    uncertainty
+        What `edwc uncertainty` found of the scenario of the run, or its folder: the report has a section of it.
 
     Returns
     -------
@@ -75,7 +78,8 @@ def export_run(
     Raises
     ------
     InputError
-        If the ending is not known, the target cannot be replaced safely, the run is not complete, an option is out of
+        If the uncertainty is of another problem or the target no report, the ending is not known, the target cannot be
+        replaced safely, the run is not complete, an option is out of
         range or does not fit the format, the basemap cannot be used, the run to compare with is of another network, or
         what the format needs is not installed.
     OSError
@@ -84,6 +88,8 @@ def export_run(
     _refuse_database(target)
     path = Path(target)
     write = _choose_writer(path, gis, maps, document)
+    if uncertainty is not None:
+        write = _with_study(path, maps, document, uncertainty)
     if gis.folder_format:
         _check_folder(path, gis.folder_format)
     else:
@@ -302,11 +308,25 @@ def _write_figure(run: Run, path: Path, options: MapOptions) -> None:
     print_figure(draw_map(run, options).figure, path)
 
 
-def _write_html(run: Run, path: Path, options: MapOptions) -> None:
+def _with_study(
+    path: Path, maps: MapOptions, document: DocumentKind | None, uncertainty: Uncertainty | Path | str
+) -> _Writer:
+    """Choose the writer of a report with a section on the uncertainty of its scenario."""
+    kind = document_kind(path, document)
+    if path.suffix.lower() != ".html" and kind != "report":
+        remedy = "Name a file that ends in .html or report.pdf, or leave out --uncertainty."
+        raise InputError([Fault(str(path), None, None, path.suffix or None, "is no report", remedy)], "the export")
+    study = uncertainty if isinstance(uncertainty, Uncertainty) else open_uncertainty(uncertainty)
+    if kind == "report":
+        return lambda run, draft: write_run_document(run, draft, maps, kind, study=study)
+    return lambda run, draft: _write_html(run, draft, maps, study)
+
+
+def _write_html(run: Run, path: Path, options: MapOptions, study: Uncertainty | None = None) -> None:
     from optimizer.maps.basemap import read_outlines
     from optimizer.report.run import build_report
 
-    page = build_report(run, read_outlines(run, options))
+    page = build_report(run, read_outlines(run, options), study)
     path.write_text(page, encoding="utf-8", newline="\n")
 
 

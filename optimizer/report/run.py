@@ -37,6 +37,7 @@ from optimizer.report.charts import (
 )
 from optimizer.report.map import map_data
 from optimizer.report.page import render_page
+from optimizer.report.study import draw_fans, study_commands, study_section
 from optimizer.runs.data_center_price import DataCenterPrice, price_data_center
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
@@ -61,6 +62,7 @@ from optimizer.text.run import (
     warn_of_slices,
     why_no_plan,
 )
+from optimizer.uncertainty.result import Uncertainty, require_same_problem
 from optimizer.units import TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount, split_amount
 from optimizer.words.fault_texts import retell_description
@@ -650,20 +652,28 @@ _MAP_WORDS = {
 }  # fmt: skip
 _SECTIONS = (
     ("summary", "Summary"), ("map", "Map"), ("power", "Power and price"), ("cost", "Cost"), ("limits", "Limits"),
-    ("allocations", "Allocations"), ("assumptions", "Assumptions"), ("versions", "Versions"),
+    ("uncertainty", "Uncertainty"), ("allocations", "Allocations"), ("assumptions", "Assumptions"),
+    ("versions", "Versions"),
 )  # fmt: skip
 
 
-def build_report(run: Run, behind: Outlines | None) -> str:
+def build_report(run: Run, behind: Outlines | None, study: Uncertainty | None = None) -> str:
     """
     Write the report of a run.
+
+    Parameters
+    ----------
+    study
+        The uncertainty of its scenario; None where it is not known.
 
     Raises
     ------
     InputError
-        If the run folder is incomplete, or the basemap cannot be used.
+        If the run folder is incomplete, the basemap cannot be used, or the uncertainty is of another problem.
     """
     run.require_whole()
+    if study is not None:
+        require_same_problem(study, run)
     # The script has the names of the map in English, and others by them.
     with speaking("en"):
         drawn = map_data(run, behind, run.slices, time_axis(run.slices), hourly_of(run))
@@ -672,7 +682,7 @@ def build_report(run: Run, behind: Outlines | None) -> str:
     prices = [price_data_center(run, str(center), with_opening=False) for center in run.data_centers.index]
     return render_page(
         "run.html",
-        lambda: _context(run, prices),
+        lambda: _context(run, prices, study),
         name=name,
         drawn=drawn,
         names=names_of(run),
@@ -694,8 +704,9 @@ def names_of(run: Run, *, with_inputs: bool = True) -> dict[str, str]:
         return {name: name for name in places} | local_names(run, with_inputs=with_inputs)
 
 
-def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
+def _context(run: Run, prices: Sequence[DataCenterPrice], study: Uncertainty | None) -> dict[str, Any]:
     sentences, idle = _price_sentences(run)
+    section = None if study is None else study_section(study)
     shares = say("Shares {ranges}.", ranges=describe_share_ranges(run.ranges, run.summary["region_share"]))
     return {
         "title": say("{run}: where inference runs", run=_title_of(run)),
@@ -708,7 +719,7 @@ def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
         "rule_shares": join_sentences([shares, say("A rule makes one plan: its shares have no range.")]),
         "version": (run.info.get("versions") or {}).get("edwc") or "",
         "finished": run.info.get("finished_utc") or "",
-        "lead": _lead_of(run),
+        "lead": [*_lead_of(run), *(section.answers if section else [])],
         "head": _head_of(run),
         "checked": _checked(run),
         "slice_count": len(run.slices),
@@ -720,6 +731,9 @@ def _context(run: Run, prices: Sequence[DataCenterPrice]) -> dict[str, Any]:
         "cost_table": _cost_table(run),
         "baseline_table": _baseline_table(run),
         "ranges_table": ranges_table(run),
+        "study": section,
+        "fans": "" if study is None else draw_fans(study),
+        "commands": study_commands(run),
         "saving_table": _saving_table(run),
         "limits_line": (
             say(

@@ -17,8 +17,8 @@ _KEPT = {"id", "colour", "tag", "height"}
 _TOLD_ATTRIBUTES = ("data-tip", "aria-label")
 # What users wrote, and keys with their values, stand on the page as they are; of tables, the headings are ours.
 _AS_WRITTEN = {
-    "about", "changes", "asked", "assumptions", "classes", "fans", "finished", "idle", "inputs", "missing", "sources",
-    "version", "warnings",
+    "about", "changes", "asked", "assumptions", "classes", "commands", "fans", "finished", "idle", "inputs", "missing",
+    "sources", "version", "warnings",
 }  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import math
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,29 +10,25 @@ from typing import Any
 import pandas as pd
 
 from optimizer.drawing.colours import PALETTE
-from optimizer.drawing.sheet import write_figure
-from optimizer.drawing.uncertainty import fan_figure
-from optimizer.numbers import format_number, format_percent, format_plain
+from optimizer.numbers import format_number, format_plain
 from optimizer.report.charts import Chart, Span, Table, span_rows
 from optimizer.report.page import render_page
 from optimizer.report.run import Head, Tile, names_of
+from optimizer.report.study import LEVELS, draw_fans, driver_chart, figure_table, place_table
 from optimizer.runs.folder import INFO_FILE
 from optimizer.runs.run import open_run
-from optimizer.text.uncertainty import POOR_R2, gap_notes, headline, slice_warning, solved_with
+from optimizer.text.uncertainty import gap_notes, headline, left_out_sentence, slice_warning, solved_with
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
-from optimizer.words.sentences import join, join_sentences, retell, say, term, titled
+from optimizer.words.sentences import join, retell, say, titled
 
 _SECTIONS = (
     ("summary", "Summary"), ("figures", "Figures"), ("decides", "What decides"), ("places", "Data centers"),
     ("inputs", "Inputs"), ("samples", "Samples"),
 )  # fmt: skip
-_LEVELS = {"as_stated": "as stated", "p05": "5 %", "p25": "25 %", "p50": "50 %", "p75": "75 %", "p95": "95 %"}
 _WIDE, _NARROW = "#8FC1E3", PALETTE[2]
-_UP, _DOWN = PALETTE[0], PALETTE[2]
 # A figure that is multiplied would flatten all others on one scale; its numbers are in the table.
 _MOST_CHANGE = 3.0
-_SHOWN, _FEW_PLANS = 8, 2
 
 
 def build_uncertainty_report(folder: Path) -> str:
@@ -61,7 +55,7 @@ def build_uncertainty_report(folder: Path) -> str:
 
 def _context(found: Uncertainty) -> dict[str, Any]:
     title = say("Uncertainty of scenario {name}", name=found.name)
-    decides = [_driver_chart(found, name, n) for n, name in enumerate((COST, *region_shares(found)[:1]))]
+    decides = [driver_chart(found, name, n) for n, name in enumerate((COST, *region_shares(found)[:1]))]
     return {
         "title": title,
         "eyebrow": title,
@@ -70,14 +64,15 @@ def _context(found: Uncertainty) -> dict[str, Any]:
         "head": _head(found),
         "sections": _SECTIONS,
         "version": _version(found),
-        "fans": _fans(found),
+        "fans": draw_fans(found),
         "dispersion": _dispersion_chart(found),
-        "figures": _figure_table(found),
+        "figures": figure_table(found),
         "decides": [chart for chart in decides if chart is not None],
         "drivers": _driver_table(found),
-        "places": _place_table(found),
+        "places": place_table(found),
         "inputs": _input_table(found),
         "idle": join(map(str, found.facts["idle"])),
+        "left_out": left_out_sentence(found.facts),
         "reasons": _reason_table(found),
     }
 
@@ -137,15 +132,6 @@ def _tiles(found: Uncertainty, names: Iterable[str]) -> list[Tile]:
     return tiles
 
 
-def _fans(found: Uncertainty) -> str:
-    """Draw the fans as a picture that the page holds; empty with too few plans."""
-    if int(found.samples[COST].notna().sum()) < _FEW_PLANS:
-        return ""
-    with tempfile.TemporaryDirectory() as folder:
-        picture = write_figure(fan_figure(found), Path(folder) / "fans.png").read_bytes()
-    return f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"
-
-
 def _dispersion_chart(found: Uncertainty) -> Chart | None:
     rows, cells = [], []
     for row in found.distributions[found.distributions["figure"] != BOUND].to_dict("records"):
@@ -163,51 +149,13 @@ def _dispersion_chart(found: Uncertainty) -> Chart | None:
     about = say(
         "Change against the scenario as stated, which is the line: 5 to 95 %, and the middle half, of the samples."
     )
-    table = Table((say("Figure, against as stated"), *list(_LEVELS.values())[1:]), cells)
+    table = Table((say("Figure, against as stated"), *list(LEVELS.values())[1:]), cells)
     legend = {say("5 to 95 %"): _WIDE, say("25 to 75 %"): _NARROW}
     return span_rows(("dispersion", say("How far figures spread"), about), rows, _change, table, legend)
 
 
 def _change(share: float) -> str:
     return f"{100 * share:+,.1f}%"
-
-
-def _figure_table(found: Uncertainty) -> Table:
-    rows = []
-    for row in found.distributions.to_dict("records"):
-        figure = found.figure(row["figure"])
-        cells = [figure.write(row[level]) for level in (*_LEVELS, "sd")]
-        named = say("{title}, {unit}", title=retell(figure.title), unit=retell(figure.unit))
-        rows.append((named, *cells, format_percent(row["noise_share"], 0)))
-    heads = ("Figure", *_LEVELS.values(), say("standard deviation"), say("of it noise of the solver"))
-    return Table(heads, rows)
-
-
-def _driver_chart(found: Uncertainty, name: str, number: int) -> Chart | None:
-    """Draw the rank coefficients of the most decisive inputs of a figure; None where nothing could be told."""
-    part = found.drivers[(found.drivers["figure"] == name) & found.drivers["rank_coefficient"].notna()]
-    if part.empty:
-        return None
-    rows, cells = [], []
-    for row in part.head(_SHOWN).to_dict("records"):
-        weight = float(row["rank_coefficient"])
-        rows.append(Span(str(row["input"]), f"{weight:+.2f}", [(0.0, weight, _UP if weight > 0 else _DOWN)]))
-        cells.append((str(row["input"]), f"{weight:+.2f}", format_number(row["total_index"], 2)))
-    r2, title = float(part["r2"].iloc[0]), retell(found.figure(name).title)
-    sentences = [
-        say(
-            "Standardized rank regression coefficients: by how many standard deviations of its rank the figure moves "
-            "with one of the input. The regression explains {share} of the ranks.",
-            share=format_percent(r2, 0),
-        )
-    ]
-    if r2 < POOR_R2:
-        sentences.append(say("That is only part: see the first-order and total indices."))
-    about = join_sentences(sentences)
-    table = Table((say("Input"), say("rank coefficient"), say("total index")), cells)
-    legend = {say("raises it"): _UP, say("lowers it"): _DOWN}
-    name_of = (f"driver-{number}", say("What decides: {title}", title=title), about)
-    return span_rows(name_of, rows, lambda weight: f"{weight:+.2f}", table, legend)
 
 
 def _driver_table(found: Uncertainty) -> Table:
@@ -227,19 +175,6 @@ def _driver_table(found: Uncertainty) -> Table:
         for row in found.drivers.to_dict("records")
     ]
     return Table(("Figure", "input", "significant", *numbers.values()), rows, words=(0, 1, 2))
-
-
-def _place_table(found: Uncertainty) -> Table:
-    rows = [
-        (
-            retell(str(row["data_center"])),
-            term(str(row["region"])),
-            *(format_percent(row[name]) for name in ("used_share", "mean", "p05", "p50", "p95")),
-        )
-        for row in found.data_centers.to_dict("records")
-    ]
-    heads = ("Data center", "region", "used in", "share of the tokens, mean", "5 %", "50 %", "95 %")
-    return Table(heads, rows, words=(0, 1))
 
 
 def _input_table(found: Uncertainty) -> Table:

@@ -35,7 +35,7 @@ from scenarios.yaml_reader import read_yaml
 _LIBRARIES = ("edwc", "highspy", "pyomo", "numpy", "scipy", "pandas", "networkx", "geopandas", "pyarrow")
 
 # Keys whose value is a file name; given with --set, it starts from the working directory.
-_PATH_KEYS = (
+PATH_KEYS = (
     "network", "workload_classes_table", "demand_profiles_table", "demand.workloads_table", "price_series_table",
     "ranges_table",
 )  # fmt: skip
@@ -93,7 +93,7 @@ def changed_keys(info: Mapping[str, Any]) -> tuple[str, ...]:
     scenario = info.get("scenario")
     texts = scenario.get("overrides") or () if isinstance(scenario, Mapping) else ()
     last = {key: value for key, _, value in (str(text).partition("=") for text in texts)}
-    shown = {key: Path(value).name if key in _PATH_KEYS else value for key, value in last.items()}
+    shown = {key: Path(value).name if key in PATH_KEYS else value for key, value in last.items()}
     return tuple(f"{key}={value}" for key, value in shown.items() if not key.startswith("solver."))
 
 
@@ -248,7 +248,7 @@ def _locate(path: Path, built_in: str | None, folder: Path | None) -> dict[str, 
 def absolute_override(text: str) -> str:
     """Write a file named in an override from the root, so that it is found from any working directory."""
     key, equals, value = text.partition("=")
-    if not equals or key.strip() not in (*_PATH_KEYS, "price_cases"):
+    if not equals or key.strip() not in (*PATH_KEYS, "price_cases"):
         return text
     name = yaml.safe_load(value)
     if key.strip() == "price_cases":

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from optimizer.runs.data_center_price import DataCenterPrice
     from optimizer.runs.verify import VerifyReport
     from optimizer.sensitivity.placement import PlacementExplanation
+    from optimizer.uncertainty.result import Uncertainty
     from optimizer.words.language import Lang
 
 RANGES_TABLE = "ranges"
@@ -695,7 +696,7 @@ class Run:
 
         return export_run(self, file, maps=MapOptions(lang=lang, basemap=basemap), document="brief")
 
-    def report(self, file: Path | str) -> Path:
+    def report(self, file: Path | str, *, uncertainty: Uncertainty | Path | str | None = None) -> Path:
         """
         Write the report, one page that needs no network.
 
@@ -703,10 +704,18 @@ class Run:
         ----------
         file
             File to write, `.html`; or `.pdf`, printed by a browser of this machine.
+        uncertainty
+            What `edwc uncertainty` found of the scenario, or its folder, for a section on it.
+
+        Raises
+        ------
+        InputError
+            If that is of another problem than the run.
         """
         from optimizer.exports.export import export_run
 
-        return export_run(self, file, document="report" if Path(file).suffix.lower() == ".pdf" else None)
+        document: Literal["report"] | None = "report" if Path(file).suffix.lower() == ".pdf" else None
+        return export_run(self, file, document=document, uncertainty=uncertainty)
 
     def save(self, folder: Path | str) -> Path:
         """

@@ -50,6 +50,31 @@ def headline(found: Uncertainty) -> str:
     )
 
 
+def cost_headline(found: Uncertainty) -> str:
+    """Say in one sentence between what the cost lies; empty without plans."""
+    row, cost = found.distribution(COST), found.figure(COST)
+    if not row["plans"]:
+        return ""
+    as_stated, p05, p95 = (cost.write(row[level]) for level in ("as_stated", "p05", "p95"))
+    return say(
+        "The cost lies between {p05} and {p95} {unit} in nine of ten samples; as stated, solved alike, it is "
+        "{as_stated}.",
+        p05=p05,
+        p95=p95,
+        unit=retell(cost.unit),
+        as_stated=as_stated,
+    )
+
+
+def samples_and_inputs(found: Uncertainty) -> str:
+    """Say how many samples of how many inputs were drawn, and how."""
+    facts, count = found.facts, found.inputs["input"].nunique()
+    inputs = say("1 input") if count == 1 else say("{count} inputs", count=count)
+    design = say(_DESIGN_WORDS[facts["design"]])
+    of_inputs = say("{inputs} ({design}, seed {seed})", inputs=inputs, design=design, seed=facts["seed"])
+    return say("{samples} samples of {of_inputs}", samples=len(found.samples), of_inputs=of_inputs)
+
+
 def slice_warning(found: Uncertainty) -> str | None:
     """Say which peaks the slices of the samples average away; None where they keep them."""
     planned = {case: result for case, result in found.results.items() if result.has_plan}
@@ -62,18 +87,7 @@ def _wrapped(text: str) -> list[str]:
 
 def _head(found: Uncertainty) -> list[str]:
     facts = found.facts
-    count = found.inputs["input"].nunique()
-    inputs = say("1 input") if count == 1 else say("{count} inputs", count=count)
-    design = say(_DESIGN_WORDS[facts["design"]])
-    of_inputs = say("{inputs} ({design}, seed {seed})", inputs=inputs, design=design, seed=facts["seed"])
-    lines = [
-        say(
-            "Uncertainty of {name}: {samples} samples of {of_inputs}",
-            name=shorten(found.name, 40),
-            samples=len(found.samples),
-            of_inputs=of_inputs,
-        )
-    ]
+    lines = [say("Uncertainty of {name}: {text}", name=shorten(found.name, 40), text=samples_and_inputs(found))]
     statuses = {str(name).replace("_", " "): number for name, number in facts["statuses"].items()}
     lines.append(say("samples: {counts}", counts=join(f"{number} {retell(name)}" for name, number in statuses.items())))
     without = found.samples[found.samples[COST].isna()]
@@ -271,9 +285,9 @@ def _inputs(found: Uncertainty) -> list[str]:
         lines += _wrapped(
             "  " + say("change nothing in this scenario, and were left out: {idle}", idle=join_some(idle, 12))
         )
-    return lines
     if sentence := left_out_sentence(found.facts):
         lines += _wrapped("  " + escape_text(sentence))
+    return lines
 
 
 def left_out_sentence(facts: Mapping[str, Any]) -> str:

@@ -18,9 +18,11 @@ from network_data.faults import FaultList
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_tables
 from optimizer.comparison.tables import finite_or_nan
+from optimizer.numbers import shorten
 from optimizer.problem.problem import FloatArray
-from optimizer.runs.folder import json_ready, read_csv_table, replace_when_done
-from optimizer.runs.metadata import library_versions
+from optimizer.runs.folder import BASEMAP_FILE, json_ready, read_csv_table, replace_when_done
+from optimizer.runs.metadata import PATH_KEYS, changed_keys, library_versions
+from optimizer.runs.run import Run
 from optimizer.uncertainty.figures import BOUND, COST, REGION_SHARE, Figure, figures_of, value_of
 from optimizer.uncertainty.inputs import UncertainInput
 from optimizer.uncertainty.samples import AGAIN
@@ -271,6 +273,61 @@ def open_uncertainty(folder: str | Path) -> Uncertainty:
     facts |= {name: nan for name in ("mean_gap", "largest_gap", "gap_share_of_sd") if facts.get(name) is None}
     stored = read_cases(path) if (path / COMPARISON_FILE).is_file() else []
     return Uncertainty(head["name"], facts, **tables, results={result.case.id: result for result in stored})
+
+
+def require_same_problem(found: Uncertainty, run: Run) -> None:
+    """
+    Refuse a run of another problem than the one whose inputs were varied.
+
+    How it was solved may differ: the solver, its gap, and the time slices, of which samples have few.
+
+    Parameters
+    ----------
+    found
+        The uncertainty.
+    run
+        The run.
+
+    Raises
+    ------
+    InputError
+        With what is in one of them alone: keys that `--set` has set, and files of the inputs.
+    """
+    stated = next((one for one in found.results.values() if one.info and not one.case.overrides), None)
+    faults = FaultList(f"the uncertainty of {found.name}")
+    if stated is None:
+        remedy = "Repeat `edwc uncertainty` with --out, and name that folder."
+        faults.add("the scenario as stated", "is not there, or has no plan: the study cannot be told to be of this run",
+                   remedy)  # fmt: skip
+        raise faults.error()
+    studied, own = _states(stated.info), _states(run.info)
+    told = [f"{name} in the {where} alone" for where, more, less in (("study", studied, own), ("run", own, studied))
+            for name in sorted(more[key] for key in more.keys() - less.keys())]  # fmt: skip
+    if told:
+        remedy = "Repeat `edwc uncertainty` with the scenario, the files and the --set of the run."
+        faults.add(run.label, f"is of another problem than the study: {', '.join(told)}", remedy)
+    faults.raise_if_any()
+
+
+def _states(info: Mapping[str, Any]) -> dict[Any, str]:
+    """List what makes the problem of a run, with what to call it: keys set, and files by their content."""
+    changes = [text.partition("=") for text in changed_keys(info)]
+    states: dict[Any, str] = {
+        (key, _number_or_text(value)): f"{key}={shorten(value, 40)}"
+        for key, _, value in changes
+        if key not in PATH_KEYS and not key.startswith("time.slic")
+    }
+    for part in ("scenario", "network"):
+        hashes = info[part].get("file_hashes") or {}
+        states |= {(part, content): name for name, content in hashes.items() if name != BASEMAP_FILE}
+    return states
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value.strip()
 
 
 _RANGE = ["input", "key", "value", "low", "high", "shape", "reason", "source", "file", "row"]

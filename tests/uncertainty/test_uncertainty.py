@@ -31,7 +31,7 @@ from optimizer.drawing.uncertainty import fan_bands, fan_figure
 from optimizer.report.uncertainty import build_uncertainty_report
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
-from optimizer.uncertainty.result import QUANTILES, Uncertainty
+from optimizer.uncertainty.result import QUANTILES, Uncertainty, require_same_problem
 from optimizer.uncertainty.run import sample_scenario
 
 Array = NDArray[np.float64]
@@ -188,6 +188,42 @@ def test_what_was_kept_opens_as_it_was_returned(study: Uncertainty, folder: Path
     assert [Path(fault.file).name for fault in caught.value.faults] == ["inputs.csv", "drivers.csv"]
     with pytest.raises(InputError, match=r"uncertainty\.json"):
         edwc.open_uncertainty(folder / "out" / "cases" / "reference")
+
+
+def test_the_report_of_a_run_shows_the_study_of_its_scenario(
+    study: Uncertainty, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.to_folder(folder / "out")
+    cases, page = folder / "out" / "cases", tmp_path / "report.html"
+    asked = ["--to", str(page), "--uncertainty", str(folder / "out")]
+    assert main(["export", str(cases / "reference"), *asked]) == 0
+    text = page.read_text(encoding="utf-8").replace("<wbr>", "")
+    cost = study.distribution("total_cny_per_year")
+    low, high = (study.figure("total_cny_per_year").write(cost[level]) for level in ("p05", "p95"))
+    assert text.count(f"The cost lies between {low} and {high} M CNY a year in nine of ten samples") == 2
+    assert "若估计值有出入" in text
+    assert text.count('<img class="picture" src="data:image/png') == 2
+    assert 'id="driver-1"' in text
+    assert ">dc_west</th>" in text
+    assert "was not studied" not in text
+    # What a sample was solved with is another problem.
+    assert main(["export", str(cases / "sample_0002"), *asked]) == 1
+    assert "is of another problem than the study: network_changes." in capsys.readouterr().err
+    assert main(["export", str(folder / "out"), *asked]) == 1
+    assert main(["export", str(cases / "reference"), "--to", str(tmp_path / "map.png"), *asked[2:]]) == 1
+    assert main(["export", str(cases / "reference"), "--to", str(page)]) == 0
+    text = page.read_text(encoding="utf-8").replace("<wbr>", "")
+    assert "was not studied for this page" in text
+    assert "edwc uncertainty toy.yaml --set time.slices_per_day=1 --out STUDY" in text
+
+
+def test_a_study_may_have_other_time_slices_than_the_run(study: Uncertainty, folder: Path) -> None:
+    require_same_problem(study, solve_scenario(folder / "toy.yaml", ["time.slices_per_day=2", *EXACT]))
+    other = solve_scenario(folder / "toy.yaml", ["demand.tokens_per_day_trillion=0.0023"])
+    with pytest.raises(InputError, match=r"demand\.tokens_per_day_trillion=0\.0023 in the run alone"):
+        require_same_problem(study, other)
+    with pytest.raises(InputError, match="has no plan"):
+        require_same_problem(replace(study, results={}), other)
 
 
 def test_the_page_holds_figures_drivers_places_and_reasons(study: Uncertainty, folder: Path, tmp_path: Path) -> None:

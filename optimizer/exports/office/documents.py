@@ -14,6 +14,7 @@ from optimizer.exports.office.options import PDF, WORKBOOK, DocumentKind, docume
 from optimizer.maps.options import MapOptions
 from optimizer.runs.run import Run, open_run
 from optimizer.text.comparison import chosen_pairs
+from optimizer.uncertainty.result import Uncertainty
 
 # Module and function that write a brief, and the library that is an extra.
 _WRITERS = {
@@ -43,7 +44,15 @@ def check_document(path: Path, wanted: str | None) -> None:
         _writer_of(ending)
 
 
-def write_run_document(run: Run, path: Path, options: MapOptions, kind: DocumentKind, layer: str | None = None) -> None:
+def write_run_document(
+    run: Run,
+    path: Path,
+    options: MapOptions,
+    kind: DocumentKind,
+    layer: str | None = None,
+    *,
+    study: Uncertainty | None = None,
+) -> None:
     """
     Write a run as the document that the ending of the path names.
 
@@ -55,6 +64,8 @@ def write_run_document(run: Run, path: Path, options: MapOptions, kind: Document
         What a PDF is.
     layer
         Of a workbook, the one table to write; None = all.
+    study
+        Of a report, the uncertainty of the scenario; None where it is not known.
     """
     if path.suffix == WORKBOOK:
         from optimizer.exports.office.workbook import write_run_workbook
@@ -65,7 +76,7 @@ def write_run_document(run: Run, path: Path, options: MapOptions, kind: Document
         from optimizer.maps.basemap import read_outlines
         from optimizer.report.run import build_report
 
-        print_page(build_report(run, read_outlines(run, options)), path)
+        print_page(build_report(run, read_outlines(run, options), study), path)
     else:
         from optimizer.exports.office.run_brief import run_brief
 
