@@ -180,10 +180,12 @@ def with_share_ranges(
         **{_RANGE_TEXT: list(map(range_text, known))},
     )
     wide = [_wide(family, regions, "region", name) for name, family in _RANGE.items()]
-    texts = regions.groupby("case")[_RANGE_TEXT].agg(lambda found: ", else ".join(dict.fromkeys(sorted(found))))
+    texts = {case: ", else ".join(sorted(set(part))) for case, part in regions.groupby("case")[_RANGE_TEXT]}
     least = [must_move_share(ranges.get(reference, nothing), ranges.get(str(case), nothing)) for case in cases["case"]]
-    added = {name: values.reindex(cases["case"]).to_numpy() for table in wide for name, values in table.items()}
-    added[_RANGE_TEXT] = cases["case"].map(texts).fillna("").to_numpy()
+    added: dict[str, Any] = {}
+    for table in wide:
+        added |= {str(name): values.reindex(cases["case"]).to_numpy() for name, values in table.items()}
+    added[_RANGE_TEXT] = [texts.get(case, "") for case in cases["case"]]
     added[_MUST_MOVE.name] = [math.nan if share is None else share for share in least]
     new = [name for name in added if name not in cases]
     order = [*cases.columns.drop("reason"), *new, "reason"]
