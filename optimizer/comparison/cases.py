@@ -20,7 +20,7 @@ from typing import Any, Self
 from network_data.faults import FaultList, InputError, suggest
 from network_data.load import Network, load_network
 from optimizer.runs.metadata import describe_network, describe_scenario, library_versions
-from optimizer.runs.run import Run, open_run
+from optimizer.runs.run import RANGES_TABLE, Run, open_run
 from optimizer.solvers.control import CUTS_TABLE
 from scenarios.load import load_scenario
 from scenarios.price_case import load_price_case
@@ -284,12 +284,17 @@ def key_of_run(info: Mapping[str, Any]) -> str | None:
 
 def plan_hash(info: Mapping[str, Any]) -> str:
     """Hash the plan of a run: its tables, by their hashes in `run.json`."""
-    return _digest(info["files"])
+    return _digest(_plan_files(info))
+
+
+def _plan_files(info: Mapping[str, Any]) -> dict[str, Any]:
+    """List the tables of a run by their hashes, without what `edwc range` has added since: it is no part of a plan."""
+    return {name: value for name, value in (info.get("files") or {}).items() if name != f"{RANGES_TABLE}.parquet"}
 
 
 def state_hash(infos: Sequence[Mapping[str, Any]]) -> str:
     """Hash what runs hand on to a step by which a case is improved: their tables, and the bound of the first."""
-    return _digest([infos[0].get("bound_cny_per_year"), *(info.get("files") for info in infos)])
+    return _digest([infos[0].get("bound_cny_per_year"), *map(_plan_files, infos)])
 
 
 def has_learned(info: Mapping[str, Any]) -> bool:
