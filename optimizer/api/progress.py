@@ -21,6 +21,7 @@ from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import describe_goal, describe_progress
 from optimizer.text.terminal import write_now
+from optimizer.words.sentences import join, retell, say
 
 Style = Literal["bar", "terminal", "log"]
 Report = Callable[[Progress | SweepProgress | str], None]
@@ -97,7 +98,8 @@ def run_until_interrupted(task: Callable[[threading.Event], _T], stop: threading
                 if event.is_set():
                     raise
                 event.set()
-                sys.stderr.write("stopping: the best plan found so far is kept (Ctrl-C again gives up on it)\n")
+                said = say("stopping: the best plan found so far is kept (Ctrl-C again gives up on it)")
+                sys.stderr.write(f"{said}\n")
     finally:
         pool.shutdown(wait=False)
 
@@ -121,19 +123,19 @@ class _Lines:
 
     def report(self, progress: Progress | SweepProgress | str) -> None:
         if isinstance(progress, str):
-            self._line(progress)
+            self._line(retell(progress))
         elif isinstance(progress, Progress):
             line = self._best.update(progress)
             # Without the seconds, which always change.
             self._line(describe_progress(line), describe_progress(replace(line, seconds=0.0)))
         elif self._is_terminal:
             if progress.ended:
-                self._line(progress.ended)
+                self._line(_ended(progress))
             width = shutil.get_terminal_size().columns
             self._over(_describe_sweep(progress)[: width - 1])
         else:
             running = ", ".join(case.case_id for case in progress.running)
-            ended = f"  {progress.ended}" if progress.ended else ""
+            ended = f"  {_ended(progress)}" if progress.ended else ""
             self._line(_describe_sweep(progress) + ended, f"{progress.done} {running} {ended}")
 
     def close(self) -> None:
@@ -160,7 +162,7 @@ class _Bar:
 
     def report(self, progress: Progress | SweepProgress | str) -> None:
         if isinstance(progress, str):
-            self._show(0, 1, progress)
+            self._show(0, 1, retell(progress))
         elif isinstance(progress, SweepProgress):
             self._show(progress.done, progress.total, _running(progress))
         else:
@@ -199,10 +201,22 @@ def _style_of(out: IO[str]) -> Style:
 
 def _describe_sweep(progress: SweepProgress) -> str:
     """Write on one line how far a comparison is."""
-    stored = f" ({progress.reused} stored)" if progress.reused else ""
-    left = "" if progress.seconds_left is None else f"  {_duration(progress.seconds_left)} left"
-    now = f"  {_running(progress)}" if progress.running else ""
-    return f"{progress.seconds:7.1f} s  {progress.done} of {progress.total} cases{stored}{left}{now}"
+    stored = say(" ({reused} stored)", reused=progress.reused) if progress.reused else ""
+    left = progress.seconds_left
+    return say(
+        "{seconds:7.1f} s  {done} of {total} cases{stored}{left}{now}",
+        seconds=progress.seconds,
+        done=progress.done,
+        total=progress.total,
+        stored=stored,
+        left="" if left is None else say("  {duration} left", duration=_duration(left)),
+        now=f"  {_running(progress)}" if progress.running else "",
+    )
+
+
+def _ended(progress: SweepProgress) -> str:
+    case, _, status = progress.ended.rpartition(" ")
+    return f"{case} {retell(status)}"
 
 
 def _running(progress: SweepProgress) -> str:
@@ -210,15 +224,17 @@ def _running(progress: SweepProgress) -> str:
         f"{case.case_id} {_gap(case.mip_rel_gap)}{describe_goal(case.goal)}" for case in progress.running[:_SHOWN]
     ]
     if len(progress.running) > _SHOWN:
-        running.append(f"{len(progress.running) - _SHOWN} more")
-    return f"solving {', '.join(running)}" if running else ""
+        running.append(say("{more} more", more=len(progress.running) - _SHOWN))
+    return say("solving {cases}", cases=join(running)) if running else ""
 
 
 def _gap(gap: float) -> str:
-    return f"gap {gap:.2%}" if gap < math.inf else "gap -"
+    return say("gap") + (f" {gap:.2%}" if gap < math.inf else " -")
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    if hours:
+        return say("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return say("{minutes} min {rest} s", minutes=minutes, rest=rest) if minutes else say("{rest} s", rest=rest)

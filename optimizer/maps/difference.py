@@ -121,7 +121,9 @@ def _mark(row: dict[str, Any], at: tuple[float, float], name: str, changes: _Cha
     word = words("note.opened") if row["is_opened"] else words("note.closed") if row["is_closed"] else ""
     if abs(amount) <= changes.least and not word:
         return Marker(*at, _UNCHANGED_RADIUS_PT, face=OTHER_COLOUR)
-    note = words.signed(amount * TOKENS_PER_MTOK) + (f", {word}" if word else "")
+    note = words.signed(amount * TOKENS_PER_MTOK)
+    if word:
+        note = words("note.change", amount=note, word=word)
     face = MORE if amount > 0 else LESS
     must = bool(word) or abs(amount) >= _LABELLED_SHARE * changes.largest
     return Marker(*at, changes.radius(abs(amount)), name, face=face, notes=(note,), must=must)

@@ -196,7 +196,7 @@ def _full_costs(found: Comparison) -> list[str]:
         return []
     cases = found.cases.dropna(subset=["full_cost_cny_per_year"]).sort_values("full_cost_cny_per_year", kind="stable")
     ends = [
-        f"{format_million(row['full_cost_cny_per_year'])} ({_label_of(found, str(row['case']), 24)})"
+        format_million(row["full_cost_cny_per_year"]) + say(" ({why})", why=_label_of(found, str(row["case"]), 24))
         for _, row in cases.iloc[[0, -1]].iterrows()
     ]
     return _wrapped(
@@ -506,6 +506,7 @@ def _tornado(found: Comparison) -> list[str]:
         + ljust(say("parameter"), 28)
         + rjust(say("low"), 8)
         + rjust(say("high"), 8)
+        + " "
         + rjust(say("less"), half)
         + "|"
         + ljust(say("more"), half)
@@ -525,6 +526,7 @@ def _tornado(found: Comparison) -> list[str]:
             + ljust(shorten(str(row["parameter"]), 27), 28)
             + rjust(values[0], 8)
             + rjust(values[1], 8)
+            + " "
             + left
             + "|"
             + right

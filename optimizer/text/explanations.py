@@ -92,14 +92,12 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 def change_line(item: ChangeItem) -> str:
     """Put one line of a change into words."""
     note = say(", {note}", note=retell(item.note)) if item.note else ""
-    where, amount, then = item.where, item.amount, _value(item.then)
-    states = f"({item.key}: {_value(item.now)} -> {then})"
+    where, amount, then = retell(item.where), item.amount, _value(item.then)
+    states = say(" ({key}: {now} -> {then})", key=item.key, now=_value(item.now), then=then)
     words = {
-        "it_power": say(
-            "{amount:,.3f} MW more IT power at {where} {states}", amount=amount, where=where, states=states
-        ),
-        "allow_purchase": say("buying pods allowed {states}{note}", states=states, note=note),
-        "survive": say("the loss of a data center not survived {states}", states=states),
+        "it_power": say("{amount:,.3f} MW more IT power at {where}{states}", amount=amount, where=where, states=states),
+        "allow_purchase": say("buying pods allowed{states}{note}", states=states, note=note),
+        "survive": say("the loss of a data center not survived{states}", states=states),
         "pods": say(
             "{amount:,.0f} more pods of {where} (room for {now} -> {then})",
             amount=amount,
@@ -115,52 +113,52 @@ def change_line(item: ChangeItem) -> str:
             then=then,
         ),
         "rtt_limit": say(
-            "{amount:,.2f} ms more round trip for {where} {states}{note}",
+            "{amount:,.2f} ms more round trip for {where}{states}{note}",
             amount=amount,
             where=where,
             states=states,
             note=note,
         ),
         "max_sites": say(
-            "{amount:,.0f} more data center(s) for {where} {states}", amount=amount, where=where, states=states
+            "{amount:,.0f} more data center(s) for {where}{states}", amount=amount, where=where, states=states
         ),
         "min_share": say(
-            "{amount:.4f} less share that a deployment of {where} must take {states}",
+            "{amount:.4f} less share that a deployment of {where} must take{states}",
             amount=amount,
             where=where,
             states=states,
         ),
         "min_accelerators": say(
-            "{amount:,.0f} fewer accelerators kept on for {where} {states}", amount=amount, where=where, states=states
+            "{amount:,.0f} fewer accelerators kept on for {where}{states}", amount=amount, where=where, states=states
         ),
-        "min_pods": say("{amount:,.0f} fewer pods kept of {where} {states}", amount=amount, where=where, states=states),
-        "indivisible": say("work of {where} divided among data centers {states}", where=where, states=states),
+        "min_pods": say("{amount:,.0f} fewer pods kept of {where}{states}", amount=amount, where=where, states=states),
+        "indivisible": say("work of {where} divided among data centers{states}", where=where, states=states),
         "unserved": say(
             "up to {amount:,.2f} mtok/h of {where} left unserved{note}",
             amount=amount,
             where=where,
-            note=f" {retell(item.note)}" if item.note else "",
+            note=say(" {note}", note=retell(item.note)) if item.note else "",
         ),
         "region_share": say(
-            "{amount:.4f} less share of the tokens in {where} {states}", amount=amount, where=where, states=states
+            "{amount:.4f} less share of the tokens in {where}{states}", amount=amount, where=where, states=states
         ),
         "new_compute": say(
-            "{amount:.4f} less share of the compute bought in {where} {states}",
+            "{amount:.4f} less share of the compute bought in {where}{states}",
             amount=amount,
             where=where,
             states=states,
         ),
-        "green_share": say("{amount:.4f} less share of green power {states}", amount=amount, states=states),
-        "carbon_cap": say("{amount:,.0f} t of CO2 a year more {states}", amount=amount, states=states),
-        "utilization": say("{amount:.4f} less share of the year busy {states}", amount=amount, states=states),
-        "investment": say("{amount:,.0f} CNY more investment {states}", amount=amount, states=states),
-        "spending": say("{amount:,.0f} CNY a year more spending {states}", amount=amount, states=states),
+        "green_share": say("{amount:.4f} less share of green power{states}", amount=amount, states=states),
+        "carbon_cap": say("{amount:,.0f} t of CO2 a year more{states}", amount=amount, states=states),
+        "utilization": say("{amount:.4f} less share of the year busy{states}", amount=amount, states=states),
+        "investment": say("{amount:,.0f} CNY more investment{states}", amount=amount, states=states),
+        "spending": say("{amount:,.0f} CNY a year more spending{states}", amount=amount, states=states),
     }
-    return words.get(item.kind, f"{where} {states}{note}")
+    return words.get(item.kind, f"{where}{states}{note}")
 
 
 def _condition_line(condition: Condition) -> str:
-    return f"  {retell(condition.name)}: {retell(condition.message)}"
+    return "  " + say("{what}: {text}", what=retell(condition.name), text=retell(condition.message))
 
 
 def _option_lines(option: Option) -> list[str]:
@@ -238,7 +236,7 @@ def describe_placement(found: PlacementExplanation) -> str:
         say(
             "{class_name} of {demand_hub}{kind}: {mtok_per_year:,.0f} million tokens a year",
             class_name=retell(found.class_name),
-            demand_hub=found.demand_hub,
+            demand_hub=retell(found.demand_hub),
             kind=kind,
             mtok_per_year=found.mtok_per_year,
         )

@@ -119,11 +119,7 @@ def _factor_words(name: str, selector: str) -> str:
 def _now(found: BreakEvenMap) -> str:
     at = found.reference_value
     return (
-        ""
-        if math.isnan(at)
-        else " " + say("(now without limit)")
-        if math.isinf(at)
-        else " " + say("(now {at})", at=_number(at))
+        "" if math.isnan(at) else say(" (now without limit)") if math.isinf(at) else say(" (now {at})", at=_number(at))
     )
 
 
@@ -382,8 +378,7 @@ def _relocation(frontier: Frontier) -> list[str]:
         shown = wide if scope == "region" else wide.loc[[ALL_CLASSES]]
         rows = [[say("budget ms"), *(format_size(float(size)) for size in wide.columns)]]
         rows += [
-            [escape_text(term(str(name))), *(format_percent(value, 1) for value in shown.loc[name])]
-            for name in shown.index
+            [_class_of(str(name)), *(format_percent(value, 1) for value in shown.loc[name])] for name in shown.index
         ]
         lines += [
             say("Relocatable demand: share of the tokens served that leave their own {scope}", scope=say(scope)),
@@ -391,6 +386,10 @@ def _relocation(frontier: Frontier) -> list[str]:
         ]
     lines.append("  " + say("of the best known plan: another one within the gap may send other classes away"))
     return lines
+
+
+def _class_of(name: str) -> str:
+    return say("all classes") if name == ALL_CLASSES else escape_text(term(name))
 
 
 def describe_latency_return(found: LatencyReturn) -> str:

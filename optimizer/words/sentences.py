@@ -22,7 +22,7 @@ from optimizer.words.tables import PAGES, RETOLD, SAID, read_table
 _AMOUNT = re.compile(r"([-+\u2212]?)([\d,]*\.?\d+)(?: (trillion|billion|million|thousand))?( CNY)?")
 _SIZES = {None: 1.0, "trillion": 1e12, "billion": 1e9, "million": 1e6, "thousand": 1e3}
 _WORKLOAD = re.compile(r"([a-z0-9_]+) of ([a-z0-9_]+)")
-_ID = re.compile(r"[\w.@/-]+")
+_ID = re.compile(r"[\w.@/-]+(?: \d\d:\d\d)?")  # a time slice too: year 02:00
 _DEEPEST = 6  # texts within texts
 _local_names: ContextVar[Mapping[str, str]] = ContextVar("local_names", default={})  # noqa: B039 - never written to
 

@@ -26,6 +26,7 @@ _LEADING, _MM_PER_PT = 1.42, 0.352_778
 # Texts are set smaller, in these steps, until both pages hold what they should.
 _SCALES = (1.12, 1.06, 1.0, 0.96, 0.92, 0.88, 0.84, 0.8, 0.75, 0.7, 0.65, 0.6)
 _FIGURES_IN_ROW, _MOST_FIGURES = 3, 6
+_HEAD_MM = 21.0  # of a column
 _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -239,7 +240,7 @@ class _Sheet:
         """Draw a table: the first column takes what the others leave."""
         size = 7.8
         self._font(size, bold=True, colour=_INK)
-        heads = [self._wrapped(head, 21.0) for head in rows[0]]
+        heads = [self._head(head) for head in rows[0]]
         widths = [0.0] * len(rows[0])
         for at in range(1, len(rows[0])):
             cells = [*heads[at], *(row[at] for row in rows[1:])]
@@ -270,6 +271,12 @@ class _Sheet:
 
     def _line_mm(self, size: float) -> float:
         return size * self._scale * _LEADING * _MM_PER_PT
+
+    def _head(self, text: str) -> list[str]:
+        """Break the head of a column; where Chinese may break anywhere, before its unit."""
+        name, comma, unit = text.rpartition("\uff0c")
+        lines = self._wrapped(text, _HEAD_MM)
+        return [*self._wrapped(name + comma, _HEAD_MM), unit] if comma and len(lines) > 1 else lines
 
     def _wrapped(self, text: str, width: float) -> list[str]:
         """Break a text in the present font; a word that is longer than a line is cut."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -281,6 +282,9 @@ def _decides(run: Run, words: Words, money: Money) -> Iterator[str]:
     yield words("brief.energy_paid", share=format_percent(share), price=price, amount=amount, pue=pue)
 
 
+_POD = re.compile(r"1 more pod of (.+?)(?: in place)? at ")
+
+
 def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: Money) -> str:
     """Say what one more step of a limit saves."""
     if words.lang == "en":
@@ -288,6 +292,9 @@ def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: 
         return f"{sentence[:1].upper()}{escape_text(sentence[1:])}."
     place, _, accelerator = str(row["id"]).partition("/")
     name = _center_name(run, place, words) if place in run.data_centers.index else words.term("category", place)
+    # Inputs, which know its name, may have gone; the sentence has it.
+    if found := _POD.search(str(row["sentence"])):
+        accelerator = found[1]
     facts = {"name": named(name), "accelerator": named(accelerator), "amount": money.text(float(row["value"]))}
     return words(f"brief.price.{row['kind']}", **facts)
 
