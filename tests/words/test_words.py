@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import string
 from collections.abc import Iterator
@@ -13,13 +14,22 @@ import pytest
 import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
+from optimizer.infeasibility.changes import ChangeItem
 from optimizer.numbers import format_change, format_million
 from optimizer.report.comparison import STEP_WORDS
 from optimizer.report.words import SCRIPT_WORDS
+from optimizer.solvers.control import Progress
 from optimizer.text.comparison import KIND_WORDS
 from optimizer.text.data_center import HOUR_COLUMNS
-from optimizer.text.explanations import describe_placement, describe_workloads
-from optimizer.text.run import ENDED, LATENCY_COLUMNS, describe_check, describe_run, local_names
+from optimizer.text.explanations import change_line, describe_placement, describe_workloads
+from optimizer.text.run import (
+    ENDED,
+    LATENCY_COLUMNS,
+    describe_check,
+    describe_progress,
+    describe_run,
+    local_names,
+)
 from optimizer.words.columns import ljust, rjust, width_of, wrap
 from optimizer.words.language import VARIABLE, current_language, speaking
 from optimizer.words.sentences import join, naming, retell, say
@@ -132,6 +142,19 @@ def test_a_stored_sentence_is_told_again_with_its_numbers_and_names() -> None:
         assert "50.2\u4e07\u5143" in told
         assert retell("nobody has written this") == "nobody has written this"
         assert retell("everything in west").endswith("\u897f\u90e8")
+
+
+def test_a_change_and_progress_name_places_classes_and_hours_in_chinese() -> None:
+    left = ChangeItem("unserved", "chat of delta", 2.0, "mtok/h", 0.0, 2.0, "shed", "in year 00:00, year 02:00")
+    cap = ChangeItem("carbon_cap", "", 5.0, "t", 3_000.0, 3_005.0, "policy.carbon_cap_t_per_year")
+    searched = Progress(1.0, math.inf, -math.inf, "without reserve: start")
+    with speaking("zh"):
+        told = [change_line(left), change_line(cap), describe_progress(searched)]
+    assert "delta\u7684\u5bf9\u8bdd" in told[0]
+    assert "00:00\u3001year" in told[0]
+    assert "\uff08policy.carbon_cap_t_per_year\uff1a3,000 \u2192 3,005\uff09" in told[1]
+    assert not re.search("[a-z]{3}", told[2])
+    assert change_line(cap) == "5 t of CO2 a year more (policy.carbon_cap_t_per_year: 3,000 -> 3,005)"
 
 
 def test_amounts_have_the_scales_of_the_language() -> None:
