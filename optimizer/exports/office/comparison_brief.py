@@ -159,7 +159,8 @@ class _Cases:
 
     def _change(self, saving_cny: float, share: float) -> str:
         sign = "\u2212" if saving_cny > 0 else "+"
-        return f"{sign}{self._money.write(abs(saving_cny))} ({sign}{format_percent(abs(share))})"
+        amount, part = f"{sign}{self._money.write(abs(saving_cny))}", f"{sign}{format_percent(abs(share))}"
+        return self._words("brief.amount_share", amount=amount, share=part)
 
     def _shown(self) -> pd.DataFrame:
         """Choose the cases that there is room for: the reference, then those that differ most from it."""
@@ -213,7 +214,7 @@ class _Cases:
             if len(parts):
                 amounts = {str(name): float(cny) for name, cny in parts.items()}
                 text = list_amounts(words, "component", amounts, money, _PARTS_SHOWN)
-                yield words("brief.fall_parts", list=f"{text} ({money.unit})")
+                yield words("brief.fall_parts", list=text, unit=money.unit)
 
     def _signed(self, cny: float) -> str:
         return ("+" if cny > 0 else "\u2212" if cny < 0 else "") + self._money.text(abs(cny))
