@@ -283,7 +283,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_mistakes_in_a_scenario_are_told_in_chinese(tmp_path: Path, printed: Callable[..., str]) -> None:
     scenario = write_scenario(tmp_path, "name: toy\nnetwrk: china_2026\ndemand:\n  tokens_per_day_trillion: -2\n")
     lines = printed("check", scenario).replace(f"{tmp_path}/", "").splitlines()
-    assert lines[0] == "情景 'toy.yaml'中有 5 处错误："
+    assert re.fullmatch("情景 '.*'中有 5 处错误：", lines[0])  # a long path is cut
     assert "toy.yaml:4 列 'demand.tokens_per_day_trillion' 值 '-2'：必须大于 0。" in lines[2]
     assert lines[1].endswith("列 'network'：缺少必需的键。请补上：自带网络，或相对本文件的网络文件夹。")
     assert lines[-1] == "toy.yaml:2 列 'netwrk'：未知的键。请改名或删除。是否想写 'network'？"
