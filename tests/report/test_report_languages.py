@@ -30,8 +30,8 @@ ALLOWED = re.compile(
 # Everything that is seen, heard or shown at the pointer. What users wrote (descriptions, sources, keys, options, files)
 # stands in tables that are folded, and in `.about`: it is theirs.
 TEXTS = """() => {
-  const theirs = ['#assumptions details tbody', '#versions', '.about', '#language', '#tip', '.changes code', '#uncertainty code',
-    '#inputs tbody', 'wbr'];
+  const theirs = ['#assumptions details tbody', '#versions', '.about', '#language', '#tip', '.changes code',
+    '#uncertainty code', '#inputs tbody', 'wbr'];
   for (const part of document.querySelectorAll(theirs.join())) part.remove();
   document.body.normalize();
   const found = [document.title], names = ['aria-label', 'title', 'placeholder', 'alt', 'data-tip', 'aria-valuetext'];
