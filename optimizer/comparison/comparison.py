@@ -43,6 +43,7 @@ from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMN
 from optimizer.runs.folder import read_csv_table, replace_when_done
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run, open_run
+from optimizer.words.language import current_language
 
 if TYPE_CHECKING:
     from optimizer.words.language import Lang
@@ -240,7 +241,7 @@ class Comparison:
         write_tables(folder, self.tables())
         return folder
 
-    def to_excel(self, file: str | Path, *, lang: Lang = "en") -> Path:
+    def to_excel(self, file: str | Path, *, lang: Lang | None = None) -> Path:
         """
         Write every table as a sheet of a workbook, completely or not at all, behind a cover with what is proved.
 
@@ -249,13 +250,13 @@ class Comparison:
         file
             File to write, `.xlsx`; its folder exists.
         lang
-            Language of the cover and the heads.
+            Language of the cover and the heads; None = that of `EDWC_LANG`.
         """
         from optimizer.exports.office.workbook import write_comparison_workbook
 
         target = Path(file)
         with replace_when_done(target.resolve(), draft_prefix=".edwc-export-") as draft:
-            write_comparison_workbook(self, draft, lang)
+            write_comparison_workbook(self, draft, lang or current_language())
         return target
 
     def plot(self, out: str | Path) -> list[Path]:

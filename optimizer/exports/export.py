@@ -30,11 +30,12 @@ from optimizer.maps.options import MapOptions, check_credit, check_map_options
 from optimizer.runs.folder import INFO_FILE, replace_when_done
 from optimizer.runs.run import Run
 from optimizer.uncertainty.result import Uncertainty, is_uncertainty, open_uncertainty
+from optimizer.words.language import speaking
 
 _DRAFT_PREFIX = ".edwc-export-"
 _FLOWMAP_FILES = ("locations.csv", "flows.csv")
 _ALL_LAYERS = GisOptions()
-_DEFAULT_MAP = MapOptions()
+_DEFAULT_MAP = MapOptions(lang="en")
 
 
 def export_run(
@@ -42,7 +43,7 @@ def export_run(
     target: Path | str,
     *,
     gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
+    maps: MapOptions | None = None,
     document: DocumentKind | None = None,
     uncertainty: Uncertainty | Path | str | None = None,
 ) -> Path:
@@ -64,7 +65,7 @@ def export_run(
     gis
         Which layers or table to write.
     maps
-        What a drawn map shows, and how; a report takes its outlines, a workbook its language, a brief both.
+        What a drawn map shows, and how; a workbook takes its language, a report and a brief its outlines too.
     document
         What a `.pdf` is: `brief` or `report`, which a browser prints; None = a report if its name ends in `report`.
     uncertainty
@@ -86,7 +87,7 @@ def export_run(
         If the file system refuses the write.
     """
     _refuse_database(target)
-    path = Path(target)
+    path, maps = Path(target), maps or MapOptions()
     write = _choose_writer(path, gis, maps, document)
     if uncertainty is not None:
         write = _with_study(path, maps, document, uncertainty)
@@ -96,7 +97,7 @@ def export_run(
         _check_file(path)
     run.require_places()
     # Through a link, what it points to is replaced, not the link.
-    with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
+    with speaking(maps.lang), replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
         write(run, draft)
     return path
 
@@ -106,7 +107,7 @@ def export_comparison(
     target: Path | str,
     *,
     gis: GisOptions = _ALL_LAYERS,
-    maps: MapOptions = _DEFAULT_MAP,
+    maps: MapOptions | None = None,
     document: DocumentKind | None = None,
 ) -> Path:
     """
@@ -121,7 +122,7 @@ def export_comparison(
     gis
         Refused: a comparison has no layers.
     maps
-        The report takes its outlines, a workbook its language, a brief both.
+        A workbook takes its language, a report and a brief its outlines too.
     document
         As in `export_run`.
 
@@ -138,12 +139,13 @@ def export_comparison(
         If the file system refuses the write.
     """
     _refuse_database(target)
-    path = Path(target)
+    path, maps = Path(target), maps or MapOptions()
     _check_comparison_export(Path(folder), path, gis)
     _check_map_options(path, maps)
+    check_map_options(maps)
     check_document(path, document)
     _check_file(path)
-    with replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
+    with speaking(maps.lang), replace_when_done(path.resolve(), draft_prefix=_DRAFT_PREFIX) as draft:
         if draft.suffix == ".html":
             _write_comparison(Path(folder), draft, options=maps)
         else:
@@ -171,6 +173,7 @@ def _choose_writer(path: Path, gis: GisOptions, maps: MapOptions, document: Docu
     ending = path.suffix.lower()
     if ending not in SUFFIXES or gis.folder_format is not None:
         _check_map_options(path, maps)
+    check_map_options(maps)
     check_document(path, document)
     if gis.folder_format is not None:
         return _choose_folder_writer(path, gis, faults)
@@ -254,7 +257,6 @@ def _check_map_options(path: Path, maps: MapOptions) -> None:
     if replace(maps, **{name: getattr(_DEFAULT_MAP, name) for name in anywhere}) != _DEFAULT_MAP:
         remedy = f"Name a file that ends in {' or '.join(SUFFIXES)}, or leave out --map and --against."
         raise InputError([Fault(str(path), None, None, path.suffix or None, "is no drawn map", remedy)], "the export")
-    check_map_options(maps)
 
 
 def _check_file(path: Path) -> None:

@@ -121,10 +121,7 @@ class DrawnMap:
     detail: _Detail | None  # The inset, if places crowd somewhere and a corner is free
 
 
-_DEFAULT = MapOptions()
-
-
-def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
+def draw_map(run: Run, options: MapOptions | None = None) -> DrawnMap:
     """
     Draw a map of a run.
 
@@ -139,6 +136,7 @@ def draw_map(run: Run, options: MapOptions = _DEFAULT) -> DrawnMap:
     MapNameWarning
         If the fonts lack characters of a name.
     """
+    options = options or MapOptions()
     check_map_options(options)
     words = Words(options.lang, run.currency)
     names = place_names(run, words)

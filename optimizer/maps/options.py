@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from network_data.faults import FaultList, suggest
 from network_data.schema import CellError, parse_text
-from optimizer.words.language import LANGS, Lang
+from optimizer.words.language import LANGS, Lang, current_language
 
 if TYPE_CHECKING:
     from optimizer.runs.run import Run
@@ -31,7 +31,7 @@ class MapOptions:
     # pay for energy; `carbon`: what they emit
     kind: MapKind = "allocation"
     against: Run | Path | str | None = None  # Another run, or its folder: draw what changes from it to the run instead
-    lang: Lang = "en"  # Of words and names
+    lang: Lang = field(default_factory=current_language)  # Of words and names; else that of `EDWC_LANG` or `--lang`
     # Outlines behind the map: those of the run's network (of the world, where it has none), `none`, or a vector file
     basemap: BasemapChoice = "run"
     basemap_credit: str = ""  # Whom the source line credits with that file, such as a review number; "" = its name

@@ -430,10 +430,7 @@ _SECTIONS = (
     ("sensitivity", "Sensitivity"), ("versions", "Versions"),
 )  # fmt: skip
 _BREAK_EVEN = "break_even_"
-_DEFAULT_MAP = MapOptions()
-
-
-def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> str:
+def build_comparison_report(folder: Path, maps: MapOptions | None = None) -> str:
     """
     Write the report of a comparison.
 
@@ -454,7 +451,7 @@ def build_comparison_report(folder: Path, maps: MapOptions = _DEFAULT_MAP) -> st
     drawn, places, names = None, {}, {}
     if found.reference in runs:
         run = runs[found.reference]
-        drawn = _map(found, runs, read_outlines(run, maps))
+        drawn = _map(found, runs, read_outlines(run, maps or MapOptions()))
         places = dict(run.data_centers["name"].astype(str)) | dict(run.demand_hubs["name"].astype(str))
         # One network for all, as a rule: the inputs of each would take seconds to read.
         names = {name: told for one in runs.values() for name, told in names_of(one, with_inputs=False).items()}

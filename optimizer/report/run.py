@@ -38,7 +38,7 @@ from optimizer.report.charts import (
 from optimizer.report.map import map_data
 from optimizer.report.page import render_page
 from optimizer.report.study import draw_fans, study_commands, study_section
-from optimizer.runs.data_center_price import DataCenterPrice, price_data_center
+from optimizer.runs.data_center_price import DataCenterPrice, price_data_centers
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
@@ -679,7 +679,7 @@ def build_report(run: Run, behind: Outlines | None, study: Uncertainty | None = 
         drawn = map_data(run, behind, run.slices, time_axis(run.slices), hourly_of(run))
     name = str(run.info["scenario"].get("name", ""))
     # In the order of the map, and without another solve.
-    prices = [price_data_center(run, str(center), with_opening=False) for center in run.data_centers.index]
+    prices = price_data_centers(run, run.data_centers.index)
     return render_page(
         "run.html",
         lambda: _context(run, prices, study),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -115,6 +116,87 @@ class DataCenterPrice:
         return next((other for other in self.others if other.difference_cny_per_mtok >= -_LEAST_CNY_PER_MTOK), None)
 
 
+class _Tables:
+    """The tables of a run as they are looked up: each is split once, for all data centers."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @cached_property
+    def flows(self) -> dict[str, pd.DataFrame]:
+        """Allocation by data center."""
+        return _split(self.run.allocation, "data_center")
+
+    @cached_property
+    def hours(self) -> dict[str, pd.DataFrame]:
+        """What data centers do in each slice, by data center; empty for a run of an older version."""
+        if not self.run.has_slice_tables:
+            return {}
+        return _split(self.run.slice_tables["data_centers_by_slice"], "data_center")
+
+    @cached_property
+    def active_pods(self) -> dict[str, pd.DataFrame]:
+        """Pods in use in each slice by data center."""
+        return _split(self.run.tables["active_pods"], "data_center")
+
+    @cached_property
+    def pools(self) -> dict[str, pd.DataFrame]:
+        """Pools by data center."""
+        return _split(self.run.tables["pools"], "data_center")
+
+    @cached_property
+    def costs(self) -> dict[str, pd.DataFrame]:
+        """Costs by data center."""
+        return _split(self.run.costs, "data_center")
+
+    @cached_property
+    def work(self) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+        """What work would cost elsewhere, by the data center that has it, and by the other one."""
+        table = self.run.tables.get("work_elsewhere", pd.DataFrame(columns=WORK_COLUMNS))
+        return _split(table, "data_center"), _split(table, "other")
+
+    @cached_property
+    def weight_h(self) -> pd.Series:
+        """Hours a year of each slice."""
+        return self.run.slices.set_index(["day", "hour"])["weight_h"]
+
+    @cached_property
+    def prices(self) -> dict[tuple[str, str], tuple[float, float, float]]:
+        """Value, marginal value and reach of one more unit of each limit, by kind and id."""
+        table = self.run.shadow_prices.drop_duplicates(["kind", "id"])
+        numbers = table[["value", "marginal_value", "holds_to"]].astype(float).to_numpy().tolist()
+        keys = zip(table["kind"], table["id"], strict=True)
+        return {key: (value, marginal, holds) for key, (value, marginal, holds) in zip(keys, numbers, strict=True)}
+
+    @cached_property
+    def full_links(self) -> dict[frozenset[str], list[LimitThere]]:
+        """Links that are full in some hour, by their ends."""
+        if not self.run.has_slice_tables:
+            return {}
+        links, found = self.run.links, dict[frozenset[str], list[LimitThere]]()
+        loads = _split(self.run.slice_tables["links_by_slice"], "link")
+        for link, ends in zip(links.index, links[["from_node", "to_node"]].to_numpy(str), strict=True):
+            if (load := loads.get(str(link))) is None:
+                continue
+            used, weight_h = load["load_gbps"].to_numpy(float), load["weight_h"].to_numpy(float)
+            there = float(links["capacity_gbps"].get(link, np.inf)) if "capacity_gbps" in links else np.inf
+            full_h = _full_h(used, there, weight_h)
+            if full_h > 0:
+                price = self.price_of("link", str(link))
+                one = LimitThere("link", str(link), str(link), "Gbps", float(used.max()), there, full_h, *price)
+                found.setdefault(frozenset(ends), []).append(one)
+        return found
+
+    def price_of(self, kind: str, label: str) -> tuple[float, float, float]:
+        """Find the prices of a limit; NaN where none were computed."""
+        return self.prices.get((kind, label), (np.nan, np.nan, np.nan))
+
+
+def _split(table: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """Split a table by a column; rows keep their order."""
+    return {str(key): part for key, part in table.groupby(column, sort=False, observed=True)}
+
+
 def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) -> DataCenterPrice:
     """
     Tell what a data center of a run does, and what more of it would be worth.
@@ -131,13 +213,30 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
     InputError
         If the run has no such data center; names the most similar one.
     """
-    center = _find(run, data_center)
+    return _price(_Tables(run), _find(run, data_center), with_opening=with_opening)
+
+
+def price_data_centers(run: Run, data_centers: Iterable[object]) -> list[DataCenterPrice]:
+    """
+    Tell the same of several, by their ids, without what a closed one could save; tables are split once for all.
+
+    Parameters
+    ----------
+    data_centers
+        Their ids.
+    """
+    tables = _Tables(run)
+    return [_price(tables, str(center), with_opening=False) for center in data_centers]
+
+
+def _price(tables: _Tables, center: str, *, with_opening: bool) -> DataCenterPrice:
+    run = tables.run
     row = run.data_centers.loc[[center]].iloc[0]
-    mine = run.allocation[run.allocation["data_center"] == center]
+    mine = tables.flows.get(center, run.allocation.iloc[:0])
     served = float(row["mtok_per_year"])
-    hours = _hours(run, center)
+    hours = _hours(tables, center)
     prices = [hour.price_cny_per_mwh for hour in hours]
-    costs = run.costs[run.costs["data_center"] == center].set_index("component")["cny_per_year"]
+    costs = tables.costs.get(center, run.costs.iloc[:0]).set_index("component")["cny_per_year"]
     is_open = bool(row["is_open"])
     opening, saved = _opening(run, center) if with_opening and not is_open else (np.nan, np.nan)
     by_slice = mine.groupby(["day", "hour"])["weight_h"].first()
@@ -158,9 +257,9 @@ def price_data_center(run: Run, data_center: str, *, with_opening: bool = True) 
         least_price_cny_per_mwh=min(prices, default=np.nan),
         most_price_cny_per_mwh=max(prices, default=np.nan),
         cost_cny_per_year={str(name): float(cny) for name, cny in costs.items() if cny},
-        limits=(*_pods(run, center), *_power(run, center, hours), *_links(run, mine)),
-        others=_others(run, center),
-        could_serve=None if served > 0 else _could_serve(run, center),
+        limits=(*_pods(tables, center), *_power(tables, center, hours), *_links(tables, mine)),
+        others=_others(tables, center),
+        could_serve=None if served > 0 else _could_serve(tables, center),
         opening_cny_per_year=opening,
         most_saved_cny_per_year=saved,
     )
@@ -187,11 +286,12 @@ def _shares(flows: pd.DataFrame, column: str) -> dict[str, float]:
     return {str(name): float(value) for name, value in (sums / sums.sum()).items() if value}
 
 
-def _hours(run: Run, center: str) -> tuple[HourOfDataCenter, ...]:
-    if not run.has_slice_tables:
+def _hours(tables: _Tables, center: str) -> tuple[HourOfDataCenter, ...]:
+    if not tables.hours:
         return ()
-    table, on = run.hourly(center), run.tables["active_pods"]
-    active = on[on["data_center"] == center].groupby(["day", "hour"])["active_pods"].sum()
+    table = tables.hours[center].set_index(["day", "hour"])
+    on = tables.active_pods.get(center, tables.run.tables["active_pods"].iloc[:0])
+    active = on.groupby(["day", "hour"])["active_pods"].sum()
     table = table[["weight_h", "mtok_per_h", "it_power_mw", "facility_power_mw", "price_cny_per_mwh"]].assign(
         active_pods=active.reindex(table.index, fill_value=0.0)
     )
@@ -201,84 +301,53 @@ def _hours(run: Run, center: str) -> tuple[HourOfDataCenter, ...]:
     )
 
 
-def _price_of(run: Run, kind: str, label: str) -> tuple[float, float, float]:
-    """Value, marginal value and reach of one more unit of a limit; NaN where prices were not computed."""
-    table = run.shadow_prices
-    found = table[(table["kind"] == kind) & (table["id"] == label)]
-    if found.empty:
-        return np.nan, np.nan, np.nan
-    value, marginal, holds = found.iloc[0][["value", "marginal_value", "holds_to"]].astype(float)
-    return float(value), float(marginal), float(holds)
-
-
 def _full_h(used: FloatArray, available: float, weight_h: FloatArray) -> float:
     is_full: npt.NDArray[np.bool_] = (used >= available * (1.0 - _FULL_SHARE)) & (used > 0)
     return float(weight_h[is_full].sum())
 
 
-def _pods(run: Run, center: str) -> list[LimitThere]:
-    pools, on = run.tables["pools"], run.tables["active_pods"]
-    weight = run.slices.set_index(["day", "hour"])["weight_h"]
-    found = []
-    for pool in pools[pools["data_center"] == center].to_dict("records"):
+def _pods(tables: _Tables, center: str) -> list[LimitThere]:
+    if center not in tables.pools:
+        return []
+    on, found = tables.active_pods.get(center, tables.run.tables["active_pods"].iloc[:0]), []
+    for pool in tables.pools[center].to_dict("records"):
         chip, there = str(pool["accelerator"]), float(pool["existing_pods"] + pool["new_pods"])
-        mine = on[(on["data_center"] == center) & (on["accelerator"] == chip)].set_index(["day", "hour"])["active_pods"]
-        used, weight_h = mine.to_numpy(float), weight.reindex(mine.index).to_numpy(float)
-        price = _price_of(run, "existing_pod", f"{center}/{chip}")
+        mine = on[on["accelerator"] == chip].set_index(["day", "hour"])["active_pods"]
+        used, weight_h = mine.to_numpy(float), tables.weight_h.reindex(mine.index).to_numpy(float)
+        price = tables.price_of("existing_pod", f"{center}/{chip}")
         most = float(used.max(initial=0.0))
         found.append(LimitThere("pods", chip, chip, "pods", most, there, _full_h(used, there, weight_h), *price))
     return found
 
 
-def _power(run: Run, center: str, hours: tuple[HourOfDataCenter, ...]) -> list[LimitThere]:
-    row = run.data_centers.loc[[center]].iloc[0]
+def _power(tables: _Tables, center: str, hours: tuple[HourOfDataCenter, ...]) -> list[LimitThere]:
+    row, price = tables.run.data_centers.loc[[center]].iloc[0], tables.price_of("it_power", center)
     most, there = float(row.get("peak_it_power_mw", np.nan)), float(row.get("it_capacity_mw", np.nan))
     used, weight_h = (np.array([getattr(hour, name) for hour in hours]) for name in ("it_power_mw", "weight_h"))
     full_h = _full_h(used, there, weight_h)
-    return [
-        LimitThere("it_power", center, str(row["name"]), "MW", most, there, full_h, *_price_of(run, "it_power", center))
-    ]
+    return [LimitThere("it_power", center, str(row["name"]), "MW", most, there, full_h, *price)]
 
 
-def _links(run: Run, mine: pd.DataFrame) -> list[LimitThere]:
+def _links(tables: _Tables, mine: pd.DataFrame) -> list[LimitThere]:
     """Links that are full in some hour and carry work of the data center."""
-    if not run.has_slice_tables:
+    if not tables.full_links:
         return []
-    ends = pd.Series(
-        [frozenset(ends) for ends in run.links[["from_node", "to_node"]].to_numpy(str)],
-        index=run.links.index,
-        dtype=object,
-    )
-    chains = run.routes.loc[mine.loc[mine["mtok_per_year"] > 0, "route"].unique(), "nodes"].str.split(">")
+    chains = tables.run.routes.loc[mine.loc[mine["mtok_per_year"] > 0, "route"].unique(), "nodes"].str.split(">")
     steps = {frozenset(step) for nodes in chains for step in pairwise(nodes)}
-    loads, found = run.slice_tables["links_by_slice"], []
-    for link in ends.index[ends.isin(steps)]:
-        load = loads[loads["link"] == link]
-        used, weight_h = load["load_gbps"].to_numpy(float), load["weight_h"].to_numpy(float)
-        there = float(run.links["capacity_gbps"].get(link, np.inf)) if "capacity_gbps" in run.links else np.inf
-        full_h = _full_h(used, there, weight_h)
-        if full_h > 0:
-            price = _price_of(run, "link", str(link))
-            found.append(LimitThere("link", str(link), str(link), "Gbps", float(used.max()), there, full_h, *price))
-    return found
+    return [one for ends, links in tables.full_links.items() if ends in steps for one in links]
 
 
-def _work_elsewhere(run: Run) -> pd.DataFrame:
-    return run.tables.get("work_elsewhere", pd.DataFrame(columns=WORK_COLUMNS))
-
-
-def _others(run: Run, center: str) -> tuple[OtherDataCenter, ...]:
-    table = _work_elsewhere(run)
-    served = float(run.data_centers["mtok_per_year"].loc[center])
-    groups = table[table["data_center"] == center].groupby("other", sort=False)
-    found = [_summed(run, str(other), part, served) for other, part in groups]
+def _others(tables: _Tables, center: str) -> tuple[OtherDataCenter, ...]:
+    if (table := tables.work[0].get(center)) is None:
+        return ()
+    served = float(tables.run.data_centers["mtok_per_year"].loc[center])
+    found = [_summed(tables.run, other, part, served) for other, part in _split(table, "other").items()]
     return tuple(sorted(found, key=lambda one: one.difference_cny_per_mtok))
 
 
-def _could_serve(run: Run, center: str) -> OtherDataCenter | None:
-    table = _work_elsewhere(run)
-    part = table[table["other"] == center]
-    return None if part.empty else _summed(run, center, part, float(run.data_centers["mtok_per_year"].sum()))
+def _could_serve(tables: _Tables, center: str) -> OtherDataCenter | None:
+    run, part = tables.run, tables.work[1].get(center)
+    return None if part is None else _summed(run, center, part, float(run.data_centers["mtok_per_year"].sum()))
 
 
 def _summed(run: Run, other: str, part: pd.DataFrame, of_mtok: float) -> OtherDataCenter:

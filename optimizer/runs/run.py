@@ -44,12 +44,14 @@ from optimizer.runs.plan_tables import (
 )
 from optimizer.sensitivity.price_table import COLUMNS as PRICE_COLUMNS
 from optimizer.solvers.control import Progress, Solution, Termination
+from optimizer.words.language import current_language
 from scenarios.load import load_scenario
 from scenarios.schema import Scenario
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from optimizer.exports.office.options import DocumentKind
     from optimizer.infeasibility.relaxations import Condition
     from optimizer.maps.options import ColourBy, MapKind
     from optimizer.near_optimal.alternatives import Alternatives
@@ -525,10 +527,10 @@ class Run:
 
     def prices(self) -> list[DataCenterPrice]:
         """Say what `price` says of every data center, most tokens first, without what opening could save."""
-        from optimizer.runs.data_center_price import price_data_center
+        from optimizer.runs.data_center_price import price_data_centers
 
         order = self.data_centers.sort_values("mtok_per_year", ascending=False, kind="stable").index
-        return [price_data_center(self, str(center), with_opening=False) for center in order]
+        return price_data_centers(self, order)
 
     def verify(self) -> VerifyReport:
         """Derive every cost and every limit again from inputs and decisions (see `verify.verify_run`)."""
@@ -609,7 +611,7 @@ class Run:
         file: Path | str | None = None,
         *,
         kind: MapKind = "allocation",
-        lang: Lang = "en",
+        lang: Lang | None = None,
         against: Run | Path | str | None = None,
         basemap: Path | Literal["run", "none"] = "run",
         basemap_credit: str = "",
@@ -639,6 +641,7 @@ class Run:
         from optimizer.maps.draw import draw_map
         from optimizer.maps.options import MapOptions
 
+        lang = lang or current_language()
         options = MapOptions(kind, against, lang, basemap, basemap_credit, colour_by, size_px)
         if file is not None:
             from optimizer.exports.export import export_run
@@ -653,7 +656,7 @@ class Run:
         layer: str | None = None,
         per_slice: bool = False,
         folder_format: str | None = None,
-        lang: Lang = "en",
+        lang: Lang | None = None,
     ) -> Path:
         """
         Write layers, tables, a map, a workbook or the report, as the ending of the target says: see `export_run`.
@@ -665,15 +668,18 @@ class Run:
         layer, per_slice, folder_format
             Which layers or table: see `GisOptions`.
         lang
-            Language of a map, a workbook (`.xlsx`) or a brief.
+            Language of a map, a workbook (`.xlsx`), a brief, or in which the report opens; None = that of `EDWC_LANG`.
         """
         from optimizer.exports.export import export_run
         from optimizer.exports.layers import GisOptions
         from optimizer.maps.options import MapOptions
 
-        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format), maps=MapOptions(lang=lang))
+        maps = MapOptions(lang=lang or current_language())
+        return export_run(self, target, gis=GisOptions(layer, per_slice, folder_format), maps=maps)
 
-    def brief(self, file: Path | str, *, lang: Lang = "en", basemap: Path | Literal["run", "none"] = "run") -> Path:
+    def brief(
+        self, file: Path | str, *, lang: Lang | None = None, basemap: Path | Literal["run", "none"] = "run"
+    ) -> Path:
         """
         Write a brief of two pages: question, answer with its range, map, cost and saving, what decides it, caveats.
 
@@ -682,7 +688,7 @@ class Run:
         file
             File to write, `.pdf`, `.docx` or `.pptx`.
         lang
-            Its language.
+            Its language; None = that of `EDWC_LANG`.
         basemap
             Outlines behind its map: see `MapOptions`.
 
@@ -694,9 +700,12 @@ class Run:
         from optimizer.exports.export import export_run
         from optimizer.maps.options import MapOptions
 
-        return export_run(self, file, maps=MapOptions(lang=lang, basemap=basemap), document="brief")
+        maps = MapOptions(lang=lang or current_language(), basemap=basemap)
+        return export_run(self, file, maps=maps, document="brief")
 
-    def report(self, file: Path | str, *, uncertainty: Uncertainty | Path | str | None = None) -> Path:
+    def report(
+        self, file: Path | str, *, lang: Lang | None = None, uncertainty: Uncertainty | Path | str | None = None
+    ) -> Path:
         """
         Write the report, one page that needs no network.
 
@@ -704,6 +713,8 @@ class Run:
         ----------
         file
             File to write, `.html`; or `.pdf`, printed by a browser of this machine.
+        lang
+            Language in which the page opens, and in which it is printed; None = that of `EDWC_LANG`.
         uncertainty
             What `edwc uncertainty` found of the scenario, or its folder, for a section on it.
 
@@ -713,9 +724,11 @@ class Run:
             If that is of another problem than the run.
         """
         from optimizer.exports.export import export_run
+        from optimizer.maps.options import MapOptions
 
-        document: Literal["report"] | None = "report" if Path(file).suffix.lower() == ".pdf" else None
-        return export_run(self, file, document=document, uncertainty=uncertainty)
+        document: DocumentKind | None = "report" if Path(file).suffix.lower() == ".pdf" else None
+        maps = MapOptions(lang=lang or current_language())
+        return export_run(self, file, maps=maps, document=document, uncertainty=uncertainty)
 
     def save(self, folder: Path | str) -> Path:
         """

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
-from scipy.stats import qmc
 
 from network_data.faults import FaultList
 from optimizer.comparison.cases import Case
@@ -64,6 +63,8 @@ def draw_quantiles(samples: int, inputs: int, *, design: str, seed: int) -> Floa
     array
         (N, I) quantiles, 0 to 1.
     """
+    from scipy.stats import qmc  # a second that whoever reads a result need not wait
+
     sampler = qmc.LatinHypercube(inputs, rng=seed) if design == "latin" else qmc.Sobol(inputs, rng=seed)
     return np.asarray(sampler.random(samples), dtype=float)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from optimizer.problem.problem import FloatArray
 
@@ -56,6 +55,8 @@ def rank_indices(inputs: FloatArray, output: FloatArray) -> RankIndices:
     Iman and Conover (1979), Technometrics 21; Saltelli et al. (2008), Global Sensitivity Analysis, section 1.2. The
     partial correlations are read off the inverse P of the matrix of rank correlations: -P_jy / sqrt(P_jj P_yy).
     """
+    from scipy import stats  # a second that whoever reads a result need not wait
+
     count, width = inputs.shape
     nothing = np.full(width, np.nan)
     freedom = count - width - 1

@@ -182,6 +182,10 @@ def test_report_is_printed_without_opening_a_browser(run: Run, tmp_path: Path) -
     pages = pages_of(run.report(tmp_path / "a.pdf"))
     assert "Limitsthatmadethedifference" in "".join(pages)
     assert len(pages) > 2
+    (tmp_path / "zh").mkdir()
+    printed = "".join(pages_of(run.export(tmp_path / "zh" / "report.pdf", lang="zh")))
+    assert "\u65b9\u6848" in printed
+    assert "Limitsthatmadethedifference" not in printed
 
 
 def test_report_without_a_browser_is_refused_with_the_remedy(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 from commands import edwc
 from toy_scenario import ToyScenario
 
 from network_data.faults import InputError
+from optimizer.runs import data_center_price
 from optimizer.runs.run import Run, open_run
 from optimizer.text.data_center import describe_data_center, describe_data_centers
 
@@ -42,6 +44,31 @@ def test_numbers_are_those_of_the_tables(run: Run) -> None:
             assert limit.binds == (limit.most_used >= limit.available * (1 - 1e-6) > 0)
         differences = [other.difference_cny_per_mtok for other in one.others]
         assert differences == sorted(differences)
+
+
+def test_tables_are_split_once_for_all_data_centers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page prices them all: looking through every table for each of them took most of its time."""
+    split, seen = data_center_price._split, list[str]()
+
+    def count(table: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+        seen.append(f"{column} of {len(table)} rows in {len(table.columns)} columns")
+        return split(table, column)
+
+    monkeypatch.setattr(data_center_price, "_split", count)
+    together = run.prices()
+    of_all = [text for text in seen if not text.startswith("other")]
+    assert len(of_all) == len(set(of_all)) == 7
+    # Whatever is split for one alone gives the same numbers; the texts hold all of them, NaN too.
+    alone = [data_center_price.price_data_center(run, one.data_center, with_opening=False) for one in together]
+    assert list(map(repr, alone)) == list(map(repr, together))
+    for one in together:
+        flows = run.allocation[run.allocation["data_center"] == one.data_center]
+        assert one.mtok_per_year == pytest.approx(flows["mtok_per_year"].sum())
+        asked = flows.groupby("demand_hub")["mtok_per_year"].sum()
+        assert {hub: share * one.mtok_per_year for hub, share in one.hub_share.items()} == pytest.approx(
+            asked[asked > 0].to_dict()
+        )
+        assert [hour.it_power_mw for hour in one.hours] == run.hourly(one.data_center)["it_power_mw"].tolist()
 
 
 def test_a_used_data_center_in_words_and_in_json(run: Run) -> None:

@@ -90,8 +90,11 @@ def write_comparison_document(folder: Path, path: Path, options: MapOptions, kin
     if kind == "report" and path.suffix == PDF:
         from optimizer.exports.office.browser import print_page
         from optimizer.report.comparison import build_comparison_report
+        from optimizer.report.uncertainty import build_uncertainty_report
+        from optimizer.uncertainty.result import is_uncertainty
 
-        print_page(build_comparison_report(folder, options), path)
+        page = build_uncertainty_report(folder) if is_uncertainty(folder) else build_comparison_report(folder, options)
+        print_page(page, path)
         return
     found = open_comparison(folder)
     if path.suffix == WORKBOOK:
