@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from browser_page import LOOKS, accessibility_faults, bands, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, bands, fits, opened, set_hour
 from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 
@@ -278,7 +278,7 @@ def test_other_tables_sort_too(page: Page) -> None:
 def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, Any]) -> None:
     with opened(browser, report, **options) as (page, _):
         assert accessibility_faults(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert fits(page)
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from browser_page import LOOKS, accessibility_faults, bands, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, bands, fits, opened, set_hour
 from playwright.sync_api import Browser, expect
 from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, write_hostile
 from toy_scenario import ToyScenario
@@ -344,4 +344,4 @@ def test_paper_shows_whole_tables(browser: Browser, report: Path) -> None:
 def test_nobody_is_shut_out(browser: Browser, report: Path, options: dict[str, Any]) -> None:
     with opened(browser, report, **options) as (page, _):
         assert accessibility_faults(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert fits(page)

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from browser_page import LOOKS, accessibility_faults, opened, set_hour
+from browser_page import LOOKS, accessibility_faults, bands, fits, opened, set_hour
 from playwright.sync_api import Browser, Page, expect
 from report_runs import FORMULA_NAME, HOSTILE_TEXTS, IMAGE_NAME, SCRIPT_NAME, solve_hostile, write_hostile
 
 import edwc
 from optimizer.cli.main import main
+from optimizer.exports.office import browser as browser_of_reports
 from optimizer.runs.run import open_run
 from optimizer.text.data_center import data_center_facts, data_center_heading
 from optimizer.text.run import local_names
@@ -46,6 +47,21 @@ TEXTS = """() => {
   visit(document.body);
   return [...new Set(found.map((text) => text.trim()).filter(Boolean))];
 }"""
+
+
+# What a reader has chosen, whatever the language.
+CHOSEN = """() => ({
+  hour: document.getElementById('hour').value,
+  all: document.getElementById('all-hours').getAttribute('aria-pressed'),
+  place: document.getElementById('place').value,
+  about: [...document.querySelectorAll('[data-about]')].filter((one) => !one.hidden).map((one) => one.dataset.about),
+  classes: [...document.querySelectorAll('#classes input')].map((box) => box.checked),
+  open: [...document.querySelectorAll('details')].map((fold) => fold.open),
+  colours: document.documentElement.dataset.theme,
+  window: document.getElementById('map-svg').getAttribute('viewBox'),
+  search: document.getElementById('search').value,
+  rows: document.querySelectorAll('#allocation-table tbody tr').length,
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +145,52 @@ def test_a_click_changes_the_language_and_back(browser: Browser, report: Path) -
         assert {url.partition("#")[0] for url in heard.requests if not url.startswith("data:")} == {report.as_uri()}
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_language_changes_and_nothing_that_was_chosen(
+    browser: Browser, report: Path, look: dict[str, object]
+) -> None:
+    with opened(browser, report, **look) as (page, _):
+        set_hour(page, 1)
+        page.select_option("#place", "c0")
+        page.evaluate("document.querySelectorAll('details').forEach((fold, i) => { fold.open = i % 2 === 0; })")
+        page.locator("#classes input").first.uncheck(force=True)
+        page.locator("#theme").click()
+        page.locator("#zoom-in").click()
+        page.fill("#search", "batch")
+
+        def chosen() -> dict[str, object]:
+            found: dict[str, object] = page.evaluate(CHOSEN)
+            return found
+
+        before, drawn = chosen(), bands(page)
+        assert before["about"] == ["c0"]
+        power = page.locator("#power")
+        power.evaluate("part => { part.scrollIntoView({ behavior: 'instant' }); scrollBy(0, 300); }")
+        # A click of the test would scroll to the link, which is always in view.
+        page.evaluate("document.getElementById('language').click()")
+        expect(page.locator("html")).to_have_attribute("lang", "zh")
+        page.wait_for_function("history.state === null && document.readyState === 'complete'")
+        assert chosen() == before
+        assert bands(page) == drawn
+        assert power.evaluate("part => part.getBoundingClientRect()")["top"] < 0
+        assert power.evaluate("part => part.getBoundingClientRect()")["bottom"] > 0
+        # What was kept is spent: a page that is loaded anew begins anew.
+        page.reload()
+        expect(page.locator("#all-hours")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_language_of_a_comparison_changes_and_not_the_case(browser: Browser, comparison: Path) -> None:
+    with opened(browser, comparison) as (page, _):
+        set_hour(page, 1)
+        page.locator("#difference").check()
+        drawn = bands(page)
+        page.locator("#language").click()
+        expect(page.locator("html")).to_have_attribute("lang", "zh")
+        expect(page.locator("#difference")).to_be_checked()
+        assert page.locator("#hour").input_value() == "1"
+        assert bands(page) == drawn
+
+
 def test_no_word_of_a_report_is_missing_in_either_language(browser: Browser, run: Path, report: Path) -> None:
     with opened(browser, opened_in(report, "zh")) as (page, _):
         page.select_option("#place", "c0")
@@ -167,6 +229,34 @@ def test_the_language_in_force_opens_first(run: Path, report: Path) -> None:
     assert '<template id="other" data-lang="en"' in text
 
 
+@pytest.mark.parametrize("way", ["python", "command", "variable"])
+def test_the_language_that_is_asked_for_opens_first_and_is_printed(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    printed = []
+    monkeypatch.setattr(browser_of_reports, "find_browser", lambda: "browser")
+    monkeypatch.setattr(
+        browser_of_reports, "print_page", lambda page, path: (printed.append(page), path.write_text("printed"))
+    )
+    for name in ("report.html", "report.pdf"):
+        file = tmp_path / name
+        if way == "python":
+            assert open_run(run).export(file, lang="zh") == open_run(run).report(file, lang="zh")
+        elif way == "command":
+            assert main(["export", str(run), "--to", str(file), "--lang", "zh"]) == 0
+        else:
+            with monkeypatch.context() as patch:
+                patch.setenv("EDWC_LANG", "zh")
+                open_run(run).export(file)
+    for page in ((tmp_path / "report.html").read_text(encoding="utf-8"), *printed):
+        assert '<html lang="zh">' in page
+    assert printed
+    # What is asked for counts more than what is in force.
+    with speaking("zh"):
+        page = open_run(run).export(tmp_path / "report.html", lang="en").read_text(encoding="utf-8")
+    assert '<html lang="en">' in page
+
+
 def test_a_selected_data_center_is_told_in_chinese_as_by_the_command(browser: Browser, run: Path, report: Path) -> None:
     found = open_run(run)
     with opened(browser, opened_in(report, "zh")) as (page, _), speaking("zh"), naming(local_names(found)):
@@ -194,4 +284,4 @@ def test_chinese_pages_have_no_accessibility_faults(
     path = {"report": report, "comparison": comparison}[kind]
     with opened(browser, opened_in(path, "zh"), **look) as (page, _):
         assert accessibility_faults(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert fits(page)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_page import accessibility_faults, launched, opened
+from browser_page import LOOKS, accessibility_faults, fits, launched, opened
 from frontier_case import KWH_PER_MTOK, LATENCY_CNY_PER_MS, MTOK_A, MTOK_B, RTT_MS, write_two_places
 from numpy.typing import NDArray
 from pandas.testing import assert_frame_equal
@@ -28,6 +28,7 @@ from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.runner import EngineName
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.drawing.uncertainty import fan_bands, fan_figure
+from optimizer.maps.options import MapOptions
 from optimizer.report.uncertainty import build_uncertainty_report
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
@@ -350,6 +351,21 @@ def test_a_check_tells_faults_of_ranges_too(tmp_path: Path, capsys: pytest.Captu
 def test_a_scenario_without_ranges_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no range is given"):
         sample_scenario(write_two_places(tmp_path), ())
+
+
+def test_the_chinese_page_shuts_nobody_out(study: Uncertainty, folder: Path, tmp_path: Path) -> None:
+    study.to_folder(folder / "out")
+    report = edwc.export_comparison(folder / "out", tmp_path / "page.html", maps=MapOptions(lang="zh"))
+    with launched() as browser:
+        for look in LOOKS:
+            with opened(browser, report, **look.values[0]) as (page, _):
+                assert page.locator("html").get_attribute("lang") == "zh"
+                assert accessibility_faults(page) == [], look.id
+                # As wide as the range of a cost in billions.
+                page.locator(".answers strong").first.evaluate(
+                    "one => { one.textContent = '14.085\u4ebf\u81f332.541\u4ebf'; }"
+                )
+                assert fits(page), look.id
 
 
 def test_the_page_in_a_browser_without_a_network(study: Uncertainty, folder: Path, tmp_path: Path) -> None:

@@ -115,5 +115,7 @@
     });
     edwc.download(fileName("hourly_allocation"), edwc.csv([header, ...lines]));
   });
-  draw();
+  edwc.keep.search = () => edwc.byId("search").value;
+  edwc.byId("search").value = edwc.kept?.search ?? "";
+  search();
 }

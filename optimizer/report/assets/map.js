@@ -240,5 +240,21 @@
 
   if (innerWidth < 700) document.querySelector("details.filters").open = false;
   rescale();
+  Object.assign(edwc.keep, {
+    slice: () => state.slice, place: () => state.place, classes: () => [...state.classes], window: view.window,
+    difference: () => model.isDifference(),
+  });
+  if (edwc.kept) {
+    const { slice, place, classes: wanted, window, difference } = edwc.kept;
+    state.classes = new Set(wanted);
+    for (const box of edwc.byId("classes").querySelectorAll("input")) box.checked = state.classes.has(Number(box.value));
+    if (difference) {
+      edwc.byId("difference").checked = true;
+      model.showDifference(true);
+    }
+    setPlace(place);
+    setSlice(slice, true);
+    view.show(window);
+  }
   edwc.byId("status").textContent = ""; // nothing has happened yet that needs saying
 }

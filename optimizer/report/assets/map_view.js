@@ -76,5 +76,5 @@ edwc.makeView = (svg, whole, changed) => {
   }
 
   show(whole);
-  return { window: () => view, wasDragged: () => wasDragged };
+  return { show, window: () => view, wasDragged: () => wasDragged };
 };

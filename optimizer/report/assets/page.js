@@ -2,7 +2,12 @@
 // What every page does: colours, the tip at the pointer, sortable tables, files to download.
 // Names from input files are hostile: text enters the page as textContent and as attributes alone.
 
-const edwc = { data: JSON.parse(document.getElementById("data").textContent) };
+const edwc = {
+  data: JSON.parse(document.getElementById("data").textContent),
+  // What a reader has chosen stays while the page loads again in the other language: every part says what it keeps.
+  keep: {},
+  kept: history.state?.edwc ?? null,
+};
 
 // Language: the page holds both; what is asked for after # is put in the place of the other before anything else runs.
 {
@@ -18,7 +23,11 @@ const edwc = { data: JSON.parse(document.getElementById("data").textContent) };
     document.title = other.dataset.title;
   }
   addEventListener("hashchange", () => {
-    if (asked() && asked() !== root.lang) location.reload();
+    if (!asked() || asked() === root.lang) return;
+    const chosen = Object.entries(edwc.keep).map(([name, read]) => [name, read()]);
+    history.scrollRestoration = "manual";
+    history.replaceState({ edwc: Object.fromEntries(chosen) }, "");
+    location.reload();
   });
   const { data } = edwc;
   for (const kind of ["words", "names", "scales"]) data[kind] = data[kind][root.lang];
@@ -42,6 +51,29 @@ const edwc = { data: JSON.parse(document.getElementById("data").textContent) };
 }
 
 edwc.byId = (id) => document.getElementById(id);
+
+// What is unfolded, and how far down its section a reader is, in either language.
+{
+  const folds = () => [...document.querySelectorAll("#shown details")];
+  const sections = [...document.querySelectorAll("#shown section")];
+  edwc.keep.open = () => folds().map((fold) => fold.open);
+  edwc.keep.read = () => {
+    const at = sections.findLastIndex((section) => section.getBoundingClientRect().top <= 0);
+    if (at < 0) return null;
+    const { top, height } = sections[at].getBoundingClientRect();
+    return [at, -top / height];
+  };
+  if (edwc.kept) addEventListener("load", () => {
+    const { open, read } = edwc.kept;
+    folds().forEach((fold, i) => { fold.open = open[i]; });
+    if (read) {
+      const { top, height } = sections[read[0]].getBoundingClientRect();
+      scrollBy({ top: top + read[1] * height, behavior: "instant" });
+    }
+    history.scrollRestoration = "auto";
+    history.replaceState(null, ""); // or a later visit would begin with it
+  });
+}
 
 edwc.make = (tag, attributes = {}, text = null) => {
   const isSvg = ["path", "circle", "g", "text", "rect", "svg", "line"].includes(tag);
@@ -80,12 +112,20 @@ edwc.signedPercent = (share) => (share > 0 ? "+" : "") + edwc.percent(share);
   const button = edwc.byId("theme");
   const choices = ["system", "light", "dark"];
   let chosen = 0;
-  button.addEventListener("click", () => {
-    chosen = (chosen + 1) % choices.length;
+  const show = () => {
     if (chosen === 0) delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = choices[chosen];
     button.textContent = edwc.say("colours", { choice: edwc.say(`colours_${choices[chosen]}`) });
+  };
+  button.addEventListener("click", () => {
+    chosen = (chosen + 1) % choices.length;
+    show();
   });
+  edwc.keep.colours = () => chosen;
+  if (edwc.kept) {
+    chosen = edwc.kept.colours;
+    show();
+  }
 }
 
 // The tip -----------------------------------------------------------------------------------------------------------

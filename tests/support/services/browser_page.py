@@ -71,6 +71,12 @@ def set_hour(page: Page, position: int) -> None:
     )
 
 
+def fits(page: Page) -> bool:
+    """Whether nothing is wider than the window; that of a telephone would grow with what it shows."""
+    is_in: bool = page.evaluate("(root => root.scrollWidth <= root.clientWidth)(document.documentElement)")
+    return is_in
+
+
 def accessibility_faults(page: Page) -> list[tuple[str, str, str]]:
     """Open what is folded, and let axe-core look for what readers with impairments stumble over."""
     page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
