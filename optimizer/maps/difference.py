@@ -28,6 +28,7 @@ _MOST_MOVES = 8
 _BULGE, _CURVE_POINTS = 0.17, 24
 _UNCHANGED_RADIUS_PT = 3.0
 _DASHES = (0, (2.2, 1.1))
+_ARROW_COUNTS_PT = 40.0  # for labels an arrow is so much wider than it is: dark text on it cannot be read
 _LEAST_DRAWN_SHARE = 1e-4
 _LEAST_WRITTEN_SHARE = 1e-3
 
@@ -167,7 +168,7 @@ def _draw_moves(
             tip = PolyCollection([head], facecolors=colour, edgecolors=colour, linewidths=extra, zorder=order)
             canvas.axes.add_collection(shaft)
             canvas.axes.add_collection(tip)
-        curves.append((line, size))
+        curves.append((curve, size + _ARROW_COUNTS_PT))
     return curves
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from map_runs import add_numbers, move_tokens, serve_nothing
@@ -11,9 +13,13 @@ from run_files import write_run
 
 from network_data.faults import InputError
 from optimizer.cli.main import main
+from optimizer.maps import difference
 from optimizer.maps.draw import DrawnMap, draw_map
 from optimizer.maps.flows import category_of
+from optimizer.maps.labels import LabelRequest, place_labels
 from optimizer.maps.options import MapOptions
+from optimizer.maps.theme import points_along
+from optimizer.problem.problem import FloatArray
 from optimizer.runs.difference import difference_of_runs
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import open_run
@@ -99,6 +105,33 @@ def test_map_tells_the_difference(runs: tuple[Path, Path]) -> None:
     notes = {label.lines[0]: label.notes for label in drawn.labels if label.notes}
     assert notes == {"Delta works": ("\u22122.4 billion",), "Echo works": ("+2.4 billion",)}
     assert written.count("total") == 1
+
+
+def test_labels_stand_on_links_rather_than_on_arrows(runs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dark text on a dark arrow cannot be read, whatever its halo."""
+    lines = []
+
+    def record(drawn: Iterable[tuple[FloatArray, float]]) -> FloatArray:
+        lines.extend(drawn)
+        return points_along(lines)
+
+    monkeypatch.setattr(difference, "points_along", record)
+    before, after = runs
+    draw_map(open_run(after), MapOptions(against=before, size_px=SIZE))
+    arrow_width, link_width = lines[-1][1], max(width for _, width in lines[:-1])
+    # A label right of its place would be best, but an arrow is there, and links on all other sides.
+    arrow = (np.array([[10.0, -20.0], [60.0, 20.0]]), arrow_width)
+    links = [(np.array([[x, -40.0], [x, 40.0]]), link_width) for x in (-60.0, -40.0, -20.0)]
+    links += [(np.array([[-60.0, y], [8.0, y]]), link_width) for y in (-30.0, -15.0, 15.0, 30.0)]
+    request = LabelRequest(("Zhangjiakou",), 0.0, 0.0, 4.0, 60.0, 12.0, "center", must=True)
+    points = points_along([arrow, *links])
+    frame = (-75.0, -45.0, 75.0, 45.0)
+    (label,) = place_labels(
+        [request], markers=np.array([[0.0, 0.0, 4.0]]), frame=frame, reserved=[], flow_points=points
+    )
+    left, bottom, right, top = label.box
+    along = np.linspace(arrow[0][0], arrow[0][1], 200)
+    assert not any(left < x < right and bottom < y < top for x, y in along)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
