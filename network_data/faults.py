@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -97,6 +98,11 @@ def list_rows(rows: Sequence[int]) -> str:
             break
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:MAX_RUNS]]
     return ", ".join(shown) + (", ..." if len(runs) > MAX_RUNS else "")
+
+
+# What the operating system says of a disk that takes no more, and what to do.
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+MAKE_ROOM = "Make room there, or name a folder on another disk."
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from network_data.faults import Fault, FaultList, InputError, suggest
+from network_data.faults import FULL_DISK, MAKE_ROOM, Fault, FaultList, InputError, suggest
 from network_data.load import load_network
 from optimizer.api.inputs import NetworkLike, Overrides, ScenarioLike, find_inputs, naming_arguments, override_texts
 from optimizer.api.progress import reporting, run_until_interrupted
@@ -133,7 +133,8 @@ def compare(  # noqa: PLR0913 - options, keyword-only
     Returns
     -------
     Comparison
-        Also where cases fail: they are rows with their reason. A search that fails is in `unfinished`.
+        Also where cases fail: they are rows with their reason. A search that fails is in `unfinished`, and so is `out`
+        where a full disk does not take the tables and charts.
 
     Raises
     ------
@@ -473,7 +474,16 @@ def _search(
 
 
 def _keep(found: Comparison, out: Path | None) -> Comparison:
-    """Write tables and charts beside `comparison.json`."""
-    if out is not None:
+    """Write tables and charts beside `comparison.json`; a full disk takes nothing of what is compared away."""
+    if out is None:
+        return found
+    try:
         found.plot(found.to_folder(out))
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        problem = f"cannot be written to ({error.strerror})"
+        remedy = f"{MAKE_ROOM} The same command again solves only what is not stored."
+        full = InputError([Fault(str(error.filename or out), None, None, None, problem, remedy)], "the output folder")
+        return replace(found, unfinished={**found.unfinished, "out": full})
     return found

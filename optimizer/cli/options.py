@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from network_data.faults import InputError, escape_text
+from network_data.faults import FULL_DISK, MAKE_ROOM, InputError, escape_text
 from optimizer.cli.help import HelpContext, told
 from optimizer.cli.output import emit_json, tell
 from optimizer.text.faults import describe_faults
@@ -22,7 +22,7 @@ from optimizer.words.language import LANGS, current_language, speaking
 from optimizer.words.sentences import say
 
 _REMEDIES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, or name a folder on another disk."),
+    **dict.fromkeys(FULL_DISK, MAKE_ROOM),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "Name a folder that you may write to."),
 }
 EXIT_OK, EXIT_BAD_INPUT, EXIT_INFEASIBLE, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 1, 2, 70, 130

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from network_data.faults import InputError
+from network_data.faults import FULL_DISK, MAKE_ROOM, InputError
 from optimizer.comparison.carried_plans import cheapest_plan
 from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, has_learned, plan_hash
@@ -21,6 +22,8 @@ from optimizer.solvers.benders.driver import split_as_solved
 from optimizer.solvers.control import Progress, Termination
 from optimizer.solvers.process import SolverError
 from optimizer.solvers.solve import InvalidPlanError
+
+_NO_ROOM = "no room for its run folder: make room there, and the same command solves it"
 
 
 def solve_case(
@@ -50,8 +53,14 @@ def solve_case(
     except MemoryError:  # also of the solver's process
         raise
     except (InputError, SolverError, InvalidPlanError, OSError) as error:
-        return CaseResult(task.case, CaseStatus.FAILED, str(error))
+        return CaseResult(task.case, CaseStatus.FAILED, _reason(error))
     return _result(task.case, run)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a case failed; of a full disk what to do comes first, as a table cuts what is long."""
+    is_full = MAKE_ROOM in str(error) or any(os.strerror(number) in str(error) for number in FULL_DISK)
+    return f"{_NO_ROOM} ({error})" if is_full else str(error)
 
 
 def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:

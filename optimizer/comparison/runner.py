@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
-from network_data.faults import InputError
+from network_data.faults import FULL_DISK, InputError
 from network_data.load import Network
 from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import (
@@ -521,7 +521,12 @@ class CaseRunner:
             "versions": library_versions(),
             "code": code_hash(),
         }
-        self._folder.write(head, self.results.values(), self._key_of)
+        try:
+            self._folder.write(head, self.results.values(), self._key_of)
+        except OSError as error:
+            # What is solved is in its run folder, and the next time there may be room.
+            if error.errno not in FULL_DISK:
+                raise
 
     def _ready_executor(self) -> Executor:
         if self._executor is None:

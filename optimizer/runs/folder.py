@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from network_data.faults import Fault, FaultList, InputError
+from network_data.faults import FULL_DISK, MAKE_ROOM, Fault, FaultList, InputError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # What only a write can meet; libraries leave out the name of the file.
@@ -172,7 +172,8 @@ def check_target(folder: Path | str) -> Path:
         with tempfile.TemporaryDirectory(prefix=_DRAFT_PREFIX, dir=above):
             pass
     except OSError as error:
-        faults.add(str(above), f"cannot be written to ({error.strerror})", "Name a folder that you may write to.")
+        remedy = MAKE_ROOM if error.errno in FULL_DISK else "Name a folder that you may write to."
+        faults.add(str(above), f"cannot be written to ({error.strerror})", remedy)
     faults.raise_if_any()
     return path
 

@@ -66,6 +66,25 @@ def test_in_python_the_error_holds_the_run_also_where_no_disk_takes_it(
     assert verify_run(open_run(caught.value.run.save(tmp_path / "later"))).is_verified
 
 
+def test_full_disk_within_a_comparison_keeps_the_other_cases_and_a_second_one_solves_the_rest(tmp_path: Path) -> None:
+    toy, disk = write_toy(tmp_path / "toy"), tmp_path / "disk"
+    ballast, spare = str(disk / "ballast"), tmp_path / "spare"
+    spare.mkdir()
+    compare = ["compare", str(toy), "--sweep", "price.west=0.5,3", "--out", str(disk / "out"), "--engine", "serial"]
+    commands = [["fill", ballast, "3740000"], compare, ["remove", ballast], compare]
+    ((code, out, err), again), _ = on_disk(disk, "size=4000k", commands, TMPDIR=str(spare))
+    assert code == 1
+    assert "Traceback" not in err + out
+    # The case that found no room, and why; the answer of the others all the same.
+    assert re.search(r"price_west_\S+ failed", err)
+    assert "failed: no room for its run folder: make room there, and the same command solves it" in out
+    assert "No space left on device). Make room there, or name a folder on another disk. The same command again" in out
+    assert "internal error" not in out
+    assert re.search(r"[12] of 3 cases \([12] stored\)", again[2])
+    assert again[0] == 0
+    assert "failed" not in again[1] + again[2]
+
+
 def test_full_disk_during_an_export_is_one_line_and_no_file(stored: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     targets = [disk / name for name in ("a.gpkg", "a.html", "a.png")]
