@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from network_data.faults import escape_text
 from optimizer.units import CNY_PER_MCNY
-from optimizer.words.amounts import format_amount, plain
+from optimizer.words.amounts import format_amount, money_unit, plain
 from optimizer.words.columns import width_of
 from optimizer.words.language import current_language
 from optimizer.words.sentences import say
@@ -19,13 +19,14 @@ _LEAST_MILLIONS_CNY = 1e4
 NO_NUMBER = "-"
 _LEAST_CNY = 0.5  # less than this a year is nothing, or rounding of a solver
 _LEAST_KEPT = 4  # characters of a name's beginning, before what tells it apart
-_TENTH_CNY = CNY_PER_MCNY / 10
 _LARGE = 1e4  # from here on a limit has no decimals
 
 
 def format_million(cny: float | None) -> str:
     """
-    Format an amount of CNY in millions: small costs with four digits, others with one decimal; "-" for None and NaN.
+    Format an amount of CNY in millions, or in the unit of `counting`; "-" for None and NaN.
+
+    Small costs have four digits, others one decimal.
 
     Examples
     --------
@@ -37,14 +38,14 @@ def format_million(cny: float | None) -> str:
     if current_language() != "en":
         if abs(cny) < _LEAST_CNY:
             return "0"
-        return format_amount(cny, _digits_of_tenths(cny) if abs(cny) >= CNY_PER_MCNY else 4)
-    amount = cny / CNY_PER_MCNY
+        return format_amount(cny, _digits_of_tenths(cny) if abs(cny) >= money_unit() else 4)
+    amount = cny / money_unit()
     return f"{amount:z,.1f}" if abs(amount) >= 1 or abs(cny) < _LEAST_CNY else plain(float(f"{amount:.4g}"), 4)
 
 
 def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False) -> Callable[[float | None], str]:
     """
-    Choose how the amounts of a column are written in million CNY: all with the decimals that the largest needs.
+    Choose how amounts of a column are written, in the unit of `format_million`: with the decimals of the largest.
 
     Parameters
     ----------
@@ -61,14 +62,14 @@ def million_writer(amounts_cny: Iterable[float | None], *, signed: bool = False)
     """
     known = (abs(cny) for cny in amounts_cny if cny is not None and math.isfinite(cny))
     largest = max(known, default=0.0)
-    decimals = 1 if largest >= CNY_PER_MCNY or largest < _LEAST_CNY else _decimals_of(largest / CNY_PER_MCNY)
+    decimals = 1 if largest >= money_unit() or largest < _LEAST_CNY else _decimals_of(largest / money_unit())
 
     def write(cny: float | None) -> str:
         if cny is None or not math.isfinite(cny):
             return NO_NUMBER
         if current_language() != "en":
             return ("+" if signed and cny >= _LEAST_CNY else "") + format_million(cny)
-        text = f"{cny / CNY_PER_MCNY:z,.{decimals}f}"
+        text = f"{cny / money_unit():z,.{decimals}f}"
         return f"+{text}" if signed and cny > 0 and float(text.replace(",", "")) else text
 
     return write
@@ -80,7 +81,7 @@ def _decimals_of(amount: float) -> int:
 
 def format_tenths(cny: float | None) -> str:
     """
-    Format an amount of CNY in millions with one decimal, also where it is small; "-" for None and NaN.
+    Format an amount as `format_million` with one decimal, also where it is small; "-" for None and NaN.
 
     Examples
     --------
@@ -88,13 +89,14 @@ def format_tenths(cny: float | None) -> str:
     ('1,530.9', '0.0')
     """
     if cny is None or not math.isfinite(cny) or current_language() == "en":
-        return format_number(cny, 1, CNY_PER_MCNY)
-    return format_amount(round(cny / _TENTH_CNY) * _TENTH_CNY, _digits_of_tenths(cny))
+        return format_number(cny, 1, money_unit())
+    tenth = money_unit() / 10
+    return format_amount(round(cny / tenth) * tenth, _digits_of_tenths(cny))
 
 
 def _digits_of_tenths(cny: float) -> int:
-    """Count the digits that an amount has down to a tenth of a million."""
-    return max(1, math.floor(math.log10(abs(cny) / _TENTH_CNY)) + 1) if cny else 1
+    """Count the digits that an amount has down to a tenth of the unit."""
+    return max(1, math.floor(math.log10(10 * abs(cny) / money_unit())) + 1) if cny else 1
 
 
 def format_percent(share: float | None, decimals: int = 1) -> str:
@@ -141,7 +143,7 @@ def format_digits(value: float) -> str:
 
 def format_million_digits(cny: float) -> str:
     """
-    Format an amount of CNY in millions with three digits, without an exponent.
+    Format an amount in the unit of `format_million` with three digits, without an exponent.
 
     Examples
     --------
@@ -149,7 +151,7 @@ def format_million_digits(cny: float) -> str:
     '0.00762'
     """
     if current_language() == "en" or not math.isfinite(cny):
-        return format_digits(cny / CNY_PER_MCNY)
+        return format_digits(cny / money_unit())
     return format_amount(cny)
 
 
@@ -184,7 +186,7 @@ def format_size(value: float) -> str:
 
 def format_change(cny: float) -> str:
     """
-    Format a change of cost in million CNY, with its sign; less than 50,000 CNY with three digits.
+    Format a change of cost in the unit of `format_million`, with its sign; less than 0.05 with three digits.
 
     Examples
     --------
@@ -193,7 +195,7 @@ def format_change(cny: float) -> str:
     """
     if not math.isfinite(cny):
         return NO_NUMBER
-    amount = cny / CNY_PER_MCNY
+    amount = cny / money_unit()
     if abs(cny) < _LEAST_CNY:
         return "0"
     if current_language() != "en":

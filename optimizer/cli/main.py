@@ -46,6 +46,7 @@ from optimizer.cli.output import emit, emit_json, run_until_stopped, tell
 from optimizer.cli.uncertainty import uncertainty
 from optimizer.cli.validate import validate
 from optimizer.text.faults import describe_warning
+from optimizer.words.amounts import counting
 from optimizer.words.fault_texts import retell_fault
 from optimizer.words.language import current_language, speaking
 from optimizer.words.sentences import naming, say
@@ -257,13 +258,14 @@ def why(run_folder: str, workload: str | None, *, as_json: bool) -> int:
     from optimizer.text.explanations import describe_placement, describe_workloads
     from optimizer.text.run import local_names
 
-    if workload is None:
-        table = open_run(run_folder).workloads
-        emit_json(table.to_dict("records")) if as_json else emit(describe_workloads(table))
-        return EXIT_OK
     run = open_run(run_folder)
+    if workload is None:
+        table = run.workloads
+        with counting([run.cost_cny_per_year]):
+            emit_json(table.to_dict("records")) if as_json else emit(describe_workloads(table))
+        return EXIT_OK
     found = run.why(workload)
-    with naming(local_names(run)):
+    with naming(local_names(run)), counting([run.cost_cny_per_year]):
         emit_json(asdict(found)) if as_json else emit(describe_placement(found))
     return EXIT_OK
 
@@ -282,7 +284,7 @@ def price(run_folder: str, data_center: str | None, *, as_json: bool) -> int:
     from optimizer.text.run import local_names
 
     run = open_run(run_folder)
-    with naming(local_names(run)):
+    with naming(local_names(run)), counting([run.cost_cny_per_year]):
         if data_center is not None:
             one = run.price(data_center)
             emit_json(asdict(one)) if as_json else emit(describe_data_center(one))

@@ -43,6 +43,7 @@ from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMN
 from optimizer.runs.folder import read_csv_table, replace_when_done
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run, open_run
+from optimizer.words.amounts import counting
 from optimizer.words.language import current_language
 
 if TYPE_CHECKING:
@@ -278,11 +279,12 @@ class Comparison:
         folder, reference, regions = Path(out), self.results[self.reference].folder, []
         if self.break_even_maps and reference is not None:
             regions = list(open_run(reference).regions)
-        drawn = draw_charts(self, folder, pairs=self.pairs)
-        for name, found in self.searches.items():
-            target = folder / f"{name}.png"
-            of_map = {"regions": regions} if isinstance(found, BreakEvenMap) else {}
-            drawn.append(found.plot(target, changes=self.changes, **of_map))
+        with counting(self.cases["total_cny_per_year"]):
+            drawn = draw_charts(self, folder, pairs=self.pairs)
+            for name, found in self.searches.items():
+                target = folder / f"{name}.png"
+                of_map = {"regions": regions} if isinstance(found, BreakEvenMap) else {}
+                drawn.append(found.plot(target, changes=self.changes, **of_map))
         return drawn
 
 

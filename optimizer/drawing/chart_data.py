@@ -14,7 +14,7 @@ from optimizer.comparison.latency_budgets import ENERGY_PER_MS
 from optimizer.drawing.colours import COSTS_MORE, SAVES, TOTAL
 from optimizer.numbers import format_change, format_million, format_plain, format_size, million_writer
 from optimizer.problem.problem import FloatArray
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import money_unit
 from optimizer.words.sentences import say
 
 _ENDS = ("low", "high")
@@ -53,9 +53,9 @@ def waterfall_bars(rows: pd.DataFrame) -> list[Bar]:
             Bar(
                 kind=str(row["kind"]),
                 component=text_of(row["component"]).replace("_", " "),
-                begin=float(row["from_cny_per_year"]) / CNY_PER_MCNY,
-                end=float(row["to_cny_per_year"]) / CNY_PER_MCNY,
-                height=cny / CNY_PER_MCNY,
+                begin=float(row["from_cny_per_year"]) / money_unit(),
+                end=float(row["to_cny_per_year"]) / money_unit(),
+                height=cny / money_unit(),
                 text=write_total(cny) if is_total else write_change(cny),
                 colour=TOTAL if is_total else COSTS_MORE if cny > 0 else SAVES,
             )
@@ -81,7 +81,7 @@ class TornadoEnd:
     def text(self) -> str:
         """The parameter's value and the effect."""
         known = math.isfinite(self.effect)
-        return f"{self.setting}: {format_change(self.effect * CNY_PER_MCNY) if known else say('no plan')}"
+        return f"{self.setting}: {format_change(self.effect * money_unit()) if known else say('no plan')}"
 
 
 def tornado_rows(tornado: pd.DataFrame) -> list[tuple[str, tuple[TornadoEnd, ...]]]:
@@ -90,7 +90,7 @@ def tornado_rows(tornado: pd.DataFrame) -> list[tuple[str, tuple[TornadoEnd, ...
     for row in tornado.to_dict("records"):
         ends = []
         for end in _ENDS:
-            effect = float(row[f"{end}_effect_cny_per_year"]) / CNY_PER_MCNY
+            effect = float(row[f"{end}_effect_cny_per_year"]) / money_unit()
             ends.append(TornadoEnd(end, format_plain(float(row[f"{end}_value"])), effect))
         rows.append((str(row["parameter"]), tuple(ends)))
     return rows
@@ -132,7 +132,7 @@ class _CostCurve:
 
 def cost_curve(kind: str, points: pd.DataFrame) -> _CostCurve:
     """Read the curve of a frontier, of kind latency or carbon."""
-    least, most = (points[f"{end}_cny_per_year"].to_numpy(float) / CNY_PER_MCNY for end in ("least", "most"))
+    least, most = (points[f"{end}_cny_per_year"].to_numpy(float) / money_unit() for end in ("least", "most"))
     return _CostCurve(points[SIZE_NAMES[kind]].to_numpy(float) / _UNITS[kind], least, most)
 
 
@@ -156,7 +156,7 @@ def latency_releases(ranking: pd.DataFrame) -> list[_Release]:
     for row in ranking.to_dict("records"):
         looser = min(float(row["looser_budget_ms"]), float(row["useful_limit_ms"]))
         limits = f"{format_size(float(row['tighter_budget_ms']))} to {format_size(looser)}"
-        saving, least, most = (float(row[name]) / CNY_PER_MCNY for name in SAVINGS_PER_MS)
+        saving, least, most = (float(row[name]) / money_unit() for name in SAVINGS_PER_MS)
         releases.append(
             _Release(
                 workload_class=str(row["workload_class"]),
@@ -164,7 +164,7 @@ def latency_releases(ranking: pd.DataFrame) -> list[_Release]:
                 saving=saving,
                 least=least,
                 most=most,
-                energy=float(row.get(ENERGY_PER_MS, math.nan)) / CNY_PER_MCNY,
+                energy=float(row.get(ENERGY_PER_MS, math.nan)) / money_unit(),
                 is_certain=bool(row.get("is_certain")),
                 verdict=text_of(row["verdict"]),
             )
@@ -190,7 +190,7 @@ def stretches(intervals: pd.DataFrame, amount: str = "cost") -> list[Stretch]:
         Stretch(
             float(row["from"]),
             float(row["to"]),
-            (row[f"{amount}_from_cny_per_year"] / CNY_PER_MCNY, row[f"{amount}_to_cny_per_year"] / CNY_PER_MCNY),
+            (row[f"{amount}_from_cny_per_year"] / money_unit(), row[f"{amount}_to_cny_per_year"] / money_unit()),
             frozenset(text_of(row.get("open_data_centers")).split(", ")) - {""},
             text_of(row["change"]),
         )

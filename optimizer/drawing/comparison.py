@@ -38,7 +38,7 @@ from optimizer.drawing.sheet import (
 from optimizer.drawing.words import minus_sign
 from optimizer.numbers import format_change, format_million, format_number, format_percent, shorten
 from optimizer.text.comparison import chosen_pairs
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import money_unit
 from optimizer.words.columns import width_of
 from optimizer.words.sentences import say, term
 
@@ -92,7 +92,7 @@ def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
     names = {"start": _name(found, first), "end": _name(found, second)}
     reason = str(found.waterfall_pairs.set_index(["first", "second"]).loc[(first, second), "reason"])
     rows = _with_heads(bars)
-    share = f" ({difference / CNY_PER_MCNY / abs(bars[0].height):+.1%})" if bars[0].height else ""
+    share = f" ({difference / money_unit() / abs(bars[0].height):+.1%})" if bars[0].height else ""
     title = say(
         "From {start} to {end}: {difference} million CNY a year{share}",
         start=names["start"],
@@ -109,7 +109,7 @@ def waterfall_figure(found: Comparison, first: str, second: str) -> Figure:
     low, high = _window(bars)
     for row, item in enumerate(rows):
         if isinstance(item, str):
-            total = math.fsum(bar.height for bar in bars if bar.kind == item) * CNY_PER_MCNY
+            total = math.fsum(bar.height for bar in bars if bar.kind == item) * money_unit()
             axes.axhspan(row - 0.5, row + 0.5, color="#F4F4F4", zorder=0, linewidth=0)
             inside = high - 0.008 * (high - low)
             write_text(axes, inside, row, _signed(total), va="center", ha="right", fontsize=11, weight="bold")
@@ -169,7 +169,7 @@ def _draw_bar(axes: Axes, row: int, bar: Bar, window: tuple[float, float]) -> No
 def regret_figure(found: Comparison) -> Figure:
     """Draw the regret matrix, plans in rows, cases in columns; of more than 24 cases the plans of least regret."""
     regret = regret_matrix(found.regret_matrix, found.regret_plans, _MAX_MATRIX)
-    cases, matrix = regret.cases, regret.cny / CNY_PER_MCNY
+    cases, matrix = regret.cases, regret.cny / money_unit()
     height_in = 0.42 * len(cases) + 0.4
     below = say("Million CNY a year that a plan costs in a case, less what the plan made for that case costs.")
     title = say("Regret: every plan breaks a limit of some case")
@@ -216,7 +216,7 @@ def _cell(million: float) -> str:
     if 0 < million < _LEAST_IN_CELL:
         return "<0.1"
     is_small = 0 < -million < _LEAST_IN_CELL
-    return minus_sign(format_change(million * CNY_PER_MCNY) if is_small else format_number(million))
+    return minus_sign(format_change(million * money_unit()) if is_small else format_number(million))
 
 
 def _signed(cny: float) -> str:

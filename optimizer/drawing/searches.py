@@ -42,7 +42,7 @@ from optimizer.drawing.sheet import (
 )
 from optimizer.numbers import format_digits, format_million, format_number, format_percent, format_size, shorten
 from optimizer.text.searches import describe_range, format_parameter
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import money_unit
 from optimizer.words.sentences import say
 
 _MONEY_IN, _SHARES_IN, _ROW_IN = 2.8, 1.9, 0.27
@@ -336,8 +336,8 @@ def _draw_costs(axes: Axes, frontier: Frontier, at: np.ndarray) -> None:
     for place, low, high, hollow in zip(x, least, most, is_dominated, strict=True):
         face = "white" if hollow else PLAN
         axes.plot([place], [high], "o", markerfacecolor=face, markeredgecolor=PLAN, markersize=8, zorder=4)
-        proved = say("at least {low}", low=format_million(low * CNY_PER_MCNY)) if np.isfinite(low) else say("no bound")
-        cost = format_million(high * CNY_PER_MCNY)
+        proved = say("at least {low}", low=format_million(low * money_unit())) if np.isfinite(low) else say("no bound")
+        cost = format_million(high * money_unit())
         write_text(axes, place, high + 0.13 * height, cost, weight="bold", fontsize=10.5, **style)
         write_text(axes, place, high + 0.06 * height, proved, color=FAINT_INK, fontsize=9, **style)
     axes.set_ylim(float(most.min()) - 0.12 * height, float(most.max()) + 0.24 * height)

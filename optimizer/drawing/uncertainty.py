@@ -17,9 +17,10 @@ from optimizer.drawing.sheet import make_sheet, style_axes, write_figure
 from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.problem.problem import FloatArray
 from optimizer.text.uncertainty import headline
-from optimizer.uncertainty.figures import COST, MONEY_UNIT, Figure
+from optimizer.uncertainty.figures import COST, Figure
 from optimizer.uncertainty.inputs import value_at
 from optimizer.uncertainty.result import QUANTILE_OF, QUANTILES, Uncertainty, region_shares
+from optimizer.words.amounts import counting
 from optimizer.words.sentences import retell, say
 
 _PANEL_IN = 3.4
@@ -53,8 +54,9 @@ def fan_figure(found: Uncertainty) -> Sheet:
     of_inputs = say("{plans} plans for samples of {count} inputs", plans=plans, count=found.inputs["input"].nunique())
     title = say("Uncertainty of {name}: {of_inputs}", name=shorten(found.name, 40), of_inputs=of_inputs)
     figure, panels = make_sheet((title, headline(found)), [_PANEL_IN] * len(names))
-    for axes, name in zip(panels, names, strict=True):
-        _draw_fan(axes, found, name)
+    with counting(found.samples[COST]):
+        for axes, name in zip(panels, names, strict=True):
+            _draw_fan(axes, found, name)
     return figure
 
 
@@ -83,7 +85,7 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     figure = found.figure(name)
     row = found.distribution(name)
     planned = found.samples[found.samples[name].notna()]
-    values = planned[name].to_numpy(float) / figure.factor
+    values = planned[name].to_numpy(float) / figure.scale
     drivers = found.drivers[found.drivers["figure"] == name]
     driver = str(drivers["input"].iloc[0] if len(drivers) else found.inputs["input"].iloc[0])
     at = planned[f"{QUANTILE_OF}{driver}"].to_numpy(float)
@@ -95,12 +97,12 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
     axes.scatter(at, values, s=9, color=_POINT, alpha=0.5, linewidths=0, zorder=4)
     _draw_all(axes, row, figure)
     if np.isfinite(row["as_stated"]):
-        axes.axhline(row["as_stated"] / figure.factor, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
+        axes.axhline(row["as_stated"] / figure.scale, color=INK, linewidth=1.0, linestyle=(0, (1, 2)), zorder=5)
     title = retell(figure.title).capitalize()
     # Texts write amounts in Chinese scales, of 10,000 and its powers; the numbers along an axis are in millions.
-    is_money = figure.unit == MONEY_UNIT
-    unit = "" if is_money else retell(figure.unit)
-    named = say("{title},\nM CNY a year", title=title) if is_money else say("{title},\n{unit}", title=title, unit=unit)
+    named = say("{title},\nM CNY a year", title=title)
+    if not figure.is_money:
+        named = say("{title},\n{unit}", title=title, unit=figure.unit_text)
     style_axes(axes, named)
     axes.set_xlim(-0.02, _RIGHT)
     _label_driver(axes, found.inputs, driver, drivers)
@@ -108,7 +110,7 @@ def _draw_fan(axes: Axes, found: Uncertainty, name: str) -> None:
 
 def _draw_all(axes: Axes, row: Mapping[str, Any], figure: Figure) -> None:
     """Draw the distribution of all samples beside the fan, with its numbers."""
-    levels = np.array([float(row[name]) for name in QUANTILES]) / figure.factor
+    levels = np.array([float(row[name]) for name in QUANTILES]) / figure.scale
     for low, high, colour in ((0, 4, _WIDE), (1, 3, _NARROW)):
         axes.fill_between([_ALL_AT - _ALL_HALF, _ALL_AT + _ALL_HALF], levels[low], levels[high], color=colour,
                           linewidth=0, zorder=2)  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from network_data.currency import in_currency
 from optimizer.drawing.words import Words as MapWords
+from optimizer.words.amounts import in_money_unit
 from optimizer.words.tables import read_table
 
 
@@ -23,7 +24,7 @@ class Words(MapWords):
         known = office_words().get(key)
         if known is None:
             return super().__call__(key, **values)
-        return in_currency(known[self.lang], self.currency).format(**values)
+        return in_currency(in_money_unit(known[self.lang]), self.currency).format(**values)
 
     def name_of(self, kind: str, name: str) -> str:
         """Translate the name of a rule, a limit or an ending; one that is not known stays as it is."""

@@ -29,8 +29,8 @@ MILLION_CNY = "million CNY a year"
 
 
 def axis_unit() -> str:
-    """Name the unit of axes of money, which are in millions in every language."""
-    return MILLION_CNY if current_language() == "en" else say("Million CNY a year")
+    """Name the unit of axes of money, which is the same in every language."""
+    return say(MILLION_CNY if current_language() == "en" else "Million CNY a year")
 
 
 Write = Callable[[float], str]

@@ -59,8 +59,8 @@ from optimizer.runs.run import Run, open_run
 from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
 from optimizer.text.near_optimal import describe_must_move, write_must_move, write_share
 from optimizer.text.run import warn_of_case_slices
-from optimizer.units import CNY_PER_MCNY, TOKENS_PER_MTOK
-from optimizer.words.amounts import format_amount
+from optimizer.units import TOKENS_PER_MTOK
+from optimizer.words.amounts import counting, format_amount, money_unit
 from optimizer.words.language import speaking
 from optimizer.words.sentences import join, join_sentences, retell, say, term
 
@@ -110,7 +110,7 @@ def case_table(tables: _Tables, ranges: Mapping[str, pd.DataFrame] | None = None
         status = join([retell(str(row["status"])), *([say(AFTER_TIGHTENING)] if AFTER_TIGHTENING in verdict else [])])
         rows.append((str(row["label"]), status, *numbers))
     columns = (
-        "Case", "status", MILLION_CNY, say("full cost"), "saving", say("proved saving"), "gap",
+        "Case", "status", say(MILLION_CNY), say("full cost"), "saving", say("proved saving"), "gap",
         *(term(str(name).removeprefix("region_share.")) for name in regions),
         say("RTT, ms"), say("GWh a year"), say("kt CO₂ a year"), "capital", "moved",
     )  # fmt: skip
@@ -175,7 +175,7 @@ def _savings_chart(tables: _Tables) -> Chart | None:
     for row in others.to_dict("records"):
         amounts = [float(row[f"{name}saving_cny_per_year"]) for name in ("", "least_", "most_")]
         texts = tuple(map(write, amounts))
-        saving, least, most = (amount / CNY_PER_MCNY for amount in amounts)
+        saving, least, most = (amount / money_unit() for amount in amounts)
         rows.append(_saving(str(row["label"]), saving, least, most, texts[0]))
         cells.append((str(row["label"]), *texts))
     table = Table((say("Case, million CNY a year"), "saving", say("proved least"), say("proved most")), cells)
@@ -214,7 +214,7 @@ def waterfall_charts(tables: _Tables, labels: Labels) -> list[Chart]:
         )
         name = (f"waterfall-{n}", say("From {first} to {second}", first=first, second=second), about)
         legend = {"costs more": COSTS_MORE, "saves": SAVES, "cost of a case": TOTAL}
-        cells = Table(("Step", MILLION_CNY), [(row.label, row.note) for row in rows])
+        cells = Table(("Step", say(MILLION_CNY)), [(row.label, row.note) for row in rows])
         charts.append(span_rows(name, rows, _million, cells, legend))
     return charts
 
@@ -306,9 +306,9 @@ def frontier_charts(tables: _Tables) -> list[Chart]:
         if (points := _filled(tables, f"{kind}_frontier")) is None:
             continue
         curve = cost_curve(kind, points)
-        write = million_writer(curve.most * CNY_PER_MCNY)
+        write = million_writer(curve.most * money_unit())
         cells = [
-            (format_size(size), retell(str(status)), write(least * CNY_PER_MCNY), write(most * CNY_PER_MCNY))
+            (format_size(size), retell(str(status)), write(least * money_unit()), write(most * money_unit()))
             for size, status, least, most in zip(curve.size, points["status"], curve.least, curve.most, strict=True)
         ]
         columns = (what[0].upper() + what[1:], "status", say("no plan costs less than"), say("best known plan"))
@@ -413,11 +413,11 @@ def _break_ranges(name: str, parameter: str, curve: Curve) -> Chart | None:
 
 
 def _million(amount: float) -> str:
-    return format_million(amount * CNY_PER_MCNY)
+    return format_million(amount * money_unit())
 
 
 def _change(amount: float) -> str:
-    return format_change(amount * CNY_PER_MCNY)
+    return format_change(amount * money_unit())
 
 
 _MOST_TILES = 6
@@ -430,6 +430,8 @@ _SECTIONS = (
     ("sensitivity", "Sensitivity"), ("versions", "Versions"),
 )  # fmt: skip
 _BREAK_EVEN = "break_even_"
+
+
 def build_comparison_report(folder: Path, maps: MapOptions | None = None) -> str:
     """
     Write the report of a comparison.
@@ -463,7 +465,8 @@ def build_comparison_report(folder: Path, maps: MapOptions | None = None) -> str
     def make() -> dict[str, Any]:
         return _context(found, runs, places, has_map=drawn is not None)
 
-    return render_page("compare.html", make, name=found.name or "stored_runs", drawn=drawn, names=names)
+    with counting(found.cases["total_cny_per_year"]):
+        return render_page("compare.html", make, name=found.name or "stored_runs", drawn=drawn, names=names)
 
 
 def _labels(found: Comparison) -> dict[str, str]:
@@ -624,7 +627,7 @@ def _case_tile(row: Mapping[Hashable, Any], reference: str, write: Callable[[flo
         if math.isfinite(least):
             is_open = say("; which costs less is not proved") if least <= 0.0 <= most else ""
             note += say(" (proved of the best plans: {low} to {high}{is_open})", low=low, high=high, is_open=is_open)
-    return Tile(str(row["label"]), format_million(float(row["total_cny_per_year"])), MILLION_CNY, note)
+    return Tile(str(row["label"]), format_million(float(row["total_cny_per_year"])), say(MILLION_CNY), note)
 
 
 def _basis(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
@@ -639,7 +642,7 @@ def _basis(found: Comparison, labels: Mapping[str, str]) -> list[Tile]:
             if bound
             else say("nothing is proved of the least possible cost")
         )
-        basis.append(Tile(name, format_million(result.objective_cny), MILLION_CNY, note))
+        basis.append(Tile(name, format_million(result.objective_cny), say(MILLION_CNY), note))
     if (gaps := found.cases["mip_rel_gap"].dropna()).size:
         note = say("so far may a cost lie above the least possible one")
         basis.append(Tile(say("Largest proved gap"), format_percent(float(gaps.max()), 2), say("of the cost"), note))

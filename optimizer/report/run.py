@@ -64,7 +64,7 @@ from optimizer.text.run import (
 )
 from optimizer.uncertainty.result import Uncertainty, require_same_problem
 from optimizer.units import TOKENS_PER_MTOK
-from optimizer.words.amounts import format_amount, split_amount
+from optimizer.words.amounts import counting, format_amount, split_amount
 from optimizer.words.fault_texts import retell_description
 from optimizer.words.language import speaking
 from optimizer.words.sentences import join, join_sentences, retell, say, term, titled
@@ -173,7 +173,7 @@ def _head_of(run: Run) -> Head:
             "{full_cny_per_mtok:.4f} CNY per million tokens, with the accelerators in use at the peak",
             full_cny_per_mtok=summary["full_cny_per_mtok"],
         )
-        rest.append(Tile(say("Full cost"), format_million(summary["full_cost_cny_per_year"]), MILLION_CNY, note))
+        rest.append(Tile(say("Full cost"), format_million(summary["full_cost_cny_per_year"]), say(MILLION_CNY), note))
     rest += [_rule_tile(item) for item in run.info.get("baselines") or () if item is not best]
     rest.append(_carbon_tile(summary))
     return Head([_cost_tile(run), _saving_tile(run, best)], basis, rest)
@@ -193,7 +193,9 @@ def _cost_tile(run: Run) -> Tile:
     )  # fmt: skip
     each = say("{cny_per_mtok:.4f} CNY per million tokens.", cny_per_mtok=summary["cny_per_mtok"])
     note = join_sentences([each, proved])
-    return Tile(say("Cost of what the plan decides"), format_million(summary["total_cny_per_year"]), MILLION_CNY, note)
+    return Tile(
+        say("Cost of what the plan decides"), format_million(summary["total_cny_per_year"]), say(MILLION_CNY), note
+    )
 
 
 def _saving_tile(run: Run, best: Mapping[str, Any] | None) -> Tile:
@@ -328,7 +330,7 @@ def _cost_table(run: Run) -> Table:
             say("Note: full cost with the whole stock"): summary["full_cost_with_whole_stock_cny_per_year"],
         }
         rows += [(label, write(cny), "", "") for label, cny in names.items()]
-    return Table(("Cost", MILLION_CNY, "share", say("on estimates")), rows)
+    return Table(("Cost", say(MILLION_CNY), "share", say("on estimates")), rows)
 
 
 def _baseline_table(run: Run) -> Table:
@@ -351,7 +353,7 @@ def _baseline_table(run: Run) -> Table:
         rtt = item["mean_rtt_ms"]
         row = (name, format_million(item["total_cny_per_year"]), saved, "–" if rtt is None else f"{rtt:.1f}")
         rows.append((*row, *shares))
-    heads = ("Plan", MILLION_CNY, say("saving of this plan"), say("mean RTT, ms"), *regions)
+    heads = ("Plan", say(MILLION_CNY), say("saving of this plan"), say("mean RTT, ms"), *regions)
     return Table(heads, rows)
 
 
@@ -680,14 +682,15 @@ def build_report(run: Run, behind: Outlines | None, study: Uncertainty | None = 
     name = str(run.info["scenario"].get("name", ""))
     # In the order of the map, and without another solve.
     prices = price_data_centers(run, run.data_centers.index)
-    return render_page(
-        "run.html",
-        lambda: _context(run, prices, study),
-        name=name,
-        drawn=drawn,
-        names=names_of(run),
-        scripts=("allocations.js",),
-    )
+    with counting([run.cost_cny_per_year]):
+        return render_page(
+            "run.html",
+            lambda: _context(run, prices, study),
+            name=name,
+            drawn=drawn,
+            names=names_of(run),
+            scripts=("allocations.js",),
+        )
 
 
 def names_of(run: Run, *, with_inputs: bool = True) -> dict[str, str]:

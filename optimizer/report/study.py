@@ -117,7 +117,7 @@ def figure_table(found: Uncertainty) -> Table:
     for row in found.distributions.to_dict("records"):
         figure = found.figure(row["figure"])
         cells = [figure.write(row[level]) for level in (*LEVELS, "sd")]
-        named = say("{title}, {unit}", title=retell(figure.title), unit=retell(figure.unit))
+        named = say("{title}, {unit}", title=retell(figure.title), unit=figure.unit_text)
         rows.append((named, *cells, format_percent(row["noise_share"], 0)))
     heads = ("Figure", *LEVELS.values(), say("standard deviation"), say("of it noise of the solver"))
     return Table(heads, rows)

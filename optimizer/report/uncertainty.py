@@ -20,6 +20,7 @@ from optimizer.runs.run import open_run
 from optimizer.text.uncertainty import gap_notes, headline, left_out_sentence, slice_warning, solved_with
 from optimizer.uncertainty.figures import BOUND, COST
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, open_uncertainty, region_shares
+from optimizer.words.amounts import counting
 from optimizer.words.sentences import join, retell, say, titled
 
 _SECTIONS = (
@@ -50,7 +51,8 @@ def build_uncertainty_report(folder: Path) -> str:
     folders = (result.folder for result in found.results.values())
     named = next((folder for folder in folders if folder is not None and (folder / INFO_FILE).is_file()), None)
     names = {} if named is None else names_of(open_run(named))
-    return render_page("uncertainty.html", lambda: _context(found), name=found.name, drawn=None, names=names)
+    with counting(found.samples[COST]):
+        return render_page("uncertainty.html", lambda: _context(found), name=found.name, drawn=None, names=names)
 
 
 def _context(found: Uncertainty) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _heading(found: Uncertainty) -> str:
     cost = found.figure(COST)
     return say(
         "Nine of ten plans cost {low} to {high} {unit}",
-        low=cost.write(row["p05"]), high=cost.write(row["p95"]), unit=retell(cost.unit),
+        low=cost.write(row["p05"]), high=cost.write(row["p95"]), unit=cost.unit_text,
     )  # fmt: skip
 
 
@@ -128,7 +130,7 @@ def _tiles(found: Uncertainty, names: Iterable[str]) -> list[Tile]:
             continue
         span = join([figure.write(row["p05"]), figure.write(row["p95"])], " to ")
         note = say("in nine of ten samples; as stated {value}", value=figure.write(row["as_stated"]))
-        tiles.append(Tile(titled(retell(figure.title)), span, retell(figure.unit), note))
+        tiles.append(Tile(titled(retell(figure.title)), span, figure.unit_text, note))
     return tiles
 
 
@@ -140,7 +142,7 @@ def _dispersion_chart(found: Uncertainty) -> Chart | None:
         if not levels or not all(math.isfinite(level) and abs(level) <= _MOST_CHANGE for level in levels):
             continue
         ends = join([figure.write(row["p05"]), figure.write(row["p95"])], " to ")
-        span = say("{amount} {unit}", amount=ends, unit=retell(figure.unit))
+        span = say("{amount} {unit}", amount=ends, unit=figure.unit_text)
         pieces = [(levels[0], levels[4], _WIDE), (levels[1], levels[3], _NARROW)]
         rows.append(Span(titled(retell(figure.title)), span, pieces))
         cells.append((retell(figure.title), *map(_change, levels)))

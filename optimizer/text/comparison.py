@@ -28,7 +28,7 @@ from optimizer.runs.difference import KINDS, MOVES
 from optimizer.text.faults import describe_faults
 from optimizer.text.near_optimal import describe_must_move, describe_share_range
 from optimizer.text.run import warn_of_case_slices
-from optimizer.words.amounts import format_amount
+from optimizer.words.amounts import counting, format_amount
 from optimizer.words.columns import ljust, rjust, wrap
 from optimizer.words.sentences import join, retell, say, term
 from scenarios.price_parameters import format_value, label_of
@@ -63,6 +63,11 @@ _ALONE_WORDS = {
 
 def describe_comparison(found: Comparison) -> str:
     """Describe a comparison in lines of plain text."""
+    with counting(found.cases["total_cny_per_year"]):
+        return _describe_comparison(found)
+
+
+def _describe_comparison(found: Comparison) -> str:
     parts = [_cases(found), _decisions(found)]
     for pair in chosen_pairs(found):
         parts += [_waterfall(found, pair), _moved(found, pair)]

@@ -14,7 +14,8 @@ from optimizer.model.equations import EQUATIONS
 from optimizer.numbers import format_cny, format_million
 from optimizer.sensitivity.placement import ChosenPlace, ForcedPlacement, PlacementExplanation
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
-from optimizer.units import CNY_PER_MCNY, HOURS_PER_YEAR
+from optimizer.units import HOURS_PER_YEAR
+from optimizer.words.amounts import money_unit
 from optimizer.words.columns import ljust, rjust
 from optimizer.words.language import current_language
 from optimizer.words.sentences import join, retell, say, term
@@ -304,7 +305,7 @@ def describe_workloads(table: pd.DataFrame) -> str:
 
 
 def _three_decimals(cny: float) -> str:
-    return f"{cny / CNY_PER_MCNY:.3f}" if current_language() == "en" else format_million(cny)
+    return f"{cny / money_unit():.3f}" if current_language() == "en" else format_million(cny)
 
 
 def _chosen_lines(place: ChosenPlace) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from network_data.faults import escape_text
 from optimizer.near_optimal.moves import RANGE_UNKNOWN, must_move_share, share_range
 from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_percent
+from optimizer.words.amounts import counting
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.sentences import join, join_some, retell, say, term
 
@@ -83,11 +84,12 @@ def describe_must_move(first: pd.DataFrame, second: pd.DataFrame) -> str:
 def describe_ranges(table: pd.DataFrame) -> str:
     """Lay out the ranges of indicators: value, what was found, what is proved."""
     first = table.iloc[0]
-    head = say(
-        "Over all plans of up to {budget} million CNY a year ({slack} above this one):",
-        budget=format_million(first["budget_cny_per_year"]),
-        slack=format_percent(first["slack_share"], 2),
-    )
+    with counting([first["budget_cny_per_year"]]):
+        head = say(
+            "Over all plans of up to {budget} million CNY a year ({slack} above this one):",
+            budget=format_million(first["budget_cny_per_year"]),
+            slack=format_percent(first["slack_share"], 2),
+        )
     rows: list[tuple[str, ...]] = [("", say("this plan"), say("found from"), say("to"), say("proved from"), say("to"))]
     for row in table.to_dict("records"):
         named = row["indicator"] + (f" ({retell(row['unit'])})" if row["unit"] not in {"", "share"} else "")
@@ -99,6 +101,11 @@ def describe_ranges(table: pd.DataFrame) -> str:
 
 def describe_alternatives(found: Alternatives) -> str:
     """Lay out the alternatives, and say which data centers are in all, some and none of them."""
+    with counting(found.table["cost_cny_per_year"]):
+        return _describe_alternatives(found)
+
+
+def _describe_alternatives(found: Alternatives) -> str:
     rows: list[tuple[str, ...]] = [
         ("", say("million CNY"), say("more"), say("moved"), say("from the nearest"), say("open"))
     ]

@@ -15,7 +15,7 @@ from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.text.faults import describe_fault
 from optimizer.text.near_optimal import describe_share_range
-from optimizer.words.amounts import format_amount
+from optimizer.words.amounts import counting, format_amount
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.language import current_language
 from optimizer.words.sentences import join, naming, retell, say, term
@@ -448,7 +448,7 @@ def describe_goal(gap: float | None) -> str:
 
 def describe_run(run: Run) -> str:
     """Describe a solved scenario: costs, places, baselines and what the optimization saved."""
-    with naming(local_names(run)):
+    with naming(local_names(run)), counting([run.cost_cny_per_year]):
         return _describe_run(run)
 
 

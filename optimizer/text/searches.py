@@ -21,7 +21,7 @@ from optimizer.numbers import (
     format_percent,
     format_size,
 )
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import money_unit
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.language import current_language
 from optimizer.words.sentences import join, retell, say, term
@@ -230,13 +230,13 @@ def _span(first: float, last: float) -> str:
     if current_language() != "en":
         ends = [format_million(value) for value in (first, last)]
         return join(dict.fromkeys(ends), " to ")
-    ends = [f"{value / CNY_PER_MCNY:,.{_digits(first, last)}f}" for value in (first, last)]
+    ends = [f"{value / money_unit():,.{_digits(first, last)}f}" for value in (first, last)]
     return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _digits(first: float, last: float) -> int:
     """Decimals that show at least three figures of millions, up to six."""
-    most = max(abs(first), abs(last)) / CNY_PER_MCNY
+    most = max(abs(first), abs(last)) / money_unit()
     return 1 if most >= 100 or most == 0 else min(6, 3 - math.floor(math.log10(most)))  # noqa: PLR2004
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from network_data.faults import escape_text
 from optimizer.numbers import format_percent, format_plain, shorten
 from optimizer.text.run import warn_of_case_slices
-from optimizer.uncertainty.figures import BOUND, COST
+from optimizer.uncertainty.figures import BOUND, COST, Figure
 from optimizer.uncertainty.result import QUANTILES, SAMPLES_PER_INPUT, Uncertainty, region_shares
+from optimizer.words.amounts import counting
 from optimizer.words.columns import ljust, rjust, wrap
 from optimizer.words.sentences import join, join_some, retell, say, term
 
@@ -29,8 +30,9 @@ _DESIGN_WORDS = {"latin": "Latin hypercube", "sobol": "Sobol sequence"}
 
 def describe_uncertainty(found: Uncertainty) -> str:
     """Describe the result in lines of plain text."""
-    gaps = [line for note in gap_notes(found) for line in _wrapped(escape_text(note))]
-    parts = [_head(found), _table(found), gaps, _drivers(found), _totals(found), _places(found), _inputs(found)]
+    with counting(found.samples[COST]):
+        gaps = [line for note in gap_notes(found) for line in _wrapped(escape_text(note))]
+        parts = [_head(found), _table(found), gaps, _drivers(found), _totals(found), _places(found), _inputs(found)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -61,7 +63,7 @@ def cost_headline(found: Uncertainty) -> str:
         "{as_stated}.",
         p05=p05,
         p95=p95,
-        unit=retell(cost.unit),
+        unit=cost.unit_text,
         as_stated=as_stated,
     )
 
@@ -136,13 +138,13 @@ def _table(found: Uncertainty) -> list[str]:
     for row in found.distributions.to_dict("records"):
         figure = found.figure(row["figure"])
         cells = [figure.write(row[level]) for level in _LEVELS]
-        lines.append(_row(shorten(title_of(figure.title, figure.unit), _TITLE - 1), cells))
+        lines.append(_row(shorten(title_of(figure), _TITLE - 1), cells))
     return lines
 
 
-def title_of(title: str, unit: str) -> str:
+def title_of(figure: Figure) -> str:
     """Write the title of a figure with its unit."""
-    return say("{title}, {unit}", title=retell(title), unit=retell(unit))
+    return say("{title}, {unit}", title=retell(figure.title), unit=figure.unit_text)
 
 
 def gap_notes(found: Uncertainty) -> list[str]:

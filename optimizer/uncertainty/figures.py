@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import finite_or_nan, number
 from optimizer.numbers import format_million, format_number
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import in_money_unit, money_unit
 from optimizer.words.language import current_language
+from optimizer.words.sentences import retell
 
 _DIGITS, _MOST_DECIMALS = 3, 9
 REGION_SHARE = "region_share"
@@ -30,6 +31,21 @@ class Figure:
     factor: float = 1.0  # what the number is divided by for that
     decimals: int = 1
 
+    @property
+    def is_money(self) -> bool:
+        """Whether it is an amount of money in the unit of texts."""
+        return self.unit == MONEY_UNIT
+
+    @property
+    def scale(self) -> float:
+        """What the number is divided by where it is shown."""
+        return money_unit() if self.is_money else self.factor
+
+    @property
+    def unit_text(self) -> str:
+        """The unit in the language in force."""
+        return in_money_unit(retell(self.unit))
+
     def write(self, value: float) -> str:
         """
         Write a number in the unit of the figure, with three digits at least where it is below 1.
@@ -44,12 +60,12 @@ class Figure:
         >>> Figure("a", "cost", "M CNY", 1e6).write(1_548_012_345.0), Figure("a", "cost", "M CNY", 1e6).write(32_100.0)
         ('1,548.0', '0.0321')
         """
-        if self.factor == CNY_PER_MCNY and current_language() != "en":
+        if self.is_money and current_language() != "en":
             return format_million(value)
-        amount = abs(value) / self.factor
+        amount = abs(value) / self.scale
         small = 0 < amount < 1
         decimals = max(self.decimals, _DIGITS - 1 - math.floor(math.log10(amount))) if small else self.decimals
-        return format_number(value, min(decimals, _MOST_DECIMALS), self.factor)
+        return format_number(value, min(decimals, _MOST_DECIMALS), self.scale)
 
 
 _FIXED = (

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from optimizer.words.amounts import format_amount
+from optimizer.words.amounts import format_amount, in_money_unit, recount
 from optimizer.words.language import current_language
 from optimizer.words.tables import PAGES, RETOLD, SAID, read_table
 
@@ -53,13 +53,14 @@ def say(text: str, /, **values: object) -> str:
     """
     if current_language() != "en":
         text = _translated(text)
+    text = in_money_unit(text)
     return text.format(**values) if values else text
 
 
 def retell(text: str) -> str:
     """Tell an English text that another room wrote in the language in force; what no table has stays as it is."""
     if current_language() == "en":
-        return text
+        return recount(text)
     # A name may hold commas and words that join others, and would fall apart with the sentence.
     for name, local in _local_names.get().items():
         if " " in name and name in text:

@@ -205,7 +205,7 @@ def test_failing_case_and_hostile_name_are_rows(toy: Path, capsys: pytest.Captur
     assert {folder.name for folder in folders} == {name for name in rows if rows[name]["status"] == "solved"}
     options = ["--waterfall", f"{folders[0].name},reference", "--reference", "reference"]
     assert main(["compare", *map(str, folders), *map(str, options)]) == 0
-    assert " to reference, million CNY a year" in capsys.readouterr().out
+    assert " to reference, thousand CNY a year" in capsys.readouterr().out
 
 
 def test_json_warns_of_peaks_that_slices_average_away(toy: Path) -> None:

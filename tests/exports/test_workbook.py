@@ -68,9 +68,9 @@ def test_texts_that_look_like_formulas_stay_texts(run: Run, book: openpyxl.Workb
 def test_cover_holds_numbers_with_what_is_proved_of_them(run: Run, book: openpyxl.Workbook) -> None:
     cells = {row[0].value: row for row in book["Overview"].iter_rows() if row[0].value}
     cost = cells["Cost a year"]
-    numbers = [run.cost_cny_per_year / 1e6, run.bound_cny_per_year / 1e6, run.cost_cny_per_year / 1e6]
+    numbers = [cny / 1e3 for cny in (run.cost_cny_per_year, run.bound_cny_per_year, run.cost_cny_per_year)]
     assert [cell.value for cell in cost[1:4]] == pytest.approx(numbers)
-    assert cost[4].value == "million CNY a year"
+    assert cost[4].value == "thousand CNY a year"
     assert cells["Scenario"][1].value == "toy"
     assert cells["Description"][1].value == SCRIPT_NAME
     links = [cell.hyperlink.location for row in book["Overview"].iter_rows() for cell in row if cell.hyperlink]

@@ -37,6 +37,7 @@ from optimizer.report.charts import (
 from optimizer.report.page import embed_json
 from optimizer.report.run import build_report
 from optimizer.runs.run import RANGES_TABLE, open_run
+from optimizer.words.amounts import counting
 from scenarios.price_parameters import overrides_of
 
 
@@ -98,15 +99,16 @@ def page(run: Path) -> Page:
 
 def test_headline_says_cost_saving_gap_and_where(run: Path, page: Page) -> None:
     info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    cost = format_million(info["summary"]["total_cny_per_year"])
-    assert f"costs {cost} million CNY a year" in page.text
-    words = " ".join(page.text.split())
-    fitting = [item for item in info["baselines"] if item["is_feasible"]]
-    best = min(fitting, key=lambda item: item["total_cny_per_year"])
-    most = format_million(best["total_cny_per_year"] - info["bound_cny_per_year"])
-    assert f"Saving against the best rule, {best['name']} {format_million(best['saving_cny_per_year'])}" in words
-    assert f"Proved: no plan saves more than {most}." in words
-    assert f"Proved: no plan costs less than {format_million(info['bound_cny_per_year'])}." in words
+    with counting([info["summary"]["total_cny_per_year"]]):
+        cost = format_million(info["summary"]["total_cny_per_year"])
+        assert f"costs {cost} thousand CNY a year" in page.text
+        words = " ".join(page.text.split())
+        fitting = [item for item in info["baselines"] if item["is_feasible"]]
+        best = min(fitting, key=lambda item: item["total_cny_per_year"])
+        most = format_million(best["total_cny_per_year"] - info["bound_cny_per_year"])
+        assert f"Saving against the best rule, {best['name']} {format_million(best['saving_cny_per_year'])}" in words
+        assert f"Proved: no plan saves more than {most}." in words
+        assert f"Proved: no plan costs less than {format_million(info['bound_cny_per_year'])}." in words
     for item in info["baselines"]:
         if item is not best:
             assert f"Against {item['name']}" in words

@@ -16,6 +16,7 @@ from report_runs import FORMULA_NAME, IMAGE_NAME, SCRIPT_NAME, solve_hostile
 import edwc
 from optimizer.runs.run import open_run
 from optimizer.text.data_center import data_center_facts, data_center_heading, data_center_sections
+from optimizer.words.amounts import counting
 
 
 @pytest.fixture(scope="module")
@@ -362,12 +363,13 @@ def test_a_selected_data_center_says_what_the_terminal_says(page: Page, run: Pat
         expect(about).to_be_visible()
         expect(abouts.locator("visible=true")).to_have_count(1)
         one = found.price(str(center))
-        expect(about.locator("h3")).to_have_text(data_center_heading(one))
-        expect(about.locator("dd")).to_have_text(list(data_center_facts(one).values()))
-        if one.is_open:
-            assert [item.inner_text() for item in about.locator("li").all()] == [
-                sentence.strip() for sentences in data_center_sections(one).values() for sentence in sentences
-            ]
+        with counting([found.cost_cny_per_year]):
+            expect(about.locator("h3")).to_have_text(data_center_heading(one))
+            expect(about.locator("dd")).to_have_text(list(data_center_facts(one).values()))
+            if one.is_open:
+                assert [item.inner_text() for item in about.locator("li").all()] == [
+                    sentence.strip() for sentences in data_center_sections(one).values() for sentence in sentences
+                ]
     page.select_option("#place", "")
     expect(abouts.locator("visible=true")).to_have_count(0)
     # The same with a click on the cross of a data center that is not used, and none after a second click.

@@ -51,8 +51,8 @@ def test_price_is_the_difference_to_the_run_without(folder: Path, survivor: Run)
 
 def test_price_is_printed_with_what_is_proved(survivor: Run) -> None:
     (line,) = [line for line in describe_run(survivor).splitlines() if line.startswith("Surviving failures costs")]
-    price = f"{survivor.info['resilience']['price_cny_per_year'] / 1e6:.1f}"
-    assert line.startswith(f"Surviving failures costs {price} million CNY a year (")
+    price = f"{survivor.info['resilience']['price_cny_per_year'] / 1e3:,.1f}"
+    assert line.startswith(f"Surviving failures costs {price} thousand CNY a year (")
     assert "proved to be between" in line
 
 

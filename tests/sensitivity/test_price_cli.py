@@ -13,6 +13,7 @@ from network_data.faults import InputError
 from optimizer.runs import data_center_price
 from optimizer.runs.run import Run, open_run
 from optimizer.text.data_center import describe_data_center, describe_data_centers
+from optimizer.words.amounts import counting
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ def test_a_used_data_center_in_words_and_in_json(run: Run) -> None:
     most = run.prices()[0]
     out, err = edwc("price", run.folder, most.name.upper())
     assert err == ""
-    assert out == describe_data_center(run.price(most.data_center)) + "\n"
+    with counting([run.cost_cny_per_year]):
+        assert out == describe_data_center(run.price(most.data_center)) + "\n"
     for words in ("pays for energy", "What binds", "1 MW more of IT power: ", "next dearer: ", "CNY/MWh"):
         assert words in out
     told = json.loads(edwc("price", run.folder, most.data_center, "--json")[0])
@@ -99,7 +101,8 @@ def test_an_unused_data_center_says_why(run: Run) -> None:
 
 def test_all_are_listed_and_an_unknown_one_is_told(run: Run) -> None:
     out = edwc("price", run.folder)[0]
-    assert out == describe_data_centers(run.prices()) + "\n"
+    with counting([run.cost_cny_per_year]):
+        assert out == describe_data_centers(run.prices()) + "\n"
     assert [row["data_center"] for row in json.loads(edwc("price", run.folder, "--json")[0])] == [
         one.data_center for one in run.prices()
     ]

@@ -15,7 +15,7 @@ import edwc
 from network_data.faults import InputError
 from optimizer.cli.main import main
 from optimizer.infeasibility.changes import ChangeItem
-from optimizer.numbers import format_change, format_million
+from optimizer.numbers import format_change, format_million, million_writer
 from optimizer.report.comparison import STEP_WORDS
 from optimizer.report.words import SCRIPT_WORDS
 from optimizer.solvers.control import Progress
@@ -30,6 +30,7 @@ from optimizer.text.run import (
     describe_run,
     local_names,
 )
+from optimizer.words.amounts import counting, recount
 from optimizer.words.columns import ljust, rjust, width_of, wrap
 from optimizer.words.language import VARIABLE, current_language, speaking
 from optimizer.words.sentences import join, naming, retell, say
@@ -208,3 +209,22 @@ def test_a_run_a_check_and_the_reasons_are_told_in_chinese_alone() -> None:
         assert english == set(), text
     # Not a copy of the English table: the language of the block ends with it.
     assert "million CNY a year" in describe_run(run)
+
+
+def test_amounts_of_a_small_network_are_counted_in_thousands() -> None:
+    with counting([2_568_400.0, None, float("nan")]):
+        assert format_million(2_568_400.0) == "2,568.4"
+        assert million_writer([26_000.0, 900.0])(900.0) == "0.9"
+        assert format_change(-40_000.0) == "-40.0"
+        assert say("{total} million CNY a year", total="2,568.4") == "2,568.4 thousand CNY a year"
+        # What is stored was written in millions; what has a number before it is an amount.
+        told = retell("1 million CNY more of yearly budget would save 0.0379 million CNY a year")
+        assert told == "1,000 thousand CNY more of yearly budget would save 37.9 thousand CNY a year"
+        assert recount("0.42 million tokens at 12 CNY") == "0.42 million tokens at 12 CNY"
+        with counting([3e9]):  # part of the same page
+            assert format_million(2_568_400.0) == "2,568.4"
+        with speaking("zh"):
+            assert say("Million CNY a year") == "\u5343\u5143/\u5e74"
+            assert format_million(2_568_400.0) == "256.84\u4e07"
+    with counting([16_100_000.0]):
+        assert say("{total} million CNY a year", total=format_million(16_100_000.0)) == "16.1 million CNY a year"

@@ -10,7 +10,7 @@ from typing import Any
 from optimizer.drawing.words import minus_sign
 from optimizer.exports.words import Words
 from optimizer.numbers import format_million, format_number, format_percent, shorten
-from optimizer.units import CNY_PER_MCNY
+from optimizer.words.amounts import counting, money_unit
 
 PERCENT = "%"
 _NAME_CHARS, _LISTED_CHARS, _TEXT_CHARS = 60, 40, 600
@@ -89,9 +89,10 @@ class Money:
     """Amounts of money in a language: in sentences, and as numbers of one unit."""
 
     def __init__(self, words: Words, largest_cny: float) -> None:
-        self._words = words
+        self._words, self._largest_cny = words, largest_cny
         if words.lang == "en":
-            self.factor, self.unit, self.decimals = CNY_PER_MCNY, words("brief.unit.mcny"), 1
+            with counting([largest_cny]):
+                self.factor, self.unit, self.decimals = money_unit(), words("brief.unit.mcny"), 1
         elif abs(largest_cny) >= _HUNDRED_MILLION:
             self.factor, self.unit, self.decimals = _HUNDRED_MILLION, words("brief.unit.hmcny"), 2
         else:
@@ -101,8 +102,9 @@ class Money:
 
     def text(self, cny: float) -> str:
         """Write an amount with its unit, such as 1,537.1 million CNY."""
-        amount = minus_sign(format_million(cny)) if self._words.lang == "en" else self._words.amount(cny, 4)
-        return self._words("brief.money", amount=amount)
+        with counting([self._largest_cny]):
+            amount = minus_sign(format_million(cny)) if self._words.lang == "en" else self._words.amount(cny, 4)
+            return self._words("brief.money", amount=amount)
 
     def number(self, cny: float) -> float:
         """Convert an amount to the unit of the figures."""

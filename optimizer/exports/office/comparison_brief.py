@@ -28,6 +28,7 @@ from optimizer.exports.office.run_brief import write_share
 from optimizer.exports.words import Words
 from optimizer.numbers import format_number, format_percent
 from optimizer.text.comparison import chosen_pairs
+from optimizer.words.amounts import counting
 from optimizer.words.language import Lang, speaking
 
 _LABEL_CHARS, _CASES_SHOWN, _PARTS_SHOWN, _NAMED = 44, 10, 4, 6
@@ -44,7 +45,7 @@ def comparison_brief(found: Comparison, lang: Lang = "en", *, map_png: bytes = b
     map_png
         A drawn map of what changes; empty for none.
     """
-    with speaking(lang):
+    with speaking(lang), counting(found.cases["total_cny_per_year"]):
         return _comparison_brief(found, Words(lang, found.currency), map_png)
 
 

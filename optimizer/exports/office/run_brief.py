@@ -31,7 +31,7 @@ from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run
 from optimizer.sensitivity.price_table import top_prices
 from optimizer.solvers.control import Termination
-from optimizer.words.amounts import format_amount
+from optimizer.words.amounts import counting, format_amount, recount
 from optimizer.words.language import Lang, speaking
 
 _PRICES_SHOWN, _LIMITS_SHOWN, _COMPONENTS_SHOWN, _BARS_SHOWN, _CENTERS_SHOWN = 2, 4, 5, 7, 8
@@ -56,7 +56,7 @@ def run_brief(run: Run, lang: Lang = "en", *, map_png: bytes = b"") -> Brief:
         If the run folder is incomplete.
     """
     run.require_whole()
-    with speaking(lang):
+    with speaking(lang), counting([run.cost_cny_per_year]):
         return _run_brief(run, Words(lang, run.currency), map_png)
 
 
@@ -288,7 +288,7 @@ _POD = re.compile(r"1 more pod of (.+?)(?: in place)? at ")
 def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: Money) -> str:
     """Say what one more step of a limit saves."""
     if words.lang == "en":
-        sentence = in_currency(str(row["sentence"]), run.currency)
+        sentence = in_currency(recount(str(row["sentence"])), run.currency)
         return f"{sentence[:1].upper()}{escape_text(sentence[1:])}."
     place, _, accelerator = str(row["id"]).partition("/")
     name = _center_name(run, place, words) if place in run.data_centers.index else words.term("category", place)
