@@ -119,10 +119,10 @@ def test_labels_stand_on_links_rather_than_on_arrows(runs: tuple[Path, Path], mo
     before, after = runs
     draw_map(open_run(after), MapOptions(against=before, size_px=SIZE))
     arrow_width, link_width = lines[-1][1], max(width for _, width in lines[:-1])
-    # A label right of its place would be best, but an arrow is there, and links on all other sides.
-    arrow = (np.array([[10.0, -20.0], [60.0, 20.0]]), arrow_width)
-    links = [(np.array([[x, -40.0], [x, 40.0]]), link_width) for x in (-60.0, -40.0, -20.0)]
-    links += [(np.array([[-60.0, y], [8.0, y]]), link_width) for y in (-30.0, -15.0, 15.0, 30.0)]
+    assert arrow_width > 3 * link_width
+    # Right of the place stands an arrow, and links everywhere else.
+    arrow = (np.array([[36.0, -44.0], [36.0, 44.0]]), arrow_width)
+    links = [(np.array([[-74.0, y], [28.0, y]]), 1.0) for y in range(-40, 41, 10)]
     request = LabelRequest(("Zhangjiakou",), 0.0, 0.0, 4.0, 60.0, 12.0, "center", must=True)
     points = points_along([arrow, *links])
     frame = (-75.0, -45.0, 75.0, 45.0)
