@@ -133,7 +133,7 @@ def test_solve_prints_costs_baselines_and_what_it_was_worth(run: Path) -> None:
     out = (run.parent / "stdout").read_text(encoding="utf-8")
     for words in (
         "solved within the gap",
-        "million CNY/year",
+        "thousand CNY/year",
         "energy",
         "total",
         "cheapest energy first",

@@ -28,6 +28,7 @@ from optimizer.maps.options import MapOptions
 from optimizer.numbers import million_writer
 from optimizer.report.comparison import build_comparison_report
 from optimizer.runs.verify import verify_run
+from optimizer.words.amounts import counting, money_unit
 
 ROOT = Path(__file__).resolve().parents[2]
 # With many tokens pods are bought, whole ones: a gap stays, in which the 0.2 % of a carbon price of 15 CNY/t are lost
@@ -100,8 +101,9 @@ def test_everything_says_what_was_decided(serial: tuple[Path, str], found: Compa
     words = " ".join(text.split())
     row = found.cases.set_index("case").loc["carbon_price_15"]
     saving, *ends = (row[f"{name}saving_cny_per_year"] for name in ("", "least_", "most_"))
-    proved = " and ".join(map(million_writer(ends), ends))
-    told = f"saving of carbon_price=15: {saving / 1e6:+.1f}, proved between {proved} (decided after"
+    with counting(found.cases["total_cny_per_year"]):
+        proved = " and ".join(map(million_writer(ends), ends))
+        told = f"saving of carbon_price=15: {saving / money_unit():+.1f}, proved between {proved} (decided after"
     assert told in words
     assert found.to_text() in text
     assert "decided after tightening" in (out / "cases.csv").read_text(encoding="utf-8")

@@ -34,6 +34,7 @@ from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
 from optimizer.uncertainty.result import QUANTILES, Uncertainty, require_same_problem
 from optimizer.uncertainty.run import sample_scenario
+from optimizer.words.amounts import counting
 
 Array = NDArray[np.float64]
 # The western price, the PUE of both places as one input, and the price of a chip that is not bought.
@@ -169,7 +170,7 @@ def test_tables_and_chart_are_written(study: Uncertainty, folder: Path) -> None:
     assert study.plot(out / "fans.png").read_bytes().startswith(b"\x89PNG")
     figure = fan_figure(study)
     labels = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
-    assert labels == ["Cost,\nM CNY a year", "Tokens in east,\n%"]
+    assert labels == ["Cost,\nk CNY a year", "Tokens in east,\n%"]
 
 
 def test_what_was_kept_opens_as_it_was_returned(study: Uncertainty, folder: Path, tmp_path: Path) -> None:
@@ -238,7 +239,8 @@ def test_the_page_holds_figures_drivers_places_and_reasons(study: Uncertainty, f
     page = (tmp_path / "page.html").read_text(encoding="utf-8").replace("<wbr>", "")
     cost = study.distribution("total_cny_per_year")
     figure = study.figure("total_cny_per_year")
-    assert f"Nine of ten plans cost {figure.write(cost['p05'])} to {figure.write(cost['p95'])} M CNY a year" in page
+    with counting([cost["p95"]]):
+        assert f"Nine of ten plans cost {figure.write(cost['p05'])} to {figure.write(cost['p95'])} k CNY a year" in page
     for words in (
         "data:image/png;base64,",
         "contracts",
