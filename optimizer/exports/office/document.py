@@ -15,11 +15,13 @@ from docx.oxml.ns import qn
 from docx.shared import Cm, Pt, RGBColor
 
 from optimizer.exports.office.brief import PERCENT, Bars, Brief, Figure
+from optimizer.exports.office.cells import text_width
 from optimizer.exports.office.packages import CHINESE_FONT, LATIN_FONT, freeze_package
 
 _WIDTH_CM, _HEIGHT_CM, _MARGIN_CM = 21.0, 29.7, 2.0
 _INNER_CM = _WIDTH_CM - 2 * _MARGIN_CM
-_FIRST_CM = 5.0
+_MOST_CHARS, _SPARE_CHARS = 26, 6  # of a column: longer texts are broken
+_MAP_CM = 14.0
 _ACCENT, _FAINT = RGBColor(0x1F, 0x3A, 0x5F), RGBColor(0x5F, 0x5F, 0x5F)
 _TABLE_STYLE = "Light List Accent 1"  # of the template that python-docx brings
 
@@ -44,7 +46,7 @@ def write_brief_document(brief: Brief, path: Path) -> None:
     _bullets(document, brief.decides)
     if brief.map_png:
         document.add_heading(brief.map_title, level=1)
-        document.add_picture(io.BytesIO(brief.map_png), width=Cm(_INNER_CM))
+        document.add_picture(io.BytesIO(brief.map_png), width=Cm(_MAP_CM))
         _remark(document, words("brief.map_note"))
     if brief.table:
         document.add_heading(brief.table_title, level=1)
@@ -104,11 +106,14 @@ def _bar_rows(bars: Bars, brief: Brief) -> list[tuple[str, ...]]:
 
 
 def _add_table(document: Any, rows: Sequence[Sequence[str]]) -> None:
-    """Add a table; numbers stand at the right."""
+    """Add a table that stands on one page; columns are as wide as their texts call for, numbers stand at the right."""
     table = document.add_table(rows=len(rows), cols=len(rows[0]), style=_TABLE_STYLE)
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
-    # The first column holds names; Word takes widths from cells, other programs from columns.
-    widths = [Cm(_FIRST_CM), *[Cm((_INNER_CM - _FIRST_CM) / (len(rows[0]) - 1))] * (len(rows[0]) - 1)]
+    columns = list(zip(*rows, strict=True))
+    is_numeric = [any(column[1:]) and all(_is_numeric(text) for text in column[1:] if text) for column in columns]
+    chars = [min(max(map(text_width, column)), _MOST_CHARS) + _SPARE_CHARS for column in columns]
+    # Word takes widths from cells, other programs from columns.
+    widths = [Cm(_INNER_CM * share / sum(chars)) for share in chars]
     for column, width in zip(table.columns, widths, strict=True):
         column.width = width
     for number, row in enumerate(rows):
@@ -116,9 +121,11 @@ def _add_table(document: Any, rows: Sequence[Sequence[str]]) -> None:
             table.cell(number, at).width = widths[at]
             paragraph = table.cell(number, at).paragraphs[0]
             paragraph.add_run(text).font.size = Pt(9)
-            is_numeric = at > 0 and any(_is_numeric(other[at]) for other in rows[1:])
-            paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if is_numeric else WD_ALIGN_PARAGRAPH.LEFT
+            is_right = at > 0 and is_numeric[at]
+            paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if is_right else WD_ALIGN_PARAGRAPH.LEFT
+            paragraph.paragraph_format.keep_with_next = number + 1 < len(rows)
+            paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(1)
 
 
 def _is_numeric(text: str) -> bool:
-    return text[:1].isdigit() or text[:1] in {"-", "\u2212"}
+    return any(map(str.isdigit, text)) and not any(map(str.isalpha, text))
