@@ -34,7 +34,7 @@ from optimizer.words.sentences import join, retell, say, term
 from scenarios.price_parameters import format_value, label_of
 
 WIDTH = 110
-_LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 25, 22, 10, 24, 9
+_LABEL, _NAME, _COMPONENT, _AMOUNT, _HALF_BAR, _CELL = 24, 26, 22, 10, 24, 9
 _COLUMNS = (10, 10, 8, 22, 8, 8, 9, 6, 5)
 _LEAST_TOLD_SHARE = 5e-5  # less would be written as 0.0%
 _MOVED_SHOWN, _MATRIX_SHOWN, _PLANS_SHOWN, _BAR = 10, 8, 5, "█"
@@ -508,7 +508,7 @@ def _tornado(found: Comparison) -> list[str]:
     lines = [
         say("Tornado: one parameter at a time, cost less that of {label}, million CNY a year", label=label),
         "  "
-        + ljust(say("parameter"), 28)
+        + ljust(say("parameter"), 27)
         + rjust(say("low"), 8)
         + rjust(say("high"), 8)
         + " "
@@ -528,7 +528,7 @@ def _tornado(found: Comparison) -> list[str]:
         ]
         lines.append(
             "  "
-            + ljust(shorten(str(row["parameter"]), 27), 28)
+            + ljust(shorten(str(row["parameter"]), 26), 27)
             + rjust(values[0], 8)
             + rjust(values[1], 8)
             + " "
