@@ -71,7 +71,7 @@ def test_where_nothing_was_computed_it_says_so(folder: Path) -> None:
     assert "A rule makes one plan: its shares have no range." in build_report(run, None)
     assert "Shares of this plan; range not computed: edwc range." in build_report(run, None)
     assert "Shares of this plan; range not computed: edwc range" in texts_of(run, "en")
-    assert "区间未计算" in texts_of(run, "zh")
+    assert "范围未计算" in texts_of(run, "zh")
 
 
 def test_where_it_was_computed_the_range_stands_beside_the_share(folder: Path, told: tuple[Run, str]) -> None:
