@@ -29,6 +29,8 @@ from optimizer.words.language import VARIABLE, speaking
 from optimizer.words.tables import FAULTS, KEYS, read_table
 from scenarios import load_scenario
 from scenarios.keys import find_keys
+from scenarios.price_case import PriceCase
+from scenarios.schema import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "scenarios" / "own_network"
@@ -196,6 +198,8 @@ def test_rows_have_both_languages_and_the_same_blanks() -> None:
 def test_columns_and_keys_have_a_chinese_meaning_each() -> None:
     columns = [one for table in (*load_schema().values(), ranges_schema()) for one in table.values()]
     meanings = {one.description for one in (*columns, *find_keys("*"))}
+    # Of sections, those that must be there.
+    meanings |= {str(model.model_fields[key].description) for model, key in ((Scenario, "demand"), (PriceCase, "name"))}
     rows = read_table(KEYS)
     assert meanings - rows.keys() == set()
     of_tables = (ROOT / "scenarios" / "tables.py").read_text(encoding="utf-8")
