@@ -201,8 +201,8 @@ def test_the_report_of_a_run_shows_the_study_of_its_scenario(
     assert main(["export", str(cases / "reference"), *asked]) == 0
     text = page.read_text(encoding="utf-8").replace("<wbr>", "")
     cost = study.distribution("total_cny_per_year")
-    low, high = (study.figure("total_cny_per_year").write(cost[level]) for level in ("p05", "p95"))
-    assert text.count(f"The cost lies between {low} and {high} M CNY a year in nine of ten samples") == 2
+    low, high = (f"{cost[level] / 1e3:,.1f}" for level in ("p05", "p95"))
+    assert text.count(f"The cost lies between {low} and {high} k CNY a year in nine of ten samples") == 2
     assert "若估计值有出入" in text
     assert text.count('<img class="picture" src="data:image/png') == 2
     assert 'id="driver-1"' in text
