@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -59,7 +58,10 @@ def solve_case(
 
 def _reason(error: Exception) -> str:
     """Say why a case failed; of a full disk what to do comes first, as a table cuts what is long."""
-    is_full = MAKE_ROOM in str(error) or any(os.strerror(number) in str(error) for number in FULL_DISK)
+    if isinstance(error, InputError):
+        is_full = any(MAKE_ROOM in fault.remedy for fault in error.faults)
+    else:
+        is_full = isinstance(error, OSError) and error.errno in FULL_DISK
     return f"{_NO_ROOM} ({error})" if is_full else str(error)
 
 

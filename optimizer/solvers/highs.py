@@ -59,11 +59,13 @@ def run_once(highs: highspy.Highs) -> None:
 
     HiGHS keeps the threads of the first run for all later ones of the same Python thread and refuses another number:
     it then ends at once with an error and the status of the run before. Pyomo, linopy or PyPSA in the same notebook
-    take as many threads as there are cores.
+    take as many threads as there are cores. After another error the status says that there is no answer.
     """
+    if highs.run() != highspy.HighsStatus.kError:
+        return
+    highspy.Highs.resetGlobalScheduler(True)  # noqa: FBT003 - has no name: wait for the threads to end
     if highs.run() == highspy.HighsStatus.kError:
-        highspy.Highs.resetGlobalScheduler(True)  # noqa: FBT003 - has no name: wait for the threads to end
-        highs.run()
+        highs.clearSolver()
 
 
 def pass_model(  # noqa: PLR0913 - the parts of a model, by name

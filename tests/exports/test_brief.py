@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from browser_page import CHROMIUM
 from docx import Document
+from docx.enum.text import WD_ALIGN_PARAGRAPH
 from matplotlib.image import imsave
 from pptx import Presentation
 from pptx.enum.shapes import MSO_SHAPE_TYPE
@@ -129,6 +130,12 @@ def test_document_and_slides_hold_the_same(run: Run, tmp_path: Path, picture: by
     texts = [paragraph.text for paragraph in Document(str(tmp_path / "a.docx")).paragraphs]
     for text in (brief.question, *brief.answer, *brief.decides, *brief.caveats):
         assert text in texts
+    figures = Document(str(tmp_path / "a.docx")).tables[0]
+    value, remark = (figures.columns[at].cells[1:] for at in (1, 5))
+    right = WD_ALIGN_PARAGRAPH.RIGHT
+    assert all(cell.paragraphs[0].alignment == right for cell in value)
+    assert all(cell.paragraphs[0].alignment != right for cell in remark)  # though some begin with a number
+    assert any(cell.text[:1].isdigit() for cell in remark)
     shapes = [shape for slide in Presentation(str(tmp_path / "a.pptx")).slides for shape in slide.shapes]
     shown = "\n".join(shape.text_frame.text for shape in shapes if shape.has_text_frame)
     for text in (brief.question, *brief.answer, *brief.decides, *brief.caveats):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.benders.incumbent import OverloadedError
 from optimizer.solvers.control import Control, Solution, Termination
 from optimizer.solvers.highs import UnsolvedError
+from optimizer.solvers.process import MipOutcome
 from optimizer.solvers.solve import solve_whole
 
 GAP = 1e-6
@@ -146,3 +149,41 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
     monkeypatch.setattr(run, "_phases", give_up)
     monkeypatch.setattr(run.best, "keep", overload)
     assert run.solve(None).plan is None
+
+
+@pytest.mark.parametrize("is_overloaded", [True, False])
+def test_the_integer_program_ends_with_what_the_search_finds_beside_it(
+    monkeypatch: pytest.MonkeyPatch, *, is_overloaded: bool
+) -> None:
+    """A plan that meets the gap, or that overloads a link, ends it: nobody waits for the limit of an hour."""
+    problem = toy_problem(**SCARCE)
+    limiting = problem.links["is_limiting"].to_numpy(bool)
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 2), Control(time_limit_s=3600), limiting, WarmStart())
+    run._of.raise_bound(run._control)
+    run._follow()
+    began, ended = Event(), Event()
+
+    def solve(*_: object, control: Control, **__: object) -> MipOutcome:
+        began.set()
+        for _ in range(600):
+            if control.must_stop:
+                ended.set()
+                break
+            time.sleep(0.05)
+        return MipOutcome(Termination.TIME_LIMIT)
+
+    def keep() -> bool:
+        assert began.wait(30)
+        if is_overloaded:
+            raise OverloadedError
+        run.best.cost_cny = run._bound_cny
+        return True
+
+    monkeypatch.setattr(decompose, "run_mip", solve)
+    monkeypatch.setattr(run, "_keep_found", keep)
+    if is_overloaded:
+        with pytest.raises(OverloadedError):
+            run._solve_master_and_search(GAP)
+    else:
+        assert run._solve_master_and_search(GAP).termination == Termination.TIME_LIMIT
+    assert ended.wait(30)

@@ -66,3 +66,22 @@ def test_another_solve_on_more_threads_does_not_stop_ours() -> None:
     run_once(theirs)
     run_once(ours)
     assert ours.getInfo().objective_function_value == pytest.approx(4.0)
+
+
+def test_a_run_that_fails_leaves_no_answer_of_the_run_before() -> None:
+    highs = program([[1.0]], [3.0])
+    highs.setOptionValue("simplex_iteration_limit", 100)
+    run_once(highs)
+    assert is_optimal(highs)
+
+    class Failing:
+        """The same instance, whose runs fail."""
+
+        def run(self) -> highspy.HighsStatus:
+            return highspy.HighsStatus.kError
+
+        def clearSolver(self) -> None:  # noqa: N802 - HiGHS names it so
+            highs.clearSolver()
+
+    run_once(Failing())  # type: ignore[arg-type]
+    assert not is_optimal(highs)

@@ -28,6 +28,7 @@ from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.runner import EngineName
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.drawing.uncertainty import fan_bands, fan_figure
+from optimizer.exports.office import browser
 from optimizer.maps.options import MapOptions
 from optimizer.report.uncertainty import build_uncertainty_report
 from optimizer.runs.run import open_run
@@ -217,6 +218,17 @@ def test_the_report_of_a_run_shows_the_study_of_its_scenario(
     text = page.read_text(encoding="utf-8").replace("<wbr>", "")
     assert "was not studied for this page" in text
     assert "edwc uncertainty toy.yaml --set time.slices_per_day=1 --out STUDY" in text
+
+
+def test_the_page_of_a_study_is_printed(
+    study: Uncertainty, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.to_folder(folder / "out")
+    printed = []
+    monkeypatch.setattr(browser, "find_browser", lambda: "browser")
+    monkeypatch.setattr(browser, "print_page", lambda page, path: (printed.append(page), path.write_text("printed")))
+    assert main(["export", str(folder / "out"), "--to", str(tmp_path / "report.pdf")]) == 0
+    assert printed == [build_uncertainty_report(folder / "out")]
 
 
 def test_a_study_may_have_other_time_slices_than_the_run(study: Uncertainty, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -282,9 +281,6 @@ def _decides(run: Run, words: Words, money: Money) -> Iterator[str]:
     yield words("brief.energy_paid", share=format_percent(share), price=price, amount=amount, pue=pue)
 
 
-_POD = re.compile(r"1 more pod of (.+?)(?: in place)? at ")
-
-
 def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: Money) -> str:
     """Say what one more step of a limit saves."""
     if words.lang == "en":
@@ -292,9 +288,11 @@ def _price_sentence(run: Run, row: Mapping[Hashable, Any], words: Words, money: 
         return f"{sentence[:1].upper()}{escape_text(sentence[1:])}."
     place, _, accelerator = str(row["id"]).partition("/")
     name = _center_name(run, place, words) if place in run.data_centers.index else words.term("category", place)
-    # Inputs, which know its name, may have gone; the sentence has it.
-    if found := _POD.search(str(row["sentence"])):
-        accelerator = found[1]
+    if place in run.data_centers.index:
+        # Inputs, which know the name of the accelerator, may have gone; the sentence has it.
+        before, found, _ = str(row["sentence"]).partition(f" at {run.data_centers['name'].loc[place]}")
+        _, pod, of_pod = before.partition("1 more pod of ")
+        accelerator = of_pod.removesuffix(" in place") if found and pod else accelerator
     facts = {"name": named(name), "accelerator": named(accelerator), "amount": money.text(float(row["value"]))}
     return words(f"brief.price.{row['kind']}", **facts)
 

@@ -430,15 +430,17 @@ class _Run:
             self._search.run(EVALUATIONS_A_BRANCH)
             return outcome
         solving, evaluated = self._second.submit(solve), 0
-        while not solving.done() or evaluated < EVALUATIONS_A_BRANCH:
-            if self._control.must_stop or self._is_done():
-                part.time_limit_s = 0.0
-                break
-            if not self._search.run(EVALUATIONS_A_ROUND):
-                wait([solving], timeout=POLL_S)
-            evaluated += EVALUATIONS_A_ROUND
-            self._keep_found()
-            self._note_branch(bounds[-1])
+        try:
+            while not (self._control.must_stop or self._is_done()):
+                if solving.done() and evaluated >= EVALUATIONS_A_BRANCH:
+                    break
+                if not self._search.run(EVALUATIONS_A_ROUND):
+                    wait([solving], timeout=POLL_S)
+                evaluated += EVALUATIONS_A_ROUND
+                self._keep_found()
+                self._note_branch(bounds[-1])
+        finally:
+            part.time_limit_s = 0.0  # also where a plan overloads a link, and the run begins anew
         return solving.result()
 
     def _note_branch(self, bound_units: float) -> None:

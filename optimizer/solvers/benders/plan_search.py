@@ -264,7 +264,7 @@ class PlanSearch:
         return deployed ^ frozenset(changed.tolist())
 
     def _opening(self, deployed: frozenset[int]) -> frozenset[int]:
-        """Take a data center that is not used, if any is halfway into the relaxation: all that this deploys there."""
+        """Take a data center that is not used, but by the relaxation: all that this deploys there to some part."""
         center = self._costs.center_of
         is_in = self._share > UNDECIDED_SHARE
         closed = np.setdiff1d(center[is_in], center[list(deployed)])
