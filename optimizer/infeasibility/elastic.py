@@ -281,8 +281,9 @@ def _solve_here(model: CompiledModel, options: dict[str, Any], control: Control)
         row_lower=model.row_lower, row_upper=model.row_upper, is_integer=model.is_integer,
     )  # fmt: skip
     run_once(highs)
-    if highs.getModelStatus().name in {"kSolveError", "kInfeasible", "kUnboundedOrInfeasible"}:
-        # HiGHS 1.16 has called models infeasible that have a plan: only without presolve does the verdict count.
+    if highs.getModelStatus().name in {"kNotset", "kInfeasible", "kUnboundedOrInfeasible"}:
+        # HiGHS 1.16 has called models infeasible that have a plan, and its presolve ends some with an error: only
+        # without presolve does the verdict count.
         highs.setOptionValue("presolve", "off")
         run_once(highs)
     status, info = highs.getModelStatus().name, highs.getInfo()

@@ -83,7 +83,10 @@ class _Solve:
     def run(self) -> None:
         """Run HiGHS and say how it ended."""
         try:
-            self.highs.run()
+            if self.highs.run() == highspy.HighsStatus.kError:
+                # Presolve of HiGHS 1.16 ends some models with an error that have a plan.
+                self.highs.setOptionValue("presolve", "off")
+                self.highs.run()
             info = self.highs.getInfo()
             has_point = info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible)
             values = np.array(self.highs.getSolution().col_value) if has_point else None

@@ -88,6 +88,15 @@ def test_every_change_found_is_enough(what: str, seed: int, *, is_large: bool) -
         assert has_plan(changed)
 
 
+def test_a_model_whose_presolve_fails_is_solved_in_a_process_of_its_own_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = tightened(320, "pods")
+    here = explain_problem(problem)
+    monkeypatch.setattr("optimizer.infeasibility.elastic._AT_ONCE_MAX_COLUMNS", 0)
+    there = explain_problem(problem)
+    assert [option.is_enough for option in there.options] == [option.is_enough for option in here.options]
+    assert any(option.is_enough for option in there.options)
+
+
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10_000), pods=st.integers(1, 3))
 def test_every_change_found_is_enough_for_outages_too(seed: int, pods: int) -> None:

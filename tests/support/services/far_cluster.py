@@ -39,12 +39,11 @@ class FarCluster:
         file = self._folder / "scheduler.json"
         module = ["distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard"]
         self._hub = self._start([sys.executable, "-m", *module, "--scheduler-file", str(file)])
-        deadline = time.monotonic() + _WAIT_S
-        while not file.is_file():
-            assert self._hub.poll() is None, "the scheduler did not start"
-            assert time.monotonic() < deadline, "the scheduler does not start"
-            time.sleep(0.05)
-        self.address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
+        try:
+            self.address = self._told_address(file)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +74,15 @@ class FarCluster:
         """Kill all workers."""
         for name in list(self.workers):
             self.end_worker(name)
+
+    def _told_address(self, file: Path) -> str:
+        """Wait for the scheduler's file, which is there before its text is."""
+        deadline = time.monotonic() + _WAIT_S
+        while not (file.is_file() and (told := file.read_text(encoding="utf-8")).endswith("\n}")):
+            assert self._hub.poll() is None, "the scheduler did not start"
+            assert time.monotonic() < deadline, "the scheduler does not start"
+            time.sleep(0.05)
+        return str(json.loads(told)["address"])
 
     def _start(self, command: list[str], *, code: Path = ROOT) -> subprocess.Popen[bytes]:
         options: dict[str, Any] = {"cwd": self._folder, "env": {**os.environ, "PYTHONPATH": str(code)}}
