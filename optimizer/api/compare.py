@@ -204,7 +204,7 @@ def compare(  # noqa: PLR0913 - options, keyword-only
                 results = {name: runner.results[name] for name in names}
                 found = _build(request, runner.name, results, regret=wanted, redispatch=redispatch, decisions=decisions)
                 kinds = searches_by_kind(list(searches.values()))
-                found = replace(found, **kinds, unfinished=unfinished, results=runner.results)
+                found = replace(found, **kinds, unfinished=unfinished, results=runner.results).with_ranges()
                 runner.keep_searches(found.searches.values())
                 return _keep(found, None if out is None else runner.out)
 

@@ -54,10 +54,11 @@ class BreakEvenMap(SearchResult):
         A plan that could save no more than this was not looked for, CNY per year.
     intervals
         from, to, cost_from_cny_per_year, cost_to_cny_per_year, saving_from_cny_per_year and saving_to_cny_per_year
-        (against the reference plan held fixed; NaN where there is none), <region>_share (of the tokens, by region of
-        the data center), open_data_centers (ids), change (what is different from the interval before, in words),
-        open_cny_per_year (most that an unknown plan could save), case (that the plan is from). Where no plan is
-        possible, costs are infinite and case is empty.
+        (against the reference plan held fixed; NaN where there is none), region_share.REGION (of the tokens, by region
+        of the data center), open_data_centers (ids), change (what is different from the interval before, in words),
+        open_cny_per_year (most that an unknown plan could save), case (that the plan is from), and the columns of
+        `share_ranges.share_columns`, which hold for that case. Where no plan is possible, costs are infinite and case is
+        empty.
     break_points
         value, certified_low, certified_high, width, is_certain (proved to lie inside the range), kind (decisions,
         routing or possible), change (in words, with the parameter rising), change_back (falling), moved_share,
@@ -82,6 +83,7 @@ class BreakEvenMap(SearchResult):
     notes: tuple[str, ...] = ()
 
     SUFFIX_OF: ClassVar = {"intervals": "", "break_points": "_points", "points": "_solves"}
+    PLANS_IN: ClassVar = "intervals"
 
     @property
     def stem(self) -> str:
@@ -212,7 +214,7 @@ def interval_row(
     shares, places = {}, ""
     if plan is not None:
         ids = plan.problem.data_centers["id"].to_numpy()
-        shares = {f"{name}_share": share for name, share in region_shares(plan).items()}
+        shares = {f"region_share.{name}": share for name, share in region_shares(plan).items()}
         places = ", ".join(str(ids[d]) for d in open_centers(plan))
     return {
         "from": low,
@@ -231,7 +233,7 @@ def interval_row(
 
 def interval_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
     """Put the columns of `BreakEvenMap.intervals` into their order; one row for each interval."""
-    shares = dict.fromkeys(name for row in rows for name in row if name.endswith("_share"))
+    shares = dict.fromkeys(name for row in rows for name in row if name.startswith("region_share."))
     return pd.DataFrame(rows, columns=[*_INTERVAL_COLUMNS[:6], *shares, *_INTERVAL_COLUMNS[6:]])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from optimizer.comparison.effects import (
     build_tornado,
     build_waterfall,
     find_regret,
+    with_share_effects,
 )
 from optimizer.comparison.folder import COMPARISON_FILE, read_cases, write_tables
 from optimizer.comparison.frontier import Frontier
@@ -37,6 +38,7 @@ from optimizer.comparison.tables import (
     stack_tables,
     with_share_ranges,
 )
+from optimizer.near_optimal.moves import must_move_share
 from optimizer.numbers import format_million, shorten_all
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.runs.difference import MOVED_COLUMNS, PLACE_COLUMNS, TOTAL_COLUMNS, RunDifference, TokenMoves
@@ -61,7 +63,7 @@ _TEXTS = (
     "case", "label", "status", "reason", "plan", "under", "worst_under", "plan_of", "first", "second", "component",
     "region", "workload_class", "demand_hub", "data_center", "from_data_center", "to_data_center", "day",
     "kind", "parameter", "change", "change_back", "verdict", "by", "low_status", "high_status", "low_reason",
-    "high_reason", "question", "share_range",
+    "high_reason", "question", "share_range", "low_share_range", "high_share_range",
 )  # fmt: skip
 
 
@@ -88,13 +90,15 @@ class Comparison:
         One row per pair: first, second, difference_cny_per_year = price_cny_per_year + reoptimize_cny_per_year +
         change_cny_per_year, reason (why the first plan is no plan in the second case).
     moved, moved_totals, moved_data_centers
-        What moved in each of these pairs: first, second, then `TokenMoves.rows`, `totals` and `data_centers`.
+        What moved in each of these pairs: first, second, then `TokenMoves.rows`, `totals` and `data_centers`; in the
+        totals also must_move_share, what moves between any two plans that cost about as little (proved; NaN where
+        `edwc range` has not been run on both).
     regret, regret_plans, improvable
         `effects.Regret.pairs`, `plans` and `improvable`; empty where the regret was left out.
     regret_matrix
         Regret, CNY per year: column plan, then one column per case.
     tornado
-        `effects.build_tornado`; empty without one.
+        `effects.build_tornado` and `with_share_effects`; empty without one.
     metrics
         What the columns of `cases` mean.
     decisions
@@ -221,7 +225,23 @@ class Comparison:
     def ranges(self, case: str) -> pd.DataFrame:
         """Ranges that `edwc range` has left with a case's run; empty where there are none."""
         result = self.results.get(case)
-        return pd.DataFrame() if result is None else run_ranges(result)
+        return pd.DataFrame() if result is None else _run_ranges(result)
+
+    def with_ranges(self) -> Self:
+        """Say beside regional shares between what they lie, as far as `edwc range` has been run on the cases."""
+        ranges = {case: _run_ranges(result) for case, result in self.results.items()}
+        pairs = zip(self.moved_totals["first"], self.moved_totals["second"], strict=True)
+        nothing = pd.DataFrame()
+        least = [must_move_share(ranges.get(a, nothing), ranges.get(b, nothing)) for a, b in pairs]
+        searches = [found.with_ranges(ranges) for found in self.searches.values()]
+        known: dict[str, Any] = {**with_share_ranges(self.cases, self.regions, ranges, self.reference)}
+        return replace(
+            self,
+            **known,
+            tornado=with_share_effects(self.tornado, self.results, self.reference, ranges),
+            moved_totals=self.moved_totals.assign(must_move_share=pd.Series(least, dtype=float)),
+            **searches_by_kind(searches),
+        )
 
     def to_text(self) -> str:
         """Describe the comparison for a reader, in lines of plain text."""
@@ -288,7 +308,7 @@ class Comparison:
         return drawn
 
 
-def run_ranges(result: CaseResult) -> pd.DataFrame:
+def _run_ranges(result: CaseResult) -> pd.DataFrame:
     """Ranges that `edwc range` has left with the run of a case; empty where there are none."""
     if result.folder is None or not (result.folder / "run.json").is_file():
         return pd.DataFrame()
@@ -399,9 +419,7 @@ def open_comparison(folder: str | Path) -> Comparison:
     faults.raise_if_any()
     if len(tables) < len(_TABLES):
         tables = build_comparison(name, results, reference).parts()["cases"] | tables
-    ranges = {case: run_ranges(result) for case, result in results.items()}
-    tables |= with_share_ranges(tables["cases"], tables["regions"], ranges, reference)
-    return Comparison(
+    found = Comparison(
         name,
         reference,
         **tables,
@@ -411,6 +429,7 @@ def open_comparison(folder: str | Path) -> Comparison:
         head=head,
         lost=tuple(entry["id"] for entry in entries if entry["folder"] and not results[entry["id"]].has_plan),
     )
+    return found.with_ranges()
 
 
 def searches_by_kind(found: Sequence[SearchResult]) -> dict[str, Any]:

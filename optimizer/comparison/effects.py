@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from optimizer.comparison.carried_plans import Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
+from optimizer.runs.share_ranges import share_columns
 from scenarios.price_parameters import ParameterRange, label_of
 
 Kind = Literal["start", "price", "reoptimize", "change", "end"]
@@ -87,6 +88,7 @@ def _bars(start: float, steps: list[tuple[Kind, str, float]], end: float) -> pd.
 
 # Effects beside that on the cost: columns of the summary of a run.
 _EFFECTS = ("energy_mwh_per_year", "carbon_t_per_year")
+_EFFECT_SHARE = "effect_region_share."
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,46 @@ def build_tornado(reference: CaseResult, bars: Sequence[TornadoEnds]) -> pd.Data
     )
 
 
+def with_share_effects(
+    tornado: pd.DataFrame, results: Mapping[str, CaseResult], reference: str, ranges: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """
+    Say beside the effects on regional shares between what these lie over all plans that cost about as little.
+
+    Parameters
+    ----------
+    tornado
+        From `build_tornado`.
+    results, reference
+        By id, those at the ends among them; id of the case that they are compared with.
+    ranges
+        By case what `edwc range` has left with its run.
+
+    Returns
+    -------
+    DataFrame
+        With, for each end (low_, high_): least_effect_region_share.REGION and most_effect_region_share.REGION,
+        proved, NaN where one of the two cases has no range; and share_range, for which plans, or that it was not
+        computed.
+    """
+    head = f"low_{_EFFECT_SHARE}"
+    regions = [name.removeprefix(head) for name in map(str, tornado) if name.startswith(head)]
+    ids = {result.case.label: case for case, result in results.items()}
+    columns: dict[str, Any] = {}
+    for end in ("low", "high"):
+        values = zip(tornado["parameter"], tornado[f"{end}_value"], strict=True) if regions else ()
+        cases = [ids.get(label_of({name: value}), "") for name, value in values]
+        after, before = (share_columns(runs, regions, ranges) for runs in (cases, [reference] * len(cases)))
+        for name in regions:
+            least, most = (f"{word}_region_share.{name}" for word in ("least", "most"))
+            columns[f"{end}_least_{_EFFECT_SHARE}{name}"] = after[least] - before[most]
+            columns[f"{end}_most_{_EFFECT_SHARE}{name}"] = after[most] - before[least]
+        if regions:
+            both = zip(after["share_range"], before["share_range"], strict=True)
+            columns[f"{end}_share_range"] = [", else ".join(sorted({*map(str, pair)})) for pair in both]
+    return tornado.assign(**columns)
+
+
 def _span(reference: CaseResult, bar: TornadoEnds) -> float:
     costs = [result.objective_cny for result in (bar.low, bar.high) if result.has_plan]
     if not (costs and reference.has_plan):
@@ -164,7 +206,7 @@ def _end(
     for region in regions:
         # A region without a token is not in the summary of a plan.
         after, before = (float(share.get(region, 0.0)) if share else math.nan for share in shares)
-        row[f"effect_region_share.{region}"] = after - before
+        row[f"{_EFFECT_SHARE}{region}"] = after - before
     row["reason"] = result.reason
     return {f"{end}_{name}": entry for name, entry in row.items()}
 

@@ -71,6 +71,7 @@ class Frontier(SearchResult):
     least_size: float
 
     SUFFIX_OF: ClassVar = {"points": "", "pairs": "_pairs", "steps": "_steps", "relocatable": "_relocatable"}
+    PLANS_IN: ClassVar = "points"
 
     @property
     def size_name(self) -> str:

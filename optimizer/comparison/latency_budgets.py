@@ -275,6 +275,7 @@ class LatencyReturn(SearchResult):
     ranking: pd.DataFrame
 
     SUFFIX_OF: ClassVar = {"ranking": "", "points": "_points", "steps": "_steps"}
+    PLANS_IN: ClassVar = "points"
 
     @property
     def stem(self) -> str:

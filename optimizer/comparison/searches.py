@@ -5,17 +5,22 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import pandas as pd
+
+from optimizer.runs.share_ranges import share_columns
+
+_SHARE = "region_share."
 
 
 class SearchResult(ABC):
     """A dataclass of tables and facts; break-even maps, frontiers and returns on latency are of this kind."""
 
     SUFFIX_OF: ClassVar[Mapping[str, str]]  # what the file of each table has after `stem`
+    PLANS_IN: ClassVar[str]  # the table whose rows show regional shares of plans
 
     @property
     @abstractmethod
@@ -34,6 +39,20 @@ class SearchResult(ABC):
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables by the name of the file they go to."""
         return {f"{self.stem}{suffix}": getattr(self, name) for name, suffix in self.SUFFIX_OF.items()}
+
+    def with_ranges(self, ranges: Mapping[str, pd.DataFrame]) -> Self:
+        """Say beside the regional shares between what they lie, with the ranges (`Run.ranges`) that cases have."""
+        table = getattr(self, self.PLANS_IN)
+        regions = [name.removeprefix(_SHARE) for name in map(str, table) if name.startswith(_SHARE)]
+        if not regions:
+            return self
+        cases = list(map(str, table["case"]))
+        if "plan_of" in table:  # the plan of another case: what costs about as little there need not be one here
+            own = table["plan_of"] == table["case"]
+            ranges = {case: ranges[case] for case in set(table["case"][own]) & ranges.keys()}
+            cases = ["" if plan == "" else case for case, plan in zip(cases, table["plan_of"], strict=True)]
+        # The fields of a subclass are not known here.
+        return replace(self, **{self.PLANS_IN: table.assign(**share_columns(cases, regions, ranges))})  # type: ignore[type-var]
 
     def facts(self) -> dict[str, Any]:
         """Everything that is no table, ready for JSON: a number that is not finite becomes a text."""

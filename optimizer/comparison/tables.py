@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from optimizer.comparison.cases import CaseResult
-from optimizer.near_optimal.moves import must_move_share, range_text, share_range
+from optimizer.near_optimal.moves import must_move_share
 from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
+from optimizer.runs.share_ranges import range_text, share_range
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,13 @@ def _draw_money(axes: Axes, parts: Sequence[Stretch]) -> None:
 def _draw_shares(axes: Axes, found: BreakEvenMap, regions: Sequence[str]) -> None:
     """Stack the shares of the regions as steps."""
     table = found.intervals
-    served = [name.removesuffix("_share") for name in table.columns if name.endswith("_share")]
+    served = [name.removeprefix("region_share.") for name in table.columns if name.startswith("region_share.")]
     colours = {
         name: c for name, c in assign_colours(list(dict.fromkeys([*regions, *served]))).items() if name in served
     }
     width, base, handles = (table["to"] - table["from"]).to_numpy(float), np.zeros(len(table)), []
     for name, colour in colours.items():
-        share = 100 * table[f"{name}_share"].fillna(0.0).to_numpy(float)
+        share = 100 * table[f"region_share.{name}"].fillna(0.0).to_numpy(float)
         look: dict[str, Any] = {"align": "edge", "color": colour, "alpha": 0.8, "linewidth": 0, "zorder": 2}
         handles.append(axes.bar(table["from"], share, width, base, **look))
         base = base + share

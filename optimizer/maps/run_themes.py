@@ -54,11 +54,11 @@ from optimizer.maps.theme import (
     points_along,
     width_scale,
 )
-from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import format_number, format_percent, format_plain
 from optimizer.problem.problem import FloatArray
 from optimizer.runs.places import link_volumes, undirected
 from optimizer.runs.run import Run
+from optimizer.runs.share_ranges import share_range
 from optimizer.units import TOKENS_PER_MTOK
 from optimizer.words.amounts import format_amount
 

@@ -5,22 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 PLACE_SHARE = "share@"
-RANGE_UNKNOWN = "range not computed: edwc range"
 Limits = dict[str, tuple[float, float]]  # least and most, by indicator
-
-
-def share_range(ranges: pd.DataFrame, region: str) -> tuple[float, float, float] | None:
-    """Least and most proved share of a region, and the slack that they hold for; None where that was not computed."""
-    rows = ranges[ranges["indicator"] == f"{region}_share"] if len(ranges) else ranges
-    if not len(rows):
-        return None
-    row = rows.iloc[-1]
-    return float(row["least_limit"]), float(row["most_limit"]), float(row["slack_share"])
-
-
-def range_text(known: tuple[float, float, float] | None) -> str:
-    """Say for which plans a range from `share_range` holds, or that it was not computed."""
-    return RANGE_UNKNOWN if known is None else f"all plans of up to {known[2]:.2%} more"
 
 
 def must_move_share(first: pd.DataFrame, second: pd.DataFrame) -> float | None:

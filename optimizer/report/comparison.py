@@ -28,7 +28,6 @@ from optimizer.drawing.chart_data import (
 from optimizer.drawing.colours import COSTS_MORE, DECISION, PLAN, SAVES, TOTAL
 from optimizer.maps.basemap import Outlines, read_outlines
 from optimizer.maps.options import MapOptions
-from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     format_change,
     format_million,
@@ -56,6 +55,7 @@ from optimizer.report.map import case_map_data
 from optimizer.report.page import render_page
 from optimizer.report.run import Head, Tile, end_sentence, list_changes, names_of
 from optimizer.runs.run import Run, open_run
+from optimizer.runs.share_ranges import RANGE_UNKNOWN
 from optimizer.text.comparison import KIND_WORDS, describe_moves, slicings
 from optimizer.text.near_optimal import describe_must_move, write_must_move, write_share
 from optimizer.text.run import warn_of_case_slices

@@ -11,7 +11,6 @@ import numpy as np
 
 from optimizer.drawing.colours import OTHER_COLOUR, POWER, PRICE, SAVES, assign_colours
 from optimizer.maps.basemap import Outlines
-from optimizer.near_optimal.moves import RANGE_UNKNOWN, share_range
 from optimizer.numbers import (
     format_million,
     format_number,
@@ -42,6 +41,7 @@ from optimizer.runs.data_center_price import DataCenterPrice, price_data_centers
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
 from optimizer.runs.run import Run
+from optimizer.runs.share_ranges import RANGE_UNKNOWN, share_range
 from optimizer.sensitivity.price_table import LEAST_VALUE_CNY
 from optimizer.solvers.control import Termination
 from optimizer.text.data_center import (

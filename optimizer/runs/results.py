@@ -26,6 +26,7 @@ from optimizer.problem.routing import HOURS_PER_MONTH
 from optimizer.runs.accounts import cluster_shares, full_cost_numbers, hourly_moves, limit_use
 from optimizer.runs.plan_tables import plan_tables
 from optimizer.runs.result_tables import result_tables
+from optimizer.runs.share_ranges import RANGE_UNKNOWN
 from optimizer.solvers.greedy import SERVED_ALL_SHARE, Baseline
 from optimizer.words.sentences import join, retell, say, term
 
@@ -251,9 +252,10 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
     -------
     dict
         total_cny_per_year, component_cny_per_year, cny_per_mtok, mtok_per_year, tokens_per_day, asked_mtok_per_year,
-        unserved_share, region_share (of the tokens, by region of the data center), demand_region_share (by region of
-        the demand hub), mean_rtt_ms, it_energy_mwh_per_year, energy_mwh_per_year (facility), mean_pue,
-        energy_kwh_per_mtok, mean_price_cny_per_mwh, carbon_t_per_year (location-based), carbon_kg_per_mtok,
+        unserved_share, region_share (of the tokens, by region of the data center), share_range (for which plans a
+        range of these shares holds, or that there is none yet), demand_region_share (by region of the demand hub),
+        mean_rtt_ms, it_energy_mwh_per_year, energy_mwh_per_year (facility), mean_pue, energy_kwh_per_mtok,
+        mean_price_cny_per_mwh, carbon_t_per_year (location-based), carbon_kg_per_mtok,
         market_carbon_t_per_year (of the energy that no contract for green power covers), green_share (None without
         energy), capital_cny_per_year, investment_cny (up front), policy (see `policy_outcome`), new_pods,
         peak_it_power_mw, peak_facility_power_mw, open_data_centers, data_centers, estimate_share (of the cost, by
@@ -274,6 +276,7 @@ def summarize(problem: PlacementProblem, network: Network, plan: Plan, report: C
         "asked_mtok_per_year": problem.annual_mtok,
         "unserved_share": unserved if unserved > SERVED_ALL_SHARE else 0.0,
         "region_share": _region_shares(problem, plan),
+        "share_range": RANGE_UNKNOWN,
         "demand_region_share": demand_by_region(problem, network),
         "mean_rtt_ms": report.mean_rtt_ms,
         "it_energy_mwh_per_year": it_energy,

@@ -42,6 +42,7 @@ from optimizer.runs.plan_tables import (
     labelled_decisions,
     plan_from_tables,
 )
+from optimizer.runs.share_ranges import range_text, share_range
 from optimizer.sensitivity.price_table import COLUMNS as PRICE_COLUMNS
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.words.language import current_language
@@ -296,8 +297,17 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Numbers of the plan (see `results.summarize`); null in `run.json` is read as NaN."""
-        found = self.info.get("summary") or {}
+        """
+        Numbers of the plan (see `results.summarize`); null in `run.json` is read as NaN.
+
+        Where `range` has been run on it, least_region_share and most_region_share are what is proved of the regions.
+        """
+        found = dict(self.info.get("summary") or {})
+        known = {name: share_range(self.ranges, name) for name in found.get("region_share", {})}
+        if proved := {name: one for name, one in known.items() if one is not None}:
+            found["least_region_share"] = {name: one[0] for name, one in proved.items()}
+            found["most_region_share"] = {name: one[1] for name, one in proved.items()}
+            found["share_range"] = ", else ".join(sorted(set(map(range_text, known.values()))))
         return {name: math.nan if value is None and name != "green_share" else value for name, value in found.items()}
 
     @property

@@ -13,7 +13,6 @@ from optimizer.comparison.cases import CaseStatus
 from optimizer.comparison.comparison import Comparison
 from optimizer.comparison.effects import Regret
 from optimizer.comparison.tables import AFTER_TIGHTENING, REGION, number
-from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     NO_NUMBER,
     format_change,
@@ -25,6 +24,7 @@ from optimizer.numbers import (
     shorten,
 )
 from optimizer.runs.difference import KINDS, MOVES
+from optimizer.runs.share_ranges import RANGE_UNKNOWN
 from optimizer.text.faults import describe_faults
 from optimizer.text.near_optimal import describe_must_move, describe_share_range
 from optimizer.text.run import warn_of_case_slices

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from network_data.faults import escape_text
-from optimizer.near_optimal.moves import RANGE_UNKNOWN, must_move_share, share_range
+from optimizer.near_optimal.moves import must_move_share
 from optimizer.numbers import NO_NUMBER, format_digits, format_million, format_percent
+from optimizer.runs.share_ranges import RANGE_UNKNOWN, share_range
 from optimizer.words.amounts import counting
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.sentences import join, join_some, retell, say, term

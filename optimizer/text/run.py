@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import Fault, escape_text
-from optimizer.near_optimal.moves import RANGE_UNKNOWN, share_range
 from optimizer.numbers import format_clock, format_million, format_number, format_percent
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.results import describe_limits, describe_outcome
+from optimizer.runs.share_ranges import RANGE_UNKNOWN, share_range
 from optimizer.sensitivity.price_table import price_lines
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.text.faults import describe_fault

@@ -10,7 +10,6 @@ from network_data.faults import escape_text
 from optimizer.comparison.frontier import Frontier
 from optimizer.comparison.frontier_points import ALL_CLASSES, SAVINGS_PER_MS
 from optimizer.comparison.latency_budgets import ENERGY_PER_MS, LatencyReturn
-from optimizer.near_optimal.moves import RANGE_UNKNOWN
 from optimizer.numbers import (
     NO_NUMBER,
     format_cny,
@@ -21,6 +20,7 @@ from optimizer.numbers import (
     format_percent,
     format_size,
 )
+from optimizer.runs.share_ranges import RANGE_UNKNOWN
 from optimizer.words.amounts import money_unit
 from optimizer.words.columns import ljust, rjust, width_of
 from optimizer.words.language import current_language
@@ -127,7 +127,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
     """Print the table: costs and savings at both ends of each interval, where the tokens are."""
     if found.intervals.empty:
         return []
-    shares = [name for name in found.intervals.columns if name.endswith("_share")]
+    shares = [name for name in found.intervals.columns if name.startswith("region_share.")]
     head = (
         "  "
         + rjust(say("from"), 10)
@@ -138,7 +138,7 @@ def _interval_lines(found: BreakEvenMap) -> list[str]:
         + " "
         + rjust(say("saving"), 17)
     )
-    head += "".join(" " + rjust(escape_text(term(name.removesuffix("_share")))[:8], 8) for name in shares)
+    head += "".join(" " + rjust(escape_text(term(name.removeprefix("region_share.")))[:8], 8) for name in shares)
     head += "  " + say("open")
     lines = [head]
     for row in found.intervals.to_dict("records"):

@@ -67,7 +67,7 @@ def test_west_opens_where_its_energy_saves_what_its_opening_costs() -> None:
     west, east = found.intervals.to_dict("records")
     assert west["cost_from_cny_per_year"] == pytest.approx(OPENING_CNY + 0.5 * WEST_CNY)
     assert west["saving_from_cny_per_year"] == pytest.approx(EAST_CNY - OPENING_CNY - 0.5 * WEST_CNY)
-    assert (west["west_share"], west["open_data_centers"], west["from"]) == (1.0, "west", 0.5)
+    assert (west["region_share.west"], west["open_data_centers"], west["from"]) == (1.0, "west", 0.5)
     assert (east["cost_from_cny_per_year"], east["cost_to_cny_per_year"]) == pytest.approx((EAST_CNY, EAST_CNY))
     assert (east["saving_to_cny_per_year"], east["open_data_centers"], east["to"]) == (0.0, "east", 1.5)
     # Each percent of the price is worth a hundredth of the western bill while the west is open, then nothing.

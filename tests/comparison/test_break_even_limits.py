@@ -42,7 +42,7 @@ def test_each_route_that_comes_into_reach_is_a_step(tmp_path: Path) -> None:
     costs = [np.inf, EAST_CNY, 0.75 * EAST_CNY + 0.25 * WEST_CNY, WEST_CNY]
     assert found.intervals["cost_from_cny_per_year"].tolist() == pytest.approx(costs)
     assert found.intervals["saving_to_cny_per_year"].tolist() == pytest.approx([WEST_CNY - cost for cost in costs])
-    assert found.intervals["west_share"].tolist()[1:] == pytest.approx([0.0, 0.25, 1.0])
+    assert found.intervals["region_share.west"].tolist()[1:] == pytest.approx([0.0, 0.25, 1.0])
     assert found.is_complete
     assert found.reference_value == np.inf
 

@@ -24,10 +24,10 @@ from optimizer.exports.office.brief import (
     section_of,
 )
 from optimizer.exports.words import Words
-from optimizer.near_optimal.moves import share_range
 from optimizer.numbers import format_number, format_percent
 from optimizer.runs.metadata import changed_keys
 from optimizer.runs.run import Run
+from optimizer.runs.share_ranges import share_range
 from optimizer.sensitivity.price_table import top_prices
 from optimizer.solvers.control import Termination
 from optimizer.words.amounts import counting, format_amount, recount
