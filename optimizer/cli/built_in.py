@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from optimizer.cli.options import EdwcCommand, complete_scenario
 from optimizer.cli.output import emit, emit_json
 from optimizer.words.columns import ljust
 from optimizer.words.fault_texts import retell_description
+from optimizer.words.sentences import join, meaning, retell, say
 
 if TYPE_CHECKING:
     from scenarios.keys import Key
@@ -93,6 +95,10 @@ def keys(pattern: str, *, markdown: bool, as_json: bool) -> int:
     return 0
 
 
+# As `scenarios.keys` writes what a number may be.
+_NUMBER = re.compile(r"(whole number|number), (above )?(\S+) (to|and below) (\S+)")
+
+
 def _describe_summary(found: Summary) -> str:
     about = {"description": retell_description(found.description), "source": found.source}
     about |= {"confidence": found.confidence, "file": str(found.file)}
@@ -102,7 +108,8 @@ def _describe_summary(found: Summary) -> str:
         return "\n".join([*lines, "", *map(escape_text, found.text.rstrip().splitlines())])
     names = [key.name.rpartition(".")[2] for key in found.keys]
     rows = [
-        f"  {name} = {escape_text(_with_unit(value, key.unit))}" + (key.description and f"\n      {key.description}")
+        f"  {name} = {escape_text(_with_unit(value, key.unit))}"
+        + (key.description and f"\n      {meaning(key.description)}")
         for name, key, value in zip(names, found.keys, found.values, strict=True)
         if value not in {"", found.source}
     ]
@@ -110,9 +117,26 @@ def _describe_summary(found: Summary) -> str:
 
 
 def _describe_key(key: Key) -> str:
-    unit = f" [{key.unit}]" if key.unit else ""
-    default = "required" if key.is_required else f"default {_plain(key.default)}"
-    return f"{key.name}{unit}\n    {key.allowed}; {default}\n    {key.description}"
+    unit = f" [{retell(key.unit)}]" if key.unit else ""
+    default = say("required") if key.is_required else say("default {value}", value=_plain(key.default))
+    allowed = join([*map(_allowed, key.allowed.split("; ")), default], "; ")
+    return f"{key.name}{unit}\n    {allowed}\n    {meaning(key.description)}"
+
+
+def _allowed(part: str) -> str:
+    """Tell a part of what a key may be in the language in force; its choices are written as a scenario writes them."""
+    if choices := part.removeprefix("one of ") if part.startswith("one of ") else "":
+        return say("one of {choices}", choices=join(choices.split(", ")))
+    if found := _NUMBER.fullmatch(part):
+        kind, above, low, most, high = found.groups()
+        least = say("above {low}", low=low) if above else low
+        most = (
+            say("{least} to {high}", least=least, high=high)
+            if most == "to"
+            else say("{least} and below {high}", least=least, high=high)
+        )
+        return say("{kind}, {span}", kind=retell(kind), span=most)
+    return retell(part)
 
 
 def _with_unit(value: Any, unit: str) -> str:

@@ -57,8 +57,8 @@ class BreakEvenMap(SearchResult):
         (against the reference plan held fixed; NaN where there is none), region_share.REGION (of the tokens, by region
         of the data center), open_data_centers (ids), change (what is different from the interval before, in words),
         open_cny_per_year (most that an unknown plan could save), case (that the plan is from), and the columns of
-        `share_ranges.share_columns`, which hold for that case. Where no plan is possible, costs are infinite and case is
-        empty.
+        `share_ranges.share_columns`, which hold for that case. Where no plan is possible, costs are infinite and
+        case is empty.
     break_points
         value, certified_low, certified_high, width, is_certain (proved to lie inside the range), kind (decisions,
         routing or possible), change (in words, with the parameter rising), change_back (falling), moved_share,

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 
 from optimizer.words.amounts import format_amount, in_money_unit, recount
 from optimizer.words.language import current_language
-from optimizer.words.tables import PAGES, RETOLD, SAID, read_table
+from optimizer.words.tables import KEYS, PAGES, RETOLD, SAID, read_table
 
 # As `format_amount` writes them in English, and `format_cny`.
 _AMOUNT = re.compile(r"([-+\u2212]?)([\d,]*\.?\d+)(?: (trillion|billion|million|thousand))?( CNY)?")
@@ -66,6 +66,12 @@ def retell(text: str) -> str:
         if " " in name and name in text:
             text = text.replace(name, local)
     return _retold(text, 0)
+
+
+def meaning(text: str) -> str:
+    """Tell what a column or a key means, as its table has it in English, in the language in force."""
+    row = None if current_language() == "en" else read_table(KEYS).get(text)
+    return text if row is None else row["zh"]
 
 
 def term(name: str) -> str:

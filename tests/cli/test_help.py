@@ -101,6 +101,18 @@ def test_an_unknown_language_is_refused_before_anything(
     assert capsys.readouterr().out.startswith("Usage: edwc")
 
 
+def test_keys_say_in_chinese_what_they_mean_and_may_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "--lang", "zh"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "fleet.utilization_limit [占比]" in lines
+    assert "    数值，大于 0 至 1；默认 0.8" in lines
+    assert any(line.startswith("    取值之一：none、any_data_center；默认 none") for line in lines)
+    english = re.compile(r"\b(?:the|of|and|per|is|to|or|number|text|list|default|share|above)\b")
+    # Choices, which are written as a scenario writes them, and names of files and keys stay.
+    told = [line for line in lines if line.startswith("    ") and not line.startswith("    取值之一")]
+    assert [line for line in told if english.search(line)] == []
+
+
 def test_everything_built_in_has_a_chinese_description() -> None:
     found = [find_named(name) for name in (*list_scenarios(), *list_price_cases(), *list_networks())]
     found += [describe_scenario(path) for path in sorted(BUILT_IN_FOLDER.glob("own_*/*.yaml"))]
