@@ -10,7 +10,9 @@ import click
 from network_data.faults import escape_text
 from optimizer.cli.options import EdwcCommand, complete_file, complete_folder
 from optimizer.cli.output import emit, emit_json
-from optimizer.imports.source_graph import CAPACITY_UNITS, ImportOptions
+from optimizer.imports.source_graph import CAPACITY_UNITS, ImportOptions, Note
+from optimizer.words.columns import ljust
+from optimizer.words.sentences import join_some, retell, say, titled
 
 _ITEMS_SHOWN = 6
 _PLAIN = ImportOptions()
@@ -66,7 +68,7 @@ def import_command(
     folder of CSV tables), or a table of links (.csv) with --places. What the file does not say is assumed, printed, and
     written to ASSUMPTIONS.md in the folder.
     """
-    from optimizer.imports.network_folder import ASSUMPTIONS_FILE, import_network, note_text
+    from optimizer.imports.network_folder import ASSUMPTIONS_FILE, import_network
 
     names = tuple(name.strip() for name in (data_centers or "").split(",") if name.strip())
     options = ImportOptions(data_centers=names, places=None if places is None else Path(places), **given)
@@ -77,7 +79,16 @@ def import_command(
         notes = [note._asdict() for note in found.notes]
         emit_json({"folder": str(found.folder), "scenario": str(found.scenario), "notes": notes, "commands": commands})
         return 0
-    lines = [f"wrote {escape_text(out)}: a network, a scenario, and {ASSUMPTIONS_FILE}"]
-    lines += [f"  {note.kind:8}  {note_text(note, _ITEMS_SHOWN)}" for note in found.notes]
-    emit("\n".join([*lines, "Next:", *(f"  {escape_text(command)}" for command in commands)]))
+    lines = [say("wrote {file}: a network, a scenario, and {notes}", file=escape_text(out), notes=ASSUMPTIONS_FILE)]
+    lines += [f"  {ljust(retell(note.kind), 8)}  {_tell(note)}" for note in found.notes]
+    emit("\n".join([*lines, say("Next:"), *(f"  {escape_text(command)}" for command in commands)]))
     return 0
+
+
+def _tell(note: Note) -> str:
+    """Write a note as a sentence, with the first of its items."""
+    text, items = (
+        titled(retell(escape_text(note.text))),
+        join_some([escape_text(item) for item in note.items], _ITEMS_SHOWN),
+    )
+    return say("{text}: {items}.", text=text, items=items) if items else say("{text}.", text=text)

@@ -8,7 +8,7 @@ import re
 import shutil
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -260,20 +260,14 @@ def _assumptions(path: Path, graph: SourceGraph) -> str:
     lines = ["# What was assumed", "", text]
     for kind, head in _HEADS.items():
         found = [note for note in graph.notes if note.kind == kind]
-        lines += (
-            ["", f"## {head}", "", *(f"- {_plain(note_text(note, len(note.items)))}" for note in found)]
-            if found
-            else []
-        )
+        lines += ["", f"## {head}", "", *(f"- {_plain(_note_text(note))}" for note in found)] if found else []
     return "\n".join(lines) + "\n"
 
 
-def note_text(note: Note, shown: int) -> str:
-    """Write a note as a sentence, with the first of its items."""
-    items: Sequence[str] = [escape_text(item) for item in note.items[:shown]]
-    more = f" and {len(note.items) - shown} more" if len(note.items) > shown else ""
+def _note_text(note: Note) -> str:
+    """Write a note as a sentence, with its items."""
     text = escape_text(note.text)
-    named = f": {', '.join(items)}{more}" if items else ""
+    named = f": {', '.join(map(escape_text, note.items))}" if note.items else ""
     return f"{text[:1].upper()}{text[1:]}{named}."
 
 

@@ -257,8 +257,11 @@ def _note_links(
     graph: SourceGraph, options: ImportOptions, computed: int, too_short: list[str], no_capacity: int
 ) -> None:
     if computed:
-        text = f"the fibre of {computed} links is {options.route_factor:g} times as long as the great circle"
-        graph.note("assumed", f"{text}, at least {_LEAST_LENGTH_KM:g} km")
+        graph.note(
+            "assumed",
+            f"the fibre of {computed} links is {options.route_factor:g} times as long as the great circle, at least "
+            f"{_LEAST_LENGTH_KM:g} km",
+        )
     if too_short:
         graph.note("left out", "lengths below the great circle between the ends", too_short)
     if any(link.has_bare_capacity for link in graph.links):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
 from pathlib import Path
 
 import networkx as nx
@@ -17,6 +19,8 @@ from network_data.faults import InputError
 from network_data.load import load_network
 from network_data.plausibility import great_circle_km
 from optimizer.imports import network_folder
+from optimizer.words.language import speaking
+from optimizer.words.sentences import retell
 from scenarios import load_scenario
 
 SMALL = ["--quiet", "--set", "time.slices_per_day=2", "--set", "solver.mip_rel_gap=0.5", "--set", "solver.threads=1"]
@@ -40,6 +44,33 @@ def test_zoo_file_checks_and_solves_at_once(zoo: Path, tmp_path: Path) -> None:
     for word in ("TEN-34", "Satellite", "Brno", "100 Gbps", "example.org", "SHA-256"):
         assert word in page
     assert sorted(path.name for path in tmp_path.iterdir()) == ["net", "toy.graphml"]
+
+
+def notes_in_code() -> list[str]:
+    """Texts of all notes, with 7 for what is filled in."""
+    found = []
+    for path in Path(network_folder.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "note":
+                parts = node.args[1].values if isinstance(node.args[1], ast.JoinedStr) else [node.args[1]]
+                found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in parts))
+    return [text for text in found if text != "7"]
+
+
+@pytest.mark.parametrize("text", notes_in_code())
+def test_every_note_is_told_in_chinese(text: str) -> None:
+    with speaking("zh"):
+        told = retell(text)
+    left = re.sub(r"edwc init|--[a-z-]+|Gbps|MW|IT|PUE|demand_weight", "", told)
+    assert not re.search("[A-Za-z]{2}", left), told
+
+
+def test_import_tells_in_chinese_what_it_assumed(zoo: Path, tmp_path: Path) -> None:
+    out, _ = edwc("import", zoo, "--out", tmp_path / "net", "--sites", 2, "--lang", "zh")
+    assert "数据中心设在相邻节点最多的节点" in out
+    notes = [line for line in out.splitlines() if line.startswith("  ") and "edwc check" not in line]
+    assert not [line for line in notes[:-1] if re.search(r"\b(?:the|of|are|is|that|with|assumed|read)\b", line)]
+    assert "Data centers are at" in (tmp_path / "net" / "ASSUMPTIONS.md").read_text(encoding="utf-8")
 
 
 def test_tables_hold_the_graph_of_the_file(zoo: Path, tmp_path: Path) -> None:
