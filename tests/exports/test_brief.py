@@ -27,9 +27,10 @@ from optimizer.exports.office import browser, documents
 from optimizer.exports.office.brief import Bar, Bars, Brief, Figure, Money
 from optimizer.exports.office.document import write_brief_document
 from optimizer.exports.office.options import document_kind
+from optimizer.exports.office.packages import text_ems
 from optimizer.exports.office.pdf import write_brief_pdf
 from optimizer.exports.office.run_brief import run_brief
-from optimizer.exports.office.slides import write_brief_slides
+from optimizer.exports.office.slides import _column_widths_in, write_brief_slides
 from optimizer.exports.words import Words, office_words
 from optimizer.maps.options import MapNameWarning
 from optimizer.runs.run import Run
@@ -247,3 +248,21 @@ def test_every_word_is_there_in_both_languages() -> None:
 def test_fonts_draw_every_word() -> None:
     for row in office_words().values():
         assert all(has_glyph(char) for text in (row["en"], row["zh"]) for char in text), row
+
+
+def test_columns_of_a_slide_break_no_word_where_a_cell_is_too_long() -> None:
+    columns = [
+        ("Case", "a label of several words"),
+        ("Energy, GWh", "3,333"),
+        ("In east", "17.3% " + "(range not computed) " * 6),
+    ]
+    widths_in = _column_widths_in(columns)
+    assert sum(widths_in) == pytest.approx(12.133)
+    for column, width_in in zip(columns, widths_in, strict=True):
+        longest = max(text_ems(word) for text in column for word in text.split())
+        assert width_in * 72 / 12 >= longest + 1.0  # with its margins
+    # Chinese breaks anywhere: a long head does not crowd the others out.
+    case, _ = _column_widths_in(
+        [("\u60c5\u666f", "a label of several words"), ("\u6700\u4f18\u65b9\u6848" * 20, "1.0")]
+    )
+    assert case * 72 / 12 > text_ems("a label of several words") / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ _INK, _FAINT, _ACCENT, _PAPER, _GREY = "222222", "5F5F5F", "1F3A5F", "F0F4F9", "
 _BLANK_LAYOUT = 6  # of the template that python-pptx brings
 _LEADING, _PT_PER_IN = 1.3, 72.0
 _SMALLEST_PT = 9.0
+_CELL_PT, _CELL_MARGIN_EMS, _BOLD = 12, 2.0, 1.15
+_WORD = re.compile(r"[^\s\u2e80-\uffff]+|[\u2e80-\uffff]")  # what a line is not broken in; Chinese is anywhere
 _FIGURES_IN_ROW, _MOST_FIGURES = 3, 6
 
 Style = tuple[float, bool, str]  # Size in points, whether it is bold, colour
@@ -144,12 +147,9 @@ class _Slide:
         """Show a table, its head first."""
         box = [Inches(side) for side in (_MARGIN_IN, _TOP_IN, _INNER_IN, 0.4 * len(rows))]
         table = self._slide.shapes.add_table(len(rows), len(rows[0]), *box).table
-        # Columns share the width as their longest cells need it, the head on two lines.
-        needs = [
-            max(text_ems(rows[0][at]) / 2, *(text_ems(row[at]) for row in rows[1:])) + 2.0 for at in range(len(rows[0]))
-        ]
-        for column, need in zip(table.columns, needs, strict=True):
-            column.width = Inches(_INNER_IN * need / sum(needs))
+        widths_in = _column_widths_in(list(zip(*rows, strict=True)))
+        for column, width_in in zip(table.columns, widths_in, strict=True):
+            column.width = Inches(width_in)
         for number, row in enumerate(rows):
             for at, text in enumerate(row):
                 cell = table.cell(number, at)
@@ -159,7 +159,7 @@ class _Slide:
                     _ACCENT if number == 0 else "FFFFFF" if number % 2 else _PAPER
                 )
                 self._paragraph(
-                    cell.text_frame.paragraphs[0], text, (12, number == 0, "FFFFFF" if number == 0 else _INK)
+                    cell.text_frame.paragraphs[0], text, (_CELL_PT, number == 0, "FFFFFF" if number == 0 else _INK)
                 )
                 cell.text_frame.paragraphs[0].alignment = PP_ALIGN.RIGHT if at else PP_ALIGN.LEFT
 
@@ -199,6 +199,21 @@ class _Slide:
             eastern = properties.makeelement(qn("a:ea"), {})
             properties.find(qn("a:latin")).addnext(eastern)
         eastern.set("typeface", CHINESE_FONT)
+
+
+def _column_widths_in(columns: Sequence[Sequence[str]]) -> list[float]:
+    """Share out the width of a slide: cells on one line, heads on two; where that is too wide, no word is broken."""
+    least, wanted = [], []
+    for head, *cells in columns:
+        words = [text_ems(word) * _BOLD for word in _WORD.findall(head)]
+        words += [text_ems(word) for cell in cells for word in _WORD.findall(cell)]
+        least.append(max(words, default=0.0) + _CELL_MARGIN_EMS)
+        lines = [text_ems(head) * _BOLD / 2, *map(text_ems, cells)]
+        wanted.append(max(least[-1], max(lines) + _CELL_MARGIN_EMS))
+    room = _INNER_IN * _PT_PER_IN / _CELL_PT
+    share = min(1.0, max(0.0, room - sum(least)) / max(sum(wanted) - sum(least), 1e-9))
+    ems = [low + share * (high - low) for low, high in zip(least, wanted, strict=True)]
+    return [_INNER_IN * one / sum(ems) for one in ems]
 
 
 def _fitting(texts: Sequence[str], width_in: float, height_in: float, size: float, *, after: float = 0.3) -> float:
