@@ -711,12 +711,16 @@ def _context(run: Run, prices: Sequence[DataCenterPrice], study: Uncertainty | N
     sentences, idle = _price_sentences(run)
     section = None if study is None else study_section(study)
     shares = say("Shares {ranges}.", ranges=describe_share_ranges(run.ranges, run.summary["region_share"]))
+    changes = list_changes(changed_keys(run.info))
+    about = end_sentence(retell_description(str(run.info["scenario"].get("description") or "")))
+    if changes and about:  # it may name the very numbers that were changed
+        about = say("The scenario before these changes: {description}", description=about)
     return {
         "title": say("{run}: where inference runs", run=_title_of(run)),
         "heading": _heading_of(run),
         "eyebrow": _title_of(run),
-        "about": end_sentence(retell_description(str(run.info["scenario"].get("description") or ""))),
-        "changes": list_changes(changed_keys(run.info)),
+        "about": about,
+        "changes": changes,
         "sections": _SECTIONS,
         "map_words": {**_MAP_WORDS, "shares": shares},
         "rule_shares": join_sentences([shares, say("A rule makes one plan: its shares have no range.")]),

@@ -130,6 +130,7 @@ def test_what_was_set_is_named_at_the_head(run: Path, tmp_path: Path) -> None:
     shown = Page(edwc.export_run(open_run(tmp_path / "set"), tmp_path / "a.html"))
     words = " ".join(shown.text.split())
     assert "Changed in the scenario: demand.tokens_per_day_trillion=0.002 " in words
+    assert "The scenario before these changes: " in words  # its description names the demand as it was
     assert "solver.threads=1 " not in words.partition("Where inference runs")[0]
 
 
