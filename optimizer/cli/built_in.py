@@ -125,8 +125,8 @@ def _describe_key(key: Key) -> str:
 
 def _allowed(part: str) -> str:
     """Tell a part of what a key may be in the language in force; its choices are written as a scenario writes them."""
-    if choices := part.removeprefix("one of ") if part.startswith("one of ") else "":
-        return say("one of {choices}", choices=join(choices.split(", ")))
+    if part.startswith("one of "):
+        return say("one of {choices}", choices=join(part.removeprefix("one of ").split(", ")))
     if found := _NUMBER.fullmatch(part):
         kind, above, low, most, high = found.groups()
         least = say("above {low}", low=low) if above else low

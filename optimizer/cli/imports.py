@@ -87,8 +87,6 @@ def import_command(
 
 def _tell(note: Note) -> str:
     """Write a note as a sentence, with the first of its items."""
-    text, items = (
-        titled(retell(escape_text(note.text))),
-        join_some([escape_text(item) for item in note.items], _ITEMS_SHOWN),
-    )
+    text = titled(retell(escape_text(note.text)))
+    items = join_some([escape_text(item) for item in note.items], _ITEMS_SHOWN)
     return say("{text}: {items}.", text=text, items=items) if items else say("{text}.", text=text)

@@ -225,11 +225,13 @@ class Comparison:
     def ranges(self, case: str) -> pd.DataFrame:
         """Ranges that `edwc range` has left with a case's run; empty where there are none."""
         result = self.results.get(case)
-        return pd.DataFrame() if result is None else _run_ranges(result)
+        if result is None or result.folder is None or not (result.folder / "run.json").is_file():
+            return pd.DataFrame()
+        return open_run(result.folder).ranges
 
     def with_ranges(self) -> Self:
         """Say beside regional shares between what they lie, as far as `edwc range` has been run on the cases."""
-        ranges = {case: _run_ranges(result) for case, result in self.results.items()}
+        ranges = {case: self.ranges(case) for case in self.results}
         pairs = zip(self.moved_totals["first"], self.moved_totals["second"], strict=True)
         nothing = pd.DataFrame()
         least = [must_move_share(ranges.get(a, nothing), ranges.get(b, nothing)) for a, b in pairs]
@@ -306,13 +308,6 @@ class Comparison:
                 of_map = {"regions": regions} if isinstance(found, BreakEvenMap) else {}
                 drawn.append(found.plot(target, changes=self.changes, **of_map))
         return drawn
-
-
-def _run_ranges(result: CaseResult) -> pd.DataFrame:
-    """Ranges that `edwc range` has left with the run of a case; empty where there are none."""
-    if result.folder is None or not (result.folder / "run.json").is_file():
-        return pd.DataFrame()
-    return open_run(result.folder).ranges
 
 
 _TABLES = tuple(item.name for item in fields(Comparison) if item.type == "pd.DataFrame")

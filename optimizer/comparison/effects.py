@@ -20,7 +20,7 @@ from optimizer.comparison.carried_plans import Redispatcher, carry_plan
 from optimizer.comparison.cases import CaseResult
 from optimizer.comparison.tables import number, saving_interval
 from optimizer.runs.run import Run
-from optimizer.runs.share_ranges import share_columns
+from optimizer.runs.share_ranges import join_texts, share_columns
 from scenarios.price_parameters import ParameterRange, label_of
 
 Kind = Literal["start", "price", "reoptimize", "change", "end"]
@@ -176,7 +176,7 @@ def with_share_effects(
             columns[f"{end}_most_{_EFFECT_SHARE}{name}"] = after[most] - before[least]
         if regions:
             both = zip(after["share_range"], before["share_range"], strict=True)
-            columns[f"{end}_share_range"] = [", else ".join(sorted({*map(str, pair)})) for pair in both]
+            columns[f"{end}_share_range"] = [join_texts(map(str, pair)) for pair in both]
     return tornado.assign(**columns)
 
 

@@ -13,7 +13,7 @@ from optimizer.comparison.cases import CaseResult
 from optimizer.near_optimal.moves import must_move_share
 from optimizer.runs.difference import find_moves
 from optimizer.runs.run import open_run
-from optimizer.runs.share_ranges import range_text, share_range
+from optimizer.runs.share_ranges import join_texts, range_text, share_range
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def with_share_ranges(
         **{_RANGE_TEXT: list(map(range_text, known))},
     )
     wide = [_wide(family, regions, "region", name) for name, family in _RANGE.items()]
-    texts = {case: ", else ".join(sorted(set(part))) for case, part in regions.groupby("case")[_RANGE_TEXT]}
+    texts = {case: join_texts(part) for case, part in regions.groupby("case")[_RANGE_TEXT]}
     least = [must_move_share(ranges.get(reference, nothing), ranges.get(str(case), nothing)) for case in cases["case"]]
     added: dict[str, Any] = {}
     for table in wide:

@@ -233,8 +233,10 @@ def _raise_rtt_limits(document: dict[str, Any], network: Network, graph: SourceG
     for name, item in document["workload_classes"].items():
         if item.get("rtt_limit_ms", math.inf) < needed_ms:
             item["rtt_limit_ms"] = limit_ms
-            text = f"the round trip of class {name} may take {limit_ms:g} ms, so that all hubs reach a data center"
-            graph.note("assumed", text)
+            graph.note(
+                "assumed",
+                f"the round trip of class {name} may take {limit_ms:g} ms, so that all hubs reach a data center",
+            )
 
 
 def _room_on_links(problem: PlacementProblem) -> float:

@@ -42,7 +42,7 @@ from optimizer.runs.plan_tables import (
     labelled_decisions,
     plan_from_tables,
 )
-from optimizer.runs.share_ranges import range_text, share_range
+from optimizer.runs.share_ranges import join_texts, range_text, share_range
 from optimizer.sensitivity.price_table import COLUMNS as PRICE_COLUMNS
 from optimizer.solvers.control import Progress, Solution, Termination
 from optimizer.words.language import current_language
@@ -307,7 +307,7 @@ class Run:
         if proved := {name: one for name, one in known.items() if one is not None}:
             found["least_region_share"] = {name: one[0] for name, one in proved.items()}
             found["most_region_share"] = {name: one[1] for name, one in proved.items()}
-            found["share_range"] = ", else ".join(sorted(set(map(range_text, known.values()))))
+            found["share_range"] = join_texts(map(range_text, known.values()))
         return {name: math.nan if value is None and name != "green_share" else value for name, value in found.items()}
 
     @property

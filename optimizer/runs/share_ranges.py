@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,11 @@ def share_range(ranges: pd.DataFrame, region: str) -> tuple[float, float, float]
 def range_text(known: tuple[float, float, float] | None) -> str:
     """Say for which plans a range from `share_range` holds, or that it was not computed."""
     return RANGE_UNKNOWN if known is None else f"all plans of up to {known[2]:.2%} more"
+
+
+def join_texts(texts: Iterable[str]) -> str:
+    """Say of several ranges for which plans they hold, each slack once."""
+    return ", else ".join(sorted(set(texts)))
 
 
 def share_columns(
@@ -52,6 +57,6 @@ def share_columns(
     for n, end in enumerate(("least", "most")):
         for name, found in known.items():
             out[f"{end}_region_share.{name}"] = np.array([math.nan if one is None else one[n] for one in found])
-    said = [", else ".join(sorted({range_text(found[row]) for found in known.values()})) for row in range(len(runs))]
+    said = [join_texts(range_text(found[row]) for found in known.values()) for row in range(len(runs))]
     out["share_range"] = np.array([text if run else "" for run, text in zip(runs, said, strict=True)], dtype=object)
     return out
