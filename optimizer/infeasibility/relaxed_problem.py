@@ -19,7 +19,7 @@ from optimizer.problem.assemble import with_candidates
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import BoolArray, FloatArray, IntArray, PlacementProblem
 from optimizer.problem.routing import residency_mask
-from optimizer.solvers.benders.aggregation import MergedDays, merge_days
+from optimizer.solvers.benders.aggregation import MergedSlices, merge_days
 from optimizer.units import HOURS_PER_YEAR
 from scenarios.schema import Scenario
 
@@ -194,7 +194,7 @@ def aggregate(relaxed: RelaxedProblem) -> _Aggregated:
     """Merge workloads that differ in their names only, and days with the same demand."""
     days = merge_days(relaxed.problem)
     if len(days.problem.outages) != len(relaxed.problem.outages):
-        days = MergedDays(relaxed.problem, np.arange(len(relaxed.problem.slices)))
+        days = MergedSlices(relaxed.problem, np.arange(len(relaxed.problem.slices)))
     problem = days.problem
     what = _what_candidates_are(relaxed)
     group = _groups(problem, what)

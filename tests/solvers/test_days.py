@@ -75,7 +75,7 @@ def test_cuts_handed_on_hold_on_every_day() -> None:
     merged = merge_days(problem)
     few, every = (Decomposition(each, seed=1, threads=1) for each in (merged.problem, problem))
     few.raise_bound(Control())
-    cuts = transfer_cuts(few.program.cuts, few.split_blocks, every.split_blocks, merged.slice_of)
+    cuts = transfer_cuts(few.program.cuts, few.split.parts, every.split.parts, merged.slice_of)
     assert len(cuts) == 3 * len(few.program.cuts) > 0
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -98,7 +98,7 @@ def test_nothing_is_handed_on_between_different_demands() -> None:
     one, other = toy_problem(), toy_problem(demand_mtok_per_h=(100.0, 100.0, 50.0, 100.0))
     first, second = (Decomposition(each, seed=1, threads=1) for each in (one, other))
     first.raise_bound(Control())
-    cuts = transfer_cuts(first.pool.cuts, first.split_blocks, second.split_blocks, np.arange(len(one.slices)))
+    cuts = transfer_cuts(first.pool.cuts, first.split.parts, second.split.parts, np.arange(len(one.slices)))
     first.blocks.close()
     second.blocks.close()
     # Chat asks for another mix of hubs and gets nothing; batch asks for the same and gets its cuts.
@@ -125,7 +125,7 @@ def test_cuts_of_balances_handed_on_forbid_no_plan() -> None:
         assert bool(forbidding) == (missed > FORBIDDEN_SHARE)
         assert all(cut.at(point) > 0 for cut in forbidding)
         found += forbidding
-    handed_on = transfer_cuts(found, few.split_blocks, every.split_blocks, merged.slice_of)
+    handed_on = transfer_cuts(found, few.split.parts, every.split.parts, merged.slice_of)
     assert len(handed_on) == 3 * len(found) > 0
     assert all(cut.is_of_balances for cut in handed_on)
     solution = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
@@ -144,7 +144,7 @@ def test_cuts_of_outages_are_handed_on() -> None:
     few.raise_bound(Control())
     of_outages = [cut for cut in few.program.cuts if cut.is_of_balances]
     assert of_outages
-    cuts = transfer_cuts(of_outages, few.split_blocks, every.split_blocks, merged.block_of(problem))
+    cuts = transfer_cuts(of_outages, few.split.parts, every.split.parts, merged.block_of(problem))
     assert len(cuts) == len(of_outages)
     point = np.zeros(len(every.master.cost))
     answers = every.blocks.solve(point)

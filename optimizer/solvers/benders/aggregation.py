@@ -1,5 +1,5 @@
 """
-Smaller problems to decompose: hubs and days aggregated without loss, links without limits.
+Smaller problems to decompose: hubs and days aggregated without loss, hours for a first look, links without limits.
 
 Hubs of a class without RTT limit and latency value that use the same data centers can be planned as one national
 workload: what the plan routes is shared out among the hubs in proportion to their demand, hour by hour, and keeps every
@@ -17,8 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from network_data.tariffs import HOURS_PER_DAY
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, IntArray, PlacementProblem, no_routes_left_out
+from optimizer.problem.slicing import keep_peaks
 
 ALL_HUBS = "all_hubs"
 
@@ -165,15 +167,15 @@ DIGITS = 9
 
 
 @dataclass(frozen=True)
-class MergedDays:
-    """One day for each kind of demand (or the original problem), and the (T,) new slice of each old one."""
+class MergedSlices:
+    """A problem with fewer days or slices (or the original one), and the (T,) new slice of each old one."""
 
     problem: PlacementProblem
     slice_of: IntArray
 
     @property
     def is_smaller(self) -> bool:
-        """Whether any days were merged."""
+        """Whether any were merged."""
         return len(self.problem.slices) < len(self.slice_of)
 
     def block_of(self, original: PlacementProblem) -> IntArray:
@@ -187,7 +189,7 @@ class MergedDays:
         return np.concatenate([self.slice_of, [slices + n if n >= 0 else -1 for n in found]]).astype(np.int64)
 
 
-def merge_days(problem: PlacementProblem) -> MergedDays:
+def merge_days(problem: PlacementProblem) -> MergedSlices:
     """
     Aggregate the days with the same demand, waiting limits and shedding limits in every slice.
 
@@ -198,7 +200,7 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
     for rows in days.values():
         groups.setdefault(_key(problem, np.asarray(rows)), []).append(np.asarray(rows))
     if len(groups) == len(days) or problem.policy.spending_limit_cny_per_year is not None:
-        return MergedDays(problem, np.arange(len(problem.slices)))
+        return MergedSlices(problem, np.arange(len(problem.slices)))
     slice_of = np.empty(len(problem.slices), np.int64)
     first, weights, prices, previous = [], [], [], []
     billing = np.arange(len(problem.billing))
@@ -233,7 +235,68 @@ def merge_days(problem: PlacementProblem) -> MergedDays:
         energy_price_cny_per_mwh=np.concatenate(prices),
         outage_demand_mtok_per_h=needed[kept] if needed.size else needed,
     )
-    return MergedDays(merged, slice_of)
+    return MergedSlices(merged, slice_of)
+
+
+SLICES_PER_DAY = 6  # that stand for the hours of a day
+
+
+def merge_hours(problem: PlacementProblem) -> MergedSlices:
+    """
+    Aggregate the hours of each day to a few slices, those of peaks left alone; other slices are left as they are.
+
+    What the hours of a slice need and what energy costs in them is averaged, so the problem is another one: its
+    relaxation bounds nothing, but it looks like that of the original.
+    """
+    rows = problem.slices.groupby("day", sort=False).indices
+    by_day = np.array([np.asarray(each) for each in rows.values() if len(each) == HOURS_PER_DAY])
+    if by_day.size < len(problem.slices):
+        return MergedSlices(problem, np.arange(len(problem.slices)))
+    busy = _busy_by_class(problem, by_day)
+    needs = np.concatenate([busy.sum(axis=0, keepdims=True), busy]).swapaxes(0, 1)  # (days, 1 + K, hours)
+    prices = problem.energy_price_cny_per_mwh[by_day] * np.sqrt(problem.weight_h[by_day])[:, :, None]
+    hours = keep_peaks(
+        SLICES_PER_DAY,
+        np.unique(needs.reshape(-1, HOURS_PER_DAY), axis=0),
+        prices.swapaxes(1, 2).reshape(-1, HOURS_PER_DAY),
+    ).hours
+    slice_of = np.empty(len(problem.slices), np.int64)
+    for n, mine in enumerate(hours):
+        slice_of[by_day[:, mine]] = (np.arange(len(by_day)) * len(hours) + n)[:, None]
+    first = np.concatenate([[day[mine[0]] for mine in hours] for day in by_day])
+    last = np.concatenate([[day[mine[-1]] for mine in hours] for day in by_day])
+    before = np.concatenate([np.roll(np.arange(len(hours)), 1) + n * len(hours) for n in range(len(by_day))])
+    length_h = np.bincount(slice_of).astype(float)
+    pick = sp.csr_array((np.ones(len(slice_of)), (slice_of, np.arange(len(slice_of)))))
+    demand, needed = pick @ problem.demand_mtok_per_h / length_h[:, None], problem.outage_demand_mtok_per_h
+    busy_h = needs[:, 0].reshape(-1)[np.argsort(by_day.reshape(-1))]
+    weight = np.maximum(busy_h, busy_h.max(initial=0.0) * 1e-9 or 1.0)
+    slices = problem.slices.iloc[first].reset_index(drop=True)
+    slices["weight_h"] = pick @ problem.weight_h
+    slices["previous_index"] = before
+    merged = replace(
+        problem,
+        slices=slices,
+        demand_mtok_per_h=demand,
+        backlog_limit_mtok=problem.backlog_limit_mtok[last],
+        servable_mtok_per_h=demand + problem.backlog_limit_mtok[last][before] / length_h[:, None],
+        shed_limit_mtok_per_h=pick @ problem.shed_limit_mtok_per_h / length_h[:, None],
+        energy_price_cny_per_mwh=pick @ (problem.energy_price_cny_per_mwh * weight[:, None]) / (pick @ weight)[:, None],
+        outage_demand_mtok_per_h=pick @ needed / length_h[:, None] if needed.size else needed,
+    )
+    return MergedSlices(merged, slice_of)
+
+
+def _busy_by_class(problem: PlacementProblem, by_day: IntArray) -> FloatArray:
+    """(K, days, hours) accelerators that classes need, what may wait spread over its day."""
+    workloads, fastest = problem.workloads, problem.accel_h_per_mtok.min(axis=1)
+    busy = problem.demand_mtok_per_h * fastest[workloads["class_index"]]
+    hourly = busy[by_day]  # (days, hours, W)
+    waits = workloads["is_deferrable"].to_numpy(bool)
+    hourly[:, :, waits] = hourly[:, :, waits].mean(axis=1, keepdims=True)
+    out = np.zeros((len(problem.classes), *by_day.shape))
+    np.add.at(out, workloads["class_index"].to_numpy(), np.moveaxis(hourly, 2, 0))
+    return out
 
 
 def _key(problem: PlacementProblem, rows: IntArray) -> bytes:

@@ -8,18 +8,15 @@ the merged days say too, one day at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.benders.aggregation import MergedDays
+from optimizer.solvers.benders.aggregation import MergedSlices
 from optimizer.solvers.benders.bound import FEW_PER_PART, NEARLY_TIGHT_SHARE, Decomposition, split_problem
 from optimizer.solvers.benders.covers import FlowCovers
-from optimizer.solvers.benders.cuts import transfer_cuts
 from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.pool import CutPool
-from optimizer.solvers.benders.subproblems import Cut
+from optimizer.solvers.benders.refinement import Refinement
 from optimizer.solvers.control import Control
 
 
@@ -37,16 +34,16 @@ class AllDays:
         Their decomposition, some rounds old.
     """
 
-    def __init__(self, problem: PlacementProblem, days: MergedDays, merged: Decomposition, *, seed: int) -> None:
+    def __init__(self, problem: PlacementProblem, days: MergedSlices, merged: Decomposition, *, seed: int) -> None:
         self._merged, self._days = merged, days
-        self._block_of = days.block_of(problem)
         split = split_problem(problem)
+        self._refined = Refinement(merged, days, problem, split)
         self._split = split
-        self._program = MasterProgram(split.master, sum(block.component_count for block in split.blocks), seed=seed)
-        self._pool = CutPool(split.blocks)
+        self._program = MasterProgram(split.master, sum(len(parts) for parts in split.parts), seed=seed)
+        self._pool = CutPool(split.parts)
         self._covers = FlowCovers(problem, split.compiled, split.master)
-        self._program.add(self._from_merged([cut for cut in merged.program.cuts if not merged.covers.is_one(cut)]))
-        self._program.add(self._covers.violated(self._merged_point(), broken_share=-NEARLY_TIGHT_SHARE))
+        self._program.add(self._refined.held())
+        self._program.add(self._covers.violated(self._refined.point(), broken_share=-NEARLY_TIGHT_SHARE))
         self._day_rows = [np.asarray(rows) for rows in problem.slices.groupby("day", sort=False).indices.values()]
         self._merged_bound_units = -np.inf
         self.is_rising = True  # the last solve broke cuts that it did not know
@@ -91,7 +88,7 @@ class AllDays:
             there = self._on_merged_day(values, rows)
             self._merged.pool.add(self._merged.cost_at(there)[1])
             self._merged.pool.add(self._merged.blocks.solve_outages(there))
-        self._pool.add(self._from_merged(self._merged.pool.cuts))
+        self._pool.add(self._refined.cuts(self._merged.pool.cuts))
         broken = self._pool.violated(point, part_costs, FEW_PER_PART) + self._covers.violated(point)
         self._program.add(broken)
         return bool(broken)
@@ -109,18 +106,3 @@ class AllDays:
                 of_day[self._days.slice_of[rows]] = block.values(values)[rows]
                 out[own.columns] = of_day.reshape(-1)
         return np.asarray(out[source.master.columns] / source.master.scale)
-
-    def _from_merged(self, cuts: Sequence[Cut]) -> list[Cut]:
-        """Write cuts of the merged days for every day that they stand for."""
-        return transfer_cuts(cuts, self._merged.split_blocks, self._split.blocks, self._block_of)
-
-    def _merged_point(self) -> FloatArray:
-        """Write what the merged relaxation decides and processes as a point with all days; the rest is 0."""
-        source, target = self._merged, self._split
-        values = source.columns_at(source.relaxed_point)
-        out = np.zeros(len(target.compiled.cost))
-        for name in ("Open", "Deploy", "NewPods"):
-            out[target.compiled.columns[name].columns] = values[source.compiled.columns[name].columns]
-        work = source.compiled.columns["Work"].values(values)[self._days.slice_of]
-        out[target.compiled.columns["Work"].columns] = work.reshape(-1)
-        return np.asarray(out[target.master.columns] / target.master.scale)

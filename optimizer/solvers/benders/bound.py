@@ -8,7 +8,7 @@ proven lower bound; a master point with integer decisions, its blocks solved, gi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from optimizer.solvers.benders.assignments import assignment_prices
 from optimizer.solvers.benders.blocks import Block, Master, split
 from optimizer.solvers.benders.covers import FlowCovers
 from optimizer.solvers.benders.master import MasterProgram
+from optimizer.solvers.benders.parts import Part, describe_parts
 from optimizer.solvers.benders.pool import CutPool
 from optimizer.solvers.benders.subproblems import Cut, SlicePrograms
 from optimizer.solvers.control import Control
@@ -72,6 +73,7 @@ class Split(NamedTuple):
     compiled: CompiledModel
     master: Master
     blocks: list[Block]
+    parts: list[list[Part]]  # of each block
     penalty_units: FloatArray
     cny_per_unit: float
 
@@ -95,7 +97,11 @@ def split_problem(problem: PlacementProblem, *, like: Split | None = None, is_co
     most = _column_limits(problem, compiled)
     priced = compiled if is_costless else replace(compiled, cost=_cost_with_ways_at_work(problem, compiled))
     master, blocks = split(priced, slices, penalty, most, cny_per_unit=unit)
-    return Split(problem, compiled, master, blocks, penalty, unit)
+    return Split(problem, compiled, master, blocks, _parts_of(blocks), penalty, unit)
+
+
+def _parts_of(blocks: list[Block]) -> list[list[Part]]:
+    return [describe_parts(block) for block in blocks]
 
 
 def _priced_anew(
@@ -111,7 +117,7 @@ def _priced_anew(
         own = cost[block.columns] / unit * block.scale
         blocks.append(replace(block, cost=np.concatenate([own, missed])))
     master = replace(master, cost=cost[master.columns] / unit * master.scale)
-    return Split(problem, compiled, master, blocks, penalty_units, unit)
+    return Split(problem, compiled, master, blocks, _parts_of(blocks), penalty_units, unit)
 
 
 def _cost_with_ways_at_work(problem: PlacementProblem, compiled: CompiledModel) -> FloatArray:
@@ -161,7 +167,7 @@ class Decomposition:
     ) -> None:
         self.problem = problem
         control = Control() if control is None else control
-        parts = split_problem(problem, like=like, is_costless=is_costless)
+        self.split = parts = split_problem(problem, like=like, is_costless=is_costless)
         self.compiled, self.master, blocks, self.cny_per_unit = (
             parts.compiled, parts.master, parts.blocks, parts.cny_per_unit
         )  # fmt: skip
@@ -171,8 +177,7 @@ class Decomposition:
             blocks, self.master.upper, control, threads=threads, seed=seed, forbids_misses=forbids
         )
         self.program = MasterProgram(self.master, self.blocks.part_count, seed=seed)
-        self.split_blocks = blocks
-        self.pool = CutPool(blocks)
+        self.pool = CutPool(parts.parts)
         assign = self.positions("Assign")
         first = self.blocks.cuts_at([assignment_prices(block, self.compiled, assign) for block in blocks])
         self.pool.add(first)
@@ -188,7 +193,7 @@ class Decomposition:
         self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
 
-    def begin_with(self, cuts: Iterable[Cut], point: FloatArray) -> None:
+    def begin_with(self, cuts: Iterable[Cut], point: FloatArray, held: Sequence[Cut] | None = None) -> None:
         """
         Begin with the cuts of another problem, those in the master that held its relaxation where that ended.
 
@@ -196,12 +201,15 @@ class Decomposition:
         ----------
         point
             (master columns,) of the other problem; where it has other columns the cuts wait until they are broken.
+        held
+            The cuts that held it there; None = those that nearly hold it at the point.
         """
         self.pool.add(cuts)
         if point.shape == self.master.cost.shape:
-            costs = self.pool.costs_at(point)
-            below = costs - NEARLY_TIGHT_SHARE * np.abs(costs)
-            self.program.add(self.pool.violated(point, below, MANY_PER_PART))
+            if held is None:
+                costs = self.pool.costs_at(point)
+                held = self.pool.violated(point, costs - NEARLY_TIGHT_SHARE * np.abs(costs), MANY_PER_PART)
+            self.program.add(held)
             self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
             self._core = point
             self.is_coarse = False  # it may be near its end already

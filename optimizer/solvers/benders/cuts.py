@@ -18,22 +18,21 @@ import pandas as pd
 
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
-from optimizer.solvers.benders.blocks import Block
 from optimizer.solvers.benders.bound import Split
-from optimizer.solvers.benders.parts import describe_parts
+from optimizer.solvers.benders.parts import Part
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import CUTS_TABLE, Learned
 
+BlockParts = Sequence[Sequence[Part]]  # of each block
 
-def transfer_all(cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block]) -> list[Cut]:
+
+def transfer_all(cuts: Sequence[Cut], source: BlockParts, target: BlockParts) -> list[Cut]:
     """Transfer the cuts of one problem to another whose blocks come in the same order."""
     twins = np.arange(len(target))
     return transfer_cuts(cuts, source, target, np.where(twins < len(source), twins, -1))
 
 
-def transfer_cuts(
-    cuts: Sequence[Cut], source: Sequence[Block], target: Sequence[Block], source_of: IntArray
-) -> list[Cut]:
+def transfer_cuts(cuts: Sequence[Cut], source: BlockParts, target: BlockParts, source_of: IntArray) -> list[Cut]:
     """
     Transfer the cuts of one problem's blocks to the same components of the blocks of another.
 
@@ -42,21 +41,20 @@ def transfer_cuts(
     cuts
         Cuts whose parts are the components of `source`, numbered through.
     source, target
-        Blocks from `split`.
+        Parts of the blocks of a `Split`.
     source_of
         For each target block the source block with the same demand, -1 where there is none.
     """
-    first = np.concatenate([[0], np.cumsum([block.component_count for block in source])])
-    described = [describe_parts(block) for block in source]
+    first = np.concatenate([[0], np.cumsum([len(parts) for parts in source])])
     by_part: dict[int, list[Cut]] = {}
     for cut in cuts:
         by_part.setdefault(cut.part, []).append(cut)
     out, part = [], 0
-    for block, twin in zip(target, source_of, strict=True):
-        for number, (key, columns, size) in enumerate(describe_parts(block)):
-            known = twin >= 0 and number < len(described[twin]) and described[twin][number][0] == key
+    for parts, twin in zip(target, source_of, strict=True):
+        for number, (key, columns, size) in enumerate(parts):
+            known = twin >= 0 and number < len(source[twin]) and source[twin][number].key == key
             if known:
-                _, own, own_size = described[twin][number]
+                _, own, own_size = source[twin][number]
                 for cut in by_part.get(int(first[twin]) + number, ()):
                     ratio = 1.0 if cut.is_of_balances else size / own_size
                     at = columns[np.searchsorted(own, cut.columns)]

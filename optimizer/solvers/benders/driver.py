@@ -15,8 +15,8 @@ import numpy.typing as npt
 from optimizer.model.compile import compile_model
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders.aggregation import (
-    MergedDays,
     MergedProblem,
+    MergedSlices,
     merge_days,
     merge_hubs,
 )
@@ -35,8 +35,10 @@ from optimizer.solvers.benders.bound import (
 from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
+from optimizer.solvers.benders.long_slices import LongSlices
 from optimizer.solvers.benders.master import InfeasibleMasterError
-from optimizer.solvers.benders.plan_search import Choice, PlanSearch
+from optimizer.solvers.benders.plan_search import Choice
+from optimizer.solvers.benders.scouting import Scouting
 from optimizer.solvers.control import (
     DECOMPOSED_TOLERANCE,
     Control,
@@ -52,7 +54,7 @@ from optimizer.solvers.process import POLL_S, MipOutcome, run_mip
 MERGE_SHARE_OF_GAP = 0.1
 
 
-def _aggregate(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedDays]:
+def _aggregate(problem: PlacementProblem, *, mip_rel_gap: float) -> tuple[MergedProblem, MergedSlices]:
     """Aggregate the hubs, then the days, of a problem."""
     merged = merge_hubs(problem, allowance_cny=MERGE_SHARE_OF_GAP * mip_rel_gap * 1e3 * cost_unit_cny(problem))
     return merged, merge_days(merged.problem)
@@ -78,11 +80,17 @@ LEAST_INNER_GAP = 1e-9
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
+EVALUATIONS_A_LONG_ROUND = 3
+# Pricing a plan takes the time of several evaluations: in the first look only one better by more than this is priced.
+MUCH = 0.005
+# Rounds with long slices while the problem with all of them is set up.
+FIRST_LONG_ROUNDS = 4
+# With more than this share between its bound and what the search has found, an integer program chooses deployments.
+POOR_CHOICE_GAP = 0.03
+# Rounds with all slices while deployments are chosen by an integer program of long ones.
+ROUNDS_BESIDE_CHOOSING = 2
 # With more than this share between plan and bound so many at once, before the next round: for a run that is stopped.
 POOR_GAP, FIRST_EVALUATIONS = 0.02, 3
-
-# The search alone ends after so many evaluations without a better plan; more than a round of random changes.
-PATIENCE = 200
 
 # Of the choices that were each the best found, so many of the last teach the bound what they cost.
 CHOICES_TO_LEARN_FROM = 3
@@ -182,21 +190,28 @@ class _Run:
         self._original = problem
         self._clock = time.monotonic()
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
+        self._second = ThreadPoolExecutor(max_workers=1) if self._threads > 1 else None
+        self._long = LongSlices.of_large(self._days.problem, control, seed=self._seed)
         like = None if warm.cuts is None else warm.cuts.split
+        looking = None
+        if self._long is not None:
+            if warm.cuts is not None:
+                self._long.begin_with(warm.cuts)
+            if self._second is not None:
+                looking = self._second.submit(self._long.raise_bound, FIRST_LONG_ROUNDS)
         self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like, control=control)
         if warm.cuts is not None:
-            self._of.begin_with(
-                transfer_all(warm.cuts.cuts, warm.cuts.split.blocks, self._of.split_blocks), warm.cuts.point
-            )
-        self._search = PlanSearch(self._of, control, seed=self._seed)
+            cuts = transfer_all(warm.cuts.cuts, warm.cuts.split.parts, self._of.split.parts)
+            if self._long is None:
+                self._of.begin_with(cuts, warm.cuts.point)
+            else:
+                self._of.pool.add(cuts)  # those to begin with are what the long slices end with
+        long = None if self._long is None else self._long.of
+        self._search = Scouting(self._of, long, control, seed=self._seed)
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
             self._search.start_from(self._deployments(pairs))
         self._begins_with_plan = warm.plan is not None
-        self._other_search: PlanSearch | None = None
-        # Outages are asked of the blocks by both: then the search waits for the bound.
-        is_apart = self._threads > 1 and problem.outages.empty
-        self._second = ThreadPoolExecutor(max_workers=1) if is_apart else None
         if self._days.is_smaller:
             self._of.bound_of_all_days_units = -np.inf
         compiled = compile_model(self._merged.problem) if self._days.is_smaller else self._of.compiled
@@ -204,6 +219,8 @@ class _Run:
         self.best = Incumbent(stage, control, lambda: self._bound_cny, mip_rel_gap=self._gap, seed=self._seed)
         self._all_days: AllDays | None = None
         self._earlier_bound_cny = -np.inf
+        if looking is not None:
+            looking.result()
         self._lap("compile")
 
     def solve(self, known: Solution | None) -> Solution:
@@ -227,6 +244,8 @@ class _Run:
             return self._solution(self._control.reason)
         finally:
             self._of.blocks.close()
+            if self._long is not None:
+                self._long.of.blocks.close()
             if self._second is not None:
                 self._second.shutdown()
 
@@ -234,6 +253,7 @@ class _Run:
         control = self._control
         if is_all_assigned(self._merged.problem):
             self._assign()
+        self._look_ahead()
         self._approach()
         if not self._is_done() and not control.must_stop:
             termination = self._branch()
@@ -260,6 +280,38 @@ class _Run:
             self._search.start_from(deployed)
         self._lap("assignments")
 
+    def _look_ahead(self) -> None:
+        """Solve the relaxation with few, long slices, search from what it says, and begin with its cuts."""
+        long = self._long
+        if long is None:
+            return
+        while long.is_rising and not self._control.must_stop:
+            self._beside(partial(long.raise_bound, 1), EVALUATIONS_A_LONG_ROUND)
+            self._lap("long slices")
+            if relative_gap(self.best.cost_cny, self._found_cny) > MUCH:
+                self._keep_found()
+        self._keep_found()
+        long.hand_over(self._of)
+        self._search.is_first_look = False
+        self._lap("long slices")
+        is_poor = relative_gap(self._found_cny, long.of.bound_units * long.of.cny_per_unit) > POOR_CHOICE_GAP
+        # A choice survives the outages that its points have shown, and they show few: the program would be of no use.
+        if is_poor and self._original.outages.empty and not self._control.must_stop:
+            for deployed in self._chosen(long):
+                self._search.consider(deployed)
+            self._lap("long slices")
+            self._keep_found()
+
+    def _chosen(self, long: LongSlices) -> list[frozenset[int]]:
+        """Choose deployments where the search finds none that will do; raise the bound beside that."""
+        if self._second is None:
+            return long.choose()
+        choosing = self._second.submit(long.choose)
+        for _ in range(ROUNDS_BESIDE_CHOOSING):
+            if not self._control.must_stop:
+                self._raise_bound()
+        return choosing.result()
+
     def _approach(self) -> None:
         """Raise the bound and search for plans side by side until both stand still, or the gap is met."""
         control, is_rising = self._control, True
@@ -271,11 +323,13 @@ class _Run:
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
                     rounds = 1 if is_rising else MOST_ROUNDS_OF_ALL_DAYS
                     self._beside(partial(self._bound_all_days, rounds), EVALUATIONS_A_BRANCH)
+            elif self._second is None:
+                self._search.run(EVALUATIONS_A_ROUND)
             else:
-                self._search_twice()
+                self._search.run_twice(self._second, EVALUATIONS_A_ROUND)
             self._lap("bound and search")
             is_rising |= self._keep_found()
-            if not is_rising and self._search.idle >= PATIENCE:
+            if not is_rising and self._search.is_over:
                 return
 
     def _evaluations(self) -> int:
@@ -288,21 +342,6 @@ class _Run:
         is_good = self._begins_with_plan and self._search.idle >= EVALUATIONS_A_ROUND
         is_fast = not self._of.is_stalled(FAST_RISE_SHARE, 1)
         return EVALUATIONS_WITH_A_GOOD_PLAN if is_good and is_fast else EVALUATIONS_A_ROUND
-
-    def _search_twice(self) -> None:
-        """Search on both cores, each with random changes of its own, and go on from the better of what they find."""
-        if self._second is None:
-            self._search.run(EVALUATIONS_A_ROUND)
-            return
-        if self._other_search is None:
-            self._other_search = PlanSearch(self._of, self._control, seed=self._seed + 1)
-            self._other_search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
-        self._other_search.adopt(self._search.best)
-        self._beside(partial(self._other_search.run, EVALUATIONS_A_ROUND), EVALUATIONS_A_ROUND)
-        found, self._other_search.improved = self._other_search.improved, []
-        if found and (self._search.best is None or found[-1].cost_units < self._search.best.cost_units):
-            self._search.improved.append(found[-1])
-            self._search.adopt(found[-1])
 
     def _beside(self, work: Callable[[], T], evaluations: int) -> T:
         """Do some work, and evaluate plans beside it if there is a core for that, else after it."""
@@ -320,8 +359,9 @@ class _Run:
 
     def _follow(self) -> None:
         """Tell the search of the relaxation, if that is worth following."""
-        if self._of.rounds and not self._of.is_rough:
-            self._search.follow(self._of.relaxed_point[self._of.positions("Deploy")])
+        of = self._of if self._long is None or self._of.rounds else self._long.of
+        if of.rounds and not of.is_rough:
+            self._search.follow(of.relaxed_point[of.positions("Deploy")])
 
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
@@ -334,7 +374,8 @@ class _Run:
 
     def _keep_found(self) -> bool:
         """Turn what the search has found into a plan; say whether its cuts may raise the bound."""
-        found, self._search.improved = self._search.improved, []
+        found = self._search.take_improved()
+        self._of.pool.add(self._search.take_cuts())
         if not found:
             return False
         self.best.keep(found[-1])
@@ -370,6 +411,12 @@ class _Run:
     def _bound_cny(self) -> float:
         bound = self._of.proved_units * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(max(bound, self._earlier_bound_cny), self.best.cost_cny)
+
+    @property
+    def _found_cny(self) -> float:
+        """Cost of the best set of deployments that the search has found."""
+        best = self._search.best
+        return np.inf if best is None else best.cost_units * self._of.cny_per_unit
 
     @property
     def _distance(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -12,9 +14,17 @@ from optimizer.solvers.benders.blocks import Block
 DIGITS = 9
 
 
-def describe_parts(block: Block) -> list[tuple[bytes, IntArray, float]]:
+class Part(NamedTuple):
+    """A component of a block: a key that equal components share, its master columns, and the size of its costs."""
+
+    key: bytes
+    columns: IntArray
+    size: float
+
+
+def describe_parts(block: Block) -> list[Part]:
     """
-    For each component of a block: a key that equal components share, its master columns, and the size of its costs.
+    Describe each component of a block.
 
     Columns that cannot carry anything and the artificial ones are left out: no plan uses either.
     """
@@ -45,7 +55,7 @@ def describe_parts(block: Block) -> list[tuple[bytes, IntArray, float]]:
                 _pattern(moving, master),
             ]
         )
-        out.append((key, master, size))
+        out.append(Part(key, master, size))
     return out
 
 

@@ -23,9 +23,10 @@ from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
 
-# Shares of a deployment from which on it is among those to begin with.
-START_SHARES = (0.2, 0.35, 0.1, 0.5, 0.02)
-FEASIBLE_STARTS = 2  # so many starts that serve all are enough to compare
+# Shares of a deployment from which on it is among those to begin with: the first time from many deployments to few,
+# until fewer cost more (what too few lack may be pods to buy), later those that are often best.
+START_SHARES = (0.02, 0.1, 0.2, 0.35, 0.5)
+LATER_SHARES = (0.2, 0.35)
 
 # Where the relaxation decides by all but this share as the choice does, nothing is changed.
 UNDECIDED_SHARE = 0.02
@@ -57,10 +58,13 @@ class ExactCosts:
     """
 
     def __init__(self, decomposition: Decomposition, control: Control, *, seed: int) -> None:
-        self._of, self._control = decomposition, control
+        self.decomposition = decomposition
+        self._control = control
         problem, self._seed = decomposition.problem, seed
         # What outages need is asked of their blocks, and comes as rows on what is open, deployed and bought.
         self._has_outages = not problem.outages.empty
+        self._outages = decomposition.blocks.outages_apart() if self._has_outages else None
+        self.cuts_of_outages: list[Cut] = []  # found since they were last taken away
         plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))) if self._has_outages else problem
         self._model = self._held(compile_model(plain))
         self._columns_of_master = self._positions()
@@ -90,13 +94,13 @@ class ExactCosts:
 
     def _positions(self) -> np.ndarray:
         """Column of the plain model for each master column, -1 for those of outages."""
-        whole, plain = self._of.compiled, self._model
+        whole, plain = self.decomposition.compiled, self._model
         at = np.full(len(whole.cost), -1)
         for name, block in plain.columns.items():
             theirs = whole.columns[name].columns
             count = min(theirs.stop - theirs.start, block.columns.stop - block.columns.start)
             at[theirs.start : theirs.start + count] = np.arange(block.columns.start, block.columns.start + count)
-        return at[self._of.master.columns]
+        return at[self.decomposition.master.columns]
 
     def _evaluate(self, deployed: frozenset[int]) -> Choice | None:
         chosen = np.fromiter(deployed, dtype=np.int64, count=len(deployed))
@@ -105,12 +109,12 @@ class ExactCosts:
         integers[self._model.columns["Open"].columns.start + self.center_of[chosen]] = 1.0
         for _ in range(OUTAGE_ROUNDS):
             choice = self._solve(deployed, integers)
-            if choice is None or not self._has_outages:
+            if choice is None or self._outages is None:
                 return choice
-            cuts = self._of.blocks.solve_outages(choice.point)
-            self._of.pool.add(cuts)
+            cuts = self._outages.solve(choice.point)
             if not cuts:
                 return choice
+            self.cuts_of_outages += cuts
             self._model, self._like = self._with_rows(cuts), None
         return None
 
@@ -127,14 +131,14 @@ class ExactCosts:
         columns = solved.copy()
         columns[pods] = np.ceil(columns[pods] - 1e-6)
         cost_cny += float(model.cost[pods] @ (columns[pods] - solved[pods]))
-        master = self._of.master
+        master = self.decomposition.master
         at = self._columns_of_master
         point = np.where(at >= 0, columns[at], 0.0) / master.scale
-        return Choice(deployed, cost_cny / self._of.cny_per_unit, point)
+        return Choice(deployed, cost_cny / self.decomposition.cny_per_unit, point)
 
     def _with_rows(self, cuts: list[Cut]) -> CompiledModel:
         """Add cuts over the decisions as rows of the program."""
-        model, scale, at = self._model, self._of.master.scale, self._columns_of_master
+        model, scale, at = self._model, self.decomposition.master.scale, self._columns_of_master
         rows = sp.csr_array(
             (
                 np.concatenate([cut.gradient / scale[cut.columns] for cut in cuts]),
@@ -165,11 +169,23 @@ class PlanSearch:
         self._share = np.zeros(self._count)
         self._is_new_share = False
         self._is_told = self.is_guided = False  # of what to begin with, and of a relaxation
+        self._has_begun = False  # with what a relaxation uses most
         self.best: Choice | None = None
         self.improved: list[Choice] = []  # since they were last taken away
         self.idle = 0  # evaluations since the last improvement
         self._moves = self._search(None)
         self._next: frozenset[int] | None = None
+
+    def another(self, seed: int) -> PlanSearch:
+        """Make another search of the same problem, with random changes of its own."""
+        other = PlanSearch(self._costs.decomposition, self._control, seed=seed)
+        other.follow(self._share)
+        return other
+
+    def take_cuts(self) -> list[Cut]:
+        """Take away the cuts of outages that have been found."""
+        cuts, self._costs.cuts_of_outages = self._costs.cuts_of_outages, []
+        return cuts
 
     def start_from(self, deployed: frozenset[int]) -> None:
         """Begin, or begin again, with the deployments of a plan that is known."""
@@ -223,12 +239,14 @@ class PlanSearch:
 
     def _begin(self) -> Generator[frozenset[int], Choice | None, None]:
         """Try the deployments that the relaxation uses most; all of them should these not be enough."""
-        found = 0
-        for share in START_SHARES:
+        is_first, least = self.is_guided and not self._has_begun, np.inf
+        self._has_begun |= self.is_guided
+        for share in START_SHARES if is_first else LATER_SHARES:
             choice = yield frozenset(np.flatnonzero(self._share > share).tolist())
-            found += choice is not None
-            if found >= FEASIBLE_STARTS:
+            cost = np.inf if choice is None else choice.cost_units
+            if is_first and np.isfinite(least) and cost >= least:
                 return
+            least = min(least, cost)
         if self.best is None:
             yield frozenset(range(self._count))
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from optimizer.problem.problem import FloatArray, IntArray
-from optimizer.solvers.benders.blocks import Block
-from optimizer.solvers.benders.parts import describe_parts
+from optimizer.solvers.benders.parts import Part
 from optimizer.solvers.benders.subproblems import FORBIDDEN_SHARE, Cut
 
 # A cut is added where it raises the master's cost by more than this: 1e-8 of the total cost.
@@ -41,12 +40,12 @@ class _Function:
 class CutPool:
     """Every cut found of a decomposition's blocks, by function."""
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, parts: Sequence[Sequence[Part]]) -> None:
         self._functions: list[_Function] = []
         self._place: list[tuple[_Function, int]] = []  # of each part: its function, its number among the parts there
         by_key: dict[bytes, _Function] = {}
-        for block in blocks:
-            for key, columns, size in describe_parts(block):
+        for of_block in parts:
+            for key, columns, size in of_block:
                 function = by_key.get(key)
                 if function is None:
                     function = by_key[key] = _Function()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,7 +56,7 @@ class _SliceProgram:
     """One slice's linear program, kept alive between master points."""
 
     def __init__(
-        self, block: Block, first_part: int, master_upper: FloatArray, *, seed: int, forbids_misses: bool
+        self, block: Block, first_part: int, *, master_upper: FloatArray, seed: int, forbids_misses: bool
     ) -> None:
         self._block = block
         self.forbids_misses = forbids_misses
@@ -181,6 +182,18 @@ class _SliceProgram:
         return cuts
 
 
+class OutagePrograms:
+    """All outages, for a search that runs beside other work on the same blocks."""
+
+    def __init__(self, programs: Sequence[_SliceProgram], control: Control) -> None:
+        self._programs, self._control = programs, control
+
+    def solve(self, point: FloatArray) -> list[Cut]:
+        """Cuts of the outages that cannot be survived at a master point."""
+        answers = [program.solve(point, self._control.lp_seconds) for program in self._programs]
+        return [cut for answer in answers for cut in answer.cuts]
+
+
 class SlicePrograms:
     """All slices, solved side by side in threads (HiGHS releases Python's lock while it runs)."""
 
@@ -197,10 +210,9 @@ class SlicePrograms:
         self._control = control
         first = np.concatenate([[0], np.cumsum([block.component_count for block in blocks])])
         self.part_count = int(first[-1])
-        self._programs = [
-            _SliceProgram(block, int(n), master_upper, seed=seed, forbids_misses=forbids_misses)
-            for block, n in zip(blocks, first, strict=False)
-        ]
+        self._make = partial(_SliceProgram, master_upper=master_upper, seed=seed, forbids_misses=forbids_misses)
+        self._firsts = list(zip(blocks, first.tolist(), strict=False))
+        self._programs = [self._make(block, n) for block, n in self._firsts]
         self._outages = [program for program in self._programs if program.costs_nothing]
         self._pool = ThreadPoolExecutor(max_workers=threads)
 
@@ -217,6 +229,11 @@ class SlicePrograms:
         """Cuts of the outages that cannot be survived at a master point."""
         answers = self._pool.map(lambda program: program.solve(point, self._control.lp_seconds), self._outages)
         return [cut for answer in answers for cut in answer.cuts]
+
+    def outages_apart(self) -> OutagePrograms:
+        """Make programs of the outages that share nothing with these."""
+        programs = [self._make(block, n) for block, n in self._firsts if block.costs_nothing]
+        return OutagePrograms(programs, self._control)
 
     def forbid_misses(self) -> None:
         """From now on cut off every point that misses a balance, whatever its penalty."""
