@@ -292,7 +292,6 @@ class _Run:
                 self._keep_found()
         self._keep_found()
         long.hand_over(self._of)
-        self._search.is_first_look = False
         self._lap("long slices")
         is_poor = relative_gap(self._found_cny, long.of.bound_units * long.of.cny_per_unit) > POOR_CHOICE_GAP
         # A choice survives the outages that its points have shown, and they show few: the program would be of no use.
@@ -361,7 +360,7 @@ class _Run:
         """Tell the search of the relaxation, if that is worth following."""
         of = self._of if self._long is None or self._of.rounds else self._long.of
         if of.rounds and not of.is_rough:
-            self._search.follow(of.relaxed_point[of.positions("Deploy")])
+            self._search.follow(of.relaxed_point[of.positions("Deploy")], is_of_long=of is not self._of)
 
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""

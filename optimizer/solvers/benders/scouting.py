@@ -2,13 +2,15 @@
 The search for plans of a solve: with long slices first, then with all of them, on one core or two.
 
 What one set of deployments costs more than another hardly depends on how finely a day is cut, and with six slices for
-24 hours a set is evaluated in a quarter of the time. In the first look all sets are compared with long slices; then
-half of the time is theirs, for as long as what they find better is better with all slices, too.
+24 hours a set is evaluated in a quarter of the time. So sets are compared with long slices for as long as what they
+find better is better with all slices, too. Limits on the year tie the hours together: there it soon is not.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import Executor
+
+import numpy as np
 
 from optimizer.problem.problem import FloatArray
 from optimizer.solvers.benders.bound import Decomposition
@@ -19,7 +21,9 @@ from optimizer.solvers.control import Control
 # Sets evaluated with long slices in the time of one with all; of those found at a time the last are confirmed.
 SCOUTED_FOR_ONE, MOST_CONFIRMED = 4, 2
 # A search ends after so many evaluations that gave no better plan: with long slices, with all slices.
-SCOUTS_PATIENCE, PATIENCE = 200, 200
+SCOUTS_PATIENCE, PATIENCE = 400, 200
+# With long slices also once so many findings, one after the other, were not better by this share with all of them.
+MOST_FALSE, WORTHWHILE_SHARE = 4, 2e-4
 
 
 class Scouting:
@@ -38,9 +42,8 @@ class Scouting:
         self._seed = seed
         self._searches = [PlanSearch(of, control, seed=seed)]  # a second one once there is a core for it
         self._scouts = [] if long is None else [PlanSearch(long, control, seed=seed)]
-        self._in_vain = 0  # evaluations with long slices since they found the best set
-        self._news: Choice | None = None  # found with all slices, unknown to the search with long ones
-        self.is_first_look = True  # while the relaxation of all slices is not known
+        # Evaluations with long slices, and what they found, since that was last worthwhile.
+        self._in_vain = self._false = 0
 
     @property
     def best(self) -> Choice | None:
@@ -64,17 +67,25 @@ class Scouting:
 
     @property
     def _is_scouting(self) -> bool:
-        return bool(self._scouts) and self._in_vain < SCOUTS_PATIENCE
+        return bool(self._scouts) and self._in_vain < SCOUTS_PATIENCE and self._false < MOST_FALSE
 
     def start_from(self, deployed: frozenset[int]) -> None:
         """Begin, or begin again, with the deployments of a plan that is known."""
         for search in (*self._searches, *self._scouts):
             search.start_from(deployed)
 
-    def follow(self, share: FloatArray) -> None:
-        """Tell how far the relaxation deploys each, (N,)."""
-        for search in (*self._searches, *self._scouts):
+    def follow(self, share: FloatArray, *, is_of_long: bool = False) -> None:
+        """
+        Tell how far the relaxation, of all slices or of long ones, deploys each, (N,).
+
+        The search with long slices has seen the relaxation of these to its end: each news would make it descend again
+        instead of trying random changes.
+        """
+        for search in self._searches:
             search.follow(share)
+        for scout in self._scouts:
+            if is_of_long or not scout.is_guided:
+                scout.follow(share)
 
     def consider(self, deployed: frozenset[int]) -> None:
         """Evaluate a set of deployments, and keep it if it is the best."""
@@ -85,11 +96,10 @@ class Scouting:
         """Go on for the time of some evaluations, or until the control says stop; say whether any set was new."""
         if not self._is_scouting:
             return self._searches[0].run(evaluations)
-        exact = 0 if self.is_first_look else evaluations // 2
-        count = SCOUTED_FOR_ONE * (evaluations - exact)
+        count = SCOUTED_FOR_ONE * evaluations
         is_new = self._scouts[0].run(count)
         self._confirm(count if self.is_guided else 0)
-        return self._search_exactly(exact) or is_new
+        return is_new
 
     def run_twice(self, second: Executor, evaluations: int) -> None:
         """Search on two cores and go on from the better of what they find."""
@@ -97,10 +107,13 @@ class Scouting:
             count = SCOUTED_FOR_ONE * evaluations
             beside = second.submit(self._scouts[0].run, count)
             try:
-                self._search_exactly(evaluations)
+                best = self.best
+                self._searches[0].run(evaluations)
             finally:
                 beside.result()
             self._confirm(count)
+            if self.best is not None and self.best is not best:
+                self._scouts[0].consider(self.best.deployed)
             return
         if len(self._searches) == 1:
             self._searches.append(self._searches[0].another(self._seed + 1))
@@ -125,13 +138,6 @@ class Scouting:
         """Take away the cuts of outages that have been found."""
         return [cut for search in self._searches for cut in search.take_cuts()]
 
-    def _search_exactly(self, evaluations: int) -> bool:
-        """Go on with all slices; what is found there is known to the search with long ones when it goes on."""
-        best = self.best
-        is_new = self._searches[0].run(evaluations)
-        self._news = self.best if self.best is not best else self._news
-        return is_new
-
     def _confirm(self, evaluations: int) -> None:
         """Evaluate with all slices what was found with long ones in so many evaluations."""
         scout, best = self._scouts[0], self.best
@@ -139,7 +145,7 @@ class Scouting:
         scout.take_cuts()  # of outages in long slices: those that count are found again
         for choice in found[-MOST_CONFIRMED:]:
             self._searches[0].consider(choice.deployed)
-        self._in_vain = 0 if self.best is not best else self._in_vain + evaluations
-        if self._news is not None:
-            scout.consider(self._news.deployed)
-            self._news = None
+        least = np.inf if best is None else best.cost_units * (1 - WORTHWHILE_SHARE)
+        is_worthwhile = self.best is not None and self.best.cost_units < least
+        self._in_vain = 0 if is_worthwhile else self._in_vain + evaluations
+        self._false = 0 if is_worthwhile else self._false + bool(found)
