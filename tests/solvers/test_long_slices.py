@@ -129,7 +129,7 @@ def test_a_solve_that_looks_ahead_finds_the_optimum(
     whole = solve_whole(problem, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
     looks: list[LongSlices] = []
     hand_over = LongSlices.hand_over
-    monkeypatch.setattr(long_slices, "SMALL_MASTER_COLUMNS", 1)
+    monkeypatch.setattr(long_slices, "LEAST_WORK_COLUMNS", 1)
     monkeypatch.setattr(LongSlices, "hand_over", lambda self, to: (looks.append(self), hand_over(self, to))[1])
     solution = solve_decomposed(problem, mip_rel_gap=1e-5, seed=1, threads=threads, control=Control())
     assert looks
@@ -140,7 +140,7 @@ def test_a_solve_that_looks_ahead_finds_the_optimum(
 
 
 def test_chosen_deployments_serve_all_and_cost_little() -> None:
-    """An open data center must be busy for half of the year: what the relaxation uses most need not keep that."""
+    """An open data center must be busy for a fifth of the year: what the relaxation uses most need not keep that."""
     problem = a_day(policy={"min_utilization_share": 0.2}, existing_pods=(9, 12), max_new_pods=(0, 0))
     long, every, _ = look(problem)
     chosen = long.choose()

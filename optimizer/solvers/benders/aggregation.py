@@ -239,6 +239,7 @@ def merge_days(problem: PlacementProblem) -> MergedSlices:
 
 
 SLICES_PER_DAY = 6  # that stand for the hours of a day
+LEAST_WEIGHT_SHARE = 1e-9  # of the busiest hour: what an hour without any work counts in the mean of prices
 
 
 def merge_hours(problem: PlacementProblem) -> MergedSlices:
@@ -269,8 +270,8 @@ def merge_hours(problem: PlacementProblem) -> MergedSlices:
     length_h = np.bincount(slice_of).astype(float)
     pick = sp.csr_array((np.ones(len(slice_of)), (slice_of, np.arange(len(slice_of)))))
     demand, needed = pick @ problem.demand_mtok_per_h / length_h[:, None], problem.outage_demand_mtok_per_h
-    busy_h = needs[:, 0].reshape(-1)[np.argsort(by_day.reshape(-1))]
-    weight = np.maximum(busy_h, busy_h.max(initial=0.0) * 1e-9 or 1.0)
+    weight = np.empty(len(slice_of))
+    weight[by_day] = np.maximum(needs[:, 0], LEAST_WEIGHT_SHARE * needs[:, 0].max() or 1.0)
     slices = problem.slices.iloc[first].reset_index(drop=True)
     slices["weight_h"] = pick @ problem.weight_h
     slices["previous_index"] = before

@@ -82,7 +82,7 @@ EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
 EVALUATIONS_A_LONG_ROUND = 3
 # Pricing a plan takes the time of several evaluations: in the first look only one better by more than this is priced.
-MUCH = 0.005
+PRICED_SHARE = 0.005
 # Rounds with long slices while the problem with all of them is set up.
 FIRST_LONG_ROUNDS = 4
 # With more than this share between its bound and what the search has found, an integer program chooses deployments.
@@ -288,7 +288,7 @@ class _Run:
         while long.is_rising and not self._control.must_stop:
             self._beside(partial(long.raise_bound, 1), EVALUATIONS_A_LONG_ROUND)
             self._lap("long slices")
-            if relative_gap(self.best.cost_cny, self._found_cny) > MUCH:
+            if relative_gap(self.best.cost_cny, self._found_cny) > PRICED_SHARE:
                 self._keep_found()
         self._keep_found()
         long.hand_over(self._of)

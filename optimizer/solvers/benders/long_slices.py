@@ -23,6 +23,10 @@ from optimizer.solvers.control import Control
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.process import run_mip
 
+# Columns of work, one for each slice and process, from which on a first look is worth its time: with fewer, the master
+# is solved by a simplex method in a fraction of a second.
+LEAST_WORK_COLUMNS = 2 * SMALL_MASTER_COLUMNS
+
 MOST_ROUNDS = 40
 
 # It ends when a few rounds raise its bound by less than this share.
@@ -44,7 +48,7 @@ class LongSlices:
     @classmethod
     def of_large(cls, problem: PlacementProblem, control: Control, *, seed: int) -> LongSlices | None:
         """Look at a problem with many slices of a large master; None for others."""
-        if len(problem.slices) * len(problem.processes) <= 2 * SMALL_MASTER_COLUMNS:
+        if len(problem.slices) * len(problem.processes) <= LEAST_WORK_COLUMNS:
             return None
         slices = merge_hours(problem)
         return cls(problem, slices, control, seed=seed) if slices.is_smaller else None

@@ -62,10 +62,10 @@ class ExactCosts:
         self._control = control
         problem, self._seed = decomposition.problem, seed
         # What outages need is asked of their blocks, and comes as rows on what is open, deployed and bought.
-        self._has_outages = not problem.outages.empty
-        self._outages = decomposition.blocks.outages_apart() if self._has_outages else None
+        has_outages = not problem.outages.empty
+        self._outages = decomposition.blocks.outages_apart() if has_outages else None
         self.cuts_of_outages: list[Cut] = []  # found since they were last taken away
-        plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))) if self._has_outages else problem
+        plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))) if has_outages else problem
         self._model = self._held(compile_model(plain))
         self._columns_of_master = self._positions()
         self._like: FixedProgram | None = None
