@@ -247,6 +247,7 @@ class FixedProgram:
         self._like = like
         self._highs: highspy.Highs | None = None
         self._basis: highspy.HighsBasis | None = None
+        self._statuses: _Statuses | None = None  # of the optimum
         self._point: _FixedPoint | None = None
         self._cost_units = np.inf
 
@@ -297,8 +298,10 @@ class FixedProgram:
         if is_infeasible(highs):
             raise FixedIntegerError("no plan has these integers")
         self._cost_units, self._basis = highs.getInfo().objective_function_value, highs.getBasis()
+        values = np.array(highs.getSolution().col_value)
+        self._statuses = _read_statuses(highs, values)
         x = self.integers.copy()
-        x[reduced.free[reduced.is_kept_column]] = np.array(highs.getSolution().col_value)
+        x[reduced.free[reduced.is_kept_column]] = values
         return x, highs
 
     @property
@@ -376,14 +379,15 @@ class FixedProgram:
 
     def _start_like(self, highs: highspy.Highs, like: FixedProgram) -> None:
         """Take over what was basic; columns and rows that the other program lacked are at a bound and basic."""
-        basis, old, new = like.basis, like._reduced, self._reduced
-        status = highspy.HighsBasisStatus
+        if like._statuses is None:
+            return
+        old, new = like._reduced, self._reduced
         old_column = like._positions(new.free[new.is_kept_column])
         old_row = np.where(old.is_kept_row, np.cumsum(old.is_kept_row) - 1, -1)[new.is_kept_row]
         start = highspy.HighsBasis()
         # The last entry is what stands for -1.
-        start.col_status = _objects(basis.col_status, status.kLower)[old_column].tolist()
-        start.row_status = _objects(basis.row_status, status.kBasic)[old_row].tolist()
+        start.col_status = _STATUSES[np.append(like._statuses.columns, _AT_LOWER)[old_column]].tolist()
+        start.row_status = _STATUSES[np.append(like._statuses.rows, _BASIC)[old_row]].tolist()
         start.valid, start.alien = True, True
         highs.setBasis(start)
 
@@ -418,10 +422,36 @@ class FixedProgram:
         return float(self._cost_units - highs.getInfo().objective_function_value) * CNY_PER_COST_UNIT
 
 
-def _objects(first: list[highspy.HighsBasisStatus], last: highspy.HighsBasisStatus) -> npt.NDArray[np.object_]:
-    out = np.empty(len(first) + 1, dtype=object)
-    out[:-1], out[-1] = first, last
-    return out
+@dataclass(frozen=True)
+class _Statuses:
+    """Which columns and rows are basic or at which bound, as places in `_STATUSES`."""
+
+    columns: IntArray
+    rows: IntArray
+
+
+_AT_LOWER, _AT_UPPER, _BASIC = range(3)
+_STATUSES = np.array(
+    [highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kUpper, highspy.HighsBasisStatus.kBasic], dtype=object
+)
+
+
+def _read_statuses(highs: highspy.Highs, columns: FloatArray) -> _Statuses | None:
+    """
+    Read the basis of an optimum at some columns; None if the solver has none.
+
+    As numbers: to turn every status of a basis into an object of its own takes as long as the simplex method.
+    """
+    status, basic = highs.getBasicVariables()  # type: ignore[attr-defined]  # not in its stub
+    if status != highspy.HighsStatus.kOk:
+        return None
+    program = highs.getLp()
+    rows, row_upper = np.array(highs.getSolution().row_value), np.array(program.row_upper_)
+    is_at_upper = np.isneginf(np.array(program.row_lower_)) | (rows >= row_upper - ROUNDING * np.abs(row_upper))
+    found = _Statuses(np.where(columns > 0, _AT_UPPER, _AT_LOWER), np.where(is_at_upper, _AT_UPPER, _AT_LOWER))
+    found.columns[basic[basic >= 0]] = _BASIC
+    found.rows[-1 - basic[basic < 0]] = _BASIC
+    return found
 
 
 def reduced_costs(compiled: CompiledModel, row_duals: FloatArray, columns: IntArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import highspy
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
@@ -17,8 +18,14 @@ from optimizer.checker.check import check_plan
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.solvers import fixed_integers
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
-from optimizer.solvers.fixed_integers import FixedIntegerError, FixedIntegerSolution, solve_fixed_integers
+from optimizer.solvers.fixed_integers import (
+    FixedIntegerError,
+    FixedIntegerSolution,
+    FixedProgram,
+    solve_fixed_integers,
+)
 
 EAST, WEST = range(2)
 
@@ -163,3 +170,24 @@ def test_plan_and_vector_are_inverse() -> None:
     for name, values in vars(worked_plan()).items():
         # West pays no demand charge, so its peak is not in the model: it is worked out from its power, also 12 MW.
         np.testing.assert_allclose(getattr(plan, name), values, err_msg=name)
+
+
+def test_a_program_like_another_begins_where_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = worked_problem()
+    compiled = compile_model(problem)
+    steps: list[int] = []
+    run = fixed_integers.run_until_optimal
+
+    def count(highs: highspy.Highs, **options: Any) -> bool:
+        is_solved = run(highs, **options)
+        steps.append(highs.getInfo().simplex_iteration_count)
+        return is_solved
+
+    monkeypatch.setattr(fixed_integers, "run_until_optimal", count)
+    integers = columns_from_plan(compiled, worked_plan())
+    first = FixedProgram(compiled, integers)
+    _, cost = first.solve_cost()
+    _, again = FixedProgram(compiled, integers, like=first).solve_cost()
+    assert again == pytest.approx(cost, rel=1e-12)
+    assert steps[0] > 0
+    assert steps[1] == 0

@@ -10,12 +10,12 @@ import pytest
 from toy_problems import toy_problem
 
 from optimizer.problem.problem import PlacementProblem
-from optimizer.solvers.benders import long_slices
+from optimizer.solvers.benders import long_slices, scouting
 from optimizer.solvers.benders.aggregation import SLICES_PER_DAY, merge_hours
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.benders.long_slices import LongSlices
-from optimizer.solvers.benders.plan_search import ExactCosts, PlanSearch
+from optimizer.solvers.benders.plan_search import Choice, ExactCosts, PlanSearch
 from optimizer.solvers.benders.refinement import Refinement
 from optimizer.solvers.benders.scouting import SCOUTS_PATIENCE, Scouting
 from optimizer.solvers.control import Control
@@ -151,8 +151,23 @@ def test_chosen_deployments_serve_all_and_cost_little() -> None:
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_what_long_slices_propose_counts_with_its_cost_in_all(cores: int) -> None:
+@pytest.mark.parametrize("refused", ["none", "liked"])
+def test_what_long_slices_propose_counts_with_its_cost_in_all(
+    cores: int, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where all slices refuse what long ones like best."""
     long, every, _ = look(a_day(deploy_cny_per_year=(4e6, 4e6)))
+    # Two classes at two data centers: all sets can be tried.
+    sets = [frozenset(np.flatnonzero([n >> bit & 1 for bit in range(4)]).tolist()) for n in range(1, 16)]
+    in_long, cost_of = ExactCosts(long.of, Control(), seed=1), ExactCosts.of
+    liked = min((choice for each in sets if (choice := in_long.of(each)) is not None), key=lambda one: one.cost_units)
+
+    def refuse(costs: ExactCosts, deployed: frozenset[int]) -> Choice | None:
+        return None if costs.decomposition is every and deployed == liked.deployed else cost_of(costs, deployed)
+
+    if refused == "liked":
+        monkeypatch.setattr(ExactCosts, "of", refuse)
+        monkeypatch.setattr(scouting, "MOST_FALSE", 1)
     search = Scouting(every, long.of, Control(), seed=1)
     search.follow(np.full(4, 0.5))
     with ThreadPoolExecutor(1) as second:
@@ -166,8 +181,7 @@ def test_what_long_slices_propose_counts_with_its_cost_in_all(cores: int) -> Non
         again = costs.of(choice.deployed)
         assert again is not None
         assert choice.cost_units == pytest.approx(again.cost_units, rel=1e-9)
-    # Two classes at two data centers: all sets can be tried.
-    sets = [frozenset(np.flatnonzero([n >> bit & 1 for bit in range(4)]).tolist()) for n in range(1, 16)]
-    least = min(choice.cost_units for each in sets if (choice := costs.of(each)) is not None)
-    assert found[-1].cost_units == pytest.approx(least, rel=1e-9)
+    least = min((choice for each in sets if (choice := costs.of(each)) is not None), key=lambda one: one.cost_units)
+    assert found[-1].cost_units == pytest.approx(least.cost_units, rel=1e-9)
+    assert (least.deployed == liked.deployed) != (refused == "liked")
     assert search.is_over

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from optimizer.model.compile import compile_model
 from optimizer.problem.problem import PlacementProblem
@@ -80,7 +81,8 @@ LEAST_INNER_GAP = 1e-9
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
-EVALUATIONS_A_LONG_ROUND = 3
+EVALUATIONS_A_LONG_ROUND = 3  # with long slices
+EVALUATIONS_WITH_ALL = 1  # where these are of no use
 # Pricing a plan takes the time of several evaluations: in the first look only one better by more than this is priced.
 PRICED_SHARE = 0.005
 # Rounds with long slices while the problem with all of them is set up.
@@ -138,13 +140,25 @@ def solve_decomposed(  # noqa: PLR0913 - options, keyword-only
     Solution
         Bound and objective hold for the problem as given, not for the aggregated one that is solved.
     """
+    # Two threads share the cores here; a third and fourth for every dot product would only wait in their way.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _solve(problem, _Options(mip_rel_gap, seed, threads), control, warm, known)
+
+
+def _solve(
+    problem: PlacementProblem,
+    options: _Options,
+    control: Control,
+    warm: WarmStart | None,
+    known: Solution | None,
+) -> Solution:
+    """Solve a problem, and again with the link limits that its plans break."""
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
     warm = warm if warm is not None else WarmStart()
     known_links = np.zeros_like(limiting) if warm.kept_links is None else warm.kept_links
     kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
-    options = _Options(mip_rel_gap, seed, threads)
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
         run = _Run(stage, options, control, limiting & ~kept, warm)
@@ -286,7 +300,8 @@ class _Run:
         if long is None:
             return
         while long.is_rising and not self._control.must_stop:
-            self._beside(partial(long.raise_bound, 1), EVALUATIONS_A_LONG_ROUND)
+            count = EVALUATIONS_A_LONG_ROUND if self._search.is_scouting else EVALUATIONS_WITH_ALL
+            self._beside(partial(long.raise_bound, 1), count)
             self._lap("long slices")
             if relative_gap(self.best.cost_cny, self._found_cny) > PRICED_SHARE:
                 self._keep_found()

@@ -9,11 +9,12 @@ seed and by the number of evaluations asked for, never by the clock, so that a s
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel, compile_model
@@ -34,9 +35,12 @@ UNDECIDED_SHARE = 0.02
 JITTER = 0.2  # of the order in which changes are tried, in shares
 RANDOM_CHANGES = 3
 CLOSINGS_FIRST = 4  # data centers, those that the relaxation uses least
-CLOSING_KICKS = 0.5  # share of the random changes that give up a data center
+SWAP_KICKS = 0.5  # share of the random changes that put one deployment in another's stead
+CLOSING_KICKS = 0.25  # share of them that give up a data center
 OPENING_SHARE = 0.5  # share of these that use another instead
 MOST_TRIES = 30  # after random changes, before the next ones
+# After so many sets from one without a better one, from another: the best with a few deployments in others' stead.
+MOST_FROM_ONE, SWAPS_AWAY = 150, 4
 LEAST_SAVING_SHARE = 1e-7
 OUTAGE_ROUNDS = 12
 
@@ -70,7 +74,9 @@ class ExactCosts:
         self._columns_of_master = self._positions()
         self._like: FixedProgram | None = None
         self._known: dict[frozenset[int], Choice | None] = {}
-        self.center_of: IntArray = self._model.columns["Deploy"].members[:, 1].astype(np.int64)  # of each deployment
+        members = self._model.columns["Deploy"].members.astype(np.int64)
+        self.class_of: IntArray = members[:, 0]  # of each deployment
+        self.center_of: IntArray = members[:, 1]
 
     def of(self, deployed: frozenset[int]) -> Choice | None:
         """Cost of a set; None if no plan has it."""
@@ -172,15 +178,16 @@ class PlanSearch:
         self._has_begun = False  # with what a relaxation uses most
         self.best: Choice | None = None
         self.improved: list[Choice] = []  # since they were last taken away
+        self.margin = -1.0  # share by which a set may cost more than the best and still be near it
+        self.near: list[Choice] = []  # sets near the best, or better, since they were last taken away
         self.idle = 0  # evaluations since the last improvement
         self._moves = self._search(None)
         self._next: frozenset[int] | None = None
 
-    def another(self, seed: int) -> PlanSearch:
-        """Make another search of the same problem, with random changes of its own."""
-        other = PlanSearch(self._costs.decomposition, self._control, seed=seed)
-        other.follow(self._share)
-        return other
+    def follow_as(self, other: PlanSearch) -> None:
+        """Follow the relaxation that another search follows."""
+        if other.is_guided:
+            self.follow(other._share)
 
     def take_cuts(self) -> list[Cut]:
         """Take away the cuts of outages that have been found."""
@@ -201,6 +208,16 @@ class PlanSearch:
         if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units):
             self.best, self.idle, self._is_told = choice, 0, True
 
+    def go_on_from(self, deployed: frozenset[int]) -> None:
+        """Take a set for the best, whatever it costs."""
+        choice = self._costs.of(deployed)
+        if choice is not None:
+            self.best, self._is_told = choice, True
+
+    def is_known(self, deployed: frozenset[int]) -> bool:
+        """Whether the cost of a set is known already."""
+        return self._costs.is_known(deployed)
+
     def run(self, evaluations: int) -> bool:
         """Go on for some evaluations, or until the control says stop; say whether any set was new."""
         if not self._is_told:
@@ -218,6 +235,8 @@ class PlanSearch:
         """Evaluate a set of deployments, and keep it if it is the best; None if no plan has it."""
         choice = self._costs.of(deployed) if deployed else None
         self.idle += 1
+        if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units * (1 + self.margin)):
+            self.near.append(choice)
         if choice is not None and (self.best is None or choice.cost_units < self.best.cost_units):
             self.best, self.idle = choice, 0
             self.improved.append(choice)
@@ -226,16 +245,31 @@ class PlanSearch:
     def _search(self, start: frozenset[int] | None) -> Generator[frozenset[int], Choice | None, None]:
         if start is not None:
             yield start
+        leader: Choice | None = None  # the best that was gone on from
+        base, since = self.best, 0  # what random changes are made to, and how many sets were known when it was found
         while True:
             if self._is_new_share or self.best is None:
                 self._is_new_share = False
                 yield from self._begin()
-            if self.best is not None:
+                leader = None
+            if self.best is None:
+                continue
+            if base is None or self.best is not leader:
                 yield from self._descend(self.best)
-            if self.best is not None and not self._is_new_share:
-                begin = yield self._kicked(self.best.deployed)
-                if begin is not None:
-                    yield from self._descend(begin, most_tries=MOST_TRIES)
+                base, leader, since = self.best, self.best, len(self._costs)
+                continue
+            if len(self._costs) - since > MOST_FROM_ONE:
+                away = yield self._away_from(self.best.deployed)
+                end = None if away is None else (yield from self._descend(away))
+                base, since = self.best if end is None else end, len(self._costs)
+            else:
+                kicked = self._kicked(base.deployed)
+                begin = yield kicked
+                end = None if begin is None else (yield from self._mend(begin, base.deployed ^ kicked))
+                if _saves(end, base):
+                    base, since = end, len(self._costs)
+            if self.best is end:
+                leader = end
 
     def _begin(self) -> Generator[frozenset[int], Choice | None, None]:
         """Try the deployments that the relaxation uses most; all of them should these not be enough."""
@@ -269,9 +303,14 @@ class PlanSearch:
         """
         Make random changes, among those deployments on which the relaxation is divided if there are enough.
 
-        Some give up a data center instead, and half of these use another in its stead.
+        Some put one deployment in another's stead, some give up a data center, and half of these use another instead.
         """
-        if self._random.random() < CLOSING_KICKS:
+        kind = self._random.random()
+        if kind < SWAP_KICKS:
+            swapped = self._swapped(deployed)
+            if swapped is not None:
+                return swapped
+        elif kind < SWAP_KICKS + CLOSING_KICKS:
             closings = self._closings(deployed)
             if closings:
                 return closings[self._random.integers(len(closings))] | self._opening(deployed)
@@ -280,6 +319,26 @@ class PlanSearch:
             among = list(range(self._count))
         changed = self._random.choice(among, size=min(RANDOM_CHANGES, len(among)), replace=False)
         return deployed ^ frozenset(changed.tolist())
+
+    def _swapped(self, deployed: frozenset[int]) -> frozenset[int] | None:
+        """Give up a deployment for another of its class, or at its data center, that the relaxation uses as well."""
+        given_up = int(self._random.choice(sorted(deployed)))
+        instead = self._is_near({given_up}) & (self._share > UNDECIDED_SHARE)
+        instead[list(deployed)] = False
+        among = np.flatnonzero(instead)
+        return deployed - {given_up} | {int(self._random.choice(among))} if len(among) else None
+
+    def _away_from(self, deployed: frozenset[int]) -> frozenset[int]:
+        """Put a few deployments in others' stead: another valley may lie there."""
+        for _ in range(SWAPS_AWAY):
+            deployed = self._swapped(deployed) or deployed
+        return deployed
+
+    def _is_near(self, changed: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Say which deployments are of the class, or at the data center, of one that was changed, (N,)."""
+        near, costs = list(changed), self._costs
+        is_of_class = np.isin(costs.class_of, costs.class_of[near])
+        return is_of_class | np.isin(costs.center_of, costs.center_of[near])
 
     def _opening(self, deployed: frozenset[int]) -> frozenset[int]:
         """Take a data center that is not used, but by the relaxation: all that this deploys there to some part."""
@@ -290,33 +349,48 @@ class PlanSearch:
             return frozenset()
         return frozenset(np.flatnonzero(is_in & (center == self._random.choice(closed))).tolist())
 
-    def _descend(
-        self, begin: Choice, *, most_tries: int | None = None
-    ) -> Generator[frozenset[int], Choice | None, None]:
+    def _descend(self, begin: Choice) -> Generator[frozenset[int], Choice | None, Choice]:
         """
-        Change one deployment at a time while that saves; without a limit of tries, until the relaxation has news.
+        Change one deployment at a time while that saves, until the relaxation has news.
 
-        Without a limit, data centers are given up too, a few before single changes and all once these save nothing:
-        what is paid for a data center is saved only with the last deployment there.
+        Data centers are given up too, a few before single changes and all once these save nothing: what is paid for a
+        data center is saved only with the last deployment there.
         """
-        current, tries, is_better = begin, 0, True
-        if most_tries is None:
-            current = yield from self._give_up(current, CLOSINGS_FIRST)
+        current, is_better = (yield from self._give_up(begin, CLOSINGS_FIRST)), True
         while is_better:
             is_better = False
             for change in self._undecided(current.deployed):
+                if self._is_new_share:
+                    return current
                 changed = current.deployed ^ {change}
-                if self._costs.is_known(changed):
-                    continue
-                if self._is_new_share if most_tries is None else tries >= most_tries:
-                    return
-                choice = yield changed
-                tries += 1
-                if _saves(choice, current):
-                    current, is_better = choice, True
-            if not is_better and most_tries is None:
+                if not self._costs.is_known(changed):
+                    choice = yield changed
+                    if _saves(choice, current):
+                        current, is_better = choice, True
+            if not is_better:
                 before, current = current, (yield from self._give_up(current, None))
                 is_better = current is not before
+        return current
+
+    def _mend(self, begin: Choice, changed: frozenset[int]) -> Generator[frozenset[int], Choice | None, Choice]:
+        """After random changes, change one deployment at a time while that saves; those near what was changed first."""
+        current, tries, is_better = begin, 0, True
+        while is_better:
+            is_better = False
+            among = np.array(self._undecided(current.deployed), dtype=np.int64)
+            # Undoing the random changes comes after those near them, and then all others.
+            rank = np.where(np.isin(among, list(changed)), 1, np.where(self._is_near(changed)[among], 0, 2))
+            for change in among[np.argsort(rank, kind="stable")].tolist():
+                other = current.deployed ^ {change}
+                if self._costs.is_known(other):
+                    continue
+                if tries >= MOST_TRIES:
+                    return current
+                choice = yield other
+                tries += 1
+                if _saves(choice, current):
+                    current, is_better, changed = choice, True, changed | {change}
+        return current
 
     def _give_up(self, begin: Choice, most: int | None) -> Generator[frozenset[int], Choice | None, Choice]:
         """Give up data centers, one at a time, while that saves; try so many."""

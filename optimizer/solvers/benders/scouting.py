@@ -1,9 +1,9 @@
 """
-The search for plans of a solve: with long slices first, then with all of them, on one core or two.
+The search for plans of a solve: sets of deployments are compared with long slices, on one core or two.
 
 What one set of deployments costs more than another hardly depends on how finely a day is cut, and with six slices for
-24 hours a set is evaluated in a quarter of the time. So sets are compared with long slices for as long as what they
-find better is better with all slices, too. Limits on the year tie the hours together: there it soon is not.
+24 hours a set is evaluated in a small part of the time. So only a set that is about as good as the best with long
+slices is evaluated with all of them, and the best of these is what the search goes on from.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from optimizer.solvers.benders.plan_search import Choice, PlanSearch
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
 
-# Sets evaluated with long slices in the time of one with all; of those found at a time the last are confirmed.
-SCOUTED_FOR_ONE, MOST_CONFIRMED = 4, 2
+# Sets evaluated with long slices in the time of one with all; of those near the best the first are confirmed.
+SCOUTED_FOR_ONE, MOST_CONFIRMED = 6, 4
+# About as good: within the spread of what all slices cost more than long ones, over so many sets, or this share.
+SPREAD_OVER, LEAST_MARGIN = 20, 1e-4
 # A search ends after so many evaluations that gave no better plan: with long slices, with all slices.
-SCOUTS_PATIENCE, PATIENCE = 400, 200
-# With long slices also once so many findings, one after the other, were not better by this share with all of them.
-MOST_FALSE, WORTHWHILE_SHARE = 4, 2e-4
+SCOUTS_PATIENCE, PATIENCE = 600, 200
+# After so many sets, one after the other, that long slices allow and that have no plan, all slices are searched until a
+# better plan is found.
+MOST_FALSE = 4
 
 
 class Scouting:
@@ -39,39 +42,54 @@ class Scouting:
     """
 
     def __init__(self, of: Decomposition, long: Decomposition | None, control: Control, *, seed: int) -> None:
-        self._seed = seed
-        self._searches = [PlanSearch(of, control, seed=seed)]  # a second one once there is a core for it
-        self._scouts = [] if long is None else [PlanSearch(long, control, seed=seed)]
-        # Evaluations with long slices, and what they found, since that was last worthwhile.
+        self._given, self._seed = (of, long, control), seed
+        self._search = PlanSearch(of, control, seed=seed)
+        self._scout = None if long is None else PlanSearch(long, control, seed=seed)
+        if self._scout is not None:
+            self._scout.margin = LEAST_MARGIN
+        self._other: Scouting | None = None  # once there is a core for it
+        # Costs of sets with all slices, as multiples of those with long ones.
+        self._ratios: list[float] = []
+        # Evaluations with long slices since a better plan was found, and sets in a row that have no plan.
         self._in_vain = self._false = 0
 
     @property
     def best(self) -> Choice | None:
         """Best set found, evaluated with all slices."""
-        return self._searches[0].best
+        return self._search.best
 
     @property
     def is_guided(self) -> bool:
         """Whether it was told of a relaxation."""
-        return self._searches[0].is_guided
+        return self._search.is_guided
 
     @property
     def is_over(self) -> bool:
         """Whether nothing better has been found for a while."""
-        return not self._is_scouting and self._searches[0].idle >= PATIENCE
+        return self._in_vain >= SCOUTS_PATIENCE if self.is_scouting else self._search.idle >= PATIENCE
 
     @property
     def idle(self) -> float:
         """Evaluations since the last improvement, as many as there would have been with all slices."""
-        return self._in_vain / SCOUTED_FOR_ONE if self._is_scouting else self._searches[0].idle
+        return self._in_vain / SCOUTED_FOR_ONE if self.is_scouting else self._search.idle
 
     @property
-    def _is_scouting(self) -> bool:
-        return bool(self._scouts) and self._in_vain < SCOUTS_PATIENCE and self._false < MOST_FALSE
+    def is_scouting(self) -> bool:
+        """Whether sets are compared with long slices."""
+        return self._scout is not None and self._false < MOST_FALSE and not self._buys_pods
+
+    @property
+    def _buys_pods(self) -> bool:
+        """Whether the best set needs new pods: single hours decide whether it takes one more, at a jump in cost."""
+        return self.best is not None and bool(self.best.point[self._given[0].positions("NewPods")].any())
+
+    @property
+    def _searches(self) -> list[PlanSearch]:
+        return [self._search] if self._scout is None else [self._search, self._scout]
 
     def start_from(self, deployed: frozenset[int]) -> None:
         """Begin, or begin again, with the deployments of a plan that is known."""
-        for search in (*self._searches, *self._scouts):
+        for search in self._searches:
             search.start_from(deployed)
 
     def follow(self, share: FloatArray, *, is_of_long: bool = False) -> None:
@@ -81,71 +99,85 @@ class Scouting:
         The search with long slices has seen the relaxation of these to its end: each news would make it descend again
         instead of trying random changes.
         """
-        for search in self._searches:
-            search.follow(share)
-        for scout in self._scouts:
-            if is_of_long or not scout.is_guided:
-                scout.follow(share)
+        if self._other is not None:
+            self._other.follow(share, is_of_long=is_of_long)
+        self._search.follow(share)
+        if self._scout is not None and (is_of_long or not self._scout.is_guided):
+            self._scout.follow(share)
 
     def consider(self, deployed: frozenset[int]) -> None:
         """Evaluate a set of deployments, and keep it if it is the best."""
-        for search in (*self._searches[:1], *self._scouts):
-            search.consider(deployed)
+        self._search.consider(deployed)
+        self._return_to_best()
+
+    def adopt(self, choice: Choice | None) -> None:
+        """Go on from a choice that was found elsewhere, if it is better than the best."""
+        before = self.best
+        self._search.adopt(choice)
+        if self.best is not before:
+            self._in_vain = self._false = 0
+            self._return_to_best()
 
     def run(self, evaluations: int) -> bool:
         """Go on for the time of some evaluations, or until the control says stop; say whether any set was new."""
-        if not self._is_scouting:
-            return self._searches[0].run(evaluations)
-        count = SCOUTED_FOR_ONE * evaluations
-        is_new = self._scouts[0].run(count)
-        self._confirm(count if self.is_guided else 0)
+        scout, before = self._scout, self.best
+        if scout is None or not self.is_scouting:
+            is_new = self._search.run(evaluations)
+        else:
+            count = SCOUTED_FOR_ONE * evaluations
+            is_new = scout.run(count)
+            self._confirm(scout)
+            self._in_vain = self._in_vain + count if self.is_guided and self.best is before else 0
+        if self.best is not before:
+            self._false = 0
+        self._return_to_best()
         return is_new
 
     def run_twice(self, second: Executor, evaluations: int) -> None:
         """Search on two cores and go on from the better of what they find."""
-        if self._is_scouting:
-            count = SCOUTED_FOR_ONE * evaluations
-            beside = second.submit(self._scouts[0].run, count)
-            try:
-                best = self.best
-                self._searches[0].run(evaluations)
-            finally:
-                beside.result()
-            self._confirm(count)
-            if self.best is not None and self.best is not best:
-                self._scouts[0].consider(self.best.deployed)
-            return
-        if len(self._searches) == 1:
-            self._searches.append(self._searches[0].another(self._seed + 1))
-        first, other = self._searches
-        other.adopt(first.best)
+        if self._other is None:
+            self._other = self._another()
+        other = self._other
+        other.adopt(self.best)
         beside = second.submit(other.run, evaluations)
         try:
-            first.run(evaluations)
+            self.run(evaluations)
         finally:
             beside.result()
-        found, other.improved = other.improved, []
-        if found and (first.best is None or found[-1].cost_units < first.best.cost_units):
-            first.improved.append(found[-1])
-            first.adopt(found[-1])
+        found = other.take_improved()
+        if found and (self.best is None or found[-1].cost_units < self.best.cost_units):
+            self._search.improved.append(found[-1])
+            self.adopt(found[-1])
 
     def take_improved(self) -> list[Choice]:
         """Take away the sets that were each the best, evaluated with all slices."""
-        found, self._searches[0].improved = self._searches[0].improved, []
+        found, self._search.improved = self._search.improved, []
         return found
 
     def take_cuts(self) -> list[Cut]:
         """Take away the cuts of outages that have been found."""
-        return [cut for search in self._searches for cut in search.take_cuts()]
+        return self._search.take_cuts() + ([] if self._other is None else self._other.take_cuts())
 
-    def _confirm(self, evaluations: int) -> None:
-        """Evaluate with all slices what was found with long ones in so many evaluations."""
-        scout, best = self._scouts[0], self.best
-        found, scout.improved = scout.improved, []
+    def _another(self) -> Scouting:
+        """Make another search of the same problem, with random changes of its own."""
+        other = Scouting(*self._given, seed=self._seed + 1)
+        for search, mine in zip(other._searches, self._searches, strict=True):
+            search.follow_as(mine)
+        return other
+
+    def _confirm(self, scout: PlanSearch) -> None:
+        """Evaluate with all slices what is about as good as the best with long ones, and was not yet."""
+        near, scout.near = scout.near, []
         scout.take_cuts()  # of outages in long slices: those that count are found again
-        for choice in found[-MOST_CONFIRMED:]:
-            self._searches[0].consider(choice.deployed)
-        least = np.inf if best is None else best.cost_units * (1 - WORTHWHILE_SHARE)
-        is_worthwhile = self.best is not None and self.best.cost_units < least
-        self._in_vain = 0 if is_worthwhile else self._in_vain + evaluations
-        self._false = 0 if is_worthwhile else self._false + bool(found)
+        new = [choice for choice in near if not self._search.is_known(choice.deployed)]
+        for choice in sorted(new, key=lambda choice: choice.cost_units)[:MOST_CONFIRMED]:
+            whole = self._search.consider(choice.deployed)
+            self._false = self._false + 1 if whole is None else 0
+            if whole is not None:
+                self._ratios = [*self._ratios[1 - SPREAD_OVER :], whole.cost_units / choice.cost_units]
+                scout.margin = max(LEAST_MARGIN, float(np.std(self._ratios) / np.mean(self._ratios)))
+
+    def _return_to_best(self) -> None:
+        """Let the search with long slices go on from the best set, whatever looks better with these."""
+        if self._scout is not None and self.best is not None:
+            self._scout.go_on_from(self.best.deployed)
