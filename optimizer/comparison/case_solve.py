@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from network_data.faults import FULL_DISK, MAKE_ROOM, InputError
+from optimizer.comparison.carried_bounds import bound_from_others
 from optimizer.comparison.carried_plans import cheapest_plan
 from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, has_learned, plan_hash
@@ -79,7 +80,10 @@ def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
     if not task.plans:  # then the search is not to begin where a plan has its deployments either
         return replace(warm, deployed=None)
     plan = None if found is None else found[1]
-    return replace(warm, plan=plan, bound_cny=task.bound_cny, is_enough=task.is_enough)
+    bound_cny = task.bound_cny
+    if task.learns_from_plan:  # then the inputs of those cases are here, too
+        bound_cny = max(bound_cny, bound_from_others(problem, task.plans))
+    return replace(warm, plan=plan, bound_cny=bound_cny, is_enough=task.is_enough)
 
 
 def _result(case: Case, run: Run) -> CaseResult:

@@ -72,7 +72,9 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
     Share cases out among waves, each twice as large as the one before, each spread over the whole list.
 
     In a list that runs through prices, what is far from the reference is so solved first, and a later case has one
-    close to it to start from. The waves depend on the list alone, never on the number of workers.
+    close to it to start from. Of a sweep of several parameters the corners come first of all: what is proved there
+    bounds everything between them (see `carried_bounds`). The waves depend on the list alone, never on the number of
+    workers.
 
     Examples
     --------
@@ -80,7 +82,8 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
     >>> [[case.id for case in wave] for wave in waves_of(cases)]
     [['0', '3', '5', '8'], ['1', '2', '4', '6', '7']]
     """
-    left, waves, size = list(cases), list[list[Case]](), _FIRST_WAVE
+    corners = _corners_of(cases)
+    left, waves, size = [case for case in cases if case not in corners], [corners] if corners else [], _FIRST_WAVE
     while left:
         if len(left) <= size:
             waves.append(left)
@@ -90,6 +93,17 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
         left = [case for number, case in enumerate(left) if number not in chosen]
         size *= 2
     return waves
+
+
+def _corners_of(cases: Sequence[Case]) -> list[Case]:
+    """List the cases of a sweep of two or more parameters in which each has its least or its largest value."""
+    names = {name for case in cases for name in case.point}
+    if len(names) < 2 or any(set(case.point) != names for case in cases):  # noqa: PLR2004 - of one the ends come first anyway
+        return []
+    values = {name: [case.point[name] for case in cases] for name in names}
+    ends = {name: {min(found), max(found)} for name, found in values.items()}
+    corners = [case for case in cases if all(case.point[name] in ends[name] for name in names)]
+    return corners if len(corners) < len(cases) / 2 else []
 
 
 def _improved(first: CaseResult, after: CaseResult) -> CaseResult:

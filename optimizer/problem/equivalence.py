@@ -60,10 +60,16 @@ def differs_in_prices_alone(first: PlacementProblem, second: PlacementProblem) -
 
     False also where a limit on money may make them differ.
     """
-    for policy in (first.policy, second.policy):
-        if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
-            return first is second
-    return parts_of(first) == parts_of(second)
+    limits = limits_of(first)
+    return first is second or (limits is not None and limits == limits_of(second))
+
+
+def limits_of(problem: PlacementProblem) -> dict[str, bytes] | None:
+    """Hash what decides which plans a problem has, as `parts_of`; None where prices do, through limits on money."""
+    policy = problem.policy
+    if policy.spending_limit_cny_per_year is not None or policy.investment_limit_cny is not None:
+        return None
+    return parts_of(problem)
 
 
 def is_same_problem(first: PlacementProblem, second: PlacementProblem) -> bool:

@@ -110,12 +110,13 @@ def test_steps_find_their_cuts_and_plans_on_the_worker_and_come_back(
         return read(files)
 
     monkeypatch.setattr(dask_workers, "read_contents", note)
-    # With many tokens pods are bought, whole ones: a gap stays that the step has to close, and it learns cuts.
+    # With many tokens pods are bought, whole ones: a gap stays that the step has to close, and it learns cuts. Without
+    # known plans each case is searched, and learns its own.
     loose = ("demand.tokens_per_day_trillion=1", "solver.method=decomposed", "solver.mip_rel_gap=0.5")
     found = {}
     for name, engine in {"far": {"engine": "dask", "scheduler": cluster.address}, "here": {"engine": "serial"}}.items():
         out = toy_sweep.parent / name
-        with CaseRunner(toy_sweep, loose, out=out, keep_learned=True, **engine) as runner:
+        with CaseRunner(toy_sweep, loose, out=out, keep_learned=True, known_plans=False, **engine) as runner:
             solved = runner.run(CARBON)
             assert all(result.has_plan for result in solved.values()), [result.reason for result in solved.values()]
             steps = {"carbon_20": Step((out / "cases" / "carbon_40",), 1e-6)}

@@ -1,0 +1,141 @@
+"""
+What is proved of some cases, as a bound of another that differs from them in prices alone.
+
+Such cases have the same plans, at other costs. The least cost V(c) of any plan, where what a unit of each decision
+costs is c, is the least of functions that are linear in c, so V is concave, and V(a c) = a V(c) for a >= 0. No decision
+is negative, so V does not fall where a unit cost rises. Hence, for any weights of the cases that are known,
+
+    w_i >= 0 and sum_i w_i c_i <= c   give   V(c) >= sum_i w_i V(c_i) >= sum_i w_i bound_i,
+
+and the weights that say most are a linear program of one variable for each known case. Between the corners of a grid of
+prices this comes close to what a solve would prove, without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from optimizer.comparison.cases import plan_hash
+from optimizer.model.compile import CompiledModel, compile_model
+from optimizer.problem.equivalence import limits_of
+from optimizer.problem.problem import FloatArray, PlacementProblem
+from optimizer.runs.folder import read_intact_info
+from optimizer.runs.run import Run, open_run
+
+# Share by which weights are lowered, so that no rounding of the linear program lets them say too much.
+_ROUNDING_SHARE = 1e-8
+
+
+class _Known:
+    """A stored case."""
+
+    def __init__(self, run: Run) -> None:
+        self._problem, self.bound_cny = run.problem, run.bound_cny_per_year
+        self.limits = limits_of(self._problem)
+
+    @cached_property
+    def compiled(self) -> tuple[str, FloatArray]:
+        """Hash of the columns, and (columns,) their cost, CNY per year and unit."""
+        compiled = compile_model(self._problem)
+        return _columns_hash(compiled), compiled.cost
+
+
+def bound_from_others(problem: PlacementProblem, folders: Iterable[Path]) -> float:
+    """
+    Bound the cost of a case by what is proved of others.
+
+    Parameters
+    ----------
+    folders
+        Run folders of other cases, with their inputs; one that differs from the problem in more than prices is of no
+        use.
+
+    Returns
+    -------
+    float
+        CNY per year; minus infinity where nothing follows.
+    """
+    limits = limits_of(problem)
+    if limits is None:
+        return -np.inf
+    stored = [(folder, info) for folder in folders if (info := read_intact_info(folder)) is not None]
+    known = [_read(str(folder), plan_hash(info)) for folder, info in stored]
+    alike = [one for one in known if one.limits == limits and np.isfinite(one.bound_cny)]
+    if not alike:
+        return -np.inf
+    compiled = compile_model(problem)
+    # A price that is the same at all hours can leave columns out.
+    columns = _columns_hash(compiled)
+    useful = [one for one in alike if one.compiled[0] == columns]
+    if not useful or (compiled.lower < 0).any():
+        return -np.inf
+    return bound_at(compiled.cost, [one.compiled[1] for one in useful], [one.bound_cny for one in useful])
+
+
+def bound_at(cost: FloatArray, costs: Sequence[FloatArray], bounds_cny: Sequence[float]) -> float:
+    """
+    Bound the least of `cost @ x` over some x >= 0 by bounds of the least of other costs over the same x.
+
+    Parameters
+    ----------
+    cost
+        (n,) cost of a unit of each decision.
+    costs
+        (n,) each, those for which a bound is known.
+    bounds_cny
+        The bounds.
+
+    Returns
+    -------
+    float
+        Largest sum of bounds, weighted so that the costs, with the same weights, are nowhere above `cost`.
+
+    Raises
+    ------
+    RuntimeError
+        If the linear program of the weights ends without an optimum.
+    """
+    from scipy.optimize import linprog  # slow to import
+
+    table = np.column_stack(costs)
+    # Decisions that cost the same in all cases ask for the same: that the weights sum to no more than one.
+    is_same = (table == cost[:, None]).all(axis=1)
+    differ, limit = table[~is_same], cost[~is_same]
+    if (cost[is_same] > 0).any():
+        differ, limit = np.vstack([np.ones(len(costs)), differ]), np.append(1.0, limit)
+    if (cost[is_same] < 0).any():
+        differ, limit = np.vstack([-np.ones(len(costs)), differ]), np.append(-1.0, limit)
+    size = np.maximum(np.abs(differ).max(axis=1, initial=0.0), np.abs(limit))
+    is_row = size > 0
+    rows = np.unique(np.column_stack([differ, limit])[is_row] / size[is_row, None], axis=0)
+    scale = max(np.abs(bounds_cny).max(), 1.0)
+    found = linprog(-np.array(bounds_cny) / scale, A_ub=rows[:, :-1], b_ub=rows[:, -1], method="highs")
+    if found.status == _INFEASIBLE:  # a cost below all others of a decision that is paid for
+        return -np.inf
+    if found.x is None:
+        raise RuntimeError(f"weights of known bounds: {found.message}")
+    weights = np.maximum(found.x, 0.0) * (1.0 - _ROUNDING_SHARE)
+    if (rows[:, :-1] @ weights > rows[:, -1]).any():
+        return -np.inf
+    return float(weights @ np.array(bounds_cny))
+
+
+_INFEASIBLE = 2  # of scipy's linprog
+
+
+def _columns_hash(compiled: CompiledModel) -> str:
+    content = hashlib.sha256()
+    for name, block in compiled.columns.items():
+        content.update(f"{name} {block.columns.start} {block.columns.stop} {block.shape}".encode())
+        content.update(np.ascontiguousarray(block.members).tobytes())
+    return content.hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _read(folder: str, _plan_hash: str) -> _Known:
+    return _Known(open_run(Path(folder)))

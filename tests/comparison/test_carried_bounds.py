@@ -1,0 +1,104 @@
+"""What is proved of some cases bounds others: against optima of the others, and by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from toy_problems import random_problem
+
+from optimizer.comparison.carried_bounds import bound_at
+from optimizer.comparison.cases import Case
+from optimizer.comparison.runner import CaseRunner, waves_of
+from optimizer.model.compile import compile_model
+from optimizer.problem.equivalence import differs_in_prices_alone
+from optimizer.problem.problem import PlacementProblem
+from optimizer.runs.solve import solve_scenario
+from optimizer.solvers.control import Control
+from optimizer.solvers.solve import solve_whole
+from scenarios.price_parameters import overrides_of
+
+
+def test_halfway_between_two_cases_the_bound_is_halfway() -> None:
+    bound = bound_at(np.array([2.0, 5.0, 7.0]), [np.array([1.0, 5.0, 7.0]), np.array([3.0, 5.0, 7.0])], [100.0, 120.0])
+    assert bound == pytest.approx(110.0, rel=1e-6)
+    assert bound <= 110.0
+
+
+def test_where_all_costs_are_higher_the_best_of_the_bounds_holds() -> None:
+    """At the costs of the second all plans cost no more: 1.5 times those of the first are below, too."""
+    costs = [np.array([2.0, 2.0]), np.array([3.0, 3.5])]
+    assert bound_at(np.array([3.0, 4.0]), costs, [10.0, 12.0]) == pytest.approx(15.0, rel=1e-6)
+
+
+def test_what_was_free_and_is_paid_for_now_says_nothing_of_what_is_free_again() -> None:
+    assert bound_at(np.array([0.0, 4.0]), [np.array([1.0, 4.0])], [10.0]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_decision_that_earns_money_asks_for_at_least_as_much_of_the_others() -> None:
+    """-2 is not reached by any weight below 2 of a case with -1: then x costs more than 2."""
+    assert bound_at(np.array([-2.0, 3.0]), [np.array([-1.0, 3.0])], [10.0]) == -np.inf
+
+
+@given(seed=st.integers(0, 2**31), share=st.floats(0.05, 0.95))
+@settings(max_examples=25)
+def test_no_bound_is_above_the_optimum(seed: int, share: float) -> None:
+    random = np.random.default_rng(seed)
+    first = random_problem(random)
+    without_budget = replace(first.policy, spending_limit_cny_per_year=None, investment_limit_cny=None)
+    first = replace(first, policy=without_budget)
+    cases = [first, at_prices(first, random), at_prices(first, random)]
+    # One between them, and one beyond.
+    mean = share * cases[1].energy_price_cny_per_mwh + (1 - share) * cases[2].energy_price_cny_per_mwh
+    others = [replace(first, energy_price_cny_per_mwh=mean), at_prices(first, random)]
+    solved = [solve_whole(case, mip_rel_gap=0.0, seed=1, threads=1, control=Control()) for case in cases + others]
+    assume(solved[0].plan is not None)
+    costs = [compile_model(case).cost for case in cases]
+    for case, solution in zip(others, solved[3:], strict=True):
+        assert differs_in_prices_alone(first, case)
+        bound = bound_at(compile_model(case).cost, costs, [one.bound_cny for one in solved[:3]])
+        assert bound <= solution.objective_cny * (1 + 1e-9)
+    between = bound_at(compile_model(others[0]).cost, costs, [one.bound_cny for one in solved[:3]])
+    assert between >= (share * solved[1].bound_cny + (1 - share) * solved[2].bound_cny) * (1 - 1e-6)
+
+
+def at_prices(problem: PlacementProblem, random: np.random.Generator) -> PlacementProblem:
+    """Draw other prices of energy."""
+    factors = random.uniform(0.3, 2.0, problem.energy_price_cny_per_mwh.shape)
+    return replace(problem, energy_price_cny_per_mwh=np.abs(problem.energy_price_cny_per_mwh) * factors)
+
+
+def test_corners_of_a_sweep_are_solved_first() -> None:
+    cases = [
+        Case(f"w{west}_e{east}", "", point={"west": float(west), "east": float(east)})
+        for west in range(5)
+        for east in range(4)
+    ]
+    waves = [[case.id for case in wave] for wave in waves_of(cases)]
+    assert waves[0] == ["w0_e0", "w0_e3", "w4_e0", "w4_e3"]
+    assert sorted(name for wave in waves for name in wave) == sorted(case.id for case in cases)
+
+
+def test_what_corners_prove_bounds_a_case_between_them(toy_sweep: Path, tmp_path: Path) -> None:
+    cases = []
+    for number, (west, carbon) in enumerate(product((0.8, 1.0, 1.2), (50.0, 100.0, 150.0))):
+        point = {"price.west": west, "carbon_price": carbon}
+        cases.append(Case(f"c{number}", f"west {west}, carbon {carbon}", overrides_of(point), point))
+    options = ("solver.method=decomposed", "solver.mip_rel_gap=0.02")
+    with CaseRunner(toy_sweep, options, out=tmp_path / "out") as runner:
+        results = runner.run(cases)
+    for one, other in ((0, 8), (2, 6)):
+        halfway = (results[f"c{one}"].bound_cny + results[f"c{other}"].bound_cny) / 2
+        assert results["c4"].bound_cny >= halfway * (1 - 1e-6)
+    exact = (*options[:1], "solver.mip_rel_gap=1e-6", *cases[4].overrides)
+    run = solve_scenario(toy_sweep, exact)
+    assert results["c4"].bound_cny <= run.cost_cny_per_year * (1 + 1e-9)
+    assert results["c4"].mip_rel_gap <= 0.02
+    # The reference is searched; of what is between corners, plan and bound are known, and near enough.
+    assert "compile" in results["reference"].info["seconds"]
+    assert "compile" not in results["c4"].info["seconds"]
