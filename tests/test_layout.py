@@ -67,8 +67,8 @@ PLACE_COLUMNS = {
 }
 # Modules that are imported only where an extra is asked for.
 EXTRA_OF = {
-    "optimizer.comparison.dask_workers": "cluster",
-    "optimizer.comparison.sent_work": "cluster",
+    "optimizer.comparison.workers.dask_workers": "cluster",
+    "optimizer.comparison.workers.sent_work": "cluster",
     "optimizer.exports.office.document": "office",
     "optimizer.exports.office.slides": "office",
     "optimizer.exports.postgis": "postgis",

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optimizer.comparison.cases import plan_hash
+from optimizer.comparison.cases import state_hash
 from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.problem.equivalence import limits_of
 from optimizer.problem.problem import FloatArray, PlacementProblem
@@ -64,7 +64,7 @@ def bound_from_others(problem: PlacementProblem, folders: Iterable[Path]) -> flo
     if limits is None:
         return -np.inf
     stored = [(folder, info) for folder in folders if (info := read_intact_info(folder)) is not None]
-    known = [_read(str(folder), plan_hash(info)) for folder, info in stored]
+    known = [_read(str(folder), state_hash([info])) for folder, info in stored]
     alike = [one for one in known if one.limits == limits and np.isfinite(one.bound_cny)]
     if not alike:
         return -np.inf
@@ -93,7 +93,8 @@ def bound_at(cost: FloatArray, costs: Sequence[FloatArray], bounds_cny: Sequence
     Returns
     -------
     float
-        Largest sum of bounds, weighted so that the costs, with the same weights, are nowhere above `cost`.
+        Largest sum of bounds, weighted so that the costs, with the same weights, are nowhere above `cost`; minus
+        infinity where a decision earns money, since rounded weights would then prove nothing.
 
     Raises
     ------
@@ -103,29 +104,24 @@ def bound_at(cost: FloatArray, costs: Sequence[FloatArray], bounds_cny: Sequence
     from scipy.optimize import linprog  # slow to import
 
     table = np.column_stack(costs)
+    if cost.min(initial=0.0) < 0 or table.min(initial=0.0) < 0:
+        return -np.inf
     # Decisions that cost the same in all cases ask for the same: that the weights sum to no more than one.
     is_same = (table == cost[:, None]).all(axis=1)
     differ, limit = table[~is_same], cost[~is_same]
     if (cost[is_same] > 0).any():
         differ, limit = np.vstack([np.ones(len(costs)), differ]), np.append(1.0, limit)
-    if (cost[is_same] < 0).any():
-        differ, limit = np.vstack([-np.ones(len(costs)), differ]), np.append(-1.0, limit)
-    size = np.maximum(np.abs(differ).max(axis=1, initial=0.0), np.abs(limit))
+    size = np.maximum(differ.max(axis=1, initial=0.0), limit)
     is_row = size > 0
     rows = np.unique(np.column_stack([differ, limit])[is_row] / size[is_row, None], axis=0)
     scale = max(np.abs(bounds_cny).max(), 1.0)
     found = linprog(-np.array(bounds_cny) / scale, A_ub=rows[:, :-1], b_ub=rows[:, -1], method="highs")
-    if found.status == _INFEASIBLE:  # a cost below all others of a decision that is paid for
-        return -np.inf
     if found.x is None:
         raise RuntimeError(f"weights of known bounds: {found.message}")
     weights = np.maximum(found.x, 0.0) * (1.0 - _ROUNDING_SHARE)
     if (rows[:, :-1] @ weights > rows[:, -1]).any():
         return -np.inf
     return float(weights @ np.array(bounds_cny))
-
-
-_INFEASIBLE = 2  # of scipy's linprog
 
 
 def _columns_hash(compiled: CompiledModel) -> str:
@@ -137,5 +133,5 @@ def _columns_hash(compiled: CompiledModel) -> str:
 
 
 @lru_cache(maxsize=32)
-def _read(folder: str, _plan_hash: str) -> _Known:
+def _read(folder: str, _state_hash: str) -> _Known:
     return _Known(open_run(Path(folder)))

@@ -17,7 +17,6 @@ from typing import Any, Literal, Self, get_args
 
 from network_data.faults import FULL_DISK, InputError
 from network_data.load import Network
-from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import (
     CASE_KEY,
     REFERENCE,
@@ -32,17 +31,18 @@ from optimizer.comparison.cases import (
     state_hash,
 )
 from optimizer.comparison.folder import ComparisonFolder
-from optimizer.comparison.local_workers import LocalExecutor
-from optimizer.comparison.parcels import Parcel, SentRun, join_parcels, pack_inputs, pack_run
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.sweep_clock import UNKNOWN, SoFar, SweepClock, SweepProgress
-from optimizer.comparison.workers import (
+from optimizer.comparison.workers.case_task import CaseTask
+from optimizer.comparison.workers.executor import (
     Ended,
     Executor,
     ExecutorLostError,
     SerialExecutor,
     read_progress,
 )
+from optimizer.comparison.workers.local_workers import LocalExecutor
+from optimizer.comparison.workers.parcels import Parcel, SentRun, join_parcels, pack_inputs, pack_run
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.metadata import absolute_override, library_versions
 from optimizer.solvers.control import Progress
@@ -549,7 +549,7 @@ class CaseRunner:
             elif self._engine_name == "local":
                 self._executor = LocalExecutor(self._workers, self._folder.signals)
             else:
-                from optimizer.comparison.dask_workers import DaskExecutor  # the library is an extra
+                from optimizer.comparison.workers.dask_workers import DaskExecutor  # the library is an extra
 
                 self._executor = DaskExecutor(
                     self._workers, self._folder.signals, self._scheduler, shared_files=self._shared_files

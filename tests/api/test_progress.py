@@ -10,7 +10,7 @@ from pathlib import Path
 
 from optimizer.api.progress import Style, show_progress
 from optimizer.comparison.sweep_clock import SweepClock, SweepProgress
-from optimizer.comparison.workers import ProgressReporter, read_progress, write_progress
+from optimizer.comparison.workers.executor import ProgressReporter, read_progress, write_progress
 from optimizer.solvers.control import Progress
 from optimizer.text.run import PHASES, describe_progress
 

@@ -40,9 +40,11 @@ def test_what_was_free_and_is_paid_for_now_says_nothing_of_what_is_free_again() 
     assert bound_at(np.array([0.0, 4.0]), [np.array([1.0, 4.0])], [10.0]) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_decision_that_earns_money_asks_for_at_least_as_much_of_the_others() -> None:
-    """-2 is not reached by any weight below 2 of a case with -1: then x costs more than 2."""
-    assert bound_at(np.array([-2.0, 3.0]), [np.array([-1.0, 3.0])], [10.0]) == -np.inf
+def test_where_a_decision_earns_money_nothing_is_said() -> None:
+    """Of the same costs the bound itself would follow, if weights were not rounded."""
+    costs = np.array([-1.0, 3.0])
+    assert bound_at(costs, [costs], [10.0]) == -np.inf
+    assert bound_at(np.abs(costs), [np.abs(costs)], [10.0]) == pytest.approx(10.0, rel=1e-6)
 
 
 @given(seed=st.integers(0, 2**31), share=st.floats(0.05, 0.95))

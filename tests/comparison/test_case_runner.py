@@ -7,10 +7,10 @@ import pytest
 from reduced import reduced_overrides
 from sweeps import CARBON, write_toy
 
-from optimizer.comparison import case_solve
 from optimizer.comparison.cases import Case, CaseStatus
 from optimizer.comparison.runner import CaseRunner
 from optimizer.comparison.sweep_clock import SweepProgress
+from optimizer.comparison.workers import case_solve
 from optimizer.runs import folder as run_folder
 
 

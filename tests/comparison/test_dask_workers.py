@@ -16,11 +16,11 @@ from sweeps import CARBON, Killer, contents, run
 
 import edwc
 from network_data import InputError
-from optimizer.comparison import dask_workers as engine_dask
-from optimizer.comparison import workers
 from optimizer.comparison.cases import Case, CaseStatus
-from optimizer.comparison.dask_workers import DaskExecutor
 from optimizer.comparison.runner import CaseRunner
+from optimizer.comparison.workers import dask_workers as engine_dask
+from optimizer.comparison.workers import executor
+from optimizer.comparison.workers.dask_workers import DaskExecutor
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -99,7 +99,7 @@ def test_what_keeps_a_worker_from_being_of_use_is_told(tmp_path: Path, monkeypat
     engine._signals = tmp_path
     (tmp_path / "probe-7-t").touch()
     engine._shares_files = True
-    here = workers.describe_process()
+    here = executor.describe_process()
     other = {**here, "pid": 7, "token": "t", "read": "t", "versions": here["versions"] | {"numpy": "1.0"}}
     assert "other versions: numpy 1.0 instead of" in str(engine._problem(other, "t"))
     assert "another folder" in str(engine._problem(other, "t"))  # the file was taken away with the look before

@@ -22,10 +22,10 @@ from sweeps import CARBON, children_of, contents, run, write_toy
 
 import edwc
 from network_data import InputError, load_network
-from optimizer.comparison import case_solve, dask_workers
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
 from optimizer.comparison.runner import CaseRunner, Step, waves_of
 from optimizer.comparison.sweep_clock import SweepProgress
+from optimizer.comparison.workers import case_solve, dask_workers
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 

@@ -11,7 +11,7 @@ from reduced import reduced_overrides
 from toy_problems import random_problem, toy_problem
 
 from optimizer.checker.check import check_plan
-from optimizer.comparison.case_solve import reference_state
+from optimizer.comparison.workers.case_solve import reference_state
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario

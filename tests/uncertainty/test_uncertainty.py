@@ -23,10 +23,10 @@ from pandas.testing import assert_frame_equal
 import edwc
 from network_data import InputError
 from optimizer.cli.main import main
-from optimizer.comparison import case_solve
-from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.runner import EngineName
 from optimizer.comparison.sweep_clock import SweepProgress
+from optimizer.comparison.workers import case_solve
+from optimizer.comparison.workers.case_task import CaseTask
 from optimizer.drawing.uncertainty import fan_bands, fan_figure
 from optimizer.exports.office import browser
 from optimizer.maps.options import MapOptions

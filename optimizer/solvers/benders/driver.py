@@ -81,8 +81,8 @@ LEAST_INNER_GAP = 1e-9
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
-EVALUATIONS_A_LONG_ROUND = 3  # with long slices
-EVALUATIONS_WITH_ALL = 1  # where these are of no use
+EVALUATIONS_A_LONG_ROUND = 3  # each as many with long slices as take the time of one with all
+EVALUATIONS_WITH_ALL = 1  # beside such a round, where sets are compared with all slices
 # Pricing a plan takes the time of several evaluations: in the first look only one better by more than this is priced.
 PRICED_SHARE = 0.005
 # Rounds with long slices while the problem with all of them is set up.

@@ -178,7 +178,7 @@ class PlanSearch:
         self._has_begun = False  # with what a relaxation uses most
         self.best: Choice | None = None
         self.improved: list[Choice] = []  # since they were last taken away
-        self.margin = -1.0  # share by which a set may cost more than the best and still be near it
+        self.margin = -1.0  # share by which a set may cost more than the best and still be near it; -1 = none is
         self.near: list[Choice] = []  # sets near the best, or better, since they were last taken away
         self.idle = 0  # evaluations since the last improvement
         self._moves = self._search(None)

@@ -42,7 +42,7 @@ class Scouting:
     """
 
     def __init__(self, of: Decomposition, long: Decomposition | None, control: Control, *, seed: int) -> None:
-        self._given, self._seed = (of, long, control), seed
+        self._of, self._long, self._control, self._seed = of, long, control, seed
         self._search = PlanSearch(of, control, seed=seed)
         self._scout = None if long is None else PlanSearch(long, control, seed=seed)
         if self._scout is not None:
@@ -81,7 +81,7 @@ class Scouting:
     @property
     def _buys_pods(self) -> bool:
         """Whether the best set needs new pods: single hours decide whether it takes one more, at a jump in cost."""
-        return self.best is not None and bool(self.best.point[self._given[0].positions("NewPods")].any())
+        return self.best is not None and bool(self.best.point[self._of.positions("NewPods")].any())
 
     @property
     def _searches(self) -> list[PlanSearch]:
@@ -160,14 +160,14 @@ class Scouting:
 
     def _another(self) -> Scouting:
         """Make another search of the same problem, with random changes of its own."""
-        other = Scouting(*self._given, seed=self._seed + 1)
+        other = Scouting(self._of, self._long, self._control, seed=self._seed + 1)
         for search, mine in zip(other._searches, self._searches, strict=True):
             search.follow_as(mine)
         return other
 
     def _confirm(self, scout: PlanSearch) -> None:
         """Evaluate with all slices what is about as good as the best with long ones, and was not yet."""
-        near, scout.near = scout.near, []
+        near, scout.near, scout.improved = scout.near, [], []
         scout.take_cuts()  # of outages in long slices: those that count are found again
         new = [choice for choice in near if not self._search.is_known(choice.deployed)]
         for choice in sorted(new, key=lambda choice: choice.cost_units)[:MOST_CONFIRMED]:

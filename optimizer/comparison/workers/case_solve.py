@@ -11,8 +11,8 @@ from pathlib import Path
 from network_data.faults import FULL_DISK, MAKE_ROOM, InputError
 from optimizer.comparison.carried_bounds import bound_from_others
 from optimizer.comparison.carried_plans import cheapest_plan
-from optimizer.comparison.case_task import CaseTask
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, has_learned, plan_hash
+from optimizer.comparison.workers.case_task import CaseTask
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.run import Run, open_run

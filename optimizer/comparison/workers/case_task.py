@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.comparison.cases import Case, CaseStatus
-from optimizer.comparison.parcels import Parcel
+from optimizer.comparison.workers.parcels import Parcel
 from optimizer.solvers.control import Progress
 
 # A message up to the size of a pipe's atomic write cannot be torn by the death of its sender.
@@ -52,7 +52,9 @@ class Outcome:
 def outcome_of(task: CaseTask, report: Callable[[Progress], None], stop: threading.Event) -> Outcome:
     """Solve a case in this thread and report its progress; nothing is raised."""
     try:
-        from optimizer.comparison.case_solve import solve_case  # what solves is slow to import, and workers alone do
+        from optimizer.comparison.workers.case_solve import (
+            solve_case,  # what solves is slow to import, and workers alone do
+        )
 
         result = solve_case(task, report=report, stop=stop)
     except MemoryError as error:

@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_data.faults import FaultList, InputError
-from optimizer.comparison.case_task import CaseTask, Outcome
 from optimizer.comparison.cases import CaseStatus
-from optimizer.comparison.parcels import read_contents, unsent
-from optimizer.comparison.sent_work import SentOutcome, forget, receive, work_on_copy
-from optimizer.comparison.workers import (
+from optimizer.comparison.workers.case_task import CaseTask, Outcome
+from optimizer.comparison.workers.executor import (
     STOP_FILE,
     STOP_GRACE_S,
     Ended,
@@ -36,6 +34,8 @@ from optimizer.comparison.workers import (
     work,
     write_progress,
 )
+from optimizer.comparison.workers.parcels import read_contents, unsent
+from optimizer.comparison.workers.sent_work import SentOutcome, forget, receive, work_on_copy
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster

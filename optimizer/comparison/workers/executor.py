@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from network_data.faults import InputWarning
-from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import code_hash
-from optimizer.comparison.parcels import SentRun, built_in_hash
 from optimizer.comparison.sweep_clock import SoFar
+from optimizer.comparison.workers.case_task import CaseTask, Outcome, outcome_of
+from optimizer.comparison.workers.parcels import SentRun, built_in_hash
 from optimizer.runs.metadata import library_versions
 from optimizer.solvers.control import Progress
 
@@ -54,7 +54,7 @@ def stay_with_parent() -> None:
 
 def warm_up() -> None:
     """Import what a solve needs, which is slow; the runner tells what is doubtful in the inputs, once for all cases."""
-    import optimizer.comparison.case_solve  # noqa: F401 - for its effect
+    import optimizer.comparison.workers.case_solve  # noqa: F401 - for its effect
 
     warnings.simplefilter("ignore", InputWarning)
 

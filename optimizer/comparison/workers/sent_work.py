@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimizer.comparison.case_task import CaseTask, Outcome, outcome_of
 from optimizer.comparison.cases import CaseStatus
-from optimizer.comparison.parcels import FilesCopy, Parcel, SentRun
 from optimizer.comparison.sweep_clock import SoFar
-from optimizer.comparison.workers import ProgressReporter, is_to_stop, stop_when
+from optimizer.comparison.workers.case_task import CaseTask, Outcome, outcome_of
+from optimizer.comparison.workers.executor import ProgressReporter, is_to_stop, stop_when
+from optimizer.comparison.workers.parcels import FilesCopy, Parcel, SentRun
 from scenarios.sources import reading_copy
 
 if TYPE_CHECKING:

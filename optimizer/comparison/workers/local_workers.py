@@ -14,9 +14,9 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from optimizer.comparison.case_task import CaseTask, Outcome
 from optimizer.comparison.cases import CaseStatus
-from optimizer.comparison.workers import (
+from optimizer.comparison.workers.case_task import CaseTask, Outcome
+from optimizer.comparison.workers.executor import (
     STOP_FILE,
     STOP_GRACE_S,
     Ended,
