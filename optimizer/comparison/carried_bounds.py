@@ -13,68 +13,14 @@ prices this comes close to what a solve would prove, without one.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 
-from optimizer.comparison.cases import state_hash
-from optimizer.model.compile import CompiledModel, compile_model
-from optimizer.problem.equivalence import limits_of
-from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.runs.folder import read_intact_info
-from optimizer.runs.run import Run, open_run
+from optimizer.problem.problem import FloatArray
 
 # Share by which weights are lowered, so that no rounding of the linear program lets them say too much.
 _ROUNDING_SHARE = 1e-8
-
-
-class _Known:
-    """A stored case."""
-
-    def __init__(self, run: Run) -> None:
-        self._problem, self.bound_cny = run.problem, run.bound_cny_per_year
-        self.limits = limits_of(self._problem)
-
-    @cached_property
-    def compiled(self) -> tuple[str, FloatArray]:
-        """Hash of the columns, and (columns,) their cost, CNY per year and unit."""
-        compiled = compile_model(self._problem)
-        return _columns_hash(compiled), compiled.cost
-
-
-def bound_from_others(problem: PlacementProblem, folders: Iterable[Path]) -> float:
-    """
-    Bound the cost of a case by what is proved of others.
-
-    Parameters
-    ----------
-    folders
-        Run folders of other cases, with their inputs; one that differs from the problem in more than prices is of no
-        use.
-
-    Returns
-    -------
-    float
-        CNY per year; minus infinity where nothing follows.
-    """
-    limits = limits_of(problem)
-    if limits is None:
-        return -np.inf
-    stored = [(folder, info) for folder in folders if (info := read_intact_info(folder)) is not None]
-    known = [_read(str(folder), state_hash([info])) for folder, info in stored]
-    alike = [one for one in known if one.limits == limits and np.isfinite(one.bound_cny)]
-    if not alike:
-        return -np.inf
-    compiled = compile_model(problem)
-    # A price that is the same at all hours can leave columns out.
-    columns = _columns_hash(compiled)
-    useful = [one for one in alike if one.compiled[0] == columns]
-    if not useful or (compiled.lower < 0).any():
-        return -np.inf
-    return bound_at(compiled.cost, [one.compiled[1] for one in useful], [one.bound_cny for one in useful])
 
 
 def bound_at(cost: FloatArray, costs: Sequence[FloatArray], bounds_cny: Sequence[float]) -> float:
@@ -122,16 +68,3 @@ def bound_at(cost: FloatArray, costs: Sequence[FloatArray], bounds_cny: Sequence
     if (rows[:, :-1] @ weights > rows[:, -1]).any():
         return -np.inf
     return float(weights @ np.array(bounds_cny))
-
-
-def _columns_hash(compiled: CompiledModel) -> str:
-    content = hashlib.sha256()
-    for name, block in compiled.columns.items():
-        content.update(f"{name} {block.columns.start} {block.columns.stop} {block.shape}".encode())
-        content.update(np.ascontiguousarray(block.members).tobytes())
-    return content.hexdigest()
-
-
-@lru_cache(maxsize=32)
-def _read(folder: str, _state_hash: str) -> _Known:
-    return _Known(open_run(Path(folder)))

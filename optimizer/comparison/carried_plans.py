@@ -111,6 +111,14 @@ def cheapest_plan(
     return None
 
 
+def price_plan(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> float:
+    """Price a stored plan under another problem, CNY per year, whether it keeps its limits or not; inf without rows."""
+    try:
+        return math.fsum(component_costs(PlanFacts(problem, settle_plan(problem, tables))))
+    except UnknownLabelError:
+        return math.inf
+
+
 def _with_least_peaks(problem: PlacementProblem, plan: Plan) -> Plan:
     """Let the demand charge be paid on what a plan draws under the PUE and billing periods of a problem."""
     drawn = PlanFacts(problem, plan).facility_power_mw

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
+
 from network_data.faults import FULL_DISK, InputError
 from network_data.load import Network
 from optimizer.comparison.cases import (
@@ -52,7 +54,7 @@ EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
 _FIRST_WAVE = 4  # cases
-_MOST_NEAR = 24  # plans of cases that one may start from: each is priced, in a fifth of a second
+_MOST_NEAR = 48  # cases whose plans and bounds one may start from
 _MAX_TRIES = 3  # of a case whose workers die or run out of memory
 
 _End = Callable[[CaseTask, CaseResult], None]  # what is done with a task that has ended
@@ -71,10 +73,9 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
     """
     Share cases out among waves, each twice as large as the one before, each spread over the whole list.
 
-    In a list that runs through prices, what is far from the reference is so solved first, and a later case has one
-    close to it to start from. Of a sweep of several parameters the corners come first of all: what is proved there
-    bounds everything between them (see `carried_bounds`). The waves depend on the list alone, never on the number of
-    workers.
+    What is far from the reference is so solved first, and a later case has one close to it to start from. What is
+    proved at the ends also bounds everything between them (see `carried_bounds`). The waves depend on the list alone,
+    never on the number of workers.
 
     Examples
     --------
@@ -82,8 +83,10 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
     >>> [[case.id for case in wave] for wave in waves_of(cases)]
     [['0', '3', '5', '8'], ['1', '2', '4', '6', '7']]
     """
-    corners = _corners_of(cases)
-    left, waves, size = [case for case in cases if case not in corners], [corners] if corners else [], _FIRST_WAVE
+    names = {name for case in cases for name in case.point}
+    if len(names) > 1 and all(set(case.point) == names for case in cases):
+        return _waves_over_space(cases, sorted(names))
+    left, waves, size = list(cases), [], _FIRST_WAVE
     while left:
         if len(left) <= size:
             waves.append(left)
@@ -95,15 +98,25 @@ def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
     return waves
 
 
-def _corners_of(cases: Sequence[Case]) -> list[Case]:
-    """List the cases of a sweep of two or more parameters in which each has its least or its largest value."""
-    names = {name for case in cases for name in case.point}
-    if len(names) < 2 or any(set(case.point) != names for case in cases):  # noqa: PLR2004 - of one the ends come first anyway
-        return []
-    values = {name: [case.point[name] for case in cases] for name in names}
-    ends = {name: {min(found), max(found)} for name, found in values.items()}
-    corners = [case for case in cases if all(case.point[name] in ends[name] for name in names)]
-    return corners if len(corners) < len(cases) / 2 else []
+def _waves_over_space(cases: Sequence[Case], names: Sequence[str]) -> list[list[Case]]:
+    """Take the corners of a sweep of several parameters first, and each as far as can be from all before it."""
+    points = np.array([[case.point[name] for name in names] for case in cases])
+    points = (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), np.finfo(float).tiny)
+    is_corner = np.isin(points, (0.0, 1.0)).all(axis=1)
+    order, distance = list[int](), np.ones(len(cases))
+    while len(order) < len(cases):
+        is_left = np.ones(len(cases), np.bool_)
+        is_left[order] = False
+        among = is_left & is_corner if (is_left & is_corner).any() else is_left
+        order.append(int(np.where(among, distance, -1.0).argmax()))
+        # Differences by rounding must not decide.
+        to_last = np.round(np.abs(points - points[order[-1]]).sum(axis=1), 9)
+        distance = np.minimum(distance, to_last) if len(order) > 1 else to_last
+    waves, size, done = list[list[Case]](), _FIRST_WAVE, 0
+    while done < len(order):
+        waves.append([cases[number] for number in sorted(order[done : done + size])])
+        done, size = done + size, 2 * size
+    return waves
 
 
 def _improved(first: CaseResult, after: CaseResult) -> CaseResult:
@@ -355,11 +368,10 @@ class CaseRunner:
                 self._run_tasks(deque(tasks), lambda _, result: self._end(result))
 
     def _near(self, case: Case, known: Mapping[str, Path]) -> dict[str, Path]:
-        """Run folders of the cases that one may start from: of many the reference, and the neighbours in the list."""
+        """Run folders of the cases that one may start from: the reference first, and the nearest in the list."""
         place = {name: number for number, name in enumerate(self._cases)}
-        of_others = [name for name in known if name != self.reference.id]
-        nearest = set(sorted(of_others, key=lambda name: abs(place[name] - place[case.id]))[:_MOST_NEAR])
-        return {name: folder for name, folder in known.items() if name == self.reference.id or name in nearest}
+        nearest = sorted(known, key=lambda name: (name != self.reference.id, abs(place[name] - place[case.id])))
+        return {name: known[name] for name in nearest[:_MOST_NEAR]}
 
     def _prepare(self, case: Case, near: Mapping[str, Path]) -> CaseTask | None:
         """Make the task of a case, to start from the best of others; None if it is stored or its inputs are bad."""
@@ -387,7 +399,7 @@ class CaseRunner:
             plans=tuple(near.values()),
             learns_from_plan=True,
             keep_learned=self._keep_learned or self._known_plans or case == self.reference,
-            parcel=self._pack(scenario, network, learned, tuple(near.values()), learned_in=near),
+            parcel=self._pack(scenario, network, learned, tuple(near.values())),
             notes={CASE_KEY: {"id": case.id, "label": case.label, "start": start, "code": code_hash()}},
         )
 
@@ -397,15 +409,13 @@ class CaseRunner:
         network: Network,
         learned: Path | None,
         plans: tuple[Path, ...],
-        *,
-        learned_in: Iterable[str] = (),
     ) -> Parcel | None:
         """Name all that a case is solved from, for workers that see none of it; None for those that do."""
         if not self._sends_files:
             return None
-        # Cuts belong to a problem: that of the reference, of the case itself, or of a case that it is like.
-        of_cuts = dict.fromkeys((*([] if learned is None else [self.reference.id]), *learned_in))
-        inputs = [pack_inputs(scenario, network), *map(self._inputs_of, of_cuts)]
+        inputs = [pack_inputs(scenario, network)]
+        if learned is not None:  # a case that differs in prices alone is decomposed like the reference
+            inputs.append(self._inputs_of(self.reference.id))
         runs = dict.fromkeys((*plans, *([] if learned is None else [learned])))
         return join_parcels([*inputs, *(self._pack_run(folder) for folder in runs)])
 

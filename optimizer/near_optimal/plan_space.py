@@ -28,8 +28,7 @@ from optimizer.model.compile import CompiledModel, compile_model
 from optimizer.near_optimal.indicators import Indicator
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
-from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs
-from optimizer.solvers.benders.driver import split_as_solved
+from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs
 from optimizer.solvers.columns import columns_from_plan, plan_from_columns
 from optimizer.solvers.control import Control, Solution
 from optimizer.solvers.fixed_integers import FixedIntegerError, FixedProgram
@@ -248,7 +247,5 @@ class PlanSpace:
             problem, mip_rel_gap=gap, seed=self.seed, threads=self.threads, control=control, start=start, warm=warm
         )
         if solution.learned is not None and solution.learned.cuts:
-            split = split_as_solved(problem, solution.learned.kept_links, mip_rel_gap=gap)
-            cuts = WarmCuts(solution.learned.cuts, split, solution.learned.point)
-            self.warm = WarmStart(deployed_pairs(problem, start), kept_links=solution.learned.kept_links, cuts=cuts)
+            self.warm = WarmStart(deployed_pairs(problem, start), learned=(solution.learned,))
         return solution

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from network_data.load import Network, load_network
 from optimizer.checker.check import check_plan
@@ -230,17 +231,33 @@ def solve_scenario(  # noqa: PLR0913 - options, keyword-only
     price = price_of_resilience(solution, without)
     info = run_info(loaded, network, solution, results)
     info |= {"resilience": None if price is None else price.as_dict(), "slicing": slicing_facts(loaded, problem)}
-    info |= notes or {}
     tables = {} if results is None else dict(results.tables)
-    if keep_learned and results is not None and solution.learned is not None:
-        from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
-
-        tables |= learned_tables(problem, solution.learned)
+    if keep_learned and solution.plan is not None:
+        known_info, known_tables = _what_others_may_know(problem, solution, solution.plan)
+        info |= known_info
+        tables |= known_tables
+    info |= notes or {}
     inputs = RunInputs(loaded, network, problem, solution.plan)
     run = Run(json_ready(info), tables=tables, inputs=inputs, solution=solution, failure=failure)
     if folder is not None and run.has_plan:
         run.save(folder)
     return run
+
+
+def _what_others_may_know(
+    problem: PlacementProblem, solution: Solution, plan: Plan
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """List what cases like this one may start from: keys of `run.json`, and tables."""
+    from optimizer.solvers.unit_costs import COSTS_TABLE, DECISIONS_KEY, unit_costs, unit_costs_table
+
+    info, tables, costs = dict[str, Any](), dict[str, pd.DataFrame](), unit_costs(problem)
+    if costs is not None:
+        info[DECISIONS_KEY], tables[COSTS_TABLE] = costs.decisions, unit_costs_table(costs, plan)
+    if solution.learned is not None:
+        from optimizer.solvers.benders.cuts import learned_tables  # only decomposed solves have learned anything
+
+        tables |= learned_tables(problem, solution.learned)
+    return info, tables
 
 
 def run_of_plan(network: Network, scenario: Scenario, problem: PlacementProblem, plan: Plan, *, method: str) -> Run:
@@ -282,23 +299,18 @@ def _solve(
         part = Control(time_limit_s=control.seconds_left / 2, stop=control.stop, report=report, goal=control.goal)
         without = solve(replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))), control=part)
         seconds["without_reserve"] = time.monotonic() - lap
-        warm = _learned_without_reserve(without, options.mip_rel_gap, problem) if warm is None else warm
+        warm = _learned_without_reserve(without, problem) if warm is None else warm
     solution = solve(problem, control=control, start=start, warm=warm)
     return replace(solution, seconds=seconds | solution.seconds), without, None
 
 
-def _learned_without_reserve(without: Solution, mip_rel_gap: float, problem: PlacementProblem) -> WarmStart | None:
+def _learned_without_reserve(without: Solution, problem: PlacementProblem) -> WarmStart | None:
     """Start from what is deployed without a reserve, and from the cuts found on the way: routing costs the same."""
-    from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs
-    from optimizer.solvers.benders.driver import split_as_solved
+    from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs
 
     if without.plan is None or without.learned is None:
         return None
-    plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0)))
-    split = split_as_solved(plain, without.learned.kept_links, mip_rel_gap=mip_rel_gap)
-    deployed = deployed_pairs(problem, without.plan)
-    learned = without.learned
-    return WarmStart(deployed, kept_links=learned.kept_links, cuts=WarmCuts(learned.cuts, split, learned.point))
+    return WarmStart(deployed_pairs(problem, without.plan), learned=(without.learned,))
 
 
 def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:

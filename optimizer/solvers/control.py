@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray
+from optimizer.problem.problem import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from optimizer.solvers.benders.subproblems import Cut
+    from optimizer.solvers.benders.pool import SharedCut
 
 
 class Termination(StrEnum):
@@ -175,5 +175,6 @@ class Learned:
     """What a decomposed solve can pass on to other cases."""
 
     kept_links: npt.NDArray[np.bool_]  # (L,) True for link limits that entered the problem
-    cuts: tuple[Cut, ...]  # of its blocks, in its cost units
-    point: FloatArray  # (master columns,) where its relaxation ended
+    cuts: tuple[SharedCut, ...]  # of its blocks
+    held: IntArray  # (H, 2) cut and part of each that held its relaxation where that ended
+    point: FloatArray  # (master columns,) there

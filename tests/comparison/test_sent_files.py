@@ -146,20 +146,21 @@ def test_later_waves_begin_where_a_like_case_ended(
         cases.append(Case(f"west_{number}", f"west {number}", (f"price_cases=[{path}]",)))
     waves = [[case.id for case in wave] for wave in waves_of(cases)]
     assert waves == [["west_0", "west_2", "west_3", "west_5"], ["west_1", "west_4"]]
-    begun: list[str] = []
-    read = case_solve.reference_state
+    begun: list[list[str]] = []
+    read = case_solve.teachers_of
 
-    def note(folder: Path) -> Any:
-        begun.append(folder.name)
-        return read(folder)
+    def note(*args: Any) -> Any:
+        folders = read(*args)
+        begun.append([folder.name for folder in folders])
+        return folders
 
-    monkeypatch.setattr(case_solve, "reference_state", note)
+    monkeypatch.setattr(case_solve, "teachers_of", note)
     decomposed = ("demand.tokens_per_day_trillion=1", "solver.method=decomposed", "solver.mip_rel_gap=1e-5")
     run(toy_sweep, cases, tmp_path / "here", overrides=decomposed)
-    assert begun[:4] == ["reference"] * 4
+    assert begun[:4] == [["reference"]] * 4
     assert len(begun) == 6
     # At four times the price the plan for three times is the best known; the file of its prices is another.
-    assert begun[5] == "west_2"
+    assert begun[5] == ["west_2"]
     far = {"engine": "dask", "scheduler": cluster.address}
     results = run(toy_sweep, cases, tmp_path / "far", overrides=decomposed, **far)
     assert all(result.has_plan for result in results.values()), [result.reason for result in results.values()]

@@ -128,8 +128,9 @@ def test_plan_found_before_a_link_was_added_is_kept() -> None:
     control = Control(time_limit_s=60)
     control.stop.set()
     nothing = np.zeros(len(problem.links), np.bool_)
-    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), control, nothing, WarmStart())
-    kept = run.solve(replace(known, bound_cny=known.bound_cny / 2))
+    known = replace(known, bound_cny=known.bound_cny / 2)
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), control, nothing, WarmStart(), known)
+    kept = run.solve()
     assert kept.plan is not None
     assert kept.objective_cny <= known.objective_cny
     assert check_plan(problem, kept.plan).is_feasible
@@ -138,7 +139,7 @@ def test_plan_found_before_a_link_was_added_is_kept() -> None:
 def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = toy_problem(**SCARCE)
     limiting = problem.links["is_limiting"].to_numpy(bool)
-    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), Control(time_limit_s=60), limiting, WarmStart())
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 1), Control(time_limit_s=60), limiting, WarmStart(), None)
 
     def give_up(*_: object) -> None:
         raise UnsolvedError
@@ -148,7 +149,7 @@ def test_overload_seen_after_the_solver_gave_up_ends_the_run(monkeypatch: pytest
 
     monkeypatch.setattr(run, "_phases", give_up)
     monkeypatch.setattr(run.best, "keep", overload)
-    assert run.solve(None).plan is None
+    assert run.solve().plan is None
 
 
 @pytest.mark.parametrize("is_overloaded", [True, False])
@@ -158,7 +159,8 @@ def test_the_integer_program_ends_with_what_the_search_finds_beside_it(
     """A plan that meets the gap, or that overloads a link, ends it: nobody waits for the limit of an hour."""
     problem = toy_problem(**SCARCE)
     limiting = problem.links["is_limiting"].to_numpy(bool)
-    run = decompose._Run(problem, decompose._Options(GAP, 1, 2), Control(time_limit_s=3600), limiting, WarmStart())
+    control = Control(time_limit_s=3600)
+    run = decompose._Run(problem, decompose._Options(GAP, 1, 2), control, limiting, WarmStart(), None)
     run._of.raise_bound(run._control)
     run._follow()
     began, ended = Event(), Event()

@@ -93,7 +93,8 @@ def test_cuts_of_long_slices_hold_at_every_hour() -> None:
         values = np.array([cut.at(point) for cut in cuts])
         assert (values <= true[[cut.part for cut in cuts]] + 1e-6 * np.abs(true).max()).all()
     # And they say nearly all that is to be said: what the routing costs does not depend on the hour.
-    every.begin_with(refined.cuts(long.of.pool.cuts), refined.point(), held=refined.held())
+    every.pool.add(refined.cuts(long.of.pool.cuts))
+    every.begin_with(refined.held(), refined.point())
     at_once = every.program.solve()[0]
     every.raise_bound(Control(), least_rounds=100)
     assert at_once == pytest.approx(every.bound_units, rel=0.01)

@@ -11,15 +11,17 @@ from reduced import reduced_overrides
 from toy_problems import random_problem, toy_problem
 
 from optimizer.checker.check import check_plan
-from optimizer.comparison.workers.case_solve import reference_state
+from optimizer.comparison.cases import Case
+from optimizer.comparison.workers.case_solve import reference_split, solve_case
+from optimizer.comparison.workers.case_task import CaseTask
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.run import open_run
 from optimizer.runs.solve import solve_scenario
 from optimizer.runs.verify import verify_run
-from optimizer.solvers.benders.bound import split_problem
-from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, learned_from_tables, learned_tables
+from optimizer.solvers.benders.bound import Decomposition, split_problem
+from optimizer.solvers.benders.cuts import WarmStart, learned_from_tables, learned_tables
 from optimizer.solvers.benders.driver import solve_decomposed, split_as_solved
-from optimizer.solvers.control import Control, Learned, Solution
+from optimizer.solvers.control import Control, Solution
 from optimizer.solvers.solve import solve_whole
 
 GAP = 1e-6
@@ -35,11 +37,11 @@ def warm_from(problem: PlacementProblem, solution: Solution) -> WarmStart:
     learned = solution.learned
     assert learned is not None
     assert solution.plan is not None
-    own = split_as_solved(problem, learned.kept_links, mip_rel_gap=GAP)
+    like = split_as_solved(problem, learned.kept_links, mip_rel_gap=GAP)
     pairs = problem.deployments[solution.plan.is_deployed > 0]
     classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
     deployed = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
-    return WarmStart(frozenset(deployed), None, learned.kept_links, WarmCuts(learned.cuts, own, learned.point))
+    return WarmStart(frozenset(deployed), learned=(learned,), like=like)
 
 
 def other_prices(problem: PlacementProblem, rng: np.random.Generator) -> PlacementProblem:
@@ -126,29 +128,86 @@ def test_what_was_learned_survives_its_tables() -> None:
     problem = toy_problem(opening_cny_per_year=(3e6, 1e6))
     learned = solved(problem).learned
     assert learned is not None
-    learned = Learned(np.arange(len(problem.links)) % 2 == 0, learned.cuts, learned.point)
+    learned = replace(learned, kept_links=np.arange(len(problem.links)) % 2 == 0)
     again = learned_from_tables(problem, learned_tables(problem, learned))
     assert again is not None
     assert (again.kept_links == learned.kept_links).all()
     for one, two in zip(learned.cuts, again.cuts, strict=True):
-        assert (one.part, one.constant, one.is_of_balances) == (two.part, two.constant, two.is_of_balances)
-        assert (one.columns == two.columns).all()
+        assert (one.function, one.constant, one.is_of_balances) == (two.function, two.constant, two.is_of_balances)
         assert (one.gradient == two.gradient).all()
+    assert (learned.held == again.held).all()
+    assert (learned.point == again.point).all()
     assert len(learned.cuts) > 0
+    assert len(learned.held) > 0
 
 
 def test_a_case_starts_from_the_reference_and_verifies(tmp_path: Path) -> None:
-    overrides = [*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02"]
-    solve_scenario("base", overrides, out=tmp_path / "reference", keep_learned=True)
-    assert "learned_cuts" in open_run(tmp_path / "reference").tables
-    state = reference_state(tmp_path / "reference")
-    assert state is not None
-    assert reference_state(tmp_path / "reference") is state
-    dearer = [*overrides, "costs.carbon_price_cny_per_t=100"]
-    first = solve_scenario("base", dearer, out=tmp_path / "one", warm=state.for_problem, notes={"note": 1})
-    again = solve_scenario("base", dearer, out=tmp_path / "two", warm=state.for_problem)
+    overrides = (*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02")
+    reference = tmp_path / "reference"
+    solve_scenario("base", overrides, out=reference, keep_learned=True)
+    assert "learned_cuts" in open_run(reference).tables
+    dearer = Case("dearer", "", ("costs.carbon_price_cny_per_t=100",))
+    begin = CaseTask("base", overrides, dearer, tmp_path / "one", learned=reference, plans=(reference,))
+    begin = replace(begin, learns_from_plan=True, notes={"note": 1})
+    first, again = (solve_case(replace(begin, folder=tmp_path / name)) for name in ("one", "two"))
     assert first.info["note"] == 1
-    assert first.solution.objective_cny == again.solution.objective_cny
-    assert first.solution.bound_cny == again.solution.bound_cny
-    assert verify_run(open_run(tmp_path / "reference")).is_verified
+    assert (first.objective_cny, first.bound_cny) == (again.objective_cny, again.bound_cny)
+    assert verify_run(open_run(reference)).is_verified
     assert verify_run(open_run(tmp_path / "one")).is_verified
+
+
+def test_a_reference_is_decomposed_once_for_the_cases_that_differ_in_prices(tmp_path: Path) -> None:
+    overrides = (*reduced_overrides("base", tmp_path), "solver.method=decomposed", "solver.mip_rel_gap=0.02")
+    stored = solve_scenario("base", overrides, out=tmp_path / "reference", keep_learned=True)
+    dearer = replace(stored.problem, carbon_price_cny_per_t=100.0)
+    split = reference_split(tmp_path / "reference", dearer)
+    assert split is not None
+    assert reference_split(tmp_path / "reference", dearer) is split
+    other = replace(stored.problem, demand_mtok_per_h=stored.problem.demand_mtok_per_h / 2)
+    assert reference_split(tmp_path / "reference", other) is None
+
+
+def ended(problem: PlacementProblem) -> Decomposition:
+    """Raise the bound of the relaxation until it stands still."""
+    of = Decomposition(problem, seed=1, threads=1)
+    of.raise_bound(Control(), least_rounds=60)
+    return of
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_with_the_cuts_of_both_ends_the_first_relaxation_between_proves_what_they_do(seed: int) -> None:
+    """Each case's cuts hold its own relaxation, whose dual solution, mixed, is one of the relaxation between."""
+    rng = np.random.default_rng(seed)
+    first = random_problem(rng, 3)
+    second = other_prices(first, rng)
+    price = (first.energy_price_cny_per_mwh + second.energy_price_cny_per_mwh) / 2
+    carbon = (first.carbon_price_cny_per_t + second.carbon_price_cny_per_t) / 2
+    between = replace(first, energy_price_cny_per_mwh=price, carbon_price_cny_per_t=carbon)
+    ends = [ended(problem) for problem in (first, second)]
+    links = np.ones(len(first.links), np.bool_)
+    of = Decomposition(between, seed=1, threads=1)
+    of.begin_like([end.learned(links) for end in ends])
+    at_once = of.program.solve()[0] * of.cny_per_unit
+    mixed = (ends[0].bound_units * ends[0].cny_per_unit + ends[1].bound_units * ends[1].cny_per_unit) / 2
+    assert at_once >= mixed - 1e-6 * abs(mixed)
+    # And no more than what is true.
+    whole = solve_whole(between, mip_rel_gap=0.0, seed=1, threads=1, control=Control())
+    assert at_once <= whole.objective_cny * (1 + 1e-6)
+
+
+def test_a_cut_is_found_again_at_its_part_and_in_no_other_problem() -> None:
+    of = ended(random_problem(np.random.default_rng(1), 3))
+    learned = of.learned(np.ones(len(of.problem.links), np.bool_))
+    held = [cut for cut in of.program.needed if not of.covers.is_one(cut)]
+    again = [of.pool.at_part(learned.cuts[number], part) for number, part in learned.held.tolist()]
+    assert len(held) == len(again) > 0
+    for cut, found in zip(held, again, strict=True):
+        assert found is not None
+        assert (cut.part, cut.is_of_balances) == (found.part, found.is_of_balances)
+        point = np.linspace(0.0, 1.0, len(of.master.cost))
+        assert found.at(point) == pytest.approx(cut.at(point), rel=1e-9, abs=1e-9)
+    other = Decomposition(toy_problem(), seed=1, threads=1)
+    before = len(other.pool)
+    other.begin_like([learned])
+    assert len(other.pool) == before
+    assert all(other.pool.at_part(learned.cuts[number], part) is None for number, part in learned.held.tolist())

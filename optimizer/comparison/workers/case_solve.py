@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from network_data.faults import FULL_DISK, MAKE_ROOM, InputError
-from optimizer.comparison.carried_bounds import bound_from_others
-from optimizer.comparison.carried_plans import cheapest_plan
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus, has_learned, plan_hash
+from optimizer.comparison.known_cases import KnownCases
 from optimizer.comparison.workers.case_task import CaseTask
+from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.problem.problem import PlacementProblem
 from optimizer.runs.folder import read_intact_info
 from optimizer.runs.run import Run, open_run
 from optimizer.runs.solve import solve_scenario
-from optimizer.solvers.benders.cuts import WarmCuts, WarmStart, deployed_pairs, learned_from_tables
+from optimizer.solvers.benders.bound import Split
+from optimizer.solvers.benders.cuts import WarmStart, learned_from_tables
 from optimizer.solvers.benders.driver import split_as_solved
 from optimizer.solvers.control import Progress, Termination
 from optimizer.solvers.process import SolverError
 from optimizer.solvers.solve import InvalidPlanError
+
+# Cases whose cuts one starts from.
+MOST_TEACHERS = 1
 
 _NO_ROOM = "no room for its run folder: make room there, and the same command solves it"
 
@@ -67,23 +70,28 @@ def _reason(error: Exception) -> str:
 
 
 def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
-    """Start from the cheapest known plan that is one here, and from the cuts of another case or an earlier solve."""
+    """Start from the cheapest known plan that is one here, and from the cuts of other cases or an earlier solve."""
     if task.learned is None and not task.plans:
         return None
-    found = cheapest_plan(problem, (open_run(folder).tables for folder in task.plans))
-    # The case whose plan is the cheapest here is the one most like this: its cuts hold where the bound will end.
-    learned = task.plans[found[0]] if found is not None and task.learns_from_plan else task.learned
-    if learned is not None and not has_learned(read_intact_info(learned) or {}):
-        learned = task.learned
-    state = None if learned is None else reference_state(learned)
-    warm = WarmStart() if state is None else state.for_problem(problem)
+    known = KnownCases(problem, task.plans)
+    read = [learned_from_tables(problem, open_run(folder).tables) for folder in teachers_of(task, known)]
+    learned = tuple(one for one in read if one is not None)
+    like = None if task.learned is None or not learned else reference_split(task.learned, problem)
     if not task.plans:  # then the search is not to begin where a plan has its deployments either
-        return replace(warm, deployed=None)
-    plan = None if found is None else found[1]
-    bound_cny = task.bound_cny
-    if task.learns_from_plan:  # then the inputs of those cases are here, too
-        bound_cny = max(bound_cny, bound_from_others(problem, task.plans))
-    return replace(warm, plan=plan, bound_cny=bound_cny, is_enough=task.is_enough)
+        return WarmStart(learned=learned, like=like)
+    bound_cny = max(task.bound_cny, known.bound_cny) if task.learns_from_plan else task.bound_cny
+    return WarmStart(None, known.cheapest_plan(), learned, like, bound_cny, is_enough=task.is_enough)
+
+
+def teachers_of(task: CaseTask, known: KnownCases) -> list[Path]:
+    """
+    Choose the run folders whose cuts a case starts from, the most similar first.
+
+    The cases whose plans are the cheapest here are those most like this: their cuts hold where its bound will end.
+    """
+    others = known.by_cost if task.learns_from_plan else []
+    found = [folder for folder in others if has_learned(read_intact_info(folder) or {})][:MOST_TEACHERS]
+    return found or ([] if task.learned is None else [task.learned])
 
 
 def _result(case: Case, run: Run) -> CaseResult:
@@ -96,24 +104,9 @@ def _result(case: Case, run: Run) -> CaseResult:
     return CaseResult.of_run(case, run.folder, run.info)
 
 
-@dataclass(frozen=True, eq=False)
-class _ReferenceState:
-    """A stored reference, ready to be started from."""
-
-    stored: Run
-    warm: WarmStart
-
-    def for_problem(self, problem: PlacementProblem) -> WarmStart:
-        """Find the links of the reference in the problem of a case; its plan is one of those that are priced."""
-        kept = self.warm.kept_links
-        if kept is not None:
-            kept = problem.links["id"].isin(self.stored.problem.links["id"][kept]).to_numpy(bool)
-        return replace(self.warm, kept_links=kept)
-
-
-def reference_state(folder: Path) -> _ReferenceState | None:
+def reference_split(folder: Path, problem: PlacementProblem) -> Split | None:
     """
-    Read a reference, once unless its folder has changed; None where the folder holds no complete run.
+    Decompose the reference, once unless its folder has changed; None where a problem differs in more than prices.
 
     Raises
     ------
@@ -121,17 +114,25 @@ def reference_state(folder: Path) -> _ReferenceState | None:
         If its inputs are not what they were.
     """
     info = read_intact_info(folder)
-    return None if info is None else _read(str(folder), plan_hash(info))
+    if info is None or not has_learned(info):
+        return None
+    stored = _read(str(folder), plan_hash(info))
+    return stored.split if differs_in_prices_alone(stored.run.problem, problem) else None
 
 
-@lru_cache(maxsize=2)  # the reference, and the case that the last one was most like
-def _read(folder: str, _plan_hash: str) -> _ReferenceState:
-    stored = open_run(folder)
-    problem = stored.problem
-    pairs_used = deployed_pairs(problem, stored.plan)
-    learned = learned_from_tables(problem, stored.tables)
-    if learned is None:
-        return _ReferenceState(stored, WarmStart(pairs_used))
-    own = split_as_solved(problem, learned.kept_links, mip_rel_gap=stored.scenario.solver.mip_rel_gap)
-    cuts = WarmCuts(learned.cuts, own, learned.point)
-    return _ReferenceState(stored, WarmStart(pairs_used, None, learned.kept_links, cuts))
+class _Reference:
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @cached_property
+    def split(self) -> Split | None:
+        problem = self.run.problem
+        learned = learned_from_tables(problem, self.run.tables)
+        if learned is None:
+            return None
+        return split_as_solved(problem, learned.kept_links, mip_rel_gap=self.run.scenario.solver.mip_rel_gap)
+
+
+@lru_cache(maxsize=1)
+def _read(folder: str, _plan_hash: str) -> _Reference:
+    return _Reference(open_run(folder))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
@@ -26,7 +27,7 @@ from optimizer.solvers.benders.master import MasterProgram
 from optimizer.solvers.benders.parts import Part, describe_parts
 from optimizer.solvers.benders.pool import CutPool
 from optimizer.solvers.benders.subproblems import Cut, SlicePrograms
-from optimizer.solvers.control import Control
+from optimizer.solvers.control import Control, Learned
 from optimizer.solvers.greedy_fill import mw_per_busy_accelerator
 from optimizer.solvers.highs import UnsolvedError
 
@@ -193,26 +194,50 @@ class Decomposition:
         self.bound_of_all_days_units: float | None = None
         self.relaxed_point = np.zeros(len(self.master.cost))
 
-    def begin_with(self, cuts: Iterable[Cut], point: FloatArray, held: Sequence[Cut] | None = None) -> None:
+    def begin_with(self, held: Iterable[Cut], point: FloatArray) -> None:
         """
-        Begin with the cuts of another problem, those in the master that held its relaxation where that ended.
+        Begin with the cuts that held the relaxation of another problem where that ended.
 
         Parameters
         ----------
         point
             (master columns,) of the other problem; where it has other columns the cuts wait until they are broken.
-        held
-            The cuts that held it there; None = those that nearly hold it at the point.
         """
-        self.pool.add(cuts)
+        held = list(held)
+        self.pool.add(held)
         if point.shape == self.master.cost.shape:
-            if held is None:
-                costs = self.pool.costs_at(point)
-                held = self.pool.violated(point, costs - NEARLY_TIGHT_SHARE * np.abs(costs), MANY_PER_PART)
             self.program.add(held)
-            self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
+            self._add_nearly_tight_covers(point)
             self._core = point
             self.is_coarse = False  # it may be near its end already
+
+    def begin_like(self, others: Sequence[Learned]) -> None:
+        """Begin with what was learned of similar problems, the most similar first."""
+        held = dict[tuple[int, float, bytes], Cut]()
+        for learned in others:
+            self.pool.add_shared(learned.cuts)
+            for number, part in learned.held.tolist():
+                cut = self.pool.at_part(learned.cuts[number], part)
+                if cut is not None:
+                    held.setdefault((part, cut.constant, cut.gradient.tobytes()), cut)
+        if others:
+            self.begin_with(held.values(), others[0].point)
+        for learned in others[1:]:
+            if learned.point.shape == self.master.cost.shape:
+                self._add_nearly_tight_covers(learned.point)
+
+    def _add_nearly_tight_covers(self, point: FloatArray) -> None:
+        self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
+
+    def forget_idle(self) -> None:
+        """Take out of the master what its last solution did not need; it stays in the pool."""
+        self.covers.forget(self.program.take_out_idle(1))
+
+    def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
+        """Hand on the cuts, those that the master needs by the parts that they hold, and where the relaxation ended."""
+        held = [cut for cut in self.program.needed if not self.covers.is_one(cut)]
+        point = self.relaxed_point if self.rounds else np.zeros(0)
+        return Learned(kept_links, *self.pool.shared(held), point)
 
     def positions(self, variable: str) -> np.ndarray:
         """Positions of a variable's columns among the master columns."""

@@ -13,23 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer.problem.plan import Plan
-from optimizer.problem.problem import FloatArray, IntArray, PlacementProblem
+from optimizer.problem.problem import IntArray, PlacementProblem
 from optimizer.solvers.benders.bound import Split
 from optimizer.solvers.benders.parts import Part
+from optimizer.solvers.benders.pool import SharedCut
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import CUTS_TABLE, Learned
 
 BlockParts = Sequence[Sequence[Part]]  # of each block
-
-
-def transfer_all(cuts: Sequence[Cut], source: BlockParts, target: BlockParts) -> list[Cut]:
-    """Transfer the cuts of one problem to another whose blocks come in the same order."""
-    twins = np.arange(len(target))
-    return transfer_cuts(cuts, source, target, np.where(twins < len(source), twins, -1))
 
 
 def transfer_cuts(cuts: Sequence[Cut], source: BlockParts, target: BlockParts, source_of: IntArray) -> list[Cut]:
@@ -63,16 +57,8 @@ def transfer_cuts(cuts: Sequence[Cut], source: BlockParts, target: BlockParts, s
     return out
 
 
-GRADIENTS_TABLE, LINKS_TABLE, POINT_TABLE = "learned_gradients", "learned_links", "learned_point"
-
-
-@dataclass(frozen=True, eq=False)
-class WarmCuts:
-    """Cuts, the problem whose blocks they belong to, and where its relaxation ended."""
-
-    cuts: Sequence[Cut]
-    split: Split
-    point: FloatArray  # (master columns,)
+GRADIENTS_TABLE, HELD_TABLE = "learned_gradients", "learned_held"
+LINKS_TABLE, POINT_TABLE = "learned_links", "learned_point"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +67,8 @@ class WarmStart:
 
     deployed: frozenset[tuple[str, str]] | None = None  # pairs of class and data center, where there is no plan
     plan: Plan | None = None  # of the problem to be solved, whose deployments the search begins with
-    kept_links: npt.NDArray[np.bool_] | None = None  # (L,) link limits that the reference needed, if decomposed
-    cuts: WarmCuts | None = None  # what the reference has learned about its blocks
+    learned: tuple[Learned, ...] = ()  # of similar problems, with the links of this one; the most similar first
+    like: Split | None = None  # a similar problem, decomposed: where prices alone differ the same need not be done anew
     bound_cny: float = -np.inf  # that an earlier solve has proved of this very problem
     is_enough: bool = False  # whether the plan is to be taken as it is, without a search
 
@@ -102,17 +88,17 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
     Returns
     -------
     dict
-        learned_cuts: cut, part, is_of_balances, constant; learned_gradients: cut, column, value; learned_links: link;
-        learned_point: value.
+        learned_cuts: cut, function, is_of_balances, constant; learned_gradients: cut, value; learned_held: cut, part;
+        learned_links: link; learned_point: value.
     """
     cuts = learned.cuts
     number = np.arange(len(cuts))
-    length = [len(cut.columns) for cut in cuts]
+    length = [len(cut.gradient) for cut in cuts]
     return {
         CUTS_TABLE: pd.DataFrame(
             {
                 "cut": number,
-                "part": np.array([cut.part for cut in cuts], np.int64),
+                "function": np.array([cut.function.hex() for cut in cuts], np.str_).astype(object),
                 "is_of_balances": np.array([cut.is_of_balances for cut in cuts], np.bool_),
                 "constant": np.array([cut.constant for cut in cuts], np.float64),
             }
@@ -120,27 +106,25 @@ def learned_tables(problem: PlacementProblem, learned: Learned) -> dict[str, pd.
         GRADIENTS_TABLE: pd.DataFrame(
             {
                 "cut": np.repeat(number, length),
-                "column": np.concatenate([np.zeros(0, np.int64), *(cut.columns for cut in cuts)]),
                 "value": np.concatenate([np.zeros(0), *(cut.gradient for cut in cuts)]),
             }
         ),
+        HELD_TABLE: pd.DataFrame(learned.held, columns=["cut", "part"]),
         LINKS_TABLE: pd.DataFrame({"link": problem.links["id"].to_numpy()[learned.kept_links]}),
         POINT_TABLE: pd.DataFrame({"value": learned.point}),
     }
 
 
 def learned_from_tables(problem: PlacementProblem, tables: Mapping[str, pd.DataFrame]) -> Learned | None:
-    """Read the tables of `learned_tables`; None where one is missing."""
-    if not {CUTS_TABLE, GRADIENTS_TABLE, LINKS_TABLE, POINT_TABLE} <= tables.keys():
+    """Read the tables of `learned_tables`, also of another problem's run; None where one is missing."""
+    if not {CUTS_TABLE, GRADIENTS_TABLE, HELD_TABLE, LINKS_TABLE, POINT_TABLE} <= tables.keys():
         return None
     heads, entries = tables[CUTS_TABLE], tables[GRADIENTS_TABLE]
     ends = np.cumsum(np.bincount(entries["cut"], minlength=len(heads)))[:-1]
-    columns = np.split(entries["column"].to_numpy(np.int64), ends)
-    values = np.split(entries["value"].to_numpy(float), ends)
-    facts = [heads[name].tolist() for name in ("part", "constant", "is_of_balances")]
-    cuts = tuple(
-        Cut(part, constant, at, gradient, is_of_balances)
-        for part, constant, is_of_balances, at, gradient in zip(*facts, columns, values, strict=False)
-    )
+    gradients = np.split(entries["value"].to_numpy(float), ends)
+    functions = map(bytes.fromhex, heads["function"])
+    facts = zip(functions, heads["constant"].tolist(), gradients, heads["is_of_balances"].tolist(), strict=False)
+    cuts = tuple(SharedCut(*each) for each in facts)
     kept_links = problem.links["id"].isin(tables[LINKS_TABLE]["link"]).to_numpy(bool)
-    return Learned(kept_links, cuts, tables[POINT_TABLE]["value"].to_numpy(float))
+    held = tables[HELD_TABLE][["cut", "part"]].to_numpy(np.int64)
+    return Learned(kept_links, cuts, held, tables[POINT_TABLE]["value"].to_numpy(float))

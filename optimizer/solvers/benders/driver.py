@@ -33,7 +33,7 @@ from optimizer.solvers.benders.bound import (
     cost_unit_cny,
     split_problem,
 )
-from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs, transfer_all
+from optimizer.solvers.benders.cuts import WarmStart, deployed_pairs
 from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stage
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.long_slices import LongSlices
@@ -81,6 +81,7 @@ LEAST_INNER_GAP = 1e-9
 EVALUATIONS_A_ROUND = 20
 EVALUATIONS_A_BRANCH = 120
 EVALUATIONS_WITH_A_GOOD_PLAN = 4
+EVALUATIONS_OF_A_FLAT_ROUND = 60  # with one core for both, once the bound hardly rises any more
 EVALUATIONS_A_LONG_ROUND = 3  # each as many with long slices as take the time of one with all
 EVALUATIONS_WITH_ALL = 1  # beside such a round, where sets are compared with all slices
 # Pricing a plan takes the time of several evaluations: in the first look only one better by more than this is priced.
@@ -93,6 +94,10 @@ POOR_CHOICE_GAP = 0.03
 ROUNDS_BESIDE_CHOOSING = 2
 # With more than this share between plan and bound so many at once, before the next round: for a run that is stopped.
 POOR_GAP, FIRST_EVALUATIONS = 0.02, 3
+
+# Where plan and bound are known to be within so many times the gap asked, so many relaxations come first.
+KNOWN_GAPS, KNOWN_ROUNDS = 15.0, 3
+NEAR_GAPS = 2.0  # and no more of them once they have shown that the gap is larger than so many times that asked
 
 # Of the choices that were each the best found, so many of the last teach the bound what they cost.
 CHOICES_TO_LEARN_FROM = 3
@@ -156,13 +161,15 @@ def _solve(
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
     warm = warm if warm is not None else WarmStart()
-    known_links = np.zeros_like(limiting) if warm.kept_links is None else warm.kept_links
+    known_links = np.zeros_like(limiting)
+    for learned in warm.learned:
+        known_links |= learned.kept_links
     kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
     while True:
         stage = replace(problem, links=problem.links.assign(is_limiting=kept))
-        run = _Run(stage, options, control, limiting & ~kept, warm)
-        solution = replace(run.solve(known), learned=run.learned(kept))
+        run = _Run(stage, options, control, limiting & ~kept, warm, known)
+        solution = replace(run.solve(), learned=run.learned(kept))
         for phase, spent in solution.seconds.items():
             seconds[phase] = seconds.get(phase, 0.0) + spent
         known = solution
@@ -197,6 +204,7 @@ class _Run:
         control: Control,
         watched_links: npt.NDArray[np.bool_],
         warm: WarmStart,
+        known: Solution | None,
     ) -> None:
         self._gap, self._seed, self._threads = options
         self._control = control
@@ -205,23 +213,14 @@ class _Run:
         self._clock = time.monotonic()
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         self._second = ThreadPoolExecutor(max_workers=1) if self._threads > 1 else None
-        self._long = LongSlices.of_large(self._days.problem, control, seed=self._seed)
-        like = None if warm.cuts is None else warm.cuts.split
-        looking = None
-        if self._long is not None:
-            if warm.cuts is not None:
-                self._long.begin_with(warm.cuts)
-            if self._second is not None:
-                looking = self._second.submit(self._long.raise_bound, FIRST_LONG_ROUNDS)
-        self._of = Decomposition(self._days.problem, seed=self._seed, threads=self._threads, like=like, control=control)
-        if warm.cuts is not None:
-            cuts = transfer_all(warm.cuts.cuts, warm.cuts.split.parts, self._of.split.parts)
-            if self._long is None:
-                self._of.begin_with(cuts, warm.cuts.point)
-            else:
-                self._of.pool.add(cuts)  # those to begin with are what the long slices end with
-        long = None if self._long is None else self._long.of
-        self._search = Scouting(self._of, long, control, seed=self._seed)
+        self._learned = warm.learned
+        # With the cuts of similar problems, and a plan near what theirs prove, a relaxation or two may be enough.
+        distance = np.inf if known is None else relative_gap(known.objective_cny, known.bound_cny)
+        self._is_nearly_known = bool(warm.learned) and distance <= KNOWN_GAPS * self._gap
+        self._rounds_before = 0  # a first look with long slices
+        self._long: LongSlices | None = None
+        self._of = self._decomposed(warm.like)
+        self._search = Scouting(self._of, self._of_long, control, seed=self._seed)
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
             self._search.start_from(self._deployments(pairs))
@@ -233,15 +232,36 @@ class _Run:
         self.best = Incumbent(stage, control, lambda: self._bound_cny, mip_rel_gap=self._gap, seed=self._seed)
         self._all_days: AllDays | None = None
         self._earlier_bound_cny = -np.inf
-        if looking is not None:
-            looking.result()
-        self._lap("compile")
-
-    def solve(self, known: Solution | None) -> Solution:
-        """Go through the phases; `known` is what a run with fewer limits has proved, and its plan if it has one."""
-        if known is not None:
+        if known is not None:  # what a run with fewer limits has proved, and its plan if it has one
             self._earlier_bound_cny = known.bound_cny
             self.best.plan, self.best.cost_cny = known.plan, known.objective_cny
+        self._lap("compile")
+
+    def _decomposed(self, like: Split | None) -> Decomposition:
+        """Decompose the problem, and look at it with long slices beside that, unless it is nearly known."""
+        problem, looking = self._days.problem, None
+        if not self._is_nearly_known:
+            self._long = LongSlices.of_large(problem, self._control, seed=self._seed)
+        if self._long is not None:
+            self._long.begin_like(self._learned)
+            if self._second is not None:
+                looking = self._second.submit(self._long.raise_bound, FIRST_LONG_ROUNDS)
+        of = Decomposition(problem, seed=self._seed, threads=self._threads, like=like, control=self._control)
+        if self._long is None:
+            of.begin_like(self._learned)
+        else:  # what to begin with is what the long slices end with
+            for learned in self._learned:
+                of.pool.add_shared(learned.cuts)
+        if looking is not None:
+            looking.result()
+        return of
+
+    @property
+    def _of_long(self) -> Decomposition | None:
+        return None if self._long is None else self._long.of
+
+    def solve(self) -> Solution:
+        """Go through the phases."""
         try:
             try:
                 termination = self._phases()
@@ -267,6 +287,8 @@ class _Run:
         control = self._control
         if is_all_assigned(self._merged.problem):
             self._assign()
+        if self._is_nearly_known:
+            self._finish_known()
         self._look_ahead()
         self._approach()
         if not self._is_done() and not control.must_stop:
@@ -293,6 +315,28 @@ class _Run:
             deployed = self._deployments(frozenset(zip(classes, centers, strict=True)))
             self._search.start_from(deployed)
         self._lap("assignments")
+
+    def _finish_known(self) -> None:
+        """Raise the bound from the cuts of similar problems; where that is not enough, prepare a first look."""
+        control, is_rising = self._control, True
+        while is_rising and self._of.rounds < KNOWN_ROUNDS and not self._is_done() and not control.must_stop:
+            is_rising = self._beside(self._raise_bound, self._evaluations())
+            self._keep_found()
+            if self._distance > NEAR_GAPS * self._gap:
+                break
+        self._lap("bound and search")
+        if self._is_done() or control.must_stop:
+            return
+        self._long = LongSlices.of_large(self._days.problem, control, seed=self._seed)
+        if self._long is None:
+            return
+        self._rounds_before = self._of.rounds
+        self._of.forget_idle()
+        self._long.begin_like(self._learned)
+        before, self._search = self._search, Scouting(self._of, self._of_long, control, seed=self._seed)
+        if before.best is not None:
+            self._search.start_from(before.best.deployed)
+            self._search.adopt(before.best)
 
     def _look_ahead(self) -> None:
         """Solve the relaxation with few, long slices, search from what it says, and begin with its cuts."""
@@ -355,7 +399,9 @@ class _Run:
         # A plan of another case that one round has not bettered is good: while the bound rises fast, the time is its.
         is_good = self._begins_with_plan and self._search.idle >= EVALUATIONS_A_ROUND
         is_fast = not self._of.is_stalled(FAST_RISE_SHARE, 1)
-        return EVALUATIONS_WITH_A_GOOD_PLAN if is_good and is_fast else EVALUATIONS_A_ROUND
+        if not is_fast:
+            return EVALUATIONS_OF_A_FLAT_ROUND
+        return EVALUATIONS_WITH_A_GOOD_PLAN if is_good else EVALUATIONS_A_ROUND
 
     def _beside(self, work: Callable[[], T], evaluations: int) -> T:
         """Do some work, and evaluate plans beside it if there is a core for that, else after it."""
@@ -373,7 +419,7 @@ class _Run:
 
     def _follow(self) -> None:
         """Tell the search of the relaxation, if that is worth following."""
-        of = self._of if self._long is None or self._of.rounds else self._long.of
+        of = self._of if self._long is None or self._of.rounds > self._rounds_before else self._long.of
         if of.rounds and not of.is_rough:
             self._search.follow(of.relaxed_point[of.positions("Deploy")], is_of_long=of is not self._of)
 
@@ -392,13 +438,19 @@ class _Run:
         self._of.pool.add(self._search.take_cuts())
         if not found:
             return False
-        self.best.keep(found[-1])
+        if not self._costs_no_less(found[-1]):
+            self.best.keep(found[-1])
         self._lap("fixed_integers")
         before = len(self._of.pool)
         if not self._is_done() and not self._control.must_stop:
             for choice in found[-CHOICES_TO_LEARN_FROM:]:
                 self._of.pool.add(self._of.cost_at(choice.point)[1])
         return len(self._of.pool) > before
+
+    def _costs_no_less(self, choice: Choice) -> bool:
+        """Whether a choice cannot better the plan; merged days do not tell."""
+        least_cny = choice.cost_units * self._of.cny_per_unit - self._merged.bound_correction_cny
+        return not self._days.is_smaller and least_cny >= self.best.cost_cny
 
     def _deployments(self, pairs: frozenset[tuple[str, str]]) -> frozenset[int]:
         """Numbers of deployments, given as class id and data center id."""
@@ -409,7 +461,7 @@ class _Run:
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on what the run has learned about the blocks."""
-        return Learned(kept_links, self._of.pool.cuts, self._of.relaxed_point)
+        return self._of.learned(kept_links)
 
     def _bound_all_days(self, most_rounds: int) -> None:
         """Work out the bound with every day on its own, from the cuts that the merged days have brought."""

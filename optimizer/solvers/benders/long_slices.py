@@ -9,6 +9,7 @@ it are nearly all that hold the one of all hours. Its bound proves nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +17,9 @@ import numpy as np
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders.aggregation import MergedSlices, merge_hours
 from optimizer.solvers.benders.bound import MISSED_SHARE, SMALL_MASTER_COLUMNS, Decomposition
-from optimizer.solvers.benders.cuts import WarmCuts, transfer_cuts
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.refinement import Refinement
-from optimizer.solvers.control import Control
+from optimizer.solvers.control import Control, Learned
 from optimizer.solvers.highs import UnsolvedError
 from optimizer.solvers.process import run_mip
 
@@ -53,14 +53,11 @@ class LongSlices:
         slices = merge_hours(problem)
         return cls(problem, slices, control, seed=seed) if slices.is_smaller else None
 
-    def begin_with(self, warm: WarmCuts) -> None:
-        """Begin with the cuts of another problem, of all slices."""
-        parts, block_of = warm.split.parts, self._slices.block_of(self._problem)[: len(warm.split.parts)]
-        source_of = np.full(len(self.of.split.parts), -1)
-        stands = np.flatnonzero(block_of >= 0)[::-1]
-        source_of[block_of[stands]] = stands  # the first that each stands for is written last
-        self.of.pool.add(transfer_cuts(warm.cuts, parts, self.of.split.parts, source_of))
-        self.of.is_coarse = False
+    def begin_like(self, others: Sequence[Learned]) -> None:
+        """Begin with the cuts of similar problems, of all slices."""
+        for learned in others:
+            self.of.pool.add_shared(learned.cuts)
+            self.of.is_coarse = False
 
     def raise_bound(self, rounds: int) -> None:
         """Solve the relaxation so many times, or until it hardly rises."""
@@ -102,4 +99,5 @@ class LongSlices:
         """Let the problem itself begin with what was learned."""
         if self.of.rounds and not self.of.is_rough:
             refined = Refinement(self.of, self._slices, self._problem, whole.split)
-            whole.begin_with(refined.cuts(self.of.pool.cuts), refined.point(), held=refined.held())
+            whole.pool.add(refined.cuts(self.of.pool.cuts))
+            whole.begin_with(refined.held(), refined.point())

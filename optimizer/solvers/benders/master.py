@@ -74,13 +74,22 @@ class MasterProgram:
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
         )  # fmt: skip
 
+    @property
+    def needed(self) -> list[Cut]:
+        """Cuts that hold the last solution, or were added since."""
+        return [cut for cut, idle in zip(self.cuts, self._idle, strict=True) if not idle]
+
     def purge(self, point: FloatArray, part_costs: FloatArray) -> list[Cut]:
-        """Take out the cuts that the last `IDLE_ROUNDS` solutions did not need; return them."""
+        """Note what a solution needs; take out the cuts that the last `IDLE_ROUNDS` did not need, and return them."""
         if not self.cuts:
             return []
         slack = np.array([(0.0 if cut.is_of_balances else part_costs[cut.part]) - cut.at(point) for cut in self.cuts])
         self._idle = np.where(slack > IDLE_SLACK, self._idle + 1, 0)
-        leaving = self._idle >= IDLE_ROUNDS
+        return self.take_out_idle(IDLE_ROUNDS)
+
+    def take_out_idle(self, rounds: int) -> list[Cut]:
+        """Take out the cuts that the last so many solutions did not need; return them."""
+        leaving = self._idle >= rounds
         if leaving.any():
             rows = len(self.master.row_lower) + np.flatnonzero(leaving)
             self._highs.deleteRows(len(rows), rows.astype(np.int32))

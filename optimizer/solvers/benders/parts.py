@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ DIGITS = 9
 
 
 class Part(NamedTuple):
-    """A component of a block: a key that equal components share, its master columns, and the size of its costs."""
+    """A component of a block: a hash that equal components share, its master columns, and the size of its costs."""
 
     key: bytes
     columns: IntArray
@@ -55,7 +56,7 @@ def describe_parts(block: Block) -> list[Part]:
                 _pattern(moving, master),
             ]
         )
-        out.append(Part(key, master, size))
+        out.append(Part(hashlib.sha256(key).digest(), master, size))
     return out
 
 
