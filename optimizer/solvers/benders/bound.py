@@ -184,6 +184,7 @@ class Decomposition:
         self.pool.add(first)
         self.program.add(first)
         self.covers = FlowCovers(problem, self.compiled, self.master)
+        self._kept: list[Cut] = []  # of a branch: they stay in the master, and are no cuts of the problem
         self._core: FloatArray | None = None  # a point from which the next cuts are sought, drifting to the optimum
         self.rounds = 0  # how often the relaxation was solved
         self.is_coarse = len(self.master.cost) > SMALL_MASTER_COLUMNS  # whether the next round is to end early
@@ -229,13 +230,30 @@ class Decomposition:
     def _add_nearly_tight_covers(self, point: FloatArray) -> None:
         self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
 
+    def keep(self, cuts: Sequence[Cut]) -> None:
+        """Let the master keep cuts that are true of a branch alone."""
+        self._kept += cuts
+        self.program.add(cuts)
+
+    @property
+    def is_branch(self) -> bool:
+        """Whether the master is that of a branch."""
+        return bool(self._kept)
+
     def forget_idle(self) -> None:
         """Take out of the master what its last solution did not need; it stays in the pool."""
-        self.covers.forget(self.program.take_out_idle(1))
+        self._forget(self.program.take_out_idle(1))
+
+    def _forget(self, gone: list[Cut]) -> None:
+        """Note what was taken out of the master, and put back what it is to keep."""
+        self.covers.forget(gone)
+        kept = {id(cut) for cut in self._kept}
+        self.program.add([cut for cut in gone if id(cut) in kept])
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on the cuts, those that the master needs by the parts that they hold, and where the relaxation ended."""
-        held = [cut for cut in self.program.needed if not self.covers.is_one(cut)]
+        kept = {id(cut) for cut in self._kept}
+        held = [cut for cut in self.program.needed if not self.covers.is_one(cut) and id(cut) not in kept]
         point = self.relaxed_point if self.rounds else np.zeros(0)
         return Learned(kept_links, *self.pool.shared(held), point)
 
@@ -334,7 +352,7 @@ class Decomposition:
             self.pool.add(self.cost_at(point)[1])
             new = self.pool.violated(point, part_costs, most)
         new += self.covers.violated(point)
-        self.covers.forget(self.program.purge(point, part_costs))
+        self._forget(self.program.purge(point, part_costs))
         self.program.add(new)
         return bool(new) or is_coarse
 

@@ -38,8 +38,9 @@ from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stag
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.long_slices import LongSlices
 from optimizer.solvers.benders.master import InfeasibleMasterError
-from optimizer.solvers.benders.plan_search import Choice
+from optimizer.solvers.benders.plan_search import Choice, PodsWanted
 from optimizer.solvers.benders.scouting import Scouting
+from optimizer.solvers.benders.whole_pods import WholePods
 from optimizer.solvers.control import (
     DECOMPOSED_TOLERANCE,
     Control,
@@ -221,6 +222,10 @@ class _Run:
         self._long: LongSlices | None = None
         self._of = self._decomposed(warm.like)
         self._search = Scouting(self._of, self._of_long, control, seed=self._seed)
+        # What is bought for merged days says nothing of the days themselves.
+        buys = not self._days.is_smaller and len(self._of.positions("NewPods"))
+        self._pods = WholePods(self._of) if buys else None
+        self._searched_pods: set[int] = set()
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
             self._search.start_from(self._deployments(pairs))
@@ -376,6 +381,7 @@ class _Run:
         while not self._is_done() and not control.must_stop:
             if is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
+                is_rising |= self._make_pods_whole()
                 if self._second is not None and self._search.is_guided and self._distance > POOR_GAP:
                     self._search.run(FIRST_EVALUATIONS)
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
@@ -425,12 +431,36 @@ class _Run:
 
     def _raise_bound(self) -> bool:
         """Raise the bound by one round; say whether there is more to come."""
-        is_rising = self._of.raise_once(self._control)
+        try:
+            is_rising = self._of.raise_once(self._control)
+        except InfeasibleMasterError:
+            if not self._of.is_branch:
+                raise
+            self._of.bound_units, is_rising = np.inf, False  # all that is left has no plan
         is_far = self._distance > FAR_GAP
         if self._of.is_stalled(STALLED_SHARE_OF_GAP * self._gap, PLATEAU_ROUNDS if is_far else STALLED_ROUNDS):
             is_rising = False
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
+
+    def _make_pods_whole(self) -> bool:
+        """
+        Close what buys fewer pods than the relaxation, and search what buys no more.
+
+        Returns
+        -------
+        bool
+            Whether anything was closed, so that the bound may rise.
+        """
+        of, pods, best = self._of, self._pods, self._search.best
+        is_early = of.is_coarse or of.is_rough or not of.is_stalled(FAST_RISE_SHARE, 1)
+        if pods is None or best is None or is_early or self._is_done() or self._control.must_stop:
+            return False
+        if pods.count_at(best.point) > pods.fewest and pods.fewest not in self._searched_pods:
+            self._searched_pods.add(pods.fewest)
+            self._search.search_with(PodsWanted(pods.fewest, pods.at_least(pods.fewest)))
+        enough_cny = self.best.cost_cny * (1 - self._gap) + self._merged.bound_correction_cny
+        return pods.close_below(enough_cny / of.cny_per_unit, self._control)
 
     def _keep_found(self) -> bool:
         """Turn what the search has found into a plan; say whether its cuts may raise the bound."""
@@ -475,7 +505,8 @@ class _Run:
 
     @property
     def _bound_cny(self) -> float:
-        bound = self._of.proved_units * self._of.cny_per_unit - self._merged.bound_correction_cny
+        proved = min(self._of.proved_units, np.inf if self._pods is None else self._pods.closed_units)
+        bound = proved * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(max(bound, self._earlier_bound_cny), self.best.cost_cny)
 
     @property
@@ -504,7 +535,10 @@ class _Run:
         while not self._is_done() and not self._control.must_stop:
             outcome = self._solve_master_and_search(inner_gap)
             if outcome.termination == Termination.INFEASIBLE:
-                return Termination.INFEASIBLE
+                if not self._of.is_branch:
+                    return Termination.INFEASIBLE
+                self._of.bound_units = np.inf
+                break
             self._note_branch(outcome.bound_cny)
             if self._is_done():
                 break

@@ -74,6 +74,11 @@ class MasterProgram:
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
         )  # fmt: skip
 
+    def take_out_last(self) -> None:
+        """Take out the cut that was added last."""
+        self._highs.deleteRows(1, np.array([len(self.master.row_lower) + len(self.cuts) - 1], np.int32))
+        self.cuts, self._idle = self.cuts[:-1], self._idle[:-1]
+
     @property
     def needed(self) -> list[Cut]:
         """Cuts that hold the last solution, or were added since."""

@@ -9,9 +9,9 @@ seed and by the number of evaluations asked for, never by the clock, so that a s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,9 @@ MOST_TRIES = 30  # after random changes, before the next ones
 # After so many sets from one without a better one, from another: the best with a few deployments in others' stead.
 MOST_FROM_ONE, SWAPS_AWAY = 150, 4
 LEAST_SAVING_SHARE = 1e-7
+PRICE_OF_MORE = 5.0  # of pods above a number that is wanted, in prices of a pod
+# A search ends after so many evaluations that gave no better plan, and where so many sets have none at all.
+PATIENCE, MOST_WITHOUT_PLAN = 200, 40
 OUTAGE_ROUNDS = 12
 
 
@@ -52,6 +55,14 @@ class Choice:
     deployed: frozenset[int]
     cost_units: float
     point: FloatArray
+    is_whole: bool = True  # whether pods are whole; where not, the cost is what it is worth to come nearer
+
+
+class PodsWanted(NamedTuple):
+    """A number of pods to be bought in all; what more would take is priced many times."""
+
+    number: int
+    at_least: Cut  # asks for so many
 
 
 class ExactCosts:
@@ -61,7 +72,9 @@ class ExactCosts:
     Indivisible workloads are shared out as it suits: with them a cost is a lower estimate.
     """
 
-    def __init__(self, decomposition: Decomposition, control: Control, *, seed: int) -> None:
+    def __init__(
+        self, decomposition: Decomposition, control: Control, *, seed: int, pods: PodsWanted | None = None
+    ) -> None:
         self.decomposition = decomposition
         self._control = control
         problem, self._seed = decomposition.problem, seed
@@ -72,6 +85,12 @@ class ExactCosts:
         plain = replace(problem, outage_demand_mtok_per_h=np.zeros((0, 0))) if has_outages else problem
         self._model = self._held(compile_model(plain))
         self._columns_of_master = self._positions()
+        self._pods = pods
+        if pods is not None:
+            self._model = self._with_rows([pods.at_least])
+            cost = self._model.cost.copy()
+            cost[self._model.columns["NewPods"].columns] *= PRICE_OF_MORE
+            self._model = replace(self._model, cost=cost)
         self._like: FixedProgram | None = None
         self._known: dict[frozenset[int], Choice | None] = {}
         members = self._model.columns["Deploy"].members.astype(np.int64)
@@ -134,15 +153,23 @@ class ExactCosts:
             return None
         self._like = program
         pods = model.columns["NewPods"].columns
-        columns = solved.copy()
+        columns, is_whole, price = solved.copy(), True, model.cost[pods]
         columns[pods] = np.ceil(columns[pods] - 1e-6)
-        cost_cny += float(model.cost[pods] @ (columns[pods] - solved[pods]))
+        if self._pods is not None:
+            is_whole = bool(columns[pods].sum() <= self._pods.number)
+            # All but what is more than wanted costs what it costs.
+            more = solved[pods].sum() - self._pods.number
+            share = 0.0 if is_whole or more <= 0 else more / solved[pods].sum()
+            cost_cny -= float(price @ solved[pods]) * (1 - 1 / PRICE_OF_MORE) * (1 - share)
+            price = price / PRICE_OF_MORE
+        if is_whole:
+            cost_cny += float(price @ (columns[pods] - solved[pods]))
         master = self.decomposition.master
         at = self._columns_of_master
         point = np.where(at >= 0, columns[at], 0.0) / master.scale
-        return Choice(deployed, cost_cny / self.decomposition.cny_per_unit, point)
+        return Choice(deployed, cost_cny / self.decomposition.cny_per_unit, point, is_whole)
 
-    def _with_rows(self, cuts: list[Cut]) -> CompiledModel:
+    def _with_rows(self, cuts: Sequence[Cut]) -> CompiledModel:
         """Add cuts over the decisions as rows of the program."""
         model, scale, at = self._model, self.decomposition.master.scale, self._columns_of_master
         rows = sp.csr_array(
@@ -165,10 +192,12 @@ class ExactCosts:
 
 
 class PlanSearch:
-    """Iterated local search for the deployments."""
+    """Iterated local search for the deployments; with pods wanted, for plans that buy so many."""
 
-    def __init__(self, decomposition: Decomposition, control: Control, *, seed: int) -> None:
-        self._costs = ExactCosts(decomposition, control, seed=seed)
+    def __init__(
+        self, decomposition: Decomposition, control: Control, *, seed: int, pods: PodsWanted | None = None
+    ) -> None:
+        self._costs = ExactCosts(decomposition, control, seed=seed, pods=pods)
         self._control = control
         self._random = np.random.default_rng(seed)
         self._count = len(decomposition.positions("Deploy"))
@@ -217,6 +246,11 @@ class PlanSearch:
     def is_known(self, deployed: frozenset[int]) -> bool:
         """Whether the cost of a set is known already."""
         return self._costs.is_known(deployed)
+
+    @property
+    def is_fruitless(self) -> bool:
+        """Whether no plan was found in many sets, or nothing better for long."""
+        return (self.best is None and len(self._costs) >= MOST_WITHOUT_PLAN) or self.idle >= PATIENCE
 
     def run(self, evaluations: int) -> bool:
         """Go on for some evaluations, or until the control says stop; say whether any set was new."""

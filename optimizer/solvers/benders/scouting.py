@@ -14,7 +14,7 @@ import numpy as np
 
 from optimizer.problem.problem import FloatArray
 from optimizer.solvers.benders.bound import Decomposition
-from optimizer.solvers.benders.plan_search import Choice, PlanSearch
+from optimizer.solvers.benders.plan_search import PATIENCE, Choice, PlanSearch, PodsWanted
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
 
@@ -22,8 +22,8 @@ from optimizer.solvers.control import Control
 SCOUTED_FOR_ONE, MOST_CONFIRMED = 6, 4
 # About as good: within the spread of what all slices cost more than long ones, over so many sets, or this share.
 SPREAD_OVER, LEAST_MARGIN = 20, 1e-4
-# A search ends after so many evaluations that gave no better plan: with long slices, with all slices.
-SCOUTS_PATIENCE, PATIENCE = 600, 200
+# With long slices a search ends after so many evaluations that gave no better plan.
+SCOUTS_PATIENCE = 600
 # After so many sets, one after the other, that long slices allow and that have no plan, all slices are searched until a
 # better plan is found.
 MOST_FALSE = 4
@@ -47,6 +47,7 @@ class Scouting:
         self._scout = None if long is None else PlanSearch(long, control, seed=seed)
         if self._scout is not None:
             self._scout.margin = LEAST_MARGIN
+        self._within: PlanSearch | None = None  # with all slices, among plans that buy few pods
         self._other: Scouting | None = None  # once there is a core for it
         # Costs of sets with all slices, as multiples of those with long ones.
         self._ratios: list[float] = []
@@ -102,6 +103,8 @@ class Scouting:
         if self._other is not None:
             self._other.follow(share, is_of_long=is_of_long)
         self._search.follow(share)
+        if self._within is not None:
+            self._within.follow(share)
         if self._scout is not None and (is_of_long or not self._scout.is_guided):
             self._scout.follow(share)
 
@@ -118,11 +121,35 @@ class Scouting:
             self._in_vain = self._false = 0
             self._return_to_best()
 
+    def search_with(self, pods: PodsWanted) -> None:
+        """
+        Search for plans that buy no more pods, as long as that finds better ones.
+
+        Where the best buys one more, a set that could nearly do without it looks no better than any other.
+        """
+        self._within = PlanSearch(self._of, self._control, seed=self._seed, pods=pods)
+        self._within.follow_as(self._search)
+        if self.best is not None:
+            self._within.start_from(self.best.deployed)
+
+    def _run_whole(self, evaluations: int) -> bool:
+        """Go on with all slices."""
+        within = self._within
+        if within is None or within.is_fruitless:
+            return self._search.run(evaluations)
+        is_new = within.run(evaluations)
+        found, within.improved = within.improved, []
+        for choice in found:
+            if choice.is_whole and (self.best is None or choice.cost_units < self.best.cost_units):
+                self._search.improved.append(choice)
+                self._search.adopt(choice)
+        return is_new
+
     def run(self, evaluations: int) -> bool:
         """Go on for the time of some evaluations, or until the control says stop; say whether any set was new."""
         scout, before = self._scout, self.best
         if scout is None or not self.is_scouting:
-            is_new = self._search.run(evaluations)
+            is_new = self._run_whole(evaluations)
         else:
             count = SCOUTED_FOR_ONE * evaluations
             is_new = scout.run(count)
