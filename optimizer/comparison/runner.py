@@ -8,14 +8,12 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, get_args
-
-import numpy as np
 
 from network_data.faults import FULL_DISK, InputError
 from network_data.load import Network
@@ -33,6 +31,7 @@ from optimizer.comparison.cases import (
     state_hash,
 )
 from optimizer.comparison.folder import ComparisonFolder
+from optimizer.comparison.order import Place, order_of
 from optimizer.comparison.searches import SearchResult
 from optimizer.comparison.sweep_clock import UNKNOWN, SoFar, SweepClock, SweepProgress
 from optimizer.comparison.workers.case_task import CaseTask
@@ -53,7 +52,6 @@ from scenarios.schema import Scenario
 EngineName = Literal["serial", "local", "dask"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 POLL_S = 0.2
-_FIRST_WAVE = 4  # cases
 _MOST_NEAR = 48  # cases whose plans and bounds one may start from
 _MAX_TRIES = 3  # of a case whose workers die or run out of memory
 
@@ -67,56 +65,6 @@ class Step:
     plans: tuple[Path, ...] = ()  # run folders of other cases, whose plans may be better
     mip_rel_gap: float | None = None  # to search for; None takes the cheapest of the plans as it is
     time_limit_s: float = math.inf  # where it is shorter than that of the scenario
-
-
-def waves_of(cases: Sequence[Case]) -> list[list[Case]]:
-    """
-    Share cases out among waves, each twice as large as the one before, each spread over the whole list.
-
-    What is far from the reference is so solved first, and a later case has one close to it to start from. What is
-    proved at the ends also bounds everything between them (see `carried_bounds`). The waves depend on the list alone,
-    never on the number of workers.
-
-    Examples
-    --------
-    >>> cases = [Case(str(number), "") for number in range(9)]
-    >>> [[case.id for case in wave] for wave in waves_of(cases)]
-    [['0', '3', '5', '8'], ['1', '2', '4', '6', '7']]
-    """
-    names = {name for case in cases for name in case.point}
-    if len(names) > 1 and all(set(case.point) == names for case in cases):
-        return _waves_over_space(cases, sorted(names))
-    left, waves, size = list(cases), [], _FIRST_WAVE
-    while left:
-        if len(left) <= size:
-            waves.append(left)
-            break
-        chosen = {round(step * (len(left) - 1) / (size - 1)) for step in range(size)}
-        waves.append([left[number] for number in sorted(chosen)])
-        left = [case for number, case in enumerate(left) if number not in chosen]
-        size *= 2
-    return waves
-
-
-def _waves_over_space(cases: Sequence[Case], names: Sequence[str]) -> list[list[Case]]:
-    """Take the corners of a sweep of several parameters first, and each as far as can be from all before it."""
-    points = np.array([[case.point[name] for name in names] for case in cases])
-    points = (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), np.finfo(float).tiny)
-    is_corner = np.isin(points, (0.0, 1.0)).all(axis=1)
-    order, distance = list[int](), np.ones(len(cases))
-    while len(order) < len(cases):
-        is_left = np.ones(len(cases), np.bool_)
-        is_left[order] = False
-        among = is_left & is_corner if (is_left & is_corner).any() else is_left
-        order.append(int(np.where(among, distance, -1.0).argmax()))
-        # Differences by rounding must not decide.
-        to_last = np.round(np.abs(points - points[order[-1]]).sum(axis=1), 9)
-        distance = np.minimum(distance, to_last) if len(order) > 1 else to_last
-    waves, size, done = list[list[Case]](), _FIRST_WAVE, 0
-    while done < len(order):
-        waves.append([cases[number] for number in sorted(order[done : done + size])])
-        done, size = done + size, 2 * size
-    return waves
 
 
 def _improved(first: CaseResult, after: CaseResult) -> CaseResult:
@@ -204,6 +152,7 @@ class CaseRunner:
         self._keys = CaseKeys(self.scenario)
         self._key_of: dict[str, str] = {}
         self._cases: dict[str, Case] = {}
+        self._is_ending = False  # cases that are not begun yet never will be
         self._first: dict[str, CaseResult] = {}  # as solved, before any step
         self._done: dict[str, CaseResult] = {}
         self._steps: Counter[str] = Counter()
@@ -313,7 +262,7 @@ class CaseRunner:
             self._clock.end(name, result.status)
 
         self._clock.total += len(steps)
-        tasks = deque[CaseTask]()
+        tasks = list[CaseTask]()
         for task in [self._prepare_step(name, step) for name, step in steps.items()]:
             stored = None if self._force else self._folder.stored_run(task.case, task.key, task.folder)
             if stored is None:
@@ -321,7 +270,7 @@ class CaseRunner:
             else:
                 end(task, stored)
         if tasks:
-            self._run_tasks(tasks, end)
+            self._run_tasks(iter(tasks), end)
         self._write()
         return ended
 
@@ -356,16 +305,23 @@ class CaseRunner:
         )
 
     def _solve(self, cases: Sequence[Case]) -> None:
-        """Solve cases in waves: each starts from the best that the waves before it have found."""
-        for wave in waves_of(cases) if self._known_plans else [cases]:
-            # Of waves that are over, never of this one: what a case finds must not depend on which ends first.
-            known = {name: one.folder for name, one in self.results.items() if one.folder is not None}
-            near = {case.id: self._near(case, known) if self._known_plans else {} for case in wave}
-            tasks = [task for case in wave if (task := self._prepare(case, near[case.id])) is not None]
-            if len(tasks) < len(wave):
-                self._write()
-            if tasks:
-                self._run_tasks(deque(tasks), lambda _, result: self._end(result))
+        """Solve cases, each from the best that has been found in those before it."""
+        self._is_ending = False
+        self._run_tasks(self._prepared(cases), lambda _, result: self._end(result))
+        self._write()
+
+    def _prepared(self, cases: Sequence[Case]) -> Iterator[CaseTask | None]:
+        """Prepare a task for each case that is not stored; None as long as cases that it may know of are not solved."""
+        earlier, order = list(self.results.values()), order_of(cases)
+        for case, count in order if self._known_plans else [Place(case, 0) for case in cases]:
+            before = [place.case.id for place in order[:count]]
+            while not self._is_ending and any(name not in self._done for name in before):
+                yield None
+            known = [*earlier, *(self._done[name] for name in before if name in self._done)]
+            folders = {one.case.id: one.folder for one in known if one.folder is not None}
+            task = self._prepare(case, self._near(case, folders) if self._known_plans else {})
+            if task is not None:
+                yield task
 
     def _near(self, case: Case, known: Mapping[str, Path]) -> dict[str, Path]:
         """Run folders of the cases that one may start from: the reference first, and the nearest in the list."""
@@ -430,22 +386,38 @@ class CaseRunner:
             self._packed_inputs[name] = pack_inputs(*self._keys.load((*self.overrides, *own)))
         return self._packed_inputs[name]
 
-    def _run_tasks(self, waiting: deque[CaseTask], end: _End) -> None:
-        executor = self._ready_executor()
-        running: dict[str, CaseTask] = {}
+    def _run_tasks(self, tasks: Iterator[CaseTask | None], end: _End) -> None:
+        waiting, running = deque[CaseTask](), dict[str, CaseTask]()
+        if not self._fill(waiting, tasks, 1):
+            return  # all is stored, and no worker is needed
         try:
-            self._drive(executor, waiting, running, end)
+            self._drive(self._ready_executor(), tasks, waiting, running, end)
         except ExecutorLostError as error:
+            self._is_ending = True
+            waiting.extend(task for task in tasks if task is not None)
             self._give_up(running, waiting, end, CaseStatus.FAILED, (str(error), str(error)))
 
-    def _drive(self, executor: Executor, waiting: deque[CaseTask], running: dict[str, CaseTask], end: _End) -> None:
-        deaths: Counter[str] = Counter()
-        while waiting or running:
+    def _drive(
+        self,
+        executor: Executor,
+        tasks: Iterator[CaseTask | None],
+        waiting: deque[CaseTask],
+        running: dict[str, CaseTask],
+        end: _End,
+    ) -> None:
+        deaths, is_more = Counter[str](), True
+        while waiting or running or is_more:
             if self._stop.is_set():
+                self._is_ending = True
+                waiting.extend(task for task in tasks if task is not None)
                 self._end_early(executor, running, waiting, end)
                 return
-            # A case that was lost waits in front for a worker that takes it; the others are all alike.
-            while task := next((one for one in islice(waiting, len(deaths) + 1) if executor.has_room(one)), None):
+            while True:
+                is_more = is_more and self._fill(waiting, tasks, len(deaths) + 1)
+                # A case that was lost waits in front for a worker that takes it; the others are all alike.
+                task = next((one for one in islice(waiting, len(deaths) + 1) if executor.has_room(one)), None)
+                if task is None:
+                    break
                 waiting.remove(task)
                 executor.start(task)
                 running[task.case.id] = task
@@ -461,6 +433,19 @@ class CaseRunner:
                 end(task, self._result(task, ended))
                 self._write()
             self._clock.tick()
+
+    @staticmethod
+    def _fill(waiting: deque[CaseTask], tasks: Iterator[CaseTask | None], count: int) -> bool:
+        """Let so many tasks wait, if so many are ready; say whether there are more, or any that wait."""
+        while len(waiting) < count:
+            try:
+                task = next(tasks)
+            except StopIteration:
+                return bool(waiting)
+            if task is None:
+                break
+            waiting.append(task)
+        return True
 
     def _end_early(self, executor: Executor, running: dict[str, CaseTask], waiting: deque[CaseTask], end: _End) -> None:
         """Stop what is being solved, keep what it has found, and end workers that do not answer."""

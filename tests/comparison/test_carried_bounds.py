@@ -14,7 +14,8 @@ from toy_problems import random_problem
 
 from optimizer.comparison.carried_bounds import bound_at
 from optimizer.comparison.cases import Case
-from optimizer.comparison.runner import CaseRunner, waves_of
+from optimizer.comparison.order import order_of
+from optimizer.comparison.runner import CaseRunner
 from optimizer.model.compile import compile_model
 from optimizer.problem.equivalence import differs_in_prices_alone
 from optimizer.problem.problem import PlacementProblem
@@ -81,9 +82,21 @@ def test_corners_of_a_sweep_are_solved_first() -> None:
         for west in range(5)
         for east in range(4)
     ]
-    waves = [[case.id for case in wave] for wave in waves_of(cases)]
-    assert waves[0] == ["w0_e0", "w0_e3", "w4_e0", "w4_e3"]
-    assert sorted(name for wave in waves for name in wave) == sorted(case.id for case in cases)
+    order = order_of(cases)
+    assert sorted(place.case.id for place in order[:4]) == ["w0_e0", "w0_e3", "w4_e0", "w4_e3"]
+    assert sorted(place.case.id for place in order) == sorted(case.id for case in cases)
+    # All others know of the corners.
+    assert [place.known for place in order[:4]] == [0, 0, 0, 0]
+    assert all(place.known >= 4 for place in order[4:])
+    assert order_of([]) == []
+
+
+def test_each_case_may_know_of_those_before_it_but_the_last_few() -> None:
+    known = [place.known for place in order_of([Case(str(number), "") for number in range(200)])]
+    assert known == sorted(known)
+    # Four at a time from the start, and a third of what was begun later on.
+    assert all(position - count >= 3 for position, count in enumerate(known) if position >= 3)
+    assert all(count >= position * 2 / 3 for position, count in enumerate(known) if position >= 12)
 
 
 def test_what_corners_prove_bounds_a_case_between_them(toy_sweep: Path, tmp_path: Path) -> None:

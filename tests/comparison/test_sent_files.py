@@ -23,7 +23,8 @@ from sweeps import CARBON, children_of, contents, run, write_toy
 import edwc
 from network_data import InputError, load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
-from optimizer.comparison.runner import CaseRunner, Step, waves_of
+from optimizer.comparison.order import order_of
+from optimizer.comparison.runner import CaseRunner, Step
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.comparison.workers import case_solve, dask_workers
 from optimizer.runs.run import open_run
@@ -132,20 +133,19 @@ def test_steps_find_their_cuts_and_plans_on_the_worker_and_come_back(
     assert len(sent) == len(set(sent))
 
 
-def test_later_waves_begin_where_a_like_case_ended(
+def test_later_cases_begin_where_a_like_case_ended(
     cluster: FarCluster, toy_sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not cluster.workers:
         cluster.add_worker("one")
     cases = []
-    for number, scale in enumerate((1.0, 0.05, 3.0, 0.02, 4.0, 6.0)):
+    for number, scale in enumerate((1.0, 0.05, 3.0, 0.02, 4.0, 4.1)):
         path = tmp_path / f"west_{number}.yaml"
         path.write_text(
             f"name: west\nchanges: {{p: {{what: energy_price, scale: {scale}, regions: [west]}}}}\n", "utf-8"
         )
         cases.append(Case(f"west_{number}", f"west {number}", (f"price_cases=[{path}]",)))
-    waves = [[case.id for case in wave] for wave in waves_of(cases)]
-    assert waves == [["west_0", "west_2", "west_3", "west_5"], ["west_1", "west_4"]]
+    assert [place.case.id for place in order_of(cases)] == ["west_0", "west_5", "west_2", "west_1", "west_3", "west_4"]
     begun: list[list[str]] = []
     read = case_solve.teachers_of
 
@@ -159,8 +159,8 @@ def test_later_waves_begin_where_a_like_case_ended(
     run(toy_sweep, cases, tmp_path / "here", overrides=decomposed)
     assert begun[:4] == [["reference"]] * 4
     assert len(begun) == 6
-    # At four times the price the plan for three times is the best known; the file of its prices is another.
-    assert begun[5] == ["west_2"]
+    # At 4 times the price the plan for 4.1 times is the best known; the file of its prices is another.
+    assert begun[5] == ["west_5"]
     far = {"engine": "dask", "scheduler": cluster.address}
     results = run(toy_sweep, cases, tmp_path / "far", overrides=decomposed, **far)
     assert all(result.has_plan for result in results.values()), [result.reason for result in results.values()]
