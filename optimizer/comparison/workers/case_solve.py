@@ -76,7 +76,9 @@ def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
     known = KnownCases(problem, task.plans)
     read = [learned_from_tables(problem, open_run(folder).tables) for folder in teachers_of(task, known)]
     learned = tuple(one for one in read if one is not None)
-    like = None if task.learned is None or not learned else reference_split(task.learned, problem)
+    like = None
+    if task.learns_from_plan and task.learned is not None and learned:  # for one step of one case it would not pay
+        like = reference_split(task.learned, problem)
     if not task.plans:  # then the search is not to begin where a plan has its deployments either
         return WarmStart(learned=learned, like=like)
     bound_cny = max(task.bound_cny, known.bound_cny) if task.learns_from_plan else task.bound_cny
