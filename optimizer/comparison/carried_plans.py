@@ -98,16 +98,20 @@ def cheapest_plan(
     tuple or None
         Number of the plan, the first of equal ones, and the plan with the rows of the problem.
     """
-    priced = []
-    for number, tables in enumerate(known):
+    stored = list(known)
+    priced = sorted((price_plan(problem, tables), number) for number, tables in enumerate(stored))
+    order = [number for cost_cny, number in priced if cost_cny < below_cny]
+    found = first_plan(problem, (stored[number] for number in order))
+    return None if found is None else (order[found[0]], found[1])
+
+
+def first_plan(problem: PlacementProblem, stored: Iterable[Mapping[str, pd.DataFrame]]) -> tuple[int, Plan] | None:
+    """Find the first of stored plans, given by their tables, that keeps every limit of a problem; with its number."""
+    for number, tables in enumerate(stored):
         with suppress(UnknownLabelError):
             plan = settle_plan(problem, tables)
-            priced.append((math.fsum(component_costs(PlanFacts(problem, plan))), number, plan))
-    for cost, number, plan in sorted(priced, key=lambda one: one[:2]):
-        if cost >= below_cny:
-            break
-        if check_plan(problem, plan).is_feasible:
-            return number, plan
+            if check_plan(problem, plan).is_feasible:
+                return number, plan
     return None
 
 

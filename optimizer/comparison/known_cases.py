@@ -10,14 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from optimizer.checker.check import check_plan
 from optimizer.comparison.carried_bounds import bound_at
-from optimizer.comparison.carried_plans import price_plan, settle_plan
+from optimizer.comparison.carried_plans import first_plan, price_plan
 from optimizer.comparison.cases import state_hash
 from optimizer.problem.plan import Plan
 from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.runs.folder import read_intact_info
-from optimizer.runs.plan_tables import UnknownLabelError
 from optimizer.runs.run import open_run
 from optimizer.solvers.unit_costs import COSTS_TABLE, DECISIONS_KEY, unit_costs
 
@@ -74,14 +72,8 @@ class KnownCases:
 
     def cheapest_plan(self) -> Plan | None:
         """Find the cheapest of the plans that keeps every limit of the problem."""
-        for folder in self.by_cost:
-            try:
-                plan = settle_plan(self._problem, open_run(folder).tables)
-            except UnknownLabelError:
-                continue
-            if check_plan(self._problem, plan).is_feasible:
-                return plan
-        return None
+        found = first_plan(self._problem, (open_run(folder).tables for folder in self.by_cost))
+        return None if found is None else found[1]
 
     @property
     def bound_cny(self) -> float:

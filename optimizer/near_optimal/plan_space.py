@@ -247,5 +247,5 @@ class PlanSpace:
             problem, mip_rel_gap=gap, seed=self.seed, threads=self.threads, control=control, start=start, warm=warm
         )
         if solution.learned is not None and solution.learned.cuts:
-            self.warm = WarmStart(deployed_pairs(problem, start), learned=(solution.learned,))
+            self.warm = WarmStart(deployed_pairs(problem, start), learned=solution.learned)
         return solution

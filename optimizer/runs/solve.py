@@ -310,7 +310,7 @@ def _learned_without_reserve(without: Solution, problem: PlacementProblem) -> Wa
 
     if without.plan is None or without.learned is None:
         return None
-    return WarmStart(deployed_pairs(problem, without.plan), learned=(without.learned,))
+    return WarmStart(deployed_pairs(problem, without.plan), learned=without.learned)
 
 
 def _cheaper_start(problem: PlacementProblem, baselines: Sequence[Baseline], warm: WarmStart | None) -> Plan | None:

@@ -15,7 +15,7 @@ from optimizer.problem.problem import FloatArray, PlacementProblem
 from optimizer.solvers.columns import columns_from_plan
 
 COSTS_TABLE = "learned_costs"  # of a run folder
-DECISIONS_KEY = "decisions"  # of its `run.json`: the hash
+DECISIONS_KEY = "decisions_sha256"  # of its `run.json`
 
 
 class UnitCosts(NamedTuple):

@@ -23,10 +23,12 @@ from sweeps import CARBON, children_of, contents, run, write_toy
 import edwc
 from network_data import InputError, load_network
 from optimizer.comparison.cases import Case, CaseResult, CaseStatus
+from optimizer.comparison.known_cases import KnownCases
 from optimizer.comparison.order import order_of
 from optimizer.comparison.runner import CaseRunner, Step
 from optimizer.comparison.sweep_clock import SweepProgress
 from optimizer.comparison.workers import case_solve, dask_workers
+from optimizer.comparison.workers.case_task import CaseTask
 from optimizer.runs.run import open_run
 from optimizer.runs.verify import verify_run
 
@@ -146,21 +148,21 @@ def test_later_cases_begin_where_a_like_case_ended(
         )
         cases.append(Case(f"west_{number}", f"west {number}", (f"price_cases=[{path}]",)))
     assert [place.case.id for place in order_of(cases)] == ["west_0", "west_5", "west_2", "west_1", "west_3", "west_4"]
-    begun: list[list[str]] = []
-    read = case_solve.teachers_of
+    begun: list[str] = []
+    choose = case_solve.teacher_of
 
-    def note(*args: Any) -> Any:
-        folders = read(*args)
-        begun.append([folder.name for folder in folders])
-        return folders
+    def note(task: CaseTask, known: KnownCases) -> Path | None:
+        folder = choose(task, known)
+        begun.append("" if folder is None else folder.name)
+        return folder
 
-    monkeypatch.setattr(case_solve, "teachers_of", note)
+    monkeypatch.setattr(case_solve, "teacher_of", note)
     decomposed = ("demand.tokens_per_day_trillion=1", "solver.method=decomposed", "solver.mip_rel_gap=1e-5")
     run(toy_sweep, cases, tmp_path / "here", overrides=decomposed)
-    assert begun[:4] == [["reference"]] * 4
+    assert begun[:4] == ["reference"] * 4
     assert len(begun) == 6
     # At 4 times the price the plan for 4.1 times is the best known; the file of its prices is another.
-    assert begun[5] == ["west_5"]
+    assert begun[5] == "west_5"
     far = {"engine": "dask", "scheduler": cluster.address}
     results = run(toy_sweep, cases, tmp_path / "far", overrides=decomposed, **far)
     assert all(result.has_plan for result in results.values()), [result.reason for result in results.values()]

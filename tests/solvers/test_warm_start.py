@@ -41,7 +41,7 @@ def warm_from(problem: PlacementProblem, solution: Solution) -> WarmStart:
     pairs = problem.deployments[solution.plan.is_deployed > 0]
     classes, centers = problem.classes["id"].to_numpy(str), problem.data_centers["id"].to_numpy(str)
     deployed = zip(classes[pairs["class_index"]], centers[pairs["data_center_index"]], strict=True)
-    return WarmStart(frozenset(deployed), learned=(learned,), like=like)
+    return WarmStart(frozenset(deployed), learned=learned, like=like)
 
 
 def other_prices(problem: PlacementProblem, rng: np.random.Generator) -> PlacementProblem:
@@ -186,7 +186,8 @@ def test_with_the_cuts_of_both_ends_the_first_relaxation_between_proves_what_the
     ends = [ended(problem) for problem in (first, second)]
     links = np.ones(len(first.links), np.bool_)
     of = Decomposition(between, seed=1, threads=1)
-    of.begin_like([end.learned(links) for end in ends])
+    for end in ends:
+        of.begin_like(end.learned(links))
     at_once = of.program.solve()[0] * of.cny_per_unit
     mixed = (ends[0].bound_units * ends[0].cny_per_unit + ends[1].bound_units * ends[1].cny_per_unit) / 2
     assert at_once >= mixed - 1e-6 * abs(mixed)
@@ -208,6 +209,6 @@ def test_a_cut_is_found_again_at_its_part_and_in_no_other_problem() -> None:
         assert found.at(point) == pytest.approx(cut.at(point), rel=1e-9, abs=1e-9)
     other = Decomposition(toy_problem(), seed=1, threads=1)
     before = len(other.pool)
-    other.begin_like([learned])
+    other.begin_like(learned)
     assert len(other.pool) == before
     assert all(other.pool.at_part(learned.cuts[number], part) is None for number, part in learned.held.tolist())

@@ -23,9 +23,6 @@ from optimizer.solvers.control import Progress, Termination
 from optimizer.solvers.process import SolverError
 from optimizer.solvers.solve import InvalidPlanError
 
-# Cases whose cuts one starts from.
-MOST_TEACHERS = 1
-
 _NO_ROOM = "no room for its run folder: make room there, and the same command solves it"
 
 
@@ -70,14 +67,14 @@ def _reason(error: Exception) -> str:
 
 
 def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
-    """Start from the cheapest known plan that is one here, and from the cuts of other cases or an earlier solve."""
+    """Start from the cheapest known plan that is one here, and from the cuts of another case or an earlier solve."""
     if task.learned is None and not task.plans:
         return None
     known = KnownCases(problem, task.plans)
-    read = [learned_from_tables(problem, open_run(folder).tables) for folder in teachers_of(task, known)]
-    learned = tuple(one for one in read if one is not None)
+    teacher = teacher_of(task, known)
+    learned = None if teacher is None else learned_from_tables(problem, open_run(teacher).tables)
     like = None
-    if task.learns_from_plan and task.learned is not None and learned:  # for one step of one case it would not pay
+    if task.learns_from_plan and task.learned is not None and learned is not None:  # for a single step it would not pay
         like = reference_split(task.learned, problem)
     if not task.plans:  # then the search is not to begin where a plan has its deployments either
         return WarmStart(learned=learned, like=like)
@@ -85,15 +82,14 @@ def _warm_start(task: CaseTask, problem: PlacementProblem) -> WarmStart | None:
     return WarmStart(None, known.cheapest_plan(), learned, like, bound_cny, is_enough=task.is_enough)
 
 
-def teachers_of(task: CaseTask, known: KnownCases) -> list[Path]:
+def teacher_of(task: CaseTask, known: KnownCases) -> Path | None:
     """
-    Choose the run folders whose cuts a case starts from, the most similar first.
+    Choose the run folder whose cuts a case starts from.
 
-    The cases whose plans are the cheapest here are those most like this: their cuts hold where its bound will end.
+    The case whose plan is the cheapest here is the one most like this: its cuts hold where the bound will end.
     """
     others = known.by_cost if task.learns_from_plan else []
-    found = [folder for folder in others if has_learned(read_intact_info(folder) or {})][:MOST_TEACHERS]
-    return found or ([] if task.learned is None else [task.learned])
+    return next((folder for folder in others if has_learned(read_intact_info(folder) or {})), task.learned)
 
 
 def _result(case: Case, run: Run) -> CaseResult:

@@ -238,10 +238,8 @@ class SentRun:
 
         Raises
         ------
-        InputError
-            If something else stands there.
-        OSError
-            If the file system refuses the write.
+        InputError, OSError
+            As `write_run` does.
         """
         info = {key: value for key, value in self.info.items() if key not in {"format", "files"}}
         described = stored_info(info, scenario, network, folder.resolve())

@@ -201,34 +201,22 @@ class Decomposition:
 
         Parameters
         ----------
+        held
+            They are in the pool already.
         point
             (master columns,) of the other problem; where it has other columns the cuts wait until they are broken.
         """
-        held = list(held)
-        self.pool.add(held)
         if point.shape == self.master.cost.shape:
-            self.program.add(held)
-            self._add_nearly_tight_covers(point)
+            self.program.add(list(held))
+            self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
             self._core = point
             self.is_coarse = False  # it may be near its end already
 
-    def begin_like(self, others: Sequence[Learned]) -> None:
-        """Begin with what was learned of similar problems, the most similar first."""
-        held = dict[tuple[int, float, bytes], Cut]()
-        for learned in others:
-            self.pool.add_shared(learned.cuts)
-            for number, part in learned.held.tolist():
-                cut = self.pool.at_part(learned.cuts[number], part)
-                if cut is not None:
-                    held.setdefault((part, cut.constant, cut.gradient.tobytes()), cut)
-        if others:
-            self.begin_with(held.values(), others[0].point)
-        for learned in others[1:]:
-            if learned.point.shape == self.master.cost.shape:
-                self._add_nearly_tight_covers(learned.point)
-
-    def _add_nearly_tight_covers(self, point: FloatArray) -> None:
-        self.program.add(self.covers.violated(point, broken_share=-NEARLY_TIGHT_SHARE))
+    def begin_like(self, learned: Learned) -> None:
+        """Begin with what was learned of a similar problem."""
+        self.pool.add_shared(learned.cuts)
+        held = (self.pool.at_part(learned.cuts[number], part) for number, part in learned.held.tolist())
+        self.begin_with([cut for cut in held if cut is not None], learned.point)
 
     def keep(self, cuts: Sequence[Cut]) -> None:
         """Let the master keep cuts that are true of a branch alone."""
@@ -247,13 +235,14 @@ class Decomposition:
     def _forget(self, gone: list[Cut]) -> None:
         """Note what was taken out of the master, and put back what it is to keep."""
         self.covers.forget(gone)
-        kept = {id(cut) for cut in self._kept}
-        self.program.add([cut for cut in gone if id(cut) in kept])
+        self.program.add([cut for cut in gone if self._is_kept(cut)])
+
+    def _is_kept(self, cut: Cut) -> bool:
+        return any(cut is one for one in self._kept)
 
     def learned(self, kept_links: npt.NDArray[np.bool_]) -> Learned:
         """Hand on the cuts, those that the master needs by the parts that they hold, and where the relaxation ended."""
-        kept = {id(cut) for cut in self._kept}
-        held = [cut for cut in self.program.needed if not self.covers.is_one(cut) and id(cut) not in kept]
+        held = [cut for cut in self.program.needed if not self.covers.is_one(cut) and not self._is_kept(cut)]
         point = self.relaxed_point if self.rounds else np.zeros(0)
         return Learned(kept_links, *self.pool.shared(held), point)
 

@@ -67,7 +67,7 @@ class WarmStart:
 
     deployed: frozenset[tuple[str, str]] | None = None  # pairs of class and data center, where there is no plan
     plan: Plan | None = None  # of the problem to be solved, whose deployments the search begins with
-    learned: tuple[Learned, ...] = ()  # of similar problems, with the links of this one; the most similar first
+    learned: Learned | None = None  # of a similar problem, with the links of this one
     like: Split | None = None  # a similar problem, decomposed: where prices alone differ the same need not be done anew
     bound_cny: float = -np.inf  # that an earlier solve has proved of this very problem
     is_enough: bool = False  # whether the plan is to be taken as it is, without a search

@@ -162,9 +162,7 @@ def _solve(
     limiting = problem.links["is_limiting"].to_numpy(bool)
     # What overloads a link in an outage shows in no plan's own traffic: with outages all limits stand from the start.
     warm = warm if warm is not None else WarmStart()
-    known_links = np.zeros_like(limiting)
-    for learned in warm.learned:
-        known_links |= learned.kept_links
+    known_links = np.zeros_like(limiting) if warm.learned is None else warm.learned.kept_links
     kept = limiting if len(problem.outages) else limiting & known_links
     seconds: dict[str, float] = {}
     while True:
@@ -215,9 +213,9 @@ class _Run:
         self._merged, self._days = _aggregate(problem, mip_rel_gap=self._gap)
         self._second = ThreadPoolExecutor(max_workers=1) if self._threads > 1 else None
         self._learned = warm.learned
-        # With the cuts of similar problems, and a plan near what theirs prove, a relaxation or two may be enough.
+        # With the cuts of a similar problem, and a plan near what is proved, a relaxation or two may be enough.
         distance = np.inf if known is None else relative_gap(known.objective_cny, known.bound_cny)
-        self._is_nearly_known = bool(warm.learned) and distance <= KNOWN_GAPS * self._gap
+        self._is_nearly_known = warm.learned is not None and distance <= KNOWN_GAPS * self._gap
         self._rounds_before = 0  # a first look with long slices
         self._long: LongSlices | None = None
         self._of = self._decomposed(warm.like)
@@ -244,19 +242,19 @@ class _Run:
 
     def _decomposed(self, like: Split | None) -> Decomposition:
         """Decompose the problem, and look at it with long slices beside that, unless it is nearly known."""
-        problem, looking = self._days.problem, None
+        problem, learned, looking = self._days.problem, self._learned, None
         if not self._is_nearly_known:
             self._long = LongSlices.of_large(problem, self._control, seed=self._seed)
         if self._long is not None:
-            self._long.begin_like(self._learned)
+            if learned is not None:
+                self._long.begin_like(learned)
             if self._second is not None:
                 looking = self._second.submit(self._long.raise_bound, FIRST_LONG_ROUNDS)
         of = Decomposition(problem, seed=self._seed, threads=self._threads, like=like, control=self._control)
-        if self._long is None:
-            of.begin_like(self._learned)
-        else:  # what to begin with is what the long slices end with
-            for learned in self._learned:
-                of.pool.add_shared(learned.cuts)
+        if learned is not None and self._long is None:
+            of.begin_like(learned)
+        elif learned is not None:  # what to begin with is what the long slices end with
+            of.pool.add_shared(learned.cuts)
         if looking is not None:
             looking.result()
         return of
@@ -322,7 +320,7 @@ class _Run:
         self._lap("assignments")
 
     def _finish_known(self) -> None:
-        """Raise the bound from the cuts of similar problems; where that is not enough, prepare a first look."""
+        """Raise the bound from the cuts of a similar problem; where that is not enough, prepare a first look."""
         control, is_rising = self._control, True
         while is_rising and self._of.rounds < KNOWN_ROUNDS and not self._is_done() and not control.must_stop:
             is_rising = self._beside(self._raise_bound, self._evaluations())
@@ -337,7 +335,8 @@ class _Run:
             return
         self._rounds_before = self._of.rounds
         self._of.forget_idle()
-        self._long.begin_like(self._learned)
+        if self._learned is not None:
+            self._long.begin_like(self._learned)
         before, self._search = self._search, Scouting(self._of, self._of_long, control, seed=self._seed)
         if before.best is not None:
             self._search.start_from(before.best.deployed)
@@ -381,7 +380,7 @@ class _Run:
         while not self._is_done() and not control.must_stop:
             if is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
-                is_rising |= self._make_pods_whole()
+                is_rising |= self._make_pods_whole(is_rising=is_rising)
                 if self._second is not None and self._search.is_guided and self._distance > POOR_GAP:
                     self._search.run(FIRST_EVALUATIONS)
                 if self._days.is_smaller and (not is_rising or self._of.rounds == FIRST_ROUNDS):
@@ -443,9 +442,14 @@ class _Run:
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
 
-    def _make_pods_whole(self) -> bool:
+    def _make_pods_whole(self, *, is_rising: bool) -> bool:
         """
         Close what buys fewer pods than the relaxation, and search what buys no more.
+
+        Parameters
+        ----------
+        is_rising
+            Whether the bound still rises: then this waits until it does so slowly.
 
         Returns
         -------
@@ -453,7 +457,7 @@ class _Run:
             Whether anything was closed, so that the bound may rise.
         """
         of, pods, best = self._of, self._pods, self._search.best
-        is_early = of.is_coarse or of.is_rough or not of.is_stalled(FAST_RISE_SHARE, 1)
+        is_early = of.is_coarse or of.is_rough or (is_rising and not of.is_stalled(FAST_RISE_SHARE, 1))
         if pods is None or best is None or is_early or self._is_done() or self._control.must_stop:
             return False
         if pods.count_at(best.point) > pods.fewest and pods.fewest not in self._searched_pods:

@@ -9,7 +9,6 @@ it are nearly all that hold the one of all hours. Its bound proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,11 +52,10 @@ class LongSlices:
         slices = merge_hours(problem)
         return cls(problem, slices, control, seed=seed) if slices.is_smaller else None
 
-    def begin_like(self, others: Sequence[Learned]) -> None:
-        """Begin with the cuts of similar problems, of all slices."""
-        for learned in others:
-            self.of.pool.add_shared(learned.cuts)
-            self.of.is_coarse = False
+    def begin_like(self, learned: Learned) -> None:
+        """Begin with the cuts of a similar problem, of all slices."""
+        self.of.pool.add_shared(learned.cuts)
+        self.of.is_coarse = False
 
     def raise_bound(self, rounds: int) -> None:
         """Solve the relaxation so many times, or until it hardly rises."""

@@ -55,7 +55,7 @@ class Choice:
     deployed: frozenset[int]
     cost_units: float
     point: FloatArray
-    is_whole: bool = True  # whether pods are whole; where not, the cost is what it is worth to come nearer
+    is_whole: bool = True  # whether it is the cost of whole pods; else more are bought than wanted, at a high price
 
 
 class PodsWanted(NamedTuple):
@@ -153,14 +153,13 @@ class ExactCosts:
             return None
         self._like = program
         pods = model.columns["NewPods"].columns
-        columns, is_whole, price = solved.copy(), True, model.cost[pods]
+        columns, is_whole, price, bought = solved.copy(), True, model.cost[pods], solved[pods].sum()
         columns[pods] = np.ceil(columns[pods] - 1e-6)
         if self._pods is not None:
-            is_whole = bool(columns[pods].sum() <= self._pods.number)
+            is_whole = bool(bought <= self._pods.number + 1e-6)
             # All but what is more than wanted costs what it costs.
-            more = solved[pods].sum() - self._pods.number
-            share = 0.0 if is_whole or more <= 0 else more / solved[pods].sum()
-            cost_cny -= float(price @ solved[pods]) * (1 - 1 / PRICE_OF_MORE) * (1 - share)
+            share = 1.0 if is_whole else self._pods.number / bought
+            cost_cny -= float(price @ solved[pods]) * (1 - 1 / PRICE_OF_MORE) * share
             price = price / PRICE_OF_MORE
         if is_whole:
             cost_cny += float(price @ (columns[pods] - solved[pods]))

@@ -15,8 +15,9 @@ from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.master import InfeasibleMasterError
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.control import Control
+from optimizer.solvers.highs import UnsolvedError
 
-# So close to a whole number of pods the relaxation may as well buy that.
+# So close to a whole number of pods the relaxation may as well buy that, pods.
 NEARLY_WHOLE = 0.02
 
 
@@ -39,7 +40,7 @@ class WholePods:
     @property
     def relaxed_count(self) -> float:
         """How many pods the relaxation buys in all."""
-        return float(self.count_at(self._of.relaxed_point))
+        return self.count_at(self._of.relaxed_point)
 
     def count_at(self, point: np.ndarray) -> float:
         """How many pods a point of the master buys in all."""
@@ -70,7 +71,8 @@ class WholePods:
         Returns
         -------
         bool
-            Whether that is proved; the relaxation then buys no fewer from now on.
+            Whether that is proved; the relaxation then buys no fewer from now on. A relaxation that the time limit
+            ends, or that is not solved, proves what its duals do, or nothing.
         """
         count, least = self.relaxed_count, int(np.floor(self.relaxed_count + NEARLY_WHOLE))
         if count - least < NEARLY_WHOLE or least in self._tried:
@@ -82,7 +84,10 @@ class WholePods:
             bound = program.solve_centrally(time_limit_s=control.seconds_left)[0]
         except InfeasibleMasterError:
             bound = np.inf
-        program.take_out_last()
+        except UnsolvedError:  # nothing is proved, and nothing lost
+            bound = -np.inf
+        finally:
+            program.take_out_last()
         if bound < enough_units:
             return False
         self.closed_units = min(self.closed_units, bound)
