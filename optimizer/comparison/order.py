@@ -10,7 +10,7 @@ import numpy as np
 from optimizer.comparison.cases import Case
 
 # At least so many cases run side by side, and of a long list so large a share of those begun.
-_LEAST_ABREAST, _SHARE_ABREAST = 4, 1 / 3
+_LEAST_ABREAST, _SHARE_ABREAST = 4, 1 / 8
 
 
 class Place(NamedTuple):
@@ -22,39 +22,37 @@ class Place(NamedTuple):
 
 def order_of(cases: Sequence[Case]) -> list[Place]:
     """
-    Order cases so that each is far from all before it.
+    Order cases from the middle outwards, each next to one before it.
 
-    What is far from the reference is so solved first, and a later case has one close to it to start from. What is
-    proved at the ends also bounds everything between them (see `carried_bounds`): of a sweep of several parameters the
-    corners come first, and all others know of them. A case knows of fewer than come before it, so that several can run
-    side by side; but always of the same, whatever ends first. In a list without numbers the distance is that of places.
+    The step from a solved neighbour is small, so that its cuts and its plan are nearly those of the case: walking to
+    the ends of a sweep takes less than a search of each end on its own. A case knows of fewer than come before it, so
+    that several can run side by side; but always of the same, whatever ends first. In a list without numbers the
+    distance is that of places.
 
     Examples
     --------
     >>> [(place.case.id, place.known) for place in order_of([Case(str(number), "") for number in range(7)])]
-    [('0', 0), ('6', 0), ('3', 0), ('1', 0), ('2', 1), ('4', 2), ('5', 3)]
+    [('3', 0), ('2', 0), ('4', 0), ('1', 0), ('5', 1), ('0', 2), ('6', 3)]
     """
     if not cases:
         return []
     names = {name for case in cases for name in case.point}
-    is_sweep = len(names) > 1 and all(set(case.point) == names for case in cases)
-    if is_sweep:
+    if names and all(set(case.point) == names for case in cases):
         points = np.array([[case.point[name] for name in sorted(names)] for case in cases])
     else:
         points = np.arange(len(cases), dtype=float)[:, None]
     points = (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), np.finfo(float).tiny)
-    is_corner, is_left = np.isin(points, (0.0, 1.0)).all(axis=1), np.ones(len(cases), np.bool_)
-    order, distance = list[int](), np.full(len(cases), np.inf)
+    outwards = np.abs(points - np.median(points, axis=0)).sum(axis=1)
+    order, distance, is_left = list[int](), outwards, np.ones(len(cases), np.bool_)
     while is_left.any():
-        among = is_left & is_corner if (is_left & is_corner).any() else is_left
-        order.append(int(np.where(among, distance, -1.0).argmax()))
+        # Of those as near, the one closest to the middle; differences by rounding must not decide.
+        left = np.flatnonzero(is_left)
+        order.append(int(left[np.lexsort((outwards[left].round(9), distance[left].round(9)))[0]]))
         is_left[order[-1]] = False
-        # Differences by rounding must not decide.
-        distance = np.minimum(distance, np.round(np.abs(points - points[order[-1]]).sum(axis=1), 9))
-    corners = int(is_corner.sum()) if is_sweep else 0
-    return [Place(cases[number], _known_before(position, corners)) for position, number in enumerate(order)]
+        step = np.abs(points - points[order[-1]]).sum(axis=1)
+        distance = step if len(order) == 1 else np.minimum(distance, step)
+    return [Place(cases[number], _known_before(position)) for position, number in enumerate(order)]
 
 
-def _known_before(position: int, corners: int) -> int:
-    abreast = max(_LEAST_ABREAST, int(position * _SHARE_ABREAST) + 1)
-    return max(0, position + 1 - abreast, corners if position >= corners else 0)
+def _known_before(position: int) -> int:
+    return max(0, position + 1 - max(_LEAST_ABREAST, int(position * _SHARE_ABREAST) + 1))

@@ -57,6 +57,26 @@ def cases_of(found: dict[str, Any]) -> dict[str, Any]:
     return {name: content for name, content in found.items() if name.startswith("cases/")}
 
 
+def test_a_worker_is_there_whatever_the_client_keeps_of_it(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every few seconds the client asks the scheduler for news without workers; that answer may be the last to come."""
+    monkeypatch.setattr(engine_dask, "_LOOK_S", 0.0)
+    found = DaskExecutor(1, tmp_path, scheduler, shared_files=True)
+    update = found._client._update_scheduler_info
+
+    async def update_and_again(n_workers: int = 0) -> None:
+        await update(n_workers)
+        await update()
+
+    monkeypatch.setattr(found._client, "_update_scheduler_info", update_and_again)
+    try:
+        found.wait(0.0)
+        assert found._pids
+    finally:
+        found.close()
+
+
 def test_a_killed_worker_loses_and_doubles_nothing_and_a_deadly_case_fails_alone(
     toy_sweep: Path, undisturbed_sweep: dict[str, Any]
 ) -> None:

@@ -19,11 +19,11 @@ import pandas as pd
 from optimizer.model.compile import CompiledModel, compile_model, with_costs_of
 from optimizer.model.outages import outage_tables
 from optimizer.problem.equivalence import differs_in_prices_alone
-from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, PlacementProblem
+from optimizer.problem.problem import TRANSPORT_COLUMNS, FloatArray, IntArray, PlacementProblem
 from optimizer.solvers.benders.assignments import assignment_prices
 from optimizer.solvers.benders.blocks import Block, Master, split
 from optimizer.solvers.benders.covers import FlowCovers
-from optimizer.solvers.benders.master import MasterProgram
+from optimizer.solvers.benders.master import InfeasibleMasterError, MasterProgram
 from optimizer.solvers.benders.parts import Part, describe_parts
 from optimizer.solvers.benders.pool import CutPool
 from optimizer.solvers.benders.subproblems import Cut, SlicePrograms
@@ -49,6 +49,9 @@ SMALL_MASTER_COLUMNS = 1500
 
 # A similar relaxation begins with the rows that fall short of holding this one by less than this share of their bound.
 NEARLY_TIGHT_SHARE = 1e-3
+
+# With some columns held, a bound so many times that without them is a sign that nothing is feasible.
+HOPELESS = 1e3
 
 # With cuts for fewer of the parts than this the master's optimum is cut off too, not only a point on the way to it.
 FEW_SHARE = 0.2
@@ -331,6 +334,10 @@ class Decomposition:
             self.is_coarse = self.rounds < COARSE_ROUNDS or rise > COARSE_RISE_SHARE * abs(bound)
         else:
             self._history.append(self.bound_units)
+        return self._separate(point, part_costs, most) or is_coarse
+
+    def _separate(self, point: FloatArray, part_costs: FloatArray, most: int) -> bool:
+        """Give the master cuts that a solution of its relaxation breaks; say whether it breaks any."""
         self._core = self._rich(point) if self._core is None else CORE_STEP * point + (1 - CORE_STEP) * self._core
         aim = SEPARATION_STEP * point + (1 - SEPARATION_STEP) * self._core
         self.pool.add(self.cost_at(aim)[1])
@@ -343,7 +350,36 @@ class Decomposition:
         new += self.covers.violated(point)
         self._forget(self.program.purge(point, part_costs))
         self.program.add(new)
-        return bool(new) or is_coarse
+        return bool(new)
+
+    def bound_where(self, columns: IntArray, at: FloatArray, control: Control) -> tuple[float, FloatArray]:
+        """
+        Solve the relaxation once with some master columns held, and add the cuts that it breaks, true everywhere.
+
+        Parameters
+        ----------
+        columns, at
+            Positions among the master columns, and their values there.
+
+        Returns
+        -------
+        tuple
+            Lower bound of the plans that have these values, cost units, inf where there are none; the point of the
+            relaxation, empty where there is none. A relaxation that the time limit ends proves what its duals do.
+        """
+        self.program.hold(columns, at)
+        try:
+            bound, point, part_costs = self.program.solve_centrally(time_limit_s=control.seconds_left)
+            if bound > HOPELESS * abs(self.bound_units):  # so an interior-point method ends where there is no point
+                bound, point, part_costs = self.program.solve(time_limit_s=control.seconds_left)
+            self._separate(point, part_costs, FEW_PER_PART)
+        except InfeasibleMasterError:
+            return np.inf, np.zeros(0)
+        except UnsolvedError:
+            return -np.inf, np.zeros(0)
+        finally:
+            self.program.hold(columns[:0], at[:0])
+        return bound, point
 
     def is_stalled(self, share: float, rounds: int = STALLED_ROUNDS) -> bool:
         """Whether the last rounds raised the bound by less than a share of it."""

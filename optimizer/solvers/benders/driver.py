@@ -38,6 +38,7 @@ from optimizer.solvers.benders.incumbent import Incumbent, OverloadedError, Stag
 from optimizer.solvers.benders.knapsacks import bound_assignments, places_of
 from optimizer.solvers.benders.long_slices import LongSlices
 from optimizer.solvers.benders.master import InfeasibleMasterError
+from optimizer.solvers.benders.open_tree import OpenTree
 from optimizer.solvers.benders.plan_search import Choice, PodsWanted
 from optimizer.solvers.benders.scouting import Scouting
 from optimizer.solvers.benders.whole_pods import WholePods
@@ -97,14 +98,16 @@ ROUNDS_BESIDE_CHOOSING = 2
 POOR_GAP, FIRST_EVALUATIONS = 0.02, 3
 
 # Where plan and bound are known to be within so many times the gap asked, so many relaxations come first.
-KNOWN_GAPS, KNOWN_ROUNDS = 15.0, 3
-NEAR_GAPS = 2.0  # and no more of them once they have shown that the gap is larger than so many times that asked
+KNOWN_GAPS, KNOWN_ROUNDS = 30.0, 3
+NEAR_GAPS = 2.0  # with more than so many times left after them, or after one of them, a first look follows
 
 # Of the choices that were each the best found, so many of the last teach the bound what they cost.
 CHOICES_TO_LEARN_FROM = 3
 
 # The bound is raised no further once two rounds raise it by less than this share of the gap.
 STALLED_SHARE_OF_GAP = 0.02
+# Once a round raises the bound by less than this share of it, branching on what is open raises it by more.
+SLOW_RISE_SHARE = 2e-4
 # With more than this share between plan and bound, a few flat rounds are a plateau, not the end.
 FAR_GAP = 0.2
 
@@ -224,6 +227,7 @@ class _Run:
         buys = not self._days.is_smaller and len(self._of.positions("NewPods"))
         self._pods = WholePods(self._of) if buys else None
         self._searched_pods: set[int] = set()
+        self._tree: OpenTree | None = None  # once the relaxation rises slowly
         pairs = warm.deployed if warm.plan is None else deployed_pairs(problem, warm.plan)
         if pairs is not None:
             self._search.start_from(self._deployments(pairs))
@@ -328,7 +332,7 @@ class _Run:
             if self._distance > NEAR_GAPS * self._gap:
                 break
         self._lap("bound and search")
-        if self._is_done() or control.must_stop:
+        if control.must_stop or self._distance <= NEAR_GAPS * self._gap:
             return
         self._long = LongSlices.of_large(self._days.problem, control, seed=self._seed)
         if self._long is None:
@@ -378,7 +382,9 @@ class _Run:
         """Raise the bound and search for plans side by side until both stand still, or the gap is met."""
         control, is_rising = self._control, True
         while not self._is_done() and not control.must_stop:
-            if is_rising:
+            if self._branches_on_open(is_rising=is_rising):
+                self._beside(self._branch_on_open, self._evaluations())
+            elif is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
                 is_rising |= self._make_pods_whole(is_rising=is_rising)
                 if self._second is not None and self._search.is_guided and self._distance > POOR_GAP:
@@ -425,7 +431,10 @@ class _Run:
     def _follow(self) -> None:
         """Tell the search of the relaxation, if that is worth following."""
         of = self._of if self._long is None or self._of.rounds > self._rounds_before else self._long.of
-        if of.rounds and not of.is_rough:
+        if self._tree is not None:
+            if len(self._tree.point):
+                self._search.follow(self._tree.point[of.positions("Deploy")])
+        elif of.rounds and not of.is_rough:
             self._search.follow(of.relaxed_point[of.positions("Deploy")], is_of_long=of is not self._of)
 
     def _raise_bound(self) -> bool:
@@ -441,6 +450,21 @@ class _Run:
             is_rising = False
         self._control.say(self.best.cost_cny, self._bound_cny, "bound")
         return is_rising
+
+    def _branches_on_open(self, *, is_rising: bool) -> bool:
+        """Whether to branch on what is open: data centers are open in parts, and the bound rises slowly or no more."""
+        of = self._of
+        is_early = of.is_coarse or of.is_rough or (is_rising and not of.is_stalled(SLOW_RISE_SHARE, 1))
+        if self._tree is None and not is_early and not self._days.is_smaller:
+            self._tree = OpenTree(of, least_rise_share=STALLED_SHARE_OF_GAP * self._gap)
+        return self._tree is not None and not self._tree.is_over
+
+    def _branch_on_open(self) -> None:
+        """Raise the bound of the tree by one relaxation."""
+        tree = self._tree
+        if tree is not None:
+            tree.raise_once(self._control)
+            self._control.say(self.best.cost_cny, self._bound_cny, "bound")
 
     def _make_pods_whole(self, *, is_rising: bool) -> bool:
         """
@@ -509,7 +533,8 @@ class _Run:
 
     @property
     def _bound_cny(self) -> float:
-        proved = min(self._of.proved_units, np.inf if self._pods is None else self._pods.closed_units)
+        proved = self._of.proved_units if self._tree is None else max(self._of.proved_units, self._tree.bound_units)
+        proved = min(proved, np.inf if self._pods is None else self._pods.closed_units)
         bound = proved * self._of.cny_per_unit - self._merged.bound_correction_cny
         return min(max(bound, self._earlier_bound_cny), self.best.cost_cny)
 

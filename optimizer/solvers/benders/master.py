@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from optimizer.model.compile import CompiledModel
-from optimizer.problem.problem import FloatArray
+from optimizer.problem.problem import FloatArray, IntArray
 from optimizer.solvers.benders.blocks import Master
 from optimizer.solvers.benders.subproblems import Cut
 from optimizer.solvers.highs import (
@@ -46,6 +46,7 @@ class MasterProgram:
     def __init__(self, master: Master, part_count: int, *, seed: int) -> None:
         self.master = master
         self.part_count = part_count
+        self._lower, self._upper = master.lower.copy(), master.upper.copy()  # while some columns are held
         self.cuts: list[Cut] = []
         self._idle = np.zeros(0, np.int64)  # of each cut, rounds since it was last needed
         self._has_lost_basis = False
@@ -73,6 +74,14 @@ class MasterProgram:
             len(cuts), np.array([cut.constant for cut in cuts]), np.full(len(cuts), INFINITY), rows.nnz,
             rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data,
         )  # fmt: skip
+
+    def hold(self, columns: IntArray, at: FloatArray) -> None:
+        """Hold columns at values, and let go of those held before."""
+        before = np.flatnonzero((self._lower != self.master.lower) | (self._upper != self.master.upper))
+        self._lower, self._upper = self.master.lower.copy(), self.master.upper.copy()
+        self._lower[columns] = self._upper[columns] = at
+        changed = np.union1d(before, columns).astype(np.int32)
+        self._highs.changeColsBounds(len(changed), changed, self._lower[changed], self._upper[changed])
 
     def take_out_last(self) -> None:
         """Take out the cut that was added last."""
@@ -130,7 +139,7 @@ class MasterProgram:
         solution = self._highs.getSolution()
         values, duals = np.array(solution.col_value), np.array(solution.row_dual)
         size = len(self.master.cost)
-        return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
+        return self._bound_of(duals), np.clip(values[:size], self._lower, self._upper), values[size:]
 
     def solve_centrally(
         self, *, is_coarse: bool = False, time_limit_s: float = np.inf
@@ -174,7 +183,7 @@ class MasterProgram:
             self._has_lost_basis = False
             return self.solve(time_limit_s=time_limit_s - (time.monotonic() - started))
         size = len(self.master.cost)
-        return self._bound_of(duals), np.clip(values[:size], self.master.lower, self.master.upper), values[size:]
+        return self._bound_of(duals), np.clip(values[:size], self._lower, self._upper), values[size:]
 
     def _bound_of(self, duals: FloatArray) -> float:
         """
@@ -197,7 +206,7 @@ class MasterProgram:
             of_cuts = of_cuts / np.where(is_of_cost, most, 1.0)
             reduced = reduced - (_cut_rows(self.cuts, len(master.cost)).T @ of_cuts)[: len(master.cost)]
             bound += float(of_cuts @ np.array([cut.constant for cut in self.cuts]))
-        return bound + float(np.where(reduced > 0, reduced * master.lower, reduced * master.upper).sum())
+        return bound + float(np.where(reduced > 0, reduced * self._lower, reduced * self._upper).sum())
 
     def as_compiled(self) -> CompiledModel:
         """Write the master with its cuts as an integer program of its own (costs in cost units)."""

@@ -247,9 +247,14 @@ class PlanSearch:
         return self._costs.is_known(deployed)
 
     @property
+    def has_no_plan(self) -> bool:
+        """Whether no plan was found in many sets."""
+        return self.best is None and len(self._costs) >= MOST_WITHOUT_PLAN
+
+    @property
     def is_fruitless(self) -> bool:
         """Whether no plan was found in many sets, or nothing better for long."""
-        return (self.best is None and len(self._costs) >= MOST_WITHOUT_PLAN) or self.idle >= PATIENCE
+        return self.has_no_plan or self.idle >= PATIENCE
 
     def run(self, evaluations: int) -> bool:
         """Go on for some evaluations, or until the control says stop; say whether any set was new."""
@@ -308,7 +313,7 @@ class PlanSearch:
         """Try the deployments that the relaxation uses most; all of them should these not be enough."""
         is_first, least = self.is_guided and not self._has_begun, np.inf
         self._has_begun |= self.is_guided
-        for share in START_SHARES if is_first else LATER_SHARES:
+        for share in START_SHARES if is_first or self.best is None else LATER_SHARES:
             choice = yield frozenset(np.flatnonzero(self._share > share).tolist())
             cost = np.inf if choice is None else choice.cost_units
             if is_first and np.isfinite(least) and cost >= least:

@@ -77,7 +77,8 @@ class Scouting:
     @property
     def is_scouting(self) -> bool:
         """Whether sets are compared with long slices."""
-        return self._scout is not None and self._false < MOST_FALSE and not self._buys_pods
+        scout = self._scout
+        return scout is not None and self._false < MOST_FALSE and not self._buys_pods and not scout.has_no_plan
 
     @property
     def _buys_pods(self) -> bool:
