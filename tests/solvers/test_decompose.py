@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from dataclasses import replace
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from optimizer.checker.check import check_plan
 from optimizer.problem.problem import PlacementProblem
 from optimizer.solvers.benders import driver as decompose
 from optimizer.solvers.benders.aggregation import merge_hubs
+from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.benders.cuts import WarmStart
 from optimizer.solvers.benders.driver import solve_decomposed
 from optimizer.solvers.benders.incumbent import OverloadedError
@@ -189,3 +193,23 @@ def test_the_integer_program_ends_with_what_the_search_finds_beside_it(
     else:
         assert run._solve_master_and_search(GAP).termination == Termination.TIME_LIMIT
     assert ended.wait(30)
+
+
+def test_a_solve_leaves_no_solver_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What prices the plan afterwards needs the room."""
+    left = list[weakref.ref[Decomposition]]()
+    begin = Decomposition.__init__
+
+    def note(of: Decomposition, *arguments: Any, **options: Any) -> None:
+        begin(of, *arguments, **options)
+        left.append(weakref.ref(of))
+
+    monkeypatch.setattr(Decomposition, "__init__", note)
+    gc.disable()  # or it might come upon them by chance
+    try:
+        solution = solve_decomposed(toy_problem(), mip_rel_gap=1e-6, seed=1, threads=1, control=Control())
+    finally:
+        gc.enable()
+    assert solution.plan is not None
+    assert left
+    assert not any(of() for of in left)

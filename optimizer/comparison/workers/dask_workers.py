@@ -254,7 +254,7 @@ class DaskExecutor:
         self._looked_s = time.monotonic()
         try:
             # Not `scheduler_info`: the client refreshes it beside us, without workers, and ours would seem to be gone.
-            there = set(self._client.sync(self._client.scheduler.identity)["workers"])  # type: ignore[no-untyped-call, unused-ignore]
+            there = set(self._client.sync(self._client.scheduler.identity)["workers"])  # type: ignore[no-untyped-call, union-attr, unused-ignore]
         except OSError as error:
             raise ExecutorLostError(f"the Dask scheduler was lost ({error})") from error
         for address in set(self._pids) - there:

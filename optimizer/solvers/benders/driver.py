@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -151,7 +152,10 @@ def solve_decomposed(  # noqa: PLR0913 - options, keyword-only
     """
     # Two threads share the cores here; a third and fourth for every dot product would only wait in their way.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _solve(problem, _Options(mip_rel_gap, seed, threads), control, warm, known)
+        solution = _solve(problem, _Options(mip_rel_gap, seed, threads), control, warm, known)
+    # The parts of a run know each other: their solvers would stay in memory while the plan is priced.
+    gc.collect()
+    return solution
 
 
 def _solve(
