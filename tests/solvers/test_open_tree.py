@@ -141,6 +141,18 @@ def test_where_no_set_can_be_filled_there_is_no_plan() -> None:
     assert found.termination == Termination.INFEASIBLE
 
 
+def test_a_tree_looks_again_where_there_are_new_cuts() -> None:
+    of = ended(only_east_can_be_filled())
+    tree = grown(of)
+    before = tree.bound_units
+    tree.look_again()
+    assert not tree.is_over
+    tree.raise_once(Control())
+    assert tree.is_over
+    assert tree.bound_units == pytest.approx(before, rel=1e-9)
+    assert tree.bound_units >= before
+
+
 def test_a_relaxation_that_is_not_solved_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     of = ended(only_east_can_be_filled())
     tree, root = OpenTree(of, least_rise_share=1e-7), of.bound_units

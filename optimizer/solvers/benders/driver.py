@@ -388,6 +388,7 @@ class _Run:
         while not self._is_done() and not control.must_stop:
             if self._branches_on_open(is_rising=is_rising):
                 self._beside(self._branch_on_open, self._evaluations())
+                is_rising = False  # the root has been left behind
             elif is_rising:
                 is_rising = self._beside(self._raise_bound, self._evaluations())
                 is_rising |= self._make_pods_whole(is_rising=is_rising)
@@ -460,7 +461,10 @@ class _Run:
         of = self._of
         is_early = of.is_coarse or of.is_rough or (is_rising and not of.is_stalled(SLOW_RISE_SHARE, 1))
         if self._tree is None and not is_early and not self._days.is_smaller:
-            self._tree = OpenTree(of, least_rise_share=STALLED_SHARE_OF_GAP * self._gap)
+            tree = OpenTree(of, least_rise_share=STALLED_SHARE_OF_GAP * self._gap)
+            self._tree = None if tree.is_over else tree
+        elif self._tree is not None and self._tree.is_over and is_rising:  # there are cuts that its first node lacks
+            self._tree.look_again()
         return self._tree is not None and not self._tree.is_over
 
     def _branch_on_open(self) -> None:
@@ -468,6 +472,8 @@ class _Run:
         tree = self._tree
         if tree is not None:
             tree.raise_once(self._control)
+            if np.isposinf(tree.bound_units) and self.best.plan is None and not self._of.is_branch:
+                raise InfeasibleMasterError("no set of data centers can be open")
             self._control.say(self.best.cost_cny, self._bound_cny, "bound")
 
     def _make_pods_whole(self, *, is_rising: bool) -> bool:

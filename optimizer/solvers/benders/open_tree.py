@@ -98,6 +98,12 @@ class OpenTree:
         is_unsolved = bool(np.isneginf(bound))
         self.is_over = first is None or is_unsolved or not (first.is_rising or self._divided_mw(first.point).any())
 
+    def look_again(self) -> None:
+        """Solve the first node once more, as cuts have come since that may raise its bound."""
+        if self._nodes:
+            self._nodes[0] = replace(self._nodes[0], is_rising=True)
+            self.is_over = False
+
     def _divided_mw(self, point: FloatArray) -> FloatArray:
         """How much of each data center is neither open nor closed, MW; 0 where that is nearly nothing."""
         share = point[self._columns] * self._scale
