@@ -43,14 +43,13 @@ def order_of(cases: Sequence[Case]) -> list[Place]:
         points = np.arange(len(cases), dtype=float)[:, None]
     points = (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), np.finfo(float).tiny)
     outwards = np.abs(points - np.median(points, axis=0)).sum(axis=1)
-    order, distance, is_left = list[int](), outwards, np.ones(len(cases), np.bool_)
+    order, distance, is_left = list[int](), np.full(len(cases), np.inf), np.ones(len(cases), np.bool_)
     while is_left.any():
         # Of those as near, the one closest to the middle; differences by rounding must not decide.
         left = np.flatnonzero(is_left)
         order.append(int(left[np.lexsort((outwards[left].round(9), distance[left].round(9)))[0]]))
         is_left[order[-1]] = False
-        step = np.abs(points - points[order[-1]]).sum(axis=1)
-        distance = step if len(order) == 1 else np.minimum(distance, step)
+        distance = np.minimum(distance, np.abs(points - points[order[-1]]).sum(axis=1))
     return [Place(cases[number], _known_before(position)) for position, number in enumerate(order)]
 
 

@@ -20,7 +20,7 @@ from optimizer.problem.problem import FloatArray
 from optimizer.solvers.benders.bound import Decomposition
 from optimizer.solvers.control import Control
 
-# So close to open or closed a data center is whole, and with less of it open at most there is nothing to branch on.
+# Share of a data center so close to open or closed that it is whole: where all are, there is nothing to branch on.
 NEARLY_WHOLE = 0.02
 # A node that is to be split is solved again while that raises its bound by more than this share of it.
 RISE_SHARE = 5e-4
